@@ -1,0 +1,104 @@
+// swift-tools-version: 6.1
+
+import PackageDescription
+
+/// The settings of every Swift target: one language mode, and imports that say what they expose.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// The settings of the tests, which expose nothing.
+let tests: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+
+let package = Package(
+  name: "Unroll",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Unroll", targets: ["Unroll"]),
+    .library(name: "UnrollFormats", targets: ["UnrollFormats"]),
+    .library(name: "UnrollFigures", targets: ["UnrollFigures"]),
+    .library(name: "UnrollLab", targets: ["UnrollLab"]),
+    .executable(name: "unroll", targets: ["UnrollCommand"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-numerics", from: "1.1.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
+  ],
+  targets: [
+    // Level 0: the machine.
+    .target(name: "CUnrollKernels"),
+    .systemLibrary(
+      name: "COneDNN",
+      providers: [.apt(["libdnnl-dev"]), .brew(["onednn"])]
+    ),
+    .systemLibrary(
+      name: "CZlib",
+      providers: [.apt(["zlib1g-dev"])]
+    ),
+
+    // Level 1: numbers, and figures.
+    .target(
+      name: "Unroll",
+      dependencies: [
+        "CUnrollKernels", "COneDNN",
+        .product(name: "RealModule", package: "swift-numerics"),
+      ],
+      swiftSettings: strict
+    ),
+    .target(name: "UnrollFigures", swiftSettings: strict),
+
+    // Level 2: other programs' files and conventions.
+    .target(
+      name: "UnrollFormats",
+      dependencies: ["Unroll", "CZlib"],
+      swiftSettings: strict
+    ),
+
+    // Level 3: what the numbers are for.
+    .target(
+      name: "UnrollLab",
+      dependencies: [
+        "Unroll", "UnrollFormats", "UnrollFigures",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "RealModule", package: "swift-numerics"),
+      ],
+      swiftSettings: strict
+    ),
+
+    // Level 5: the command.
+    .executableTarget(
+      name: "UnrollCommand",
+      dependencies: [
+        "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "RealModule", package: "swift-numerics"),
+      ],
+      swiftSettings: strict
+    ),
+
+    // Tests, which mirror the sources.
+    .target(
+      name: "UnrollTestSupport", dependencies: ["Unroll"], path: "Tests/UnrollTestSupport",
+      swiftSettings: tests),
+    .testTarget(
+      name: "UnrollTests", dependencies: ["Unroll", "UnrollTestSupport"], swiftSettings: tests),
+    .testTarget(
+      name: "UnrollFormatsTests", dependencies: ["UnrollFormats", "Unroll", "UnrollTestSupport"],
+      swiftSettings: tests),
+    .testTarget(
+      name: "UnrollFiguresTests", dependencies: ["UnrollFigures", "UnrollTestSupport"],
+      swiftSettings: tests),
+    .testTarget(
+      name: "UnrollLabTests",
+      dependencies: ["UnrollLab", "UnrollFormats", "UnrollFigures", "Unroll", "UnrollTestSupport"],
+      swiftSettings: tests),
+    .testTarget(
+      name: "UnrollCommandTests", dependencies: ["UnrollCommand", "UnrollTestSupport"],
+      swiftSettings: tests),
+  ]
+)

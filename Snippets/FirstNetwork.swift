@@ -1,0 +1,17 @@
+// A recurrent layer over a batch of sequences: forward, everything that can be looked at, and
+// every gradient.
+
+import Unroll
+
+var random = NumPyRandom(seed: 15009)
+let cell = GRU<Float>(inputSize: 3, hiddenSize: 2, resetGate: .beforeProduct, using: &random)
+let layer = RecurrentLayer(cell: cell)
+
+let inputs = Tensor<Float>(random.rand([5, 4, 3]))  // [T, B, D]
+let trace = layer.forward(inputs, from: layer.zeroState(batchSize: 4))
+print(trace.outputs.shape)  // [5, 4, 2]
+print(trace.gate(.update).slice(0))  // z of every sequence at step 0
+
+let gradients = layer.backward(trace, outputs: Tensor(shape: [5, 4, 2], repeating: 1))
+print(gradients.parameters[.candidate].recurrentWeights)
+print(gradients.initialState.hidden)

@@ -1,0 +1,190 @@
+// The parameters of one recurrent cell, whatever its kind: matrices whose columns are the gates,
+// side by side. Input index first: z = x·W + h·U + b.
+//
+// Legend: D input size, H hidden size, G number of gates, P output size (H unless projected).
+
+/// A part of a cell that passes through an activation of its own.
+public enum Gate: String, Sendable, Codable, CaseIterable {
+  /// What the new state is made from; the only one of the basic cell.
+  case candidate
+  /// How much of the old state the candidate sees (GRU).
+  case reset
+  /// How much of the old state stays (GRU).
+  case update
+  /// How much of the candidate enters the cell (LSTM).
+  case input
+  /// How much of the old cell state stays (LSTM).
+  case forget
+  /// How much of the cell shows (LSTM).
+  case output
+}
+
+/// One gate's parameters.
+public struct GateParameters<Scalar: KernelScalar>: Sendable, Equatable {
+  /// W, shape `[D, H]`.
+  public var inputWeights: Tensor<Scalar>
+  /// U, shape `[P, H]`.
+  public var recurrentWeights: Tensor<Scalar>
+  /// b, shape `[H]`.
+  public var bias: Tensor<Scalar>
+
+  /// Creates the parameters of a gate.
+  public init(
+    inputWeights: Tensor<Scalar>, recurrentWeights: Tensor<Scalar>, bias: Tensor<Scalar>
+  ) {
+    self.inputWeights = inputWeights
+    self.recurrentWeights = recurrentWeights
+    self.bias = bias
+  }
+}
+
+/// All parameters of a cell, or the gradient of each.
+///
+/// A parameter that a cell does not have is an empty tensor, so that code which walks all of them
+/// needs no special case.
+public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
+  /// The gates in the order of their columns.
+  public let gates: [Gate]
+  /// D, the size of an input.
+  public let inputSize: Int
+  /// H, the number of units.
+  public let hiddenSize: Int
+  /// P, the size of the hidden state that is passed on: H, or that of the projection.
+  public let outputSize: Int
+
+  /// W, shape `[D, G·H]`.
+  public var inputWeights: Tensor<Scalar> { didSet { check(inputWeights, oldValue) } }
+  /// U, shape `[P, G·H]`.
+  public var recurrentWeights: Tensor<Scalar> { didSet { check(recurrentWeights, oldValue) } }
+  /// b, shape `[G·H]`.
+  public var bias: Tensor<Scalar> { didSet { check(bias, oldValue) } }
+  /// c, the second bias of a GRU, shape `[G·H]`; else `[0]`.
+  public var recurrentBias: Tensor<Scalar> { didSet { check(recurrentBias, oldValue) } }
+  /// p, the LSTM's peepholes to the input, forget and output gate, shape `[3, H]`; else `[0, H]`.
+  public var peepholes: Tensor<Scalar> { didSet { check(peepholes, oldValue) } }
+  /// The LSTM's projection, shape `[H, P]`; else `[0, P]`.
+  public var projection: Tensor<Scalar> { didSet { check(projection, oldValue) } }
+
+  /// Creates parameters that are all zero.
+  ///
+  /// - Parameters:
+  ///   - gates: The gates, in column order.
+  ///   - inputSize: D, at least 0.
+  ///   - hiddenSize: H, at least 1.
+  ///   - hasRecurrentBias: Whether there is a second bias.
+  ///   - hasPeepholes: Whether there are peepholes.
+  ///   - projectionSize: P if there is a projection.
+  public init(
+    gates: [Gate], inputSize: Int, hiddenSize: Int, hasRecurrentBias: Bool = false,
+    hasPeepholes: Bool = false, projectionSize: Int? = nil
+  ) {
+    precondition(
+      inputSize >= 0 && hiddenSize > 0 && projectionSize.map { $0 > 0 } ?? true,
+      "CellParameters.init: expected sizes of at least 1, got D \(inputSize), H \(hiddenSize).")
+    self.gates = gates
+    self.inputSize = inputSize
+    self.hiddenSize = hiddenSize
+    outputSize = projectionSize ?? hiddenSize
+    let width = gates.count * hiddenSize
+    inputWeights = Tensor(shape: [inputSize, width])
+    recurrentWeights = Tensor(shape: [outputSize, width])
+    bias = Tensor(shape: [width])
+    recurrentBias = Tensor(shape: [hasRecurrentBias ? width : 0])
+    peepholes = Tensor(shape: [hasPeepholes ? 3 : 0, hiddenSize])
+    projection = Tensor(shape: [projectionSize == nil ? 0 : hiddenSize, outputSize])
+  }
+
+  private func check(_ new: Tensor<Scalar>, _ old: Tensor<Scalar>) {
+    precondition(
+      new.shape == old.shape, "CellParameters: expected shape \(old.shape), got \(new.shape).")
+  }
+
+  /// Zero for every parameter: where gradients begin.
+  public var zeros: CellParameters {
+    var result = self
+    for (_, path) in Self.paths {
+      result[keyPath: path] = Tensor(shape: self[keyPath: path].shape)
+    }
+    return result
+  }
+
+  /// Every parameter's name and place, in a fixed order.
+  static var paths: KeyValuePairs<String, WritableKeyPath<CellParameters, Tensor<Scalar>>> {
+    [
+      "inputWeights": \.inputWeights, "recurrentWeights": \.recurrentWeights, "bias": \.bias,
+      "recurrentBias": \.recurrentBias, "peepholes": \.peepholes, "projection": \.projection,
+    ]
+  }
+
+  /// The names of the parameters that this cell has, in a fixed order.
+  public var names: [String] {
+    Self.paths.filter { !self[keyPath: $0.value].isEmpty }.map(\.key)
+  }
+
+  /// The number of trainable numbers.
+  public var count: Int { Self.paths.reduce(0) { $0 + self[keyPath: $1.value].count } }
+
+  /// A parameter by its name, as in `names`.
+  ///
+  /// - Precondition: The cell has a parameter of that name.
+  public subscript(name: String) -> Tensor<Scalar> {
+    get { self[keyPath: path(name)] }
+    set { self[keyPath: path(name)] = newValue }
+  }
+
+  private func path(_ name: String) -> WritableKeyPath<CellParameters, Tensor<Scalar>> {
+    guard let path = Self.paths.first(where: { $0.key == name })?.value else {
+      preconditionFailure("CellParameters: expected a name of \(names), got '\(name)'.")
+    }
+    return path
+  }
+
+  /// One gate's parameters, read or set; copies.
+  ///
+  /// - Precondition: The cell has that gate.
+  public subscript(gate: Gate) -> GateParameters<Scalar> {
+    get {
+      let range = columns(of: gate)
+      return GateParameters(
+        inputWeights: inputWeights.columns(range),
+        recurrentWeights: recurrentWeights.columns(range),
+        bias: bias.columns(range))
+    }
+    set {
+      let start = columns(of: gate).lowerBound
+      inputWeights.setColumns(from: start, to: newValue.inputWeights)
+      recurrentWeights.setColumns(from: start, to: newValue.recurrentWeights)
+      bias.setColumns(from: start, to: newValue.bias)
+    }
+  }
+
+  /// The columns that belong to a gate.
+  public func columns(of gate: Gate) -> Range<Int> {
+    guard let index = gates.firstIndex(of: gate) else {
+      preconditionFailure("CellParameters: expected a gate of \(gates), got \(gate).")
+    }
+    return index * hiddenSize..<(index + 1) * hiddenSize
+  }
+
+  /// Fills W and U gate by gate, each as a matrix of its own; biases stay.
+  ///
+  /// - Parameters:
+  ///   - input: The rule for each gate's W.
+  ///   - recurrent: The rule for each gate's U.
+  ///   - random: Drawn from gate by gate, W before U, then the projection by `input`.
+  public mutating func initialize(
+    input: Initializer<Scalar>, recurrent: Initializer<Scalar>,
+    using random: inout some RandomStream
+  ) {
+    for gate in gates {
+      var part = self[gate]
+      part.inputWeights = input.matrix(rows: inputSize, columns: hiddenSize, using: &random)
+      part.recurrentWeights = recurrent.matrix(
+        rows: outputSize, columns: hiddenSize, using: &random)
+      self[gate] = part
+    }
+    if !projection.isEmpty {
+      projection = input.matrix(rows: hiddenSize, columns: outputSize, using: &random)
+    }
+  }
+}

@@ -1,0 +1,129 @@
+// Integers, permutations and choices of NumPy's legacy generator. The widths of 8 and 16 bits and
+// booleans cut one word into pieces, low bits first, across the elements of one call.
+
+extension NumPyRandom {
+  /// The integer types that `numpy.random.randint` distinguishes: they draw different words.
+  public enum IntegerType: Sendable {
+    /// `numpy.bool_`.
+    case bool
+    /// `numpy.int8`, `numpy.uint8`.
+    case bits8
+    /// `numpy.int16`, `numpy.uint16`.
+    case bits16
+    /// `numpy.int32`, `numpy.uint32`.
+    case bits32
+    /// `numpy.int64`, `numpy.uint64`, and `int` on Linux.
+    case bits64
+  }
+
+  /// `numpy.random.randint(low, high, count, dtype)`: uniform in low ..< high.
+  ///
+  /// - Precondition: `low` < `high`, and the range fits the type.
+  public mutating func randint(
+    _ low: Int, _ high: Int, count: Int, type: IntegerType = .bits64
+  ) -> [Int] {
+    precondition(low < high, "NumPyRandom.randint: expected low < high, got \(low) and \(high).")
+    let range = UInt64(bitPattern: Int64(high &- 1 &- low))
+    switch type {
+    case .bits64:
+      return (0..<count).map { _ in low &+ Int(truncatingIfNeeded: interval(range)) }
+    case .bits32:
+      precondition(
+        range <= 0xFFFF_FFFF, "NumPyRandom.randint: expected a range of 32 bits, got \(range).")
+      return (0..<count).map { _ in low &+ Int(truncatingIfNeeded: interval(range)) }
+    case .bool: return pieces(low, range, count, width: 1)
+    case .bits8: return pieces(low, range, count, width: 8)
+    case .bits16: return pieces(low, range, count, width: 16)
+    }
+  }
+
+  private mutating func pieces(_ low: Int, _ range: UInt64, _ count: Int, width: Int) -> [Int] {
+    precondition(
+      range >> width == 0, "NumPyRandom.randint: expected a range of \(width) bits, got \(range).")
+    guard range > 0 else { return [Int](repeating: low, count: count) }
+    let mask = UInt32(truncatingIfNeeded: UInt64.max >> range.leadingZeroBitCount)
+    var (word, left) = (UInt32(0), 0)
+    return (0..<count).map { _ in
+      while true {
+        if left == 0 { (word, left) = (nextWord(), 32 / width) } else { word >>= UInt32(width) }
+        left -= 1
+        let value = word & mask
+        if UInt64(value) <= range { return low + Int(value) }
+      }
+    }
+  }
+
+  /// `numpy.random.shuffle(values)`, in place.
+  public mutating func shuffle<Element>(_ values: inout [Element]) {
+    guard values.count > 1 else { return }
+    for index in stride(from: values.count - 1, to: 0, by: -1) {
+      values.swapAt(index, Int(interval(UInt64(index))))
+    }
+  }
+
+  /// `numpy.random.permutation(count)`: the numbers 0 ..< count in random order.
+  public mutating func permutation(_ count: Int) -> [Int] {
+    var values = Array(0..<count)
+    shuffle(&values)
+    return values
+  }
+
+  /// `numpy.random.choice(population, count, replace, p)`: numbers of 0 ..< population.
+  ///
+  /// - Parameters:
+  ///   - population: How many there are to choose from; at least 1.
+  ///   - count: How many are drawn; at most `population` if none is put back.
+  ///   - replacing: Whether a number can be drawn twice.
+  ///   - probabilities: One for each number, at least 0, of sum 1; all equal if nil.
+  /// - Returns: The numbers in the order in which they were drawn.
+  public mutating func choice(
+    _ population: Int, count: Int, replacing: Bool = true, probabilities: [Double]? = nil
+  ) -> [Int] {
+    precondition(
+      population > 0 && (replacing || count <= population),
+      "NumPyRandom.choice: expected at most \(population) draws without replacement, got \(count).")
+    guard let probabilities else {
+      return replacing
+        ? randint(0, population, count: count) : Array(permutation(population).prefix(count))
+    }
+    precondition(
+      probabilities.count == population,
+      "NumPyRandom.choice: expected \(population) probabilities, got \(probabilities.count).")
+    if replacing {
+      let sums = cumulative(probabilities)
+      return (0..<count).map { _ in position(of: nextDouble(), in: sums) }
+    }
+    precondition(
+      probabilities.count(where: { $0 > 0 }) >= count,
+      "NumPyRandom.choice: expected \(count) non-zero probabilities, got fewer.")
+    var left = probabilities
+    var found: [Int] = []
+    while found.count < count {
+      let draws = (found.count..<count).map { _ in nextDouble() }
+      for index in found { left[index] = 0 }
+      let sums = cumulative(left)
+      var seen = Set<Int>()
+      found += draws.map { position(of: $0, in: sums) }.filter { seen.insert($0).inserted }
+    }
+    return found
+  }
+
+  private func cumulative(_ probabilities: [Double]) -> [Double] {
+    var sum = 0.0
+    let sums = probabilities.map { probability in
+      sum += probability
+      return sum
+    }
+    return sums.map { $0 / sum }
+  }
+
+  /// The first position whose cumulative probability exceeds the value.
+  private func position(of value: Double, in sums: [Double]) -> Int {
+    var (low, high) = (0, sums.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if value < sums[middle] { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+}

@@ -1,0 +1,207 @@
+// Element by element, sums, norms and products. Operations trap on shapes that disagree: they
+// are the caller's contract. None broadcasts.
+
+extension Tensor {
+  /// A tensor of the same shape whose elements are `transform` of this one's.
+  public func map(_ transform: (Scalar) throws -> Scalar) rethrows -> Tensor {
+    let result = Tensor(uninitialized: shape)
+    for index in 0..<count {
+      result.storage.base[index] = try transform(storage.base[index])
+    }
+    return result
+  }
+
+  private func zip(
+    _ other: Tensor, _ operation: StaticString, _ combine: (Scalar, Scalar) -> Scalar
+  ) -> Tensor {
+    precondition(
+      shape == other.shape, "Tensor.\(operation): expected shape \(shape), got \(other.shape).")
+    let result = Tensor(uninitialized: shape)
+    for index in 0..<count {
+      result.storage.base[index] = combine(storage.base[index], other.storage.base[index])
+    }
+    return result
+  }
+
+  /// The sum, element by element.
+  public static func + (left: Tensor, right: Tensor) -> Tensor { left.zip(right, "+", +) }
+
+  /// The difference, element by element.
+  public static func - (left: Tensor, right: Tensor) -> Tensor { left.zip(right, "-", -) }
+
+  /// The product, element by element.
+  public static func * (left: Tensor, right: Tensor) -> Tensor { left.zip(right, "*", *) }
+
+  /// Every element times a number.
+  public static func * (left: Tensor, right: Scalar) -> Tensor { left.map { $0 * right } }
+
+  /// Every element plus a number.
+  public static func + (left: Tensor, right: Scalar) -> Tensor { left.map { $0 + right } }
+
+  /// Every element minus a number.
+  public static func - (left: Tensor, right: Scalar) -> Tensor { left.map { $0 - right } }
+
+  /// Adds another tensor of the same shape.
+  ///
+  /// No allocation unless the elements are shared.
+  public static func += (left: inout Tensor, right: Tensor) {
+    precondition(
+      left.shape == right.shape, "Tensor.+=: expected shape \(left.shape), got \(right.shape).")
+    let (rows, width) = (1, left.count)
+    left.withUnsafeMutableElements { sum in
+      right.withUnsafeElements { Scalar._addRows(sum, $0, 1, nil, rows, width) }
+    }
+  }
+
+  /// The sum of all elements, in order; 0 if there is none.
+  public var sum: Scalar { fold(0, +) }
+
+  /// The mean of all elements; NaN if there is none.
+  public var mean: Scalar { sum / Scalar(count) }
+
+  /// The largest magnitude of an element; 0 if there is none, NaN if one is NaN.
+  public var maximumMagnitude: Scalar {
+    fold(0) { $1.isNaN || $0.isNaN ? .nan : Swift.max($0, abs($1)) }
+  }
+
+  /// The Euclidean norm of all elements.
+  public var norm: Scalar { fold(0) { $0 + $1 * $1 }.squareRoot() }
+
+  /// The Euclidean norm of each row: shape `[R]` for a tensor of shape `[R, …]`.
+  public var rowNorms: Tensor {
+    precondition(rank > 0, "Tensor.rowNorms: expected at least one axis, got none.")
+    let width = rowSize
+    let result = Tensor(uninitialized: [shape[0]])
+    for row in 0..<shape[0] {
+      var sum: Scalar = 0
+      for column in 0..<width {
+        let element = storage.base[row * width + column]
+        sum += element * element
+      }
+      result.storage.base[row] = sum.squareRoot()
+    }
+    return result
+  }
+
+  /// The sum over the first axis, in order: shape `[…]` for a tensor of shape `[R, …]`.
+  public var columnSums: Tensor {
+    precondition(rank > 0, "Tensor.columnSums: expected at least one axis, got none.")
+    var result = Tensor(shape: Array(shape.dropFirst()))
+    let (rows, width) = (shape[0], rowSize)
+    result.withUnsafeMutableElements { sums in
+      withUnsafeElements { Scalar._columnSums(sums, $0, rows, width) }
+    }
+    return result
+  }
+
+  private func fold<Result>(_ initial: Result, _ next: (Result, Scalar) -> Result) -> Result {
+    var result = initial
+    for index in 0..<count { result = next(result, storage.base[index]) }
+    return result
+  }
+}
+
+extension Tensor {
+  /// The matrix product of `[m, k]` and `[k, n]`: shape `[m, n]`.
+  ///
+  /// Each row is summed over k in order, so that its bits do not depend on the other rows.
+  ///
+  /// - Complexity: 2·m·k·n flops; one allocation.
+  public func matrixProduct(_ other: Tensor) -> Tensor {
+    precondition(
+      rank == 2 && other.rank == 2 && shape[1] == other.shape[0],
+      "Tensor.matrixProduct: expected [m, k] and [k, n], got \(shape) and \(other.shape).")
+    var result = Tensor(shape: [shape[0], other.shape[1]])
+    let (m, k, n) = (shape[0], shape[1], other.shape[1])
+    result.withUnsafeMutableElements { out in
+      withUnsafeElements { a in
+        other.withUnsafeElements { b in Scalar._product(out, n, a, k, b, n, m, k, n) }
+      }
+    }
+    return result
+  }
+
+  /// The transpose of a matrix: shape `[n, m]` for `[m, n]`.
+  public var transposed: Tensor {
+    precondition(rank == 2, "Tensor.transposed: expected two axes, got shape \(shape).")
+    var result = Tensor(uninitialized: [shape[1], shape[0]])
+    let (m, n) = (shape[0], shape[1])
+    result.withUnsafeMutableElements { out in
+      withUnsafeElements { Scalar._transpose(out, $0, m, n) }
+    }
+    return result
+  }
+
+  /// The first two axes exchanged: `[T, B, …]` becomes `[B, T, …]`, and back.
+  public var exchangingFirstAxes: Tensor {
+    precondition(rank >= 2, "Tensor.exchangingFirstAxes: expected two axes or more, got \(shape).")
+    let (outer, inner) = (shape[0], shape[1])
+    let width = shape.dropFirst(2).reduce(1, *)
+    let result = Tensor(uninitialized: [inner, outer] + shape.dropFirst(2))
+    for i in 0..<outer {
+      for j in 0..<inner {
+        (result.storage.base + (j * outer + i) * width).initialize(
+          from: storage.base + (i * inner + j) * width, count: width)
+      }
+    }
+    return result
+  }
+
+  /// Tensors that agree in all axes but the last, joined along the last.
+  ///
+  /// - Precondition: There is at least one tensor, of at least one axis.
+  public static func concatenatingLastAxis(_ parts: [Tensor]) -> Tensor {
+    precondition(
+      !parts.isEmpty
+        && parts.allSatisfy { $0.rank > 0 && $0.shape.dropLast() == parts[0].shape.dropLast() },
+      "Tensor.concatenatingLastAxis: expected equal leading axes, got \(parts.map(\.shape)).")
+    let widths = parts.map { $0.shape[$0.rank - 1] }
+    let total = widths.reduce(0, +)
+    let rows = parts[0].shape.dropLast().reduce(1, *)
+    let result = Tensor(uninitialized: parts[0].shape.dropLast() + [total])
+    var start = 0
+    for (part, width) in Swift.zip(parts, widths) {
+      for row in 0..<rows {
+        (result.storage.base + row * total + start).initialize(
+          from: part.storage.base + row * width, count: width)
+      }
+      start += width
+    }
+    return result
+  }
+
+  /// The columns in a range of the last axis; a copy.
+  public func columns(_ range: Range<Int>) -> Tensor {
+    precondition(
+      rank > 0 && range.lowerBound >= 0 && range.upperBound <= shape[rank - 1],
+      "Tensor.columns: expected a range within the last axis of \(shape), got \(range).")
+    let width = shape[rank - 1]
+    let rows = shape.dropLast().reduce(1, *)
+    let result = Tensor(uninitialized: shape.dropLast() + [range.count])
+    for row in 0..<rows {
+      (result.storage.base + row * range.count).initialize(
+        from: storage.base + row * width + range.lowerBound, count: range.count)
+    }
+    return result
+  }
+
+  /// Replaces the columns that begin at `start` of the last axis.
+  ///
+  /// - Precondition: `part` agrees with this tensor in all other axes, and fits.
+  public mutating func setColumns(from start: Int, to part: Tensor) {
+    precondition(
+      rank > 0 && part.rank == rank && part.shape.dropLast() == shape.dropLast() && start >= 0
+        && start + part.shape[rank - 1] <= shape[rank - 1],
+      "Tensor.setColumns: expected columns that fit \(shape) from \(start), got \(part.shape).")
+    let (width, partWidth) = (shape[rank - 1], part.shape[rank - 1])
+    let rows = shape.dropLast().reduce(1, *)
+    withUnsafeMutableElements { destination in
+      part.withUnsafeElements { source in
+        for row in 0..<rows {
+          (destination + row * width + start).update(
+            from: source + row * partWidth, count: partWidth)
+        }
+      }
+    }
+  }
+}

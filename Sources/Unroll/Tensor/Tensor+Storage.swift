@@ -1,0 +1,71 @@
+// The unsafe engine of `Tensor`: aligned memory, shared until someone writes. Pointers appear in
+// this file, in `Kernels/` and in the steps that call the kernels; nowhere else.
+
+/// Memory of one tensor: 64-byte aligned, so that a row of vectors never straddles a cache line.
+final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
+  // Sendable: written only while one tensor value holds it (`isKnownUniquelyReferenced`).
+  let base: UnsafeMutablePointer<Scalar>
+  let count: Int
+
+  /// Uninitialised memory for `count` elements.
+  init(count: Int) {
+    let byteCount = max(1, count) * MemoryLayout<Scalar>.stride
+    let raw = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+    self.base = raw.bindMemory(to: Scalar.self, capacity: max(1, count))
+    self.count = count
+  }
+
+  deinit {
+    UnsafeMutableRawPointer(base).deallocate()
+  }
+}
+
+extension Tensor {
+  /// Calls `body` with the elements, row-major.
+  package func withUnsafeElements<Result>(
+    _ body: (UnsafePointer<Scalar>) throws -> Result
+  ) rethrows -> Result {
+    try withExtendedLifetime(storage) { try body(UnsafePointer(storage.base)) }
+  }
+
+  /// Calls `body` with the elements for writing; copies them first if another tensor shares them.
+  package mutating func withUnsafeMutableElements<Result>(
+    _ body: (UnsafeMutablePointer<Scalar>) throws -> Result
+  ) rethrows -> Result {
+    makeUnique()
+    return try withExtendedLifetime(storage) { try body(storage.base) }
+  }
+
+  mutating func makeUnique() {
+    guard !isKnownUniquelyReferenced(&storage) else { return }
+    let copy = TensorStorage<Scalar>(count: storage.count)
+    copy.base.initialize(from: storage.base, count: storage.count)
+    storage = copy
+  }
+}
+
+/// A hold on a tensor's memory, for code that walks many tensors at once.
+///
+/// The pointer is valid as long as the pin lives: wrap its use in `withExtendedLifetime`.
+struct TensorPin<Scalar: KernelScalar> {
+  private let storage: TensorStorage<Scalar>
+  let pointer: UnsafeMutablePointer<Scalar>
+
+  fileprivate init(_ storage: TensorStorage<Scalar>) {
+    self.storage = storage
+    pointer = storage.base
+  }
+}
+
+extension Tensor {
+  /// A pin for writing; copies the elements first if another tensor shares them.
+  ///
+  /// While it lives, the tensor must not be copied.
+  mutating func pinForWriting() -> TensorPin<Scalar> {
+    makeUnique()
+    return TensorPin(storage)
+  }
+
+  /// A pin for reading.
+  func pinForReading() -> TensorPin<Scalar> { TensorPin(storage) }
+}

@@ -1,0 +1,197 @@
+// A dense array of numbers: shape, elements, slices. The arithmetic that recurrent networks and
+// the lab need stands in `Tensor+Arithmetic.swift`; there is no broadcasting and no graph.
+
+/// A dense, row-major array of `Float` or `Double`, with value semantics.
+///
+/// Copying is O(1); the elements are copied on the first write to a shared value. Memory is
+/// 64-byte aligned. A tensor may have any number of axes (none: one element) and axes of size 0.
+///
+/// ```swift
+/// var x = Tensor<Float>(shape: [2, 3], elements: [1, 2, 3, 4, 5, 6])
+/// x[1, 2] = 7
+/// print(x.slice(1))  // [4.0, 5.0, 7.0]
+/// ```
+public struct Tensor<Scalar: KernelScalar>: Sendable {
+  /// The size of each axis, outermost first.
+  public private(set) var shape: [Int]
+  var storage: TensorStorage<Scalar>
+
+  /// Creates a tensor whose elements are all `value`.
+  ///
+  /// - Precondition: No size is negative.
+  public init(shape: [Int], repeating value: Scalar = 0) {
+    self.init(uninitialized: shape)
+    storage.base.initialize(repeating: value, count: storage.count)
+  }
+
+  /// Creates a tensor from its elements, in row-major order.
+  ///
+  /// - Precondition: `elements` has as many members as `shape` demands.
+  public init(shape: [Int], elements: some Collection<Scalar>) {
+    self.init(uninitialized: shape)
+    precondition(
+      elements.count == storage.count,
+      "Tensor.init: expected \(storage.count) elements for shape \(shape), got \(elements.count).")
+    var next = storage.base
+    for element in elements {
+      next.initialize(to: element)
+      next += 1
+    }
+  }
+
+  /// Creates a tensor of one axis from its elements.
+  public init(_ elements: [Scalar]) {
+    self.init(shape: [elements.count], elements: elements)
+  }
+
+  /// Creates a tensor of two axes from its rows.
+  ///
+  /// - Precondition: All rows have the same length.
+  public init(rows: [[Scalar]]) {
+    let width = rows.first?.count ?? 0
+    for row in rows {
+      precondition(
+        row.count == width, "Tensor.init: expected rows of \(width) elements, got \(row.count).")
+    }
+    self.init(shape: [rows.count, width], elements: Array(rows.joined()))
+  }
+
+  /// Creates a tensor by rounding another one's elements to this element type.
+  public init<Other>(_ other: Tensor<Other>) {
+    self.init(uninitialized: other.shape)
+    let source = other.storage
+    for index in 0..<storage.count {
+      storage.base[index] = Scalar(source.base[index])
+    }
+  }
+
+  /// Creates a tensor whose elements are not yet set.
+  init(uninitialized shape: [Int]) {
+    precondition(
+      shape.allSatisfy { $0 >= 0 }, "Tensor.init: expected sizes of at least 0, got \(shape).")
+    self.shape = shape
+    self.storage = TensorStorage(count: shape.reduce(1, *))
+  }
+
+  /// The number of axes.
+  public var rank: Int { shape.count }
+
+  /// The number of elements.
+  public var count: Int { storage.count }
+
+  /// Whether there is no element.
+  public var isEmpty: Bool { count == 0 }
+
+  /// The elements in row-major order; a copy.
+  public var elements: [Scalar] {
+    withUnsafeElements { Array(UnsafeBufferPointer(start: $0, count: count)) }
+  }
+
+  /// The only element.
+  ///
+  /// - Precondition: There is exactly one.
+  public var scalar: Scalar {
+    precondition(count == 1, "Tensor.scalar: expected one element, got shape \(shape).")
+    return withUnsafeElements { $0[0] }
+  }
+
+  /// The element at an index for each axis.
+  ///
+  /// - Precondition: There is one index for each axis, and each lies inside its axis.
+  public subscript(indices: Int...) -> Scalar {
+    get {
+      let offset = offset(of: indices)
+      return withUnsafeElements { $0[offset] }
+    }
+    set {
+      let offset = offset(of: indices)
+      withUnsafeMutableElements { $0[offset] = newValue }
+    }
+  }
+
+  /// The part at one index of the first axis; a copy with one axis less.
+  ///
+  /// - Complexity: O(size of the slice); one allocation.
+  public func slice(_ index: Int) -> Tensor {
+    precondition(
+      rank > 0 && index >= 0 && index < shape[0],
+      "Tensor.slice: expected an index into shape \(shape), got \(index).")
+    return Tensor(copying: self, shape: Array(shape.dropFirst()), from: index * rowSize)
+  }
+
+  /// The parts in a range of the first axis; a copy.
+  ///
+  /// - Complexity: O(size of the slice); one allocation.
+  public func slice(_ range: Range<Int>) -> Tensor {
+    precondition(
+      rank > 0 && range.lowerBound >= 0 && range.upperBound <= shape[0],
+      "Tensor.slice: expected a range within shape \(shape), got \(range).")
+    return Tensor(
+      copying: self, shape: [range.count] + shape.dropFirst(), from: range.lowerBound * rowSize)
+  }
+
+  /// Replaces the part at one index of the first axis.
+  ///
+  /// - Precondition: `part` has the shape of that part.
+  public mutating func setSlice(_ index: Int, to part: Tensor) {
+    precondition(
+      rank > 0 && index >= 0 && index < shape[0] && part.shape == Array(shape.dropFirst()),
+      "Tensor.setSlice: expected a part of shape \(shape.dropFirst()), got \(part.shape) at \(index)."
+    )
+    let start = index * rowSize
+    withUnsafeMutableElements { destination in
+      part.withUnsafeElements {
+        (destination + start).update(from: $0, count: part.count)
+      }
+    }
+  }
+
+  /// The same elements in another shape.
+  ///
+  /// Nothing is copied.
+  ///
+  /// - Precondition: The new shape has as many elements.
+  public func reshaped(to shape: [Int]) -> Tensor {
+    precondition(
+      shape.reduce(1, *) == count,
+      "Tensor.reshaped: expected a shape of \(count) elements, got \(shape).")
+    var result = self
+    result.shape = shape
+    return result
+  }
+
+  /// The number of elements at one index of the first axis.
+  var rowSize: Int { shape.dropFirst().reduce(1, *) }
+
+  private init(copying source: Tensor, shape: [Int], from start: Int) {
+    self.init(uninitialized: shape)
+    storage.base.initialize(from: source.storage.base + start, count: storage.count)
+  }
+
+  private func offset(of indices: [Int]) -> Int {
+    precondition(
+      indices.count == rank && zip(indices, shape).allSatisfy { $0 >= 0 && $0 < $1 },
+      "Tensor.subscript: expected indices into shape \(shape), got \(indices).")
+    return zip(indices, shape).reduce(0) { $0 * $1.1 + $1.0 }
+  }
+}
+
+extension Tensor: Equatable {
+  /// Whether shapes and elements are equal; NaN equals nothing, and 0 equals −0.
+  public static func == (left: Tensor, right: Tensor) -> Bool {
+    guard left.shape == right.shape else { return false }
+    for index in 0..<left.count where left.storage.base[index] != right.storage.base[index] {
+      return false
+    }
+    return true
+  }
+
+  /// Whether shapes are equal and every element has the same bits: NaN may equal NaN, 0 is not −0.
+  public func isBitwiseEqual(to other: Tensor) -> Bool {
+    guard shape == other.shape else { return false }
+    let byteCount = count * MemoryLayout<Scalar>.stride
+    let mine = UnsafeRawBufferPointer(start: storage.base, count: byteCount)
+    let others = UnsafeRawBufferPointer(start: other.storage.base, count: byteCount)
+    return withExtendedLifetime((storage, other.storage)) { mine.elementsEqual(others) }
+  }
+}

@@ -1,0 +1,16 @@
+internal import ArgumentParser
+internal import Unroll
+internal import UnrollFigures
+
+struct InfoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info", abstract: "Show versions, libraries and limits of this build.")
+
+  func run() throws {
+    var table = TextTable(["what", "value"])
+    table.add(["unroll", UnrollVersion.text])
+    for (name, value) in BuildInformation.facts { table.add([name, value]) }
+    table.add(["gnuplot", Gnuplot.version() ?? "not found; install gnuplot for pictures"])
+    print(table.text)
+  }
+}

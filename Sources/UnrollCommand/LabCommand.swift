@@ -1,0 +1,321 @@
+internal import ArgumentParser
+internal import Foundation
+internal import UnrollLab
+
+struct LabCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lab",
+    abstract: "Experiments that show what a recurrent network remembers.",
+    discussion: """
+      Without a subcommand: every experiment of the notebook, its numbers beside the notebook's, \
+      and a report.
+      """,
+    subcommands: [
+      NotebookCommand.self, MemoryCommand.self, GradientsCommand.self, ParityCommand.self,
+      GRUAsRNNCommand.self,
+    ],
+    defaultSubcommand: NotebookCommand.self)
+}
+
+/// Runs an experiment, turning its refusals into one sentence.
+func attempt<Result>(_ body: () throws -> Result) throws -> Result {
+  do { return try body() } catch let error as LabError {
+    throw DataError(description: "\(error)")
+  }
+}
+
+/// Writes a report and says where it is.
+func write(_ report: LabReport, results: some Encodable, to folder: String) throws {
+  let data = try Terminal.json(results)
+  let outcome = try attempt {
+    try ReportFolder.write(report, results: Array(data), to: folder) { done, total in
+      Terminal.progress("figures", done, of: total)
+    }
+  }
+  Terminal.note("report: \(outcome.page)")
+  if let note = outcome.note { Terminal.note(note) }
+}
+
+struct NotebookCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "notebook",
+    abstract: "Every experiment of the notebook, a table, and a report (the default).")
+
+  @Option(help: "The folder of the report: index.html, results.json, figures/, data/.")
+  var output = "report"
+
+  @Option(help: "Seed of all draws, 0 to 4294967295.")
+  var seed = 15009
+
+  @Option(help: "Arithmetic: float32 or float64.")
+  var dtype: LabPrecision = .float32
+
+  @Option(help: "The sweep's scales.")
+  var scale: Scales?
+
+  @Flag(help: "Print the results as JSON.")
+  var json = false
+
+  @Flag(help: "Draw histograms as text.")
+  var terminal = false
+
+  func run() throws {
+    let result = try attempt {
+      try NotebookRun.run(LabSettings(seed: seed, precision: dtype))
+    }
+    let scales = scale?.values ?? ScaleSweep.defaultScales
+    let sweeps = try [LabCell.rnn, .gru, .lstm].map { cell in
+      try attempt {
+        try ScaleSweep.run(
+          LabSettings(cell: cell, seed: seed, precision: dtype), scales: scales
+        ) { done in Terminal.progress("sweep, \(cell.title)", done, of: scales.count) }
+      }
+    }
+    let results = NotebookOutput(
+      comparison: result.comparison, notebook: result, sweeps: sweeps)
+    if json {
+      try Terminal.printJSON(results)
+    } else {
+      print(Self.table(result.comparison))
+      if terminal {
+        for set in result.memoryRNN.distances { print("\n\(result.memoryRNN.textHistograms(set))") }
+        print("\n\(result.gradientRNN.textHistograms)")
+      }
+    }
+    try write(result.report(sweeps: sweeps), results: results, to: output)
+    let failed = result.comparison.count { !$0.holds }
+    if failed > 0 {
+      throw DataError(description: "\(failed) of \(result.comparison.count) requirements fail")
+    }
+  }
+
+  private static func table(_ rows: [ComparisonRow]) -> String {
+    var table = TextTable(["part", "number", "ours", "printed", "TensorFlow", "required", ""])
+    for row in rows {
+      table.add([
+        row.part, row.quantity, number(row.ours), row.printed.map(number) ?? "-",
+        row.reference.map(number) ?? "-", row.requirement, row.holds ? "holds" : "FAILS",
+      ])
+    }
+    return table.text
+  }
+
+  private static func number(_ value: Double) -> String {
+    value != 0 && abs(value) < 1e-3
+      ? scientific(value, digits: 4) : "\((value * 1e6).rounded() / 1e6)"
+  }
+}
+
+/// The contents of `results.json` of the whole notebook.
+private struct NotebookOutput: Encodable {
+  let comparison: [ComparisonRow]
+  let notebook: NotebookResult
+  let sweeps: [ScaleSweepResult]
+}
+
+struct MemoryCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "memory",
+    abstract: "Forgetting: how far apart runs from different initial states are at each step.")
+
+  @OptionGroup var cells: CellOptions
+  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var out: OutputOptions
+
+  func run() throws {
+    let settings = cells.settings(sizes, defaultScale: 2)
+    if let scales = cells.sweep { return try runSweep(settings, scales, out) }
+    let result = try attempt { try MemoryExperiment.run(settings) }
+    if out.json {
+      try Terminal.printJSON(result)
+    } else {
+      var table = TextTable(["step", "pair", "mean", "median", "largest", "share > 0.1"])
+      for set in result.distances {
+        for (title, summary) in zip(MemoryExperiment.pairTitles, set.summaries) {
+          table.add([
+            "\(set.step)", title, scientific(summary.mean, digits: 3),
+            scientific(summary.median, digits: 3), scientific(summary.maximum, digits: 3),
+            "\(summary.fractionAboveTenth)",
+          ])
+        }
+      }
+      print(table.text)
+      for set in result.distances {
+        print(
+          "step \(set.step): fraction above 0.1, mean over the pairs: \(set.fractionAboveTenth)")
+      }
+      for drift in result.drifts {
+        print(
+          "step \(drift.step): largest change of the state from zero, random, 100·random: "
+            + drift.largest.map { scientific($0, digits: 3) }.joined(separator: ", "))
+      }
+      if out.terminal { for set in result.distances { print("\n\(result.textHistograms(set))") } }
+    }
+    if let folder = out.output {
+      try write(
+        LabReport(title: "Forgetting", introduction: "", sections: [result.section()]),
+        results: result, to: folder)
+    }
+  }
+}
+
+struct GradientsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gradients",
+    abstract: "Gradient flow: how much a state depends on the initial state.")
+
+  @OptionGroup var cells: CellOptions
+  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var out: OutputOptions
+
+  func run() throws {
+    let settings = cells.settings(sizes, defaultScale: 1)
+    if let scales = cells.sweep { return try runSweep(settings, scales, out) }
+    let result = try attempt { try GradientExperiment.run(settings) }
+    if out.json {
+      try Terminal.printJSON(result)
+    } else {
+      var table = TextTable(["initial state", "smallest", "mean", "median", "largest", "zeros"])
+      for set in result.sets {
+        let summary = set.summary
+        let numbers = [summary.minimum, summary.mean, summary.median, summary.maximum]
+        table.add(
+          [set.point.rawValue] + numbers.map { scientific($0, digits: 3) }
+            + ["\(summary.zeroCount)"])
+      }
+      print("gradient of the sum of state \(result.step) with respect to the initial state")
+      print(table.text)
+      if out.terminal { print("\n\(result.textHistograms)") }
+    }
+    if let folder = out.output {
+      try write(
+        LabReport(title: "Gradient flow", introduction: "", sections: [result.section()]),
+        results: result, to: folder)
+    }
+  }
+}
+
+struct ParityCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "parity",
+    abstract: "The own forward pass against TensorFlow's recorded outputs (toy problem).",
+    discussion: """
+      Recorded are the notebook's toy problem and seed. With other settings the reference is the \
+      own float64 result.
+      """)
+
+  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var out: OutputOptions
+
+  func run() throws {
+    var settings = sizes.applied(to: .toy)
+    settings.steps = [max(0, settings.timeStepCount - 1)]
+    let result = try attempt { try ParityExperiment.run(settings) }
+    if out.json {
+      try Terminal.printJSON(result)
+    } else {
+      var table = TextTable([
+        "cell", "arithmetic", "relative error", "distance from float64", "reference's",
+      ])
+      for row in result.rows where sizes.dtype == nil || sizes.dtype == row.precision {
+        table.add([
+          row.cell.title, row.precision.rawValue, scientific(row.relativeErrorSum, digits: 4),
+          scientific(row.distanceFromTruth, digits: 2),
+          scientific(row.referenceDistanceFromTruth, digits: 2),
+        ])
+      }
+      print("reference: \(result.isRecorded ? "TensorFlow 1.13.1, recorded" : "own float64")")
+      print(table.text)
+    }
+    if let folder = out.output {
+      try write(
+        LabReport(title: "Parity", introduction: "", sections: [result.section]),
+        results: result, to: folder)
+    }
+  }
+}
+
+struct GRUAsRNNCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gru-as-rnn", abstract: "A GRU whose gates make it the RNN (toy problem).")
+
+  @Option(help: "The GRU: gru (reset gate before the product) or gru-after.")
+  var cell: LabCell = .gru
+
+  @Option(help: "b: the reset gate's bias; the update gate's is −b.")
+  var bias: Double = GRUAsRNNExperiment.defaultBias
+
+  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var out: OutputOptions
+
+  func run() throws {
+    var settings = sizes.applied(to: .toy)
+    settings.cell = cell
+    settings.steps = [max(0, settings.timeStepCount - 1)]
+    let result = try attempt { try GRUAsRNNExperiment.run(settings, bias: bias) }
+    if out.json {
+      try Terminal.printJSON(result)
+    } else {
+      var table = TextTable(["b", "relative error", "largest difference", "all bits equal"])
+      for row in [result.chosen] + result.sweep {
+        table.add([
+          "\(row.bias)", scientific(row.relativeError, digits: 4),
+          scientific(row.largestDifference, digits: 4), row.isBitwiseEqual ? "yes" : "no",
+        ])
+      }
+      print(table.text)
+      print("untouched GRU: \(result.untouched)")
+    }
+    if let folder = out.output {
+      try write(
+        LabReport(title: "A GRU that is an RNN", introduction: "", sections: [result.section]),
+        results: result, to: folder)
+    }
+  }
+}
+
+extension CellOptions {
+  /// The scales, if there are several.
+  var sweep: [Double]? {
+    guard let values = scale?.values, values.count > 1 else { return nil }
+    return values
+  }
+
+  func settings(_ sizes: SizeOptions, defaultScale: Double) -> LabSettings {
+    var settings = sizes.applied(
+      to: LabSettings(cell: cell, scale: defaultScale, keepBias: keepBias))
+    if let value = scale?.values.first { settings.scale = value }
+    if let steps { settings.steps = steps.values }
+    return settings
+  }
+}
+
+/// A sweep over scales, forward and backward.
+private func runSweep(_ settings: LabSettings, _ scales: [Double], _ out: OutputOptions) throws {
+  let result = try attempt {
+    try ScaleSweep.run(settings, scales: scales) { done in
+      Terminal.progress("sweep", done, of: scales.count)
+    }
+  }
+  if out.json {
+    try Terminal.printJSON(result)
+  } else {
+    var table = TextTable([
+      "scale", "memory at \(result.step)", "", "gradient at \(result.step)", "",
+    ])
+    for point in result.points {
+      table.add([
+        "\((point.scale * 1e4).rounded() / 1e4)", scientific(point.memory, digits: 3),
+        point.memoryFate.rawValue, scientific(point.gradient, digits: 3),
+        point.gradientFate.rawValue,
+      ])
+    }
+    print(table.text)
+    print("medians over the sequences; vanishes: below 0.001, explodes: above 100")
+  }
+  if let folder = out.output {
+    try write(
+      LabReport(title: "Play with the scale", introduction: "", sections: [result.section()]),
+      results: result, to: folder)
+  }
+}

@@ -1,0 +1,113 @@
+public import ArgumentParser
+internal import RealModule
+public import UnrollLab
+
+extension LabCell: ExpressibleByArgument {}
+
+extension LabPrecision: ExpressibleByArgument {
+  /// `float32`, `float64`, or Swift's names.
+  public init?(argument: String) {
+    switch argument.lowercased() {
+    case "float32", "float", "f32": self = .float32
+    case "float64", "double", "f64": self = .float64
+    default: return nil
+    }
+  }
+}
+
+/// One scale, several, or a range of them.
+struct Scales: ExpressibleByArgument {
+  var values: [Double]
+
+  /// `2`, `0.5,1,2`, `0:4:9` (9 evenly spaced) or `0.25:8:log24` (24 evenly spaced by ratio).
+  init?(argument: String) {
+    let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
+    if parts.count == 1 {
+      let values = argument.split(separator: ",", omittingEmptySubsequences: false).map {
+        Double($0)
+      }
+      guard !values.contains(nil) else { return nil }
+      self.values = values.compactMap(\.self)
+      return
+    }
+    guard parts.count == 3, let low = Double(parts[0]), let high = Double(parts[1]),
+      low.isFinite, high.isFinite, low < high
+    else { return nil }
+    let isLogarithmic = parts[2].hasPrefix("log")
+    guard let count = Int(isLogarithmic ? parts[2].dropFirst(3) : parts[2]),
+      (2...10_000).contains(count), !isLogarithmic || low > 0
+    else { return nil }
+    values =
+      isLogarithmic
+      ? ScaleSweep.logarithmicScales(from: low, to: high, count: count)
+      : (0..<count).map { low + (high - low) * Double($0) / Double(count - 1) }
+  }
+}
+
+/// Steps separated by commas.
+struct Steps: ExpressibleByArgument {
+  var values: [Int]
+
+  init?(argument: String) {
+    let values = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard !values.isEmpty, !values.contains(nil) else { return nil }
+    self.values = values.compactMap(\.self)
+  }
+}
+
+/// Sizes, seed and arithmetic: the options of every experiment.
+///
+/// Absent ones keep the experiment's own defaults.
+struct SizeOptions: ParsableArguments {
+  @Option(help: "Units H.") var hidden: Int?
+  @Option(help: "Size of an input D.") var input: Int?
+  @Option(help: "Sequences B.") var batch: Int?
+  @Option(help: "Time steps T.") var time: Int?
+  @Option(help: "Seed of all draws, 0 to 4294967295.") var seed: Int?
+  @Option(help: "Arithmetic: float32 or float64.") var dtype: LabPrecision?
+
+  /// The settings with what was given put in.
+  func applied(to defaults: LabSettings) -> LabSettings {
+    var settings = defaults
+    if let hidden { settings.hiddenSize = hidden }
+    if let input { settings.inputSize = input }
+    if let batch { settings.batchSize = batch }
+    if let time { settings.timeStepCount = time }
+    if let seed { settings.seed = seed }
+    if let dtype { settings.precision = dtype }
+    return settings
+  }
+}
+
+/// Cell, scale and steps: the options of memory and gradients.
+struct CellOptions: ParsableArguments {
+  @Option(help: "The cell: rnn, gru (reset gate before the product), gru-after, lstm.")
+  var cell: LabCell = .rnn
+
+  @Option(
+    help: """
+      Weights are uniform in ±scale/2. Several make a sweep: 0.5,1,2 or 0:4:9 or 0.25:8:log24.
+      """)
+  var scale: Scales?
+
+  @Option(
+    help:
+      "Set the gates so that the cell keeps its state: weights 0, this bias (18 is exact in float32, 37 in float64)."
+  )
+  var keepBias: Double?
+
+  @Option(help: "Zero-based steps, separated by commas; the last is the gradient's.")
+  var steps: Steps?
+}
+
+/// Where results go.
+struct OutputOptions: ParsableArguments {
+  @Option(help: "Write a report (page, figures, data) into this folder.")
+  var output: String?
+
+  @Flag(help: "Print the results as JSON.")
+  var json = false
+
+  @Flag(help: "Draw histograms as text.")
+  var terminal = false
+}

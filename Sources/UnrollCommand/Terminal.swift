@@ -1,0 +1,71 @@
+// What the terminal gets: results on standard output, progress and errors on standard error.
+
+internal import ArgumentParser
+internal import Foundation
+
+#if canImport(Glibc)
+internal import Glibc
+#else
+internal import Darwin
+#endif
+
+/// A mistake in data or on the disk: one sentence, exit code 1.
+struct DataError: Error, CustomStringConvertible, LocalizedError {
+  let description: String
+  var errorDescription: String? { description }
+}
+
+enum Terminal {
+  /// Whether progress may be redrawn on one line.
+  static let isInteractive = isatty(STDERR_FILENO) == 1
+
+  /// Writes a line to standard error.
+  static func note(_ text: String) {
+    FileHandle.standardError.write(Data((text + "\n").utf8))
+  }
+
+  /// Shows how far a task is: one redrawn line on a terminal, else a line each tenth.
+  static func progress(_ what: String, _ done: Int, of total: Int) {
+    if isInteractive {
+      let end = done == total ? "\n" : ""
+      FileHandle.standardError.write(Data("\r\(what) \(done)/\(total)\(end)".utf8))
+    } else if total < 10 || done == total || done * 10 / total > (done - 1) * 10 / total {
+      note("\(what) \(done)/\(total)")
+    }
+  }
+
+  /// Prints a value as JSON with sorted keys.
+  static func printJSON(_ value: some Encodable) throws {
+    print(String(decoding: try json(value), as: UTF8.self))
+  }
+
+  /// A value as JSON with sorted keys.
+  static func json(_ value: some Encodable) throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return try encoder.encode(value)
+  }
+}
+
+/// Rows of text with aligned columns.
+struct TextTable {
+  var header: [String]
+  var rows: [[String]] = []
+
+  init(_ header: [String]) { self.header = header }
+
+  mutating func add(_ row: [String]) { rows.append(row) }
+
+  var text: String {
+    let all = [header] + rows
+    let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+    func line(_ row: [String]) -> String {
+      let cells = zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
+      return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
+    }
+    let rule = widths.map { String(repeating: "─", count: $0) }.joined(separator: "  ")
+    return ([line(header), rule] + rows.map(line)).joined(separator: "\n")
+  }
+}

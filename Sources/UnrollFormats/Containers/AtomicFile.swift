@@ -1,0 +1,105 @@
+// Files come whole or not at all: written beside their place, flushed to the disk, then renamed.
+
+#if canImport(Glibc)
+internal import Glibc
+#else
+internal import Darwin
+#endif
+
+/// Reading and writing whole files.
+public enum AtomicFile {
+  /// Writes a file so that a reader sees the old contents or the new, never a part.
+  ///
+  /// - Parameters:
+  ///   - bytes: The contents.
+  ///   - path: Where the file goes; its folder must exist.
+  /// - Throws: `ArrayFileError` with the system's reason; nothing is left behind then.
+  public static func write(_ bytes: [UInt8], to path: String) throws(ArrayFileError) {
+    let beside = "\(path).part-\(getpid())"
+    let descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    guard descriptor >= 0 else { throw failure("\(path): cannot be written") }
+    var written = 0
+    let isWhole = bytes.withUnsafeBytes { buffer in
+      while written < buffer.count {
+        let count = systemWrite(
+          descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
+        if count < 0 && errno == EINTR { continue }
+        if count <= 0 { return false }
+        written += count
+      }
+      return fsync(descriptor) == 0
+    }
+    let error = failure("\(path): cannot be written")
+    close(descriptor)
+    guard isWhole else {
+      unlink(beside)
+      throw error
+    }
+    guard rename(beside, path) == 0 else {
+      let error = failure("\(path): cannot be renamed into place")
+      unlink(beside)
+      throw error
+    }
+  }
+
+  /// Makes a folder, and those above it, where they are not there yet.
+  ///
+  /// - Throws: `ArrayFileError` with the system's reason.
+  public static func makeFolder(_ path: String) throws(ArrayFileError) {
+    guard mkdir(path, 0o755) != 0, errno != EEXIST else { return }
+    if errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+      try makeFolder(String(path[..<slash]))
+      if mkdir(path, 0o755) == 0 || errno == EEXIST { return }
+    }
+    throw failure("\(path): cannot be made")
+  }
+
+  /// Reads a whole file.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - limit: The largest size that is read.
+  /// - Returns: The contents.
+  /// - Throws: `ArrayFileError` with the system's reason, or if the file is larger.
+  public static func read(_ path: String, limit: Int = 4 << 30) throws(ArrayFileError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY)
+    guard descriptor >= 0 else { throw failure("\(path): cannot be read") }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw failure("\(path): cannot be read") }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw ArrayFileError(.system("\(path): expected a file, found something else"))
+    }
+    let size = Int(status.st_size)
+    guard size <= limit else {
+      throw ArrayFileError(.system("\(path): expected at most \(limit) bytes, found \(size)"))
+    }
+    var count = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
+      while count < size {
+        let more = systemRead(descriptor, buffer.baseAddress.map { $0 + count }, size - count)
+        if more < 0 && errno == EINTR { continue }
+        if more <= 0 { break }
+        count += more
+      }
+      initialized = count
+    }
+    guard count == size else { throw failure("\(path): cannot be read whole") }
+    return bytes
+  }
+
+  private static func failure(_ what: String) -> ArrayFileError {
+    ArrayFileError(.system("\(what): \(String(cString: strerror(errno)))"))
+  }
+}
+
+// `read` and `write` are this type's own names, too.
+private func systemWrite(_ descriptor: Int32, _ buffer: UnsafeRawPointer?, _ count: Int) -> Int {
+  write(descriptor, buffer, count)
+}
+
+private func systemRead(
+  _ descriptor: Int32, _ buffer: UnsafeMutableRawPointer?, _ count: Int
+) -> Int {
+  read(descriptor, buffer, count)
+}

@@ -1,0 +1,34 @@
+/// Reads little-endian integers from bytes, never past their end.
+struct ByteReader {
+  let bytes: ArraySlice<UInt8>
+  private(set) var position: Int
+
+  /// Starts at the first byte of a slice; offsets in errors count from `bytes`' own indices.
+  init(_ bytes: ArraySlice<UInt8>) {
+    self.bytes = bytes
+    position = bytes.startIndex
+  }
+
+  var remaining: Int { bytes.endIndex - position }
+
+  /// The next `count` bytes.
+  mutating func take(_ count: Int) throws(ArrayFileError) -> ArraySlice<UInt8> {
+    guard count >= 0, count <= remaining else {
+      throw ArrayFileError(
+        .truncated(expectedBytes: count, actualBytes: remaining), byteOffset: position)
+    }
+    defer { position += count }
+    return bytes[position..<position + count]
+  }
+
+  /// The next integer.
+  mutating func integer<Value: FixedWidthInteger>(
+    _ type: Value.Type
+  ) throws(ArrayFileError) -> Value {
+    var value: Value = 0
+    for byte in try take(Value.bitWidth / 8).reversed() {
+      value = value << 8 | Value(truncatingIfNeeded: byte)
+    }
+    return value
+  }
+}

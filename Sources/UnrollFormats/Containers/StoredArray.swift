@@ -1,0 +1,151 @@
+// An array as a file holds it: a type, a shape, and little-endian bytes in row-major order.
+
+public import Unroll
+
+/// The element types that array files hold.
+public enum ElementType: String, Sendable, CaseIterable {
+  /// True or false, one byte each.
+  case bool
+  /// Signed and unsigned integers.
+  case int8, int16, int32, int64, uint8, uint16, uint32, uint64
+  /// IEEE floating point.
+  case float16, float32, float64
+
+  /// The size of one element.
+  public var byteCount: Int {
+    switch self {
+    case .bool, .int8, .uint8: 1
+    case .int16, .uint16, .float16: 2
+    case .int32, .uint32, .float32: 4
+    case .int64, .uint64, .float64: 8
+    }
+  }
+}
+
+/// An array of numbers with the type that its file gave it.
+public struct StoredArray: Sendable, Equatable {
+  /// The elements' type.
+  public let elementType: ElementType
+  /// The size of each axis, outermost first; empty for a single number.
+  public let shape: [Int]
+  /// The elements, little-endian, row-major.
+  public let bytes: [UInt8]
+
+  /// Creates an array from its bytes.
+  ///
+  /// - Precondition: There are as many bytes as type and shape demand.
+  public init(elementType: ElementType, shape: [Int], bytes: [UInt8]) {
+    precondition(
+      bytes.count == shape.reduce(1, *) * elementType.byteCount,
+      "StoredArray.init: expected bytes for \(shape) of \(elementType), got \(bytes.count).")
+    self.elementType = elementType
+    self.shape = shape
+    self.bytes = bytes
+  }
+
+  /// Creates an array from a tensor.
+  public init<Scalar: KernelScalar>(_ tensor: Tensor<Scalar>) {
+    let isDouble = Scalar.self == Double.self
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(tensor.count * (isDouble ? 8 : 4))
+    for element in tensor.elements {
+      if isDouble {
+        bytes.append(littleEndian: Double(element).bitPattern)
+      } else {
+        bytes.append(littleEndian: Float(element).bitPattern)
+      }
+    }
+    self.init(elementType: isDouble ? .float64 : .float32, shape: tensor.shape, bytes: bytes)
+  }
+
+  /// Creates an array of 64-bit integers with one axis.
+  public init(_ integers: [Int]) {
+    var bytes: [UInt8] = []
+    for integer in integers { bytes.append(littleEndian: UInt64(bitPattern: Int64(integer))) }
+    self.init(elementType: .int64, shape: [integers.count], bytes: bytes)
+  }
+
+  /// The number of elements.
+  public var count: Int { shape.reduce(1, *) }
+
+  /// The type and shape in one word, such as `float32[2,3]`.
+  public var signature: String {
+    "\(elementType.rawValue)[\(shape.map(String.init).joined(separator: ","))]"
+  }
+
+  /// The numbers as a tensor, rounded to its type where they do not fit.
+  public func tensor<Scalar: KernelScalar>(of type: Scalar.Type) -> Tensor<Scalar> {
+    Tensor(shape: shape, elements: (0..<count).map { Scalar(number(at: $0)) })
+  }
+
+  /// The numbers as integers.
+  ///
+  /// - Throws: `ArrayFileError` if the elements are floating-point, or too large for `Int`.
+  public func integers() throws(ArrayFileError) -> [Int] {
+    switch elementType {
+    case .float16, .float32, .float64:
+      throw ArrayFileError(.wrongElementType(expected: "integers", found: elementType.rawValue))
+    default: break
+    }
+    var result: [Int] = []
+    result.reserveCapacity(count)
+    for index in 0..<count {
+      let word = word(at: index)
+      switch elementType {
+      case .int8: result.append(Int(Int8(truncatingIfNeeded: word)))
+      case .int16: result.append(Int(Int16(truncatingIfNeeded: word)))
+      case .int32: result.append(Int(Int32(truncatingIfNeeded: word)))
+      case .int64: result.append(Int(Int64(bitPattern: word)))
+      default:
+        guard let value = Int(exactly: word) else {
+          throw ArrayFileError(
+            .wrongElementType(expected: "integers below 2^63", found: "\(word)"))
+        }
+        result.append(value)
+      }
+    }
+    return result
+  }
+
+  /// One element as a double; exact but for integers beyond 2⁵³.
+  private func number(at index: Int) -> Double {
+    let word = word(at: index)
+    switch elementType {
+    case .float64: return Double(bitPattern: word)
+    case .float32: return Double(Float(bitPattern: UInt32(truncatingIfNeeded: word)))
+    case .float16: return double(half: UInt16(truncatingIfNeeded: word))
+    case .int8: return Double(Int8(truncatingIfNeeded: word))
+    case .int16: return Double(Int16(truncatingIfNeeded: word))
+    case .int32: return Double(Int32(truncatingIfNeeded: word))
+    case .int64: return Double(Int64(bitPattern: word))
+    case .bool, .uint8, .uint16, .uint32, .uint64: return Double(word)
+    }
+  }
+
+  private func word(at index: Int) -> UInt64 {
+    let size = elementType.byteCount
+    var word: UInt64 = 0
+    for byte in (0..<size).reversed() { word = word << 8 | UInt64(bytes[index * size + byte]) }
+    return word
+  }
+
+  /// A half-precision number from its bits (`Float16` is not on every platform).
+  private func double(half bits: UInt16) -> Double {
+    let sign: Double = bits >> 15 == 1 ? -1 : 1
+    let (exponent, fraction) = (Int(bits >> 10 & 0x1F), Double(bits & 0x3FF))
+    switch exponent {
+    case 0: return sign * fraction * 0x1p-24
+    case 31: return fraction == 0 ? sign * .infinity : .nan
+    default:
+      return sign * (1 + fraction / 1024)
+        * Double(sign: .plus, exponent: exponent - 15, significand: 1)
+    }
+  }
+}
+
+extension [UInt8] {
+  /// Appends an integer's bytes, least significant first.
+  mutating func append(littleEndian value: some FixedWidthInteger) {
+    Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
+  }
+}

@@ -1,0 +1,95 @@
+// A GRU that is an RNN: candidate = the RNN's weights, reset gate forced to 1, update gate to 0 by
+// biases of ±b. From some b on, the sigmoid's rounding makes the two equal to the bit.
+
+internal import Unroll
+
+/// The comparison at one gate bias.
+public struct GRUAsRNNRow: Sendable, Codable {
+  /// b: the reset gate's bias; the update gate's is −b.
+  public var bias: Double
+  /// The relative error of the GRU's outputs against the RNN's.
+  public var relativeError: Double
+  /// Their largest difference.
+  public var largestDifference: Double
+  /// Whether all bits agree.
+  public var isBitwiseEqual: Bool
+}
+
+/// What the experiment found.
+public struct GRUAsRNNResult: Sendable, Codable {
+  /// What was asked.
+  public var settings: LabSettings
+  /// The comparison at the bias that was asked for.
+  public var chosen: GRUAsRNNRow
+  /// The comparison at other biases.
+  public var sweep: [GRUAsRNNRow]
+  /// The relative error of the GRU as TensorFlow initialised it: what the notebook printed.
+  public var untouched: Double
+}
+
+/// The experiment "a GRU that is an RNN", on the toy problem.
+public enum GRUAsRNNExperiment {
+  /// The bias from which on the result is exact in float32, whatever the sigmoid.
+  public static let defaultBias = 30.0
+  /// The biases of the sweep.
+  static let sweepBiases: [Double] = [5, 10, 16, 17, 18, 20, 30, 40, 100]
+
+  /// Runs the experiment.
+  ///
+  /// - Parameters:
+  ///   - settings: Sizes, seed, precision; `cell` says which GRU (the RNN stands for `gru`).
+  ///   - bias: b; must be finite.
+  /// - Returns: The comparison at the bias, and a sweep over others.
+  /// - Throws: `LabError` for settings that cannot be used.
+  public static func run(
+    _ settings: LabSettings = .toy, bias: Double = defaultBias
+  ) throws(LabError) -> GRUAsRNNResult {
+    try settings.validate()
+    guard bias.isFinite else {
+      throw LabError(.outOfRange(expected: "a finite number", found: "\(bias)"), field: "bias")
+    }
+    guard settings.cell != .lstm else {
+      throw LabError(
+        .outOfRange(
+          expected: "gru or gru-after (an LSTM's output passes tanh twice, it cannot be an RNN)",
+          found: "lstm"), field: "cell")
+    }
+    return switch settings.precision {
+    case .float32: run(settings, bias, Float.self)
+    case .float64: run(settings, bias, Double.self)
+    }
+  }
+
+  private static func run<Scalar: KernelScalar>(
+    _ settings: LabSettings, _ bias: Double, _ type: Scalar.Type
+  ) -> GRUAsRNNResult {
+    let toy = ToyProblem(settings)
+    let rnn = toy.outputs(.rnn, Scalar.self)
+    let variant = settings.cell == .gruAfter ? LabCell.gruAfter : .gru
+    func row(_ bias: Double) -> GRUAsRNNRow {
+      let parameters: CellParameters<Scalar> = Self.parameters(of: toy.weights.rnn(), bias: bias)
+      let gru = toy.outputs(variant.cell(parameters))
+      return GRUAsRNNRow(
+        bias: bias, relativeError: relativeError(rnn, gru),
+        largestDifference: largestDifference(rnn, gru),
+        isBitwiseEqual: rnn.isBitwiseEqual(to: gru))
+    }
+    return GRUAsRNNResult(
+      settings: settings, chosen: row(bias), sweep: sweepBiases.map(row),
+      untouched: relativeError(rnn, toy.outputs(variant, Scalar.self)))
+  }
+
+  /// GRU parameters that make it the RNN: candidate the RNN's, r = σ(b), z = σ(−b).
+  static func parameters<Scalar: KernelScalar>(
+    of rnn: CellParameters<Scalar>, bias: Double, updateBias: Double? = nil
+  ) -> CellParameters<Scalar> {
+    var result = GRU<Scalar>(
+      inputSize: rnn.inputSize, hiddenSize: rnn.hiddenSize, resetGate: .beforeProduct
+    ).parameters
+    result[.candidate] = rnn[.candidate]
+    result[.reset].bias = Tensor(shape: [rnn.hiddenSize], repeating: Scalar(bias))
+    result[.update].bias = Tensor(
+      shape: [rnn.hiddenSize], repeating: Scalar(updateBias ?? -bias))
+    return result
+  }
+}

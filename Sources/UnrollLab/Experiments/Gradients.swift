@@ -1,0 +1,126 @@
+// Gradient flow: how strongly the sum of the state at step t depends on the initial state. It is
+// what forgetting looks like to a learning rule.
+
+internal import Unroll
+
+/// The initial states at which gradients are taken.
+public enum GradientPoint: String, Sendable, Codable, CaseIterable {
+  /// Zero.
+  case zero
+  /// A random state, uniform in 0 ..< 1.
+  case random
+  /// A hundred times the random state: what the notebook leaves in its variable.
+  case asLeft = "as-left"
+}
+
+/// The gradient norms at one initial state.
+public struct GradientSet: Sendable, Codable {
+  /// The initial state.
+  public var point: GradientPoint
+  /// The norm for each sequence, at the step that was asked for.
+  public var norms: [Double]
+  /// Their histogram.
+  public var histogram: Histogram
+  /// What they come to.
+  public var summary: Summary
+  /// The steps t of `curve`: all of them, or about a hundred of a longer sequence.
+  public var curveSteps: [Int]
+  /// The median norm of the gradient of Σ h at step t, for each of `curveSteps`.
+  public var curve: [Double]
+}
+
+/// What the experiment of gradient flow found.
+public struct GradientResult: Sendable, Codable {
+  /// What was asked; the step is the last of `steps`.
+  public var settings: LabSettings
+  /// The step whose state is summed.
+  public var step: Int
+  /// One set for each initial state.
+  public var sets: [GradientSet]
+}
+
+/// The experiment of gradient flow, backward in time.
+public enum GradientExperiment {
+  /// Runs the experiment on its own seed: draws inputs, weights, then one state.
+  ///
+  /// - Throws: `LabError` for settings that cannot be used.
+  public static func run(_ settings: LabSettings) throws(LabError) -> GradientResult {
+    try settings.validate()
+    var random = NumPyRandom(seed: settings.generatorSeed)
+    return switch settings.precision {
+    case .float32: run(settings, Float.self, &random)
+    case .float64: run(settings, Double.self, &random)
+    }
+  }
+
+  private static func run<Scalar: KernelScalar>(
+    _ settings: LabSettings, _ type: Scalar.Type, _ random: inout NumPyRandom
+  ) -> GradientResult {
+    let inputs: Tensor<Scalar> = drawInputs(settings, &random)
+    let parameters: CellParameters<Scalar> = drawWeights(settings, scale: settings.scale, &random)
+    let cell = settings.cell.cell(parameters)
+    let state = DrawnState(cell.cellStateSize, settings, &random)
+    return measure(cell, inputs, settings, state, points: GradientPoint.allCases)
+  }
+
+  /// Measures one cell at initial states made from one drawn state.
+  static func measure<Scalar: KernelScalar>(
+    _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
+    _ state: DrawnState, points: [GradientPoint]
+  ) -> GradientResult {
+    let step = settings.steps.last ?? 0
+    let flow = GradientFlow(cell)
+    return GradientResult(
+      settings: settings, step: step,
+      sets: points.map { point in
+        let start: RecurrentState<Scalar>
+        switch point {
+        case .zero: start = cell.zeroState(batchSize: settings.batchSize)
+        case .random: start = state.state()
+        case .asLeft: start = state.state(times: 100)
+        }
+        let norms = flow.gradient(inputs, from: start, at: step).whole.rowNorms.elements
+        let doubles = norms.map { Double($0) }
+        return GradientSet(
+          point: point, norms: doubles, histogram: Histogram(norms), summary: Summary(doubles),
+          curveSteps: curveSteps(settings.timeStepCount),
+          curve: flow.medians(inputs, from: start, at: curveSteps(settings.timeStepCount)))
+      })
+  }
+}
+
+/// The steps of a curve that costs a pass for each point.
+func curveSteps(_ timeStepCount: Int) -> [Int] {
+  Array(stride(from: 0, to: timeStepCount, by: max(1, timeStepCount / 100)))
+}
+
+/// Gradients of Σ h at a step with respect to the initial state.
+struct GradientFlow<Scalar: KernelScalar> {
+  let layer: RecurrentLayer<Scalar>
+
+  init(_ cell: any RecurrentCell<Scalar>) {
+    layer = RecurrentLayer(cell: cell)
+  }
+
+  /// The gradient of Σ h at `step`; the sequence need be run no further.
+  func gradient(
+    _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at step: Int
+  ) -> RecurrentState<Scalar> {
+    let trace = layer.forward(inputs.slice(0..<step + 1), from: start)
+    var seed = layer.zeroState(batchSize: inputs.shape[1])
+    seed.hidden = Tensor(shape: seed.hidden.shape, repeating: 1)
+    return layer.backward(trace, finalState: seed).initialState
+  }
+
+  /// The median norm for each of the steps.
+  ///
+  /// Every step takes a pass of its own.
+  func medians(
+    _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at steps: [Int]
+  ) -> [Double] {
+    steps.map { step in
+      let norms = gradient(inputs, from: start, at: step).whole.rowNorms.elements
+      return Summary.median(norms.map { Double($0) }.sorted())
+    }
+  }
+}

@@ -1,0 +1,196 @@
+// What every experiment can be told. Settings are values; checking them is one function, so that
+// the command, the report and the page say the same sentence about the same mistake.
+
+#if canImport(Glibc)
+internal import Glibc
+#else
+internal import Darwin
+#endif
+
+/// The cells that an experiment can be run on.
+public enum LabCell: String, Sendable, Codable, CaseIterable {
+  /// The basic recurrent cell.
+  case rnn
+  /// The gated recurrent unit with the reset gate before the product, as in TensorFlow 1.
+  case gru
+  /// The gated recurrent unit with the reset gate after the product, as in PyTorch.
+  case gruAfter = "gru-after"
+  /// The long short-term memory.
+  case lstm
+
+  /// The name in tables and figures.
+  public var title: String {
+    switch self {
+    case .rnn: "RNN"
+    case .gru: "GRU"
+    case .gruAfter: "GRU (reset after)"
+    case .lstm: "LSTM"
+    }
+  }
+
+  var gateCount: Int {
+    switch self {
+    case .rnn: 1
+    case .gru, .gruAfter: 3
+    case .lstm: 4
+    }
+  }
+}
+
+/// The arithmetic of an experiment.
+///
+/// Data and weights are float32 numbers in both.
+public enum LabPrecision: String, Sendable, Codable, CaseIterable {
+  /// `Float`.
+  case float32
+  /// `Double`.
+  case float64
+}
+
+/// The settings of an experiment; the defaults are the notebook's.
+public struct LabSettings: Sendable, Equatable, Codable {
+  /// The cell.
+  public var cell: LabCell
+  /// Weights and biases are uniform in ±scale/2.
+  public var scale: Double
+  /// If given, gates are set so that the cell keeps its state: weights 0, and this bias for the
+  /// gate that keeps (GRU: update; LSTM: forget, output, and its negative for input).
+  public var keepBias: Double?
+  /// The zero-based steps at which states are compared; the last is that of the gradient.
+  public var steps: [Int]
+  /// H.
+  public var hiddenSize: Int
+  /// D.
+  public var inputSize: Int
+  /// B.
+  public var batchSize: Int
+  /// T.
+  public var timeStepCount: Int
+  /// The seed of all draws, from 0 to 2³² − 1.
+  public var seed: Int
+  /// The arithmetic.
+  public var precision: LabPrecision
+
+  /// Creates settings; each default is the notebook's long-term dependency.
+  public init(
+    cell: LabCell = .rnn, scale: Double = 2, keepBias: Double? = nil, steps: [Int] = [10, 20, 30],
+    hiddenSize: Int = 8, inputSize: Int = 5, batchSize: Int = 100, timeStepCount: Int = 50,
+    seed: Int = 15009, precision: LabPrecision = .float32
+  ) {
+    self.cell = cell
+    self.scale = scale
+    self.keepBias = keepBias
+    self.steps = steps
+    self.hiddenSize = hiddenSize
+    self.inputSize = inputSize
+    self.batchSize = batchSize
+    self.timeStepCount = timeStepCount
+    self.seed = seed
+    self.precision = precision
+  }
+
+  /// The notebook's toy problem: T 5, B 4, D 3, H 2.
+  public static var toy: LabSettings {
+    LabSettings(steps: [4], hiddenSize: 2, inputSize: 3, batchSize: 4, timeStepCount: 5)
+  }
+
+  /// The seed as the generators take it.
+  var generatorSeed: UInt32 { UInt32(truncatingIfNeeded: seed) }
+
+  /// Checks every field, and that the arrays fit this machine's memory.
+  ///
+  /// - Throws: `LabError` for the first field that cannot be used.
+  public func validate() throws(LabError) {
+    for (field, value) in [
+      ("hidden", hiddenSize), ("input", inputSize), ("batch", batchSize), ("time", timeStepCount),
+    ] where value < 1 {
+      throw LabError(.outOfRange(expected: "at least 1", found: "\(value)"), field: field)
+    }
+    guard scale.isFinite, scale >= 0 else {
+      throw LabError(
+        .outOfRange(expected: "a finite number of at least 0", found: "\(scale)"), field: "scale")
+    }
+    guard Float(scale).isFinite else {
+      throw LabError(
+        .outOfRange(expected: "a number that float32 can hold", found: "\(scale)"), field: "scale")
+    }
+    if let keepBias, !keepBias.isFinite {
+      throw LabError(
+        .outOfRange(expected: "a finite number", found: "\(keepBias)"), field: "keep-bias")
+    }
+    if keepBias != nil, cell == .rnn {
+      throw LabError(
+        .outOfRange(
+          expected:
+            "a cell with gates (gru, gru-after, lstm); the basic RNN has none that could keep its state",
+          found: "rnn"), field: "cell")
+    }
+    guard !steps.isEmpty else {
+      throw LabError(.outOfRange(expected: "at least one step", found: "none"), field: "steps")
+    }
+    for step in steps where step < 0 || step >= timeStepCount {
+      throw LabError(
+        .outOfRange(
+          expected: "steps in 0 ... \(timeStepCount - 1) (the sequence has \(timeStepCount))",
+          found: "\(step)"), field: "steps")
+    }
+    guard seed >= 0, seed <= Int(UInt32.max) else {
+      throw LabError(.outOfRange(expected: "0 ... 4294967295", found: "\(seed)"), field: "seed")
+    }
+    try checkMemory()
+  }
+
+  /// About the memory that an experiment takes: inputs, and a trace for each of four states.
+  private func checkMemory() throws(LabError) {
+    let element = precision == .float32 ? 4.0 : 8.0
+    let (time, batch) = (Double(timeStepCount), Double(batchSize))
+    let (width, hidden) = (Double(cell.gateCount * hiddenSize), Double(hiddenSize))
+    let perStep = 2 * Double(inputSize) + width + 4 * hidden
+    let needed =
+      element * (4 * time * batch * perStep + 3 * width * (Double(inputSize) + hidden))
+      + 8 * time * batch * Double(inputSize)
+    let available = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
+    guard needed < 0.8 * available else {
+      throw LabError(.tooLarge(neededBytes: needed, availableBytes: available), field: "sizes")
+    }
+  }
+}
+
+/// Settings, or a place for results, that an experiment cannot use.
+public struct LabError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What is wrong.
+  public enum Problem: Equatable, Sendable {
+    /// A value is not one of those that are possible.
+    case outOfRange(expected: String, found: String)
+    /// The arrays would not fit this machine's memory.
+    case tooLarge(neededBytes: Double, availableBytes: Double)
+    /// A file or folder cannot be used.
+    case system(String)
+  }
+
+  /// What is wrong.
+  public var problem: Problem
+  /// The setting that it is about.
+  public var field: String
+
+  /// Creates an error.
+  public init(_ problem: Problem, field: String) {
+    self.problem = problem
+    self.field = field
+  }
+
+  /// One clause.
+  public var description: String {
+    switch problem {
+    case .outOfRange(let expected, let found): "\(field): expected \(expected), got \(found)"
+    case .tooLarge(let needed, let available):
+      "\(field): the arrays would take about \(gigabytes(needed)), this machine has \(gigabytes(available)); choose a smaller --hidden, --batch or --time"
+    case .system(let what): what
+    }
+  }
+
+  private func gigabytes(_ bytes: Double) -> String {
+    let tenths = (bytes / 1e8).rounded()
+    return tenths < 1e6 ? "\(tenths / 10) GB" : "\((tenths / 1e4).rounded()) TB"
+  }
+}

@@ -1,0 +1,177 @@
+// Weights and data of the experiments, drawn in the notebook's order. All numbers are rounded to
+// float32 once, so that both precisions compute with the same ones.
+
+internal import Unroll
+internal import UnrollFormats
+
+extension LabCell {
+  /// A cell of this kind with given parameters.
+  func cell<Scalar: KernelScalar>(
+    _ parameters: CellParameters<Scalar>
+  ) -> any RecurrentCell<Scalar> {
+    switch self {
+    case .rnn: BasicRNN(parameters: parameters)
+    case .gru: GRU(parameters: parameters, resetGate: .beforeProduct)
+    case .gruAfter: GRU(parameters: parameters, resetGate: .afterProduct)
+    case .lstm: LSTM(parameters: parameters)
+    }
+  }
+
+  /// Parameters that are zero.
+  func zeroParameters<Scalar: KernelScalar>(_ settings: LabSettings) -> CellParameters<Scalar> {
+    let (inputSize, hiddenSize) = (settings.inputSize, settings.hiddenSize)
+    return switch self {
+    case .rnn: BasicRNN(inputSize: inputSize, hiddenSize: hiddenSize).parameters
+    case .gru, .gruAfter:
+      GRU(inputSize: inputSize, hiddenSize: hiddenSize, resetGate: .beforeProduct).parameters
+    case .lstm: LSTM(inputSize: inputSize, hiddenSize: hiddenSize).parameters
+    }
+  }
+
+  /// The gates in the order in which the notebook draws and names them.
+  fileprivate var drawOrder: [Gate] {
+    switch self {
+    case .rnn: [.candidate]
+    case .gru, .gruAfter: [.update, .reset, .candidate]
+    case .lstm: [.input, .forget, .candidate, .output]
+    }
+  }
+}
+
+extension Tensor where Scalar == Double {
+  /// The numbers rounded to float32, in the precision that is asked for.
+  func roundedToFloat<Target: KernelScalar>(_ type: Target.Type = Target.self) -> Tensor<Target> {
+    Tensor<Target>(Tensor<Float>(self))
+  }
+}
+
+/// The inputs of the long-term dependency: uniform, as float32, minus 0.5 in float32; `[T, B, D]`.
+func drawInputs<Scalar: KernelScalar>(
+  _ settings: LabSettings, _ random: inout NumPyRandom
+) -> Tensor<Scalar> {
+  let uniform = random.rand([settings.batchSize, settings.timeStepCount, settings.inputSize])
+  return Tensor<Scalar>(Tensor<Float>(uniform) - 0.5).exchangingFirstAxes
+}
+
+/// Weights uniform in ±scale/2: for each gate `wt_h`, `wt_x`, `bias`.
+func drawWeights<Scalar: KernelScalar>(
+  _ settings: LabSettings, scale: Double, _ random: inout NumPyRandom
+) -> CellParameters<Scalar> {
+  var parameters: CellParameters<Scalar> = settings.cell.zeroParameters(settings)
+  func draw(_ shape: [Int]) -> Tensor<Scalar> {
+    ((random.rand(shape) - 0.5) * scale).roundedToFloat()
+  }
+  for gate in settings.cell.drawOrder {
+    let recurrent = draw([settings.hiddenSize, settings.hiddenSize])
+    let input = draw([settings.inputSize, settings.hiddenSize])
+    let bias = draw([settings.hiddenSize])
+    parameters[gate] = GateParameters(
+      inputWeights: input, recurrentWeights: recurrent, bias: bias)
+  }
+  if let keepBias = settings.keepBias { keepState(&parameters, bias: keepBias) }
+  return parameters
+}
+
+/// Sets the gates so that the cell keeps its state, whatever the candidate is.
+///
+/// GRU: z = σ(bias), r = σ(1). LSTM: f = o = σ(bias), i = σ(−bias).
+func keepState<Scalar: KernelScalar>(_ parameters: inout CellParameters<Scalar>, bias: Double) {
+  let biases: [Gate: Double] = [
+    .update: bias, .reset: 1, .forget: bias, .output: bias, .input: -bias,
+  ]
+  for gate in parameters.gates {
+    guard let bias = biases[gate] else { continue }
+    var part = parameters[gate]
+    part.inputWeights = Tensor(shape: part.inputWeights.shape)
+    part.recurrentWeights = Tensor(shape: part.recurrentWeights.shape)
+    part.bias = Tensor(shape: part.bias.shape, repeating: Scalar(bias))
+    parameters[gate] = part
+  }
+}
+
+/// A state drawn uniform in 0 ..< 1, times a factor; for an LSTM h, then c.
+struct DrawnState {
+  let hidden: Tensor<Double>
+  let cell: Tensor<Double>
+
+  init(_ cellStateSize: Int, _ settings: LabSettings, _ random: inout NumPyRandom) {
+    hidden = random.rand([settings.batchSize, settings.hiddenSize])
+    cell = random.rand([settings.batchSize, cellStateSize])
+  }
+
+  func state<Scalar: KernelScalar>(times factor: Double = 1) -> RecurrentState<Scalar> {
+    RecurrentState(
+      hidden: (hidden * factor).roundedToFloat(), cell: (cell * factor).roundedToFloat())
+  }
+}
+
+extension SequenceTrace {
+  /// The whole state after step `time`, h and c side by side: `[B, H + C]`.
+  ///
+  /// The trace is time-major.
+  func wholeState(after time: Int) -> Tensor<Scalar> {
+    Tensor.concatenatingLastAxis([hiddenStates.slice(time), cellStates.slice(time)])
+  }
+}
+
+extension RecurrentState {
+  /// h and c side by side: `[B, H + C]`.
+  var whole: Tensor<Scalar> { Tensor.concatenatingLastAxis([hidden, cell]) }
+}
+
+/// TensorFlow's initial weights of the notebook's graph: kernels by Glorot from the graph's seed
+/// and the op seeds that TensorFlow 1.13.1 counted, biases 0, the GRU's gate biases 1.
+struct TensorFlowInitialWeights {
+  /// The RNN's kernel, `[D + H, H]`.
+  let rnnKernel: Tensor<Float>
+  /// The GRU's gate kernel, `[D + H, 2·H]`, columns r, u.
+  let gateKernel: Tensor<Float>
+  /// The GRU's candidate kernel, `[D + H, H]`.
+  let candidateKernel: Tensor<Float>
+
+  /// The op seeds of RNN kernel, gate kernel and candidate kernel in the notebook's graph.
+  static let notebookOpSeeds: [Int64] = [70, 181, 195]
+
+  /// Regenerates the weights.
+  init(
+    inputSize: Int, hiddenSize: Int, seed: Int64, opSeeds: [Int64] = notebookOpSeeds
+  ) {
+    precondition(
+      opSeeds.count == 3, "TensorFlowInitialWeights.init: expected 3 op seeds, got \(opSeeds).")
+    func kernel(_ index: Int, _ columns: Int) -> Tensor<Float> {
+      TensorFlowRandom(seed: seed, opSeed: opSeeds[index])
+        .glorotUniform(fanIn: inputSize + hiddenSize, fanOut: columns)
+    }
+    rnnKernel = kernel(0, hiddenSize)
+    gateKernel = kernel(1, 2 * hiddenSize)
+    candidateKernel = kernel(2, hiddenSize)
+  }
+
+  /// The RNN's parameters.
+  func rnn<Scalar: KernelScalar>(_ type: Scalar.Type = Scalar.self) -> CellParameters<Scalar> {
+    parameters(
+      TensorFlow1Cell(.basicRNN),
+      ["kernel": rnnKernel, "bias": Tensor(shape: [rnnKernel.shape[1]])])
+  }
+
+  /// The GRU's parameters.
+  func gru<Scalar: KernelScalar>(_ type: Scalar.Type = Scalar.self) -> CellParameters<Scalar> {
+    let size = candidateKernel.shape[1]
+    return parameters(
+      TensorFlow1Cell(.gru),
+      [
+        "gates.kernel": gateKernel, "gates.bias": Tensor(shape: [2 * size], repeating: 1),
+        "candidate.kernel": candidateKernel, "candidate.bias": Tensor(shape: [size]),
+      ])
+  }
+
+  private func parameters<Scalar: KernelScalar>(
+    _ convention: TensorFlow1Cell, _ arrays: [String: Tensor<Float>]
+  ) -> CellParameters<Scalar> {
+    do {
+      return try convention.cell(from: arrays.mapValues { Tensor<Scalar>($0) }).parameters
+    } catch {
+      preconditionFailure("TensorFlowInitialWeights: \(error)")
+    }
+  }
+}

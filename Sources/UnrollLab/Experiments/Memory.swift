@@ -1,0 +1,146 @@
+// Forgetting: two runs that differ in their initial state alone, and how far apart they are at
+// step t. What has been forgotten is the same in both.
+
+internal import Unroll
+
+/// How far apart the states of six pairs of runs are at one step.
+public struct DistanceSet: Sendable, Codable {
+  /// The zero-based step.
+  public var step: Int
+  /// For each of the six pairs the distance of each sequence's states.
+  public var norms: [[Double]]
+  /// For each pair the histogram of its distances.
+  public var histograms: [Histogram]
+  /// For each pair what the distances come to.
+  public var summaries: [Summary]
+  /// The mean over the pairs of the share of distances above 0.1.
+  public var fractionAboveTenth: Double
+}
+
+/// How far a state has moved from where it began.
+public struct Drift: Sendable, Codable {
+  /// The zero-based step.
+  public var step: Int
+  /// The mean distance over the sequences, from initial states zero, random, random × 100.
+  public var mean: [Double]
+  /// The largest change of one element, for the same three.
+  public var largest: [Double]
+}
+
+/// What the experiment of forgetting found.
+public struct MemoryResult: Sendable, Codable {
+  /// What was asked.
+  public var settings: LabSettings
+  /// The distances at each of the steps that were asked for.
+  public var distances: [DistanceSet]
+  /// The drifts at the same steps.
+  public var drifts: [Drift]
+  /// For each of the six pairs the median distance at every step.
+  public var curves: [[Double]]
+}
+
+/// The experiment of forgetting, forward in time.
+public enum MemoryExperiment {
+  /// The names of the six pairs, in the notebook's order.
+  public static let pairTitles = [
+    "zero − random 1", "zero − random 2", "random 1 − random 2", "100·random 1 − zero",
+    "100·random 1 − random 1", "100·random 1 − random 2",
+  ]
+
+  /// The pairs, as indices into zero, random 1, random 2, 100·random 1.
+  static let notebookPairs = [(0, 1), (0, 2), (1, 2), (3, 0), (3, 1), (3, 2)]
+
+  /// Runs the experiment on its own seed: draws inputs, weights, then states for each step.
+  ///
+  /// - Throws: `LabError` for settings that cannot be used.
+  public static func run(_ settings: LabSettings) throws(LabError) -> MemoryResult {
+    try settings.validate()
+    var random = NumPyRandom(seed: settings.generatorSeed)
+    return switch settings.precision {
+    case .float32: run(settings, Float.self, &random)
+    case .float64: run(settings, Double.self, &random)
+    }
+  }
+
+  private static func run<Scalar: KernelScalar>(
+    _ settings: LabSettings, _ type: Scalar.Type, _ random: inout NumPyRandom
+  ) -> MemoryResult {
+    let inputs: Tensor<Scalar> = drawInputs(settings, &random)
+    let parameters: CellParameters<Scalar> = drawWeights(settings, scale: settings.scale, &random)
+    return measure(settings.cell.cell(parameters), inputs, settings, &random).result
+  }
+
+  /// Measures one cell; draws two states for each step.
+  ///
+  /// - Parameters:
+  ///   - cell: The cell.
+  ///   - inputs: `[T, B, D]`.
+  ///   - settings: Steps and sizes.
+  ///   - random: Where the states are drawn from.
+  /// - Returns: The result, and the first state drawn for the last step.
+  static func measure<Scalar: KernelScalar>(
+    _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
+    _ random: inout NumPyRandom
+  ) -> (result: MemoryResult, lastDraw: DrawnState) {
+    var result = MemoryResult(settings: settings, distances: [], drifts: [], curves: [])
+    var lastDraw = DrawnState(0, LabSettings(hiddenSize: 0, batchSize: 0), &random)
+    for step in settings.steps {
+      let first = DrawnState(cell.cellStateSize, settings, &random)
+      let second = DrawnState(cell.cellStateSize, settings, &random)
+      lastDraw = first
+      let runs = FourRuns(cell, inputs, first, second)
+      result.distances.append(runs.distances(at: step))
+      result.drifts.append(runs.drift(at: step))
+      if step == settings.steps.last {
+        let perStep = (0..<settings.timeStepCount).map { time in
+          runs.norms(at: time).map { Summary.median($0.map { Double($0) }.sorted()) }
+        }
+        result.curves = notebookPairs.indices.map { pair in perStep.map { $0[pair] } }
+      }
+    }
+    return (result, lastDraw)
+  }
+}
+
+/// One cell, run from zero, two random states, and a hundred times the first of them.
+struct FourRuns<Scalar: KernelScalar> {
+  let starts: [RecurrentState<Scalar>]
+  let traces: [SequenceTrace<Scalar>]
+
+  init(
+    _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ first: DrawnState,
+    _ second: DrawnState
+  ) {
+    let layer = RecurrentLayer(cell: cell)
+    starts = [
+      layer.zeroState(batchSize: inputs.shape[1]), first.state(), second.state(),
+      first.state(times: 100),
+    ]
+    traces = starts.map { layer.forward(inputs, from: $0) }
+  }
+
+  /// The six distances of every sequence after a step.
+  func norms(
+    at time: Int, pairs: [(Int, Int)] = MemoryExperiment.notebookPairs
+  ) -> [[Scalar]] {
+    let states = traces.map { $0.wholeState(after: time) }
+    return pairs.map { (states[$0.0] - states[$0.1]).rowNorms.elements }
+  }
+
+  func distances(at step: Int) -> DistanceSet {
+    let norms = norms(at: step)
+    let doubles = norms.map { $0.map { Double($0) } }
+    let summaries = doubles.map { Summary($0) }
+    return DistanceSet(
+      step: step, norms: doubles, histograms: norms.map { Histogram($0) }, summaries: summaries,
+      fractionAboveTenth: summaries.reduce(0) { $0 + $1.fractionAboveTenth }
+        / Double(summaries.count))
+  }
+
+  func drift(at step: Int) -> Drift {
+    let changes = [0, 1, 3].map { traces[$0].wholeState(after: step) - starts[$0].whole }
+    return Drift(
+      step: step, mean: changes.map { Double($0.rowNorms.mean) },
+      largest: changes.map { Double($0.maximumMagnitude) })
+  }
+}

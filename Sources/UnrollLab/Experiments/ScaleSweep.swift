@@ -1,0 +1,124 @@
+// "Play with the scale": the same cell at many scales, forward and backward. Where does what was
+// in the initial state vanish, survive, or explode?
+
+internal import RealModule
+internal import Unroll
+
+/// What happens to a distance or a gradient over the steps.
+public enum Fate: String, Sendable, Codable {
+  /// Below a thousandth.
+  case vanishes
+  /// Between a thousandth and a hundred.
+  case survives
+  /// Above a hundred, or not finite.
+  case explodes
+
+  init(_ value: Double) {
+    self = value < 1e-3 ? .vanishes : value <= 100 ? .survives : .explodes
+  }
+}
+
+/// One scale of a sweep.
+public struct SweepPoint: Sendable, Codable {
+  /// The scale.
+  public var scale: Double
+  /// The median distance of the runs from zero and from a random state, at every step.
+  public var memoryCurve: [Double]
+  /// The median norm of the gradient of Σ h at a step, from a zero state, for each of
+  /// `ScaleSweepResult.gradientSteps`.
+  public var gradientCurve: [Double]
+  /// `memoryCurve` at the step that was asked for.
+  public var memory: Double
+  /// The gradient at the step that was asked for.
+  public var gradient: Double
+  /// What becomes of the memory.
+  public var memoryFate: Fate
+  /// What becomes of the gradient.
+  public var gradientFate: Fate
+}
+
+/// What a sweep over scales found.
+public struct ScaleSweepResult: Sendable, Codable {
+  /// What was asked; `scale` is not used.
+  public var settings: LabSettings
+  /// The step at which `memory` and `gradient` are taken: the last of the settings.
+  public var step: Int
+  /// The steps of the gradient curves.
+  public var gradientSteps: [Int]
+  /// One point for each scale, in the order that was asked for.
+  public var points: [SweepPoint]
+}
+
+/// The sweep over scales.
+public enum ScaleSweep {
+  /// Scales from 0.25 to 8, 24 of them, evenly spaced by ratio.
+  public static let defaultScales = logarithmicScales(from: 0.25, to: 8, count: 24)
+
+  /// Numbers evenly spaced by ratio, ends included.
+  public static func logarithmicScales(from low: Double, to high: Double, count: Int) -> [Double] {
+    guard count > 1 else { return [low] }
+    let (start, end) = (Double.log(low), Double.log(high))
+    return (0..<count).map { index in
+      if index == 0 { return low }
+      if index == count - 1 { return high }
+      return Double.exp(start + (end - start) * Double(index) / Double(count - 1))
+    }
+  }
+
+  /// Runs one cell at many scales; every scale takes the same draws.
+  ///
+  /// - Parameters:
+  ///   - settings: All but the scale.
+  ///   - scales: Finite, at least 0.
+  ///   - progress: Called after each scale with how many are done.
+  /// - Returns: A point for each scale.
+  /// - Throws: `LabError` for settings that cannot be used.
+  public static func run(
+    _ settings: LabSettings, scales: [Double], progress: (Int) -> Void = { _ in }
+  ) throws(LabError) -> ScaleSweepResult {
+    guard !scales.isEmpty else {
+      throw LabError(.outOfRange(expected: "at least one scale", found: "none"), field: "scale")
+    }
+    for scale in scales {
+      var settings = settings
+      settings.scale = scale
+      try settings.validate()
+    }
+    return switch settings.precision {
+    case .float32: run(settings, scales, Float.self, progress)
+    case .float64: run(settings, scales, Double.self, progress)
+    }
+  }
+
+  private static func run<Scalar: KernelScalar>(
+    _ settings: LabSettings, _ scales: [Double], _ type: Scalar.Type, _ progress: (Int) -> Void
+  ) -> ScaleSweepResult {
+    let step = settings.steps.last ?? 0
+    // The step that was asked for is always on the curve.
+    let steps = Set(curveSteps(settings.timeStepCount) + [step]).sorted()
+    let points = scales.enumerated().map { index, scale in
+      var random = NumPyRandom(seed: settings.generatorSeed)
+      let inputs: Tensor<Scalar> = drawInputs(settings, &random)
+      let parameters: CellParameters<Scalar> = drawWeights(settings, scale: scale, &random)
+      let cell = settings.cell.cell(parameters)
+      let state = DrawnState(cell.cellStateSize, settings, &random)
+      let layer = RecurrentLayer(cell: cell)
+      let zero = layer.zeroState(batchSize: settings.batchSize)
+      let (from, to) = (
+        layer.forward(inputs, from: zero), layer.forward(inputs, from: state.state())
+      )
+      let memory = (0..<settings.timeStepCount).map { time in
+        let norms = (from.wholeState(after: time) - to.wholeState(after: time)).rowNorms.elements
+        return Summary.median(norms.map { Double($0) }.sorted())
+      }
+      let gradient = GradientFlow(cell).medians(inputs, from: zero, at: steps)
+      let atStep = steps.firstIndex(of: step).map { gradient[$0] } ?? .nan
+      progress(index + 1)
+      return SweepPoint(
+        scale: scale, memoryCurve: memory, gradientCurve: gradient, memory: memory[step],
+        gradient: atStep, memoryFate: Fate(memory[step]), gradientFate: Fate(atStep))
+    }
+    return ScaleSweepResult(
+      settings: settings, step: step, gradientSteps: steps, points: points)
+  }
+}

@@ -1,0 +1,187 @@
+// Each number beside the notebook's own and TensorFlow's, with a verdict. The references are
+// figures that other programs printed; `Documentation/Design/0004-notebook.md` says where.
+
+/// One number of the notebook.
+public struct ComparisonRow: Sendable, Codable {
+  /// The part of the notebook.
+  public var part: String
+  /// What the number is.
+  public var quantity: String
+  /// What we compute.
+  public var ours: Double
+  /// What the notebook printed, or its later edition.
+  public var printed: Double?
+  /// What TensorFlow 1.13.1 computes for the same draws (or Keras, for the later edition).
+  public var reference: Double?
+  /// What is asked of our number.
+  public var requirement: String
+  /// Whether it is met.
+  public var holds: Bool
+}
+
+extension NotebookResult {
+  /// Whether the draws are the notebook's, so that its numbers can stand beside ours.
+  private var isNotebook: Bool {
+    let notebook = LabSettings()
+    var mine = settings
+    mine.precision = notebook.precision
+    return mine == notebook && gradientRNN.settings.scale == 1
+  }
+
+  /// The table: every number of the notebook beside ours.
+  public var comparison: [ComparisonRow] {
+    parityRows + gruAsRNNRows + memoryRows + keptRows + gradientRows + laterRows
+  }
+
+  private var parityRows: [ComparisonRow] {
+    parity.rows.flatMap { row -> [ComparisonRow] in
+      let isDouble = row.precision == .float64
+      let title = "\(row.cell.title), \(row.precision.rawValue): relative error"
+      switch row.cell {
+      case .rnn, .lstm:
+        let bar = isDouble ? 2.25e-7 : 1e-6
+        return [
+          ComparisonRow(
+            part: "3 own forward", quantity: title, ours: row.relativeErrorSum,
+            printed: parity.isRecorded ? 2.1863736249496377e-07 : nil, reference: nil,
+            requirement: "≤ \(bar)", holds: row.relativeErrorSum <= bar),
+          distanceRow(row),
+        ]
+      case .gru:
+        let bar = isDouble ? 6e-7 : 2e-6
+        return [
+          ComparisonRow(
+            part: "3 own forward", quantity: title, ours: row.relativeErrorSum,
+            printed: nil, reference: nil, requirement: "≤ \(bar)",
+            holds: row.relativeErrorSum <= bar),
+          distanceRow(row),
+        ]
+      case .gruAfter:
+        let printed = 0.9037854511656668
+        return [
+          ComparisonRow(
+            part: "3 own forward", quantity: title, ours: row.relativeErrorSum,
+            printed: parity.isRecorded ? printed : nil, reference: nil,
+            requirement: "the printed number, to 1e-5: it came from this variant",
+            holds: !parity.isRecorded || abs(row.relativeErrorSum - printed) <= 1e-5)
+        ]
+      }
+    }
+  }
+
+  private func distanceRow(_ row: ParityRow) -> ComparisonRow {
+    ComparisonRow(
+      part: "3 own forward",
+      quantity: "\(row.cell.title), \(row.precision.rawValue): largest distance from float64",
+      ours: row.distanceFromTruth, printed: nil,
+      reference: parity.isRecorded ? row.referenceDistanceFromTruth : nil,
+      requirement: "≤ TensorFlow's own",
+      holds: row.distanceFromTruth <= row.referenceDistanceFromTruth)
+  }
+
+  private var gruAsRNNRows: [ComparisonRow] {
+    [
+      ComparisonRow(
+        part: "4 GRU as RNN",
+        quantity: "relative error, gate biases ±\(Int(gruAsRNN.chosen.bias))",
+        ours: gruAsRNN.chosen.relativeError, printed: nil, reference: 0,
+        requirement: "0, all bits equal",
+        holds: gruAsRNN.chosen.relativeError == 0 && gruAsRNN.chosen.isBitwiseEqual),
+      ComparisonRow(
+        part: "4 GRU as RNN", quantity: "relative error, the GRU untouched",
+        ours: gruAsRNN.untouched, printed: 1, reference: 1,
+        requirement: "1 (elements of opposite sign)",
+        holds: !isNotebook || abs(gruAsRNN.untouched - 1) < 1e-12),
+    ]
+  }
+
+  /// TensorFlow's means of the six distances at steps 10, 20 and 30, float32, scale 2.
+  private static let referenceMeans = [
+    [
+      0.6476359600108117, 0.638546335764695, 0.5634791404940188, 0.8851769333146513,
+      0.536422939458862, 0.7433945631189272,
+    ],
+    [
+      0.15839251858765238, 0.1269823071891733, 0.15097802349033373, 0.2666118011490471,
+      0.14998373298556544, 0.28635212602690446,
+    ],
+    [
+      0.019901932072166062, 0.020602130905329544, 0.001770750455722805, 0.01969395420987354,
+      0.0013716278209912503, 0.0024765929758169135,
+    ],
+  ]
+
+  private var memoryRows: [ComparisonRow] {
+    memoryRNN.distances.enumerated().flatMap { index, set in
+      var rows = zip(MemoryExperiment.pairTitles, set.summaries).enumerated().map { pair, entry in
+        let reference =
+          isNotebook && index < Self.referenceMeans.count ? Self.referenceMeans[index][pair] : nil
+        return ComparisonRow(
+          part: "5 memory, RNN", quantity: "step \(set.step), mean distance \(entry.0)",
+          ours: entry.1.mean, printed: nil, reference: reference,
+          requirement: reference == nil ? "finite" : "TensorFlow's, to 4e-5",
+          holds: reference.map { abs(entry.1.mean - $0) <= 4e-5 } ?? entry.1.mean.isFinite)
+      }
+      rows.append(
+        ComparisonRow(
+          part: "5 memory, RNN", quantity: "step \(set.step), fraction above 0.1",
+          ours: set.fractionAboveTenth, printed: nil, reference: nil, requirement: "in 0 ... 1",
+          holds: (0...1).contains(set.fractionAboveTenth)))
+      return rows
+    }
+  }
+
+  private var keptRows: [ComparisonRow] {
+    memoryGRU.drifts.map { drift in
+      let largest = drift.largest.max() ?? .nan
+      return ComparisonRow(
+        part: "5 memory, GRU that keeps",
+        quantity: "step \(drift.step), largest change of the state", ours: largest, printed: nil,
+        reference: 0, requirement: "0: the state is kept", holds: largest == 0)
+    }
+      + memoryGRU.distances.map { set in
+        ComparisonRow(
+          part: "5 memory, GRU that keeps", quantity: "step \(set.step), fraction above 0.1",
+          ours: set.fractionAboveTenth, printed: nil, reference: nil, requirement: "1",
+          holds: set.fractionAboveTenth == 1)
+      }
+  }
+
+  private var gradientRows: [ComparisonRow] {
+    // TensorFlow's means for scale 1: at the state that the notebook leaves, zero, random.
+    let references = [3.4486526552131344e-08, 9.239015547279905e-07, 6.984298972412262e-07]
+    var rows = gradientRNN.sets.enumerated().map { index, set in
+      let reference = isNotebook && index < references.count ? references[index] : nil
+      return ComparisonRow(
+        part: "6 gradient, RNN",
+        quantity: "mean norm at step \(gradientRNN.step), state \(set.point.rawValue)",
+        ours: set.summary.mean, printed: nil, reference: reference,
+        requirement: reference == nil ? "finite" : "TensorFlow's, to 1 %",
+        holds: reference.map { abs(set.summary.mean - $0) <= 0.01 * $0 }
+          ?? set.summary.mean.isFinite)
+    }
+    let kept = Double(gradientGRU.settings.hiddenSize).squareRoot()
+    rows += gradientGRU.sets.map { set in
+      ComparisonRow(
+        part: "6 gradient, GRU that keeps",
+        quantity: "mean norm at step \(gradientGRU.step), state \(set.point.rawValue)",
+        ours: set.summary.mean, printed: nil, reference: isNotebook ? 2.8284270763397217 : nil,
+        requirement: "√H: every element is 1",
+        holds: abs(set.summary.mean - kept) < 1e-6 && set.summary.minimum == set.summary.maximum)
+    }
+    return rows
+  }
+
+  private var laterRows: [ComparisonRow] {
+    let printed = [0.832, 0.712, 0.527]
+    let references = [0.8316666682561239, 0.7116666734218597, 0.5266666660706202]
+    return laterEdition.steps.indices.map { index in
+      let ours = laterEdition.fractions[index]
+      return ComparisonRow(
+        part: "later edition", quantity: "step \(laterEdition.steps[index]), fraction above 0.1",
+        ours: ours, printed: printed[index], reference: references[index],
+        requirement: "the printed number, to its digits",
+        holds: abs(ours - printed[index]) <= 5e-4)
+    }
+  }
+}

@@ -1,0 +1,123 @@
+// A report on the disk. Everything is made in a folder of its own first, then moved into place,
+// the page last: a report that could not be finished leaves what was there.
+
+internal import Foundation
+internal import UnrollFigures
+internal import UnrollFormats
+
+/// Writes reports into folders.
+public enum ReportFolder {
+  /// What was written.
+  public struct Outcome: Sendable {
+    /// The page.
+    public var page: String
+    /// Why there are no pictures, and how to get them; nil if there are.
+    public var note: String?
+  }
+
+  /// Writes `index.html`, `results.json`, `figures/` and `data/`.
+  ///
+  /// Without gnuplot, scripts and data are written and the outcome says how to get the pictures.
+  ///
+  /// - Parameters:
+  ///   - report: The report.
+  ///   - results: The contents of `results.json`.
+  ///   - folder: Where it goes; made if it is not there. Other files in it stay.
+  ///   - progress: Called with how many pictures are drawn, and how many there will be.
+  /// - Returns: Where the page is.
+  /// - Throws: `LabError` if the folder cannot be written.
+  public static func write(
+    _ report: LabReport, results: [UInt8], to folder: String,
+    progress: (Int, Int) -> Void = { _, _ in }
+  ) throws(LabError) -> Outcome {
+    let manager = FileManager.default
+    let existed = manager.fileExists(atPath: folder)
+    let staging = "\(folder)/.unroll-part"
+    func cleanUp() {
+      try? manager.removeItem(atPath: staging)
+      if !existed { try? manager.removeItem(atPath: folder) }
+    }
+    do {
+      try AtomicFile.makeFolder(folder)
+      // What an interrupted run left.
+      try? manager.removeItem(atPath: staging)
+      for part in ["figures", "data"] { try AtomicFile.makeFolder("\(staging)/\(part)") }
+    } catch {
+      cleanUp()
+      throw LabError(.system("\(error)"), field: "output")
+    }
+    do {
+      let outcome = try fill(staging, report, results, progress)
+      try move(staging, to: folder)
+      return Outcome(page: "\(folder)/index.html", note: outcome)
+    } catch {
+      cleanUp()
+      throw error as? LabError ?? LabError(.system("\(folder): \(error)"), field: "output")
+    }
+  }
+
+  /// Makes every file in the staging folder; returns the note, if pictures are missing.
+  private static func fill(
+    _ staging: String, _ report: LabReport, _ results: [UInt8], _ progress: (Int, Int) -> Void
+  ) throws -> String? {
+    let figures = report.sections.flatMap { $0.figures.map(\.figure) }
+    for figure in figures {
+      try AtomicFile.write(Array(figure.script.utf8), to: "\(staging)/figures/\(figure.name).gp")
+      try AtomicFile.write(Array(figure.csv.utf8), to: "\(staging)/data/\(figure.name).csv")
+    }
+    for section in report.sections where !section.arrays.isEmpty {
+      try AtomicFile.write(NPZ.encode(section.arrays), to: "\(staging)/data/\(section.id).npz")
+    }
+    var pictures: [String: [UInt8]] = [:]
+    var note: String?
+    if !figures.isEmpty {
+      do {
+        pictures = try draw(figures, in: "\(staging)/figures", progress)
+      } catch {
+        // The numbers are worth more than the pictures: they come without them.
+        note =
+          "No pictures: \(error). Then run gnuplot on each .gp file in figures/, or unroll lab again."
+      }
+    }
+    let page = ReportPage(report: report, pictures: pictures, note: note)
+    try AtomicFile.write(results, to: "\(staging)/results.json")
+    try AtomicFile.write(Array(page.html.utf8), to: "\(staging)/index.html")
+    return note
+  }
+
+  private static func draw(
+    _ figures: [Figure], in folder: String, _ progress: (Int, Int) -> Void
+  ) throws -> [String: [UInt8]] {
+    let gnuplot = try Gnuplot(folder: folder)
+    var pictures: [String: [UInt8]] = [:]
+    for (index, figure) in figures.enumerated() {
+      for format in PictureFormat.allCases { try gnuplot.draw(figure, as: format) }
+      pictures[figure.name] = try AtomicFile.read("\(folder)/\(figure.name).svg")
+      progress(index + 1, figures.count)
+    }
+    return pictures
+  }
+
+  /// Moves every file to its place, the page last, and removes the staging folder.
+  private static func move(_ staging: String, to folder: String) throws {
+    let manager = FileManager.default
+    for part in ["figures", "data"] {
+      try AtomicFile.makeFolder("\(folder)/\(part)")
+      for name in try manager.contentsOfDirectory(atPath: "\(staging)/\(part)").sorted() {
+        try rename("\(staging)/\(part)/\(name)", "\(folder)/\(part)/\(name)")
+      }
+    }
+    for name in ["results.json", "index.html"] {
+      try rename("\(staging)/\(name)", "\(folder)/\(name)")
+    }
+    try manager.removeItem(atPath: staging)
+  }
+
+  private static func rename(_ source: String, _ target: String) throws {
+    guard Foundation.rename(source, target) == 0 else {
+      throw LabError(
+        .system("\(target): cannot be written: \(String(cString: strerror(errno)))"),
+        field: "output")
+    }
+  }
+}

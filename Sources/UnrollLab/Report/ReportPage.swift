@@ -1,0 +1,143 @@
+// The report as one HTML file: no script, no font and no picture from outside; readable on a
+// phone, in print, in light and dark.
+
+internal import Foundation
+internal import UnrollFigures
+
+/// Writes a report as HTML.
+struct ReportPage {
+  let report: LabReport
+  /// The pictures by figure name; a figure without one is named instead.
+  let pictures: [String: [UInt8]]
+  /// What to say where there are no pictures.
+  let note: String?
+
+  var html: String {
+    let contents = report.sections.map {
+      "<li><a href=\"#\($0.id)\">\(escaped($0.title))</a></li>"
+    }.joined(separator: "\n")
+    let notice = note.map { "<p class=\"note\">\(escaped($0))</p>" } ?? ""
+    return """
+      <!DOCTYPE html>
+      <html lang="en">
+      <head>
+      <meta charset="utf-8">
+      <meta name="viewport" content="width=device-width, initial-scale=1">
+      <meta name="color-scheme" content="light dark">
+      <title>\(escaped(report.title))</title>
+      <style>\(Self.style)</style>
+      </head>
+      <body>
+      <main>
+      <h1>\(escaped(report.title))</h1>
+      <p>\(escaped(report.introduction))</p>
+      \(notice)
+      <nav aria-label="Contents"><ol>
+      \(contents)
+      </ol></nav>
+      \(report.sections.map(section).joined(separator: "\n"))
+      <footer><p>All numbers: <a href="results.json">results.json</a>. Each figure has its data \
+      (.csv), its gnuplot script (.gp) and pictures (SVG, PNG, PDF) beside this page.</p></footer>
+      </main>
+      </body>
+      </html>
+
+      """
+  }
+
+  private func section(_ section: LabReport.Section) -> String {
+    let settings = section.settings.map {
+      "<span><b>\(escaped($0.name))</b> \(escaped($0.value))</span>"
+    }.joined(separator: " ")
+    let data =
+      section.arrays.isEmpty
+      ? "" : "<p class=\"files\"><a href=\"data/\(section.id).npz\">\(section.id).npz</a></p>"
+    return """
+      <section id="\(section.id)">
+      <h2>\(escaped(section.title))</h2>
+      <p>\(escaped(section.lookFor))</p>
+      \(section.figures.map { figure($0.figure, $0.alternative) }.joined(separator: "\n"))
+      \(section.tables.map(table).joined(separator: "\n"))
+      <p class="settings">\(settings)</p>
+      \(data)
+      </section>
+      """
+  }
+
+  private func figure(_ figure: Figure, _ alternative: String) -> String {
+    let name = figure.name
+    var image = ""
+    var links = ["<a href=\"data/\(name).csv\">csv</a>", "<a href=\"figures/\(name).gp\">gp</a>"]
+    if let picture = pictures[name] {
+      let encoded = Data(picture).base64EncodedString()
+      image =
+        "<img src=\"data:image/svg+xml;base64,\(encoded)\" width=\"\(figure.size.width)\" height=\"\(figure.size.height)\" alt=\"\(escaped(alternative))\">"
+      links =
+        PictureFormat.allCases.map {
+          "<a href=\"figures/\(name).\($0.rawValue)\">\($0.rawValue)</a>"
+        } + links
+    }
+    return """
+      <figure>\(image)
+      <figcaption>\(escaped(figure.title)) <span class="files">\(links.joined(separator: " "))</span></figcaption>
+      </figure>
+      """
+  }
+
+  private func table(_ table: LabReport.Table) -> String {
+    let head = table.header.map { "<th scope=\"col\">\(escaped($0))</th>" }.joined()
+    let rows = table.rows.map { row in
+      "<tr>" + row.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>"
+    }.joined(separator: "\n")
+    return """
+      <div class="table" tabindex="0" role="region" aria-label="\(escaped(table.caption))"><table>
+      <caption>\(escaped(table.caption))</caption>
+      <thead><tr>\(head)</tr></thead>
+      <tbody>
+      \(rows)
+      </tbody></table></div>
+      """
+  }
+
+  private func escaped(_ text: String) -> String {
+    var result = ""
+    for character in text {
+      switch character {
+      case "&": result += "&amp;"
+      case "<": result += "&lt;"
+      case ">": result += "&gt;"
+      case "\"": result += "&quot;"
+      default: result.append(character)
+      }
+    }
+    return result
+  }
+
+  private static let style = """
+    :root { --ink: #1c1c1c; --paper: #fff; --soft: #5b5b5b; --line: #d5d5d5; --link: #00558c; }
+    @media (prefers-color-scheme: dark) {
+      :root { --ink: #e8e8e8; --paper: #171717; --soft: #aaa; --line: #444; --link: #7cc4f5; }
+    }
+    body { margin: 0; background: var(--paper); color: var(--ink);
+      font: 17px/1.55 system-ui, sans-serif; }
+    main { max-width: 62rem; margin: 0 auto; padding: 1rem; }
+    h1 { font-size: 1.9rem; line-height: 1.2; } h2 { font-size: 1.35rem; margin-top: 3rem; }
+    p { max-width: 44rem; } a { color: var(--link); }
+    figure { margin: 1.5rem 0; }
+    img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
+    figcaption, .settings, .files, footer { color: var(--soft); font-size: .88rem; }
+    .settings span { white-space: nowrap; margin-right: .8em; display: inline-block; }
+    .note { border-left: 4px solid #d55e00; padding-left: .8rem; }
+    .table { overflow-x: auto; margin: 1rem 0; }
+    table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+    caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
+    th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--line);
+      vertical-align: top; }
+    td:nth-child(n+3) { white-space: nowrap; }
+    @media print {
+      body { font-size: 11pt; } main { max-width: none; padding: 0; }
+      nav { display: none; } figure, tr { break-inside: avoid; }
+      h2 { break-after: avoid; } .table { overflow: visible; }
+    }
+    """
+}

@@ -1,0 +1,86 @@
+// The statistics of the notebook, in the precision of the data.
+
+public import Unroll
+
+/// The relative error of two arrays, as the notebook defines it: max |x − y| / max(1e-8, |x| +
+/// |y|).
+///
+/// NaN anywhere gives NaN.
+///
+/// - Precondition: The shapes are equal.
+public func relativeError<Scalar: KernelScalar>(_ x: Tensor<Scalar>, _ y: Tensor<Scalar>) -> Double
+{
+  precondition(x.shape == y.shape, "relativeError: expected shape \(x.shape), got \(y.shape).")
+  return zip(x.elements, y.elements).reduce(0) { worst, pair in
+    let (a, b) = (Double(pair.0), Double(pair.1))
+    let error = abs(a - b) / max(1e-8, abs(a) + abs(b))
+    return error.isNaN || worst.isNaN ? .nan : max(worst, error)
+  }
+}
+
+/// The largest |x − y|; NaN anywhere gives NaN.
+func largestDifference<A: KernelScalar, B: KernelScalar>(_ x: Tensor<A>, _ y: Tensor<B>) -> Double {
+  (Tensor<Double>(x) - Tensor<Double>(y)).maximumMagnitude
+}
+
+/// A histogram of equal bins, as `numpy.histogram` (and so `plt.hist`) counts it.
+public struct Histogram: Sendable, Equatable, Codable {
+  /// How many values lie in each bin; the last bin includes its upper edge.
+  public var counts: [Int]
+  /// The edges, one more than there are bins.
+  public var edges: [Double]
+
+  /// Counts values in bins of equal width from the smallest to the largest.
+  ///
+  /// The edges are rounded to the precision of the data, as NumPy does. If all values are equal
+  /// the range is that value ± 0.5; if there is none, 0 to 1. Values that are not finite are left
+  /// out.
+  public init<Scalar: KernelScalar>(_ values: [Scalar], binCount: Int = 20) {
+    let values = values.filter(\.isFinite)
+    var low = Double(values.min() ?? 0)
+    var high = Double(values.max() ?? 1)
+    if low == high { (low, high) = (low - 0.5, high + 0.5) }
+    let step = (high - low) / Double(binCount)
+    var edges = (0..<binCount).map { Scalar(Double($0) * step + low) }
+    edges.append(Scalar(high))
+    counts = [Int](repeating: 0, count: binCount)
+    for value in values {
+      // The last edge that is not above the value, by bisection.
+      var (first, last) = (0, binCount - 1)
+      while first < last {
+        let middle = (first + last + 1) / 2
+        if value >= edges[middle] { first = middle } else { last = middle - 1 }
+      }
+      counts[first] += 1
+    }
+    self.edges = edges.map { Double($0) }
+  }
+}
+
+/// What the tables say of a set of numbers.
+public struct Summary: Sendable, Equatable, Codable {
+  /// The smallest, the mean, the median and the largest.
+  public var minimum, mean, median, maximum: Double
+  /// How many are exactly zero.
+  public var zeroCount: Int
+  /// The share that is above 0.1: the statistic of the notebook's later edition.
+  public var fractionAboveTenth: Double
+
+  /// Summarises numbers; all NaN if there is none.
+  public init(_ values: [Double]) {
+    let sorted = values.sorted()
+    minimum = sorted.first ?? .nan
+    maximum = sorted.last ?? .nan
+    mean = values.reduce(0, +) / Double(values.count)
+    median = Self.median(sorted)
+    zeroCount = values.count { $0 == 0 }
+    fractionAboveTenth = Double(values.count { Float($0) > 0.1 }) / Double(values.count)
+  }
+
+  /// The middle of sorted numbers.
+  static func median(_ sorted: [Double]) -> Double {
+    guard !sorted.isEmpty else { return .nan }
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+  }
+}

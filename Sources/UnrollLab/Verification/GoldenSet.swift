@@ -1,0 +1,127 @@
+// A golden set: a folder with an `index.json` that lists cases, and an .npz for each, computed by
+// other programs. The format is the one that Scripts/golden writes.
+
+internal import Crypto
+internal import Foundation
+internal import UnrollFormats
+
+/// A folder of arrays that other programs computed.
+public struct GoldenSet: Sendable {
+  let folder: String
+  let cases: [GoldenCase]
+  let sources: [String: JSONValue]
+
+  /// Reads a set's index.
+  ///
+  /// - Throws: `VerificationError` if the folder holds no index that can be read.
+  public init(folder: String) throws(VerificationError) {
+    self.folder = folder
+    let path = folder + "/index.json"
+    let bytes: [UInt8]
+    do {
+      bytes = try AtomicFile.read(path, limit: 256 << 20)
+    } catch {
+      throw VerificationError("\(error)")
+    }
+    let index: JSONValue
+    do {
+      index = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+    } catch {
+      throw VerificationError(
+        "\(path): expected the JSON index of a golden set, found \(bytes.count) bytes that are not whole JSON"
+      )
+    }
+    guard let cases = index["cases"]?.array else {
+      throw VerificationError(
+        "\(path): expected the index of a golden set, with a list 'cases'; found other JSON")
+    }
+    if let schema = index["schema"], schema.integer != 1 {
+      throw VerificationError("\(path): expected schema 1, found \(schema.text)")
+    }
+    sources = index["sources"]?.object ?? [:]
+    var read: [GoldenCase] = []
+    for (position, entry) in cases.enumerated() {
+      guard let name = entry["name"]?.string, let group = entry["group"]?.string,
+        let source = entry["source"]?.string
+      else {
+        throw VerificationError(
+          "\(path): case \(position): expected strings 'name', 'group' and 'source'")
+      }
+      read.append(GoldenCase(name: name, group: group, source: source, fields: entry))
+    }
+    self.cases = read
+  }
+
+  /// The program that computed a case, with its version.
+  func framework(of golden: GoldenCase) -> String {
+    let source = sources[golden.source]
+    let name = source?["framework"]?.string ?? golden.source
+    guard let version = source?["version"]?.string else { return name }
+    return "\(name) \(version)"
+  }
+
+  /// A case's archive.
+  func archive(of golden: GoldenCase) throws(VerificationError) -> NPZ {
+    guard let file = golden.fields["file"]?.string else {
+      throw VerificationError("the index names no file")
+    }
+    guard !file.hasPrefix("/"), !file.split(separator: "/").contains("..") else {
+      throw VerificationError("\(file): expected a path inside the set")
+    }
+    do {
+      let bytes = try AtomicFile.read("\(folder)/\(file)", limit: 1 << 30)
+      if let expected = golden.fields["sha256"]?.string {
+        let found = sha256(bytes)
+        guard found == expected else {
+          throw VerificationError(
+            "\(file): expected SHA-256 \(expected.prefix(12))…, found \(found.prefix(12))…; the file is damaged or of another set"
+          )
+        }
+      }
+      return try NPZ(bytes)
+    } catch let error as VerificationError {
+      throw error
+    } catch {
+      throw VerificationError("\(file): \(error)")
+    }
+  }
+}
+
+/// One case of a golden set.
+struct GoldenCase: Sendable {
+  let name: String
+  let group: String
+  let source: String
+  let fields: JSONValue
+
+  /// What the case computes: a cell, or the convention where there is none.
+  var cell: String { fields["cell"]?.string ?? fields["convention"]?.string ?? "-" }
+  var params: [String: JSONValue] { fields["params"]?.object ?? [:] }
+  var precision: LabPrecision { fields["dtype"]?.string == "float64" ? .float64 : .float32 }
+
+  /// A size of the case, such as `T`.
+  func size(_ name: String) throws(VerificationError) -> Int {
+    guard let size = fields["sizes"]?[name]?.integer, size > 0 else {
+      throw VerificationError("sizes.\(name): expected a positive integer in the index")
+    }
+    return size
+  }
+}
+
+/// A golden set, or a case of it, that cannot be used.
+public struct VerificationError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// One clause.
+  public let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}
+
+/// The SHA-256 of bytes, in hexadecimal.
+func sha256(_ bytes: [UInt8]) -> String {
+  SHA256.hash(data: bytes).map { byte in
+    let digits = String(byte, radix: 16)
+    return byte < 16 ? "0" + digits : digits
+  }.joined()
+}

@@ -1,0 +1,132 @@
+// The arrays of the notebook's later edition.
+
+internal import Unroll
+internal import UnrollFormats
+
+/// The later edition, for Keras.
+enum LaterEditionCase {
+  static func compare(_ golden: GoldenCase, _ archive: NPZ) throws -> Comparison {
+    guard let seed = golden.fields["seed"]?.integer, let start = UInt32(exactly: seed),
+      let scale = golden.fields["scale"]?.double,
+      let gradientSeed = golden.fields["grad_seed"]?.integer,
+      let gradientStart = UInt32(exactly: gradientSeed)
+    else { throw VerificationError("expected seed, scale and grad_seed in the index") }
+    var comparison = Comparison()
+    try compareToy(archive, start, &comparison)
+
+    let settings = LabSettings(scale: scale, seed: seed)
+    let float = Run<Float>(settings, start, gradientStart)
+    let double = Run<Double>(settings, start, gradientStart)
+    compareWeights(float.weights, try arrays(archive, "ltd."), "ltd.", &comparison)
+    for step in [5, 10, 20] {
+      let name = "ltd.step\(step).norms"
+      let norms = float.distances(step)
+      comparison.compare(
+        norms, try archive.tensor(name), as: "distances", array: name,
+        bound: bound(norms, double.distances(step)))
+    }
+    let edition = LaterEditionExperiment.run(seed: start, scale: scale)
+    for (step, fraction) in zip(edition.steps, edition.fractions) {
+      guard let expected = golden.fields["values"]?["diff_frac\(step)"]?.double else { continue }
+      comparison.compare(
+        Tensor([fraction]), Tensor([expected]), as: "fraction above 0.1",
+        array: "ltd.step\(step).norms", bound: 1e-7)
+    }
+    compareWeights(float.backward, try arrays(archive, "grad."), "grad.", &comparison)
+    comparison.compareExactly(
+      float.start.hidden.elements, try archive.tensor("grad.h0", Float.self).elements,
+      as: "draws", array: "grad.h0")
+    for (name, ours, exact) in [
+      ("grad.d_h0", float.gradient, double.gradient),
+      ("grad.norm", float.gradient.rowNorms, double.gradient.rowNorms),
+    ] {
+      comparison.compare(
+        ours, try archive.tensor(name), as: "gradients", array: name, bound: bound(ours, exact))
+    }
+    return comparison
+  }
+
+  /// The index has no float32 error for these cases.
+  ///
+  /// How far rounding carries is then measured: by our own float32 against our own float64.
+  private static func bound(_ float: Tensor<Float>, _ double: Tensor<Double>) -> Double {
+    Bounds.float(largestDifference(float, double))
+  }
+
+  /// The edition's draws, runs and gradient in one precision.
+  private struct Run<Scalar: KernelScalar> {
+    let weights, backward: CellParameters<Scalar>
+    let runs: FourRuns<Scalar>
+    let start: RecurrentState<Scalar>
+    let gradient: Tensor<Scalar>
+
+    init(_ settings: LabSettings, _ seed: UInt32, _ gradientSeed: UInt32) {
+      var random = NumPyRandom(seed: seed)
+      weights = drawWeights(settings, scale: settings.scale, &random)
+      let inputs: Tensor<Scalar> = drawInputs(settings, &random)
+      let first = DrawnState(0, settings, &random)
+      runs = FourRuns(
+        LabCell.rnn.cell(weights), inputs, first, DrawnState(0, settings, &random))
+      var again = NumPyRandom(seed: gradientSeed)
+      backward = drawWeights(settings, scale: settings.scale, &again)
+      start = DrawnState(0, settings, &again).state()
+      // The gradient of Σ h² at step 30 is that of Σ (2 h) h with 2 h held fixed.
+      let layer = RecurrentLayer(cell: LabCell.rnn.cell(backward))
+      let trace = layer.forward(inputs.slice(0..<31), from: start)
+      gradient =
+        layer.backward(
+          trace, finalState: RecurrentState(hidden: trace.finalState.hidden * 2)
+        ).initialState.hidden
+    }
+
+    func distances(_ step: Int) -> Tensor<Scalar> {
+      Tensor(rows: runs.norms(at: step, pairs: LaterEditionExperiment.pairs))
+    }
+  }
+
+  private static func arrays(_ archive: NPZ, _ prefix: String) throws -> [String: Tensor<Float>] {
+    [
+      "wt_h": try archive.tensor("\(prefix)wt_h"), "wt_x": try archive.tensor("\(prefix)wt_x"),
+      "bias": try archive.tensor("\(prefix)bias"),
+    ]
+  }
+
+  private static func compareWeights(
+    _ ours: CellParameters<Float>, _ theirs: [String: Tensor<Float>], _ prefix: String,
+    _ comparison: inout Comparison
+  ) {
+    for (name, tensor) in ours.notebook {
+      comparison.compareExactly(
+        tensor.elements, theirs[name]?.elements ?? [], as: "draws", array: prefix + name)
+    }
+  }
+
+  /// The toy problem from recorded weights (Keras' initialisers are not NumPy's).
+  private static func compareToy(
+    _ archive: NPZ, _ seed: UInt32, _ comparison: inout Comparison
+  ) throws {
+    let inputs: Tensor<Float> = try archive.tensor("toy.x")
+    var random = NumPyRandom(seed: seed)
+    comparison.compareExactly(
+      Tensor<Float>(random.rand(inputs.shape)).elements, inputs.elements, as: "draws",
+      array: "toy.x")
+    for (name, convention) in [
+      ("rnn", KerasLayer(.simpleRNN)), ("gru", KerasLayer(.gru, resetAfter: false)),
+    ] {
+      var arrays: [String: Tensor<Float>] = [:]
+      for array in ["kernel", "recurrent_kernel", "bias"] {
+        arrays[array] = try archive.tensor("toy.\(name).w.\(array)")
+        comparison.use("toy.\(name).w.\(array)")
+      }
+      let layer = RecurrentLayer(cell: try convention.cell(from: arrays))
+      let trace = layer.forward(
+        inputs, from: layer.zeroState(batchSize: inputs.shape[0]), layout: .batchMajor)
+      comparison.compare(
+        trace.outputs, try archive.tensor("toy.\(name).y"), as: "outputs",
+        array: "toy.\(name).y", bound: Bounds.floatFloor)
+      comparison.compare(
+        trace.finalState.hidden, try archive.tensor("toy.\(name).hT"), as: "states",
+        array: "toy.\(name).hT", bound: Bounds.floatFloor)
+    }
+  }
+}

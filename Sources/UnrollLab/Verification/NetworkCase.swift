@@ -1,0 +1,238 @@
+// Cases that run a network: cells of TensorFlow 1, layers of Keras, modules of PyTorch.
+
+internal import Unroll
+internal import UnrollFormats
+
+/// A network that a golden case describes, with our names for its arrays.
+struct NetworkCase<Scalar: KernelScalar> {
+  /// One layer's configuration and the names of its arrays: prefix + "w." + name + suffix.
+  struct Layer {
+    var convention: any CellConvention
+    var prefix = ""
+    var suffix = ""
+    var direction = Direction.forward
+
+    func name(_ array: String) -> String { "\(prefix)w.\(array)\(suffix)" }
+  }
+
+  /// Level by level.
+  var levels: [[Layer]]
+  /// Whether all layers' states stand in one array, `[L, B, P]`.
+  var stacksStates = false
+  /// Whether outputs stand in the order of processing, which is the reverse of time.
+  var reversesOutputs = false
+  var mask = SequenceMask.full
+
+  private var layers: [Layer] { levels.flatMap(\.self) }
+
+  /// Recomputes a case and compares all of its arrays.
+  static func compare(_ golden: GoldenCase, _ archive: NPZ) throws -> Comparison {
+    let description: NetworkCase
+    switch golden.group {
+    case "cells": description = try .tensorFlow1(golden, archive)
+    case "keras": description = try .keras(golden, archive)
+    default: description = try .torch(golden, archive)
+    }
+    return try description.run(golden, archive)
+  }
+
+  private func run(_ golden: GoldenCase, _ archive: NPZ) throws -> Comparison {
+    var comparison = Comparison()
+    comparison.use("seq_len", "mask", "loss_w", "loss_f", "loss_f.h", "loss_f.c", "x")
+    let network = try network(archive)
+    for name in archive.names where name.contains("w.") && !Self.isGradient(name) {
+      comparison.use(name)
+    }
+    let inputs: Tensor<Scalar> = try archive.tensor("x")
+    let states = try states(network, archive, "0")
+    for name in stateNames(network, "0") { comparison.use(name) }
+    let trace = network.forward(inputs, from: states, mask: mask, layout: .batchMajor)
+    let isSaturated = isSaturated(network, trace)
+    func bound(_ key: String) -> Double {
+      switch golden.precision {
+      case .float64: isSaturated ? Bounds.saturatedDouble : Bounds.double
+      case .float32: Bounds.float(golden.fields["f32_error"]?[key]?.double)
+      }
+    }
+    comparison.compare(
+      arranged(trace.outputs), try archive.tensor("y"), as: "outputs", array: "y",
+      bound: bound("out"))
+    for (name, state) in named(trace.finalStates, network, "T") {
+      comparison.compare(
+        state, try archive.tensor(name), as: "states", array: name, bound: bound("out"))
+    }
+    for loss in ["gs", "gw", "gf"] {
+      guard archive.names.contains(where: { $0.hasPrefix("\(loss).") }) else { continue }
+      let (outputs, finalStates) = try lossGradients(loss, golden, archive, network, trace)
+      let gradients = network.backward(trace, outputs: outputs, finalStates: finalStates)
+      for (name, gradient) in named(gradients, network) {
+        let array = "\(loss).\(name)"
+        // A case may leave a gradient out, but what it holds is compared.
+        guard archive.contains(array) else { continue }
+        comparison.compare(
+          gradient, try archive.tensor(array), as: array, array: array, bound: bound(loss))
+      }
+    }
+    return comparison
+  }
+
+  static func isGradient(_ name: String) -> Bool {
+    ["gs.", "gw.", "gf."].contains { name.hasPrefix($0) }
+  }
+
+  private func network(_ archive: NPZ) throws -> RecurrentNetwork<Scalar> {
+    RecurrentNetwork(
+      levels: try levels.map { level in
+        try level.map { layer in
+          var arrays: [String: Tensor<Scalar>] = [:]
+          for name in archive.names {
+            guard name.hasPrefix(layer.prefix + "w."), name.hasSuffix(layer.suffix) else {
+              continue
+            }
+            arrays[
+              String(name.dropFirst(layer.prefix.count + 2).dropLast(layer.suffix.count))] =
+              try archive.tensor(name)
+          }
+          return RecurrentLayer(
+            cell: try layer.convention.cell(from: arrays), direction: layer.direction)
+        }
+      })
+  }
+
+  // MARK: States
+
+  private func hasCellState(_ network: RecurrentNetwork<Scalar>) -> Bool {
+    network.layers.contains { $0.cell.cellStateSize > 0 }
+  }
+
+  /// The names of the states' arrays; `suffix` is "0" for initial, "T" for final states.
+  private func stateNames(_ network: RecurrentNetwork<Scalar>, _ suffix: String) -> [String] {
+    let letters = hasCellState(network) ? ["h", "c"] : ["h"]
+    let prefixes = stacksStates ? [""] : layers.map(\.prefix)
+    return prefixes.flatMap { prefix in letters.map { "\(prefix)\($0)\(suffix)" } }
+  }
+
+  private func states(
+    _ network: RecurrentNetwork<Scalar>, _ archive: NPZ, _ suffix: String
+  ) throws -> [RecurrentState<Scalar>] {
+    let hasCell = hasCellState(network)
+    return try layers.enumerated().map { index, layer in
+      func part(_ letter: String) throws -> Tensor<Scalar> {
+        stacksStates
+          ? try archive.tensor("\(letter)\(suffix)").slice(index)
+          : try archive.tensor("\(layer.prefix)\(letter)\(suffix)")
+      }
+      return RecurrentState(hidden: try part("h"), cell: hasCell ? try part("c") : nil)
+    }
+  }
+
+  private func named(
+    _ states: [RecurrentState<Scalar>], _ network: RecurrentNetwork<Scalar>, _ suffix: String
+  ) -> [(String, Tensor<Scalar>)] {
+    func stacked(_ parts: [Tensor<Scalar>]) -> Tensor<Scalar> {
+      Tensor(shape: [parts.count] + parts[0].shape, elements: parts.flatMap(\.elements))
+    }
+    let hasCell = hasCellState(network)
+    if stacksStates {
+      let hidden = [("h\(suffix)", stacked(states.map(\.hidden)))]
+      return hasCell ? hidden + [("c\(suffix)", stacked(states.map(\.cell)))] : hidden
+    }
+    return zip(layers, states).flatMap { layer, state in
+      let hidden = [("\(layer.prefix)h\(suffix)", state.hidden)]
+      return hasCell ? hidden + [("\(layer.prefix)c\(suffix)", state.cell)] : hidden
+    }
+  }
+
+  private func named(
+    _ gradients: NetworkGradients<Scalar>, _ network: RecurrentNetwork<Scalar>
+  ) -> [(String, Tensor<Scalar>)] {
+    var result = [("x", gradients.inputs)]
+    result += named(gradients.initialStates, network, "0")
+    for (layer, parameters) in zip(layers, gradients.parameters) {
+      let arrays = layer.convention.arrays(from: parameters, role: .gradients)
+      result += arrays.sorted { $0.key < $1.key }.map { (layer.name($0.key), $0.value) }
+    }
+    return result
+  }
+
+  // MARK: Losses
+
+  /// dL/d outputs and dL/d final states of one of the set's three losses.
+  private func lossGradients(
+    _ loss: String, _ golden: GoldenCase, _ archive: NPZ, _ network: RecurrentNetwork<Scalar>,
+    _ trace: NetworkTrace<Scalar>
+  ) throws -> (Tensor<Scalar>?, [RecurrentState<Scalar>]?) {
+    switch loss {
+    case "gs":
+      guard let step = golden.fields["grad_step"]?.integer,
+        (0..<trace.outputs.shape[1]).contains(step)
+      else { throw VerificationError("grad_step: expected a step of the sequence in the index") }
+      var gradient = Tensor<Scalar>(shape: trace.outputs.shape).exchangingFirstAxes
+      gradient.setSlice(step, to: Tensor(shape: Array(gradient.shape.dropFirst()), repeating: 1))
+      return (arranged(gradient.exchangingFirstAxes), nil)
+    case "gw": return (arranged(try archive.tensor("loss_w")), nil)
+    default: return (nil, try finalStateWeights(golden, archive, network, trace))
+    }
+  }
+
+  private func finalStateWeights(
+    _ golden: GoldenCase, _ archive: NPZ, _ network: RecurrentNetwork<Scalar>,
+    _ trace: NetworkTrace<Scalar>
+  ) throws -> [RecurrentState<Scalar>] {
+    var states = trace.finalStates
+    if archive.contains("loss_f.h") {
+      let hidden: Tensor<Scalar> = try archive.tensor("loss_f.h")
+      for index in states.indices { states[index].hidden = hidden.slice(index) }
+      guard hasCellState(network) else { return states }
+      let cell: Tensor<Scalar> = try archive.tensor("loss_f.c")
+      for index in states.indices { states[index].cell = cell.slice(index) }
+      return states
+    }
+    guard let parts = golden.fields["final_parts"]?.array?.compactMap(\.string) else {
+      throw VerificationError("final_parts: expected a list of names in the index")
+    }
+    let weights: Tensor<Scalar> = try archive.tensor("loss_f")
+    var start = 0
+    for part in parts {
+      guard
+        let index = layers.firstIndex(where: {
+          part == "\($0.prefix)hT" || part == "\($0.prefix)cT"
+        })
+      else { throw VerificationError("final_parts: '\(part)' is no final state of the network") }
+      let path: WritableKeyPath<RecurrentState<Scalar>, Tensor<Scalar>> =
+        part.hasSuffix("hT") ? \.hidden : \.cell
+      let width = states[index][keyPath: path].shape[1]
+      states[index][keyPath: path] = weights.columns(start..<start + width)
+      start += width
+    }
+    return states
+  }
+
+  /// Outputs (or their gradient) `[B, T, P]` between time order and the case's order.
+  private func arranged(_ outputs: Tensor<Scalar>) -> Tensor<Scalar> {
+    guard reversesOutputs else { return outputs }
+    let timeMajor = outputs.exchangingFirstAxes
+    var result = timeMajor
+    for time in 0..<timeMajor.shape[0] {
+      result.setSlice(time, to: timeMajor.slice(timeMajor.shape[0] - 1 - time))
+    }
+    return result.exchangingFirstAxes
+  }
+
+  /// Whether a sigmoid or tanh stands within 1e-9 of its limit.
+  private func isSaturated(
+    _ network: RecurrentNetwork<Scalar>, _ trace: NetworkTrace<Scalar>
+  ) -> Bool {
+    for (layer, run) in zip(network.layers, trace.layers) {
+      let candidate = (layer.cell as? BasicRNN<Scalar>)?.activation ?? .tanh
+      for gate in run.gates {
+        if gate == .candidate && candidate != .tanh { continue }
+        for value in run.gate(gate).elements where value != 0 {
+          let distance = gate == .candidate ? 1 - abs(value) : min(abs(value), abs(1 - value))
+          if distance < 1e-9 { return true }
+        }
+      }
+    }
+    return false
+  }
+}

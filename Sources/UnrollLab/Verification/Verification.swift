@@ -1,0 +1,92 @@
+// `unroll verify`: every case of a golden set, recomputed and judged. A case is recognised by its
+// convention and its arrays, never by its name.
+
+internal import Unroll
+internal import UnrollFormats
+
+/// Recomputes golden sets.
+public enum Verification {
+  /// Judges every case of a set whose name, group, cell or source contains a text.
+  ///
+  /// - Parameters:
+  ///   - set: The set.
+  ///   - filter: The text; empty for all.
+  ///   - report: Called with each verdict as it comes.
+  /// - Returns: All verdicts, in the order of the index.
+  public static func run(
+    _ set: GoldenSet, filter: String = "", report: (CaseVerdict) -> Void = { _ in }
+  ) -> [CaseVerdict] {
+    set.cases.filter { golden in
+      filter.isEmpty
+        || [golden.name, golden.group, golden.cell, golden.source].contains { $0.contains(filter) }
+    }.map { golden in
+      let verdict = judge(golden, in: set)
+      report(verdict)
+      return verdict
+    }
+  }
+
+  private static func judge(_ golden: GoldenCase, in set: GoldenSet) -> CaseVerdict {
+    var verdict = CaseVerdict(
+      name: golden.name, group: golden.group, framework: set.framework(of: golden),
+      cell: golden.cell, precision: golden.fields["dtype"]?.string ?? "exact", verdict: .error,
+      reason: nil, checks: [])
+    if let format = unreadableFormat(golden) {
+      verdict.verdict = .notReadable
+      verdict.reason = "needs \(format)"
+      return verdict
+    }
+    do {
+      let archive = try set.archive(of: golden)
+      let comparison = try compare(golden, archive)
+      verdict.checks = comparison.checks
+      let unseen = archive.names.filter { !comparison.seen.contains($0) }
+      if let unknown = unseen.first {
+        verdict.reason = "\(unseen.count) arrays were not understood, the first is '\(unknown)'"
+      } else if comparison.checks.isEmpty {
+        verdict.reason = "there is nothing to compare"
+      } else {
+        verdict.verdict = comparison.checks.allSatisfy(\.passes) ? .passed : .failed
+      }
+    } catch {
+      verdict.reason = "\(error)"
+    }
+    return verdict
+  }
+
+  /// What a group's cases are stored in, if Unroll does not read it.
+  private static func unreadableFormat(_ golden: GoldenCase) -> String? {
+    switch golden.group {
+    case "onnx", "onnx_backend": "ONNX graphs"
+    case "keras_files": "Keras model files"
+    default: nil
+    }
+  }
+
+  private static func compare(
+    _ golden: GoldenCase, _ archive: NPZ
+  ) throws -> Comparison {
+    switch golden.group {
+    case "cells", "keras", "torch":
+      return switch golden.precision {
+      case .float32: try NetworkCase<Float>.compare(golden, archive)
+      case .float64: try NetworkCase<Double>.compare(golden, archive)
+      }
+    case "numpy_rng": return try NumPyRandomCase.compare(golden, archive)
+    case "random": return try TensorFlowRandomCase.compare(golden, archive)
+    case "activations": return try ActivationCase.compare(archive)
+    case "notebook": return try NotebookCase.compare(golden, archive)
+    case "keras_notebook": return try LaterEditionCase.compare(golden, archive)
+    default: throw VerificationError("group '\(golden.group)': unknown")
+    }
+  }
+}
+
+extension NPZ {
+  /// An array's numbers.
+  func tensor<Scalar: KernelScalar>(
+    _ name: String, _ type: Scalar.Type = Scalar.self
+  ) throws(ArrayFileError) -> Tensor<Scalar> {
+    try array(name).tensor(of: Scalar.self)
+  }
+}

@@ -1,0 +1,186 @@
+// The built command, run as a person runs it: exit codes, sentences, files.
+
+import Foundation
+import Testing
+import UnrollTestSupport
+
+@Suite("The unroll command")
+struct CommandTests {
+  /// The command beside the test bundle.
+  static let binary: URL = {
+    var folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    for bundle in Bundle.allBundles where bundle.bundlePath.hasSuffix(".xctest") {
+      folder = bundle.bundleURL.deletingLastPathComponent()
+    }
+    return folder.appendingPathComponent("unroll")
+  }()
+
+  struct Outcome {
+    var status: Int32
+    var output: String
+    var errors: String
+  }
+
+  func unroll(_ arguments: String..., environment: [String: String] = [:]) throws -> Outcome {
+    try run(arguments, environment: environment)
+  }
+
+  func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+    let process = Process()
+    process.executableURL = Self.binary
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    return try withTemporaryFolder { folder in
+      // Files, not pipes: a pipe that fills up would stop the command.
+      let paths = (out: folder + "/out", errors: folder + "/errors")
+      for path in [paths.out, paths.errors] {
+        try Data().write(to: URL(fileURLWithPath: path))
+      }
+      process.standardOutput = FileHandle(forWritingAtPath: paths.out)
+      process.standardError = FileHandle(forWritingAtPath: paths.errors)
+      try process.run()
+      process.waitUntilExit()
+      return Outcome(
+        status: process.terminationStatus,
+        output: try String(contentsOfFile: paths.out, encoding: .utf8),
+        errors: try String(contentsOfFile: paths.errors, encoding: .utf8))
+    }
+  }
+
+  @Test("Help names every command")
+  func help() throws {
+    let help = try unroll("--help")
+    #expect(help.status == 0)
+    for command in ["lab", "verify", "bench", "info"] {
+      #expect(help.output.contains("  \(command)"))
+    }
+    let lab = try unroll("lab", "--help")
+    for command in ["memory", "gradients", "parity", "gru-as-rnn"] {
+      #expect(lab.output.contains("  \(command)"))
+    }
+  }
+
+  @Test("verify prints a line a case, a summary, and exits with 0 if none failed")
+  func verify() throws {
+    let result = try unroll("verify", goldenFolder, "--filter", "BasicRNNCell_T5")
+    #expect(result.status == 0)
+    #expect(result.output.contains("passed        BasicRNNCell_T5_B4_I3_H2_f64"))
+    #expect(
+      result.output.hasSuffix("4 cases: 4 passed, 0 failed, 0 in error, 0 not readable yet\n"))
+  }
+
+  @Test("verify --json is JSON with a verdict, bounds and errors for each case")
+  func verifyJSON() throws {
+    let result = try unroll("verify", goldenFolder, "--filter", "GRUCell_T5", "--json")
+    let json = try #require(
+      JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+    let cases = try #require(json["cases"] as? [[String: Any]])
+    #expect(json["passed"] as? Int == cases.count)
+    for golden in cases {
+      #expect(golden["verdict"] as? String == "passed")
+      let checks = try #require(golden["checks"] as? [[String: Any]])
+      #expect(checks.contains { $0["quantity"] as? String == "gw.x" })
+    }
+  }
+
+  @Test("A folder that is no set, and a filter that fits nothing, exit with 1 and one sentence")
+  func verifyRefusals() throws {
+    let missing = try unroll("verify", "/nonexistent")
+    #expect(missing.status == 1)
+    #expect(
+      missing.errors
+        == "Error: /nonexistent/index.json: cannot be read: No such file or directory\n")
+    let nothing = try unroll("verify", goldenFolder, "--filter", "no such case")
+    #expect(nothing.status == 1)
+    #expect(nothing.errors == "Error: \(goldenFolder): no case contains 'no such case'\n")
+  }
+
+  @Test("lab writes a report and prints the table beside the notebook's numbers")
+  func lab() throws {
+    try withTemporaryFolder { folder in
+      let result = try unroll("lab", "--output", folder + "/report", "--scale", "0.5,2")
+      #expect(result.status == 0)
+      #expect(result.output.contains("2.1864e-07"))
+      #expect(!result.output.contains("FAILS"))
+      #expect(result.errors.contains("report: \(folder)/report/index.html"))
+      let json = try #require(
+        JSONSerialization.jsonObject(
+          with: Data(contentsOf: URL(fileURLWithPath: folder + "/report/results.json")))
+          as? [String: Any])
+      #expect((json["comparison"] as? [Any])?.count == 48)
+    }
+  }
+
+  @Test("Without gnuplot the numbers, scripts and data still come, and a line says what to do")
+  func withoutGnuplot() throws {
+    try withTemporaryFolder { folder in
+      let result = try unroll(
+        "lab", "memory", "--output", folder + "/report", environment: ["PATH": folder])
+      #expect(result.status == 0)
+      #expect(result.errors.contains("install it (package gnuplot-nox) for pictures"))
+      let files = try FileManager.default.contentsOfDirectory(atPath: folder + "/report/figures")
+      #expect(files.count == 4 && files.allSatisfy { $0.hasSuffix(".gp") })
+    }
+  }
+
+  @Test(
+    "One experiment runs on a person's settings",
+    arguments: [
+      ["memory", "--cell", "lstm", "--hidden", "4", "--steps", "3,9", "--terminal"],
+      ["memory", "--cell", "gru", "--keep-bias", "18", "--json"],
+      [
+        "gradients", "--cell", "gru-after", "--scale", "3", "--dtype", "float64", "--time", "12",
+        "--steps", "11",
+      ],
+      ["gradients", "--scale", "0.25:8:log4", "--batch", "5"],
+      ["memory", "--scale", "0:4:3", "--json"],
+      ["parity", "--hidden", "5"], ["parity", "--dtype", "double"],
+      ["gru-as-rnn", "--cell", "gru-after", "--bias", "50", "--dtype", "float64"],
+    ])
+  func experiments(arguments: [String]) throws {
+    let result = try run(["lab"] + arguments)
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(!result.output.isEmpty)
+    if arguments.contains("--json") {
+      _ = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
+    }
+  }
+
+  static let wrongCalls: [(arguments: [String], status: Int32, sentence: String)] = [
+    (["memory", "--hidden", "0"], 1, "Error: hidden: expected at least 1, got 0\n"),
+    (["memory", "--batch", "-1"], 64, ""),
+    (
+      ["memory", "--scale", "nan"], 1,
+      "Error: scale: expected a finite number of at least 0, got nan\n"
+    ),
+    (["memory", "--scale", "two"], 64, ""),
+    (
+      ["gradients", "--time", "20"], 1,
+      "Error: steps: expected steps in 0 ... 19 (the sequence has 20), got 20\n"
+    ),
+    (["memory", "--hidden", "many"], 64, ""),
+    (["gru-as-rnn", "--cell", "lstm"], 1, ""),
+    (["memory", "--hidden", "999999999"], 1, ""),
+    (
+      ["memory", "--output", "/dev/null/report"], 1,
+      "Error: /dev/null/report: cannot be made: Not a directory\n"
+    ),
+    (["parity", "--dtype", "float16"], 64, ""),
+  ]
+
+  @Test(
+    "A mistake gets one clear sentence and an exit code that is not zero", arguments: wrongCalls)
+  func mistakes(arguments: [String], status: Int32, sentence: String) throws {
+    let result = try run(["lab"] + arguments)
+    #expect(result.status == status, "\(result.errors)")
+    if !sentence.isEmpty { #expect(result.errors == sentence) }
+    #expect(result.errors.hasPrefix("Error: "))
+  }
+
+  @Test("info says what the build computes with")
+  func info() throws {
+    let result = try unroll("info")
+    #expect(result.status == 0)
+    #expect(result.output.contains("oneDNN"))
+  }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import Testing
+import UnrollFigures
+import UnrollTestSupport
+
+@Suite("Figures")
+struct FigureTests {
+  static let figures = [
+    Figure(
+      name: "lines", title: "it's 100 % _under_ {braces}",
+      panels: [
+        Panel(
+          title: "", x: Axis("t"), y: .decades("y", holding: [1e-3, 5]),
+          content: .lines([
+            Line("a b", x: [0, 1, 2], y: [1, 0, 0.5]), Line("c", x: [0, 1], y: [1e-3, 5]),
+          ]), levels: [Level(0.1, "here")])
+      ]),
+    Figure(
+      name: "bars", title: "bars", rows: 2, columns: 3,
+      panels: (0..<6).map {
+        Panel(
+          title: "\($0)", x: Axis("x"), y: Axis("n", range: 0...4),
+          content: .histogram(counts: [1, 4, 2], edges: [0, 1, 2, 3]))
+      }),
+    Figure(
+      name: "colours", title: "colours",
+      panels: [
+        Panel(
+          title: "map", x: Axis("x"), y: Axis("y"),
+          content: .heatMap(
+            x: [0, 1], y: [0, 1, 2], values: [[1, 2], [0, 4], [5, 6]],
+            colors: Axis("c", isLogarithmic: true, range: 0.1...10)))
+      ]),
+  ]
+
+  @Test("The table has a name for every column and leaves out what a logarithm cannot show")
+  func table() {
+    let lines = Self.figures[0].csv.split(separator: "\n")
+    #expect(lines[0] == "x_a_b,y_a_b,x_c,y_c")
+    #expect(lines[2] == "1.0,nan,1.0,5.0")
+    #expect(lines[3] == "2.0,0.5,,")
+  }
+
+  @Test("Texts are quoted: no character of a title reaches gnuplot as a command")
+  func quoting() {
+    let script = Self.figures[0].script
+    #expect(script.contains("title 'it''s 100 % \\_under\\_ \\{braces\\}'"))
+    let hostile = Figure(
+      name: "x", title: "a'\nset output 'b'\n!touch c",
+      panels: []
+    ).script
+    #expect(!hostile.contains("\n!touch"))
+    #expect(!hostile.contains("\nset output 'b'"))
+  }
+
+  @Test("Decades hold all positive numbers")
+  func decades() {
+    #expect(Axis.decades("", holding: [0.02, 30, 0, -1]).range == 0.01...100)
+    #expect(Axis.decades("", holding: []).range == 1...10)
+  }
+
+  @Test("One gnuplot draws every figure in every format", .enabled(if: Gnuplot.path() != nil))
+  func drawing() throws {
+    try withTemporaryFolder { root in
+      let folder = root + "/figures"
+      for part in ["/figures", "/data"] {
+        try FileManager.default.createDirectory(
+          atPath: root + part, withIntermediateDirectories: true)
+      }
+      let gnuplot = try Gnuplot(folder: folder)
+      for figure in Self.figures {
+        try figure.script.write(
+          toFile: "\(folder)/\(figure.name).gp", atomically: true, encoding: .utf8)
+        try figure.csv.write(
+          toFile: "\(root)/data/\(figure.name).csv", atomically: true, encoding: .utf8)
+        for format in PictureFormat.allCases {
+          try gnuplot.draw(figure, as: format)
+          let bytes = try Data(
+            contentsOf: URL(fileURLWithPath: "\(folder)/\(figure.name).\(format.rawValue)"))
+          let start: [UInt8] =
+            switch format {
+            case .svg: Array("<?xml".utf8)
+            case .png: [0x89] + Array("PNG".utf8)
+            case .pdf: Array("%PDF".utf8)
+            }
+          #expect(bytes.starts(with: start) && bytes.count > 2000, "\(figure.name).\(format)")
+        }
+      }
+    }
+  }
+
+  @Test(
+    "A script that is not there ends with gnuplot's word, not with a hang",
+    .enabled(if: Gnuplot.path() != nil))
+  func missingScript() throws {
+    try withTemporaryFolder { folder in
+      let gnuplot = try Gnuplot(folder: folder)
+      let error = #expect(throws: GnuplotError.self) {
+        try gnuplot.draw(Self.figures[0], as: .svg)
+      }
+      #expect(error?.description.contains("lines.gp") == true)
+    }
+  }
+
+  @Test("A text histogram has a line for each bin, the largest as long as it may be")
+  func text() {
+    let text = TextHistogram.draw(
+      title: "t", counts: [0, 8, 3], edges: [0, 0.5, 1, 1.5], width: 8)
+    #expect(text == "t\n  0.0 │\n  0.5 │████████ 8\n  1.0 │███ 3")
+  }
+}

@@ -1,0 +1,123 @@
+// Our parameters in other programs' layouts and back. That the layouts are the right ones is the
+// golden sets' business: they hold weights, outputs and gradients of the programs themselves.
+
+import Foundation
+import Testing
+import Unroll
+import UnrollFormats
+import UnrollTestSupport
+
+@Suite("Conventions of other programs")
+struct ConventionTests {
+  func roundTrip(
+    _ convention: some CellConvention, _ cell: any RecurrentCell<Double>
+  ) throws -> Bool {
+    let arrays = convention.arrays(from: cell.parameters, role: .weights)
+    return try convention.cell(from: arrays).parameters == cell.parameters
+  }
+
+  func filled<Cell: RecurrentCell<Double>>(_ cell: Cell) -> Cell {
+    var (cell, random) = (cell, NumPyRandom(seed: testSeed))
+    for name in cell.parameters.names {
+      cell.parameters[name] = random.randn(cell.parameters[name].shape)
+    }
+    return cell
+  }
+
+  @Test("TensorFlow 1: out and in again is the same")
+  func tensorFlow() throws {
+    #expect(
+      try roundTrip(TensorFlow1Cell(.basicRNN), filled(BasicRNN(inputSize: 3, hiddenSize: 2))))
+    #expect(
+      try roundTrip(
+        TensorFlow1Cell(.gru),
+        filled(GRU(inputSize: 3, hiddenSize: 2, resetGate: .beforeProduct))))
+    #expect(
+      try roundTrip(
+        TensorFlow1Cell(.lstm, usesPeepholes: true, projectionSize: 4),
+        filled(LSTM(inputSize: 3, hiddenSize: 2, hasPeepholes: true, projectionSize: 4))))
+  }
+
+  @Test("Keras: out and in again is the same, reset after and before")
+  func keras() throws {
+    #expect(try roundTrip(KerasLayer(.simpleRNN), filled(BasicRNN(inputSize: 3, hiddenSize: 2))))
+    #expect(
+      try roundTrip(
+        KerasLayer(.gru),
+        filled(GRU(inputSize: 3, hiddenSize: 2, resetGate: .afterProduct, biasCount: 2))))
+    #expect(
+      try roundTrip(
+        KerasLayer(.gru, resetAfter: false),
+        filled(GRU(inputSize: 3, hiddenSize: 2, resetGate: .beforeProduct))))
+    #expect(try roundTrip(KerasLayer(.lstm), filled(LSTM(inputSize: 3, hiddenSize: 2))))
+  }
+
+  @Test("PyTorch: out and in again is the same")
+  func torch() throws {
+    #expect(try roundTrip(TorchModule(.rnn), filled(BasicRNN(inputSize: 3, hiddenSize: 2))))
+    #expect(
+      try roundTrip(
+        TorchModule(.gru),
+        filled(GRU(inputSize: 3, hiddenSize: 2, resetGate: .afterProduct, biasCount: 2))))
+    #expect(
+      try roundTrip(
+        TorchModule(.lstm, projectionSize: 1),
+        filled(LSTM(inputSize: 3, hiddenSize: 2, projectionSize: 1))))
+  }
+
+  @Test("A missing array and a wrong shape are named")
+  func errors() {
+    let missing = #expect(throws: ModelImportError.self) {
+      try TensorFlow1Cell(.basicRNN).cell(from: ["bias": Tensor<Float>([1, 2])])
+    }
+    #expect(missing?.description == "'kernel': expected such an array, found none")
+    let wrong = #expect(throws: ModelImportError.self) {
+      try KerasLayer(.lstm).cell(from: [
+        "kernel": Tensor<Float>(shape: [3, 8]), "recurrent_kernel": Tensor(shape: [3, 8]),
+        "bias": Tensor(shape: [8]),
+      ])
+    }
+    #expect(wrong?.description == "'recurrent_kernel': expected shape [2, 8], found [3, 8]")
+  }
+
+  @Test("The notebook's names are read and set by gate")
+  func notebook() {
+    var parameters = filled(GRU(inputSize: 3, hiddenSize: 2, resetGate: .beforeProduct)).parameters
+    #expect(parameters.notebook["wtu_h"] == parameters[.update].recurrentWeights)
+    #expect(parameters.notebook["wtr_x"] == parameters[.reset].inputWeights)
+    #expect(parameters.notebook["biasc"] == parameters[.candidate].bias)
+    let before = parameters
+    parameters.notebook = ["wtc_x": Tensor(shape: [3, 2], repeating: 9)]
+    #expect(parameters[.candidate].inputWeights.elements.allSatisfy { $0 == 9 })
+    #expect(parameters[.update] == before[.update])
+    let rnn = filled(BasicRNN(inputSize: 3, hiddenSize: 2)).parameters
+    #expect(rnn.notebook.keys.sorted() == ["bias", "wt_h", "wt_x"])
+  }
+}
+
+@Suite("Whole files")
+struct AtomicFileTests {
+  @Test("What is written is read back, and nothing else is left")
+  func roundTrip() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/file"
+      for bytes in [[], [1, 2, 3], [UInt8](repeating: 7, count: 100_000)] as [[UInt8]] {
+        try AtomicFile.write(bytes, to: path)
+        #expect(try AtomicFile.read(path) == bytes)
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["file"])
+    }
+  }
+
+  @Test("A folder that is not there, and a folder in place of a file, are refused with the reason")
+  func refusals() throws {
+    try withTemporaryFolder { folder in
+      let error = #expect(throws: ArrayFileError.self) {
+        try AtomicFile.write([1], to: folder + "/no/file")
+      }
+      #expect(error?.description.hasSuffix("cannot be written: No such file or directory") == true)
+      #expect(throws: ArrayFileError.self) { try AtomicFile.read(folder) }
+      #expect(throws: ArrayFileError.self) { try AtomicFile.read(folder + "/missing") }
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import Testing
+import Unroll
+import UnrollFormats
+
+@Suite("NPY and NPZ")
+struct NPYTests {
+  static let arrays: [StoredArray] =
+    ElementType.allCases.map { type in
+      StoredArray(
+        elementType: type, shape: [2, 3],
+        bytes: (0..<6 * type.byteCount).map { UInt8(truncatingIfNeeded: $0 % 2) })
+    } + [
+      StoredArray(Tensor<Float>(shape: [], repeating: 3)),
+      StoredArray(Tensor<Double>(shape: [0, 4])),
+      StoredArray(Tensor<Float>([1, -2.5, .infinity])), StoredArray([1, -1, Int.max, Int.min]),
+    ]
+
+  @Test("What is written is read back, for every type and shape", arguments: arrays)
+  func roundTrip(array: StoredArray) throws {
+    let bytes = NPY.encode(array)
+    #expect(try NPY.decode(bytes[...]) == array)
+    // NumPy wants the data to begin at a multiple of 64.
+    #expect((bytes.count - array.bytes.count) % 64 == 0)
+  }
+
+  @Test("An archive gives back its arrays, and the same arrays give the same bytes")
+  func archive() throws {
+    let named = Dictionary(uniqueKeysWithValues: Self.arrays.enumerated().map { ("a\($0)", $1) })
+    let bytes = NPZ.encode(named)
+    #expect(bytes == NPZ.encode(named))
+    let archive = try NPZ(bytes)
+    #expect(archive.names == named.keys.sorted())
+    for (name, array) in named { #expect(try archive.array(name) == array) }
+  }
+
+  /// A header of our own around data.
+  func file(_ header: String, _ data: [UInt8], version: UInt8 = 1) -> [UInt8] {
+    let text = Array((header + "\n").utf8)
+    let length: [UInt8] =
+      version == 1
+      ? [UInt8(text.count & 255), UInt8(text.count >> 8)]
+      : [UInt8(text.count & 255), UInt8(text.count >> 8), 0, 0]
+    return [0x93] + Array("NUMPY".utf8) + [version, 0] + length + text + data
+  }
+
+  @Test("Big-endian and Fortran order become ours")
+  func orders() throws {
+    let big = file(
+      "{'descr': '>i2', 'fortran_order': False, 'shape': (2,), }", [1, 2, 0xFF, 0xFE])
+    #expect(try NPY.decode(big[...]).integers() == [258, -2])
+    let fortran = file(
+      "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }", [1, 4, 2, 5, 3, 6], version: 2)
+    #expect(try NPY.decode(fortran[...]).integers() == [1, 2, 3, 4, 5, 6])
+  }
+
+  @Test("Half precision is read exactly")
+  func halves() throws {
+    let half = file(
+      "{'descr': '<f2', 'fortran_order': False, 'shape': (4,), }",
+      [0x00, 0x3C, 0x00, 0xC0, 0x01, 0x00, 0xFF, 0x7B])
+    #expect(
+      try NPY.decode(half[...]).tensor(of: Double.self).elements == [1, -2, 0x1p-24, 65504])
+  }
+
+  static let malformed: [(String, String)] = [
+    (
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }",
+      "byte 68: expected 12 bytes, found 8; the file is truncated"
+    ),
+    (
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }",
+      "the header is malformed: promises 4 bytes of data, but 4 more follow"
+    ),
+    (
+      "{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }",
+      "expected a numeric element type, found '<c8'"
+    ),
+    (
+      "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }",
+      "expected a numeric element type, found '[('a', '<f4')], 'fortran_order': False, '"
+    ),
+    (
+      "{'descr': '<f4', 'shape': (2,), }",
+      "the header is malformed: no field 'fortran_order'"
+    ),
+    (
+      "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,), }",
+      "the header is malformed: 'fortran_order' is neither True nor False"
+    ),
+    (
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }",
+      "the header is malformed: 'shape' holds '-2'"
+    ),
+    (
+      "{'descr': '<f4', 'fortran_order': False, 'shape': 2, }",
+      "the header is malformed: 'shape' is no tuple"
+    ),
+    (
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8), }",
+      "the header is malformed: the shape [4611686018427387904, 8] has too many elements"
+    ),
+  ]
+
+  @Test("Each malformation has its sentence", arguments: malformed)
+  func malformations(header: String, sentence: String) {
+    let bytes = file(header, [0, 0, 0, 0, 0, 0, 0, 0])
+    let error = #expect(throws: ArrayFileError.self) { try NPY.decode(bytes[...]) }
+    #expect(error?.description == sentence)
+  }
+
+  @Test("Bytes that are no .npy or .npz are foreign")
+  func foreign() {
+    #expect(throws: ArrayFileError.self) { try NPY.decode(Array("hello".utf8)[...]) }
+    #expect(throws: ArrayFileError.self) { try NPZ(Array("hello".utf8)) }
+    #expect(throws: ArrayFileError.self) { try NPZ([]) }
+  }
+
+  @Test("An archive cut anywhere, or with any byte changed, gives an error or the same arrays")
+  func damage() throws {
+    let array = StoredArray(Tensor<Float>([1, 2, 3]))
+    let bytes = NPZ.encode(["a": array, "b": array])
+    for count in 0..<bytes.count {
+      #expect(throws: ArrayFileError.self) {
+        let archive = try NPZ(Array(bytes.prefix(count)))
+        _ = (try archive.array("a"), try archive.array("b"))
+      }
+    }
+    for index in bytes.indices {
+      var changed = bytes
+      changed[index] ^= 0x41
+      guard let archive = try? NPZ(changed) else { continue }
+      for name in ["a", "b"] {
+        // A change that no checksum covers (a date, say) leaves the array as it was.
+        if let found = try? archive.array(name) { #expect(found == array) }
+      }
+    }
+  }
+
+  @Test("A member that is not there is named, with what is")
+  func missing() throws {
+    let archive = try NPZ(NPZ.encode(["x": StoredArray([1])]))
+    let error = #expect(throws: ArrayFileError.self) { try archive.array("y") }
+    #expect(error?.description == "array 'y': not in the file, which holds x")
+  }
+}

@@ -1,0 +1,127 @@
+// Every golden case: other programs' outputs, states and gradients, and random numbers.
+
+import Foundation
+import Testing
+import UnrollLab
+import UnrollTestSupport
+
+@Suite("Other programs' numbers")
+struct GoldenTests {
+  @Test(
+    "Every case lies within its bound",
+    arguments: ["numpy_rng", "tf1", "tf2", "torch"])
+  func cases(source: String) throws {
+    let verdicts = Verification.run(try GoldenSet(folder: goldenFolder), filter: source)
+      .filter { $0.verdict != .notReadable }
+    #expect(verdicts.count > 0)
+    for verdict in verdicts {
+      #expect(
+        verdict.verdict == .passed,
+        "\(verdict.name): \(verdict.reason ?? "") \(verdict.checks.filter { !$0.passes })")
+    }
+  }
+
+  @Test("Formats that are not read yet are listed, never passed")
+  func unreadable() throws {
+    let verdicts = Verification.run(try GoldenSet(folder: goldenFolder), filter: "onnx")
+    #expect(verdicts.count == 83)
+    #expect(verdicts.allSatisfy { $0.verdict == .notReadable && $0.checks.isEmpty })
+  }
+
+  /// One case of the set in a folder of its own, changed by `change` before it is verified.
+  func verdict(
+    of name: String, changing change: (inout [String: Any], String) throws -> Void
+  ) throws -> CaseVerdict {
+    try withTemporaryFolder { folder in
+      let data = try Data(contentsOf: URL(fileURLWithPath: goldenFolder + "/index.json"))
+      var index = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+      let cases = try #require(index["cases"] as? [[String: Any]])
+      var entry = try #require(cases.first { $0["name"] as? String == name })
+      let file = try #require(entry["file"] as? String)
+      let target = "\(folder)/\(file)"
+      try FileManager.default.createDirectory(
+        atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+      try FileManager.default.copyItem(atPath: "\(goldenFolder)/\(file)", toPath: target)
+      try change(&entry, target)
+      index["cases"] = [entry]
+      try JSONSerialization.data(withJSONObject: index)
+        .write(to: URL(fileURLWithPath: folder + "/index.json"))
+      return try #require(Verification.run(try GoldenSet(folder: folder)).first)
+    }
+  }
+
+  let gru = "GRUCell_T5_B4_I3_H2_f64"
+
+  @Test("A case that is left alone passes, whatever its name")
+  func renamed() throws {
+    let verdict = try verdict(of: gru) { entry, _ in entry["name"] = "anything" }
+    #expect(verdict.verdict == .passed)
+  }
+
+  @Test("A wrong cell fails by its numbers: PyTorch's GRU is not Keras' reset-before GRU")
+  func wrongVariant() throws {
+    let verdict = try verdict(of: "keras_GRU_before_T5_B4_I3_H2_f64") { entry, _ in
+      entry["params"] = ["reset_after": false, "recurrent_activation": "hard_sigmoid"]
+    }
+    #expect(verdict.verdict == .failed)
+    #expect(verdict.checks.contains { $0.quantity == "outputs" && !$0.passes })
+  }
+
+  @Test("A wrong gradient step fails in that gradient alone")
+  func wrongStep() throws {
+    let verdict = try verdict(of: gru) { entry, _ in entry["grad_step"] = 0 }
+    #expect(verdict.verdict == .failed)
+    #expect(verdict.checks.filter { !$0.passes }.allSatisfy { $0.quantity.hasPrefix("gs.") })
+  }
+
+  @Test("A setting that is not known is refused, not ignored")
+  func unknownSetting() throws {
+    let verdict = try verdict(of: gru) { entry, _ in entry["params"] = ["layer_norm": true] }
+    #expect(verdict.verdict == .error)
+    #expect(verdict.reason == "'\(gru)': layer_norm = true cannot be expressed")
+  }
+
+  @Test("A damaged, truncated or missing file is an error with a sentence")
+  func damagedFiles() throws {
+    let damaged = try verdict(of: gru) { _, file in
+      var data = try Data(contentsOf: URL(fileURLWithPath: file))
+      data[data.count / 2] ^= 1
+      try data.write(to: URL(fileURLWithPath: file))
+    }
+    #expect(damaged.verdict == .error)
+    #expect(damaged.reason?.contains("the file is damaged or of another set") == true)
+    let truncated = try verdict(of: gru) { entry, file in
+      entry["sha256"] = nil
+      let data = try Data(contentsOf: URL(fileURLWithPath: file))
+      try data.prefix(data.count / 2).write(to: URL(fileURLWithPath: file))
+    }
+    #expect(truncated.reason?.contains("the file is truncated") == true)
+    let missing = try verdict(of: gru) { _, file in
+      try FileManager.default.removeItem(atPath: file)
+    }
+    #expect(missing.reason?.hasSuffix("No such file or directory") == true)
+  }
+
+  @Test("A path that leaves the set is refused")
+  func escapingPath() throws {
+    let verdict = try verdict(of: gru) { entry, _ in entry["file"] = "../index.json" }
+    #expect(verdict.reason == "../index.json: expected a path inside the set")
+  }
+
+  @Test("A folder that is no golden set is refused with a sentence")
+  func foreignFolder() throws {
+    try withTemporaryFolder { folder in
+      let empty = #expect(throws: VerificationError.self) { try GoldenSet(folder: folder) }
+      #expect(
+        empty?.description == "\(folder)/index.json: cannot be read: No such file or directory")
+      for (text, word) in [
+        ("{\"cases\": [", "not whole JSON"), ("[1]", "found other JSON"),
+        ("{\"cases\": [{}]}", "case 0"),
+      ] {
+        try text.write(toFile: folder + "/index.json", atomically: true, encoding: .utf8)
+        let error = #expect(throws: VerificationError.self) { try GoldenSet(folder: folder) }
+        #expect(error?.description.contains(word) == true)
+      }
+    }
+  }
+}

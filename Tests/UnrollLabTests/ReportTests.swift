@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+import UnrollFigures
+import UnrollFormats
+import UnrollLab
+import UnrollTestSupport
+
+@Suite("The report")
+struct ReportTests {
+  func report() throws -> LabReport {
+    let settings = LabSettings(
+      steps: [2, 4], hiddenSize: 3, inputSize: 2, batchSize: 6, timeStepCount: 6)
+    return LabReport(
+      title: "A <title> & more", introduction: "words",
+      sections: [
+        try MemoryExperiment.run(settings).section(),
+        try GradientExperiment.run(settings).section(),
+        try ScaleSweep.run(
+          settings, scales: ScaleSweep.logarithmicScales(from: 0.5, to: 4, count: 4)
+        )
+        .section(),
+      ])
+  }
+
+  @Test("Page, results, scripts, data and pictures are all there, and nothing else")
+  func files() throws {
+    try withTemporaryFolder { root in
+      let folder = root + "/report"
+      let outcome = try ReportFolder.write(report(), results: Array("{}".utf8), to: folder)
+      let manager = FileManager.default
+      #expect(
+        try manager.contentsOfDirectory(atPath: folder).sorted()
+          == ["data", "figures", "index.html", "results.json"])
+      let figures = try report().sections.flatMap { $0.figures.map(\.figure.name) }
+      #expect(figures.count == 7)
+      for name in figures {
+        #expect(manager.fileExists(atPath: "\(folder)/figures/\(name).gp"))
+        #expect(manager.fileExists(atPath: "\(folder)/data/\(name).csv"))
+        if outcome.note == nil {
+          for format in PictureFormat.allCases {
+            #expect(manager.fileExists(atPath: "\(folder)/figures/\(name).\(format.rawValue)"))
+          }
+        }
+      }
+      let archive = try NPZ(try AtomicFile.read(folder + "/data/memory.npz"))
+      #expect(try archive.array("norms.step4").shape == [6, 6])
+    }
+  }
+
+  @Test("The page needs nothing from outside, links only to files that exist, and escapes texts")
+  func page() throws {
+    try withTemporaryFolder { folder in
+      _ = try ReportFolder.write(report(), results: Array("{}".utf8), to: folder)
+      let page = try String(contentsOfFile: folder + "/index.html", encoding: .utf8)
+      #expect(page.contains("A &lt;title&gt; &amp; more"))
+      #expect(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"))
+      for match in page.matches(of: /href="([^"#]+)"/) {
+        #expect(FileManager.default.fileExists(atPath: "\(folder)/\(match.1)"), "\(match.1)")
+      }
+    }
+  }
+
+  @Test("Other files in the folder stay, and a second report replaces the first")
+  func replacing() throws {
+    try withTemporaryFolder { folder in
+      try "mine".write(toFile: folder + "/notes.txt", atomically: true, encoding: .utf8)
+      for text in ["1", "2"] {
+        _ = try ReportFolder.write(report(), results: Array(text.utf8), to: folder)
+        #expect(try String(contentsOfFile: folder + "/results.json", encoding: .utf8) == text)
+      }
+      #expect(try String(contentsOfFile: folder + "/notes.txt", encoding: .utf8) == "mine")
+    }
+  }
+
+  @Test("A place that cannot be written is refused, and nothing is left there")
+  func unwritable() throws {
+    try withTemporaryFolder { folder in
+      try "file".write(toFile: folder + "/taken", atomically: true, encoding: .utf8)
+      let error = #expect(throws: LabError.self) {
+        try ReportFolder.write(report(), results: [], to: folder + "/taken/report")
+      }
+      #expect(error?.description.hasPrefix("\(folder)/taken/report: cannot be made") == true)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["taken"])
+    }
+  }
+}

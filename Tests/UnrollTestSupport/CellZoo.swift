@@ -1,0 +1,62 @@
+// Every cell and switch that a law must hold for, with random parameters, biases included.
+
+import Testing
+import Unroll
+
+/// A cell with random parameters and a name for the test's report.
+public struct ZooCell<Scalar: KernelScalar>: Sendable, CustomTestStringConvertible {
+  /// The cell and its switches.
+  public let name: String
+  /// The cell.
+  public let cell: any RecurrentCell<Scalar>
+  /// The name.
+  public var testDescription: String { name }
+
+  init(_ name: String, _ cell: some RecurrentCell<Scalar>, _ random: inout NumPyRandom) {
+    var cell = cell
+    for parameter in cell.parameters.names {
+      let shape = cell.parameters[parameter].shape
+      cell.parameters[parameter] = Tensor(random.uniform(-0.7, 0.7, shape))
+    }
+    self.name = name
+    self.cell = cell
+  }
+}
+
+/// All cells for D inputs and H units.
+public func cellZoo<Scalar: KernelScalar>(
+  _ type: Scalar.Type, inputSize: Int = 3, hiddenSize: Int = 4, seed: UInt32 = testSeed
+) -> [ZooCell<Scalar>] {
+  var random = NumPyRandom(seed: seed)
+  let (d, h) = (inputSize, hiddenSize)
+  var zoo: [ZooCell<Scalar>] = [
+    ZooCell("RNN tanh", BasicRNN<Scalar>(inputSize: d, hiddenSize: h), &random),
+    ZooCell("RNN relu", BasicRNN<Scalar>(inputSize: d, hiddenSize: h, activation: .relu), &random),
+  ]
+  for gate in ResetGate.allCases {
+    for biases in 1...2 {
+      zoo.append(
+        ZooCell(
+          "GRU \(gate.rawValue), \(biases) biases",
+          GRU<Scalar>(inputSize: d, hiddenSize: h, resetGate: gate, biasCount: biases), &random))
+    }
+  }
+  let options: [(String, LSTMOptions)] = [
+    ("plain", LSTMOptions()), ("forget offset", LSTMOptions(forgetOffset: 1)),
+    ("coupled", LSTMOptions(couplesInputAndForget: true)),
+    ("clipped", LSTMOptions(cellClip: 0.4, projectionClip: 0.2)),
+  ]
+  for (name, options) in options {
+    for hasPeepholes in [false, true] {
+      for projection in [nil, 2] {
+        zoo.append(
+          ZooCell(
+            "LSTM \(name)\(hasPeepholes ? ", peepholes" : "")\(projection == nil ? "" : ", projection")",
+            LSTM<Scalar>(
+              inputSize: d, hiddenSize: h, hasPeepholes: hasPeepholes, projectionSize: projection,
+              options: options), &random))
+      }
+    }
+  }
+  return zoo
+}

@@ -1,0 +1,82 @@
+// The readable twins of the kernels: each cell's equations for one row, in Double, with plain
+// loops. Written from the publications, apart from the C kernels; nothing is shared with them.
+
+import Foundation
+import Unroll
+
+/// The equations of each cell, written out.
+public enum Reference {
+  static func sigma(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+
+  /// x·W + h·U + b for one column of all gates side by side.
+  static func argument(
+    _ p: CellParameters<Double>, _ x: [Double], _ h: [Double], _ column: Int
+  ) -> Double {
+    input(p, x, column) + recurrent(p, h, column)
+  }
+
+  static func input(_ p: CellParameters<Double>, _ x: [Double], _ column: Int) -> Double {
+    var sum = p.bias[column]
+    for i in x.indices { sum += x[i] * p.inputWeights[i, column] }
+    return sum
+  }
+
+  static func recurrent(_ p: CellParameters<Double>, _ h: [Double], _ column: Int) -> Double {
+    var sum = 0.0
+    for i in h.indices { sum += h[i] * p.recurrentWeights[i, column] }
+    return sum
+  }
+
+  /// h′ = tanh(x·W + h·U + b).
+  public static func rnn(_ p: CellParameters<Double>, x: [Double], h: [Double]) -> [Double] {
+    (0..<p.hiddenSize).map { tanh(argument(p, x, h, $0)) }
+  }
+
+  /// The GRU of Cho et al., reset gate before or after the product.
+  public static func gru(
+    _ p: CellParameters<Double>, x: [Double], h: [Double], resetGate: ResetGate
+  ) -> [Double] {
+    let size = p.hiddenSize
+    let c =
+      p.recurrentBias.isEmpty
+      ? [Double](repeating: 0, count: 3 * size) : p.recurrentBias.elements
+    let r = (0..<size).map { sigma(argument(p, x, h, $0) + c[$0]) }
+    let z = (0..<size).map { sigma(argument(p, x, h, size + $0) + c[size + $0]) }
+    let scaled = zip(r, h).map { $0 * $1 }
+    return (0..<size).map { j in
+      let column = 2 * size + j
+      let n =
+        switch resetGate {
+        case .beforeProduct:
+          tanh(input(p, x, column) + recurrent(p, scaled, column) + c[column])
+        case .afterProduct:
+          tanh(input(p, x, column) + r[j] * (recurrent(p, h, column) + c[column]))
+        }
+      return (1 - z[j]) * n + z[j] * h[j]
+    }
+  }
+
+  /// The LSTM, with a forget offset, peepholes and a projection if the parameters have them.
+  public static func lstm(
+    _ p: CellParameters<Double>, x: [Double], h: [Double], c: [Double], forgetOffset: Double
+  ) -> (h: [Double], c: [Double]) {
+    let size = p.hiddenSize
+    func peephole(_ gate: Int, _ j: Int) -> Double {
+      p.peepholes.isEmpty ? 0 : p.peepholes[gate, j]
+    }
+    var (m, new) = ([Double](), [Double]())
+    for j in 0..<size {
+      let i = sigma(argument(p, x, h, j) + peephole(0, j) * c[j])
+      let f = sigma(argument(p, x, h, size + j) + forgetOffset + peephole(1, j) * c[j])
+      let g = tanh(argument(p, x, h, 2 * size + j))
+      new.append(f * c[j] + i * g)
+      let o = sigma(argument(p, x, h, 3 * size + j) + peephole(2, j) * new[j])
+      m.append(o * tanh(new[j]))
+    }
+    guard !p.projection.isEmpty else { return (m, new) }
+    let projected = (0..<p.outputSize).map { k in
+      (0..<size).reduce(0) { $0 + m[$1] * p.projection[$1, k] }
+    }
+    return (projected, new)
+  }
+}

@@ -1,0 +1,35 @@
+import Foundation
+import Unroll
+
+/// The seed of random tests; `UNROLL_TEST_SEED` changes it.
+public let testSeed: UInt32 =
+  ProcessInfo.processInfo.environment["UNROLL_TEST_SEED"].flatMap(UInt32.init) ?? 20_261_123
+
+/// A tensor of uniform numbers in −1 ..< 1.
+public func uniform<Scalar: KernelScalar>(
+  _ shape: [Int], _ random: inout NumPyRandom, as type: Scalar.Type = Scalar.self
+) -> Tensor<Scalar> {
+  Tensor<Scalar>(random.uniform(-1, 1, shape))
+}
+
+/// A random state for a cell.
+public func randomState<Scalar: KernelScalar>(
+  _ cell: any RecurrentCell<Scalar>, batchSize: Int, _ random: inout NumPyRandom
+) -> RecurrentState<Scalar> {
+  RecurrentState(
+    hidden: uniform([batchSize, cell.outputSize], &random),
+    cell: uniform([batchSize, cell.cellStateSize], &random))
+}
+
+/// The golden arrays beside the tests.
+public let goldenFolder = URL(fileURLWithPath: #filePath)
+  .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden").path
+
+/// A folder of its own for a test, removed afterwards.
+public func withTemporaryFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
+  let folder = FileManager.default.temporaryDirectory
+    .appendingPathComponent("unroll-test-\(UUID().uuidString)").path
+  try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(atPath: folder) }
+  return try body(folder)
+}

@@ -1,0 +1,172 @@
+// Each cell by hand and against its readable twin. Gradients are in GradientTests, laws in
+// CellLawTests, other programs' numbers in UnrollLabTests.
+
+import Testing
+import Unroll
+import UnrollTestSupport
+
+@Suite("Cells by hand")
+struct HandWorkedCellTests {
+  /// One step from h (and c) for one input, all sizes 1.
+  func step(_ cell: any RecurrentCell<Double>, x: Double, h: Double, c: Double? = nil)
+    -> RecurrentState<Double>
+  {
+    let state = RecurrentState(
+      hidden: Tensor<Double>(rows: [[h]]), cell: c.map { Tensor(rows: [[$0]]) })
+    return RecurrentLayer(cell: cell).forward(
+      Tensor(shape: [1, 1, 1], repeating: x), from: state
+    ).finalState
+  }
+
+  @Test("RNN: h′ = tanh(2·1 + 0.5·3 − 3) = tanh 0.5")
+  func rnn() {
+    var cell = BasicRNN<Double>(inputSize: 1, hiddenSize: 1)
+    cell.parameters[.candidate] = GateParameters(
+      inputWeights: Tensor(rows: [[2]]), recurrentWeights: Tensor(rows: [[3]]), bias: Tensor([-3]))
+    #expect(abs(step(cell, x: 1, h: 0.5).hidden.scalar - 0.46211715726000975) < 1e-15)
+  }
+
+  @Test("GRU: with r = σ(0) = ½ and z = ½ the two variants differ as they should")
+  func gru() {
+    // n before: tanh(1·1 + (½·2)·1) = tanh 2;  after: tanh(1 + ½·(2·1 + 1)) = tanh 2.5, c = 1.
+    var before = GRU<Double>(inputSize: 1, hiddenSize: 1, resetGate: .beforeProduct)
+    before.parameters[.candidate] = GateParameters(
+      inputWeights: Tensor(rows: [[1]]), recurrentWeights: Tensor(rows: [[1]]), bias: Tensor([0]))
+    var after = GRU<Double>(inputSize: 1, hiddenSize: 1, resetGate: .afterProduct, biasCount: 2)
+    after.parameters[.candidate] = before.parameters[.candidate]
+    after.parameters.recurrentBias = Tensor([0, 0, 1])
+    #expect(abs(step(before, x: 1, h: 2).hidden.scalar - (0.5 * 0.9640275800758169 + 1)) < 1e-15)
+    #expect(abs(step(after, x: 1, h: 2).hidden.scalar - (0.5 * 0.9866142981514303 + 1)) < 1e-15)
+  }
+
+  @Test("LSTM: all arguments 0 but g = tanh 1: c′ = ½·c + ½·tanh 1, h′ = ½·tanh c′")
+  func lstm() {
+    var cell = LSTM<Double>(inputSize: 1, hiddenSize: 1)
+    cell.parameters[.candidate].bias = Tensor([1])
+    let state = step(cell, x: 5, h: 7, c: 0.25)
+    let expected = 0.125 + 0.5 * 0.7615941559557649
+    #expect(abs(state.cell.scalar - expected) < 1e-15)
+    #expect(abs(state.hidden.scalar - 0.5 * 0.4666640244242842) < 1e-15)
+  }
+
+  @Test("LSTM: the forget offset adds to the forget gate alone")
+  func forgetOffset() {
+    let cell = LSTM<Double>(
+      inputSize: 1, hiddenSize: 1, options: LSTMOptions(forgetOffset: 1))
+    // c′ = σ(1)·1 + ½·0
+    #expect(abs(step(cell, x: 0, h: 0, c: 1).cell.scalar - 0.7310585786300049) < 1e-15)
+  }
+}
+
+@Suite("Cells against their readable twins")
+struct ReferenceCellTests {
+  /// Runs a layer in one precision and its twin in Double; returns the largest difference.
+  func difference<Scalar: KernelScalar>(
+    _ cell: any RecurrentCell<Scalar>,
+    twin: (_ x: [Double], _ h: [Double], _ c: [Double]) -> (h: [Double], c: [Double])
+  ) -> Double {
+    var random = NumPyRandom(seed: testSeed)
+    let (steps, rows) = (6, 3)
+    let inputs: Tensor<Scalar> = uniform([steps, rows, cell.inputSize], &random)
+    let state = randomState(cell, batchSize: rows, &random)
+    let trace = RecurrentLayer(cell: cell).forward(inputs, from: state)
+    var worst = 0.0
+    for row in 0..<rows {
+      var h = state.hidden.slice(row).elements.map { Double($0) }
+      var c = state.cell.slice(row).elements.map { Double($0) }
+      for time in 0..<steps {
+        let x = inputs.slice(time).slice(row).elements.map { Double($0) }
+        (h, c) = twin(x, h, c)
+        for (ours, theirs) in zip(trace.hiddenStates.slice(time).slice(row).elements, h) {
+          worst = max(worst, abs(Double(ours) - theirs))
+        }
+        for (ours, theirs) in zip(trace.cellStates.slice(time).slice(row).elements, c) {
+          worst = max(worst, abs(Double(ours) - theirs))
+        }
+      }
+    }
+    return worst
+  }
+
+  /// Sizes on both sides of the widths of vectors.
+  static let sizes = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33]
+
+  @Test("RNN in both precisions", arguments: sizes)
+  func rnn(size: Int) {
+    for zoo in cellZoo(Double.self, inputSize: 3, hiddenSize: size) where zoo.name == "RNN tanh" {
+      let parameters = zoo.cell.parameters
+      #expect(
+        difference(zoo.cell) { x, h, c in (Reference.rnn(parameters, x: x, h: h), c) } < 1e-13)
+    }
+  }
+
+  @Test("GRU, both variants, one and two biases", arguments: sizes)
+  func gru(size: Int) throws {
+    for zoo in cellZoo(Double.self, inputSize: 3, hiddenSize: size) {
+      guard let cell = zoo.cell as? GRU<Double> else { continue }
+      #expect(
+        difference(cell) { x, h, c in
+          (Reference.gru(cell.parameters, x: x, h: h, resetGate: cell.resetGate), c)
+        } < 1e-13, "\(zoo.name)")
+    }
+  }
+
+  @Test("LSTM: plain, offset, peepholes, projection", arguments: sizes)
+  func lstm(size: Int) {
+    for zoo in cellZoo(Double.self, inputSize: 3, hiddenSize: size) {
+      guard let cell = zoo.cell as? LSTM<Double>, cell.options.cellClip == 0,
+        !cell.options.couplesInputAndForget
+      else { continue }
+      #expect(
+        difference(cell) { x, h, c in
+          Reference.lstm(
+            cell.parameters, x: x, h: h, c: c, forgetOffset: cell.options.forgetOffset)
+        } < 1e-13, "\(zoo.name)")
+    }
+  }
+
+  @Test("Float32 stays within a few roundings of float64")
+  func float() {
+    for (float, double) in zip(cellZoo(Float.self), cellZoo(Double.self)) {
+      var random = NumPyRandom(seed: testSeed)
+      let inputs: Tensor<Float> = uniform([20, 4, 3], &random)
+      let state = randomState(float.cell, batchSize: 4, &random)
+      let a = RecurrentLayer(cell: float.cell).forward(inputs, from: state)
+      var parameters = double.cell
+      for name in parameters.parameters.names {
+        parameters.parameters[name] = Tensor(float.cell.parameters[name])
+      }
+      let b = RecurrentLayer(cell: parameters).forward(
+        Tensor(inputs), from: RecurrentState(hidden: Tensor(state.hidden), cell: Tensor(state.cell))
+      )
+      #expect((Tensor<Double>(a.outputs) - b.outputs).maximumMagnitude < 2e-6, "\(float.name)")
+    }
+  }
+}
+
+@Suite("Parameters")
+struct CellParametersTests {
+  @Test("A gate that is set is read back, the others stay")
+  func gates() {
+    var random = NumPyRandom(seed: testSeed)
+    var parameters = GRU<Float>(
+      inputSize: 2, hiddenSize: 3, resetGate: .beforeProduct, using: &random
+    ).parameters
+    let others = [parameters[.reset], parameters[.candidate]]
+    let new = GateParameters<Float>(
+      inputWeights: uniform([2, 3], &random), recurrentWeights: uniform([3, 3], &random),
+      bias: uniform([3], &random))
+    parameters[.update] = new
+    #expect(parameters[.update] == new)
+    #expect([parameters[.reset], parameters[.candidate]] == others)
+  }
+
+  @Test("The count is that of all parameters")
+  func count() {
+    let lstm = LSTM<Float>(inputSize: 5, hiddenSize: 7, hasPeepholes: true, projectionSize: 3)
+    #expect(lstm.parameters.count == 5 * 28 + 3 * 28 + 28 + 3 * 7 + 7 * 3)
+    #expect(
+      lstm.parameters.names
+        == ["inputWeights", "recurrentWeights", "bias", "peepholes", "projection"])
+  }
+}

@@ -1,0 +1,76 @@
+import Testing
+import Unroll
+import UnrollTestSupport
+
+@Suite("Networks of layers")
+struct RecurrentNetworkTests {
+  @Test("A stack feeds each layer what the one below puts out")
+  func stack() {
+    var random = NumPyRandom(seed: testSeed)
+    let cells: [any RecurrentCell<Float>] = [
+      BasicRNN<Float>(inputSize: 3, hiddenSize: 4, using: &random),
+      LSTM<Float>(inputSize: 4, hiddenSize: 2, using: &random),
+    ]
+    let network = RecurrentNetwork(cells: cells)
+    let inputs: Tensor<Float> = uniform([5, 2, 3], &random)
+    let states = network.zeroStates(batchSize: 2)
+    let trace = network.forward(inputs, from: states)
+    let first = RecurrentLayer(cell: cells[0]).forward(inputs, from: states[0])
+    let second = RecurrentLayer(cell: cells[1]).forward(first.outputs, from: states[1])
+    #expect(trace.outputs.isBitwiseEqual(to: second.outputs))
+    #expect(trace.finalStates == [first.finalState, second.finalState])
+  }
+
+  @Test("The outputs of both directions stand side by side, forward first")
+  func bidirectional() {
+    var random = NumPyRandom(seed: testSeed)
+    let forward = BasicRNN<Float>(inputSize: 3, hiddenSize: 4, using: &random)
+    let backward = BasicRNN<Float>(inputSize: 3, hiddenSize: 2, using: &random)
+    let network = RecurrentNetwork<Float>(forward: forward, backward: backward)
+    let inputs: Tensor<Float> = uniform([5, 2, 3], &random)
+    let states = network.zeroStates(batchSize: 2)
+    let outputs = network.forward(inputs, from: states).outputs
+    #expect(outputs.shape == [5, 2, 6])
+    #expect(
+      outputs.columns(0..<4)
+        == RecurrentLayer(cell: forward).forward(inputs, from: states[0]).outputs)
+    #expect(
+      outputs.columns(4..<6)
+        == RecurrentLayer(cell: backward, direction: .backward)
+        .forward(inputs, from: states[1]).outputs)
+  }
+
+  @Test("Parameters that are read and set back change nothing")
+  func parameters() {
+    var random = NumPyRandom(seed: testSeed)
+    var network = RecurrentNetwork<Float>(cells: [
+      GRU<Float>(inputSize: 2, hiddenSize: 3, resetGate: .afterProduct, using: &random),
+      GRU<Float>(inputSize: 3, hiddenSize: 3, resetGate: .beforeProduct, using: &random),
+    ])
+    let before = network.parameters
+    network.parameters = before.map(\.zeros)
+    #expect(network.parameters == before.map(\.zeros))
+    network.parameters = before
+    #expect(network.parameters == before)
+  }
+
+  #if DEBUG
+  @Test("Layers that do not fit, wrong inputs and wrong lengths stop with a sentence")
+  func traps() async {
+    await #expect(processExitsWith: .failure) {
+      _ = RecurrentNetwork<Float>(cells: [
+        BasicRNN<Float>(inputSize: 2, hiddenSize: 3), BasicRNN<Float>(inputSize: 2, hiddenSize: 3),
+      ])
+    }
+    await #expect(processExitsWith: .failure) {
+      let layer = RecurrentLayer<Float>(cell: BasicRNN(inputSize: 2, hiddenSize: 3))
+      _ = layer.forward(Tensor(shape: [4, 1, 3]), from: layer.zeroState(batchSize: 1))
+    }
+    await #expect(processExitsWith: .failure) {
+      let layer = RecurrentLayer<Float>(cell: BasicRNN(inputSize: 2, hiddenSize: 3))
+      _ = layer.forward(
+        Tensor(shape: [4, 1, 2]), from: layer.zeroState(batchSize: 1), mask: .lengths([5]))
+    }
+  }
+  #endif
+}
