@@ -301,17 +301,20 @@ private func runSweep(_ settings: LabSettings, _ scales: [Double], _ out: Output
     try Terminal.printJSON(result)
   } else {
     var table = TextTable([
-      "scale", "memory at \(result.step)", "", "gradient at \(result.step)", "",
+      "scale", "memory at \(result.step)", "", "gone at", "gradient at \(result.step)", "",
+      "gone at",
     ])
     for point in result.points {
       table.add([
         "\((point.scale * 1e4).rounded() / 1e4)", scientific(point.memory, digits: 3),
-        point.memoryFate.rawValue, scientific(point.gradient, digits: 3),
-        point.gradientFate.rawValue,
+        point.memoryFate.rawValue, point.memoryVanishesAt.map(String.init) ?? "-",
+        scientific(point.gradient, digits: 3), point.gradientFate.rawValue,
+        point.gradientVanishesAt.map(String.init) ?? "-",
       ])
     }
     print(table.text)
-    print("medians over the sequences; vanishes: below 0.001, explodes: above 100")
+    print("medians over the sequences; vanishes: below 0.001, explodes: above 100;")
+    print("gone at: the first step below 0.001")
   }
   if let folder = out.output {
     try write(

@@ -2,6 +2,8 @@
 
 import Foundation
 import Testing
+import Unroll
+import UnrollFormats
 import UnrollLab
 import UnrollTestSupport
 
@@ -100,6 +102,59 @@ struct GoldenTests {
       try FileManager.default.removeItem(atPath: file)
     }
     #expect(missing.reason?.hasSuffix("No such file or directory") == true)
+  }
+
+  static let wrongArrays: [(change: String, sentence: String)] = [
+    ("x", "x: expected shape [B, T, 3], found [4, 5, 2]"),
+    ("h0", "h0: expected shape [4, 2], found [4, 3]"),
+    ("loss_w", "loss_w: expected shape [4, 5, 2], found [4, 5, 3]"),
+    ("w.gates.kernel", "'gates.kernel': expected shape [5, 4], found [5, 3]"),
+    ("seq_len", "seq_len: expected 4 lengths in 0 ... 5"),
+    ("junk", "1 of 22 arrays not understood, the first is 'junk'"),
+  ]
+
+  @Test(
+    "Arrays of another shape than the network asks for are an error, not a trap",
+    arguments: wrongArrays)
+  func wrongShapes(change: String, sentence: String) throws {
+    let verdict = try verdict(of: gru) { entry, file in
+      entry["sha256"] = nil
+      let archive = try NPZ(try AtomicFile.read(file))
+      var arrays = Dictionary(
+        uniqueKeysWithValues: try archive.names.map { ($0, try archive.array($0)) })
+      switch change {
+      case "seq_len": arrays["seq_len"] = StoredArray([1, 2, 9, 4])
+      case "junk": arrays["junk"] = StoredArray([1])
+      default:
+        var shape = try #require(arrays[change]).shape
+        shape[shape.count - 1] += change == "x" || change == "w.gates.kernel" ? -1 : 1
+        arrays[change] = StoredArray(Tensor<Double>(shape: shape))
+      }
+      try AtomicFile.write(NPZ.encode(arrays), to: file)
+    }
+    #expect(verdict.verdict == .error)
+    #expect(verdict.reason == sentence)
+  }
+
+  nonisolated(unsafe) static let wrongCalls: [(call: [String: Any], word: String)] = [
+    (["f": "rand", "a": [-1], "array": "00"], "expected sizes in 0"),
+    (["f": "rand", "a": [100_000, 100_000], "array": "00"], "expected at most"),
+    (["f": "randint", "a": [5, 5, 3], "array": "00"], "expected low < high"),
+    (["f": "randint", "a": [0, 300, 3], "kw": ["dtype": "uint8"], "array": "00"], "expected low"),
+    (["f": "binomial", "a": [10, 1.5, 3], "array": "00"], "expected a probability"),
+    (["f": "choice", "a": [3, 5], "kw": ["replace": false], "array": "00"], "enough to choose"),
+    (["f": "beta", "a": [3], "array": "00"], "unknown function 'beta'"),
+    (["f": "rand"], "expected 'f' and 'array'"),
+  ]
+
+  @Test("Calls that no generator could answer are an error, not a trap")
+  func wrongCalls() throws {
+    for (call, word) in Self.wrongCalls {
+      let verdict = try verdict(of: "notebook_toy_seed15009") { entry, _ in entry["calls"] = [call]
+      }
+      #expect(verdict.verdict == .error)
+      #expect(verdict.reason?.contains(word) == true, "\(verdict.reason ?? "")")
+    }
   }
 
   @Test("A path that leaves the set is refused")

@@ -9,37 +9,25 @@ struct StepMemory<Scalar: KernelScalar> {
   ///
   /// While this lives, the trace must not be copied.
   init(_ cell: any RecurrentCell<Scalar>, writing trace: inout SequenceTrace<Scalar>) {
-    gates = trace.gateValues.pinForWriting()
-    auxiliary = trace.auxiliary.pinForWriting()
-    hidden = trace.timeMajorHidden.pinForWriting()
-    self.cell = trace.timeMajorCell.pinForWriting()
-    (firstHidden, firstCell, scratch) = Self.pinRest(cell, trace)
-    (rows, width) = (trace.batchSize, cell.parameters.bias.count)
-    (auxiliarySize, outputSize) = (cell.auxiliarySize, cell.outputSize)
-    cellStateSize = cell.cellStateSize
+    trace.gateValues.makeUnique()
+    trace.auxiliary.makeUnique()
+    trace.timeMajorHidden.makeUnique()
+    trace.timeMajorCell.makeUnique()
+    self.init(cell, reading: trace)
   }
 
   /// Pins the memory of a trace whose values are only read.
   init(_ cell: any RecurrentCell<Scalar>, reading trace: SequenceTrace<Scalar>) {
+    (rows, width) = (trace.batchSize, cell.parameters.bias.count)
+    (auxiliarySize, outputSize) = (cell.auxiliarySize, cell.outputSize)
+    cellStateSize = cell.cellStateSize
     gates = trace.gateValues.pinForReading()
     auxiliary = trace.auxiliary.pinForReading()
     hidden = trace.timeMajorHidden.pinForReading()
     self.cell = trace.timeMajorCell.pinForReading()
-    (firstHidden, firstCell, scratch) = Self.pinRest(cell, trace)
-    (rows, width) = (trace.batchSize, cell.parameters.bias.count)
-    (auxiliarySize, outputSize) = (cell.auxiliarySize, cell.outputSize)
-    cellStateSize = cell.cellStateSize
-  }
-
-  private static func pinRest(
-    _ cell: any RecurrentCell<Scalar>, _ trace: SequenceTrace<Scalar>
-  ) -> (TensorPin<Scalar>, TensorPin<Scalar>, TensorPin<Scalar>) {
-    var scratch = Tensor<Scalar>(
-      uninitialized: [trace.batchSize, cell.parameters.bias.count + cell.outputSize])
-    return (
-      trace.initialState.hidden.pinForReading(), trace.initialState.cell.pinForReading(),
-      scratch.pinForWriting()
-    )
+    firstHidden = trace.initialState.hidden.pinForReading()
+    firstCell = trace.initialState.cell.pinForReading()
+    scratch = Tensor<Scalar>(uninitialized: [rows, width + outputSize]).pinForReading()
   }
 
   /// The buffers of the step at `time`, which follows the one at `previous` (none for the first).

@@ -66,6 +66,6 @@ extension Tensor {
     return TensorPin(storage)
   }
 
-  /// A pin for reading.
+  /// A pin of the elements as they are; writing through it needs the tensor to be unique.
   func pinForReading() -> TensorPin<Scalar> { TensorPin(storage) }
 }

@@ -31,6 +31,11 @@ public struct SweepPoint: Sendable, Codable {
   public var memory: Double
   /// The gradient at the step that was asked for.
   public var gradient: Double
+  /// The first step at which the memory is below a thousandth; nil if there is none.
+  public var memoryVanishesAt: Int?
+  /// The first step of the gradient curve at which the gradient is below a thousandth; nil if
+  /// there is none.
+  public var gradientVanishesAt: Int?
   /// What becomes of the memory.
   public var memoryFate: Fate
   /// What becomes of the gradient.
@@ -116,7 +121,9 @@ public enum ScaleSweep {
       progress(index + 1)
       return SweepPoint(
         scale: scale, memoryCurve: memory, gradientCurve: gradient, memory: memory[step],
-        gradient: atStep, memoryFate: Fate(memory[step]), gradientFate: Fate(atStep))
+        gradient: atStep, memoryVanishesAt: memory.firstIndex { Fate($0) == .vanishes },
+        gradientVanishesAt: gradient.firstIndex { Fate($0) == .vanishes }.map { steps[$0] },
+        memoryFate: Fate(memory[step]), gradientFate: Fate(atStep))
     }
     return ScaleSweepResult(
       settings: settings, step: step, gradientSteps: steps, points: points)

@@ -304,12 +304,14 @@ extension ScaleSweepResult {
       figures: figures,
       tables: [
         LabReport.Table(
-          caption: "Medians at step \(step); vanishes: below 0.001, explodes: above 100",
-          header: ["scale", "memory", "", "gradient", ""],
+          caption:
+            "Medians at step \(step); vanishes: below 0.001, explodes: above 100; and the first step below 0.001",
+          header: ["scale", "memory", "", "gone at", "gradient", "", "gone at"],
           rows: points.map {
             [
               shortNumber($0.scale), shortNumber($0.memory), $0.memoryFate.rawValue,
-              shortNumber($0.gradient), $0.gradientFate.rawValue,
+              $0.memoryVanishesAt.map(String.init) ?? "–", shortNumber($0.gradient),
+              $0.gradientFate.rawValue, $0.gradientVanishesAt.map(String.init) ?? "–",
             ]
           })
       ],

@@ -11,6 +11,7 @@ enum LaterEditionCase {
       let gradientSeed = golden.fields["grad_seed"]?.integer,
       let gradientStart = UInt32(exactly: gradientSeed)
     else { throw VerificationError("expected seed, scale and grad_seed in the index") }
+    try LabSettings(scale: scale, seed: seed).validate()
     var comparison = Comparison()
     try compareToy(archive, start, &comparison)
 
@@ -106,6 +107,9 @@ enum LaterEditionCase {
     _ archive: NPZ, _ seed: UInt32, _ comparison: inout Comparison
   ) throws {
     let inputs: Tensor<Float> = try archive.tensor("toy.x")
+    guard inputs.rank == 3 else {
+      throw VerificationError("toy.x: expected shape [B, T, D], found \(inputs.shape)")
+    }
     var random = NumPyRandom(seed: seed)
     comparison.compareExactly(
       Tensor<Float>(random.rand(inputs.shape)).elements, inputs.elements, as: "draws",
@@ -119,6 +123,11 @@ enum LaterEditionCase {
         comparison.use("toy.\(name).w.\(array)")
       }
       let layer = RecurrentLayer(cell: try convention.cell(from: arrays))
+      guard layer.inputSize == inputs.shape[2] else {
+        throw VerificationError(
+          "toy.\(name): expected weights for inputs of size \(inputs.shape[2]), found \(layer.inputSize)"
+        )
+      }
       let trace = layer.forward(
         inputs, from: layer.zeroState(batchSize: inputs.shape[0]), layout: .batchMajor)
       comparison.compare(

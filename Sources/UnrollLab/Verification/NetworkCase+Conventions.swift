@@ -13,6 +13,7 @@ extension NetworkCase {
     ]
     try checkFields(golden, known)
     let params = golden.params
+    try checkPositive(params["num_proj"], "num_proj", golden)
     let convention = TensorFlow1Cell(
       kind, activation: try activation(params["activation"], golden),
       forgetBias: params["forget_bias"]?.double ?? 1,
@@ -76,9 +77,7 @@ extension NetworkCase {
       let mask = try archive.array("mask")
       let flags = try mask.integers().map { $0 != 0 }
       guard mask.shape.count == 2 else {
-        throw ModelImportError(
-          .wrongShape(expected: [try golden.size("B"), try golden.size("T")], found: mask.shape),
-          name: "mask")
+        throw VerificationError("mask: expected shape [B, T], found \(mask.shape)")
       }
       let (rows, steps) = (mask.shape[0], mask.shape[1])
       result.mask = .steps(
@@ -96,13 +95,19 @@ extension NetworkCase {
     try checkFields(golden, ["nonlinearity", "num_layers", "bidirectional", "bias", "proj_size"])
     let params = golden.params
     let projection = params["proj_size"]?.integer ?? 0
+    if projection != 0 { try checkPositive(params["proj_size"], "proj_size", golden) }
+    let layerCount = params["num_layers"]?.integer ?? 1
+    guard (1...1000).contains(layerCount) else {
+      throw ModelImportError(
+        .unsupported(field: "num_layers", value: "\(layerCount)"), name: golden.name)
+    }
     let convention = TorchModule(
       kind, activation: try activation(params["nonlinearity"], golden),
       usesBias: params["bias"]?.bool ?? true, projectionSize: projection > 0 ? projection : nil)
     let directions: [Direction] =
       params["bidirectional"]?.bool ?? false ? [.forward, .backward] : [.forward]
     var result = NetworkCase(
-      levels: (0..<(params["num_layers"]?.integer ?? 1)).map { level in
+      levels: (0..<layerCount).map { level in
         directions.map { direction in
           Layer(
             convention: convention,
@@ -118,6 +123,15 @@ extension NetworkCase {
   private static func lengths(_ archive: NPZ) throws -> SequenceMask {
     guard archive.contains("seq_len") else { return .full }
     return .lengths(try archive.array("seq_len").integers())
+  }
+
+  private static func checkPositive(
+    _ value: JSONValue?, _ field: String, _ golden: GoldenCase
+  ) throws {
+    guard let value, value != .null else { return }
+    guard let size = value.integer, (1...1_000_000).contains(size) else {
+      throw ModelImportError(.unsupported(field: field, value: value.text), name: golden.name)
+    }
   }
 
   /// A setting that is not known might change the result: it is refused, not ignored.

@@ -23,7 +23,7 @@ struct NetworkCase<Scalar: KernelScalar> {
   var reversesOutputs = false
   var mask = SequenceMask.full
 
-  private var layers: [Layer] { levels.flatMap(\.self) }
+  var layers: [Layer] { levels.flatMap(\.self) }
 
   /// Recomputes a case and compares all of its arrays.
   static func compare(_ golden: GoldenCase, _ archive: NPZ) throws -> Comparison {
@@ -40,6 +40,7 @@ struct NetworkCase<Scalar: KernelScalar> {
     var comparison = Comparison()
     comparison.use("seq_len", "mask", "loss_w", "loss_f", "loss_f.h", "loss_f.c", "x")
     let network = try network(archive)
+    try checkShapes(golden, archive, network)
     for name in archive.names where name.contains("w.") && !Self.isGradient(name) {
       comparison.use(name)
     }
@@ -81,32 +82,33 @@ struct NetworkCase<Scalar: KernelScalar> {
   }
 
   private func network(_ archive: NPZ) throws -> RecurrentNetwork<Scalar> {
-    RecurrentNetwork(
-      levels: try levels.map { level in
-        try level.map { layer in
-          var arrays: [String: Tensor<Scalar>] = [:]
-          for name in archive.names {
-            guard name.hasPrefix(layer.prefix + "w."), name.hasSuffix(layer.suffix) else {
-              continue
-            }
-            arrays[
-              String(name.dropFirst(layer.prefix.count + 2).dropLast(layer.suffix.count))] =
-              try archive.tensor(name)
+    let built = try levels.map { level in
+      try level.map { layer in
+        var arrays: [String: Tensor<Scalar>] = [:]
+        for name in archive.names {
+          guard name.hasPrefix(layer.prefix + "w."), name.hasSuffix(layer.suffix) else {
+            continue
           }
-          return RecurrentLayer(
-            cell: try layer.convention.cell(from: arrays), direction: layer.direction)
+          arrays[
+            String(name.dropFirst(layer.prefix.count + 2).dropLast(layer.suffix.count))] =
+            try archive.tensor(name)
         }
-      })
+        return RecurrentLayer(
+          cell: try layer.convention.cell(from: arrays), direction: layer.direction)
+      }
+    }
+    try Self.checkLevels(built)
+    return RecurrentNetwork(levels: built)
   }
 
   // MARK: States
 
-  private func hasCellState(_ network: RecurrentNetwork<Scalar>) -> Bool {
+  func hasCellState(_ network: RecurrentNetwork<Scalar>) -> Bool {
     network.layers.contains { $0.cell.cellStateSize > 0 }
   }
 
   /// The names of the states' arrays; `suffix` is "0" for initial, "T" for final states.
-  private func stateNames(_ network: RecurrentNetwork<Scalar>, _ suffix: String) -> [String] {
+  func stateNames(_ network: RecurrentNetwork<Scalar>, _ suffix: String) -> [String] {
     let letters = hasCellState(network) ? ["h", "c"] : ["h"]
     let prefixes = stacksStates ? [""] : layers.map(\.prefix)
     return prefixes.flatMap { prefix in letters.map { "\(prefix)\($0)\(suffix)" } }
@@ -202,6 +204,10 @@ struct NetworkCase<Scalar: KernelScalar> {
       let path: WritableKeyPath<RecurrentState<Scalar>, Tensor<Scalar>> =
         part.hasSuffix("hT") ? \.hidden : \.cell
       let width = states[index][keyPath: path].shape[1]
+      guard start + width <= weights.shape[1] else {
+        throw VerificationError(
+          "loss_f: expected a column for each final state, found \(weights.shape[1])")
+      }
       states[index][keyPath: path] = weights.columns(start..<start + width)
       start += width
     }

@@ -46,11 +46,15 @@ private struct ToyCase {
     guard let seed = golden.fields["seed"]?.integer, let start = UInt32(exactly: seed) else {
       throw VerificationError("seed: expected an integer in the index")
     }
+    let settings = LabSettings(
+      steps: [0], hiddenSize: try golden.size("H"), inputSize: try golden.size("I"),
+      batchSize: try golden.size("B"), timeStepCount: try golden.size("T"), seed: seed)
+    try settings.validate()
     var random = NumPyRandom(seed: start)
-    let inputSize = try golden.size("I")
-    inputs = Tensor<Float>(random.rand([try golden.size("B"), try golden.size("T"), inputSize]))
+    inputs = Tensor<Float>(
+      random.rand([settings.batchSize, settings.timeStepCount, settings.inputSize]))
     weights = try NotebookCase.weights(
-      golden, inputSize: inputSize, hiddenSize: try golden.size("H"))
+      golden, inputSize: settings.inputSize, hiddenSize: settings.hiddenSize)
   }
 
   func compare() throws -> Comparison {
@@ -261,6 +265,7 @@ private struct DependencyCase {
         data = "\(base[..<dot]).norm_diff\(base[dot...].dropFirst(".hist".count))"
       }
       let counts = try archive.array(name).integers()
+      guard !counts.isEmpty else { throw VerificationError("\(name): expected at least one bin") }
       let values: Tensor<Float> = try archive.tensor(data)
       let histogram = Histogram(values.elements, binCount: counts.count)
       comparison.compareExactly(histogram.counts, counts, as: "histograms", array: name)

@@ -4,6 +4,11 @@
 internal import Unroll
 internal import UnrollFormats
 
+/// The most numbers that one call of a case may draw.
+enum RandomCaseLimit {
+  static let count = 100_000_000
+}
+
 /// A sequence of calls of NumPy's legacy generator on one stream.
 enum NumPyRandomCase {
   static func compare(_ golden: GoldenCase, _ archive: NPZ) throws -> Comparison {
@@ -58,6 +63,33 @@ enum NumPyRandomCase {
       return value
     }
 
+    /// A count of numbers: not negative, and not more than a case can sensibly hold.
+    func count(_ index: Int) throws -> Int { try Self.checked([integer(index)])[0] }
+
+    /// A probability.
+    func probability(_ index: Int) throws -> Double {
+      let value = try double(index)
+      guard (0...1).contains(value) else {
+        throw VerificationError("calls: expected a probability, found \(value)")
+      }
+      return value
+    }
+
+    static func checked(_ sizes: [Int]) throws -> [Int] {
+      var product = 1
+      for size in sizes {
+        guard (0...RandomCaseLimit.count).contains(size) else {
+          throw VerificationError(
+            "calls: expected sizes in 0 ... \(RandomCaseLimit.count), found \(size)")
+        }
+        product = min(RandomCaseLimit.count + 1, product * size)
+      }
+      guard product <= RandomCaseLimit.count else {
+        throw VerificationError("calls: expected at most \(RandomCaseLimit.count) numbers")
+      }
+      return sizes
+    }
+
     func double(_ index: Int) throws -> Double {
       guard index < list.count, let value = list[index].double else {
         throw VerificationError("calls: expected a number as argument \(index)")
@@ -66,12 +98,16 @@ enum NumPyRandomCase {
     }
 
     /// A shape: a number, a list, or nothing (one number).
-    func shape(_ index: Int) -> [Int] {
+    func shape(_ index: Int) throws -> [Int] {
       guard index < list.count else { return [] }
-      return list[index].integers ?? list[index].integer.map { [$0] } ?? []
+      guard let sizes = list[index].integers ?? list[index].integer.map({ [$0] }) else {
+        throw VerificationError("calls: expected a shape as argument \(index)")
+      }
+      return try Self.checked(sizes)
     }
 
-    var shape: [Int] { list.compactMap(\.integer) }
+    /// All arguments as one shape.
+    func shape() throws -> [Int] { try Self.checked(list.compactMap(\.integer)) }
     subscript(keyword: String) -> JSONValue? { call["kw"]?[keyword] }
   }
 
@@ -93,49 +129,60 @@ enum NumPyRandomCase {
   ) throws -> Values {
     func count(_ shape: [Int]) -> Int { shape.reduce(1, *) }
     switch function {
-    case "rand": return Values(random.rand(a.shape))
-    case "random_sample": return Values(random.rand(a.shape(0)))
-    case "randn": return Values(random.randn(a.shape))
-    case "standard_normal": return Values(random.randn(a.shape(0)))
+    case "rand": return Values(random.rand(try a.shape()))
+    case "random_sample": return Values(random.rand(try a.shape(0)))
+    case "randn": return Values(random.randn(try a.shape()))
+    case "standard_normal": return Values(random.randn(try a.shape(0)))
     case "normal":
       return Values(
-        random.normal(mean: try a.double(0), deviation: try a.double(1), a.shape(2)))
-    case "uniform": return Values(random.uniform(try a.double(0), try a.double(1), a.shape(2)))
+        random.normal(mean: try a.double(0), deviation: try a.double(1), try a.shape(2)))
+    case "uniform": return Values(random.uniform(try a.double(0), try a.double(1), try a.shape(2)))
     case "randint":
       let (type, width) = try integerType(a["dtype"]?.string ?? "int64")
       let (low, high) = (try a.integer(0), try a.integer(1))
-      guard low < high else { throw VerificationError("randint: expected low < high") }
+      let (range, overflow) = high.subtractingReportingOverflow(low)
+      guard range > 0, !overflow, width == 8 || (range - 1) >> (type == .bool ? 1 : 8 * width) == 0
+      else { throw VerificationError("randint: expected low < high, and a range of the type's") }
       return Values(
-        random.randint(low, high, count: count(a.shape(2)), type: type), width: width)
+        random.randint(low, high, count: count(try a.shape(2)), type: type), width: width)
     case "words":
-      return Values((0..<(try a.integer(0))).map { _ in Int(random.nextWord()) }, width: 4)
+      return Values((0..<(try a.count(0))).map { _ in Int(random.nextWord()) }, width: 4)
     case "key": return Values(random.keyWords.map { Int($0) }, width: 4)
     case "pos": return Values([random.position])
     case "reseed":
       let seed = try a.integer(0)
       random.seed(UInt32(truncatingIfNeeded: seed))
       return Values([seed], width: 4)
-    case "shuffle", "permutation": return Values(random.permutation(try a.integer(0)))
+    case "shuffle", "permutation": return Values(random.permutation(try a.count(0)))
     case "shuffle_rows":
-      let (rows, width) = (try a.integer(0), try a.integer(1))
+      let sizes = try a.shape()
+      guard sizes.count == 2 else { throw VerificationError("shuffle_rows: expected two sizes") }
+      let (rows, width) = (sizes[0], sizes[1])
       let order = random.permutation(rows)
       return Values(order.flatMap { row in (0..<width).map { row * width + $0 } })
     case "choice":
+      let (population, draws) = (try a.count(0), count(try a.shape(1)))
+      let (replacing, probabilities) = (a["replace"]?.bool ?? true, a["p"]?.doubles)
+      guard population > 0, replacing || draws <= population,
+        probabilities.map({ p in
+          p.count == population && p.allSatisfy { $0 >= 0 }
+            && p.count { $0 > 0 } >= (replacing ? 1 : draws)
+        }) ?? true
+      else { throw VerificationError("choice: expected enough to choose from") }
       return Values(
         random.choice(
-          try a.integer(0), count: count(a.shape(1)), replacing: a["replace"]?.bool ?? true,
-          probabilities: a["p"]?.doubles))
+          population, count: draws, replacing: replacing, probabilities: probabilities))
     case "multinomial":
-      guard a.list.count > 1, let probabilities = a.list[1].doubles else {
-        throw VerificationError("multinomial: expected probabilities")
-      }
-      let trials = try a.integer(0)
+      guard a.list.count > 1, let probabilities = a.list[1].doubles,
+        probabilities.allSatisfy({ (0...1).contains($0) })
+      else { throw VerificationError("multinomial: expected probabilities") }
+      let trials = try a.count(0)
       return Values(
-        (0..<count(a.shape(2))).flatMap { _ in random.multinomial(trials, probabilities) })
+        (0..<count(try a.shape(2))).flatMap { _ in random.multinomial(trials, probabilities) })
     case "binomial":
-      let (trials, probability) = (try a.integer(0), try a.double(1))
+      let (trials, probability) = (try a.count(0), try a.probability(1))
       return Values(
-        (0..<count(a.shape(2))).map { _ in random.binomial(trials, probability) })
+        (0..<count(try a.shape(2))).map { _ in random.binomial(trials, probability) })
     default: throw VerificationError("calls: unknown function '\(function)'")
     }
   }
@@ -170,9 +217,9 @@ enum TensorFlowRandomCase {
     for name in archive.names where name != "blocks.first16" {
       // nCOUNT.OP, nCOUNT.OP.run2, nCOUNT.OP.head, nCOUNT.OP.tail
       let parts = name.split(separator: ".").map(String.init)
-      guard parts.count >= 2, parts[0].hasPrefix("n"), let count = Int(parts[0].dropFirst()) else {
-        continue
-      }
+      guard parts.count >= 2, parts[0].hasPrefix("n"), let count = Int(parts[0].dropFirst()),
+        (0...RandomCaseLimit.count).contains(count)
+      else { continue }
       var operation = random
       operation.run = parts.last == "run2" ? 1 : 0
       let bytes = try bytes(parts[1], count, operation, range)
@@ -221,6 +268,9 @@ enum TensorFlowRandomCase {
         let fanOut = row["fan_out"]?.integer, let seed = row["seed"]?.integer,
         let opSeed = row["seed2"]?.integer
       else { throw VerificationError("rows: expected array, fan_in, fan_out, seed, seed2") }
+      guard (1...10_000).contains(fanIn), (1...10_000).contains(fanOut) else {
+        throw VerificationError("rows: expected fans in 1 ... 10000, found \(fanIn), \(fanOut)")
+      }
       let ours = TensorFlowRandom(seed: Int64(seed), opSeed: Int64(opSeed))
         .glorotUniform(fanIn: fanIn, fanOut: fanOut)
       comparison.compareExactly(

@@ -42,7 +42,9 @@ public enum Verification {
       verdict.checks = comparison.checks
       let unseen = archive.names.filter { !comparison.seen.contains($0) }
       if let unknown = unseen.first {
-        verdict.reason = "\(unseen.count) arrays were not understood, the first is '\(unknown)'"
+        let total = archive.names.count
+        verdict.reason =
+          "\(unseen.count) of \(total) arrays not understood, the first is '\(unknown)'"
       } else if comparison.checks.isEmpty {
         verdict.reason = "there is nothing to compare"
       } else {

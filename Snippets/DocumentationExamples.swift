@@ -1,0 +1,50 @@
+// The examples that stand in docstrings, word for word, so that they are compiled.
+
+import Unroll
+
+// Tensor
+do {
+  var x = Tensor<Float>(shape: [2, 3], elements: [1, 2, 3, 4, 5, 6])
+  x[1, 2] = 7
+  print(x.slice(1))  // [4.0, 5.0, 7.0]
+}
+
+// NumPyRandom
+do {
+  var random = NumPyRandom(seed: 15009)
+  let inputs = random.rand([4, 5, 3])  // numpy.random.rand(4, 5, 3)
+  print(inputs.shape)
+}
+
+// TensorFlowRandom
+do {
+  let kernel = TensorFlowRandom(seed: 15009, opSeed: 70).glorotUniform(fanIn: 5, fanOut: 2)
+  print(kernel)
+}
+
+// BasicRNN, GRU, LSTM
+do {
+  var random = NumPyRandom(seed: 1)
+  let cell = BasicRNN<Float>(inputSize: 3, hiddenSize: 2, using: &random)
+  print(cell.parameters.count)
+}
+do {
+  var random = NumPyRandom(seed: 1)
+  let cell = GRU<Float>(inputSize: 3, hiddenSize: 2, resetGate: .beforeProduct, using: &random)
+  print(cell.parameters.count)
+}
+do {
+  var random = NumPyRandom(seed: 1)
+  let cell = LSTM<Float>(inputSize: 3, hiddenSize: 2, using: &random)
+  print(cell.parameters.count)
+}
+
+// RecurrentLayer
+do {
+  var random = NumPyRandom(seed: 1)
+  let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 3, hiddenSize: 4, using: &random))
+  let x = Tensor<Float>(shape: [5, 2, 3], repeating: 0.5)
+  let trace = layer.forward(x, from: layer.zeroState(batchSize: 2))
+  let gradients = layer.backward(trace, outputs: Tensor(shape: [5, 2, 4], repeating: 1))
+  print(gradients.inputs.shape)
+}

@@ -1,0 +1,78 @@
+// Arrays come from a file, so their shapes are checked before a layer's contract could trap.
+
+internal import Unroll
+internal import UnrollFormats
+
+extension NetworkCase {
+  /// Throws unless each level reads what the one below puts out.
+  static func checkLevels(_ levels: [[RecurrentLayer<Scalar>]]) throws {
+    guard let first = levels.first?.first else {
+      throw VerificationError("expected the weights of at least one layer")
+    }
+    var width = first.inputSize
+    for (index, level) in levels.enumerated() {
+      for layer in level where layer.inputSize != width {
+        throw VerificationError(
+          "level \(index): expected weights for inputs of size \(width), found \(layer.inputSize)")
+      }
+      width = level.map(\.outputSize).reduce(0, +)
+    }
+  }
+
+  /// Throws unless inputs, states, lengths and loss weights have the shapes that the network asks
+  /// for.
+  func checkShapes(
+    _ golden: GoldenCase, _ archive: NPZ, _ network: RecurrentNetwork<Scalar>
+  ) throws {
+    let inputs = try archive.array("x")
+    guard inputs.shape.count == 3, inputs.shape[2] == network.layers[0].inputSize else {
+      throw VerificationError(
+        "x: expected shape [B, T, \(network.layers[0].inputSize)], found \(inputs.shape)")
+    }
+    let (rows, steps) = (inputs.shape[0], inputs.shape[1])
+    for (name, shape) in expectedStates(network, rows) {
+      try check(archive, name, shape)
+      guard archive.contains("loss_f.\(name.prefix(1))"), stacksStates else { continue }
+      try check(archive, "loss_f.\(name.prefix(1))", shape)
+    }
+    if archive.contains("loss_w") {
+      try check(archive, "loss_w", [rows, steps, network.outputSize])
+    }
+    if archive.contains("loss_f") {
+      let shape = try archive.array("loss_f").shape
+      guard shape.count == 2, shape[0] == rows else {
+        throw VerificationError("loss_f: expected shape [\(rows), …], found \(shape)")
+      }
+    }
+    if archive.contains("seq_len") {
+      let lengths = try archive.array("seq_len").integers()
+      guard lengths.count == rows, lengths.allSatisfy({ (0...steps).contains($0) }) else {
+        throw VerificationError("seq_len: expected \(rows) lengths in 0 ... \(steps)")
+      }
+    }
+    if archive.contains("mask") { try check(archive, "mask", [rows, steps]) }
+  }
+
+  private func expectedStates(
+    _ network: RecurrentNetwork<Scalar>, _ rows: Int
+  ) -> [(String, [Int])] {
+    let names = stateNames(network, "0")
+    func size(_ name: String, _ layer: RecurrentLayer<Scalar>) -> Int {
+      name.hasSuffix("c0") ? layer.cell.cellStateSize : layer.outputSize
+    }
+    if stacksStates {
+      return names.map { ($0, [network.layers.count, rows, size($0, network.layers[0])]) }
+    }
+    let perLayer = names.count / network.layers.count
+    return names.enumerated().map { index, name in
+      (name, [rows, size(name, network.layers[index / perLayer])])
+    }
+  }
+
+  private func check(_ archive: NPZ, _ name: String, _ shape: [Int]) throws {
+    let found = try archive.array(name).shape
+    guard found == shape else {
+      throw VerificationError("\(name): expected shape \(shape), found \(found)")
+    }
+  }
+}
