@@ -133,13 +133,7 @@ extension Figure {
         "plot \(table) skip 1 using (($\(low)+$\(high))/2):\(count):($\(high)-$\(low)) with boxes linecolor '#0072B2'",
       ]
     case .lines(let series):
-      let plots = series.enumerated().map { number, line in
-        let column = firstColumn + 2 * number
-        return
-          "\(table) skip 1 using \(column):\(column + 1) with lines linestyle \(number % Self.lineStyles.count + 1) title \(quoted(line.title))"
-      }
-      lines.append(series.count > 1 ? "set key" : "unset key")
-      lines.append("plot \(plots.joined(separator: ", \\\n     "))")
+      lines += plot(series, panel, firstColumn: firstColumn)
     case .heatMap(_, _, _, let colors):
       lines += [
         "unset key", "unset grid",
@@ -156,6 +150,32 @@ extension Figure {
       ]
     }
     return lines
+  }
+
+  /// The lines of a panel; gnuplot refuses to plot none, so then a word stands in their place.
+  private func plot(_ series: [Line], _ panel: Panel, firstColumn: Int) -> [String] {
+    let plots = series.enumerated().compactMap { number, line -> String? in
+      guard line.y.contains(where: { panel.y.isLogarithmic ? $0 > 0 : $0.isFinite }) else {
+        return nil
+      }
+      let column = firstColumn + 2 * number
+      let style = number % Self.lineStyles.count + 1
+      let mark = line.x.count > 1 ? "lines linestyle" : "points pointtype 7 linestyle"
+      return
+        "\(table) skip 1 using \(column):\(column + 1) with \(mark) \(style) title \(quoted(line.title))"
+    }
+    guard !plots.isEmpty else {
+      let why = panel.y.isLogarithmic ? "no number is above 0" : "there are no numbers"
+      return [
+        "unset key", "set xrange [0:1]",
+        "set label 99 \(quoted(why)) at graph 0.5, graph 0.5 center textcolor '#555555'",
+        "plot NaN notitle",
+      ]
+    }
+    return [
+      series.count > 1 ? "set key" : "unset key",
+      "plot \(plots.joined(separator: ", \\\n     "))",
+    ]
   }
 
   private func axis(_ letter: String, _ axis: Axis) -> [String] {

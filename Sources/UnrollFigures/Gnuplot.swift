@@ -80,6 +80,7 @@ public final class Gnuplot {
     let word = "unroll-figure-\(figureCount)"
     try send(
       """
+      unset multiplot
       reset session
       reset errors
       set print '-'

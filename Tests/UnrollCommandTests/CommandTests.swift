@@ -165,6 +165,7 @@ struct CommandTests {
       ["memory", "--output", "/dev/null/report"], 1,
       "Error: /dev/null/report: cannot be made: Not a directory\n"
     ),
+    (["memory", "--output", ""], 1, "Error: output: expected a folder, got an empty name\n"),
     (["parity", "--dtype", "float16"], 64, ""),
   ]
 

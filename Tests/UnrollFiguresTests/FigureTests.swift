@@ -23,6 +23,13 @@ struct FigureTests {
           content: .histogram(counts: [1, 4, 2], edges: [0, 1, 2, 3]))
       }),
     Figure(
+      name: "nothing", title: "all zero, one point",
+      panels: [
+        Panel(
+          title: "", x: Axis("t"), y: .decades("y", holding: []),
+          content: .lines([Line("zero", x: [0, 1], y: [0, 0])]))
+      ]),
+    Figure(
       name: "colours", title: "colours",
       panels: [
         Panel(

@@ -124,6 +124,7 @@ struct ExperimentTests {
     (LabSettings(scale: 1e300), "scale: expected a number that float32 can hold, got 1e+300"),
     (LabSettings(steps: [50]), "steps: expected steps in 0 ... 49 (the sequence has 50), got 50"),
     (LabSettings(steps: []), "steps: expected at least one step, got none"),
+    (LabSettings(steps: [3, 4, 3]), "steps: expected different steps, got 3,4,3"),
     (LabSettings(seed: -1), "seed: expected 0 ... 4294967295, got -1"),
     (
       LabSettings(keepBias: 20),

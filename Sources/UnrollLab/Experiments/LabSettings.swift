@@ -134,6 +134,12 @@ public struct LabSettings: Sendable, Equatable, Codable {
           expected: "steps in 0 ... \(timeStepCount - 1) (the sequence has \(timeStepCount))",
           found: "\(step)"), field: "steps")
     }
+    guard Set(steps).count == steps.count else {
+      throw LabError(
+        .outOfRange(
+          expected: "different steps", found: steps.map(String.init).joined(separator: ",")),
+        field: "steps")
+    }
     guard seed >= 0, seed <= Int(UInt32.max) else {
       throw LabError(.outOfRange(expected: "0 ... 4294967295", found: "\(seed)"), field: "seed")
     }

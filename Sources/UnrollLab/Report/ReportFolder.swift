@@ -30,6 +30,9 @@ public enum ReportFolder {
     _ report: LabReport, results: [UInt8], to folder: String,
     progress: (Int, Int) -> Void = { _, _ in }
   ) throws(LabError) -> Outcome {
+    guard !folder.isEmpty else {
+      throw LabError(.outOfRange(expected: "a folder", found: "an empty name"), field: "output")
+    }
     let manager = FileManager.default
     let existed = manager.fileExists(atPath: folder)
     let staging = "\(folder)/.unroll-part"
@@ -68,16 +71,10 @@ public enum ReportFolder {
     for section in report.sections where !section.arrays.isEmpty {
       try AtomicFile.write(NPZ.encode(section.arrays), to: "\(staging)/data/\(section.id).npz")
     }
-    var pictures: [String: [UInt8]] = [:]
-    var note: String?
-    if !figures.isEmpty {
-      do {
-        pictures = try draw(figures, in: "\(staging)/figures", progress)
-      } catch {
-        // The numbers are worth more than the pictures: they come without them.
-        note =
-          "No pictures: \(error). Then run gnuplot on each .gp file in figures/, or unroll lab again."
-      }
+    let (pictures, problem) = draw(figures, in: "\(staging)/figures", progress)
+    // The numbers are worth more than the pictures: they come without them.
+    let note = problem.map {
+      "Pictures are missing: \($0). Then run unroll lab again, or gnuplot on each .gp in figures/."
     }
     let page = ReportPage(report: report, pictures: pictures, note: note)
     try AtomicFile.write(results, to: "\(staging)/results.json")
@@ -85,17 +82,28 @@ public enum ReportFolder {
     return note
   }
 
+  /// Draws what can be drawn; returns the SVGs by name, and the first problem.
   private static func draw(
     _ figures: [Figure], in folder: String, _ progress: (Int, Int) -> Void
-  ) throws -> [String: [UInt8]] {
-    let gnuplot = try Gnuplot(folder: folder)
+  ) -> (pictures: [String: [UInt8]], problem: String?) {
     var pictures: [String: [UInt8]] = [:]
-    for (index, figure) in figures.enumerated() {
-      for format in PictureFormat.allCases { try gnuplot.draw(figure, as: format) }
-      pictures[figure.name] = try AtomicFile.read("\(folder)/\(figure.name).svg")
-      progress(index + 1, figures.count)
+    var problem: String?
+    guard !figures.isEmpty else { return (pictures, problem) }
+    do {
+      let gnuplot = try Gnuplot(folder: folder)
+      for (index, figure) in figures.enumerated() {
+        do {
+          for format in PictureFormat.allCases { try gnuplot.draw(figure, as: format) }
+          pictures[figure.name] = try AtomicFile.read("\(folder)/\(figure.name).svg")
+        } catch {
+          problem = problem ?? "\(error)"
+        }
+        progress(index + 1, figures.count)
+      }
+    } catch {
+      problem = "\(error)"
     }
-    return pictures
+    return (pictures, problem)
   }
 
   /// Moves every file to its place, the page last, and removes the staging folder.

@@ -135,16 +135,19 @@ private struct DependencyCase {
     }
     gradientStep = golden.fields["grad_step"]?.integer ?? 30
     settings = LabSettings(
-      scale: scale, steps: steps + [gradientStep], hiddenSize: try golden.size("H"),
+      scale: scale, steps: steps, hiddenSize: try golden.size("H"),
       inputSize: try golden.size("I"), batchSize: try golden.size("B"),
       timeStepCount: try golden.size("T"), seed: seed)
     try settings.validate()
+    guard (0..<settings.timeStepCount).contains(gradientStep) else {
+      throw VerificationError("grad_step: expected a step of the sequence, found \(gradientStep)")
+    }
     (self.gradientScale, self.keepBias) = (gradientScale, keepBias)
     weights = try NotebookCase.weights(
       golden, inputSize: settings.inputSize, hiddenSize: settings.hiddenSize)
   }
 
-  private var steps: [Int] { settings.steps.dropLast() }
+  private var steps: [Int] { settings.steps }
 
   func compare() throws -> Comparison {
     var comparison = Comparison()
