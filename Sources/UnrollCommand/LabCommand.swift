@@ -24,6 +24,11 @@ func attempt<Result>(_ body: () throws -> Result) throws -> Result {
   }
 }
 
+/// Finds out whether the report can be written, before any work is done.
+func prepare(_ out: OutputOptions) throws {
+  if let folder = out.output { try attempt { try ReportFolder.prepare(folder) } }
+}
+
 /// Writes a report and says where it is.
 func write(_ report: LabReport, results: some Encodable, to folder: String) throws {
   let data = try Terminal.json(results)
@@ -44,13 +49,9 @@ struct NotebookCommand: ParsableCommand {
   @Option(help: "The folder of the report: index.html, results.json, figures/, data/.")
   var output = "report"
 
-  @Option(help: "Seed of all draws, 0 to 4294967295.")
-  var seed = 15009
+  @OptionGroup var sizes: SizeOptions
 
-  @Option(help: "Arithmetic: float32 or float64.")
-  var dtype: LabPrecision = .float32
-
-  @Option(help: "The sweep's scales.")
+  @Option(parsing: .unconditional, help: "The sweep's scales.")
   var scale: Scales?
 
   @Flag(help: "Print the results as JSON.")
@@ -60,15 +61,20 @@ struct NotebookCommand: ParsableCommand {
   var terminal = false
 
   func run() throws {
-    let result = try attempt {
-      try NotebookRun.run(LabSettings(seed: seed, precision: dtype))
+    let settings = sizes.applied(to: LabSettings())
+    try attempt {
+      try settings.validate()
+      try ReportFolder.prepare(output)
     }
+    let result = try attempt { try NotebookRun.run(settings) }
     let scales = scale?.values ?? ScaleSweep.defaultScales
     let sweeps = try [LabCell.rnn, .gru, .lstm].map { cell in
       try attempt {
-        try ScaleSweep.run(
-          LabSettings(cell: cell, seed: seed, precision: dtype), scales: scales
-        ) { done in Terminal.progress("sweep, \(cell.title)", done, of: scales.count) }
+        var settings = settings
+        settings.cell = cell
+        return try ScaleSweep.run(settings, scales: scales) { done in
+          Terminal.progress("sweep, \(cell.title)", done, of: scales.count)
+        }
       }
     }
     let results = NotebookOutput(
@@ -122,10 +128,21 @@ struct MemoryCommand: ParsableCommand {
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
 
+  @Flag(help: "Draw histograms as text; not for a sweep.")
+  var terminal = false
+
   func run() throws {
     let settings = cells.settings(sizes, defaultScale: 2)
-    if let scales = cells.sweep { return try runSweep(settings, scales, out) }
-    let result = try attempt { try MemoryExperiment.run(settings) }
+    if let scales = cells.sweep {
+      guard !terminal else { throw ValidationError("--terminal: a sweep has no histograms.") }
+      return try runSweep(settings, scales, out)
+    }
+    try prepare(out)
+    let result = try attempt {
+      try MemoryExperiment.run(settings) { done in
+        Terminal.progress("memory, step", done, of: settings.steps.count)
+      }
+    }
     if out.json {
       try Terminal.printJSON(result)
     } else {
@@ -149,7 +166,7 @@ struct MemoryCommand: ParsableCommand {
           "step \(drift.step): largest change of the state from zero, random, 100·random: "
             + drift.largest.map { scientific($0, digits: 3) }.joined(separator: ", "))
       }
-      if out.terminal { for set in result.distances { print("\n\(result.textHistograms(set))") } }
+      if terminal { for set in result.distances { print("\n\(result.textHistograms(set))") } }
     }
     if let folder = out.output {
       try write(
@@ -168,10 +185,21 @@ struct GradientsCommand: ParsableCommand {
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
 
+  @Flag(help: "Draw histograms as text; not for a sweep.")
+  var terminal = false
+
   func run() throws {
     let settings = cells.settings(sizes, defaultScale: 1)
-    if let scales = cells.sweep { return try runSweep(settings, scales, out) }
-    let result = try attempt { try GradientExperiment.run(settings) }
+    if let scales = cells.sweep {
+      guard !terminal else { throw ValidationError("--terminal: a sweep has no histograms.") }
+      return try runSweep(settings, scales, out)
+    }
+    try prepare(out)
+    let result = try attempt {
+      try GradientExperiment.run(settings) { done in
+        Terminal.progress("gradients, initial state", done, of: GradientPoint.allCases.count)
+      }
+    }
     if out.json {
       try Terminal.printJSON(result)
     } else {
@@ -185,7 +213,7 @@ struct GradientsCommand: ParsableCommand {
       }
       print("gradient of the sum of state \(result.step) with respect to the initial state")
       print(table.text)
-      if out.terminal { print("\n\(result.textHistograms)") }
+      if terminal { print("\n\(result.textHistograms)") }
     }
     if let folder = out.output {
       try write(
@@ -200,17 +228,24 @@ struct ParityCommand: ParsableCommand {
     commandName: "parity",
     abstract: "The own forward pass against TensorFlow's recorded outputs (toy problem).",
     discussion: """
-      Recorded are the notebook's toy problem and seed. With other settings the reference is the \
-      own float64 result.
+      Recorded are the notebook's toy problem and seed, for RNN and GRU. With other settings, and \
+      for the LSTM, the reference is the own float64 result. The weights are TensorFlow's initial \
+      ones; all steps are compared.
       """)
+
+  @Option(help: "One cell: rnn, gru, gru-after, lstm; the notebook's two, both GRUs, if absent.")
+  var cell: LabCell?
 
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
 
   func run() throws {
+    try prepare(out)
     var settings = sizes.applied(to: .toy)
     settings.steps = [max(0, settings.timeStepCount - 1)]
-    let result = try attempt { try ParityExperiment.run(settings) }
+    let result = try attempt {
+      try ParityExperiment.run(settings, cells: cell.map { [$0] } ?? [.rnn, .gru, .gruAfter])
+    }
     if out.json {
       try Terminal.printJSON(result)
     } else {
@@ -242,13 +277,15 @@ struct GRUAsRNNCommand: ParsableCommand {
   @Option(help: "The GRU: gru (reset gate before the product) or gru-after.")
   var cell: LabCell = .gru
 
-  @Option(help: "b: the reset gate's bias; the update gate's is −b.")
+  @Option(
+    parsing: .unconditional, help: "b: the reset gate's bias; the update gate's is −b.")
   var bias: Double = GRUAsRNNExperiment.defaultBias
 
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
 
   func run() throws {
+    try prepare(out)
     var settings = sizes.applied(to: .toy)
     settings.cell = cell
     settings.steps = [max(0, settings.timeStepCount - 1)]
@@ -292,6 +329,7 @@ extension CellOptions {
 
 /// A sweep over scales, forward and backward.
 private func runSweep(_ settings: LabSettings, _ scales: [Double], _ out: OutputOptions) throws {
+  try prepare(out)
   let result = try attempt {
     try ScaleSweep.run(settings, scales: scales) { done in
       Terminal.progress("sweep", done, of: scales.count)

@@ -59,11 +59,11 @@ struct Steps: ExpressibleByArgument {
 ///
 /// Absent ones keep the experiment's own defaults.
 struct SizeOptions: ParsableArguments {
-  @Option(help: "Units H.") var hidden: Int?
-  @Option(help: "Size of an input D.") var input: Int?
-  @Option(help: "Sequences B.") var batch: Int?
-  @Option(help: "Time steps T.") var time: Int?
-  @Option(help: "Seed of all draws, 0 to 4294967295.") var seed: Int?
+  @Option(parsing: .unconditional, help: "Units H.") var hidden: Int?
+  @Option(parsing: .unconditional, help: "Size of an input D.") var input: Int?
+  @Option(parsing: .unconditional, help: "Sequences B.") var batch: Int?
+  @Option(parsing: .unconditional, help: "Time steps T.") var time: Int?
+  @Option(parsing: .unconditional, help: "Seed of all draws, 0 to 4294967295.") var seed: Int?
   @Option(help: "Arithmetic: float32 or float64.") var dtype: LabPrecision?
 
   /// The settings with what was given put in.
@@ -85,18 +85,22 @@ struct CellOptions: ParsableArguments {
   var cell: LabCell = .rnn
 
   @Option(
+    parsing: .unconditional,
     help: """
       Weights are uniform in ±scale/2. Several make a sweep: 0.5,1,2 or 0:4:9 or 0.25:8:log24.
       """)
   var scale: Scales?
 
   @Option(
+    parsing: .unconditional,
     help:
       "Set the gates so that the cell keeps its state: weights 0, this bias (18 is exact in float32, 37 in float64)."
   )
   var keepBias: Double?
 
-  @Option(help: "Zero-based steps, separated by commas; the last is the gradient's.")
+  @Option(
+    parsing: .unconditional,
+    help: "Zero-based steps, separated by commas; the last is the gradient's.")
   var steps: Steps?
 }
 
@@ -107,7 +111,4 @@ struct OutputOptions: ParsableArguments {
 
   @Flag(help: "Print the results as JSON.")
   var json = false
-
-  @Flag(help: "Draw histograms as text.")
-  var terminal = false
 }

@@ -8,9 +8,10 @@ struct VerifyCommand: ParsableCommand {
     abstract: "Recompute a folder of arrays that other frameworks computed.",
     discussion: """
       DIR holds an index.json and the .npz files that it lists, as Scripts/golden writes them. \
-      Every case is recomputed in its own precision. The error of a quantity is the largest \
-      |ours − theirs| / max(1, |theirs|). Bounds: float64 1e-12 (1e-10 where a gate saturates); \
-      float32 eight times the framework's own float32 error for the case, at least 1e-6; random \
+      Every case is recomputed in its own precision. What is printed of a quantity is its worst \
+      relative error: the largest |ours − theirs| over the largest |theirs| of an array. Bounds: \
+      float64 1e-12, both for that and for |ours − theirs| / max(1, |theirs|) of each element \
+      (1e-10 where a gate saturates); float32, for the latter, eight times the framework's own float32 error for the case, at least 1e-6; random \
       numbers, draws and histograms exact. Cases in file formats that are not read yet are \
       listed, never counted as passed. Exit code 1 if one case failed.
       """)
@@ -58,14 +59,18 @@ struct VerifyCommand: ParsableCommand {
       "\(mark)  \(verdict.name)  [\(verdict.cell), \(verdict.framework), \(verdict.precision)]"
     if let reason = verdict.reason { return "\(title)  \(reason)" }
     let checks = verdict.checks.map { check in
-      let worst =
-        check.bound == 0
-        ? (check.worst == 0 ? "exact" : "\(Int(check.worst)) differ") : short(check.worst)
-      return "\(check.quantity) \(worst)" + (check.passes ? "" : " > \(short(check.bound))")
+      "\(check.quantity) \(amount(check))" + (check.passes ? "" : " (over its bound)")
     }
     let bounds = verdict.checks.map(\.bound).filter { $0 > 0 }
     let bound = bounds.max().map { ", bound \(short($0))" } ?? ""
     return "\(title)\(bound)\n                \(checks.joined(separator: ", "))"
+  }
+
+  /// A quantity's error: relative to the array's largest number, or how many elements differ.
+  private static func amount(_ check: QuantityCheck) -> String {
+    guard check.worst < .greatestFiniteMagnitude else { return "cannot be compared" }
+    if check.bound > 0 { return short(check.relative) }
+    return check.worst == 0 ? "exact" : "\(Int(check.worst)) differ"
   }
 
   private static func short(_ value: Double) -> String {

@@ -79,7 +79,7 @@ extension Figure {
   // or a scale of colours.
   private var margins: String {
     let left = 84.0 / Double(size.width)
-    let right = 1 - (hasHeatMap ? 100.0 : 24.0) / Double(size.width)
+    let right = 1 - (hasHeatMap ? 130.0 : 24.0) / Double(size.width)
     let bottom = (58.0 + 24.0 * Double(keyRows)) / Double(size.height)
     let top = 1 - (panels.contains { !$0.title.isEmpty } ? 70.0 : 48.0) / Double(size.height)
     return "\(left),\(right),\(bottom),\(top)"

@@ -83,6 +83,27 @@ struct CommandTests {
     }
   }
 
+  @Test("verify prints an array of another size than was asked for, and goes on")
+  func verifyOtherSizes() throws {
+    try withTemporaryFolder { folder in
+      let data = try Data(contentsOf: URL(fileURLWithPath: goldenFolder + "/index.json"))
+      var index = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+      let cases = try #require(index["cases"] as? [[String: Any]])
+      var entry = try #require(cases.first { $0["name"] as? String == "notebook_toy_seed15009" })
+      entry["calls"] = [["f": "rand", "a": [2], "array": "00"]]
+      index["cases"] = [entry]
+      try JSONSerialization.data(withJSONObject: index)
+        .write(to: URL(fileURLWithPath: folder + "/index.json"))
+      try FileManager.default.copyItem(
+        atPath: goldenFolder + "/numpy_rng", toPath: folder + "/numpy_rng")
+      let result = try unroll("verify", folder)
+      #expect(result.status == 1)
+      #expect(result.output.contains("rand cannot be compared (over its bound)"))
+      #expect(
+        result.output.hasSuffix("1 cases: 0 passed, 1 failed, 0 in error, 0 not readable yet\n"))
+    }
+  }
+
   @Test("A folder that is no set, and a filter that fits nothing, exit with 1 and one sentence")
   func verifyRefusals() throws {
     let missing = try unroll("verify", "/nonexistent")
@@ -134,7 +155,8 @@ struct CommandTests {
       ],
       ["gradients", "--scale", "0.25:8:log4", "--batch", "5"],
       ["memory", "--scale", "0:4:3", "--json"],
-      ["parity", "--hidden", "5"], ["parity", "--dtype", "double"],
+      ["parity", "--hidden", "5"], ["parity", "--cell", "lstm"], ["gru-as-rnn", "--bias", "-5"],
+      ["parity", "--dtype", "double"],
       ["gru-as-rnn", "--cell", "gru-after", "--bias", "50", "--dtype", "float64"],
     ])
   func experiments(arguments: [String]) throws {
@@ -148,7 +170,9 @@ struct CommandTests {
 
   static let wrongCalls: [(arguments: [String], status: Int32, sentence: String)] = [
     (["memory", "--hidden", "0"], 1, "Error: hidden: expected at least 1, got 0\n"),
-    (["memory", "--batch", "-1"], 64, ""),
+    (["memory", "--batch", "-1"], 1, "Error: batch: expected at least 1, got -1\n"),
+    (["--seed", "-1"], 1, "Error: seed: expected 0 ... 4294967295, got -1\n"),
+    (["gru-as-rnn", "--cell", "rnn"], 1, ""), (["memory", "--scale", "1,2", "--terminal"], 64, ""),
     (
       ["memory", "--scale", "nan"], 1,
       "Error: scale: expected a finite number of at least 0, got nan\n"

@@ -96,6 +96,10 @@ struct NPYTests {
       "the header is malformed: 'shape' is no tuple"
     ),
     (
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8, 0), }",
+      "the header is malformed: the shape [4611686018427387904, 8, 0] has too many elements"
+    ),
+    (
       "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8), }",
       "the header is malformed: the shape [4611686018427387904, 8] has too many elements"
     ),

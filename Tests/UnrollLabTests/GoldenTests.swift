@@ -76,11 +76,37 @@ struct GoldenTests {
     #expect(verdict.checks.filter { !$0.passes }.allSatisfy { $0.quantity.hasPrefix("gs.") })
   }
 
-  @Test("A setting that is not known is refused, not ignored")
+  @Test("A setting that the cell does not have, or of another type, is refused, not ignored")
   func unknownSetting() throws {
-    let verdict = try verdict(of: gru) { entry, _ in entry["params"] = ["layer_norm": true] }
-    #expect(verdict.verdict == .error)
-    #expect(verdict.reason == "'\(gru)': layer_norm = true cannot be expressed")
+    for (params, word) in [
+      (["layer_norm": true], "layer_norm = true"), (["use_peepholes": true], "use_peepholes"),
+      (["activation": 3], "activation = 3"),
+    ] as [([String: Any], String)] {
+      let verdict = try verdict(of: gru) { entry, _ in entry["params"] = params }
+      #expect(verdict.verdict == .error)
+      #expect(verdict.reason?.contains("'\(gru)': \(word)") == true)
+    }
+    for field in ["dtype", "layout", "params", "sizes"] {
+      let verdict = try verdict(of: gru) { entry, _ in
+        entry[field] = field == "sizes" ? ["T": 4] as Any : "other"
+      }
+      #expect(verdict.verdict == .error, "\(field)")
+    }
+  }
+
+  @Test("A float64 gradient that vanishes must be right, not only small")
+  func vanishing() throws {
+    let name = "notebook_exp_scale0.5"
+    let verdict = try verdict(of: name) { entry, file in
+      entry["sha256"] = nil
+      let archive = try NPZ(try AtomicFile.read(file))
+      var arrays = Dictionary(
+        uniqueKeysWithValues: try archive.names.map { ($0, try archive.array($0)) })
+      let gradient = try #require(arrays["grad.rnn.zero.f64"])
+      arrays["grad.rnn.zero.f64"] = StoredArray(gradient.tensor(of: Double.self) * 1.0001)
+      try AtomicFile.write(NPZ.encode(arrays), to: file)
+    }
+    #expect(verdict.checks.filter { !$0.passes }.map(\.quantity) == ["gradients f64"])
   }
 
   @Test("A damaged, truncated or missing file is an error with a sentence")

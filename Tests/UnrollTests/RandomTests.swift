@@ -44,6 +44,22 @@ struct NumPyRandomTests {
     #expect(random.position == copy.position)
   }
 
+  @Test("A binomial without trials or chances draws a number, a multinomial's zero share does not")
+  func degenerateBinomials() {
+    // RandomState(3) and get_state()[2], NumPy 2.4.6.
+    for (trials, p, successes) in [(0, 0.5, 0), (50, 0, 0), (50, 1, 50)] as [(Int, Double, Int)] {
+      var random = NumPyRandom(seed: 3)
+      #expect(random.binomial(trials, p) == successes)
+      #expect(random.position == 2)
+    }
+    var random = NumPyRandom(seed: 3)
+    #expect(random.multinomial(5, [1, 0]) == [5, 0])
+    #expect(random.position == 2)
+    random.seed(3)
+    #expect(random.multinomial(5, [0, 1]) == [0, 5])
+    #expect(random.position == 624)
+  }
+
   @Test("Binomial counts have the mean and the spread that they should")
   func binomialMoments() {
     var random = NumPyRandom(seed: testSeed)

@@ -27,7 +27,9 @@ extension NumPyRandom {
     var left = trials
     var remaining = 1.0
     for index in probabilities.indices.dropLast() {
-      counts[index] = binomial(left, min(1, max(0, probabilities[index] / remaining)))
+      // Here, and not in `binomial`, NumPy draws nothing for a probability of 0.
+      let share = min(1, max(0, probabilities[index] / remaining))
+      counts[index] = share == 0 ? 0 : binomial(left, share)
       left -= counts[index]
       if left <= 0 { break }
       remaining -= probabilities[index]
@@ -37,9 +39,10 @@ extension NumPyRandom {
   }
 
   /// The binomial for a probability of at most one half.
+  ///
+  /// No trials, or a probability of 0, draw a number like any other: NumPy does.
   private mutating func lowBinomial(_ trials: Int, _ p: Double) -> Int {
-    guard trials > 0, p > 0 else { return 0 }
-    return p * Double(trials) <= 30
+    p * Double(trials) <= 30
       ? invertedBinomial(trials, p) : RejectionBinomial(trials, p).draw(from: &self)
   }
 

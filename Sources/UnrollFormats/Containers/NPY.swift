@@ -128,15 +128,15 @@ public enum NPY {
     /// The size of the data, or an error where the shape overflows.
     func byteCount() throws(ArrayFileError) -> Int {
       var count = elementType.byteCount
-      if shape.contains(0) { return 0 }
-      for size in shape {
+      // An axis of size 0 must not hide a product that overflows beside it.
+      for size in shape where size > 0 {
         let (product, overflow) = count.multipliedReportingOverflow(by: size)
         guard !overflow else {
           throw ArrayFileError(.malformedHeader("the shape \(shape) has too many elements"))
         }
         count = product
       }
-      return count
+      return shape.contains(0) ? 0 : count
     }
 
     func array(from data: [UInt8]) -> StoredArray {

@@ -37,22 +37,22 @@ public enum GRUAsRNNExperiment {
   /// Runs the experiment.
   ///
   /// - Parameters:
-  ///   - settings: Sizes, seed, precision; `cell` says which GRU (the RNN stands for `gru`).
+  ///   - settings: Sizes, seed, precision; `cell` says which GRU.
   ///   - bias: b; must be finite.
   /// - Returns: The comparison at the bias, and a sweep over others.
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(
-    _ settings: LabSettings = .toy, bias: Double = defaultBias
+    _ settings: LabSettings = .toyGRU, bias: Double = defaultBias
   ) throws(LabError) -> GRUAsRNNResult {
     try settings.validate()
     guard bias.isFinite else {
       throw LabError(.outOfRange(expected: "a finite number", found: "\(bias)"), field: "bias")
     }
-    guard settings.cell != .lstm else {
+    guard settings.cell == .gru || settings.cell == .gruAfter else {
       throw LabError(
         .outOfRange(
-          expected: "gru or gru-after (an LSTM's output passes tanh twice, it cannot be an RNN)",
-          found: "lstm"), field: "cell")
+          expected: "gru or gru-after (a basic RNN has no gates, an LSTM passes tanh twice)",
+          found: settings.cell.rawValue), field: "cell")
     }
     return switch settings.precision {
     case .float32: run(settings, bias, Float.self)

@@ -43,36 +43,45 @@ public struct GradientResult: Sendable, Codable {
 public enum GradientExperiment {
   /// Runs the experiment on its own seed: draws inputs, weights, then one state.
   ///
+  /// - Parameters:
+  ///   - settings: What to do.
+  ///   - progress: Called after each initial state with how many are done.
+  /// - Returns: What was found.
   /// - Throws: `LabError` for settings that cannot be used.
-  public static func run(_ settings: LabSettings) throws(LabError) -> GradientResult {
+  public static func run(
+    _ settings: LabSettings, progress: (Int) -> Void = { _ in }
+  ) throws(LabError) -> GradientResult {
     try settings.validate()
     var random = NumPyRandom(seed: settings.generatorSeed)
     return switch settings.precision {
-    case .float32: run(settings, Float.self, &random)
-    case .float64: run(settings, Double.self, &random)
+    case .float32: run(settings, Float.self, &random, progress)
+    case .float64: run(settings, Double.self, &random, progress)
     }
   }
 
   private static func run<Scalar: KernelScalar>(
-    _ settings: LabSettings, _ type: Scalar.Type, _ random: inout NumPyRandom
+    _ settings: LabSettings, _ type: Scalar.Type, _ random: inout NumPyRandom,
+    _ progress: (Int) -> Void
   ) -> GradientResult {
     let inputs: Tensor<Scalar> = drawInputs(settings, &random)
     let parameters: CellParameters<Scalar> = drawWeights(settings, scale: settings.scale, &random)
     let cell = settings.cell.cell(parameters)
     let state = DrawnState(cell.cellStateSize, settings, &random)
-    return measure(cell, inputs, settings, state, points: GradientPoint.allCases)
+    return measure(
+      cell, inputs, settings, state, points: GradientPoint.allCases, progress: progress)
   }
 
   /// Measures one cell at initial states made from one drawn state.
   static func measure<Scalar: KernelScalar>(
     _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
-    _ state: DrawnState, points: [GradientPoint]
+    _ state: DrawnState, points: [GradientPoint], progress: (Int) -> Void = { _ in }
   ) -> GradientResult {
     let step = settings.steps.last ?? 0
     let flow = GradientFlow(cell)
     return GradientResult(
       settings: settings, step: step,
-      sets: points.map { point in
+      sets: points.enumerated().map { index, point in
+        defer { progress(index + 1) }
         let start: RecurrentState<Scalar>
         switch point {
         case .zero: start = cell.zeroState(batchSize: settings.batchSize)

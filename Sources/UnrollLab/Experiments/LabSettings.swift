@@ -94,6 +94,13 @@ public struct LabSettings: Sendable, Equatable, Codable {
     LabSettings(steps: [4], hiddenSize: 2, inputSize: 3, batchSize: 4, timeStepCount: 5)
   }
 
+  /// The toy problem for a GRU.
+  public static var toyGRU: LabSettings {
+    var settings = toy
+    settings.cell = .gru
+    return settings
+  }
+
   /// The seed as the generators take it.
   var generatorSeed: UInt32 { UInt32(truncatingIfNeeded: seed) }
 

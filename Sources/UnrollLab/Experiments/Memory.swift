@@ -52,22 +52,31 @@ public enum MemoryExperiment {
 
   /// Runs the experiment on its own seed: draws inputs, weights, then states for each step.
   ///
+  /// - Parameters:
+  ///   - settings: What to do.
+  ///   - progress: Called after each step with how many are done.
+  /// - Returns: What was found.
   /// - Throws: `LabError` for settings that cannot be used.
-  public static func run(_ settings: LabSettings) throws(LabError) -> MemoryResult {
+  public static func run(
+    _ settings: LabSettings, progress: (Int) -> Void = { _ in }
+  ) throws(LabError) -> MemoryResult {
     try settings.validate()
     var random = NumPyRandom(seed: settings.generatorSeed)
     return switch settings.precision {
-    case .float32: run(settings, Float.self, &random)
-    case .float64: run(settings, Double.self, &random)
+    case .float32: run(settings, Float.self, &random, progress)
+    case .float64: run(settings, Double.self, &random, progress)
     }
   }
 
   private static func run<Scalar: KernelScalar>(
-    _ settings: LabSettings, _ type: Scalar.Type, _ random: inout NumPyRandom
+    _ settings: LabSettings, _ type: Scalar.Type, _ random: inout NumPyRandom,
+    _ progress: (Int) -> Void
   ) -> MemoryResult {
     let inputs: Tensor<Scalar> = drawInputs(settings, &random)
     let parameters: CellParameters<Scalar> = drawWeights(settings, scale: settings.scale, &random)
-    return measure(settings.cell.cell(parameters), inputs, settings, &random).result
+    return measure(
+      settings.cell.cell(parameters), inputs, settings, &random, progress: progress
+    ).result
   }
 
   /// Measures one cell; draws two states for each step.
@@ -77,14 +86,15 @@ public enum MemoryExperiment {
   ///   - inputs: `[T, B, D]`.
   ///   - settings: Steps and sizes.
   ///   - random: Where the states are drawn from.
+  ///   - progress: Called after each step with how many are done.
   /// - Returns: The result, and the first state drawn for the last step.
   static func measure<Scalar: KernelScalar>(
     _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
-    _ random: inout NumPyRandom
+    _ random: inout NumPyRandom, progress: (Int) -> Void = { _ in }
   ) -> (result: MemoryResult, lastDraw: DrawnState) {
     var result = MemoryResult(settings: settings, distances: [], drifts: [], curves: [])
     var lastDraw = DrawnState(0, LabSettings(hiddenSize: 0, batchSize: 0), &random)
-    for step in settings.steps {
+    for (index, step) in settings.steps.enumerated() {
       let first = DrawnState(cell.cellStateSize, settings, &random)
       let second = DrawnState(cell.cellStateSize, settings, &random)
       lastDraw = first
@@ -97,6 +107,7 @@ public enum MemoryExperiment {
         }
         result.curves = notebookPairs.indices.map { pair in perStep.map { $0[pair] } }
       }
+      progress(index + 1)
     }
     return (result, lastDraw)
   }

@@ -40,20 +40,27 @@ public struct ParityResult: Sendable, Codable {
 
 /// The toy problem: T 5, B 4, D 3, H 2.
 public enum ParityExperiment {
-  /// Runs the comparison; `cell`, `scale`, `steps` and `precision` of the settings are not used.
+  /// Runs the comparison, in both precisions.
   ///
+  /// - Parameters:
+  ///   - settings: Sizes and seed; `cell`, `scale`, `steps` and `precision` are not used.
+  ///   - cells: Which cells. The notebook has no LSTM: its reference is our own float64.
+  /// - Returns: Two rows for each cell.
   /// - Throws: `LabError` for settings that cannot be used.
-  public static func run(_ settings: LabSettings = .toy) throws(LabError) -> ParityResult {
+  public static func run(
+    _ settings: LabSettings = .toy, cells: [LabCell] = [.rnn, .gru, .gruAfter]
+  ) throws(LabError) -> ParityResult {
     try settings.validate()
     let toy = ToyProblem(settings)
-    let isRecorded = toy.isRecorded
+    let isRecorded = toy.isRecorded && !cells.contains(.lstm)
     var rows: [ParityRow] = []
-    for cell in [LabCell.rnn, .gru, .gruAfter] {
+    for cell in cells {
       let truth = toy.outputs(cell, Double.self)
       let recorded = cell == .rnn ? RecordedOutputs.rnn : RecordedOutputs.gru
       // Both variants of the GRU are held against the same reference: TensorFlow's.
       let reference =
-        isRecorded ? recorded : Tensor<Float>(toy.outputs(cell == .rnn ? .rnn : .gru, Double.self))
+        isRecorded
+        ? recorded : Tensor<Float>(toy.outputs(cell == .gruAfter ? .gru : cell, Double.self))
       let float = toy.outputs(cell, Float.self)
       for precision in [LabPrecision.float64, .float32] {
         rows.append(
@@ -112,7 +119,29 @@ struct ToyProblem {
 
   /// The outputs `[B, T, H]` from a zero state.
   func outputs<Scalar: KernelScalar>(_ cell: LabCell, _ type: Scalar.Type) -> Tensor<Scalar> {
-    outputs(cell.cell(cell == .rnn ? weights.rnn() : weights.gru()) as any RecurrentCell<Scalar>)
+    let parameters: CellParameters<Scalar> =
+      switch cell {
+      case .rnn: weights.rnn()
+      case .gru, .gruAfter: weights.gru()
+      case .lstm: lstm()
+      }
+    return outputs(cell.cell(parameters))
+  }
+
+  /// An LSTM as TensorFlow would initialise it in the RNN's place: Glorot, forget bias 1.
+  private func lstm<Scalar: KernelScalar>() -> CellParameters<Scalar> {
+    var parameters = LSTM<Scalar>(
+      inputSize: settings.inputSize, hiddenSize: settings.hiddenSize
+    ).parameters
+    let kernel = Tensor<Scalar>(
+      TensorFlowRandom(
+        seed: Int64(settings.seed), opSeed: TensorFlowInitialWeights.notebookOpSeeds[0]
+      ).glorotUniform(
+        fanIn: settings.inputSize + settings.hiddenSize, fanOut: 4 * settings.hiddenSize))
+    parameters.inputWeights = kernel.slice(0..<settings.inputSize)
+    parameters.recurrentWeights = kernel.slice(settings.inputSize..<kernel.shape[0])
+    parameters[.forget].bias = Tensor(shape: [settings.hiddenSize], repeating: 1)
+    return parameters
   }
 
   /// The outputs `[B, T, H]` of a cell from a zero state.

@@ -57,8 +57,10 @@ public enum NotebookRun {
     // Each number beside the notebook's is on the notebook's own seed.
     toy.seed = settings.seed
     let parity = try ParityExperiment.run(toy)
+    var toyGRU = LabSettings.toyGRU
+    (toyGRU.precision, toyGRU.seed) = (toy.precision, toy.seed)
     let gruAsRNN = try GRUAsRNNExperiment.run(
-      toy, bias: settings.precision == .float64 ? 40 : GRUAsRNNExperiment.defaultBias)
+      toyGRU, bias: settings.precision == .float64 ? 40 : GRUAsRNNExperiment.defaultBias)
     let part =
       switch settings.precision {
       case .float32: LongTermDependency<Float>(settings, gradientSettings, keepBias)

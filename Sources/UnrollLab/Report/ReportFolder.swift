@@ -15,6 +15,24 @@ public enum ReportFolder {
     public var note: String?
   }
 
+  /// Makes the folder of a report, so that a place that cannot be written is known before any
+  /// work is done.
+  ///
+  /// - Throws: `LabError` if the folder cannot be made or written.
+  public static func prepare(_ folder: String) throws(LabError) {
+    guard !folder.isEmpty else {
+      throw LabError(.outOfRange(expected: "a folder", found: "an empty name"), field: "output")
+    }
+    do {
+      try AtomicFile.makeFolder(folder)
+      try AtomicFile.makeFolder("\(folder)/.unroll-part")
+    } catch {
+      throw LabError(.system("\(error)"), field: "output")
+    }
+    // Left empty, it would only puzzle a person.
+    try? FileManager.default.removeItem(atPath: "\(folder)/.unroll-part")
+  }
+
   /// Writes `index.html`, `results.json`, `figures/` and `data/`.
   ///
   /// Without gnuplot, scripts and data are written and the outcome says how to get the pictures.
@@ -30,9 +48,6 @@ public enum ReportFolder {
     _ report: LabReport, results: [UInt8], to folder: String,
     progress: (Int, Int) -> Void = { _, _ in }
   ) throws(LabError) -> Outcome {
-    guard !folder.isEmpty else {
-      throw LabError(.outOfRange(expected: "a folder", found: "an empty name"), field: "output")
-    }
     let manager = FileManager.default
     let existed = manager.fileExists(atPath: folder)
     let staging = "\(folder)/.unroll-part"
@@ -41,13 +56,13 @@ public enum ReportFolder {
       if !existed { try? manager.removeItem(atPath: folder) }
     }
     do {
-      try AtomicFile.makeFolder(folder)
+      try prepare(folder)
       // What an interrupted run left.
       try? manager.removeItem(atPath: staging)
       for part in ["figures", "data"] { try AtomicFile.makeFolder("\(staging)/\(part)") }
     } catch {
       cleanUp()
-      throw LabError(.system("\(error)"), field: "output")
+      throw error as? LabError ?? LabError(.system("\(error)"), field: "output")
     }
     do {
       let outcome = try fill(staging, report, results, progress)

@@ -265,17 +265,22 @@ extension ScaleSweepResult {
     let cell = settings.cell.title
     let scales = points.map(\.scale)
     let isLogarithmic = (scales.min() ?? 0) > 0
+    let axis = Axis.decades(
+      "median (lower edge: 1e-16 and less, and 0)",
+      holding: points.flatMap { [$0.memory, $0.gradient] } + [1e-16, 2e2])
+    // A median that is exactly 0 has no logarithm: it is drawn on the lower edge.
+    func drawn(_ values: [Double]) -> [Double] {
+      values.map { max($0, axis.range?.lowerBound ?? $0) }
+    }
     let lines = Figure(
       name: "\(name)-scale",
       title: "\(cell): memory and gradient at step \(step) against the scale",
       panels: [
         Panel(
-          title: "", x: Axis("scale of the weights", isLogarithmic: isLogarithmic),
-          y: .decades(
-            "median", holding: points.flatMap { [$0.memory, $0.gradient] } + [1e-4, 2e2]),
+          title: "", x: Axis("scale of the weights", isLogarithmic: isLogarithmic), y: axis,
           content: .lines([
-            Line("distance of two runs (memory)", x: scales, y: points.map(\.memory)),
-            Line("gradient norm", x: scales, y: points.map(\.gradient)),
+            Line("distance of two runs (memory)", x: scales, y: drawn(points.map(\.memory))),
+            Line("gradient norm", x: scales, y: drawn(points.map(\.gradient))),
           ]),
           levels: [Level(1e-3, "vanishes below"), Level(100, "explodes above")])
       ], size: (900, 520))
@@ -291,12 +296,7 @@ extension ScaleSweepResult {
     }
     return LabReport.Section(
       id: name, title: "Play with the scale: \(cell)",
-      lookFor: """
-        Is there a scale that keeps a long-term memory? Look for where the two lines leave the \
-        bottom together: below a critical scale both memory and gradient vanish, above it the \
-        network is chaotic, small differences grow, and gradients explode. In between lies a \
-        narrow edge; a basic RNN has no scale at which what it was told survives unchanged.
-        """,
+      lookFor: lookFor,
       settings: settings.listed().map {
         $0.name == "scale"
           ? (name: "scale", value: scales.map { shortNumber($0) }.joined(separator: ", ")) : $0
@@ -321,6 +321,37 @@ extension ScaleSweepResult {
         "gradient": StoredArray(Tensor(rows: points.map(\.gradientCurve))),
         "gradient_steps": StoredArray(gradientSteps),
       ])
+  }
+
+  /// What to look for, from what was found.
+  private var lookFor: String {
+    func scales(_ fate: Fate, _ path: KeyPath<SweepPoint, Fate>) -> String? {
+      let found = points.filter { $0[keyPath: path] == fate }.map(\.scale)
+      guard let first = found.min(), let last = found.max() else { return nil }
+      return found.count == 1
+        ? "at scale \(shortNumber(first))"
+        : "at \(found.count) of \(points.count) scales between \(shortNumber(first)) and \(shortNumber(last))"
+    }
+    func story(_ what: String, _ path: KeyPath<SweepPoint, Fate>) -> String {
+      let survives = scales(.survives, path).map { "survives \($0)" } ?? "survives at no scale"
+      let explodes = scales(.explodes, path).map { "explodes \($0)" } ?? "explodes at none"
+      return "The median \(what) at step \(step) \(survives) and \(explodes)."
+    }
+    let why =
+      settings.cell == .rnn
+      ? """
+      large weights drive tanh to its limits, where it is flat, so that the typical sequence \
+      forgets there, too, though single ones may not
+      """
+      : """
+      large weights drive the gates to their limits, and a gate that is shut by chance keeps what \
+      its unit holds
+      """
+    return """
+      Is there a scale that keeps a long-term memory? \(story("memory", \.memoryFate)) \
+      \(story("gradient", \.gradientFate)) Look at how the two lines go together: a state that \
+      makes no difference has no gradient. Small weights shrink every difference; \(why).
+      """
   }
 
   /// Colours over step and scale, if the scales are even by ratio (gnuplot's image is a grid).

@@ -3,6 +3,7 @@
 
 internal import Crypto
 internal import Foundation
+internal import Unroll
 internal import UnrollFormats
 
 /// A folder of arrays that other programs computed.
@@ -96,8 +97,24 @@ struct GoldenCase: Sendable {
 
   /// What the case computes: a cell, or the convention where there is none.
   var cell: String { fields["cell"]?.string ?? fields["convention"]?.string ?? "-" }
-  var params: [String: JSONValue] { fields["params"]?.object ?? [:] }
-  var precision: LabPrecision { fields["dtype"]?.string == "float64" ? .float64 : .float32 }
+
+  /// The arithmetic in which a network was computed.
+  func precision() throws(VerificationError) -> LabPrecision {
+    guard let name = fields["dtype"]?.string, let precision = LabPrecision(rawValue: name) else {
+      throw VerificationError(
+        "dtype: expected float32 or float64, found \(fields["dtype"]?.text ?? "none")")
+    }
+    return precision
+  }
+
+  /// The configuration of the cell.
+  func params() throws(VerificationError) -> Parameters {
+    guard let value = fields["params"] else { return Parameters(fields: [:], caseName: name) }
+    guard let object = value.object else {
+      throw VerificationError("params: expected an object in the index, found \(value.text)")
+    }
+    return Parameters(fields: object, caseName: name)
+  }
 
   /// A size of the case, such as `T`.
   func size(_ name: String) throws(VerificationError) -> Int {
@@ -124,4 +141,59 @@ func sha256(_ bytes: [UInt8]) -> String {
     let digits = String(byte, radix: 16)
     return byte < 16 ? "0" + digits : digits
   }.joined()
+}
+
+/// A cell's configuration in the index; a field of another type than it should have is refused.
+struct Parameters {
+  let fields: [String: JSONValue]
+  let caseName: String
+
+  func bool(_ field: String, default fallback: Bool) throws(ModelImportError) -> Bool {
+    try value(field, \.bool) ?? fallback
+  }
+
+  func number(_ field: String, default fallback: Double) throws(ModelImportError) -> Double {
+    try value(field, \.double) ?? fallback
+  }
+
+  /// A whole number of at least `least`.
+  func size(_ field: String, atLeast least: Int) throws(ModelImportError) -> Int? {
+    guard let size = try value(field, \.integer) else { return nil }
+    guard (least...1_000_000).contains(size) else { throw unsupported(field) }
+    return size
+  }
+
+  func activation(
+    _ field: String, default fallback: Activation = .tanh
+  ) throws(ModelImportError) -> Activation {
+    switch try value(field, \.string) {
+    case nil: return fallback
+    case "tanh": return .tanh
+    case "relu": return .relu
+    case "sigmoid": return .sigmoid
+    case "hard_sigmoid": return .hardSigmoid(slope: 0.2, offset: 0.5)
+    case "linear": return .identity
+    default: throw unsupported(field)
+    }
+  }
+
+  /// Refuses fields that the cell does not have: they might change the result.
+  func check(_ known: [String]) throws(ModelImportError) {
+    if let field = fields.keys.sorted().first(where: { !known.contains($0) }) {
+      throw unsupported(field)
+    }
+  }
+
+  func unsupported(_ field: String) -> ModelImportError {
+    ModelImportError(
+      .unsupported(field: field, value: fields[field]?.text ?? "none"), name: caseName)
+  }
+
+  private func value<Value>(
+    _ field: String, _ path: KeyPath<JSONValue, Value?>
+  ) throws(ModelImportError) -> Value? {
+    guard let stored = fields[field], stored != .null else { return nil }
+    guard let value = stored[keyPath: path] else { throw unsupported(field) }
+    return value
+  }
 }

@@ -8,23 +8,27 @@ extension NetworkCase {
     guard let kind = TensorFlow1Cell.Kind(rawValue: golden.cell) else {
       throw ModelImportError(.unsupported(field: "cell", value: golden.cell), name: golden.name)
     }
-    let known = [
-      "activation", "forget_bias", "use_peepholes", "cell_clip", "num_proj", "proj_clip",
-    ]
-    try checkFields(golden, known)
-    let params = golden.params
-    try checkPositive(params["num_proj"], "num_proj", golden)
+    let params = try golden.params()
+    switch kind {
+    case .basicRNN, .gru: try params.check(["activation"])
+    case .basicLSTM: try params.check(["activation", "forget_bias"])
+    case .lstm:
+      try params.check([
+        "activation", "forget_bias", "use_peepholes", "cell_clip", "num_proj", "proj_clip",
+      ])
+    }
     let convention = TensorFlow1Cell(
-      kind, activation: try activation(params["activation"], golden),
-      forgetBias: params["forget_bias"]?.double ?? 1,
-      usesPeepholes: params["use_peepholes"]?.bool ?? false,
-      cellClip: params["cell_clip"]?.double ?? 0, projectionSize: params["num_proj"]?.integer,
-      projectionClip: params["proj_clip"]?.double ?? 0)
+      kind, activation: try params.activation("activation"),
+      forgetBias: try params.number("forget_bias", default: 1),
+      usesPeepholes: try params.bool("use_peepholes", default: false),
+      cellClip: try params.number("cell_clip", default: 0),
+      projectionSize: try params.size("num_proj", atLeast: 1),
+      projectionClip: try params.number("proj_clip", default: 0))
     func layer(_ prefix: String, _ direction: Direction = .forward) -> Layer {
       Layer(convention: convention, prefix: prefix, direction: direction)
     }
     var result: NetworkCase
-    switch golden.fields["layout"]?.string ?? "single" {
+    switch golden.fields["layout"]?.text ?? "single" {
     case "single": result = NetworkCase(levels: [[layer("")]])
     case "bidi": result = NetworkCase(levels: [[layer("fw."), layer("bw.", .backward)]])
     case "multi":
@@ -45,16 +49,22 @@ extension NetworkCase {
     guard let kind = KerasLayer.Kind(rawValue: name) else {
       throw ModelImportError(.unsupported(field: "cell", value: golden.cell), name: golden.name)
     }
-    try checkFields(
-      golden,
-      ["activation", "recurrent_activation", "reset_after", "use_bias", "go_backwards"])
-    let params = golden.params
+    let params = try golden.params()
+    switch kind {
+    case .simpleRNN: try params.check(["activation", "use_bias", "go_backwards"])
+    case .gru:
+      try params.check([
+        "activation", "recurrent_activation", "reset_after", "use_bias", "go_backwards",
+      ])
+    case .lstm:
+      try params.check(["activation", "recurrent_activation", "use_bias", "go_backwards"])
+    }
     let convention = KerasLayer(
-      kind, activation: try activation(params["activation"], golden),
-      recurrentActivation: try activation(
-        params["recurrent_activation"], golden, fallback: .sigmoid),
-      resetAfter: params["reset_after"]?.bool ?? true, usesBias: params["use_bias"]?.bool ?? true)
-    let goesBackwards = params["go_backwards"]?.bool ?? false
+      kind, activation: try params.activation("activation"),
+      recurrentActivation: try params.activation("recurrent_activation", default: .sigmoid),
+      resetAfter: try params.bool("reset_after", default: true),
+      usesBias: try params.bool("use_bias", default: true))
+    let goesBackwards = try params.bool("go_backwards", default: false)
     var result: NetworkCase
     if golden.fields["bidirectional"]?.bool ?? false {
       guard !goesBackwards else {
@@ -92,20 +102,21 @@ extension NetworkCase {
     guard let kind = TorchModule.Kind(rawValue: name) else {
       throw ModelImportError(.unsupported(field: "cell", value: golden.cell), name: golden.name)
     }
-    try checkFields(golden, ["nonlinearity", "num_layers", "bidirectional", "bias", "proj_size"])
-    let params = golden.params
-    let projection = params["proj_size"]?.integer ?? 0
-    if projection != 0 { try checkPositive(params["proj_size"], "proj_size", golden) }
-    let layerCount = params["num_layers"]?.integer ?? 1
-    guard (1...1000).contains(layerCount) else {
-      throw ModelImportError(
-        .unsupported(field: "num_layers", value: "\(layerCount)"), name: golden.name)
+    let params = try golden.params()
+    let common = ["num_layers", "bidirectional", "bias"]
+    switch kind {
+    case .rnn: try params.check(common + ["nonlinearity"])
+    case .gru: try params.check(common)
+    case .lstm: try params.check(common + ["proj_size"])
     }
+    let projection = try params.size("proj_size", atLeast: 0) ?? 0
+    let layerCount = try params.size("num_layers", atLeast: 1) ?? 1
     let convention = TorchModule(
-      kind, activation: try activation(params["nonlinearity"], golden),
-      usesBias: params["bias"]?.bool ?? true, projectionSize: projection > 0 ? projection : nil)
+      kind, activation: try params.activation("nonlinearity"),
+      usesBias: try params.bool("bias", default: true),
+      projectionSize: projection > 0 ? projection : nil)
     let directions: [Direction] =
-      params["bidirectional"]?.bool ?? false ? [.forward, .backward] : [.forward]
+      try params.bool("bidirectional", default: false) ? [.forward, .backward] : [.forward]
     var result = NetworkCase(
       levels: (0..<layerCount).map { level in
         directions.map { direction in
@@ -123,39 +134,5 @@ extension NetworkCase {
   private static func lengths(_ archive: NPZ) throws -> SequenceMask {
     guard archive.contains("seq_len") else { return .full }
     return .lengths(try archive.array("seq_len").integers())
-  }
-
-  private static func checkPositive(
-    _ value: JSONValue?, _ field: String, _ golden: GoldenCase
-  ) throws {
-    guard let value, value != .null else { return }
-    guard let size = value.integer, (1...1_000_000).contains(size) else {
-      throw ModelImportError(.unsupported(field: field, value: value.text), name: golden.name)
-    }
-  }
-
-  /// A setting that is not known might change the result: it is refused, not ignored.
-  private static func checkFields(_ golden: GoldenCase, _ known: [String]) throws {
-    for (field, value) in golden.params.sorted(by: { $0.key < $1.key })
-    where !known.contains(field) {
-      throw ModelImportError(
-        .unsupported(field: field, value: value.text), name: golden.name)
-    }
-  }
-
-  private static func activation(
-    _ value: JSONValue?, _ golden: GoldenCase, fallback: Activation = .tanh
-  ) throws -> Activation {
-    switch value?.string {
-    case nil where value == nil || value == .null: return fallback
-    case "tanh": return .tanh
-    case "relu": return .relu
-    case "sigmoid": return .sigmoid
-    case "hard_sigmoid": return .hardSigmoid(slope: 0.2, offset: 0.5)
-    case "linear": return .identity
-    default:
-      throw ModelImportError(
-        .unsupported(field: "activation", value: value?.text ?? "-"), name: golden.name)
-    }
   }
 }

@@ -30,6 +30,14 @@ extension NetworkCase {
         "x: expected shape [B, T, \(network.layers[0].inputSize)], found \(inputs.shape)")
     }
     let (rows, steps) = (inputs.shape[0], inputs.shape[1])
+    let sizes = [
+      "T": steps, "B": rows, "I": inputs.shape[2], "H": network.layers[0].cell.hiddenSize,
+    ]
+    for (name, size) in sizes where golden.fields["sizes"]?[name] != nil {
+      guard try golden.size(name) == size else {
+        throw VerificationError("sizes.\(name): expected \(size), as the arrays have it")
+      }
+    }
     for (name, shape) in expectedStates(network, rows) {
       try check(archive, name, shape)
       guard archive.contains("loss_f.\(name.prefix(1))"), stacksStates else { continue }

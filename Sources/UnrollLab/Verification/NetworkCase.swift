@@ -41,16 +41,19 @@ struct NetworkCase<Scalar: KernelScalar> {
     comparison.use("seq_len", "mask", "loss_w", "loss_f", "loss_f.h", "loss_f.c", "x")
     let network = try network(archive)
     try checkShapes(golden, archive, network)
-    for name in archive.names where name.contains("w.") && !Self.isGradient(name) {
-      comparison.use(name)
+    for (layer, parameters) in zip(layers, network.parameters) {
+      for name in layer.convention.arrays(from: parameters, role: .weights).keys {
+        comparison.use(layer.name(name))
+      }
     }
     let inputs: Tensor<Scalar> = try archive.tensor("x")
     let states = try states(network, archive, "0")
     for name in stateNames(network, "0") { comparison.use(name) }
     let trace = network.forward(inputs, from: states, mask: mask, layout: .batchMajor)
     let isSaturated = isSaturated(network, trace)
+    let precision = try golden.precision()
     func bound(_ key: String) -> Double {
-      switch golden.precision {
+      switch precision {
       case .float64: isSaturated ? Bounds.saturatedDouble : Bounds.double
       case .float32: Bounds.float(golden.fields["f32_error"]?[key]?.double)
       }
@@ -75,10 +78,6 @@ struct NetworkCase<Scalar: KernelScalar> {
       }
     }
     return comparison
-  }
-
-  static func isGradient(_ name: String) -> Bool {
-    ["gs.", "gw.", "gf."].contains { name.hasPrefix($0) }
   }
 
   private func network(_ archive: NPZ) throws -> RecurrentNetwork<Scalar> {
@@ -210,6 +209,9 @@ struct NetworkCase<Scalar: KernelScalar> {
       }
       states[index][keyPath: path] = weights.columns(start..<start + width)
       start += width
+    }
+    guard start == weights.shape[1] else {
+      throw VerificationError("loss_f: expected \(start) columns, found \(weights.shape[1])")
     }
     return states
   }

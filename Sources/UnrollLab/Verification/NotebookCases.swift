@@ -240,7 +240,7 @@ private struct DependencyCase {
       let name = "\(base).\(suffix).norm_diff\(index + 1)"
       comparison.compare(
         Tensor(norms), try archive.tensor(name), as: "distances \(suffix)", array: name,
-        bound: bound(base, suffix))
+        bound: bound(base, suffix), isDifference: true)
     }
     for (index, state) in ["zero", "rand1", "rand2", "scaleup1"].enumerated() {
       let name = "\(base).\(suffix).state_\(state)"

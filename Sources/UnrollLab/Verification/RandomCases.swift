@@ -107,7 +107,13 @@ enum NumPyRandomCase {
     }
 
     /// All arguments as one shape.
-    func shape() throws -> [Int] { try Self.checked(list.compactMap(\.integer)) }
+    func shape() throws -> [Int] {
+      let sizes = list.compactMap(\.integer)
+      guard sizes.count == list.count else {
+        throw VerificationError("calls: expected sizes as arguments")
+      }
+      return try Self.checked(sizes)
+    }
     subscript(keyword: String) -> JSONValue? { call["kw"]?[keyword] }
   }
 
@@ -140,8 +146,8 @@ enum NumPyRandomCase {
     case "randint":
       let (type, width) = try integerType(a["dtype"]?.string ?? "int64")
       let (low, high) = (try a.integer(0), try a.integer(1))
-      let (range, overflow) = high.subtractingReportingOverflow(low)
-      guard range > 0, !overflow, width == 8 || (range - 1) >> (type == .bool ? 1 : 8 * width) == 0
+      let range = UInt64(bitPattern: Int64(high &- 1 &- low))
+      guard low < high, width == 8 || range >> UInt64(type == .bool ? 1 : 8 * width) == 0
       else { throw VerificationError("randint: expected low < high, and a range of the type's") }
       return Values(
         random.randint(low, high, count: count(try a.shape(2)), type: type), width: width)
@@ -163,6 +169,9 @@ enum NumPyRandomCase {
     case "choice":
       let (population, draws) = (try a.count(0), count(try a.shape(1)))
       let (replacing, probabilities) = (a["replace"]?.bool ?? true, a["p"]?.doubles)
+      guard a["p"] == nil || probabilities != nil else {
+        throw VerificationError("choice: expected probabilities")
+      }
       guard population > 0, replacing || draws <= population,
         probabilities.map({ p in
           p.count == population && p.allSatisfy { $0 >= 0 }
@@ -177,6 +186,7 @@ enum NumPyRandomCase {
         probabilities.allSatisfy({ (0...1).contains($0) })
       else { throw VerificationError("multinomial: expected probabilities") }
       let trials = try a.count(0)
+      _ = try Arguments.checked(try a.shape(2) + [probabilities.count])
       return Values(
         (0..<count(try a.shape(2))).flatMap { _ in random.multinomial(trials, probabilities) })
     case "binomial":
@@ -314,6 +324,9 @@ enum ActivationCase {
   ) throws -> (Tensor<Scalar>, Tensor<Scalar>) {
     guard ours.count == theirs.count, ours.count == x.count else {
       throw VerificationError("expected as many values as points")
+    }
+    guard x.elements.contains(where: { !$0.isNaN && !$0.isSubnormal }) else {
+      throw VerificationError("x: expected at least one point")
     }
     let points = x.elements.enumerated().filter { !$1.isNaN && !$1.isSubnormal }.map(\.offset)
     let (a, b) = (ours.elements, theirs.elements)

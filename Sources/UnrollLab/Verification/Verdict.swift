@@ -12,9 +12,14 @@ public struct QuantityCheck: Sendable, Codable {
   public var worst: Double
   /// What it may be.
   public var bound: Double
+  /// The largest |ours − theirs| over the largest |theirs|, of the array where that is worst; it
+  /// sees what vanishes.
+  public var relative: Double
+  /// What `relative` may be; nil where it is not judged.
+  public var relativeBound: Double?
 
-  /// Whether the quantity is within its bound.
-  public var passes: Bool { worst <= bound }
+  /// Whether the quantity is within its bounds.
+  public var passes: Bool { worst <= bound && relative <= relativeBound ?? .infinity }
 }
 
 /// The judgement of a case.
@@ -76,20 +81,32 @@ struct Comparison {
   mutating func use(_ names: String...) { seen.formUnion(names) }
 
   /// Compares an array with what was expected of it.
+  ///
+  /// In float64 the bound holds twice: for each element, relative where it is above 1, and for the
+  /// largest difference relative to the array's largest number. The latter is not asked of arrays
+  /// that are differences of nearly equal numbers, whose last digits are rounding.
   mutating func compare<Scalar: KernelScalar>(
     _ ours: Tensor<Scalar>, _ theirs: Tensor<Scalar>, as quantity: String, array: String,
-    bound: Double
+    bound: Double, isDifference: Bool = false
   ) {
     seen.insert(array)
+    let isDouble = Scalar.self == Double.self
     guard ours.shape == theirs.shape else {
       return record(.greatestFiniteMagnitude, quantity, bound)
     }
-    var worst = 0.0
+    var (worst, largest, scale) = (0.0, 0.0, 0.0)
     for (a, b) in zip(ours.elements, theirs.elements) {
-      let error = Double(abs(a - b)) / max(1, Double(abs(b)))
-      if !(error <= worst) { worst = error.isFinite ? error : .greatestFiniteMagnitude }
+      let difference = Double(abs(a - b))
+      guard difference.isFinite else {
+        return record(.greatestFiniteMagnitude, quantity, bound)
+      }
+      worst = max(worst, difference / max(1, Double(abs(b))))
+      (largest, scale) = (max(largest, difference), max(scale, Double(abs(b))))
     }
-    record(worst, quantity, bound)
+    record(
+      worst, quantity, bound,
+      relative: largest == 0 ? 0 : largest / max(scale, .leastNormalMagnitude),
+      relativeBound: isDouble && !isDifference ? bound : nil)
   }
 
   /// Compares arrays that must agree to the bit; the error is the number of differences.
@@ -103,15 +120,26 @@ struct Comparison {
     record(Double(zip(ours, theirs).count { $0 != $1 }), quantity, 0)
   }
 
-  private mutating func record(_ worst: Double, _ quantity: String, _ bound: Double) {
-    if let index = checks.firstIndex(where: { $0.quantity == quantity }) {
-      // Bounds differ from array to array: the one that stands nearest to its own counts.
-      let old = checks[index]
-      if worst * old.bound > old.worst * bound || (bound == 0 && worst > old.worst) {
-        (checks[index].worst, checks[index].bound) = (worst, bound)
-      }
-    } else {
-      checks.append(QuantityCheck(quantity: quantity, worst: worst, bound: bound))
+  private mutating func record(
+    _ worst: Double, _ quantity: String, _ bound: Double, relative: Double = 0,
+    relativeBound: Double? = nil
+  ) {
+    let relative = min(relative, .greatestFiniteMagnitude)
+    guard let index = checks.firstIndex(where: { $0.quantity == quantity }) else {
+      checks.append(
+        QuantityCheck(
+          quantity: quantity, worst: worst, bound: bound, relative: relative,
+          relativeBound: relativeBound))
+      return
     }
+    // Bounds differ from array to array: the one that stands nearest to its own counts.
+    let old = checks[index]
+    if worst * old.bound > old.worst * bound || (bound == 0 && worst > old.worst) {
+      (checks[index].worst, checks[index].bound) = (worst, bound)
+    }
+    checks[index].relative = max(old.relative, relative)
+    checks[index].relativeBound =
+      relativeBound.map { min($0, old.relativeBound ?? $0) }
+      ?? old.relativeBound
   }
 }

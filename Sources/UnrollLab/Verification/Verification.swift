@@ -70,7 +70,7 @@ public enum Verification {
   ) throws -> Comparison {
     switch golden.group {
     case "cells", "keras", "torch":
-      return switch golden.precision {
+      return switch try golden.precision() {
       case .float32: try NetworkCase<Float>.compare(golden, archive)
       case .float64: try NetworkCase<Double>.compare(golden, archive)
       }
