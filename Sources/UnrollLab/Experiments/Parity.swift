@@ -17,6 +17,8 @@ public struct ParityRow: Sendable, Codable {
   public var distanceFromTruth: Double
   /// The largest distance of TensorFlow's float32 outputs from it.
   public var referenceDistanceFromTruth: Double
+  /// The largest |ours − reference| at each step.
+  public var differenceByStep: [Double]
 }
 
 /// What the comparison found.
@@ -69,7 +71,9 @@ public enum ParityExperiment {
             relativeErrorSum: precision == .float64
               ? Self.errorSum(truth, Tensor<Double>(reference)) : Self.errorSum(float, reference),
             distanceFromTruth: precision == .float64 ? 0 : largestDifference(float, truth),
-            referenceDistanceFromTruth: largestDifference(reference, truth)))
+            referenceDistanceFromTruth: largestDifference(reference, truth),
+            differenceByStep: precision == .float64
+              ? Self.differenceByStep(truth, reference) : Self.differenceByStep(float, reference)))
       }
     }
     func flat(_ parameters: CellParameters<Float>) -> [String: [Double]] {
@@ -79,6 +83,13 @@ public enum ParityExperiment {
       settings: settings, isRecorded: isRecorded, rows: rows,
       firstInputs: toy.inputs.elements.prefix(3).map { Double($0) },
       rnnParameters: flat(toy.weights.rnn()), gruParameters: flat(toy.weights.gru()))
+  }
+
+  private static func differenceByStep<Scalar: KernelScalar>(
+    _ ours: Tensor<Scalar>, _ reference: Tensor<Float>
+  ) -> [Double] {
+    let (a, b) = (ours.exchangingFirstAxes, reference.exchangingFirstAxes)
+    return (0..<a.shape[0]).map { largestDifference(a.slice($0), b.slice($0)) }
   }
 
   /// The notebook's sum: error of all outputs, plus error of the last one, which is the state.

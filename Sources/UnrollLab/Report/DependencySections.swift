@@ -1,0 +1,186 @@
+// The sections of the long-term dependency: memory forward, gradients backward.
+
+internal import Unroll
+internal import UnrollFigures
+internal import UnrollFormats
+
+extension MemoryResult {
+  /// Part 5: forgetting, forward in time.
+  ///
+  /// - Parameters:
+  ///   - name: The name of the section and of its files.
+  ///   - title: The heading.
+  ///   - lookFor: What to look for; a general paragraph if nil.
+  ///   - weights: Where the weights come from, if not from the settings.
+  /// - Returns: The section with its figures, tables and arrays.
+  public func section(
+    name: String = "memory", title: String? = nil, lookFor: String? = nil, weights: String? = nil
+  ) -> LabReport.Section {
+    let cell = settings.label(weights: weights)
+    var figures = distances.map { set in
+      (
+        figure: histogramFigure(set, name: "\(name)-step\(set.step)", cell: cell),
+        alternative: "Six histograms of the distances between runs at step \(set.step)."
+      )
+    }
+    figures.append(
+      (
+        figure: curveFigure(name: "\(name)-curves", cell: cell),
+        alternative: "The median distance of six pairs of runs at every step."
+      ))
+    return LabReport.Section(
+      id: name, title: title ?? "Forgetting, forward in time: \(cell)",
+      lookFor: lookFor ?? """
+        Four runs read the same inputs and differ in their initial state alone: zero, two random \
+        states, and a hundred times the first. Look at how the histograms move towards 0 from \
+        step to step: where all distances are 0 the network has forgotten where it began, and \
+        nothing that it computes later can depend on it.
+        """,
+      settings: settings.listed(weights: weights), figures: figures,
+      tables: [
+        LabReport.Table(
+          caption: "Distances between the states of two runs",
+          header: ["step", "pair", "mean", "median", "largest", "share above 0.1"],
+          rows: distances.flatMap { set in
+            zip(MemoryExperiment.pairTitles, set.summaries).map { title, summary in
+              [
+                "\(set.step)", title, shortNumber(summary.mean), shortNumber(summary.median),
+                shortNumber(summary.maximum), shortNumber(summary.fractionAboveTenth),
+              ]
+            }
+          }),
+        LabReport.Table(
+          caption:
+            "How far the state has moved from where it began (mean distance; largest change of an element)",
+          header: ["step", "from zero", "from random", "from 100·random"],
+          rows: drifts.map { drift in
+            ["\(drift.step)"]
+              + zip(drift.mean, drift.largest).map { "\(shortNumber($0)); \(shortNumber($1))" }
+          }),
+      ],
+      arrays: arrays)
+  }
+
+  private var arrays: [String: StoredArray] {
+    var result = ["curves": StoredArray(Tensor(rows: curves))]
+    for set in distances { result["norms.step\(set.step)"] = StoredArray(Tensor(rows: set.norms)) }
+    return result
+  }
+
+  private func histogramFigure(_ set: DistanceSet, name: String, cell: String) -> Figure {
+    let top = Double(set.histograms.flatMap(\.counts).max() ?? 1)
+    return Figure(
+      name: name, title: "\(cell): distances at step \(set.step)",
+      rows: 2, columns: 3,
+      panels: zip(MemoryExperiment.pairTitles, set.histograms).map { title, histogram in
+        Panel(
+          title: title, x: Axis("distance"),
+          y: Axis("sequences", range: 0...(top * 1.05)),
+          content: .histogram(counts: histogram.counts, edges: histogram.edges))
+      }, size: (960, 600))
+  }
+
+  private func curveFigure(name: String, cell: String) -> Figure {
+    let steps = (0..<settings.timeStepCount).map { Double($0) }
+    return Figure(
+      name: name, title: "\(cell): what is left of the initial state",
+      panels: [
+        Panel(
+          title: "", x: Axis("step t"),
+          y: .decades("median distance", holding: curves.flatMap(\.self)),
+          content: .lines(
+            zip(MemoryExperiment.pairTitles, curves).map { Line($0, x: steps, y: $1) }))
+      ], size: (900, 520))
+  }
+
+  /// The histograms of one step as text.
+  public func textHistograms(_ set: DistanceSet) -> String {
+    let largest = set.histograms.flatMap(\.counts).max()
+    return zip(MemoryExperiment.pairTitles, set.histograms).map { title, histogram in
+      TextHistogram.draw(
+        title: "step \(set.step): \(title)", counts: histogram.counts, edges: histogram.edges,
+        largest: largest)
+    }.joined(separator: "\n\n")
+  }
+}
+
+extension GradientResult {
+  /// Part 6: gradients, backward in time.
+  ///
+  /// - Parameters:
+  ///   - name: The name of the section and of its files.
+  ///   - title: The heading.
+  ///   - lookFor: What to look for; a general paragraph if nil.
+  ///   - weights: Where the weights come from, if not from the settings.
+  /// - Returns: The section with its figures, tables and arrays.
+  public func section(
+    name: String = "gradients", title: String? = nil, lookFor: String? = nil,
+    weights: String? = nil
+  ) -> LabReport.Section {
+    let cell = settings.label(weights: weights)
+    let top = Double(sets.flatMap(\.histogram.counts).max() ?? 1)
+    let histograms = Figure(
+      name: "\(name)-histograms",
+      title: "\(cell): gradient of the sum of state \(step)",
+      columns: sets.count,
+      panels: sets.map { set in
+        Panel(
+          title: "initial state: \(set.point.rawValue)", x: Axis("gradient norm"),
+          y: Axis("sequences", range: 0...(top * 1.05)),
+          content: .histogram(counts: set.histogram.counts, edges: set.histogram.edges))
+      }, size: (960, 400))
+    let curves = Figure(
+      name: "\(name)-curves", title: "\(cell): how much state t depends on the initial state",
+      panels: [
+        Panel(
+          title: "", x: Axis("step t"),
+          y: .decades("median gradient norm", holding: sets.flatMap(\.curve)),
+          content: .lines(
+            sets.map {
+              Line(
+                "initial state: \($0.point.rawValue)", x: $0.curveSteps.map { Double($0) },
+                y: $0.curve)
+            }))
+      ], size: (900, 520))
+    var arrays: [String: StoredArray] = [:]
+    for set in sets {
+      arrays["norms.\(set.point.rawValue)"] = StoredArray(Tensor(set.norms))
+      arrays["curve.\(set.point.rawValue)"] = StoredArray(Tensor(set.curve))
+    }
+    return LabReport.Section(
+      id: name, title: title ?? "Gradients, backward in time: \(cell)",
+      lookFor: lookFor ?? """
+        How much would the sum of the state at step \(step) change if the initial state did? Look \
+        at the scale of the horizontal axis: where the norms are 1e-7, learning by gradient \
+        cannot connect the two ends of the sequence; where they grow with t, one step of learning \
+        throws the weights away.
+        """,
+      settings: settings.listed(weights: weights),
+      figures: [
+        (figure: histograms, alternative: "Histograms of the gradient norms of all sequences."),
+        (figure: curves, alternative: "The median gradient norm at every step."),
+      ],
+      tables: [
+        LabReport.Table(
+          caption: "Gradient of Σ h at step \(step) with respect to the initial state",
+          header: ["initial state", "smallest", "mean", "median", "largest", "exact zeros"],
+          rows: sets.map {
+            let summary = $0.summary
+            return [
+              $0.point.rawValue, shortNumber(summary.minimum), shortNumber(summary.mean),
+              shortNumber(summary.median), shortNumber(summary.maximum), "\(summary.zeroCount)",
+            ]
+          })
+      ],
+      arrays: arrays)
+  }
+
+  /// The histograms as text.
+  public var textHistograms: String {
+    sets.map { set in
+      TextHistogram.draw(
+        title: "gradient norms at step \(step), initial state \(set.point.rawValue)",
+        counts: set.histogram.counts, edges: set.histogram.edges)
+    }.joined(separator: "\n\n")
+  }
+}
