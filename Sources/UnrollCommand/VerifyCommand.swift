@@ -8,10 +8,11 @@ struct VerifyCommand: ParsableCommand {
     abstract: "Recompute a folder of arrays that other frameworks computed.",
     discussion: """
       DIR holds an index.json and the .npz files that it lists, as Scripts/golden writes them. \
-      Every case is recomputed in its own precision. What is printed of a quantity is its worst \
-      relative error: the largest |ours − theirs| over the largest |theirs| of an array. Bounds: \
-      float64 1e-12, both for that and for |ours − theirs| / max(1, |theirs|) of each element \
-      (1e-10 where a gate saturates); float32, for the latter, eight times the framework's own float32 error for the case, at least 1e-6; random \
+      Every case is recomputed in its own precision. Printed is each quantity's worst error: for \
+      float32 the largest |ours − theirs| / max(1, |theirs|) of an element; for float64 the \
+      largest |ours − theirs| over the largest |theirs| of an array, which sees what vanishes. \
+      JSON has both. Bounds: float64 1e-12 for both (1e-10 where a gate saturates); float32 eight \
+      times the framework's own float32 error for the case, at least 1e-6; random \
       numbers, draws and histograms exact. Cases in file formats that are not read yet are \
       listed, never counted as passed. Exit code 1 if one case failed.
       """)
@@ -66,10 +67,12 @@ struct VerifyCommand: ParsableCommand {
     return "\(title)\(bound)\n                \(checks.joined(separator: ", "))"
   }
 
-  /// A quantity's error: relative to the array's largest number, or how many elements differ.
+  /// A quantity's error: the one that is judged, or how many elements differ.
   private static func amount(_ check: QuantityCheck) -> String {
     guard check.worst < .greatestFiniteMagnitude else { return "cannot be compared" }
-    if check.bound > 0 { return short(check.relative) }
+    if check.bound > 0 {
+      return short(check.relativeBound == nil ? check.worst : check.relative)
+    }
     return check.worst == 0 ? "exact" : "\(Int(check.worst)) differ"
   }
 

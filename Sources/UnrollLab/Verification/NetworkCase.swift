@@ -50,7 +50,9 @@ struct NetworkCase<Scalar: KernelScalar> {
     let states = try states(network, archive, "0")
     for name in stateNames(network, "0") { comparison.use(name) }
     let trace = network.forward(inputs, from: states, mask: mask, layout: .batchMajor)
-    let isSaturated = isSaturated(network, trace)
+    let isSaturated = zip(network.layers, trace.layers).contains { layer, run in
+      run.isSaturated(candidate: (layer.cell as? BasicRNN<Scalar>)?.activation ?? .tanh)
+    }
     let precision = try golden.precision()
     func bound(_ key: String) -> Double {
       switch precision {
@@ -225,22 +227,5 @@ struct NetworkCase<Scalar: KernelScalar> {
       result.setSlice(time, to: timeMajor.slice(timeMajor.shape[0] - 1 - time))
     }
     return result.exchangingFirstAxes
-  }
-
-  /// Whether a sigmoid or tanh stands within 1e-9 of its limit.
-  private func isSaturated(
-    _ network: RecurrentNetwork<Scalar>, _ trace: NetworkTrace<Scalar>
-  ) -> Bool {
-    for (layer, run) in zip(network.layers, trace.layers) {
-      let candidate = (layer.cell as? BasicRNN<Scalar>)?.activation ?? .tanh
-      for gate in run.gates {
-        if gate == .candidate && candidate != .tanh { continue }
-        for value in run.gate(gate).elements where value != 0 {
-          let distance = gate == .candidate ? 1 - abs(value) : min(abs(value), abs(1 - value))
-          if distance < 1e-9 { return true }
-        }
-      }
-    }
-    return false
   }
 }
