@@ -33,8 +33,16 @@ func prepare(_ out: OutputOptions) throws {
 func write(_ report: LabReport, results: some Encodable, to folder: String) throws {
   let data = try Terminal.json(results)
   let outcome = try attempt {
-    try ReportFolder.write(report, results: Array(data), to: folder) { done, total in
-      Terminal.progress("figures", done, of: total)
+    do {
+      return try Interruption.noted {
+        try ReportFolder.write(report, results: Array(data), to: folder) { done, total in
+          Terminal.progress("figures", done, of: total)
+          return Interruption.exitCode == nil
+        }
+      }
+    } catch let error as LabError where error.problem == .interrupted {
+      Terminal.note("Error: \(error)")
+      throw ExitCode(Interruption.exitCode ?? 130)
     }
   }
   Terminal.note("report: \(outcome.page)")

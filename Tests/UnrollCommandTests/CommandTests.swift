@@ -132,6 +132,31 @@ struct CommandTests {
     }
   }
 
+  @Test("An interrupted report leaves the one that was there, and nothing of its own")
+  func interruption() throws {
+    try withTemporaryFolder { folder in
+      let report = folder + "/report"
+      #expect(try unroll("lab", "--scale", "1", "--output", report).status == 0)
+      let before = try Data(contentsOf: URL(fileURLWithPath: report + "/index.html"))
+      let process = Process()
+      process.executableURL = Self.binary
+      process.arguments = ["lab", "--scale", "2", "--seed", "3", "--output", report]
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      // The folder in which the new report is made shows that it is being written.
+      let staging = report + "/.unroll-part/figures"
+      while process.isRunning, !FileManager.default.fileExists(atPath: staging) { usleep(2000) }
+      process.terminate()
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 143)
+      #expect(try Data(contentsOf: URL(fileURLWithPath: report + "/index.html")) == before)
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: report).sorted()
+          == ["data", "figures", "index.html", "results.json"])
+    }
+  }
+
   @Test("Without gnuplot the numbers, scripts and data still come, and a line says what to do")
   func withoutGnuplot() throws {
     try withTemporaryFolder { folder in

@@ -177,6 +177,8 @@ public struct LabError: Error, Equatable, Sendable, CustomStringConvertible {
     case outOfRange(expected: String, found: String)
     /// The arrays would not fit this machine's memory.
     case tooLarge(neededBytes: Double, availableBytes: Double)
+    /// The work was stopped from outside.
+    case interrupted
     /// A file or folder cannot be used.
     case system(String)
   }
@@ -198,6 +200,7 @@ public struct LabError: Error, Equatable, Sendable, CustomStringConvertible {
     case .outOfRange(let expected, let found): "\(field): expected \(expected), got \(found)"
     case .tooLarge(let needed, let available):
       "\(field): the arrays would take about \(gigabytes(needed)), this machine has \(gigabytes(available)); choose a smaller --hidden, --batch or --time"
+    case .interrupted: "\(field): interrupted; what was there before is unchanged"
     case .system(let what): what
     }
   }

@@ -15,6 +15,9 @@ public enum ReportFolder {
     public var note: String?
   }
 
+  /// The folder, inside a report's, in which everything is made before it is moved into place.
+  private static func staging(in folder: String) -> String { "\(folder)/.unroll-part" }
+
   /// Makes the folder of a report, so that a place that cannot be written is known before any
   /// work is done.
   ///
@@ -25,12 +28,12 @@ public enum ReportFolder {
     }
     do {
       try AtomicFile.makeFolder(folder)
-      try AtomicFile.makeFolder("\(folder)/.unroll-part")
+      try AtomicFile.makeFolder(staging(in: folder))
     } catch {
       throw LabError(.system("\(error)"), field: "output")
     }
     // Left empty, it would only puzzle a person.
-    try? FileManager.default.removeItem(atPath: "\(folder)/.unroll-part")
+    try? FileManager.default.removeItem(atPath: staging(in: folder))
   }
 
   /// Writes `index.html`, `results.json`, `figures/` and `data/`.
@@ -41,16 +44,18 @@ public enum ReportFolder {
   ///   - report: The report.
   ///   - results: The contents of `results.json`.
   ///   - folder: Where it goes; made if it is not there. Other files in it stay.
-  ///   - progress: Called with how many pictures are drawn, and how many there will be.
+  ///   - progress: Called with how many pictures are drawn, and how many there will be; false
+  ///     stops the work.
   /// - Returns: Where the page is.
-  /// - Throws: `LabError` if the folder cannot be written.
+  /// - Throws: `LabError` if the folder cannot be written, or if `progress` stopped the work; what
+  ///   was there before stays.
   public static func write(
     _ report: LabReport, results: [UInt8], to folder: String,
-    progress: (Int, Int) -> Void = { _, _ in }
+    progress: (Int, Int) -> Bool = { _, _ in true }
   ) throws(LabError) -> Outcome {
     let manager = FileManager.default
     let existed = manager.fileExists(atPath: folder)
-    let staging = "\(folder)/.unroll-part"
+    let staging = staging(in: folder)
     func cleanUp() {
       try? manager.removeItem(atPath: staging)
       if !existed { try? manager.removeItem(atPath: folder) }
@@ -76,7 +81,7 @@ public enum ReportFolder {
 
   /// Makes every file in the staging folder; returns the note, if pictures are missing.
   private static func fill(
-    _ staging: String, _ report: LabReport, _ results: [UInt8], _ progress: (Int, Int) -> Void
+    _ staging: String, _ report: LabReport, _ results: [UInt8], _ progress: (Int, Int) -> Bool
   ) throws -> String? {
     let figures = report.sections.flatMap { $0.figures.map(\.figure) }
     for figure in figures {
@@ -86,7 +91,7 @@ public enum ReportFolder {
     for section in report.sections where !section.arrays.isEmpty {
       try AtomicFile.write(NPZ.encode(section.arrays), to: "\(staging)/data/\(section.id).npz")
     }
-    let (pictures, problem) = draw(figures, in: "\(staging)/figures", progress)
+    let (pictures, problem) = try draw(figures, in: "\(staging)/figures", progress)
     // The numbers are worth more than the pictures: they come without them.
     let note = problem.map {
       "Pictures are missing: \($0). Then run unroll lab again, or gnuplot on each .gp in figures/."
@@ -99,24 +104,23 @@ public enum ReportFolder {
 
   /// Draws what can be drawn; returns the SVGs by name, and the first problem.
   private static func draw(
-    _ figures: [Figure], in folder: String, _ progress: (Int, Int) -> Void
-  ) -> (pictures: [String: [UInt8]], problem: String?) {
+    _ figures: [Figure], in folder: String, _ progress: (Int, Int) -> Bool
+  ) throws(LabError) -> (pictures: [String: [UInt8]], problem: String?) {
     var pictures: [String: [UInt8]] = [:]
     var problem: String?
     guard !figures.isEmpty else { return (pictures, problem) }
-    do {
-      let gnuplot = try Gnuplot(folder: folder)
-      for (index, figure) in figures.enumerated() {
-        do {
-          for format in PictureFormat.allCases { try gnuplot.draw(figure, as: format) }
-          pictures[figure.name] = try AtomicFile.read("\(folder)/\(figure.name).svg")
-        } catch {
-          problem = problem ?? "\(error)"
-        }
-        progress(index + 1, figures.count)
+    let gnuplot: Gnuplot
+    do { gnuplot = try Gnuplot(folder: folder) } catch { return (pictures, "\(error)") }
+    for (index, figure) in figures.enumerated() {
+      do {
+        for format in PictureFormat.allCases { try gnuplot.draw(figure, as: format) }
+        pictures[figure.name] = try AtomicFile.read("\(folder)/\(figure.name).svg")
+      } catch {
+        problem = problem ?? "\(error)"
       }
-    } catch {
-      problem = "\(error)"
+      guard progress(index + 1, figures.count) else {
+        throw LabError(.interrupted, field: "report")
+      }
     }
     return (pictures, problem)
   }

@@ -1,0 +1,26 @@
+internal import Foundation
+
+/// The signal that asked this process to stop; 0 for none.
+///
+/// Only the handler writes it.
+nonisolated(unsafe) private var pendingSignal: sig_atomic_t = 0
+
+/// Work that a person (Ctrl-C) or a scheduler may interrupt, and that then cleans up itself.
+enum Interruption {
+  /// Calls `body`, in which SIGINT and SIGTERM do not end the process but are noted.
+  static func noted<Result>(during body: () throws -> Result) rethrows -> Result {
+    // A parent may have started us with these signals blocked; then no handler would be called.
+    var wanted = sigset_t()
+    sigemptyset(&wanted)
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { pendingSignal = sig_atomic_t($0) }
+      sigaddset(&wanted, number)
+    }
+    pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
+    defer { for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) } }
+    return try body()
+  }
+
+  /// The exit code that the noted signal asks for; nil if there was none.
+  static var exitCode: Int32? { pendingSignal == 0 ? nil : 128 + Int32(pendingSignal) }
+}
