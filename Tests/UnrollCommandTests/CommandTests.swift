@@ -132,6 +132,17 @@ struct CommandTests {
     }
   }
 
+  @Test("Settings that are refused leave no folder behind")
+  func refusedSettings() throws {
+    try withTemporaryFolder { folder in
+      for arguments in [["memory", "--hidden", "0"], ["gru-as-rnn", "--bias", "nan"]] {
+        #expect(try run(["lab"] + arguments + ["--output", folder + "/report"]).status == 1)
+      }
+      let left = try FileManager.default.contentsOfDirectory(atPath: folder)
+      #expect(left == [])
+    }
+  }
+
   @Test("An interrupted report leaves the one that was there, and nothing of its own")
   func interruption() throws {
     try withTemporaryFolder { folder in

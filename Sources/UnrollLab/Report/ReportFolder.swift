@@ -18,22 +18,23 @@ public enum ReportFolder {
   /// The folder, inside a report's, in which everything is made before it is moved into place.
   private static func staging(in folder: String) -> String { "\(folder)/.unroll-part" }
 
-  /// Makes the folder of a report, so that a place that cannot be written is known before any
-  /// work is done.
+  /// Tries whether a report can be written, so that a place that cannot is known before any work
+  /// is done; a folder that was not there is removed again.
   ///
   /// - Throws: `LabError` if the folder cannot be made or written.
   public static func prepare(_ folder: String) throws(LabError) {
     guard !folder.isEmpty else {
       throw LabError(.outOfRange(expected: "a folder", found: "an empty name"), field: "output")
     }
+    let existed = FileManager.default.fileExists(atPath: folder)
     do {
       try AtomicFile.makeFolder(folder)
       try AtomicFile.makeFolder(staging(in: folder))
     } catch {
       throw LabError(.system("\(error)"), field: "output")
     }
-    // Left empty, it would only puzzle a person.
     try? FileManager.default.removeItem(atPath: staging(in: folder))
+    if !existed { rmdir(folder) }
   }
 
   /// Writes `index.html`, `results.json`, `figures/` and `data/`.
