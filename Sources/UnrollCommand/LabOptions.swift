@@ -94,7 +94,7 @@ struct CellOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help:
-      "Set the gates so that the cell keeps its state: weights 0, this bias (18 is exact in float32, 37 in float64)."
+      "Set the gates so that the cell keeps its state: weights 0, this bias (18 is exact in float32, 38 in float64)."
   )
   var keepBias: Double?
 

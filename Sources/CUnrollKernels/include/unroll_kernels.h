@@ -1,4 +1,5 @@
-// The numeric kernels of Unroll: one set of functions, for float (f32) and double (f64).
+// The plain kernels: slow and simple, for float (f32) and double (f64). They are the oracle of the
+// fast ones (unroll_layer.h), and run the cells whose switches those do not know.
 //
 // Every array is dense and row-major unless a leading dimension (ld...) is given; sizes count
 // elements. Arguments stand in the order outputs, inputs, sizes. Nothing here allocates, keeps

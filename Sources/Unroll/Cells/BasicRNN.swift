@@ -59,6 +59,12 @@ public struct BasicRNN<Scalar: KernelScalar>: RecurrentCell {
   /// None.
   public var auxiliarySize: Int { 0 }
 
+  /// tanh and relu, without a clip.
+  public var fusedKernel: FusedKernel? {
+    guard argumentClip == 0, activation == .tanh || activation == .relu else { return nil }
+    return FusedKernel(kind: .rnn, usesRelu: activation == .relu)
+  }
+
   /// One step.
   ///
   /// 2·B·H·H flops besides the activation; no allocation.

@@ -52,18 +52,35 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   /// P, the size of the hidden state that is passed on: H, or that of the projection.
   public let outputSize: Int
 
+  private let width: Int
+  private let hasRecurrentBias: Bool
+  private let hasPeepholes: Bool
+  private let hasProjection: Bool
+
   /// W, shape `[D, G·H]`.
-  public var inputWeights: Tensor<Scalar> { didSet { check(inputWeights, oldValue) } }
+  public var inputWeights: Tensor<Scalar> {
+    didSet { check(inputWeights, inputSize, width) }
+  }
   /// U, shape `[P, G·H]`.
-  public var recurrentWeights: Tensor<Scalar> { didSet { check(recurrentWeights, oldValue) } }
+  public var recurrentWeights: Tensor<Scalar> {
+    didSet { check(recurrentWeights, outputSize, width) }
+  }
   /// b, shape `[G·H]`.
-  public var bias: Tensor<Scalar> { didSet { check(bias, oldValue) } }
+  public var bias: Tensor<Scalar> {
+    didSet { check(bias, width) }
+  }
   /// c, the second bias of a GRU, shape `[G·H]`; else `[0]`.
-  public var recurrentBias: Tensor<Scalar> { didSet { check(recurrentBias, oldValue) } }
+  public var recurrentBias: Tensor<Scalar> {
+    didSet { check(recurrentBias, hasRecurrentBias ? width : 0) }
+  }
   /// p, the LSTM's peepholes to the input, forget and output gate, shape `[3, H]`; else `[0, H]`.
-  public var peepholes: Tensor<Scalar> { didSet { check(peepholes, oldValue) } }
+  public var peepholes: Tensor<Scalar> {
+    didSet { check(peepholes, hasPeepholes ? 3 : 0, hiddenSize) }
+  }
   /// The LSTM's projection, shape `[H, P]`; else `[0, P]`.
-  public var projection: Tensor<Scalar> { didSet { check(projection, oldValue) } }
+  public var projection: Tensor<Scalar> {
+    didSet { check(projection, hasProjection ? hiddenSize : 0, outputSize) }
+  }
 
   /// Creates parameters that are all zero.
   ///
@@ -85,7 +102,10 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
     outputSize = projectionSize ?? hiddenSize
-    let width = gates.count * hiddenSize
+    self.hasRecurrentBias = hasRecurrentBias
+    self.hasPeepholes = hasPeepholes
+    hasProjection = projectionSize != nil
+    width = gates.count * hiddenSize
     inputWeights = Tensor(shape: [inputSize, width])
     recurrentWeights = Tensor(shape: [outputSize, width])
     bias = Tensor(shape: [width])
@@ -94,9 +114,34 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     projection = Tensor(shape: [projectionSize == nil ? 0 : hiddenSize, outputSize])
   }
 
-  private func check(_ new: Tensor<Scalar>, _ old: Tensor<Scalar>) {
+  // The observers do not mention the old value: Swift would copy it before each change in place.
+  private func check(_ new: Tensor<Scalar>, _ rows: Int, _ columns: Int) {
     precondition(
-      new.shape == old.shape, "CellParameters: expected shape \(old.shape), got \(new.shape).")
+      new.rank == 2 && new.shape[0] == rows && new.shape[1] == columns,
+      "CellParameters: expected shape [\(rows), \(columns)], got \(new.shape).")
+  }
+
+  private func check(_ new: Tensor<Scalar>, _ count: Int) {
+    precondition(
+      new.rank == 1 && new.shape[0] == count,
+      "CellParameters: expected shape [\(count)], got \(new.shape).")
+  }
+
+  /// Whether two sets of parameters are of one kind and size.
+  func hasShapes(of other: CellParameters) -> Bool {
+    gates == other.gates && inputSize == other.inputSize && hiddenSize == other.hiddenSize
+      && outputSize == other.outputSize && recurrentBias.count == other.recurrentBias.count
+      && peepholes.count == other.peepholes.count && projection.count == other.projection.count
+  }
+
+  /// Memory of its own for every parameter, with any numbers in it where it was shared.
+  mutating func makeUnique() {
+    inputWeights.prepare(like: inputWeights.shape)
+    recurrentWeights.prepare(like: recurrentWeights.shape)
+    bias.prepare(like: bias.shape)
+    recurrentBias.prepare(like: recurrentBias.shape)
+    peepholes.prepare(like: peepholes.shape)
+    projection.prepare(like: projection.shape)
   }
 
   /// Zero for every parameter: where gradients begin.

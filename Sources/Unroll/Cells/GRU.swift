@@ -106,6 +106,12 @@ public struct GRU<Scalar: KernelScalar>: RecurrentCell {
       ? parameters.bias + parameters.recurrentBias : parameters.bias
   }
 
+  /// The usual functions, without a clip.
+  public var fusedKernel: FusedKernel? {
+    guard argumentClip == 0, activation == .tanh, gateActivation == .sigmoid else { return nil }
+    return FusedKernel(kind: resetGate == .beforeProduct ? .gruBefore : .gruAfter)
+  }
+
   /// One step.
   ///
   /// 6·B·H·H flops besides the activations; no allocation.

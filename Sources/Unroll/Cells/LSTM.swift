@@ -114,6 +114,14 @@ public struct LSTM<Scalar: KernelScalar>: RecurrentCell {
   /// m, where it is projected.
   public var auxiliarySize: Int { parameters.projection.isEmpty ? 0 : hiddenSize }
 
+  /// The usual functions; no projection, no clip, no coupling.
+  public var fusedKernel: FusedKernel? {
+    guard parameters.projection.isEmpty,
+      options == LSTMOptions(forgetOffset: options.forgetOffset)
+    else { return nil }
+    return FusedKernel(kind: .lstm, forgetOffset: options.forgetOffset)
+  }
+
   /// One step.
   ///
   /// 8·B·H·P flops, with a projection 2·B·H·P more, besides the activations; no allocation.

@@ -35,6 +35,9 @@ public protocol RecurrentCell<Scalar>: Sendable {
   /// What is added to x·W: the bias, of shape `[G·H]`.
   var inputBias: Tensor<Scalar> { get }
 
+  /// What the fast kernels need to know to run the cell; nil for switches that they do not have.
+  var fusedKernel: FusedKernel? { get }
+
   /// Advances all rows by one step; `buffers.gates` holds x·W + b.
   func step(_ buffers: StepBuffers<Scalar>)
 

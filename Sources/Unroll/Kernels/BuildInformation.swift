@@ -5,15 +5,16 @@ public enum BuildInformation {
   /// Names and values, for people.
   public static var facts: [(name: String, value: String)] {
     [
-      ("kernels", "portable C, compiled for \(architecture)"),
-      ("activations", "the C library's exp and tanh, in double"),
-      ("large gradient products", "\(productLibrary), float32, one thread"),
-      ("threads", "1"),
-      ("subnormal numbers", "kept, in float32 and float64"),
+      ("kernels", "\(KernelLevel.current.rawValue), compiled for \(architecture)"),
+      ("levels here", KernelLevel.available.map(\.rawValue).joined(separator: ", ")),
+      ("activations", "vector polynomials, at most 2 units in the last place off"),
+      ("plain kernels' large products", "\(productLibrary), float32, one thread"),
+      ("threads", "\(Threads.count) of \(Threads.availableCores) cores"),
+      ("subnormal numbers", "flushed to zero inside the kernels (kept by the plain ones)"),
     ]
   }
 
-  /// The product library and its version.
+  /// The product library of the plain kernels and its version.
   public static var productLibrary: String {
     guard let version = dnnl_version()?.pointee else { return "oneDNN" }
     return "oneDNN \(version.major).\(version.minor).\(version.patch)"
@@ -21,7 +22,7 @@ public enum BuildInformation {
 
   private static var architecture: String {
     #if arch(x86_64)
-    "x86-64 (baseline)"
+    "x86-64"
     #elseif arch(arm64)
     "arm64"
     #else

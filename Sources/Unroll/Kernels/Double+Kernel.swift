@@ -89,6 +89,26 @@ extension Double: KernelScalar {
     unroll_activate_f64(values, function, count)
   }
 
+  /// Whether the C functions take the type as double.
+  public static var _isDouble: Int32 { 1 }
+
+  /// Packs a layer's weights for the forward pass.
+  public static func _layerPack(_ layer: UnsafePointer<unroll_layer>) {
+    unroll_layer_pack_f64(layer)
+  }
+
+  /// A layer over a whole sequence.
+  public static func _layerForward(_ layer: UnsafePointer<unroll_layer>) {
+    unroll_layer_forward_f64(layer)
+  }
+
+  /// A layer's gradients over a whole sequence.
+  public static func _layerBackward(
+    _ layer: UnsafePointer<unroll_layer>, _ gradients: UnsafePointer<unroll_layer_gradients>
+  ) {
+    unroll_layer_backward_f64(layer, gradients)
+  }
+
   /// The basic cell's step, after the products.
   public static func _rnnForward(
     _ gates: UnsafeMutablePointer<Double>, _ hidden: UnsafeMutablePointer<Double>,

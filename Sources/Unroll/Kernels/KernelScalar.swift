@@ -53,6 +53,16 @@ public protocol KernelScalar: Real, BinaryFloatingPoint, Codable, Sendable {
   static func _activate(
     _ values: UnsafeMutablePointer<Self>, _ function: unroll_activation, _ count: Int)
 
+  /// Whether the C functions take the type as double.
+  static var _isDouble: Int32 { get }
+  /// Packs a layer's weights for the forward pass.
+  static func _layerPack(_ layer: UnsafePointer<unroll_layer>)
+  /// A layer over a whole sequence.
+  static func _layerForward(_ layer: UnsafePointer<unroll_layer>)
+  /// A layer's gradients over a whole sequence.
+  static func _layerBackward(
+    _ layer: UnsafePointer<unroll_layer>, _ gradients: UnsafePointer<unroll_layer_gradients>)
+
   /// The basic cell's step, after the products.
   static func _rnnForward(
     _ gates: UnsafeMutablePointer<Self>, _ hidden: UnsafeMutablePointer<Self>,

@@ -26,31 +26,11 @@ struct BackwardPass<Scalar: KernelScalar> {
 
   /// Does it all; see `RecurrentLayer.backward`.
   mutating func run() -> LayerGradients<Scalar> {
-    foldPaddedOutputs()
     goBack()
     sumParameterGradients()
-    let inputGradient = inputGradient()
     return LayerGradients(
-      parameters: parameterGradients,
-      inputs: trace.layout == .timeMajor ? inputGradient : inputGradient.exchangingFirstAxes,
+      parameters: parameterGradients, inputs: inputGradient(), layout: trace.layout,
       initialState: stateGradient)
-  }
-
-  /// Where an inactive step repeated the output before it, its gradient goes to that one.
-  private mutating func foldPaddedOutputs() {
-    guard trace.mask.paddedOutput == .previous, let flags = trace.flags else { return }
-    let (rows, width) = (trace.batchSize, cell.outputSize)
-    let times = trace.times
-    outputGradient?.withUnsafeMutableElements { gradient in
-      for (position, time) in times.enumerated().reversed() where position > 0 {
-        let (here, before) = (time * rows, times[position - 1] * rows)
-        for row in 0..<rows where flags[here + row] == 0 {
-          for j in 0..<width {
-            gradient[(before + row) * width + j] += gradient[(here + row) * width + j]
-          }
-        }
-      }
-    }
   }
 
   private mutating func goBack() {

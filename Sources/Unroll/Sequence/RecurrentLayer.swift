@@ -44,45 +44,73 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   ///   - layout: The order of the first two axes, of `inputs` and of the trace's arrays.
   /// - Returns: Every step's output, states and gates.
   /// - Precondition: The shapes agree with the cell.
-  /// - Complexity: 2·T·B·G·H·(D + P) flops; allocates the trace, T·B·(D + G·H + 2·P + C) numbers.
+  /// - Complexity: 2·T·B·G·H·(D + P) flops; allocates the trace, T·B·(G·H + P + C) numbers (a GRU
+  ///   H more), and the packed weights, about (D + P)·G·H.
   public func forward(
     _ inputs: Tensor<Scalar>, from state: RecurrentState<Scalar>, mask: SequenceMask = .full,
     layout: SequenceLayout = .timeMajor
   ) -> SequenceTrace<Scalar> {
+    var trace = SequenceTrace<Scalar>()
+    forward(inputs, from: state, mask: mask, layout: layout, into: &trace)
+    return trace
+  }
+
+  /// Runs the layer over a batch of sequences, in the memory of an earlier trace.
+  ///
+  /// Allocates nothing if the earlier pass had the same sizes, the trace is held nowhere else, the
+  /// layout is time-major and no step is masked (a cell that the fast kernels do not know
+  /// allocates O(B·G·H) for its steps).
+  ///
+  /// - Parameters:
+  ///   - inputs: x, shape `[T, B, D]`, or `[B, T, D]` if `layout` says so. T and B may be 0.
+  ///   - state: The state before the first step, `[B, P]` and `[B, C]`.
+  ///   - mask: Which steps count.
+  ///   - layout: The order of the first two axes, of `inputs` and of the trace's arrays.
+  ///   - trace: Receives every step's output, states and gates.
+  /// - Precondition: The shapes agree with the cell.
+  public func forward(
+    _ inputs: Tensor<Scalar>, from state: RecurrentState<Scalar>, mask: SequenceMask = .full,
+    layout: SequenceLayout = .timeMajor, into trace: inout SequenceTrace<Scalar>
+  ) {
+    let parameters = cell.parameters
     precondition(
-      inputs.rank == 3 && inputs.shape[2] == inputSize,
+      inputs.rank == 3 && inputs.shape[2] == parameters.inputSize,
       "RecurrentLayer.forward: expected inputs of three axes, the last \(inputSize), got \(inputs.shape)."
     )
     let x = layout == .timeMajor ? inputs : inputs.exchangingFirstAxes
-    let (steps, rows) = (x.shape[0], x.shape[1])
-    check(state, rows: rows, operation: "forward")
-    let parameters = cell.parameters
-    let width = parameters.bias.count
-    var trace = SequenceTrace(
-      layout: layout, initialState: state, finalState: state, gateOrder: parameters.gates,
-      direction: direction, mask: mask, flags: mask.flags(timeStepCount: steps, batchSize: rows),
-      timeMajorInputs: x,
-      timeMajorOutputs: Tensor(shape: []),
-      gateValues: Tensor(uninitialized: [steps, rows, width]),
-      auxiliary: Tensor(uninitialized: [steps, rows, cell.auxiliarySize]),
-      timeMajorHidden: Tensor(uninitialized: [steps, rows, outputSize]),
-      timeMajorCell: Tensor(uninitialized: [steps, rows, cell.cellStateSize]))
-    trace.gateValues.withUnsafeMutableElements { gates in
-      x.withUnsafeElements { x in
-        cell.inputBias.withUnsafeElements { Scalar._fillRows(gates, $0, steps * rows, width) }
-        parameters.inputWeights.withUnsafeElements {
-          Scalar._product(
-            gates, width, x, inputSize, $0, width, steps * rows, inputSize, width)
-        }
-      }
+    let (steps, rows, out) = (x.shape[0], x.shape[1], parameters.outputSize)
+    let cellSize = cell.cellStateSize
+    check(state, rows: rows, out: out, cellSize: cellSize, operation: "forward")
+    trace.layout = layout
+    trace.initialState = state
+    trace.gateOrder = parameters.gates
+    trace.direction = direction
+    trace.mask = mask
+    trace.flags = mask.flags(timeStepCount: steps, batchSize: rows)
+    trace.paddedOutputs = nil
+    trace.timeMajorInputs = x
+    trace.gateValues.prepare(steps, rows, parameters.bias.count)
+    trace.auxiliary.prepare(steps, rows, cell.auxiliarySize)
+    trace.timeMajorHidden.prepare(steps, rows, out)
+    trace.timeMajorCell.prepare(steps, rows, cellSize)
+    trace.finalState.hidden.prepare(rows, out)
+    trace.finalState.cell.prepare(rows, cellSize)
+    if let kernel = cell.fusedKernel, KernelLevel.current != .plain {
+      FusedPass(kernel: kernel, parameters: parameters, direction: direction).forward(&trace)
+    } else {
+      projectInputs(parameters, &trace)
+      runSteps(&trace)
     }
-    runSteps(&trace)
-    if let last = trace.times.last {
-      trace.finalState = RecurrentState(
-        hidden: trace.timeMajorHidden.slice(last), cell: trace.timeMajorCell.slice(last))
+    if steps > 0 {
+      let last = (direction == .forward ? steps - 1 : 0) * rows
+      trace.finalState.hidden.base.update(
+        from: trace.timeMajorHidden.base + last * out, count: rows * out)
+      trace.finalState.cell.base.update(
+        from: trace.timeMajorCell.base + last * cellSize, count: rows * cellSize)
+    } else {
+      trace.finalState = state
     }
-    trace.timeMajorOutputs = paddedOutputs(trace)
-    return trace
+    if trace.flags != nil { trace.paddedOutputs = paddedOutputs(trace) }
   }
 
   /// Takes gradients back through the sequence.
@@ -93,27 +121,83 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   ///   - finalStateGradient: dL/d final state; nil for none.
   /// - Returns: The gradients of parameters, inputs and initial state.
   /// - Precondition: The trace is this layer's, the gradients have the shapes of what they are of.
-  /// - Complexity: 4·T·B·G·H·(D + P) flops; allocates T·B·(G·H + D) numbers besides the result.
+  /// - Complexity: 4·T·B·G·H·(D + P) flops; allocates T·B·(G·H + D) numbers (a GRU with the reset
+  ///   gate after the product H more), the gradients, and the packed weights.
   public func backward(
     _ trace: SequenceTrace<Scalar>, outputs outputGradient: Tensor<Scalar>? = nil,
     finalState finalStateGradient: RecurrentState<Scalar>? = nil
   ) -> LayerGradients<Scalar> {
-    let rows = trace.batchSize
-    var pass = BackwardPass(cell: cell, trace: trace)
+    var gradients = LayerGradients<Scalar>()
+    backward(trace, outputs: outputGradient, finalState: finalStateGradient, into: &gradients)
+    return gradients
+  }
+
+  /// Takes gradients back through the sequence, in the memory of earlier gradients.
+  ///
+  /// Allocates nothing where `forward(_:from:mask:layout:into:)` does not.
+  ///
+  /// - Parameters:
+  ///   - trace: What `forward` returned.
+  ///   - outputGradient: dL/d outputs, in the trace's layout; nil for none.
+  ///   - finalStateGradient: dL/d final state; nil for none.
+  ///   - gradients: Receives the gradients of parameters, inputs and initial state.
+  /// - Precondition: The trace is this layer's, the gradients have the shapes of what they are of.
+  public func backward(
+    _ trace: SequenceTrace<Scalar>, outputs outputGradient: Tensor<Scalar>? = nil,
+    finalState finalStateGradient: RecurrentState<Scalar>? = nil,
+    into gradients: inout LayerGradients<Scalar>
+  ) {
+    let parameters = cell.parameters
+    let (rows, out, cellSize) = (trace.batchSize, parameters.outputSize, cell.cellStateSize)
+    var timeMajor: Tensor<Scalar>?
     if let outputGradient {
-      let timeMajor =
-        trace.layout == .timeMajor ? outputGradient : outputGradient.exchangingFirstAxes
+      let given = trace.layout == .timeMajor ? outputGradient : outputGradient.exchangingFirstAxes
       precondition(
-        timeMajor.shape == trace.timeMajorOutputs.shape,
+        given.shape == trace.timeMajorHidden.shape,
         "RecurrentLayer.backward: expected output gradients of shape \(trace.outputs.shape), got \(outputGradient.shape)."
       )
-      pass.outputGradient = timeMajor
+      timeMajor = given
     }
+    if trace.flags != nil { trace.foldPaddedOutputs(&timeMajor) }
+    gradients.initialState.hidden.prepare(rows, out)
+    gradients.initialState.cell.prepare(rows, cellSize)
     if let finalStateGradient {
-      check(finalStateGradient, rows: rows, operation: "backward")
-      pass.stateGradient = finalStateGradient
+      check(finalStateGradient, rows: rows, out: out, cellSize: cellSize, operation: "backward")
+      gradients.initialState.hidden.base.update(
+        from: finalStateGradient.hidden.base, count: rows * out)
+      gradients.initialState.cell.base.update(
+        from: finalStateGradient.cell.base, count: rows * cellSize)
+    } else {
+      gradients.initialState.hidden.base.update(repeating: 0, count: rows * out)
+      gradients.initialState.cell.base.update(repeating: 0, count: rows * cellSize)
     }
-    return pass.run()
+    gradients.layout = trace.layout
+    if let kernel = cell.fusedKernel, KernelLevel.current != .plain {
+      FusedPass(kernel: kernel, parameters: parameters, direction: trace.direction)
+        .backward(trace, outputs: timeMajor, into: &gradients)
+    } else {
+      var pass = BackwardPass(cell: cell, trace: trace)
+      pass.outputGradient = timeMajor
+      pass.stateGradient = gradients.initialState
+      gradients = pass.run()
+    }
+  }
+
+  /// x·W + b for all steps at once: where the plain kernels begin.
+  private func projectInputs(
+    _ parameters: CellParameters<Scalar>, _ trace: inout SequenceTrace<Scalar>
+  ) {
+    let (pairs, width) = (trace.timeStepCount * trace.batchSize, parameters.bias.count)
+    let x = trace.timeMajorInputs
+    trace.gateValues.withUnsafeMutableElements { gates in
+      x.withUnsafeElements { x in
+        cell.inputBias.withUnsafeElements { Scalar._fillRows(gates, $0, pairs, width) }
+        parameters.inputWeights.withUnsafeElements {
+          Scalar._product(
+            gates, width, x, parameters.inputSize, $0, width, pairs, parameters.inputSize, width)
+        }
+      }
+    }
   }
 
   private func runSteps(_ trace: inout SequenceTrace<Scalar>) {
@@ -129,11 +213,15 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  private func check(_ state: RecurrentState<Scalar>, rows: Int, operation: StaticString) {
+  private func check(
+    _ state: RecurrentState<Scalar>, rows: Int, out: Int, cellSize: Int, operation: StaticString
+  ) {
+    func fits(_ tensor: Tensor<Scalar>, _ columns: Int) -> Bool {
+      tensor.rank == 2 && tensor.shape[0] == rows && tensor.shape[1] == columns
+    }
     precondition(
-      state.hidden.shape == [rows, outputSize]
-        && state.cell.shape == [rows, cell.cellStateSize],
-      "RecurrentLayer.\(operation): expected states [\(rows), \(outputSize)] and [\(rows), \(cell.cellStateSize)], got \(state.hidden.shape) and \(state.cell.shape)."
+      fits(state.hidden, out) && fits(state.cell, cellSize),
+      "RecurrentLayer.\(operation): expected states [\(rows), \(out)] and [\(rows), \(cellSize)], got \(state.hidden.shape) and \(state.cell.shape)."
     )
   }
 

@@ -71,12 +71,13 @@ public struct SequenceMask: Sendable, Equatable {
       precondition(
         lengths.count == batchSize && lengths.allSatisfy { (0...timeStepCount).contains($0) },
         "SequenceMask: expected \(batchSize) lengths in 0 ... \(timeStepCount), got \(lengths).")
+      if lengths.allSatisfy({ $0 == timeStepCount }) { return nil }
       return (0..<timeStepCount).flatMap { time in lengths.map { time < $0 ? 1 : 0 } }
     case .steps(let steps, let rows, let active):
       precondition(
         steps == timeStepCount && rows == batchSize,
         "SequenceMask: expected [\(timeStepCount), \(batchSize)] flags, got [\(steps), \(rows)].")
-      return active
+      return active.contains(0) ? active : nil
     }
   }
 }

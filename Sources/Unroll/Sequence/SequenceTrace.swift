@@ -6,24 +6,51 @@
 /// a step is its place in the input, for a layer that runs backward, too.
 public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   /// The layout of the input, and of what is returned here.
-  public let layout: SequenceLayout
+  public internal(set) var layout: SequenceLayout
   /// The state before the first step.
-  public let initialState: RecurrentState<Scalar>
+  public internal(set) var initialState: RecurrentState<Scalar>
   /// The state after the last step that counts.
   public internal(set) var finalState: RecurrentState<Scalar>
 
-  let gateOrder: [Gate]
-  let direction: Direction
-  let mask: SequenceMask
-  let flags: [UInt8]?
+  var gateOrder: [Gate]
+  var direction: Direction
+  var mask: SequenceMask
+  var flags: [UInt8]?
   /// Time-major: x `[T, B, D]`, gates `[T, B, G·H]`, states `[T, B, P]`, `[T, B, C]`, and what
   /// the cell keeps besides.
-  let timeMajorInputs: Tensor<Scalar>
-  var timeMajorOutputs: Tensor<Scalar>
+  var timeMajorInputs: Tensor<Scalar>
+  /// The outputs where steps are inactive; else they are the hidden states.
+  var paddedOutputs: Tensor<Scalar>?
   var gateValues: Tensor<Scalar>
   var auxiliary: Tensor<Scalar>
   var timeMajorHidden: Tensor<Scalar>
   var timeMajorCell: Tensor<Scalar>
+
+  private var memory: PassMemory<Scalar>
+
+  /// A trace of nothing: a place for `RecurrentLayer.forward(_:from:mask:layout:into:)` to fill.
+  public init() {
+    layout = .timeMajor
+    initialState = RecurrentState(hidden: Tensor(shape: [0, 0]))
+    finalState = initialState
+    gateOrder = []
+    direction = .forward
+    mask = .full
+    timeMajorInputs = Tensor(shape: [0, 0, 0])
+    gateValues = Tensor(shape: [0, 0, 0])
+    auxiliary = Tensor(shape: [0, 0, 0])
+    timeMajorHidden = Tensor(shape: [0, 0, 0])
+    timeMajorCell = Tensor(shape: [0, 0, 0])
+    memory = PassMemory()
+  }
+
+  /// The memory of this trace alone: a copy of a trace begins with none.
+  mutating func ownMemory() -> PassMemory<Scalar> {
+    if !isKnownUniquelyReferenced(&memory) { memory = PassMemory() }
+    return memory
+  }
+
+  var timeMajorOutputs: Tensor<Scalar> { paddedOutputs ?? timeMajorHidden }
 
   /// What the layer puts out: the hidden states, and zero (or repeats) at inactive steps.
   public var outputs: Tensor<Scalar> { arranged(timeMajorOutputs) }
@@ -54,6 +81,22 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     layout == .timeMajor ? tensor : tensor.exchangingFirstAxes
   }
 
+  /// Where an inactive step repeated the output before it, its gradient goes to that one.
+  func foldPaddedOutputs(_ gradient: inout Tensor<Scalar>?) {
+    guard mask.paddedOutput == .previous, let flags else { return }
+    let (rows, width) = (batchSize, timeMajorHidden.shape[2])
+    gradient?.withUnsafeMutableElements { gradient in
+      for (position, time) in times.enumerated().reversed() where position > 0 {
+        let (here, before) = (time * rows, times[position - 1] * rows)
+        for row in 0..<rows where flags[here + row] == 0 {
+          for j in 0..<width {
+            gradient[(before + row) * width + j] += gradient[(here + row) * width + j]
+          }
+        }
+      }
+    }
+  }
+
   var timeStepCount: Int { timeMajorInputs.shape[0] }
   var batchSize: Int { timeMajorInputs.shape[1] }
 
@@ -76,7 +119,48 @@ public struct LayerGradients<Scalar: KernelScalar>: Sendable {
   /// Of each parameter.
   public var parameters: CellParameters<Scalar>
   /// Of the inputs, in the layout of the forward call.
-  public var inputs: Tensor<Scalar>
+  public var inputs: Tensor<Scalar> {
+    layout == .timeMajor ? timeMajorInputs : timeMajorInputs.exchangingFirstAxes
+  }
   /// Of the initial state.
   public var initialState: RecurrentState<Scalar>
+
+  var layout: SequenceLayout
+  var timeMajorInputs: Tensor<Scalar>
+  private var memory: PassMemory<Scalar>
+
+  /// Gradients of nothing: a place for `RecurrentLayer.backward(_:outputs:finalState:into:)`.
+  public init() {
+    self.init(
+      parameters: CellParameters(gates: [], inputSize: 0, hiddenSize: 1),
+      inputs: Tensor(shape: [0, 0, 0]), layout: .timeMajor,
+      initialState: RecurrentState(hidden: Tensor(shape: [0, 0])))
+  }
+
+  init(
+    parameters: CellParameters<Scalar>, inputs: Tensor<Scalar>, layout: SequenceLayout,
+    initialState: RecurrentState<Scalar>
+  ) {
+    self.parameters = parameters
+    timeMajorInputs = inputs
+    self.layout = layout
+    self.initialState = initialState
+    memory = PassMemory()
+  }
+
+  /// The memory of these gradients alone.
+  mutating func ownMemory() -> PassMemory<Scalar> {
+    if !isKnownUniquelyReferenced(&memory) { memory = PassMemory() }
+    return memory
+  }
+
+  /// Memory for the gradients of these parameters and inputs, with any numbers in it.
+  mutating func prepare(like other: CellParameters<Scalar>, inputs: Tensor<Scalar>) {
+    if parameters.hasShapes(of: other) {
+      parameters.makeUnique()
+    } else {
+      parameters = other.zeros
+    }
+    timeMajorInputs.prepare(like: inputs.shape)
+  }
 }

@@ -44,6 +44,40 @@ extension Tensor {
   }
 }
 
+extension Tensor {
+  /// The address of the elements, for as long as the tensor is kept alive.
+  var base: UnsafeMutablePointer<Scalar> { storage.base }
+
+  /// Gives the tensor this shape and memory of its own, with any numbers in it.
+  ///
+  /// Memory that is already there, of the same size and not shared, stays: then nothing is
+  /// allocated.
+  mutating func prepare(_ first: Int, _ second: Int) {
+    if shape.count == 2 && shape[0] == first && shape[1] == second
+      && isKnownUniquelyReferenced(&storage)
+    {
+      return
+    }
+    self = Tensor(uninitialized: [first, second])
+  }
+
+  /// The same, for three axes.
+  mutating func prepare(_ first: Int, _ second: Int, _ third: Int) {
+    if shape.count == 3 && shape[0] == first && shape[1] == second && shape[2] == third
+      && isKnownUniquelyReferenced(&storage)
+    {
+      return
+    }
+    self = Tensor(uninitialized: [first, second, third])
+  }
+
+  /// The same, for a shape that exists already.
+  mutating func prepare(like shape: [Int]) {
+    if self.shape == shape && isKnownUniquelyReferenced(&storage) { return }
+    self = Tensor(uninitialized: shape)
+  }
+}
+
 /// A hold on a tensor's memory, for code that walks many tensors at once.
 ///
 /// The pointer is valid as long as the pin lives: wrap its use in `withExtendedLifetime`.

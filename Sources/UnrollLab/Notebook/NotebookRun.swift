@@ -31,7 +31,7 @@ public struct NotebookResult: Sendable, Codable {
 /// The notebook as one function.
 public enum NotebookRun {
   /// The update gate's bias that keeps the GRU's state: exact in float32 from 18 on, in float64
-  /// from 37 on.
+  /// from 38 on.
   public static let keepBias = 40.0
 
   /// Computes every experiment of the notebook on its settings.

@@ -1,4 +1,4 @@
-// Products, sums and copies. Included by kernels_f32.c and kernels_f64.c, which define REAL and
+// Products, sums and copies. Included by float32.c and float64.c, which define REAL and
 // NAME; see unroll_kernels.h for what each function promises.
 
 // One row of the product: out[n] += sum over k of a[k] b[k,:]. Four steps of k share one pass

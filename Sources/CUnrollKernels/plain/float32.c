@@ -7,8 +7,8 @@
 #define REAL float
 #define NAME(function) function##_f32
 
-#include "body_activations.h"
-#include "body_gru.h"
-#include "body_lstm.h"
-#include "body_products.h"
-#include "body_rnn.h"
+#include "activations.h"
+#include "gru.h"
+#include "lstm.h"
+#include "products.h"
+#include "rnn.h"

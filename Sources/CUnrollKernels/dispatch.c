@@ -1,0 +1,79 @@
+// Which level runs: chosen once, by what the machine has and what UNROLL_ISA asks for.
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "levels/level_table.h"
+#include "unroll_layer.h"
+#include "unroll_machine.h"
+
+static _Thread_local int forced_level = -1;
+static _Atomic int chosen_level = -1;
+
+const char *unroll_level_name(int level) {
+  static const char *const names[UNROLL_LEVEL_COUNT] = {"plain", "baseline", "avx2",
+                                                            "avx512"};
+  return level >= 0 && level < UNROLL_LEVEL_COUNT ? names[level] : "";
+}
+
+int unroll_best_level(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    return UNROLL_AVX512;
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return UNROLL_AVX2;
+#endif
+  return UNROLL_BASELINE;
+}
+
+int unroll_level(void) {
+  if (forced_level >= 0) return forced_level;
+  int level = atomic_load_explicit(&chosen_level, memory_order_relaxed);
+  if (level < 0) {
+    const char *asked = getenv("UNROLL_ISA");
+    const int best = unroll_best_level();
+    level = best;
+    for (int i = 0; asked && i <= best; ++i) {
+      if (strcmp(asked, unroll_level_name(i)) == 0) level = i;
+    }
+    atomic_store(&chosen_level, level);
+  }
+  return level;
+}
+
+void unroll_force_level(int level) {
+  forced_level = level <= unroll_best_level() ? level : unroll_best_level();
+}
+
+static const unroll_table *table(int is_double) {
+#if defined(__x86_64__)
+  switch (unroll_level()) {
+    case UNROLL_AVX512: return &unroll_tables_avx512[is_double];
+    case UNROLL_AVX2: return &unroll_tables_avx2[is_double];
+  }
+#endif
+  return &unroll_tables_baseline[is_double];
+}
+
+ptrdiff_t unroll_packed_count(const unroll_layer *layer, int is_double) {
+  return table(is_double)->packed_count(layer);
+}
+ptrdiff_t unroll_forward_scratch_count(const unroll_layer *layer, int is_double) {
+  return table(is_double)->forward_scratch(layer);
+}
+ptrdiff_t unroll_backward_scratch_count(const unroll_layer *layer, int is_double) {
+  return table(is_double)->backward_scratch(layer);
+}
+void unroll_layer_pack_f32(const unroll_layer *layer) { table(0)->pack(layer); }
+void unroll_layer_pack_f64(const unroll_layer *layer) { table(1)->pack(layer); }
+void unroll_layer_forward_f32(const unroll_layer *layer) { table(0)->forward(layer); }
+void unroll_layer_forward_f64(const unroll_layer *layer) { table(1)->forward(layer); }
+void unroll_layer_backward_f32(const unroll_layer *layer, const unroll_layer_gradients *g) {
+  table(0)->backward(layer, g);
+}
+void unroll_layer_backward_f64(const unroll_layer *layer, const unroll_layer_gradients *g) {
+  table(1)->backward(layer, g);
+}

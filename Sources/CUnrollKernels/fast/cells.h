@@ -1,0 +1,172 @@
+// The cells between their products, for a row of `size` units; the equations stand beside the
+// plain twins, in plain/rnn.h, gru.h and lstm.h. Here the functions are tanh and sigmoid (the
+// basic cell may have relu), nothing is clipped, and nothing is projected.
+
+#define LOAD(row) NAME(load_part)((row) + j, n)
+#define STORE(row, value) NAME(store_part)((row) + j, value, n)
+
+static void NAME(rnn_forward)(REAL *gates, REAL *hidden, ptrdiff_t size, int relu) {
+  if (relu) {
+    FOR_VECTORS(size, {
+      const VECTOR a = LOAD(gates);
+      const VECTOR h = a < 0 ? NAME(splat)(0) : a;
+      STORE(gates, h);
+      STORE(hidden, h);
+    })
+  } else {
+    FOR_VECTORS(size, {
+      const VECTOR h = NAME(tanh)(LOAD(gates));
+      STORE(gates, h);
+      STORE(hidden, h);
+    })
+  }
+}
+
+static void NAME(rnn_backward)(REAL *gate_gradient, const REAL *hidden_gradient,
+                               const REAL *gates, ptrdiff_t size, int relu) {
+  FOR_VECTORS(size, {
+    const VECTOR h = LOAD(gates);
+    const VECTOR slope = relu ? (h > 0 ? NAME(splat)(1) : NAME(splat)(0)) : 1 - h * h;
+    STORE(gate_gradient, LOAD(hidden_gradient) * slope);
+  })
+}
+
+// [r | z | n]; `scaled` = r * h.
+static void NAME(gru_before_gates)(REAL *gates, REAL *scaled, const REAL *previous,
+                                   ptrdiff_t size) {
+  FOR_VECTORS(size, {
+    const VECTOR r = NAME(sigmoid)(LOAD(gates));
+    const VECTOR z = NAME(sigmoid)(LOAD(gates + size));
+    STORE(gates, r);
+    STORE(gates + size, z);
+    STORE(scaled, r * LOAD(previous));
+  })
+}
+
+static void NAME(gru_before_output)(REAL *gates, REAL *hidden, const REAL *previous,
+                                    ptrdiff_t size) {
+  FOR_VECTORS(size, {
+    const VECTOR z = LOAD(gates + size);
+    const VECTOR c = NAME(tanh)(LOAD(gates + 2 * size));
+    STORE(gates + 2 * size, c);
+    STORE(hidden, MULTIPLY_ADD(z, LOAD(previous), (1 - z) * c));
+  })
+}
+
+// `product` = h Un + cn.
+static void NAME(gru_after_forward)(REAL *gates, const REAL *product, REAL *hidden,
+                                    const REAL *previous, ptrdiff_t size) {
+  FOR_VECTORS(size, {
+    const VECTOR r = NAME(sigmoid)(LOAD(gates));
+    const VECTOR z = NAME(sigmoid)(LOAD(gates + size));
+    const VECTOR c = NAME(tanh)(MULTIPLY_ADD(r, LOAD(product), LOAD(gates + 2 * size)));
+    STORE(gates, r);
+    STORE(gates + size, z);
+    STORE(gates + 2 * size, c);
+    STORE(hidden, MULTIPLY_ADD(z, LOAD(previous), (1 - z) * c));
+  })
+}
+
+// The gradients of z and n, and z's way to the previous state, in place of dh'.
+INLINE void NAME(gru_backward_units)(REAL *gate_gradient, REAL *hidden_gradient,
+                                     const REAL *gates, const REAL *previous, ptrdiff_t size,
+                                     ptrdiff_t j, ptrdiff_t n) {
+  const VECTOR dh = LOAD(hidden_gradient);
+  const VECTOR z = LOAD(gates + size);
+  const VECTOR c = LOAD(gates + 2 * size);
+  STORE(gate_gradient + size, dh * (LOAD(previous) - c) * (z * (1 - z)));
+  STORE(gate_gradient + 2 * size, dh * (1 - z) * (1 - c * c));
+  STORE(hidden_gradient, dh * z);
+}
+
+static void NAME(gru_before_backward)(REAL *gate_gradient, REAL *hidden_gradient,
+                                      const REAL *gates, const REAL *previous, ptrdiff_t size) {
+  FOR_VECTORS(size, {
+    NAME(gru_backward_units)(gate_gradient, hidden_gradient, gates, previous, size, j, n);
+  })
+}
+
+// `scaled_gradient` = d(r * h) = dn Un^T.
+static void NAME(gru_before_reset)(REAL *gate_gradient, REAL *hidden_gradient,
+                                   const REAL *scaled_gradient, const REAL *gates,
+                                   const REAL *previous, ptrdiff_t size) {
+  FOR_VECTORS(size, {
+    const VECTOR r = LOAD(gates);
+    const VECTOR dq = LOAD(scaled_gradient);
+    STORE(gate_gradient, dq * LOAD(previous) * (r * (1 - r)));
+    STORE(hidden_gradient, MULTIPLY_ADD(dq, r, LOAD(hidden_gradient)));
+  })
+}
+
+// `product_gradient` = d(h Un + cn) = dn r.
+static void NAME(gru_after_backward)(REAL *gate_gradient, REAL *product_gradient,
+                                     REAL *hidden_gradient, const REAL *gates,
+                                     const REAL *product, const REAL *previous, ptrdiff_t size) {
+  FOR_VECTORS(size, {
+    NAME(gru_backward_units)(gate_gradient, hidden_gradient, gates, previous, size, j, n);
+    const VECTOR r = LOAD(gates);
+    const VECTOR dn = LOAD(gate_gradient + 2 * size);
+    STORE(gate_gradient, dn * LOAD(product) * (r * (1 - r)));
+    STORE(product_gradient, dn * r);
+  })
+}
+
+// [i | f | g | o]; peepholes p of i, f and o, or null.
+static void NAME(lstm_forward)(REAL *gates, REAL *cell, REAL *hidden, const REAL *previous,
+                               const REAL *peepholes, ptrdiff_t size, REAL forget_offset) {
+  FOR_VECTORS(size, {
+    const VECTOR before = LOAD(previous);
+    VECTOR ai = LOAD(gates);
+    VECTOR af = LOAD(gates + size) + forget_offset;
+    VECTOR ao = LOAD(gates + 3 * size);
+    if (peepholes) {
+      ai = MULTIPLY_ADD(LOAD(peepholes), before, ai);
+      af = MULTIPLY_ADD(LOAD(peepholes + size), before, af);
+    }
+    const VECTOR i = NAME(sigmoid)(ai);
+    const VECTOR f = NAME(sigmoid)(af);
+    const VECTOR g = NAME(tanh)(LOAD(gates + 2 * size));
+    const VECTOR c = MULTIPLY_ADD(f, before, i * g);
+    if (peepholes) ao = MULTIPLY_ADD(LOAD(peepholes + 2 * size), c, ao);
+    const VECTOR o = NAME(sigmoid)(ao);
+    STORE(gates, i);
+    STORE(gates + size, f);
+    STORE(gates + 2 * size, g);
+    STORE(gates + 3 * size, o);
+    STORE(cell, c);
+    STORE(hidden, o * NAME(tanh)(c));
+  })
+}
+
+// On entry `cell_gradient` is dc', on exit dc.
+static void NAME(lstm_backward)(REAL *gate_gradient, REAL *cell_gradient,
+                                const REAL *hidden_gradient, const REAL *gates,
+                                const REAL *cell, const REAL *previous, const REAL *peepholes,
+                                ptrdiff_t size) {
+  FOR_VECTORS(size, {
+    const VECTOR i = LOAD(gates);
+    const VECTOR f = LOAD(gates + size);
+    const VECTOR g = LOAD(gates + 2 * size);
+    const VECTOR o = LOAD(gates + 3 * size);
+    const VECTOR u = NAME(tanh)(LOAD(cell));
+    const VECTOR dm = LOAD(hidden_gradient);
+    const VECTOR dout = dm * u * (o * (1 - o));
+    VECTOR dc = MULTIPLY_ADD(dm * o, 1 - u * u, LOAD(cell_gradient));
+    if (peepholes) dc = MULTIPLY_ADD(dout, LOAD(peepholes + 2 * size), dc);
+    const VECTOR di = dc * g * (i * (1 - i));
+    const VECTOR df = dc * LOAD(previous) * (f * (1 - f));
+    STORE(gate_gradient, di);
+    STORE(gate_gradient + size, df);
+    STORE(gate_gradient + 2 * size, dc * i * (1 - g * g));
+    STORE(gate_gradient + 3 * size, dout);
+    VECTOR before = dc * f;
+    if (peepholes) {
+      before = MULTIPLY_ADD(di, LOAD(peepholes), before);
+      before = MULTIPLY_ADD(df, LOAD(peepholes + size), before);
+    }
+    STORE(cell_gradient, before);
+  })
+}
+
+#undef LOAD
+#undef STORE

@@ -1,0 +1,199 @@
+// A layer's pass, cut into pieces for the pool. How it is cut changes no bit: rows are
+// independent, columns of a gradient are, and the narrow blocks' sums are added in order.
+
+typedef struct {
+  const unroll_layer *layer;
+  const unroll_layer_gradients *gradients;
+  ptrdiff_t parts;  ///< of the rows
+  ptrdiff_t room;   ///< of each part, in numbers
+  ptrdiff_t recurrent_parts, input_parts, row_parts;  ///< of the second phase, in this order
+} NAME(pass);
+
+// Below this many multiply-adds a second thread costs more than it saves.
+#define LEAST_WORK 60000
+
+static ptrdiff_t NAME(threads_for)(const unroll_layer *l, ptrdiff_t most) {
+  const double work = (double)l->steps * (double)l->batch * NAME(gate_count)(l) *
+                      (double)l->hidden * (double)(l->input + l->hidden + 20);
+  const ptrdiff_t threads = unroll_thread_count();
+  if (work < LEAST_WORK || threads < 2) return 1;
+  return most < 1 ? 1 : most < threads ? most : threads;
+}
+
+INLINE ptrdiff_t NAME(block_count)(const unroll_layer *l) {
+  return (l->batch + WIDTH - 1) / WIDTH;
+}
+
+// Rows are not cut so thin that a tile is mostly empty.
+static ptrdiff_t NAME(part_count)(const unroll_layer *l) {
+  if (NAME(is_narrow)(l)) return NAME(threads_for)(l, NAME(block_count)(l));
+  return NAME(threads_for)(l, (l->batch + 1) / 2);
+}
+
+// Each part's room begins on a cache line of its own.
+INLINE ptrdiff_t NAME(lined)(ptrdiff_t count) {
+  const ptrdiff_t line = 64 / (ptrdiff_t)sizeof(REAL);
+  return (count + line - 1) / line * line;
+}
+
+static ptrdiff_t NAME(forward_part_room)(const unroll_layer *l, ptrdiff_t parts) {
+  if (NAME(is_narrow)(l)) return NAME(lined)(NAME(narrow_forward_room)(l));
+  // The largest part; a chunk is longest for the smallest.
+  const ptrdiff_t most = (l->batch + parts - 1) / parts, least = l->batch / parts;
+  const ptrdiff_t a = NAME(forward_room)(l, most), b = NAME(forward_room)(l, least);
+  return NAME(lined)(a > b ? a : b);
+}
+
+ptrdiff_t NAME(forward_scratch)(const unroll_layer *l) {
+  const ptrdiff_t parts = NAME(part_count)(l);
+  return parts * NAME(forward_part_room)(l, parts);
+}
+
+static void NAME(forward_part)(void *context, ptrdiff_t part) {
+  const NAME(pass) *pass = context;
+  const unroll_layer *l = pass->layer;
+  REAL *room = (REAL *)l->scratch + part * pass->room;
+  const unroll_float_mode mode = unroll_flush_subnormals();
+  if (NAME(is_narrow)(l)) {
+    const ptrdiff_t blocks = NAME(block_count)(l);
+    for (ptrdiff_t block = blocks * part / pass->parts;
+         block < blocks * (part + 1) / pass->parts; ++block) {
+      const ptrdiff_t first = block * WIDTH, left = l->batch - first;
+      NAME(narrow_forward)(l, first, left < WIDTH ? left : WIDTH, room);
+    }
+  } else {
+    const ptrdiff_t first = l->batch * part / pass->parts;
+    NAME(forward_rows)(l, first, l->batch * (part + 1) / pass->parts - first, room);
+  }
+  unroll_restore_float_mode(mode);
+}
+
+void NAME(forward)(const unroll_layer *l) {
+  if (!NAME(is_narrow)(l) && !l->is_packed) NAME(pack_forward)(l);
+  NAME(pass) pass = {.layer = l, .parts = NAME(part_count)(l)};
+  pass.room = NAME(forward_part_room)(l, pass.parts);
+  unroll_parallel(pass.parts, NAME(forward_part), &pass);
+}
+
+static ptrdiff_t NAME(transposed_room)(const unroll_layer *l) {
+  const ptrdiff_t k = l->input > l->hidden ? l->input : l->hidden;
+  return NAME(lined)(BLOCK_ROWS * (PANEL_COLUMNS + k + TILE_ROWS));
+}
+
+// The second phase's pieces: columns of dU, columns of dW, rows of dx.
+static void NAME(plan)(NAME(pass) *pass) {
+  const unroll_layer *l = pass->layer;
+  const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
+  const ptrdiff_t panels = (width + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
+  const ptrdiff_t share = pass->parts < 2 ? 1 : 2 * pass->parts;
+  const ptrdiff_t parts = panels < share ? panels : share;
+  pass->recurrent_parts = NAME(is_gru)(l) ? (parts < 3 ? 3 : parts) : parts;
+  pass->input_parts = parts;
+  const ptrdiff_t pairs = l->steps * l->batch;
+  pass->row_parts = pass->gradients->inputs ? (share < pairs / 24 ? share : pairs / 24) : 0;
+  if (pass->gradients->inputs && pass->row_parts < 1) pass->row_parts = 1;
+}
+
+ptrdiff_t NAME(backward_scratch)(const unroll_layer *l) {
+  if (NAME(is_narrow)(l)) {
+    return NAME(part_count)(l) * NAME(lined)(NAME(narrow_backward_room)(l)) +
+           NAME(block_count)(l) * NAME(lined)(NAME(narrow_sums)(l));
+  }
+  const ptrdiff_t parts = NAME(part_count)(l);
+  const ptrdiff_t rows = (l->batch + parts - 1) / parts;
+  const ptrdiff_t first = parts * NAME(lined)(rows * l->hidden);
+  const ptrdiff_t second = unroll_thread_count() * NAME(transposed_room)(l);
+  return first > second ? first : second;
+}
+
+static void NAME(backward_part)(void *context, ptrdiff_t part) {
+  const NAME(pass) *pass = context;
+  const unroll_layer *l = pass->layer;
+  const unroll_layer_gradients *g = pass->gradients;
+  const unroll_float_mode mode = unroll_flush_subnormals();
+  REAL *room = (REAL *)g->scratch + part * pass->room;
+  if (NAME(is_narrow)(l)) {
+    REAL *sums = (REAL *)g->scratch + pass->parts * pass->room;
+    const ptrdiff_t blocks = NAME(block_count)(l);
+    for (ptrdiff_t block = blocks * part / pass->parts;
+         block < blocks * (part + 1) / pass->parts; ++block) {
+      const ptrdiff_t first = block * WIDTH, left = l->batch - first;
+      NAME(narrow_backward)(l, g, first, left < WIDTH ? left : WIDTH,
+                            sums + block * NAME(lined)(NAME(narrow_sums)(l)), room);
+    }
+  } else {
+    const ptrdiff_t first = l->batch * part / pass->parts;
+    NAME(backward_rows)(l, g, first, l->batch * (part + 1) / pass->parts - first, room);
+  }
+  unroll_restore_float_mode(mode);
+}
+
+// Columns `part` of `parts` between two columns, in whole panels from the first.
+INLINE ptrdiff_t NAME(cut)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t part, ptrdiff_t parts) {
+  const ptrdiff_t panels = (last - first + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
+  const ptrdiff_t column = first + panels * part / parts * PANEL_COLUMNS;
+  return column < last ? column : last;
+}
+
+static void NAME(gradient_part)(void *context, ptrdiff_t part) {
+  const NAME(pass) *pass = context;
+  const unroll_layer *l = pass->layer;
+  const unroll_layer_gradients *g = pass->gradients;
+  const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
+  const unroll_float_mode mode = unroll_flush_subnormals();
+  REAL *room = (REAL *)g->scratch + unroll_worker_index() * NAME(transposed_room)(l);
+  if (part < pass->recurrent_parts) {
+    // Of a GRU's parts, a third at least is the candidate's.
+    const ptrdiff_t border = NAME(first_columns)(l);
+    const ptrdiff_t candidate = border < width ? (pass->recurrent_parts + 2) / 3 : 0;
+    const ptrdiff_t others = pass->recurrent_parts - candidate;
+    if (part < others) {
+      NAME(recurrent_weight_gradient)(l, g, NAME(cut)(0, border, part, others),
+                                      NAME(cut)(0, border, part + 1, others), room);
+    } else {
+      part -= others;
+      NAME(recurrent_weight_gradient)(l, g, NAME(cut)(border, width, part, candidate),
+                                      NAME(cut)(border, width, part + 1, candidate), room);
+    }
+  } else if (part < pass->recurrent_parts + pass->input_parts) {
+    part -= pass->recurrent_parts;
+    NAME(input_weight_gradient)(l, g, NAME(cut)(0, width, part, pass->input_parts),
+                                NAME(cut)(0, width, part + 1, pass->input_parts), room);
+  } else {
+    part -= pass->recurrent_parts + pass->input_parts;
+    const ptrdiff_t pairs = l->steps * l->batch, first = pairs * part / pass->row_parts;
+    NAME(input_gradient)(l, g, first, pairs * (part + 1) / pass->row_parts - first);
+  }
+  unroll_restore_float_mode(mode);
+}
+
+void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, d = l->input;
+  NAME(pass) pass = {.layer = l, .gradients = g, .parts = NAME(part_count)(l)};
+  NAME(set)(g->input_weights, 0, d * width);
+  NAME(set)(g->recurrent_weights, 0, h * width);
+  NAME(set)(g->bias, 0, width);
+  if (g->candidate_bias) NAME(set)(g->candidate_bias, 0, h);
+  if (g->peepholes) NAME(set)(g->peepholes, 0, 3 * h);
+  if (l->steps == 0 || l->batch == 0) return;
+  if (NAME(is_narrow)(l)) {
+    pass.room = NAME(lined)(NAME(narrow_backward_room)(l));
+    unroll_parallel(pass.parts, NAME(backward_part), &pass);
+    const REAL *sums = (REAL *)g->scratch + pass.parts * pass.room;
+    for (ptrdiff_t block = 0; block < NAME(block_count)(l); ++block) {
+      NAME(add)(g->input_weights, sums, d * width);
+      NAME(add)(g->recurrent_weights, sums + d * width, h * width);
+      NAME(add)(g->bias, sums + (d + h) * width, width);
+      if (g->candidate_bias) NAME(add)(g->candidate_bias, sums + (d + h + 1) * width, h);
+      sums += NAME(lined)(NAME(narrow_sums)(l));
+    }
+    return;
+  }
+  NAME(pack_backward)(l, g);
+  pass.room = NAME(lined)((l->batch + pass.parts - 1) / pass.parts * h);
+  unroll_parallel(pass.parts, NAME(backward_part), &pass);
+  if (g->peepholes) NAME(peephole_gradient)(l, g);
+  NAME(plan)(&pass);
+  unroll_parallel(pass.recurrent_parts + pass.input_parts + pass.row_parts, NAME(gradient_part),
+                  &pass);
+}

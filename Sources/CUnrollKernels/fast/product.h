@@ -1,0 +1,202 @@
+// Dense products with packed matrices.
+//
+// A matrix b[k,n] is packed into panels of TILE_VECTORS vectors of columns (the last one as many
+// as are left, padded with 0): a panel holds its k rows one after the other. A tile of up to
+// TILE_ROWS rows of the output stays in registers while k passes by. Every number of the output
+// is one chain of multiply-adds over k in order, in every tile alike: a row's bits depend on that
+// row alone.
+
+#define PANEL_COLUMNS (TILE_VECTORS * WIDTH)
+// A panel's part that is passed over at once fits the second-level cache beside its users.
+#define PANEL_DEPTH 1024
+// Rows of one pass of a transposed product.
+#define BLOCK_ROWS 256
+
+// Packs b, whose element (p, j) stands at b[p * k_stride + j * n_stride].
+void NAME(pack)(REAL *restrict packed, const REAL *restrict b, ptrdiff_t k_stride,
+                ptrdiff_t n_stride, ptrdiff_t k, ptrdiff_t n) {
+  for (ptrdiff_t first = 0; first < n; first += PANEL_COLUMNS) {
+    const ptrdiff_t columns = n - first < PANEL_COLUMNS ? n - first : PANEL_COLUMNS;
+    const ptrdiff_t width = (columns + WIDTH - 1) / WIDTH * WIDTH;
+    const REAL *from = b + first * n_stride;
+    if (n_stride == 1) {
+      for (ptrdiff_t p = 0; p < k; ++p) {
+        FOR_VECTORS(columns, {
+          NAME(store)(packed + p * width + j, NAME(load_part)(from + p * k_stride + j, n));
+        })
+      }
+    } else {
+      // Along k the source is dense: squares keep both sides in the cache.
+      for (ptrdiff_t square = 0; square < k; square += WIDTH) {
+        const ptrdiff_t last = square + WIDTH < k ? square + WIDTH : k;
+        for (ptrdiff_t j = 0; j < width; ++j) {
+          for (ptrdiff_t p = square; p < last; ++p) {
+            packed[p * width + j] = j < columns ? from[p * k_stride + j * n_stride] : 0;
+          }
+        }
+      }
+    }
+    packed += k * width;
+  }
+}
+
+// Where a tile begins: from what stands in the output, or from a row (zero if null).
+enum { NAME(FROM_OUTPUT), NAME(FROM_ROW) };
+
+// out[rows, vectors] = start + a b. Element (r, p) of a stands at a[r * row_stride + p * k_stride].
+INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_stride,
+                       ptrdiff_t k_stride, const REAL *b, ptrdiff_t k, ptrdiff_t columns,
+                       const REAL *start, int from, const int rows, const int vectors) {
+  VECTOR sums[TILE_ROWS][TILE_VECTORS];
+  const ptrdiff_t last = columns - (vectors - 1) * WIDTH;
+  for (int v = 0; v < vectors; ++v) {
+    const ptrdiff_t n = v < vectors - 1 ? WIDTH : last;
+    if (from == NAME(FROM_OUTPUT)) {
+      for (int r = 0; r < rows; ++r) {
+        sums[r][v] = NAME(load_part)(out + r * ldout + v * WIDTH, n);
+      }
+    } else {
+      const VECTOR value = start ? NAME(load_part)(start + v * WIDTH, n) : NAME(splat)(0);
+      for (int r = 0; r < rows; ++r) sums[r][v] = value;
+    }
+  }
+  for (ptrdiff_t p = 0; p < k; ++p) {
+    VECTOR column[TILE_VECTORS];
+    for (int v = 0; v < vectors; ++v) column[v] = NAME(load)(b + v * WIDTH);
+    b += vectors * WIDTH;
+    for (int r = 0; r < rows; ++r) {
+      const VECTOR factor = NAME(splat)(a[r * row_stride + p * k_stride]);
+      for (int v = 0; v < vectors; ++v) {
+        sums[r][v] = MULTIPLY_ADD(factor, column[v], sums[r][v]);
+      }
+    }
+  }
+  for (int v = 0; v < vectors; ++v) {
+    const ptrdiff_t n = v < vectors - 1 ? WIDTH : last;
+    for (int r = 0; r < rows; ++r) {
+      NAME(store_part)(out + r * ldout + v * WIDTH, sums[r][v], n);
+    }
+  }
+}
+
+// One function for each number of rows, with the loops over rows and vectors unrolled.
+#define TILE_FUNCTION(ROWS, VECTORS)                                                            \
+  static void NAME(tile_##ROWS##_##VECTORS)(                                                    \
+      REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_stride, ptrdiff_t k_stride,      \
+      const REAL *b, ptrdiff_t k, ptrdiff_t columns, const REAL *start, int from) {             \
+    if (k_stride == 1) {                                                                        \
+      NAME(tile)(out, ldout, a, row_stride, 1, b, k, columns, start, from, ROWS, VECTORS);      \
+    } else if (row_stride == 1 && k_stride == TILE_ROWS) {                                      \
+      NAME(tile)(out, ldout, a, 1, TILE_ROWS, b, k, columns, start, from, ROWS, VECTORS);       \
+    } else {                                                                                    \
+      NAME(tile)(out, ldout, a, row_stride, k_stride, b, k, columns, start, from, ROWS, VECTORS); \
+    }                                                                                           \
+  }
+typedef void (*NAME(tile_function))(REAL *, ptrdiff_t, const REAL *, ptrdiff_t, ptrdiff_t,
+                                    const REAL *, ptrdiff_t, ptrdiff_t, const REAL *, int);
+#define TILE_FUNCTIONS(VECTORS)                                                            \
+  TILE_FUNCTION(1, VECTORS) TILE_FUNCTION(2, VECTORS) TILE_FUNCTION(3, VECTORS)            \
+  TILE_FUNCTION(4, VECTORS) TILE_FUNCTION(5, VECTORS) TILE_FUNCTION(6, VECTORS)
+#define TILE_NAMES(VECTORS)                                                                \
+  {NAME(tile_1_##VECTORS), NAME(tile_2_##VECTORS), NAME(tile_3_##VECTORS),                 \
+   NAME(tile_4_##VECTORS), NAME(tile_5_##VECTORS), NAME(tile_6_##VECTORS)}
+#if TILE_ROWS != 6
+#error "the tables below are for tiles of six rows"
+#endif
+
+TILE_FUNCTIONS(1)
+TILE_FUNCTIONS(2)
+#if TILE_VECTORS == 4
+TILE_FUNCTIONS(3)
+TILE_FUNCTIONS(4)
+static const NAME(tile_function) NAME(tiles)[TILE_VECTORS][TILE_ROWS] = {
+    TILE_NAMES(1), TILE_NAMES(2), TILE_NAMES(3), TILE_NAMES(4)};
+#else
+static const NAME(tile_function) NAME(tiles)[TILE_VECTORS][TILE_ROWS] = {TILE_NAMES(1),
+                                                                         TILE_NAMES(2)};
+#endif
+
+// Rows that come in `groups` of `rows`, out_group and a_group numbers apart: the same sequences
+// at several time steps.
+typedef struct {
+  ptrdiff_t groups, rows, out_group, a_group;
+} NAME(row_groups);
+
+// out = start + a b for all rows; b is packed, [k,n].
+static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
+                          const REAL *packed, ptrdiff_t k, ptrdiff_t n, NAME(row_groups) rows,
+                          const REAL *start, int from) {
+  const ptrdiff_t tile_count = (rows.rows + TILE_ROWS - 1) / TILE_ROWS;
+  for (ptrdiff_t first = 0; first < n; first += PANEL_COLUMNS) {
+    const ptrdiff_t columns = n - first < PANEL_COLUMNS ? n - first : PANEL_COLUMNS;
+    const ptrdiff_t vectors = (columns + WIDTH - 1) / WIDTH;
+    const NAME(tile_function) *tiles = NAME(tiles)[vectors - 1];
+    ptrdiff_t depth = 0;
+    do {
+      const ptrdiff_t count = k - depth < PANEL_DEPTH ? k - depth : PANEL_DEPTH;
+      for (ptrdiff_t group = 0; group < rows.groups; ++group) {
+        REAL *out_rows = out + group * rows.out_group + first;
+        const REAL *a_rows = a + group * rows.a_group + depth;
+        for (ptrdiff_t i = 0; i < tile_count; ++i) {
+          const ptrdiff_t row = rows.rows * i / tile_count;
+          const ptrdiff_t next = rows.rows * (i + 1) / tile_count;
+          tiles[next - row - 1](out_rows + row * ldout, ldout, a_rows + row * lda, lda, 1,
+                                packed + depth * vectors * WIDTH, count, columns,
+                                start ? start + first : start,
+                                depth > 0 ? NAME(FROM_OUTPUT) : from);
+        }
+      }
+      depth += count;
+    } while (depth < k);
+    packed += k * vectors * WIDTH;
+  }
+}
+
+INLINE NAME(row_groups) NAME(one_group)(ptrdiff_t rows) {
+  return (NAME(row_groups)){1, rows, 0, 0};
+}
+
+// out[k, first ..< last] += a[m,k]^T b[m, first ..< last], summed over m in order; `sums` (if not
+// null) += b's column sums, of those columns. `room` holds BLOCK_ROWS * (PANEL_COLUMNS + k +
+// TILE_ROWS) numbers.
+static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
+                                     const REAL *b, ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t k,
+                                     ptrdiff_t first, ptrdiff_t last, REAL *sums, REAL *room) {
+  REAL *panel = room, *strips = room + BLOCK_ROWS * PANEL_COLUMNS;
+  // Copying a pays where many panels read it.
+  const int copies = last - first >= 3 * PANEL_COLUMNS;
+  for (ptrdiff_t block = 0; block < m; block += BLOCK_ROWS) {
+    const ptrdiff_t count = m - block < BLOCK_ROWS ? m - block : BLOCK_ROWS;
+    if (copies) {
+      for (ptrdiff_t strip = 0; strip < k; strip += TILE_ROWS) {
+        const ptrdiff_t width = k - strip < TILE_ROWS ? k - strip : TILE_ROWS;
+        REAL *to = strips + strip * BLOCK_ROWS;
+        for (ptrdiff_t r = 0; r < count; ++r) {
+          const REAL *from = a + (block + r) * lda + strip;
+          for (ptrdiff_t i = 0; i < width; ++i) to[r * TILE_ROWS + i] = from[i];
+        }
+      }
+    }
+    for (ptrdiff_t column = first; column < last; column += PANEL_COLUMNS) {
+      const ptrdiff_t columns = last - column < PANEL_COLUMNS ? last - column : PANEL_COLUMNS;
+      const ptrdiff_t vectors = (columns + WIDTH - 1) / WIDTH;
+      const NAME(tile_function) *tiles = NAME(tiles)[vectors - 1];
+      FOR_VECTORS(columns, {
+        VECTOR sum = sums ? NAME(load_part)(sums + column + j, n) : NAME(splat)(0);
+        const REAL *from = b + block * ldb + column + j;
+        for (ptrdiff_t r = 0; r < count; ++r) {
+          const VECTOR value = NAME(load_part)(from + r * ldb, n);
+          NAME(store)(panel + r * vectors * WIDTH + j, value);
+          sum += value;
+        }
+        if (sums) NAME(store_part)(sums + column + j, sum, n);
+      })
+      for (ptrdiff_t strip = 0; strip < k; strip += TILE_ROWS) {
+        const ptrdiff_t width = k - strip < TILE_ROWS ? k - strip : TILE_ROWS;
+        const REAL *rows = copies ? strips + strip * BLOCK_ROWS : a + block * lda + strip;
+        tiles[width - 1](out + strip * ldout + column, ldout, rows, 1, copies ? TILE_ROWS : lda,
+                         panel, count, columns, 0, NAME(FROM_OUTPUT));
+      }
+    }
+  }
+}

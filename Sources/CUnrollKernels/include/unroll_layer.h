@@ -1,0 +1,68 @@
+// One layer's pass over a whole sequence, by the instruction set that this machine has, on the
+// threads that the process may use. The same bits for any number of threads, and for a sequence
+// whatever else is in the batch.
+//
+// Arrays are dense, row-major and of one element type: the functions ending in f32 read them as
+// float, those in f64 as double. T steps, B sequences, D inputs, H units, G gates.
+
+#ifndef UNROLL_LAYER_H
+#define UNROLL_LAYER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { UNROLL_RNN = 0, UNROLL_GRU_BEFORE = 1, UNROLL_GRU_AFTER = 2, UNROLL_LSTM = 3 };
+
+/// A layer, its input, and where its states go.
+typedef struct {
+  int32_t cell;      ///< UNROLL_RNN ...; gates in the order n, or r z n, or i f g o
+  int32_t relu;      ///< the basic cell's function: relu instead of tanh
+  int32_t reversed;  ///< from the last step to the first
+  int32_t is_packed; ///< `packed` holds the weights already
+  ptrdiff_t steps, batch, input, hidden;  ///< T, B, D, H
+  double forget_offset;           ///< added to the LSTM's forget gate
+  const void *input_weights;      ///< [D, G H]
+  const void *recurrent_weights;  ///< [H, G H]
+  const void *bias;               ///< [G H], second biases of r and z included
+  const void *candidate_bias;     ///< [H] or null: what the GRU's reset gate scales, too
+  const void *peepholes;          ///< [3, H] of i, f, o, or null
+  void *packed;                   ///< unroll_packed_count numbers
+  const void *inputs;             ///< [T, B, D]
+  const void *initial_hidden;     ///< [B, H]
+  const void *initial_cell;       ///< [B, H], LSTM
+  const uint8_t *active;          ///< [T, B] bytes, or null: all
+  void *gates;                    ///< [T, B, G H], or null: no tape is kept
+  void *auxiliary;                ///< [T, B, H], GRU with tape: r h, or h Un + cn
+  void *hidden_states;            ///< [T, B, H]
+  void *cell_states;              ///< [T, B, H], LSTM with tape
+  void *final_cell;               ///< [B, H], LSTM without tape
+  void *scratch;                  ///< unroll_forward_scratch_count numbers
+} unroll_layer;
+
+/// The gradients of a pass. All but `output_gradient` are written; the two state gradients hold
+/// the final state's on entry and the initial state's on exit.
+typedef struct {
+  const void *output_gradient;  ///< [T, B, H] or null
+  void *hidden_gradient;        ///< [B, H]
+  void *cell_gradient;          ///< [B, H], LSTM
+  void *gate_gradients;         ///< [T, B, G H]
+  void *product_gradients;      ///< [T, B, H], GRU with the reset gate after the product
+  void *input_weights, *recurrent_weights, *bias, *candidate_bias, *peepholes;
+  void *inputs;                 ///< [T, B, D] or null: not wanted
+  void *packed;                 ///< unroll_packed_count numbers
+  void *scratch;                ///< unroll_backward_scratch_count numbers
+} unroll_layer_gradients;
+
+/// The numbers of memory that a pass needs; they depend on the sizes and the level.
+ptrdiff_t unroll_packed_count(const unroll_layer *layer, int is_double);
+ptrdiff_t unroll_forward_scratch_count(const unroll_layer *layer, int is_double);
+ptrdiff_t unroll_backward_scratch_count(const unroll_layer *layer, int is_double);
+
+void unroll_layer_pack_f32(const unroll_layer *layer);
+void unroll_layer_pack_f64(const unroll_layer *layer);
+void unroll_layer_forward_f32(const unroll_layer *layer);
+void unroll_layer_forward_f64(const unroll_layer *layer);
+void unroll_layer_backward_f32(const unroll_layer *layer, const unroll_layer_gradients *gradients);
+void unroll_layer_backward_f64(const unroll_layer *layer, const unroll_layer_gradients *gradients);
+
+#endif

@@ -1,0 +1,14 @@
+// What every machine of the target's kind has: SSE2 on x86-64, NEON on arm64.
+
+#define LEVEL baseline
+#define VECTOR_BYTES 16
+#define TILE_ROWS 6
+#if defined(__aarch64__)
+#define FUSED 1
+#define TILE_VECTORS 4
+#else
+#define FUSED 0
+#define TILE_VECTORS 2
+#endif
+
+#include "level.h"

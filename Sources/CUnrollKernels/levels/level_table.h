@@ -1,0 +1,24 @@
+// The functions of one level for one element type.
+
+#ifndef UNROLL_LEVEL_TABLE_H
+#define UNROLL_LEVEL_TABLE_H
+
+#include "unroll_layer.h"
+
+typedef struct {
+  ptrdiff_t (*packed_count)(const unroll_layer *);
+  ptrdiff_t (*forward_scratch)(const unroll_layer *);
+  ptrdiff_t (*backward_scratch)(const unroll_layer *);
+  void (*pack)(const unroll_layer *);
+  void (*forward)(const unroll_layer *);
+  void (*backward)(const unroll_layer *, const unroll_layer_gradients *);
+} unroll_table;
+
+/// float32 and float64 of each level.
+extern const unroll_table unroll_tables_baseline[2];
+#if defined(__x86_64__)
+extern const unroll_table unroll_tables_avx2[2];
+extern const unroll_table unroll_tables_avx512[2];
+#endif
+
+#endif

@@ -1,0 +1,187 @@
+// The pool: threads that wait for one job at a time. A job is a range of indices; whoever is
+// awake takes the next one. The caller works, too, and never waits for a thread that is asleep.
+
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+#include "unroll_machine.h"
+
+enum { MOST_THREADS = 256 };
+
+static struct {
+  pthread_mutex_t busy;  ///< held by the thread whose job runs
+  pthread_mutex_t sleep_lock;
+  pthread_cond_t wake;
+  int started;
+  void (*body)(void *, ptrdiff_t);
+  void *context;
+  ptrdiff_t count;
+  int wanted;  ///< workers that may join
+  _Atomic ptrdiff_t next;
+  /// The job's number, whether it may be joined, and how many have: 32, 1 and 31 bits.
+  _Atomic uint64_t door;
+  _Atomic int sleepers;
+} pool = {.busy = PTHREAD_MUTEX_INITIALIZER,
+          .sleep_lock = PTHREAD_MUTEX_INITIALIZER,
+          .wake = PTHREAD_COND_INITIALIZER};
+
+static const uint64_t OPEN = (uint64_t)1 << 31;
+static _Thread_local int worker_index;
+static _Thread_local int forced_threads;
+static _Thread_local int inside;
+static _Atomic int process_threads;
+
+int unroll_worker_index(void) { return worker_index; }
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+static void take_indices(void) {
+  for (;;) {
+    const ptrdiff_t index = atomic_fetch_add(&pool.next, 1);
+    if (index >= pool.count) return;
+    pool.body(pool.context, index);
+  }
+}
+
+static void *work(void *argument) {
+  worker_index = (int)(intptr_t)argument;
+  inside = 1;
+  uint64_t last = 0;
+  for (;;) {
+    // Sequences follow each other within microseconds: look for a while before sleeping.
+    uint64_t door = atomic_load(&pool.door);
+    for (int i = 0; i < 4000 && ((door >> 32) == last || !(door & OPEN)); ++i) {
+      pause_briefly();
+      door = atomic_load(&pool.door);
+    }
+    if ((door >> 32) == last || !(door & OPEN)) {
+      pthread_mutex_lock(&pool.sleep_lock);
+      atomic_fetch_add(&pool.sleepers, 1);
+      while (door = atomic_load(&pool.door), (door >> 32) == last || !(door & OPEN)) {
+        pthread_cond_wait(&pool.wake, &pool.sleep_lock);
+      }
+      atomic_fetch_sub(&pool.sleepers, 1);
+      pthread_mutex_unlock(&pool.sleep_lock);
+    }
+    last = door >> 32;
+    int joined = 0;
+    while ((door >> 32) == last && (door & OPEN)) {
+      if (atomic_compare_exchange_weak(&pool.door, &door, door + 1)) {
+        joined = 1;
+        break;
+      }
+    }
+    if (!joined) continue;
+    if (worker_index <= pool.wanted) take_indices();
+    atomic_fetch_sub(&pool.door, 1);
+  }
+  return 0;
+}
+
+static void start_workers(int threads) {
+  while (pool.started < threads - 1) {
+    pthread_t thread;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    const int failed =
+        pthread_create(&thread, &attributes, work, (void *)(intptr_t)(pool.started + 1));
+    pthread_attr_destroy(&attributes);
+    if (failed) return;  // fewer threads do the same work
+    pool.started += 1;
+  }
+}
+
+void unroll_parallel(ptrdiff_t count, void (*body)(void *, ptrdiff_t), void *context) {
+  const int threads = count < 2 || inside ? 1 : unroll_thread_count();
+  if (threads < 2 || pthread_mutex_trylock(&pool.busy) != 0) {
+    for (ptrdiff_t index = 0; index < count; ++index) body(context, index);
+    return;
+  }
+  start_workers(threads);
+  inside = 1;
+  pool.body = body;
+  pool.context = context;
+  pool.count = count;
+  pool.wanted = threads - 1;
+  atomic_store(&pool.next, 0);
+  const uint64_t number = ((atomic_load(&pool.door) >> 32) + 1) & 0xffffffff;
+  atomic_store(&pool.door, number << 32 | OPEN);
+  if (atomic_load(&pool.sleepers) > 0) {
+    pthread_mutex_lock(&pool.sleep_lock);
+    pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.sleep_lock);
+  }
+  take_indices();
+  // Nobody joins any more; those inside finish what they took.
+  uint64_t door = atomic_fetch_and(&pool.door, ~OPEN) & ~OPEN;
+  while (door & (OPEN - 1)) {
+    pause_briefly();
+    door = atomic_load(&pool.door);
+  }
+  inside = 0;
+  pthread_mutex_unlock(&pool.busy);
+}
+
+static int limited(long count) {
+  return count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : (int)count;
+}
+
+// The quota of the process's control group in cores, rounded up; 0 if there is none.
+static long quota_of_group(void) {
+  long quota = 0, period = 0;
+  FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r");
+  if (file) {
+    if (fscanf(file, "%ld %ld", &quota, &period) != 2) quota = 0;
+    fclose(file);
+  } else if ((file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "r"))) {
+    if (fscanf(file, "%ld", &quota) != 1) quota = 0;
+    fclose(file);
+    if ((file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "r"))) {
+      if (fscanf(file, "%ld", &period) != 1) period = 0;
+      fclose(file);
+    }
+  }
+  return quota > 0 && period > 0 ? (quota + period - 1) / period : 0;
+}
+
+int unroll_available_cores(void) {
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
+#endif
+  const long quota = quota_of_group();
+  return limited(quota > 0 && quota < cores ? quota : cores);
+}
+
+int unroll_thread_count(void) {
+  if (forced_threads > 0) return forced_threads;
+  int count = atomic_load_explicit(&process_threads, memory_order_relaxed);
+  if (count == 0) {
+    const char *text = getenv("UNROLL_THREADS");
+    const long asked = text ? strtol(text, 0, 10) : 0;
+    count = asked > 0 ? limited(asked) : unroll_available_cores();
+    atomic_store(&process_threads, count);
+  }
+  return count;
+}
+
+void unroll_set_thread_count(int count) {
+  atomic_store(&process_threads, count > 0 ? limited(count) : 0);
+}
+
+void unroll_force_thread_count(int count) { forced_threads = count > 0 ? limited(count) : 0; }

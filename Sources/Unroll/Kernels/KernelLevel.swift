@@ -1,0 +1,45 @@
+internal import CUnrollKernels
+
+/// A set of kernels, by what it asks of the machine.
+///
+/// The best that the machine has is chosen once, at the first use; the environment variable
+/// `UNROLL_ISA` names another one. Levels agree within rounding; within a level, the bits of a
+/// result depend on neither batch nor threads.
+public enum KernelLevel: String, Sendable, Codable, CaseIterable {
+  /// The plain twin, step by step and on one thread: the oracle of the others.
+  case plain
+  /// What every machine of the kind has: SSE2 on x86-64, NEON on arm64.
+  case baseline
+  /// AVX2 and FMA.
+  case avx2
+  /// AVX-512 F, BW, DQ and VL.
+  case avx512
+
+  /// The level in use.
+  public static var current: KernelLevel { KernelLevel(unroll_level()) }
+
+  /// Those that this machine has, least first.
+  public static var available: [KernelLevel] {
+    allCases.filter { $0.kernel <= unroll_best_level() }
+  }
+
+  /// Calls `body` with another level, for what this thread computes meanwhile: a hook for tests.
+  package func use<Result>(_ body: () throws -> Result) rethrows -> Result {
+    unroll_force_level(kernel)
+    defer { unroll_force_level(-1) }
+    return try body()
+  }
+
+  private init(_ kernel: Int32) {
+    self = Self.allCases[Int(kernel)]
+  }
+
+  private var kernel: Int32 {
+    switch self {
+    case .plain: Int32(UNROLL_PLAIN)
+    case .baseline: Int32(UNROLL_BASELINE)
+    case .avx2: Int32(UNROLL_AVX2)
+    case .avx512: Int32(UNROLL_AVX512)
+    }
+  }
+}

@@ -1,0 +1,25 @@
+internal import CUnrollKernels
+
+/// The threads on which layers run.
+///
+/// Results have the same bits for any number of them.
+public enum Threads {
+  /// The threads that a pass may use, the calling one included.
+  ///
+  /// At first `UNROLL_THREADS`, or else the cores that the process may use: affinity and control
+  /// group are respected. Setting 0 returns to that; the most is 256.
+  public static var count: Int {
+    get { Int(unroll_thread_count()) }
+    set { unroll_set_thread_count(Int32(clamping: newValue)) }
+  }
+
+  /// The cores that the process may use.
+  public static var availableCores: Int { Int(unroll_available_cores()) }
+
+  /// Calls `body` with a number of threads of its own: a hook for tests.
+  package static func use<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
+    unroll_force_thread_count(Int32(clamping: count))
+    defer { unroll_force_thread_count(0) }
+    return try body()
+  }
+}

@@ -1,0 +1,141 @@
+// The fast kernels' view of a layer: a C structure of addresses, filled from tensors that the
+// caller keeps alive. Everything here is O(G·H) or less; the work is in CUnrollKernels.
+
+internal import CUnrollKernels
+
+/// One pass of the fast kernels over a sequence.
+struct FusedPass<Scalar: KernelScalar> {
+  let kernel: FusedKernel
+  let parameters: CellParameters<Scalar>
+  let direction: Direction
+
+  /// A layer's structure, without the addresses of input and states.
+  ///
+  /// The second bias of a GRU is added to the first where the two are only ever added: always
+  /// with the reset gate before the product, for r and z with the reset gate after it.
+  func layer(steps: Int, rows: Int, memory: PassMemory<Scalar>) -> unroll_layer {
+    var layer = unroll_layer()
+    layer.cell = kernel.kind.rawValue
+    layer.relu = kernel.usesRelu ? 1 : 0
+    layer.reversed = direction == .backward ? 1 : 0
+    layer.steps = steps
+    layer.batch = rows
+    layer.input = parameters.inputSize
+    layer.hidden = parameters.hiddenSize
+    layer.forget_offset = kernel.forgetOffset
+    layer.input_weights = UnsafeRawPointer(parameters.inputWeights.base)
+    layer.recurrent_weights = UnsafeRawPointer(parameters.recurrentWeights.base)
+    layer.bias = UnsafeRawPointer(parameters.bias.base)
+    if !parameters.peepholes.isEmpty {
+      layer.peepholes = UnsafeRawPointer(parameters.peepholes.base)
+    }
+    if !parameters.recurrentBias.isEmpty {
+      let (width, size) = (parameters.bias.count, parameters.hiddenSize)
+      let bias = memory.bias.room(for: width)
+      let second = parameters.recurrentBias.base
+      bias.update(from: parameters.bias.base, count: width)
+      if kernel.kind == .gruAfter {
+        Scalar._addRows(bias, second, 1, nil, 1, 2 * size)
+        layer.candidate_bias = UnsafeRawPointer(second + 2 * size)
+      } else {
+        Scalar._addRows(bias, second, 1, nil, 1, width)
+      }
+      layer.bias = UnsafeRawPointer(bias)
+    }
+    return layer
+  }
+
+  /// Adds the addresses of a trace's arrays.
+  func attach(_ trace: SequenceTrace<Scalar>, to layer: inout unroll_layer) {
+    layer.inputs = UnsafeRawPointer(trace.timeMajorInputs.base)
+    layer.initial_hidden = UnsafeRawPointer(trace.initialState.hidden.base)
+    layer.hidden_states = UnsafeMutableRawPointer(trace.timeMajorHidden.base)
+    layer.gates = UnsafeMutableRawPointer(trace.gateValues.base)
+    switch kernel.kind {
+    case .rnn: break
+    case .gruBefore, .gruAfter: layer.auxiliary = UnsafeMutableRawPointer(trace.auxiliary.base)
+    case .lstm:
+      layer.initial_cell = UnsafeRawPointer(trace.initialState.cell.base)
+      layer.cell_states = UnsafeMutableRawPointer(trace.timeMajorCell.base)
+    }
+  }
+
+  /// Fills the trace's states and gates, whose memory is ready.
+  func forward(_ trace: inout SequenceTrace<Scalar>) {
+    let memory = trace.ownMemory()
+    var layer = layer(
+      steps: trace.timeStepCount, rows: trace.batchSize, memory: memory)
+    attach(trace, to: &layer)
+    withExtendedLifetime((trace, parameters, memory)) {
+      withFlags(trace.flags) { flags in
+        layer.active = flags
+        // Last, when all is known on which the sizes depend.
+        layer.packed = UnsafeMutableRawPointer(
+          memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))
+        layer.scratch = UnsafeMutableRawPointer(
+          memory.scratch.room(for: unroll_forward_scratch_count(&layer, Scalar._isDouble)))
+        Scalar._layerForward(&layer)
+      }
+    }
+  }
+
+  /// Takes gradients back through the trace.
+  ///
+  /// On entry the gradients' initial state holds that of the final state.
+  func backward(
+    _ trace: SequenceTrace<Scalar>, outputs: Tensor<Scalar>?,
+    into gradients: inout LayerGradients<Scalar>
+  ) {
+    let memory = gradients.ownMemory()
+    let (steps, rows, width) = (trace.timeStepCount, trace.batchSize, parameters.bias.count)
+    var layer = layer(steps: steps, rows: rows, memory: memory)
+    attach(trace, to: &layer)
+    gradients.prepare(like: parameters, inputs: trace.timeMajorInputs)
+    var sums = unroll_layer_gradients()
+    if let outputs { sums.output_gradient = UnsafeRawPointer(outputs.base) }
+    sums.hidden_gradient = UnsafeMutableRawPointer(gradients.initialState.hidden.base)
+    if kernel.kind == .lstm {
+      sums.cell_gradient = UnsafeMutableRawPointer(gradients.initialState.cell.base)
+    }
+    sums.gate_gradients = UnsafeMutableRawPointer(
+      memory.gateGradients.room(for: steps * rows * width))
+    if kernel.kind == .gruAfter {
+      sums.product_gradients = UnsafeMutableRawPointer(
+        memory.productGradients.room(for: steps * rows * parameters.hiddenSize))
+      sums.candidate_bias = UnsafeMutableRawPointer(
+        memory.candidateBias.room(for: parameters.hiddenSize))
+    }
+    sums.input_weights = UnsafeMutableRawPointer(gradients.parameters.inputWeights.base)
+    sums.recurrent_weights = UnsafeMutableRawPointer(gradients.parameters.recurrentWeights.base)
+    sums.bias = UnsafeMutableRawPointer(gradients.parameters.bias.base)
+    if !parameters.peepholes.isEmpty {
+      sums.peepholes = UnsafeMutableRawPointer(gradients.parameters.peepholes.base)
+    }
+    sums.inputs = UnsafeMutableRawPointer(gradients.timeMajorInputs.base)
+    withExtendedLifetime((trace, parameters, gradients, outputs, memory)) {
+      withFlags(trace.flags) { flags in
+        layer.active = flags
+        sums.packed = UnsafeMutableRawPointer(
+          memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))
+        sums.scratch = UnsafeMutableRawPointer(
+          memory.scratch.room(for: unroll_backward_scratch_count(&layer, Scalar._isDouble)))
+        Scalar._layerBackward(&layer, &sums)
+      }
+      spreadBias(sums, into: &gradients)
+    }
+  }
+
+  /// The gradient of a second bias, where there is one.
+  private func spreadBias(
+    _ sums: unroll_layer_gradients, into gradients: inout LayerGradients<Scalar>
+  ) {
+    guard !parameters.recurrentBias.isEmpty else { return }
+    let (width, size) = (parameters.bias.count, parameters.hiddenSize)
+    let second = gradients.parameters.recurrentBias.base
+    second.update(from: gradients.parameters.bias.base, count: width)
+    if kernel.kind == .gruAfter, let candidate = sums.candidate_bias {
+      (second + 2 * size).update(
+        from: candidate.assumingMemoryBound(to: Scalar.self), count: size)
+    }
+  }
+}

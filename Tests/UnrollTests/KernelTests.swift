@@ -1,0 +1,160 @@
+// The fast kernels against their plain twin, at every level that this machine has; and the laws
+// that make their speed harmless: the same bits for any number of threads, in any batch.
+
+import Testing
+import Unroll
+import UnrollTestSupport
+
+/// A layer of random sizes with all that a pass takes.
+private struct Case<Scalar: KernelScalar> {
+  let layer: RecurrentLayer<Scalar>
+  let inputs: Tensor<Scalar>
+  let state: RecurrentState<Scalar>
+  let outputGradient: Tensor<Scalar>
+  let finalGradient: RecurrentState<Scalar>
+  let mask: SequenceMask
+
+  init(
+    _ cell: any RecurrentCell<Scalar>, steps: Int, rows: Int, masked: Bool,
+    _ random: inout NumPyRandom
+  ) {
+    layer = RecurrentLayer(cell: cell, direction: masked ? .backward : .forward)
+    inputs = uniform([steps, rows, cell.inputSize], &random)
+    state = randomState(cell, batchSize: rows, &random)
+    outputGradient = uniform([steps, rows, cell.outputSize], &random)
+    finalGradient = randomState(cell, batchSize: rows, &random)
+    mask = masked ? .lengths((0..<rows).map { $0 % (steps + 1) }) : .full
+  }
+
+  func run() -> (trace: SequenceTrace<Scalar>, gradients: LayerGradients<Scalar>) {
+    let trace = layer.forward(inputs, from: state, mask: mask)
+    return (
+      trace, layer.backward(trace, outputs: outputGradient, finalState: finalGradient)
+    )
+  }
+}
+
+/// Everything that a pass returns, by name.
+private func arrays<Scalar: KernelScalar>(
+  _ result: (trace: SequenceTrace<Scalar>, gradients: LayerGradients<Scalar>)
+) -> [(name: String, tensor: Tensor<Scalar>)] {
+  let (trace, gradients) = result
+  return [
+    ("outputs", trace.outputs), ("cells", trace.cellStates),
+    ("final hidden", trace.finalState.hidden), ("final cell", trace.finalState.cell),
+    ("dx", gradients.inputs), ("dh", gradients.initialState.hidden),
+    ("dc", gradients.initialState.cell),
+  ] + trace.gates.map { ("\($0)", trace.gate($0)) }
+    + gradients.parameters.names.map { ("d \($0)", gradients.parameters[$0]) }
+}
+
+@Suite("The fast kernels")
+struct KernelTests {
+  /// Sizes on both sides of every width and tile: D, H, T, B.
+  static let sizes = [
+    (3, 4, 5, 7), (5, 8, 6, 37), (1, 1, 3, 1), (2, 15, 4, 20), (17, 16, 3, 5), (9, 33, 4, 13),
+    (70, 67, 3, 2), (20, 130, 2, 9), (0, 3, 2, 4),
+  ]
+
+  func check<Scalar: KernelScalar>(_ type: Scalar.Type, tolerance: Scalar) {
+    var random = NumPyRandom(seed: testSeed)
+    for (d, h, steps, rows) in Self.sizes {
+      for zoo in cellZoo(Scalar.self, inputSize: d, hiddenSize: h) {
+        for masked in [false, true] {
+          let one = Case(zoo.cell, steps: steps, rows: rows, masked: masked, &random)
+          let plain = arrays(KernelLevel.plain.use { one.run() })
+          for level in KernelLevel.available where level != .plain {
+            let fast = arrays(level.use { one.run() })
+            for (a, b) in zip(plain, fast) {
+              let scale = max(1, a.tensor.maximumMagnitude)
+              let distance = a.tensor.isEmpty ? 0 : (a.tensor - b.tensor).maximumMagnitude
+              #expect(
+                distance <= tolerance * scale,
+                "\(level) \(zoo.name) D \(d) H \(h) T \(steps) B \(rows) \(a.name)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test("Every level agrees with the plain twin, in float32: states, gates and gradients")
+  func float32() { check(Float.self, tolerance: 2e-5) }
+
+  @Test("Every level agrees with the plain twin, in float64")
+  func float64() { check(Double.self, tolerance: 2e-14) }
+
+  @Test("One, two, three and eight threads give the same bits, forward and in every gradient")
+  func threads() {
+    var random = NumPyRandom(seed: testSeed)
+    for (d, h, steps, rows) in [(5, 8, 20, 100), (64, 70, 6, 21), (30, 129, 4, 16)] {
+      for zoo in cellZoo(Float.self, inputSize: d, hiddenSize: h) {
+        let one = Case(zoo.cell, steps: steps, rows: rows, masked: false, &random)
+        for level in KernelLevel.available {
+          let single = arrays(level.use { Threads.use(1) { one.run() } })
+          for count in [2, 3, 8] {
+            let several = arrays(level.use { Threads.use(count) { one.run() } })
+            for (a, b) in zip(single, several) {
+              #expect(
+                a.tensor.isBitwiseEqual(to: b.tensor),
+                "\(level) \(zoo.name) H \(h), \(count) threads: \(a.name)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test("A sequence has the same bits alone, in a batch and in pieces, at every level")
+  func rows() {
+    var random = NumPyRandom(seed: testSeed)
+    for (d, h) in [(5, 8), (3, 20), (40, 67)] {
+      for zoo in cellZoo(Float.self, inputSize: d, hiddenSize: h) {
+        let one = Case(zoo.cell, steps: 6, rows: 23, masked: false, &random)
+        for level in KernelLevel.available {
+          level.use {
+            let batch = one.layer.forward(one.inputs, from: one.state)
+            for row in [0, 7, 22] {
+              let state = RecurrentState(
+                hidden: one.state.hidden.slice(row..<row + 1),
+                cell: one.state.cell.slice(row..<row + 1))
+              let input = one.inputs.exchangingFirstAxes.slice(row..<row + 1).exchangingFirstAxes
+              let first = one.layer.forward(input.slice(0..<2), from: state)
+              let second = one.layer.forward(input.slice(2..<6), from: first.finalState)
+              let expected = batch.outputs.exchangingFirstAxes.slice(row..<row + 1)
+                .exchangingFirstAxes
+              #expect(first.outputs.isBitwiseEqual(to: expected.slice(0..<2)), "\(zoo.name) \(h)")
+              #expect(second.outputs.isBitwiseEqual(to: expected.slice(2..<6)), "\(zoo.name) \(h)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test("Traces and gradients that are handed in again hold the same as new ones")
+  func reuse() {
+    var random = NumPyRandom(seed: testSeed)
+    for zoo in cellZoo(Float.self, inputSize: 6, hiddenSize: 19) {
+      var trace = SequenceTrace<Float>()
+      var gradients = LayerGradients<Float>()
+      for (steps, rows) in [(4, 9), (7, 2), (7, 2), (1, 30)] {
+        let one = Case(zoo.cell, steps: steps, rows: rows, masked: false, &random)
+        let expected = arrays(one.run())
+        one.layer.forward(one.inputs, from: one.state, into: &trace)
+        one.layer.backward(
+          trace, outputs: one.outputGradient, finalState: one.finalGradient, into: &gradients)
+        let kept = (trace, gradients)
+        for (a, b) in zip(expected, arrays((trace, gradients))) {
+          #expect(a.tensor.isBitwiseEqual(to: b.tensor), "\(zoo.name): \(a.name)")
+        }
+        // A copy stays what it was when the original's memory is used again.
+        one.layer.forward(one.inputs, from: one.layer.zeroState(batchSize: rows), into: &trace)
+        one.layer.backward(trace, into: &gradients)
+        for (a, b) in zip(expected, arrays(kept)) {
+          #expect(a.tensor.isBitwiseEqual(to: b.tensor), "\(zoo.name): \(a.name)")
+        }
+      }
+    }
+  }
+}
