@@ -86,7 +86,8 @@ let package = Package(
       name: "UnrollTestSupport", dependencies: ["Unroll"], path: "Tests/UnrollTestSupport",
       swiftSettings: tests),
     .testTarget(
-      name: "UnrollTests", dependencies: ["Unroll", "UnrollTestSupport"], swiftSettings: tests),
+      name: "UnrollTests", dependencies: ["Unroll", "CUnrollKernels", "UnrollTestSupport"],
+      swiftSettings: tests),
     .testTarget(
       name: "UnrollFormatsTests", dependencies: ["UnrollFormats", "Unroll", "UnrollTestSupport"],
       swiftSettings: tests),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "levels/level_table.h"
+#include "unroll_arrays.h"
 #include "unroll_layer.h"
 #include "unroll_machine.h"
 
@@ -76,4 +77,21 @@ void unroll_layer_backward_f32(const unroll_layer *layer, const unroll_layer_gra
 }
 void unroll_layer_backward_f64(const unroll_layer *layer, const unroll_layer_gradients *g) {
   table(1)->backward(layer, g);
+}
+ptrdiff_t unroll_stream_packed_count(const unroll_layer *layer, int is_double) {
+  return table(is_double)->stream_packed(layer);
+}
+void unroll_stream_pack_f32(const unroll_layer *layer) { table(0)->stream_pack(layer); }
+void unroll_stream_pack_f64(const unroll_layer *layer) { table(1)->stream_pack(layer); }
+void unroll_stack_step_f32(const unroll_layer *layers, ptrdiff_t count) {
+  table(0)->stack_step(layers, count);
+}
+void unroll_stack_step_f64(const unroll_layer *layers, ptrdiff_t count) {
+  table(1)->stack_step(layers, count);
+}
+void unroll_function_f32(float *out, const float *in, ptrdiff_t count, int32_t kind) {
+  table(0)->function.f32(out, in, count, kind);
+}
+void unroll_function_f64(double *out, const double *in, ptrdiff_t count, int32_t kind) {
+  table(1)->function.f64(out, in, count, kind);
 }

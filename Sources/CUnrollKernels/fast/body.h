@@ -8,3 +8,9 @@
 #include "sequence.h"
 #include "narrow.h"
 #include "layer.h"
+#if REAL_BITS == 32
+#include "half_weights.h"
+#endif
+#include "tiny.h"
+#include "step.h"
+#include "arrays.h"

@@ -16,7 +16,7 @@
 #define ROUNDER 12582912.0f
 #define LEAST_ARGUMENT -104.0f  // exp of less is 0
 #define MOST_ARGUMENT 89.0f     // exp of more is infinite
-#define LEAST_NORMAL -87.33654f  // exp of less is subnormal
+#define LEAST_POWER -88.0f       // as near to 2^-127 as to anything: its exponent bits are 0
 #define TANH_LIMIT 10.0f        // tanh of more is 1
 #else
 #define EXPONENT_BITS 52
@@ -27,7 +27,7 @@
 #define ROUNDER 6755399441055744.0
 #define LEAST_ARGUMENT -746.0
 #define MOST_ARGUMENT 710.0
-#define LEAST_NORMAL -708.396
+#define LEAST_POWER -709.0
 #define TANH_LIMIT 20.0
 #endif
 
@@ -82,28 +82,25 @@ INLINE VECTOR NAME(exp)(VECTOR x) {
   return value * first * second;
 }
 
-// sigmoid x = m / sum, sum = 1 + exp(-|x|), m = exp(-|x|) = 2^n (1 + expm1(r)) for negative x, 1
-// for others. What the roundings of m and sum took from the quotient is given back. Where the
-// result would be less than the least normal number, it is 0.
+// sigmoid(-|x|) = m / sum, m = exp(-|x|) = 2^n (1 + expm1(r)), sum = 1 + m; what the sum's rounding
+// took from the quotient is given back. sigmoid(|x|) = 1 - sigmoid(-|x|). Where m would be less
+// than about the least normal number it is 0: the power's exponent bits then are.
 INLINE VECTOR NAME(sigmoid)(VECTOR x) {
   const VECTOR y = -__builtin_elementwise_abs(x);
-  const VECTOR z = y < NAME(splat)(LEAST_NORMAL) ? NAME(splat)(LEAST_NORMAL) : y;
+  const VECTOR z = y < NAME(splat)(LEAST_POWER) ? NAME(splat)(LEAST_POWER) : y;
   // The exponent's bias rides along: the low bits of the sum are those of 2^n.
   const VECTOR rounder = NAME(splat)(ROUNDER + EXPONENT_BIAS);
   const VECTOR shifted = MULTIPLY_ADD(z, NAME(splat)(LOG2_E), rounder);
   const VECTOR scale = NAME(bits_of)(NAME(integers_of)(shifted) << EXPONENT_BITS);
   const VECTOR r = NAME(reduced)(z, shifted - rounder);
   const VECTOR e = MULTIPLY_ADD(r * r, NAME(polynomial)(r), r);
-  const VECTOR sum = MULTIPLY_ADD(scale, e, 1 + scale);
   const VECTOR m = MULTIPLY_ADD(scale, e, scale);
-  const VECTOR m_lost = MULTIPLY_ADD(scale, e, scale - m);
-  const VECTOR sum_lost = MULTIPLY_ADD(scale, e, (1 + scale) - sum);
-  const VECTOR top = x < 0 ? m : NAME(splat)(1);
-  const VECTOR ratio = top / sum;
-  const VECTOR lost = MULTIPLY_ADD(-ratio, sum_lost, x < 0 ? m_lost : NAME(splat)(0));
-  const VECTOR inverse = x < 0 ? 1 - ratio : ratio;  // 1 / sum
-  const VECTOR value = MULTIPLY_ADD(lost, inverse, ratio);
-  return x < NAME(splat)(LEAST_NORMAL) ? NAME(splat)(0) : value;
+  const VECTOR sum = 1 + m;
+  const VECTOR lost = (1 - sum) + m;
+  const VECTOR ratio = m / sum;
+  // 1 / sum = 1 - m / sum.
+  const VECTOR value = MULTIPLY_ADD(-ratio * lost, 1 - ratio, ratio);
+  return x < 0 ? value : 1 - value;
 }
 
 // tanh x = -sign(x) m / (m + 2), m = expm1(-2 |x|) = 2^n expm1(2 h) + (2^n - 1), h = r / 2.
@@ -162,5 +159,5 @@ INLINE VECTOR NAME(tanh)(VECTOR x) {
 #undef ROUNDER
 #undef LEAST_ARGUMENT
 #undef MOST_ARGUMENT
-#undef LEAST_NORMAL
+#undef LEAST_POWER
 #undef TANH_LIMIT

@@ -19,12 +19,34 @@ INLINE void NAME(turn)(VECTOR *square) {
   }
 }
 
+// Turns two squares of half the size, side by side in WIDTH / 2 vectors.
+INLINE void NAME(turn_halves)(VECTOR *squares) {
+  for (int step = 1; step < WIDTH / 2; step *= 2) {
+    VECTOR next[WIDTH / 2];
+    for (int i = 0; i < WIDTH / 4; ++i) {
+      next[2 * i] = INTERLEAVE_LOW_HALVES(squares[i], squares[i + WIDTH / 4]);
+      next[2 * i + 1] = INTERLEAVE_HIGH_HALVES(squares[i], squares[i + WIDTH / 4]);
+    }
+    for (int i = 0; i < WIDTH / 2; ++i) squares[i] = next[i];
+  }
+}
+
 // to[j] = number j of each of `lanes` rows, for j < count <= WIDTH.
 INLINE void NAME(gather_lanes)(VECTOR *to, const REAL *rows, ptrdiff_t ld, ptrdiff_t count,
                                ptrdiff_t lanes) {
   VECTOR square[WIDTH];
   for (int lane = 0; lane < WIDTH; ++lane) {
     square[lane] = lane < lanes ? NAME(load_part)(rows + lane * ld, count) : NAME(splat)(0);
+  }
+  if (count <= WIDTH / 2) {
+    for (int i = 0; i < WIDTH / 2; ++i) {
+      square[i] = LOW_HALVES(square[i], square[i + WIDTH / 2]);
+    }
+    NAME(turn_halves)(square);
+    for (int j = 0; j < WIDTH / 2; ++j) {
+      if (j < count) to[j] = square[j];
+    }
+    return;
   }
   NAME(turn)(square);
   for (int j = 0; j < WIDTH; ++j) {
@@ -36,6 +58,17 @@ INLINE void NAME(gather_lanes)(VECTOR *to, const REAL *rows, ptrdiff_t ld, ptrdi
 INLINE void NAME(scatter_lanes)(REAL *rows, const VECTOR *from, ptrdiff_t ld, ptrdiff_t count,
                                 ptrdiff_t lanes) {
   VECTOR square[WIDTH];
+  if (count <= WIDTH / 2) {
+    for (int j = 0; j < WIDTH / 2; ++j) square[j] = j < count ? from[j] : NAME(splat)(0);
+    NAME(turn_halves)(square);
+    for (int i = 0; i < WIDTH / 2; ++i) {
+      if (i < lanes) NAME(store_part)(rows + i * ld, square[i], count);
+      if (i + WIDTH / 2 < lanes) {
+        NAME(store_part)(rows + (i + WIDTH / 2) * ld, HIGH_HALF(square[i]), count);
+      }
+    }
+    return;
+  }
   for (int j = 0; j < WIDTH; ++j) square[j] = j < count ? from[j] : NAME(splat)(0);
   NAME(turn)(square);
   for (int lane = 0; lane < WIDTH; ++lane) {

@@ -96,15 +96,9 @@ typedef struct {
   const uint8_t *active;
 } NAME(step_rows);
 
-static void NAME(step_forward)(const unroll_layer *l, NAME(panels) p, NAME(step_rows) s,
-                               ptrdiff_t rows) {
+// The gates' functions, and all but a GRU's candidate whose product is still to come.
+static void NAME(activate_step)(const unroll_layer *l, NAME(step_rows) s, ptrdiff_t rows) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
-  NAME(product)(s.gates, width, s.previous_hidden, h, p.recurrent, h, NAME(first_columns)(l),
-                NAME(one_group)(rows), 0, NAME(FROM_OUTPUT));
-  if (l->cell == UNROLL_GRU_AFTER) {
-    NAME(product)(s.auxiliary, h, s.previous_hidden, h, p.second, h, h, NAME(one_group)(rows),
-                  l->candidate_bias, NAME(FROM_ROW));
-  }
   if (l->cell == UNROLL_RNN && !s.active) {
     NAME(rnn_forward)(s.gates, s.hidden, rows * h, l->relu);
     return;
@@ -132,17 +126,35 @@ static void NAME(step_forward)(const unroll_layer *l, NAME(panels) p, NAME(step_
                            l->peepholes, h, (REAL)l->forget_offset);
     }
   }
-  if (l->cell != UNROLL_GRU_BEFORE) return;
-  NAME(product)(s.gates + 2 * h, width, s.auxiliary, h, p.second, h, h, NAME(one_group)(rows), 0,
-                NAME(FROM_OUTPUT));
+}
+
+// The candidate and the new state of a GRU with the reset gate before the product.
+static void NAME(finish_gru_before)(const unroll_layer *l, NAME(step_rows) s, ptrdiff_t rows) {
+  const ptrdiff_t h = l->hidden;
   for (ptrdiff_t row = 0; row < rows; ++row) {
-    REAL *gates = s.gates + row * width;
+    REAL *gates = s.gates + row * 3 * h;
     if (s.active && !s.active[row]) {
-      NAME(set)(gates, 0, width);
+      NAME(set)(gates, 0, 3 * h);
     } else {
       NAME(gru_before_output)(gates, s.hidden + row * h, s.previous_hidden + row * h, h);
     }
   }
+}
+
+static void NAME(step_forward)(const unroll_layer *l, NAME(panels) p, NAME(step_rows) s,
+                               ptrdiff_t rows) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  NAME(product)(s.gates, width, s.previous_hidden, h, p.recurrent, h, NAME(first_columns)(l),
+                NAME(one_group)(rows), 0, NAME(FROM_OUTPUT));
+  if (l->cell == UNROLL_GRU_AFTER) {
+    NAME(product)(s.auxiliary, h, s.previous_hidden, h, p.second, h, h, NAME(one_group)(rows),
+                  l->candidate_bias, NAME(FROM_ROW));
+  }
+  NAME(activate_step)(l, s, rows);
+  if (l->cell != UNROLL_GRU_BEFORE) return;
+  NAME(product)(s.gates + 2 * h, width, s.auxiliary, h, p.second, h, h, NAME(one_group)(rows), 0,
+                NAME(FROM_OUTPUT));
+  NAME(finish_gru_before)(l, s, rows);
 }
 
 // The rows first ..< first + rows, from the first step to the last.

@@ -22,6 +22,7 @@ enum {
   UNROLL_RELU = 2,
   UNROLL_HARD_SIGMOID = 3,  ///< max(0, min(1, alpha * x + beta))
   UNROLL_IDENTITY = 4,
+  UNROLL_EXP = 5,  ///< of arrays only: no cell has it
 };
 
 /// A function and its parameters; `clip` > 0 limits the argument to -clip ... clip first.

@@ -19,6 +19,7 @@ typedef struct {
   int32_t relu;      ///< the basic cell's function: relu instead of tanh
   int32_t reversed;  ///< from the last step to the first
   int32_t is_packed; ///< `packed` holds the weights already
+  int32_t has_half_weights;  ///< `packed` holds bfloat16: steps of float32 streams only
   ptrdiff_t steps, batch, input, hidden;  ///< T, B, D, H
   double forget_offset;           ///< added to the LSTM's forget gate
   const void *input_weights;      ///< [D, G H]
@@ -64,5 +65,20 @@ void unroll_layer_forward_f32(const unroll_layer *layer);
 void unroll_layer_forward_f64(const unroll_layer *layer);
 void unroll_layer_backward_f32(const unroll_layer *layer, const unroll_layer_gradients *gradients);
 void unroll_layer_backward_f64(const unroll_layer *layer, const unroll_layer_gradients *gradients);
+
+/// Numbers that a row of a stream's states and scratch may be written beyond its end.
+enum { UNROLL_STREAM_PADDING = 32 };
+
+/// The numbers of memory that the packed weights of a stream take.
+ptrdiff_t unroll_stream_packed_count(const unroll_layer *layer, int is_double);
+/// Packs the weights for steps: as they are, or as bfloat16 in half of the memory.
+void unroll_stream_pack_f32(const unroll_layer *layer);
+void unroll_stream_pack_f64(const unroll_layer *layer);
+/// Advances a stack by one step, each layer reading the `hidden_states` of the one below it.
+///
+/// The states `hidden_states` [B, H] and `final_cell` [B, H] change in place; `gates` [B, G H] and
+/// `auxiliary` [B, H] are scratch, all four with UNROLL_STREAM_PADDING more; weights are packed. No allocation, no lock, no system call.
+void unroll_stack_step_f32(const unroll_layer *layers, ptrdiff_t count);
+void unroll_stack_step_f64(const unroll_layer *layers, ptrdiff_t count);
 
 #endif

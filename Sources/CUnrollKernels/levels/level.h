@@ -7,6 +7,7 @@
 
 #include "../float_mode.h"
 #include "level_table.h"
+#include "unroll_kernels.h"
 #include "unroll_layer.h"
 #include "unroll_machine.h"
 
@@ -22,18 +23,7 @@
 #define PART_LOAD PART_LOAD_F32
 #define PART_STORE PART_STORE_F32
 #endif
-#if VECTOR_BYTES == 64
-#define INTERLEAVE_LOW(a, b)                                                                  \
-  __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define INTERLEAVE_HIGH(a, b)                                                                 \
-  __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-#elif VECTOR_BYTES == 32
-#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-#else
-#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
-#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
-#endif
+#include "../fast/shuffles.h"
 #include "../fast/body.h"
 #undef REAL
 #undef REAL_BITS
@@ -41,8 +31,6 @@
 #undef NAME
 #undef PART_LOAD
 #undef PART_STORE
-#undef INTERLEAVE_LOW
-#undef INTERLEAVE_HIGH
 
 #define REAL double
 #define REAL_BITS 64
@@ -52,18 +40,11 @@
 #define PART_LOAD PART_LOAD_F64
 #define PART_STORE PART_STORE_F64
 #endif
-#if VECTOR_BYTES == 64
-#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-#elif VECTOR_BYTES == 32
-#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
-#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
-#else
-#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 2)
-#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 1, 3)
-#endif
+#include "../fast/shuffles.h"
 #include "../fast/body.h"
 
+#define FUNCTION_f32(f) {.f32 = f}
+#define FUNCTION_f64(f) {.f64 = f}
 #define TABLE(TYPE)                                                                 \
   {                                                                                 \
     .packed_count = JOIN(packed_count, TYPE, LEVEL),                                \
@@ -71,6 +52,10 @@
     .backward_scratch = JOIN(backward_scratch, TYPE, LEVEL),                        \
     .pack = JOIN(pack_forward, TYPE, LEVEL), .forward = JOIN(forward, TYPE, LEVEL), \
     .backward = JOIN(backward, TYPE, LEVEL),                                        \
+    .stream_packed = JOIN(stream_packed, TYPE, LEVEL),                              \
+    .stream_pack = JOIN(stream_pack, TYPE, LEVEL),                                  \
+    .function = FUNCTION_##TYPE(JOIN(function, TYPE, LEVEL)),                       \
+    .stack_step = JOIN(stack_step, TYPE, LEVEL),                                    \
   }
 
 #define LEVEL_TABLES_OF(level) unroll_tables_##level

@@ -5,6 +5,13 @@
 
 #include "unroll_layer.h"
 
+/// A function that takes arrays of one of the two types.
+#define EITHER(RETURN, F32, F64) \
+  union {                        \
+    RETURN(*f32) F32;            \
+    RETURN(*f64) F64;            \
+  }
+
 typedef struct {
   ptrdiff_t (*packed_count)(const unroll_layer *);
   ptrdiff_t (*forward_scratch)(const unroll_layer *);
@@ -12,6 +19,12 @@ typedef struct {
   void (*pack)(const unroll_layer *);
   void (*forward)(const unroll_layer *);
   void (*backward)(const unroll_layer *, const unroll_layer_gradients *);
+  ptrdiff_t (*stream_packed)(const unroll_layer *);
+  void (*stream_pack)(const unroll_layer *);
+  EITHER(void, (float *, const float *, ptrdiff_t, int32_t),
+         (double *, const double *, ptrdiff_t, int32_t))
+  function;
+  void (*stack_step)(const unroll_layer *, ptrdiff_t);
 } unroll_table;
 
 /// float32 and float64 of each level.

@@ -109,6 +109,16 @@ extension Double: KernelScalar {
     unroll_layer_backward_f64(layer, gradients)
   }
 
+  /// Packs a layer's weights for a stream.
+  public static func _streamPack(_ layer: UnsafePointer<unroll_layer>) {
+    unroll_stream_pack_f64(layer)
+  }
+
+  /// One step of a stack of layers.
+  public static func _stackStep(_ layers: UnsafePointer<unroll_layer>, _ count: Int) {
+    unroll_stack_step_f64(layers, count)
+  }
+
   /// The basic cell's step, after the products.
   public static func _rnnForward(
     _ gates: UnsafeMutablePointer<Double>, _ hidden: UnsafeMutablePointer<Double>,

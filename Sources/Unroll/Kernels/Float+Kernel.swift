@@ -115,6 +115,16 @@ extension Float: KernelScalar {
     unroll_layer_backward_f32(layer, gradients)
   }
 
+  /// Packs a layer's weights for a stream.
+  public static func _streamPack(_ layer: UnsafePointer<unroll_layer>) {
+    unroll_stream_pack_f32(layer)
+  }
+
+  /// One step of a stack of layers.
+  public static func _stackStep(_ layers: UnsafePointer<unroll_layer>, _ count: Int) {
+    unroll_stack_step_f32(layers, count)
+  }
+
   /// The basic cell's step, after the products.
   public static func _rnnForward(
     _ gates: UnsafeMutablePointer<Float>, _ hidden: UnsafeMutablePointer<Float>,

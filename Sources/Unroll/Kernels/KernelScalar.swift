@@ -63,6 +63,11 @@ public protocol KernelScalar: Real, BinaryFloatingPoint, Codable, Sendable {
   static func _layerBackward(
     _ layer: UnsafePointer<unroll_layer>, _ gradients: UnsafePointer<unroll_layer_gradients>)
 
+  /// Packs a layer's weights for a stream.
+  static func _streamPack(_ layer: UnsafePointer<unroll_layer>)
+  /// One step of a stack of layers.
+  static func _stackStep(_ layers: UnsafePointer<unroll_layer>, _ count: Int)
+
   /// The basic cell's step, after the products.
   static func _rnnForward(
     _ gates: UnsafeMutablePointer<Self>, _ hidden: UnsafeMutablePointer<Self>,

@@ -1,0 +1,183 @@
+// A stream's memory: packed weights, which never change and are shared by copies, and states and
+// scratch, which each copy has of its own.
+
+internal import CUnrollKernels
+
+/// The packed weights of a stream's layers.
+private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendable {
+  // Sendable: nothing changes after `init`.
+  let packed: [TensorStorage<Scalar>]
+  let biases: [PassMemory<Scalar>]
+  let parameters: [CellParameters<Scalar>]
+  let level: KernelLevel
+
+  init(_ layers: inout [unroll_layer], _ cells: [any RecurrentCell<Scalar>]) {
+    var packed: [TensorStorage<Scalar>] = []
+    var biases: [PassMemory<Scalar>] = []
+    level = KernelLevel.current
+    for (index, cell) in cells.enumerated() {
+      let bias = PassMemory<Scalar>()
+      biases.append(bias)
+      guard let kernel = cell.fusedKernel, level != .plain else {
+        packed.append(TensorStorage(count: 0))
+        continue
+      }
+      let half = layers[index].has_half_weights
+      let rows = layers[index].batch
+      layers[index] = FusedPass(
+        kernel: kernel, parameters: cell.parameters, direction: .forward
+      ).layer(steps: 1, rows: rows, memory: bias)
+      layers[index].has_half_weights = half
+      layers[index].is_packed = 1
+      let storage = TensorStorage<Scalar>(
+        count: unroll_stream_packed_count(&layers[index], Scalar._isDouble))
+      layers[index].packed = UnsafeMutableRawPointer(storage.base)
+      Scalar._streamPack(&layers[index])
+      packed.append(storage)
+    }
+    self.packed = packed
+    self.biases = biases
+    parameters = cells.map { $0.parameters }
+  }
+}
+
+/// All that a stream's steps read and write.
+final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
+  // Sendable: written by the one stream that holds it (`isKnownUniquelyReferenced`).
+  private let weights: StreamWeightsMemory<Scalar>
+  private let cells: [any RecurrentCell<Scalar>]
+  /// Each layer's structure; of plain layers only the sizes are used.
+  private let layers: UnsafeMutablePointer<unroll_layer>
+  private let isFused: Bool
+  private let batchSize: Int
+  /// Of each layer: h, c, gates, auxiliary, scratch.
+  private let hidden, cell, gates, auxiliary, scratch: [TensorStorage<Scalar>]
+
+  convenience init(
+    cells: [any RecurrentCell<Scalar>], batchSize: Int, weights: StreamWeights
+  ) {
+    var layers = cells.map { _ in
+      var layer = unroll_layer()
+      layer.batch = batchSize
+      layer.has_half_weights = weights == .bfloat16 ? 1 : 0
+      return layer
+    }
+    let packed = StreamWeightsMemory(&layers, cells)
+    self.init(weights: packed, cells: cells, batchSize: batchSize, layers: layers)
+  }
+
+  /// The same states in memory of its own.
+  convenience init(copying other: StreamMemory) {
+    self.init(
+      weights: other.weights, cells: other.cells, batchSize: other.batchSize,
+      layers: Array(UnsafeBufferPointer(start: other.layers, count: other.cells.count)))
+    for index in cells.indices {
+      hidden[index].base.update(from: other.hidden[index].base, count: hidden[index].count)
+      cell[index].base.update(from: other.cell[index].base, count: cell[index].count)
+    }
+  }
+
+  private init(
+    weights: StreamWeightsMemory<Scalar>, cells: [any RecurrentCell<Scalar>], batchSize: Int,
+    layers: [unroll_layer]
+  ) {
+    func zeros(_ count: Int) -> TensorStorage<Scalar> {
+      let storage = TensorStorage<Scalar>(count: count + Int(UNROLL_STREAM_PADDING))
+      storage.base.initialize(repeating: 0, count: storage.count)
+      return storage
+    }
+    self.weights = weights
+    self.cells = cells
+    self.batchSize = batchSize
+    hidden = cells.map { zeros(batchSize * $0.outputSize) }
+    cell = cells.map { zeros(batchSize * $0.cellStateSize) }
+    gates = cells.map { zeros(batchSize * $0.parameters.bias.count) }
+    auxiliary = cells.map { zeros(batchSize * max($0.auxiliarySize, $0.hiddenSize)) }
+    scratch = cells.map {
+      zeros(batchSize * ($0.parameters.bias.count + 2 * $0.outputSize + $0.cellStateSize))
+    }
+    isFused = weights.level != .plain && cells.allSatisfy { $0.fusedKernel != nil }
+    self.layers = .allocate(capacity: cells.count)
+    self.layers.initialize(from: layers, count: cells.count)
+    for index in cells.indices {
+      self.layers[index].hidden_states = UnsafeMutableRawPointer(hidden[index].base)
+      self.layers[index].final_cell = UnsafeMutableRawPointer(cell[index].base)
+      self.layers[index].gates = UnsafeMutableRawPointer(gates[index].base)
+      self.layers[index].auxiliary = UnsafeMutableRawPointer(auxiliary[index].base)
+      if index > 0 { self.layers[index].inputs = UnsafeRawPointer(hidden[index - 1].base) }
+    }
+  }
+
+  deinit {
+    layers.deallocate()
+  }
+
+  /// One step of all layers; `count` numbers of the top layer's state go to `output`.
+  func step(
+    _ input: UnsafePointer<Scalar>, into output: UnsafeMutablePointer<Scalar>, count: Int
+  ) {
+    if isFused {
+      layers[0].inputs = UnsafeRawPointer(input)
+      Scalar._stackStep(layers, cells.count)
+    } else {
+      var below = input
+      for index in cells.indices {
+        stepOne(index, from: below)
+        below = UnsafePointer(hidden[index].base)
+      }
+    }
+    output.update(from: hidden[cells.count - 1].base, count: count)
+  }
+
+  /// One layer of a stack that the fast kernels do not know as a whole.
+  private func stepOne(_ index: Int, from input: UnsafePointer<Scalar>) {
+    if weights.level != .plain && cells[index].fusedKernel != nil {
+      layers[index].inputs = UnsafeRawPointer(input)
+      Scalar._stackStep(layers + index, 1)
+      return
+    }
+    let cell = cells[index]
+    let parameters = weights.parameters[index]
+    let (width, size) = (parameters.bias.count, parameters.outputSize)
+    Scalar._fillRows(gates[index].base, parameters.bias.base, batchSize, width)
+    if !parameters.recurrentBias.isEmpty && cell.auxiliaryColumns.count > 0 {
+      for row in 0..<batchSize {
+        Scalar._addRows(
+          gates[index].base + row * width, parameters.recurrentBias.base, 1, nil, 1, width)
+      }
+    }
+    Scalar._product(
+      gates[index].base, width, input, parameters.inputSize, parameters.inputWeights.base, width,
+      batchSize, parameters.inputSize, width)
+    // The plain kernels read the state before and write the one after: its copy stands in scratch.
+    let before = scratch[index].base + batchSize * (width + size)
+    let cellBefore = before + batchSize * size
+    before.update(from: hidden[index].base, count: batchSize * size)
+    cellBefore.update(from: self.cell[index].base, count: batchSize * cell.cellStateSize)
+    cell.step(
+      StepBuffers(
+        gates: gates[index].base, auxiliary: auxiliary[index].base, hidden: hidden[index].base,
+        cell: self.cell[index].base, previousHidden: UnsafePointer(before),
+        previousCell: UnsafePointer(cellBefore), active: nil, rows: batchSize,
+        scratch: scratch[index].base))
+  }
+
+  func state(_ index: Int, of cell: any RecurrentCell<Scalar>) -> RecurrentState<Scalar> {
+    let state = cell.zeroState(batchSize: batchSize)
+    state.hidden.base.update(from: hidden[index].base, count: state.hidden.count)
+    state.cell.base.update(from: self.cell[index].base, count: state.cell.count)
+    return state
+  }
+
+  func setState(
+    _ index: Int, of cell: any RecurrentCell<Scalar>, to state: RecurrentState<Scalar>
+  ) {
+    let expected = cell.zeroState(batchSize: batchSize)
+    precondition(
+      state.hidden.shape == expected.hidden.shape && state.cell.shape == expected.cell.shape,
+      "RecurrentStream.states: expected shapes \(expected.hidden.shape) and \(expected.cell.shape), got \(state.hidden.shape) and \(state.cell.shape)."
+    )
+    hidden[index].base.update(from: state.hidden.base, count: state.hidden.count)
+    self.cell[index].base.update(from: state.cell.base, count: state.cell.count)
+  }
+}

@@ -1,0 +1,126 @@
+// tanh, sigmoid and exp of the fast kernels, against a wider type rounded.
+
+import CUnrollKernels
+import Foundation
+import Testing
+import Unroll
+import UnrollTestSupport
+
+private struct Function: CustomTestStringConvertible {
+  let name: String
+  let kind: Int32
+  let reference: @Sendable (Wide) -> Wide
+  var testDescription: String { name }
+
+  static let all = [
+    Function(name: "tanh", kind: Int32(UNROLL_TANH)) { wideTanh($0) },
+    Function(name: "sigmoid", kind: Int32(UNROLL_SIGMOID)) {
+      $0 < 0 ? wideExp($0) / (1 + wideExp($0)) : 1 / (1 + wideExp(-$0))
+    },
+    Function(name: "exp", kind: Int32(UNROLL_EXP)) { wideExp($0) },
+  ]
+}
+
+// The C library's double functions are themselves off by up to 2 units; where there is a wider
+// type, it is the judge.
+#if arch(x86_64) && os(Linux)
+private typealias Wide = Float80
+private func wideExp(_ x: Wide) -> Wide { expl(x) }
+private func wideTanh(_ x: Wide) -> Wide { tanhl(x) }
+private let doubleBound: Wide = 2
+#else
+private typealias Wide = Double
+private func wideExp(_ x: Wide) -> Wide { exp(x) }
+private func wideTanh(_ x: Wide) -> Wide { tanh(x) }
+private let doubleBound: Wide = 4
+#endif
+
+@Suite("Vector functions")
+struct VectorMathTests {
+  /// How far a value is from the exact one, in units of the last place of the nearest number.
+  private func distance<Scalar: BinaryFloatingPoint>(_ value: Scalar, _ exact: Wide) -> Wide {
+    let least = Scalar.leastNormalMagnitude
+    // What would be less than the least normal number may be 0.
+    if value == 0 && abs(exact) < Wide(least) { return 0 }
+    let nearest = Scalar(exact)
+    if value == nearest { return 0 }
+    return abs(Wide(value) - exact) / Wide(max(abs(nearest), least).ulp)
+  }
+
+  @Test(
+    "Float: at most 2 units in the last place off, for every 101st number there is",
+    arguments: Function.all)
+  fileprivate func float(function: Function) {
+    for level in KernelLevel.available where level != .plain {
+      var worst: Wide = 0
+      var bits: UInt64 = 0
+      var x = [Float](repeating: 0, count: 4099)  // the last vector is a partial one
+      var y = x
+      while bits <= UInt64(UInt32.max) {
+        for index in x.indices {
+          x[index] = Float(bitPattern: UInt32(truncatingIfNeeded: min(bits, 0xffff_ffff)))
+          bits += 101
+        }
+        level.use { unroll_function_f32(&y, x, x.count, function.kind) }
+        for (x, y) in zip(x, y) {
+          let exact = function.reference(Wide(x))
+          if x.isNaN || Float(exact).isInfinite {
+            #expect(x.isNaN ? y.isNaN : y == Float(exact), "\(level) \(function.name) \(x)")
+          } else {
+            worst = max(worst, distance(y, exact))
+          }
+        }
+      }
+      #expect(worst <= 2, "\(level) \(function.name): \(worst)")
+    }
+  }
+
+  @Test(
+    "Double: at most 2 units in the last place off, on a million numbers",
+    arguments: Function.all)
+  fileprivate func double(function: Function) {
+    var random = NumPyRandom(seed: testSeed)
+    for level in KernelLevel.available where level != .plain {
+      var worst: Wide = 0
+      for span in [1e-3, 1, 30, 800] {
+        let x = random.uniform(-span, span, [250_001]).elements
+        var y = x
+        level.use { unroll_function_f64(&y, x, x.count, function.kind) }
+        for (x, y) in zip(x, y) {
+          let exact = function.reference(Wide(x))
+          if Double(exact).isInfinite {
+            #expect(y == .infinity)
+          } else {
+            worst = max(worst, distance(y, exact))
+          }
+        }
+      }
+      #expect(worst <= doubleBound, "\(level) \(function.name): \(worst)")
+    }
+  }
+
+  @Test("Zero, infinities and NaN are exact")
+  func edges() {
+    for level in KernelLevel.available where level != .plain {
+      level.use {
+        let x: [Float] = [0, -0.0, .infinity, -.infinity, .nan]
+        var y = x
+        unroll_function_f32(&y, x, 5, Int32(UNROLL_TANH))
+        #expect(y[0] == 0 && y[0].sign == .plus && y[1] == 0 && y[1].sign == .minus)
+        #expect(y[2] == 1 && y[3] == -1 && y[4].isNaN)
+        unroll_function_f32(&y, x, 5, Int32(UNROLL_SIGMOID))
+        #expect(y[0] == 0.5 && y[1] == 0.5 && y[2] == 1 && y[3] == 0 && y[4].isNaN)
+        unroll_function_f32(&y, x, 5, Int32(UNROLL_EXP))
+        #expect(y[0] == 1 && y[1] == 1 && y[2] == .infinity && y[3] == 0 && y[4].isNaN)
+        let w: [Double] = [0, -0.0, .infinity, -.infinity, .nan]
+        var z = w
+        unroll_function_f64(&z, w, 5, Int32(UNROLL_TANH))
+        #expect(z[0] == 0 && z[1].sign == .minus && z[2] == 1 && z[3] == -1 && z[4].isNaN)
+        unroll_function_f64(&z, w, 5, Int32(UNROLL_SIGMOID))
+        #expect(z[0] == 0.5 && z[2] == 1 && z[3] == 0 && z[4].isNaN)
+        unroll_function_f64(&z, w, 5, Int32(UNROLL_EXP))
+        #expect(z[0] == 1 && z[2] == .infinity && z[3] == 0 && z[4].isNaN)
+      }
+    }
+  }
+}
