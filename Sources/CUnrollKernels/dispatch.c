@@ -6,6 +6,7 @@
 
 #include "levels/level_table.h"
 #include "unroll_arrays.h"
+#include "unroll_dense.h"
 #include "unroll_layer.h"
 #include "unroll_machine.h"
 
@@ -89,9 +90,40 @@ void unroll_stack_step_f32(const unroll_layer *layers, ptrdiff_t count) {
 void unroll_stack_step_f64(const unroll_layer *layers, ptrdiff_t count) {
   table(1)->stack_step(layers, count);
 }
-void unroll_function_f32(float *out, const float *in, ptrdiff_t count, int32_t kind) {
-  table(0)->function.f32(out, in, count, kind);
+ptrdiff_t unroll_dense_scratch_count(const unroll_dense *dense, int is_double) {
+  return table(is_double)->dense_scratch(dense);
 }
-void unroll_function_f64(double *out, const double *in, ptrdiff_t count, int32_t kind) {
-  table(1)->function.f64(out, in, count, kind);
-}
+
+#define FORWARD(REAL, TYPE, IS_DOUBLE)                                                             \
+  double unroll_peak_##TYPE(ptrdiff_t rounds) {                                                    \
+    REAL sink;                                                                                     \
+    return table(IS_DOUBLE)->peak.TYPE(rounds, &sink);                                             \
+  }                                                                                                \
+  void unroll_function_##TYPE(REAL *out, const REAL *in, ptrdiff_t count, int32_t kind) {          \
+    table(IS_DOUBLE)->function.TYPE(out, in, count, kind);                                         \
+  }                                                                                                \
+  void unroll_dense_forward_##TYPE(const unroll_dense *dense, REAL *out) {                         \
+    table(IS_DOUBLE)->dense_forward.TYPE(dense, out);                                              \
+  }                                                                                                \
+  void unroll_dense_backward_##TYPE(const unroll_dense *dense, const REAL *out_gradient,           \
+                                    REAL *input_gradient, REAL *weight_gradient,                   \
+                                    REAL *bias_gradient, int adds) {                               \
+    table(IS_DOUBLE)->dense_backward.TYPE(dense, out_gradient, input_gradient, weight_gradient,    \
+                                          bias_gradient, adds);                                    \
+  }                                                                                                \
+  void unroll_softmax_cross_entropy_##TYPE(REAL *logits, double *losses, const int32_t *targets,   \
+                                           ptrdiff_t rows, ptrdiff_t classes, REAL scale) {        \
+    table(IS_DOUBLE)->softmax_cross_entropy.TYPE(logits, losses, targets, rows, classes, scale);   \
+  }                                                                                                \
+  void unroll_softmax_##TYPE(REAL *logits, ptrdiff_t rows, ptrdiff_t classes) {                    \
+    table(IS_DOUBLE)->softmax.TYPE(logits, rows, classes);                                         \
+  }                                                                                                \
+  double unroll_sum_of_squares_##TYPE(const REAL *values, ptrdiff_t count) {                       \
+    return table(IS_DOUBLE)->sum_of_squares.TYPE(values, count);                                   \
+  }                                                                                                \
+  void unroll_move_##TYPE(REAL *parameters, const REAL *gradient, REAL *first, REAL *second,       \
+                          ptrdiff_t count, const unroll_update *update) {                          \
+    table(IS_DOUBLE)->move_parameters.TYPE(parameters, gradient, first, second, count, update);    \
+  }
+FORWARD(float, f32, 0)
+FORWARD(double, f64, 1)

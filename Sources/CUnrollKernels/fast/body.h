@@ -13,4 +13,6 @@
 #endif
 #include "tiny.h"
 #include "step.h"
+#include "dense.h"
 #include "arrays.h"
+#include "peak.h"

@@ -7,18 +7,6 @@ INLINE int NAME(is_narrow)(const unroll_layer *l) {
   return l->hidden < WIDTH && l->batch >= 3 && !l->active && !l->peepholes;
 }
 
-// Turns a square of vectors around its diagonal: halves are interleaved log2(WIDTH) times.
-INLINE void NAME(turn)(VECTOR *square) {
-  for (int step = 1; step < WIDTH; step *= 2) {
-    VECTOR next[WIDTH];
-    for (int i = 0; i < WIDTH / 2; ++i) {
-      next[2 * i] = INTERLEAVE_LOW(square[i], square[i + WIDTH / 2]);
-      next[2 * i + 1] = INTERLEAVE_HIGH(square[i], square[i + WIDTH / 2]);
-    }
-    for (int i = 0; i < WIDTH; ++i) square[i] = next[i];
-  }
-}
-
 // Turns two squares of half the size, side by side in WIDTH / 2 vectors.
 INLINE void NAME(turn_halves)(VECTOR *squares) {
   for (int step = 1; step < WIDTH / 2; step *= 2) {

@@ -12,7 +12,7 @@
 // Rows of one pass of a transposed product.
 #define BLOCK_ROWS 256
 
-// Packs b, whose element (p, j) stands at b[p * k_stride + j * n_stride].
+// Packs b, whose element (p, j) stands at b[p * k_stride + j * n_stride]; one stride is 1.
 void NAME(pack)(REAL *restrict packed, const REAL *restrict b, ptrdiff_t k_stride,
                 ptrdiff_t n_stride, ptrdiff_t k, ptrdiff_t n) {
   for (ptrdiff_t first = 0; first < n; first += PANEL_COLUMNS) {
@@ -26,12 +26,19 @@ void NAME(pack)(REAL *restrict packed, const REAL *restrict b, ptrdiff_t k_strid
         })
       }
     } else {
-      // Along k the source is dense: squares keep both sides in the cache.
-      for (ptrdiff_t square = 0; square < k; square += WIDTH) {
-        const ptrdiff_t last = square + WIDTH < k ? square + WIDTH : k;
-        for (ptrdiff_t j = 0; j < width; ++j) {
-          for (ptrdiff_t p = square; p < last; ++p) {
-            packed[p * width + j] = j < columns ? from[p * k_stride + j * n_stride] : 0;
+      // Along k the source is dense: squares are read by columns and turned in registers.
+      for (ptrdiff_t p = 0; p < k; p += WIDTH) {
+        const ptrdiff_t depth = k - p < WIDTH ? k - p : WIDTH;
+        for (ptrdiff_t j = 0; j < width; j += WIDTH) {
+          VECTOR square[WIDTH];
+          for (int i = 0; i < WIDTH; ++i) {
+            square[i] = j + i < columns
+                            ? NAME(load_part)(from + p + (j + i) * n_stride, depth)
+                            : NAME(splat)(0);
+          }
+          NAME(turn)(square);
+          for (int i = 0; i < WIDTH; ++i) {
+            if (i < depth) NAME(store)(packed + (p + i) * width + j, square[i]);
           }
         }
       }

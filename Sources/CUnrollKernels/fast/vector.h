@@ -50,6 +50,18 @@ INLINE void NAME(store_part)(REAL *to, VECTOR value, ptrdiff_t count) {
 #endif
 }
 
+// Turns a square of vectors around its diagonal: halves are interleaved log2(WIDTH) times.
+INLINE void NAME(turn)(VECTOR *square) {
+  for (int step = 1; step < WIDTH; step *= 2) {
+    VECTOR next[WIDTH];
+    for (int i = 0; i < WIDTH / 2; ++i) {
+      next[2 * i] = INTERLEAVE_LOW(square[i], square[i + WIDTH / 2]);
+      next[2 * i + 1] = INTERLEAVE_HIGH(square[i], square[i + WIDTH / 2]);
+    }
+    for (int i = 0; i < WIDTH; ++i) square[i] = next[i];
+  }
+}
+
 // The sum of a vector's numbers, halves first: one fixed order.
 INLINE REAL NAME(sum)(VECTOR value) {
   REAL parts[WIDTH];

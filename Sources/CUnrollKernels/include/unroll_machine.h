@@ -43,4 +43,8 @@ void unroll_parallel(ptrdiff_t count, void (*body)(void *context, ptrdiff_t inde
 /// The number of the thread that runs a body: 0 for the caller, below `unroll_thread_count`.
 int unroll_worker_index(void);
 
+/// Multiply-adds on registers alone, the level's limit; returns the flops done.
+double unroll_peak_f32(ptrdiff_t rounds);
+double unroll_peak_f64(ptrdiff_t rounds);
+
 #endif

@@ -2,11 +2,13 @@
 // each level's file, which defines LEVEL, VECTOR_BYTES, FUSED, TILE_VECTORS, TILE_ROWS and the
 // target's attribute.
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "../float_mode.h"
 #include "level_table.h"
+#include "unroll_dense.h"
 #include "unroll_kernels.h"
 #include "unroll_layer.h"
 #include "unroll_machine.h"
@@ -43,8 +45,8 @@
 #include "../fast/shuffles.h"
 #include "../fast/body.h"
 
-#define FUNCTION_f32(f) {.f32 = f}
-#define FUNCTION_f64(f) {.f64 = f}
+#define OF_f32(f) {.f32 = f}
+#define OF_f64(f) {.f64 = f}
 #define TABLE(TYPE)                                                                 \
   {                                                                                 \
     .packed_count = JOIN(packed_count, TYPE, LEVEL),                                \
@@ -54,7 +56,15 @@
     .backward = JOIN(backward, TYPE, LEVEL),                                        \
     .stream_packed = JOIN(stream_packed, TYPE, LEVEL),                              \
     .stream_pack = JOIN(stream_pack, TYPE, LEVEL),                                  \
-    .function = FUNCTION_##TYPE(JOIN(function, TYPE, LEVEL)),                       \
+    .dense_scratch = JOIN(dense_scratch, TYPE, LEVEL),                              \
+    .peak = OF_##TYPE(JOIN(peak, TYPE, LEVEL)),                                     \
+    .function = OF_##TYPE(JOIN(function, TYPE, LEVEL)),                             \
+    .dense_forward = OF_##TYPE(JOIN(dense_forward, TYPE, LEVEL)),                   \
+    .dense_backward = OF_##TYPE(JOIN(dense_backward, TYPE, LEVEL)),                 \
+    .softmax_cross_entropy = OF_##TYPE(JOIN(softmax_cross_entropy, TYPE, LEVEL)),   \
+    .softmax = OF_##TYPE(JOIN(softmax, TYPE, LEVEL)),                               \
+    .sum_of_squares = OF_##TYPE(JOIN(sum_of_squares, TYPE, LEVEL)),                 \
+    .move_parameters = OF_##TYPE(JOIN(move_parameters, TYPE, LEVEL)),               \
     .stack_step = JOIN(stack_step, TYPE, LEVEL),                                    \
   }
 

@@ -3,14 +3,24 @@
 #ifndef UNROLL_LEVEL_TABLE_H
 #define UNROLL_LEVEL_TABLE_H
 
+#include "unroll_dense.h"
 #include "unroll_layer.h"
 
-/// A function that takes arrays of one of the two types.
-#define EITHER(RETURN, F32, F64) \
-  union {                        \
-    RETURN(*f32) F32;            \
-    RETURN(*f64) F64;            \
-  }
+/// A function for one of the two types.
+#define EITHER(NAME, RETURN, ARGUMENTS)  \
+  union {                                \
+    RETURN (*f32)(ARGUMENTS(float));     \
+    RETURN (*f64)(ARGUMENTS(double));    \
+  } NAME
+
+#define PEAK_OF(REAL) ptrdiff_t, REAL *
+#define FUNCTION_OF(REAL) REAL *, const REAL *, ptrdiff_t, int32_t
+#define DENSE_FORWARD_OF(REAL) const unroll_dense *, REAL *
+#define DENSE_BACKWARD_OF(REAL) const unroll_dense *, const REAL *, REAL *, REAL *, REAL *, int
+#define CROSS_ENTROPY_OF(REAL) REAL *, double *, const int32_t *, ptrdiff_t, ptrdiff_t, REAL
+#define SOFTMAX_OF(REAL) REAL *, ptrdiff_t, ptrdiff_t
+#define SQUARES_OF(REAL) const REAL *, ptrdiff_t
+#define MOVE_OF(REAL) REAL *, const REAL *, REAL *, REAL *, ptrdiff_t, const unroll_update *
 
 typedef struct {
   ptrdiff_t (*packed_count)(const unroll_layer *);
@@ -21,10 +31,16 @@ typedef struct {
   void (*backward)(const unroll_layer *, const unroll_layer_gradients *);
   ptrdiff_t (*stream_packed)(const unroll_layer *);
   void (*stream_pack)(const unroll_layer *);
-  EITHER(void, (float *, const float *, ptrdiff_t, int32_t),
-         (double *, const double *, ptrdiff_t, int32_t))
-  function;
   void (*stack_step)(const unroll_layer *, ptrdiff_t);
+  ptrdiff_t (*dense_scratch)(const unroll_dense *);
+  EITHER(peak, double, PEAK_OF);
+  EITHER(function, void, FUNCTION_OF);
+  EITHER(dense_forward, void, DENSE_FORWARD_OF);
+  EITHER(dense_backward, void, DENSE_BACKWARD_OF);
+  EITHER(softmax_cross_entropy, void, CROSS_ENTROPY_OF);
+  EITHER(softmax, void, SOFTMAX_OF);
+  EITHER(sum_of_squares, double, SQUARES_OF);
+  EITHER(move_parameters, void, MOVE_OF);
 } unroll_table;
 
 /// float32 and float64 of each level.

@@ -177,6 +177,32 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     set { self[keyPath: path(name)] = newValue }
   }
 
+  /// Changes every parameter that the cell has, in place, by its gradient.
+  ///
+  /// - Parameters:
+  ///   - gradients: A gradient for each parameter.
+  ///   - body: Called with the parameter's index in `names`, the parameter and its gradient.
+  /// - Precondition: The gradients have the parameters' shapes.
+  public mutating func update(
+    by gradients: CellParameters,
+    _ body: (_ index: Int, _ parameter: inout Tensor<Scalar>, _ gradient: Tensor<Scalar>) -> Void
+  ) {
+    precondition(hasShapes(of: gradients), "CellParameters.update: expected gradients of this cell.")
+    body(0, &inputWeights, gradients.inputWeights)
+    body(1, &recurrentWeights, gradients.recurrentWeights)
+    body(2, &bias, gradients.bias)
+    var index = 3
+    if hasRecurrentBias {
+      body(index, &recurrentBias, gradients.recurrentBias)
+      index += 1
+    }
+    if hasPeepholes {
+      body(index, &peepholes, gradients.peepholes)
+      index += 1
+    }
+    if hasProjection { body(index, &projection, gradients.projection) }
+  }
+
   private func path(_ name: String) -> WritableKeyPath<CellParameters, Tensor<Scalar>> {
     guard let path = Self.paths.first(where: { $0.key == name })?.value else {
       preconditionFailure("CellParameters: expected a name of \(names), got '\(name)'.")

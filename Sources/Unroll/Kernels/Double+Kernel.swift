@@ -119,6 +119,52 @@ extension Double: KernelScalar {
     unroll_stack_step_f64(layers, count)
   }
 
+  /// A dense layer forward.
+  public static func _denseForward(
+    _ dense: UnsafePointer<unroll_dense>, _ out: UnsafeMutablePointer<Double>
+  ) {
+    unroll_dense_forward_f64(dense, out)
+  }
+
+  /// A dense layer's gradients.
+  public static func _denseBackward(
+    _ dense: UnsafePointer<unroll_dense>, _ outGradient: UnsafePointer<Double>,
+    _ inputGradient: UnsafeMutablePointer<Double>?, _ weightGradient: UnsafeMutablePointer<Double>,
+    _ biasGradient: UnsafeMutablePointer<Double>?, _ adds: Bool
+  ) {
+    unroll_dense_backward_f64(
+      dense, outGradient, inputGradient, weightGradient, biasGradient, adds ? 1 : 0)
+  }
+
+  /// Logits to the gradient of their cross-entropy.
+  public static func _softmaxCrossEntropy(
+    _ logits: UnsafeMutablePointer<Double>, _ losses: UnsafeMutablePointer<Double>,
+    _ targets: UnsafePointer<Int32>, _ rows: Int, _ classes: Int, _ scale: Double
+  ) {
+    unroll_softmax_cross_entropy_f64(logits, losses, targets, rows, classes, scale)
+  }
+
+  /// Logits to probabilities.
+  public static func _softmax(
+    _ logits: UnsafeMutablePointer<Double>, _ rows: Int, _ classes: Int
+  ) {
+    unroll_softmax_f64(logits, rows, classes)
+  }
+
+  /// The sum of squares.
+  public static func _sumOfSquares(_ values: UnsafePointer<Double>, _ count: Int) -> Double {
+    unroll_sum_of_squares_f64(values, count)
+  }
+
+  /// An optimiser's step.
+  public static func _move(
+    _ parameters: UnsafeMutablePointer<Double>, _ gradient: UnsafePointer<Double>,
+    _ first: UnsafeMutablePointer<Double>?, _ second: UnsafeMutablePointer<Double>?, _ count: Int,
+    _ update: UnsafePointer<unroll_update>
+  ) {
+    unroll_move_f64(parameters, gradient, first, second, count, update)
+  }
+
   /// The basic cell's step, after the products.
   public static func _rnnForward(
     _ gates: UnsafeMutablePointer<Double>, _ hidden: UnsafeMutablePointer<Double>,

@@ -125,6 +125,52 @@ extension Float: KernelScalar {
     unroll_stack_step_f32(layers, count)
   }
 
+  /// A dense layer forward.
+  public static func _denseForward(
+    _ dense: UnsafePointer<unroll_dense>, _ out: UnsafeMutablePointer<Float>
+  ) {
+    unroll_dense_forward_f32(dense, out)
+  }
+
+  /// A dense layer's gradients.
+  public static func _denseBackward(
+    _ dense: UnsafePointer<unroll_dense>, _ outGradient: UnsafePointer<Float>,
+    _ inputGradient: UnsafeMutablePointer<Float>?, _ weightGradient: UnsafeMutablePointer<Float>,
+    _ biasGradient: UnsafeMutablePointer<Float>?, _ adds: Bool
+  ) {
+    unroll_dense_backward_f32(
+      dense, outGradient, inputGradient, weightGradient, biasGradient, adds ? 1 : 0)
+  }
+
+  /// Logits to the gradient of their cross-entropy.
+  public static func _softmaxCrossEntropy(
+    _ logits: UnsafeMutablePointer<Float>, _ losses: UnsafeMutablePointer<Double>,
+    _ targets: UnsafePointer<Int32>, _ rows: Int, _ classes: Int, _ scale: Float
+  ) {
+    unroll_softmax_cross_entropy_f32(logits, losses, targets, rows, classes, scale)
+  }
+
+  /// Logits to probabilities.
+  public static func _softmax(
+    _ logits: UnsafeMutablePointer<Float>, _ rows: Int, _ classes: Int
+  ) {
+    unroll_softmax_f32(logits, rows, classes)
+  }
+
+  /// The sum of squares.
+  public static func _sumOfSquares(_ values: UnsafePointer<Float>, _ count: Int) -> Double {
+    unroll_sum_of_squares_f32(values, count)
+  }
+
+  /// An optimiser's step.
+  public static func _move(
+    _ parameters: UnsafeMutablePointer<Float>, _ gradient: UnsafePointer<Float>,
+    _ first: UnsafeMutablePointer<Float>?, _ second: UnsafeMutablePointer<Float>?, _ count: Int,
+    _ update: UnsafePointer<unroll_update>
+  ) {
+    unroll_move_f32(parameters, gradient, first, second, count, update)
+  }
+
   /// The basic cell's step, after the products.
   public static func _rnnForward(
     _ gates: UnsafeMutablePointer<Float>, _ hidden: UnsafeMutablePointer<Float>,

@@ -68,6 +68,28 @@ public protocol KernelScalar: Real, BinaryFloatingPoint, Codable, Sendable {
   /// One step of a stack of layers.
   static func _stackStep(_ layers: UnsafePointer<unroll_layer>, _ count: Int)
 
+  /// A dense layer forward.
+  static func _denseForward(
+    _ dense: UnsafePointer<unroll_dense>, _ out: UnsafeMutablePointer<Self>)
+  /// A dense layer's gradients.
+  static func _denseBackward(
+    _ dense: UnsafePointer<unroll_dense>, _ outGradient: UnsafePointer<Self>,
+    _ inputGradient: UnsafeMutablePointer<Self>?, _ weightGradient: UnsafeMutablePointer<Self>,
+    _ biasGradient: UnsafeMutablePointer<Self>?, _ adds: Bool)
+  /// Logits to the gradient of their cross-entropy.
+  static func _softmaxCrossEntropy(
+    _ logits: UnsafeMutablePointer<Self>, _ losses: UnsafeMutablePointer<Double>,
+    _ targets: UnsafePointer<Int32>, _ rows: Int, _ classes: Int, _ scale: Self)
+  /// Logits to probabilities.
+  static func _softmax(_ logits: UnsafeMutablePointer<Self>, _ rows: Int, _ classes: Int)
+  /// The sum of squares.
+  static func _sumOfSquares(_ values: UnsafePointer<Self>, _ count: Int) -> Double
+  /// An optimiser's step.
+  static func _move(
+    _ parameters: UnsafeMutablePointer<Self>, _ gradient: UnsafePointer<Self>,
+    _ first: UnsafeMutablePointer<Self>?, _ second: UnsafeMutablePointer<Self>?, _ count: Int,
+    _ update: UnsafePointer<unroll_update>)
+
   /// The basic cell's step, after the products.
   static func _rnnForward(
     _ gates: UnsafeMutablePointer<Self>, _ hidden: UnsafeMutablePointer<Self>,

@@ -80,7 +80,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     let x = layout == .timeMajor ? inputs : inputs.exchangingFirstAxes
     let (steps, rows, out) = (x.shape[0], x.shape[1], parameters.outputSize)
     let cellSize = cell.cellStateSize
-    check(state, rows: rows, out: out, cellSize: cellSize, operation: "forward")
+    check(state, rows: rows, out: out, cellSize: cellSize, operation: "RecurrentLayer.forward")
     trace.layout = layout
     trace.initialState = state
     trace.gateOrder = parameters.gates
@@ -162,7 +162,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     gradients.initialState.hidden.prepare(rows, out)
     gradients.initialState.cell.prepare(rows, cellSize)
     if let finalStateGradient {
-      check(finalStateGradient, rows: rows, out: out, cellSize: cellSize, operation: "backward")
+      check(finalStateGradient, rows: rows, out: out, cellSize: cellSize, operation: "RecurrentLayer.backward")
       gradients.initialState.hidden.base.update(
         from: finalStateGradient.hidden.base, count: rows * out)
       gradients.initialState.cell.base.update(
@@ -213,6 +213,18 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     }
   }
 
+  /// Stops the program unless inputs and state fit the cell.
+  func check(
+    _ inputs: Tensor<Scalar>, _ state: RecurrentState<Scalar>, _ operation: StaticString
+  ) {
+    precondition(
+      inputs.rank == 3 && inputs.shape[2] == inputSize,
+      "\(operation): expected inputs of three axes, the last \(inputSize), got \(inputs.shape).")
+    check(
+      state, rows: inputs.shape[1], out: outputSize, cellSize: cell.cellStateSize,
+      operation: operation)
+  }
+
   private func check(
     _ state: RecurrentState<Scalar>, rows: Int, out: Int, cellSize: Int, operation: StaticString
   ) {
@@ -221,7 +233,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     }
     precondition(
       fits(state.hidden, out) && fits(state.cell, cellSize),
-      "RecurrentLayer.\(operation): expected states [\(rows), \(out)] and [\(rows), \(cellSize)], got \(state.hidden.shape) and \(state.cell.shape)."
+      "\(operation): expected states [\(rows), \(out)] and [\(rows), \(cellSize)], got \(state.hidden.shape) and \(state.cell.shape)."
     )
   }
 

@@ -1,0 +1,101 @@
+// Dense layers over many rows. A worker packs one panel at a time, just before its rows pass by.
+
+// Rows of the panels that a transposed matrix is packed in.
+static ptrdiff_t NAME(dense_room)(const unroll_dense *d) {
+  const ptrdiff_t deepest = d->k > d->n ? d->k : d->n;
+  const ptrdiff_t panel = (deepest < PANEL_DEPTH ? deepest : PANEL_DEPTH) * PANEL_COLUMNS;
+  const ptrdiff_t sums = BLOCK_ROWS * (PANEL_COLUMNS + deepest + TILE_ROWS);
+  return (panel > sums ? panel : sums) + 16;
+}
+
+ptrdiff_t NAME(dense_scratch)(const unroll_dense *d) {
+  return unroll_thread_count() * NAME(dense_room)(d);
+}
+
+typedef struct {
+  const unroll_dense *dense;
+  REAL *out;
+  const REAL *a, *out_gradient;
+  REAL *weight_gradient, *bias_gradient;
+  ptrdiff_t columns;             ///< of `out`
+  ptrdiff_t depth;               ///< summed over
+  ptrdiff_t k_stride, n_stride;  ///< of the packed matrix
+  const REAL *start;
+} NAME(dense_job);
+
+// One panel of out[m, columns] = start + a[m, depth] b.
+static void NAME(dense_panel)(void *context, ptrdiff_t index) {
+  const NAME(dense_job) *job = context;
+  const unroll_dense *d = job->dense;
+  const ptrdiff_t first = index * PANEL_COLUMNS, left = job->columns - first;
+  const ptrdiff_t columns = left < PANEL_COLUMNS ? left : PANEL_COLUMNS;
+  REAL *panel = (REAL *)d->scratch + unroll_worker_index() * NAME(dense_room)(d);
+  const REAL *b = d->weights;
+  const unroll_float_mode mode = unroll_flush_subnormals();
+  ptrdiff_t p = 0;
+  do {
+    const ptrdiff_t left_depth = job->depth - p;
+    const ptrdiff_t depth = left_depth < PANEL_DEPTH ? left_depth : PANEL_DEPTH;
+    NAME(pack)(panel, b + p * job->k_stride + first * job->n_stride, job->k_stride, job->n_stride,
+               depth, columns);
+    NAME(product)(job->out + first, job->columns, job->a + p, job->depth, panel, depth, columns,
+                  NAME(one_group)(d->m), job->start ? job->start + first : 0,
+                  p > 0 ? NAME(FROM_OUTPUT) : NAME(FROM_ROW));
+    p += depth;
+  } while (p < job->depth);
+  unroll_restore_float_mode(mode);
+}
+
+static ptrdiff_t NAME(panel_count)(ptrdiff_t columns) {
+  return (columns + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
+}
+
+void NAME(dense_forward)(const unroll_dense *d, REAL *out) {
+  NAME(dense_job) job = {.dense = d, .out = out, .a = d->a, .columns = d->n, .depth = d->k};
+  job.k_stride = d->is_transposed ? 1 : d->n;
+  job.n_stride = d->is_transposed ? d->k : 1;
+  job.start = d->bias;
+  unroll_parallel(NAME(panel_count)(d->n), NAME(dense_panel), &job);
+}
+
+// Four panels of the weights' gradient: [k,n] = a^T dout, or [n,k] = dout^T a.
+static void NAME(dense_weights)(void *context, ptrdiff_t index) {
+  const NAME(dense_job) *job = context;
+  const unroll_dense *d = job->dense;
+  REAL *room = (REAL *)d->scratch + unroll_worker_index() * NAME(dense_room)(d);
+  const ptrdiff_t width = d->is_transposed ? d->k : d->n;
+  const ptrdiff_t first = index * 4 * PANEL_COLUMNS, end = first + 4 * PANEL_COLUMNS;
+  const ptrdiff_t last = end < width ? end : width;
+  const unroll_float_mode mode = unroll_flush_subnormals();
+  if (d->is_transposed) {
+    NAME(transposed_product)(job->weight_gradient, d->k, job->out_gradient, d->n, d->a, d->k,
+                             d->m, d->n, first, last, 0, room);
+  } else {
+    NAME(transposed_product)(job->weight_gradient, d->n, d->a, d->k, job->out_gradient, d->n,
+                             d->m, d->k, first, last, job->bias_gradient, room);
+  }
+  unroll_restore_float_mode(mode);
+}
+
+void NAME(dense_backward)(const unroll_dense *d, const REAL *out_gradient, REAL *input_gradient,
+                          REAL *weight_gradient, REAL *bias_gradient, int adds) {
+  NAME(dense_job) job = {.dense = d, .out = input_gradient, .a = out_gradient,
+                         .out_gradient = out_gradient, .weight_gradient = weight_gradient,
+                         .bias_gradient = bias_gradient, .columns = d->k, .depth = d->n};
+  if (!adds) {
+    NAME(set)(weight_gradient, 0, d->k * d->n);
+    if (bias_gradient) NAME(set)(bias_gradient, 0, d->n);
+  }
+  if (input_gradient) {
+    job.k_stride = d->is_transposed ? d->k : 1;
+    job.n_stride = d->is_transposed ? 1 : d->n;
+    unroll_parallel(NAME(panel_count)(d->k), NAME(dense_panel), &job);
+  }
+  const ptrdiff_t width = d->is_transposed ? d->k : d->n;
+  if (d->is_transposed && bias_gradient) {
+    for (ptrdiff_t row = 0; row < d->m; ++row) {
+      NAME(add)(bias_gradient, out_gradient + row * d->n, d->n);
+    }
+  }
+  unroll_parallel((NAME(panel_count)(width) + 3) / 4, NAME(dense_weights), &job);
+}

@@ -1,0 +1,119 @@
+// Inference: a layer whose weights do not change is packed once, and keeps no tape.
+
+internal import CUnrollKernels
+
+/// What inference over whole sequences gives.
+///
+/// Hand it in again: its memory is used again.
+public struct SequenceOutputs<Scalar: KernelScalar>: Sendable {
+  /// What the layer puts out, `[T, B, P]`; zero (or repeats) at inactive steps.
+  public internal(set) var outputs: Tensor<Scalar>
+  /// The state after the last step that counts.
+  public internal(set) var finalState: RecurrentState<Scalar>
+  private var memory: PassMemory<Scalar>
+
+  /// A place for `FrozenLayer.run(_:from:mask:into:)` to fill.
+  public init() {
+    outputs = Tensor(shape: [0, 0, 0])
+    finalState = RecurrentState(hidden: Tensor(shape: [0, 0]))
+    memory = PassMemory()
+  }
+
+  mutating func ownMemory() -> PassMemory<Scalar> {
+    if !isKnownUniquelyReferenced(&memory) { memory = PassMemory() }
+    return memory
+  }
+}
+
+/// A layer with weights that do not change: packed once, for any number of runs.
+///
+/// ```swift
+/// var random = NumPyRandom(seed: 1)
+/// let layer = RecurrentLayer(cell: BasicRNN<Float>(inputSize: 3, hiddenSize: 4, using: &random))
+/// let frozen = layer.frozen()
+/// var result = SequenceOutputs<Float>()
+/// frozen.run(
+///   Tensor(shape: [5, 2, 3], repeating: 0.5), from: layer.zeroState(batchSize: 2), into: &result)
+/// ```
+public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
+  /// The layer as it was when it was frozen.
+  public let layer: RecurrentLayer<Scalar>
+  private let packed: PassMemory<Scalar>
+  private let level: KernelLevel
+  private let parameters: CellParameters<Scalar>
+  private let kernel: FusedKernel?
+
+  init(_ layer: RecurrentLayer<Scalar>) {
+    self.layer = layer
+    packed = PassMemory()
+    level = KernelLevel.current
+    parameters = layer.cell.parameters
+    kernel = level == .plain ? nil : layer.cell.fusedKernel
+    guard let kernel else { return }
+    let pass = FusedPass(kernel: kernel, parameters: parameters, direction: layer.direction)
+    var structure = pass.layer(steps: 1, rows: 1, memory: packed)
+    withExtendedLifetime((parameters, packed)) {
+      structure.packed = UnsafeMutableRawPointer(
+        packed.packed.room(for: unroll_packed_count(&structure, Scalar._isDouble)))
+      Scalar._layerPack(&structure)
+    }
+  }
+
+  /// Runs the layer over a batch of sequences; the same bits as `RecurrentLayer.forward`.
+  ///
+  /// Allocates nothing after the first run of the same sizes, if no step is masked.
+  ///
+  /// - Parameters:
+  ///   - inputs: x, `[T, B, D]`.
+  ///   - state: The state before the first step, `[B, P]` and `[B, C]`.
+  ///   - mask: Which steps count.
+  ///   - result: Receives outputs and final state.
+  /// - Precondition: The shapes agree with the cell.
+  /// - Complexity: 2·T·B·G·H·(D + P) flops; memory beside the result for 192 rows of gates, or B
+  ///   if that is more, for each thread.
+  public func run(
+    _ inputs: Tensor<Scalar>, from state: RecurrentState<Scalar>, mask: SequenceMask = .full,
+    into result: inout SequenceOutputs<Scalar>
+  ) {
+    let flags =
+      inputs.rank == 3
+      ? mask.flags(timeStepCount: inputs.shape[0], batchSize: inputs.shape[1]) : nil
+    guard let kernel, flags == nil, KernelLevel.current == level, inputs.rank == 3, inputs.shape[0] > 0 else {
+      let trace = layer.forward(inputs, from: state, mask: mask)
+      result.outputs = trace.outputs
+      result.finalState = trace.finalState
+      return
+    }
+    let (steps, rows, size) = (inputs.shape[0], inputs.shape[1], parameters.hiddenSize)
+    layer.check(inputs, state, "FrozenLayer.run")
+    let cellSize = kernel.kind == .lstm ? size : 0
+    result.outputs.prepare(steps, rows, size)
+    result.finalState.hidden.prepare(rows, size)
+    result.finalState.cell.prepare(rows, cellSize)
+    let memory = result.ownMemory()
+    let pass = FusedPass(kernel: kernel, parameters: parameters, direction: layer.direction)
+    var structure = pass.layer(steps: steps, rows: rows, memory: memory)
+    structure.is_packed = 1
+    structure.inputs = UnsafeRawPointer(inputs.base)
+    structure.initial_hidden = UnsafeRawPointer(state.hidden.base)
+    structure.initial_cell = UnsafeRawPointer(state.cell.base)
+    structure.hidden_states = UnsafeMutableRawPointer(result.outputs.base)
+    if cellSize > 0 {
+      structure.final_cell = UnsafeMutableRawPointer(result.finalState.cell.base)
+    }
+    structure.packed = UnsafeMutableRawPointer(packed.packed.room(for: 0))
+    structure.scratch = UnsafeMutableRawPointer(
+      memory.scratch.room(for: unroll_forward_scratch_count(&structure, Scalar._isDouble)))
+    withExtendedLifetime((inputs, state, result, memory, self)) {
+      Scalar._layerForward(&structure)
+    }
+    let last = layer.direction == .forward ? steps - 1 : 0
+    result.finalState.hidden.base.update(
+      from: result.outputs.base + last * rows * size, count: rows * size)
+  }
+}
+
+extension RecurrentLayer {
+  /// The layer with its weights packed for inference.
+  public func frozen() -> FrozenLayer<Scalar> { FrozenLayer(self) }
+}

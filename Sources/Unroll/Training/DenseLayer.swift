@@ -1,0 +1,115 @@
+// out = a·W + b over many rows at once: the projection onto a vocabulary.
+
+internal import CUnrollKernels
+
+/// A dense (fully connected) layer.
+///
+/// Each row is summed in one order, whatever else is in the batch; the weights' gradient is summed
+/// over the rows in order, for any number of threads.
+public struct DenseLayer<Scalar: KernelScalar>: Sendable {
+  /// W: `[K, N]`, or `[N, K]` if `isTransposed`.
+  public var weights: Tensor<Scalar>
+  /// b: `[N]`, or `[0]` for none.
+  public var bias: Tensor<Scalar>
+  /// Whether the weights stand as `[N, K]`: those of an embedding, tied.
+  public let isTransposed: Bool
+
+  /// Creates a layer from its parameters.
+  ///
+  /// - Precondition: The weights have two axes, and the bias is empty or has N elements.
+  public init(weights: Tensor<Scalar>, bias: Tensor<Scalar>, isTransposed: Bool = false) {
+    self.weights = weights
+    self.bias = bias
+    self.isTransposed = isTransposed
+    precondition(
+      weights.rank == 2 && (bias.isEmpty || bias.count == outputSize),
+      "DenseLayer.init: expected weights of two axes and a bias of that size or 0, got \(weights.shape) and \(bias.shape)."
+    )
+  }
+
+  /// K.
+  public var inputSize: Int { weights.shape[isTransposed ? 1 : 0] }
+  /// N.
+  public var outputSize: Int { weights.shape[isTransposed ? 0 : 1] }
+
+  /// Runs the layer.
+  ///
+  /// - Parameters:
+  ///   - inputs: a; its last axis is K, the others are rows.
+  ///   - outputs: Receives out, `[rows, N]`.
+  ///   - workspace: Scratch memory.
+  /// - Complexity: 2·rows·K·N flops; allocates nothing after the first call of the same sizes.
+  public func forward(
+    _ inputs: Tensor<Scalar>, into outputs: inout Tensor<Scalar>, using workspace: Workspace<Scalar>
+  ) {
+    let rows = rowCount(inputs)
+    outputs.prepare(rows, outputSize)
+    withStructure(inputs, rows: rows, workspace) { Scalar._denseForward(&$0, outputs.base) }
+  }
+
+  /// Takes gradients back.
+  ///
+  /// - Parameters:
+  ///   - inputs: What `forward` was given.
+  ///   - outputGradient: dL/d out, `[rows, N]`.
+  ///   - inputGradient: Receives dL/da, `[rows, K]`.
+  ///   - weightGradient: Receives dL/dW, in the weights' shape, or is added to.
+  ///   - biasGradient: Receives dL/db, or is added to; empty without a bias.
+  ///   - adds: Whether the parameters' gradients are added to what is there.
+  ///   - workspace: Scratch memory.
+  /// - Complexity: 4·rows·K·N flops; allocates nothing after the first call of the same sizes.
+  public func backward(
+    _ inputs: Tensor<Scalar>, outputGradient: Tensor<Scalar>,
+    inputGradient: inout Tensor<Scalar>, weightGradient: inout Tensor<Scalar>,
+    biasGradient: inout Tensor<Scalar>, adds: Bool = false, using workspace: Workspace<Scalar>
+  ) {
+    let rows = rowCount(inputs)
+    precondition(
+      outputGradient.count == rows * outputSize,
+      "DenseLayer.backward: expected a gradient of shape [\(rows), \(outputSize)], got \(outputGradient.shape)."
+    )
+    if adds {
+      precondition(
+        weightGradient.count == weights.count && biasGradient.count == bias.count,
+        "DenseLayer.backward: expected gradients to add to, of shapes \(weights.shape) and \(bias.shape), got \(weightGradient.shape) and \(biasGradient.shape)."
+      )
+      weightGradient.makeUnique()
+      biasGradient.makeUnique()
+    } else {
+      weightGradient.prepare(like: weights.shape)
+      biasGradient.prepare(like: bias.shape)
+    }
+    inputGradient.prepare(rows, inputSize)
+    let biases = bias.isEmpty ? nil : biasGradient.base
+    withStructure(inputs, rows: rows, workspace) { structure in
+      withExtendedLifetime((outputGradient, inputGradient, weightGradient, biasGradient)) {
+        Scalar._denseBackward(
+          &structure, outputGradient.base, inputGradient.base, weightGradient.base, biases, adds)
+      }
+    }
+  }
+
+  private func rowCount(_ inputs: Tensor<Scalar>) -> Int {
+    precondition(
+      inputs.rank > 0 && inputs.shape[inputs.rank - 1] == inputSize,
+      "DenseLayer: expected inputs whose last axis is \(inputSize), got \(inputs.shape).")
+    return inputSize == 0 ? 0 : inputs.count / inputSize
+  }
+
+  private func withStructure(
+    _ inputs: Tensor<Scalar>, rows: Int, _ workspace: Workspace<Scalar>,
+    _ body: (inout unroll_dense) -> Void
+  ) {
+    var structure = unroll_dense()
+    structure.m = rows
+    structure.k = inputSize
+    structure.n = outputSize
+    structure.is_transposed = isTransposed ? 1 : 0
+    structure.a = UnsafeRawPointer(inputs.base)
+    structure.weights = UnsafeRawPointer(weights.base)
+    if !bias.isEmpty { structure.bias = UnsafeRawPointer(bias.base) }
+    structure.scratch = UnsafeMutableRawPointer(
+      workspace.scratch.room(for: unroll_dense_scratch_count(&structure, Scalar._isDouble)))
+    withExtendedLifetime((inputs, self, workspace)) { body(&structure) }
+  }
+}

@@ -1,0 +1,110 @@
+// A table of vectors, one for each symbol. Its gradient touches the rows that were looked up and
+// no others.
+
+/// Vectors that stand for symbols.
+public struct Embedding<Scalar: KernelScalar>: Sendable {
+  /// One row for each symbol, `[V, E]`.
+  public var vectors: Tensor<Scalar>
+
+  /// Creates a table.
+  ///
+  /// - Precondition: The vectors have two axes.
+  public init(vectors: Tensor<Scalar>) {
+    precondition(
+      vectors.rank == 2, "Embedding.init: expected vectors of two axes, got \(vectors.shape).")
+    self.vectors = vectors
+  }
+
+  /// V.
+  public var symbolCount: Int { vectors.shape[0] }
+  /// E.
+  public var size: Int { vectors.shape[1] }
+
+  /// Looks symbols up.
+  ///
+  /// - Parameters:
+  ///   - symbols: T·B symbols, time-major.
+  ///   - timeStepCount: T.
+  ///   - result: Receives `[T, B, E]`; its memory is used again.
+  /// - Precondition: Every symbol is in 0 ..< V, and T divides their number.
+  public func lookUp(
+    _ symbols: [Int32], timeStepCount: Int, into result: inout Tensor<Scalar>
+  ) {
+    precondition(
+      timeStepCount > 0 && symbols.count % timeStepCount == 0,
+      "Embedding.lookUp: expected a multiple of \(timeStepCount) symbols, got \(symbols.count).")
+    let (count, size) = (symbolCount, size)
+    result.prepare(timeStepCount, symbols.count / timeStepCount, size)
+    for (row, symbol) in symbols.enumerated() {
+      precondition(
+        symbol >= 0 && symbol < count,
+        "Embedding.lookUp: expected symbols below \(count), got \(symbol).")
+      (result.base + row * size).update(from: vectors.base + Int(symbol) * size, count: size)
+    }
+  }
+}
+
+/// The gradient of an embedding: rows that were looked up, and zero elsewhere.
+public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
+  /// dL/d vectors, `[V, E]`.
+  public private(set) var vectors: Tensor<Scalar>
+  /// The symbols whose rows may differ from zero, each once, in the order of their first use.
+  public private(set) var touched: [Int32] = []
+  private var isTouched: [Bool]
+
+  /// Zero, for a table of this shape.
+  public init(like embedding: Embedding<Scalar>) {
+    vectors = Tensor(shape: embedding.vectors.shape)
+    isTouched = [Bool](repeating: false, count: embedding.symbolCount)
+    touched.reserveCapacity(embedding.symbolCount)
+  }
+
+  /// Becomes the gradient of one lookup.
+  ///
+  /// - Parameters:
+  ///   - symbols: What was looked up.
+  ///   - gradient: dL/d result, `[T, B, E]`.
+  /// - Complexity: O(T·B·E) and the rows of the call before; rows are summed in order.
+  public mutating func set(symbols: [Int32], gradient: Tensor<Scalar>) {
+    let size = vectors.shape[1]
+    precondition(
+      gradient.count == symbols.count * size,
+      "EmbeddingGradient.set: expected \(symbols.count) rows of \(size), got shape \(gradient.shape)."
+    )
+    vectors.makeUnique()
+    for symbol in touched {
+      (vectors.base + Int(symbol) * size).update(repeating: 0, count: size)
+      isTouched[Int(symbol)] = false
+    }
+    touched.removeAll(keepingCapacity: true)
+    for (row, symbol) in symbols.enumerated() {
+      if !isTouched[Int(symbol)] {
+        isTouched[Int(symbol)] = true
+        touched.append(symbol)
+      }
+      Scalar._addRows(
+        vectors.base + Int(symbol) * size, gradient.base + row * size, 1, nil, 1, size)
+    }
+  }
+
+  /// The sum of the squares, of the touched rows alone.
+  public var sumOfSquares: Double {
+    let size = vectors.shape[1]
+    var sum = 0.0
+    for symbol in touched {
+      sum += Scalar._sumOfSquares(vectors.base + Int(symbol) * size, size)
+    }
+    return sum
+  }
+
+  /// Moves the touched rows by plain gradient descent: the others would not change.
+  public func descend(_ embedding: inout Embedding<Scalar>, rate: Double) {
+    let size = vectors.shape[1]
+    embedding.vectors.makeUnique()
+    for symbol in touched {
+      let offset = Int(symbol) * size
+      Scalar._addRows(
+        embedding.vectors.base + offset, vectors.base + offset, Scalar(-rate), nil, 1, size)
+    }
+  }
+}

@@ -1,0 +1,152 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Unroll
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Time recurrent layers, streaming steps and language-model training steps.",
+    discussion: """
+      Without a file: the named sizes toy, course, small, mid, big, wide and huge, forward and in \
+      training (forward, and the gradients of weights, inputs and initial state), and streaming \
+      steps. With one: a JSON list in the format of Benchmarks/peers, whose fields the results \
+      repeat.
+
+      GFLOP/s counts multiply-adds as two and nothing else: 2·T·B·G·H·(D + H) for each layer \
+      forward, a language model's 2·T·B·H·V besides, three times that in training. The fraction \
+      is that of multiply-adds on registers alone, measured in the same run with as many threads. \
+      A GRU is timed in both variants; a streaming step also with weights in bfloat16.
+      """)
+
+  @Option(help: "Only workloads whose title contains this text, such as 'small gru train 1t'.")
+  var filter: String = ""
+
+  @Option(help: "A JSON list of workloads.", completion: .file(extensions: ["json"]))
+  var workloads: String?
+
+  @Option(help: "Threads, for all workloads; else each workload's own, or 1 for the named ones.")
+  var threads: Int?
+
+  @Flag(help: "Print one JSON object a result.")
+  var json = false
+
+  func validate() throws {
+    if let threads, !(1...256).contains(threads) {
+      throw ValidationError("--threads: expected 1 ... 256, got \(threads).")
+    }
+  }
+
+  func run() throws {
+    let all =
+      try workloads.map { try Workload.list(file: $0) }
+      ?? Workload.named(threads: threads ?? 1)
+    let chosen = all.filter { $0.title.contains(filter) }
+    guard !chosen.isEmpty else {
+      throw BenchError("no workload's title contains '\(filter)'.")
+    }
+    var table = TextTable([
+      "workload", "variant", "mode", "threads", "median µs", "fastest µs", "90 % below µs", "runs",
+      "GFLOP/s", "of peak", "tokens/s",
+    ])
+    var peaks: [String: Double] = [:]
+    for workload in chosen {
+      let threads = self.threads ?? workload.threads
+      Threads.count = threads
+      let key = "\(workload.isDouble) \(threads)"
+      let peak =
+        peaks[key]
+        ?? (workload.isDouble
+          ? MultiplyAddPeak.measure(Double.self, threads: threads)
+          : MultiplyAddPeak.measure(Float.self, threads: threads))
+      peaks[key] = peak
+      for result in Self.results(workload) {
+        let record = BenchRecord(
+          workload: workload, threads: threads, variant: result.variant, time: result.time,
+          peak: peak)
+        if json {
+          print(try record.json())
+          fflush(nil)
+        } else {
+          table.add(record.row)
+        }
+      }
+    }
+    guard !json else { return }
+    print(
+      "float32 multiply-add peak \(peaks.map { "\(($0.value / 1e8).rounded() / 10) GFLOP/s (\($0.key.split(separator: " ")[1]) threads)" }.sorted().joined(separator: ", ")), kernels \(KernelLevel.current.rawValue)"
+    )
+    print(table.text, terminator: "")
+  }
+
+  /// Every variant of a workload, one after the other.
+  private static func results(_ workload: Workload) -> [(variant: String, time: Stopwatch)] {
+    let gates: [(String, ResetGate)] =
+      workload.cell == .gru
+      ? [("reset_before", .beforeProduct), ("reset_after", .afterProduct)]
+      : [("default", .beforeProduct)]
+    return gates.flatMap { name, gate -> [(String, Stopwatch)] in
+      if workload.isLanguageModel {
+        var model = LanguageModelBenchmark(workload, resetGate: gate)
+        return [(name, model.time())]
+      }
+      if workload.isDouble {
+        var layers = LayerBenchmark<Double>(workload, resetGate: gate)
+        return [(name, layers.time())]
+      }
+      var layers = LayerBenchmark<Float>(workload, resetGate: gate)
+      let full = layers.time()
+      guard workload.mode == .step else { return [(name, full)] }
+      var half = LayerBenchmark<Float>(workload, resetGate: gate, weights: .bfloat16)
+      return [(name, full), (name + "+bfloat16", half.time())]
+    }
+  }
+}
+
+/// One result, as the peers' harness writes it.
+struct BenchRecord {
+  let workload: Workload
+  let threads: Int
+  let variant: String
+  let time: Stopwatch
+  /// Flops per second.
+  let peak: Double
+
+  private var gigaflops: Double { workload.flops / time.median / 1e9 }
+  private var tokens: Double { Double(workload.time * workload.batch) / time.median }
+
+  func json() throws -> String {
+    var fields = workload.fields
+    fields["framework"] = .text("unroll")
+    fields["variant"] = .text(variant)
+    fields["version"] = .text(UnrollCommand.configuration.version)
+    fields["threads"] = .integer(threads)
+    fields["isa"] = .text(KernelLevel.current.rawValue)
+    fields["product_library"] = .text("own")
+    fields["median"] = .number(time.median)
+    fields["min"] = .number(time.fastest)
+    fields["p90"] = .number(time.ninetieth)
+    fields["n"] = .integer(time.runs)
+    fields["first_call"] = .number(time.firstCall)
+    fields["gflops"] = .number(gigaflops)
+    fields["gflops_best"] = .number(workload.flops / time.fastest / 1e9)
+    fields["fma_peak_gflops"] = .number(peak / 1e9)
+    fields["of_peak"] = .number(gigaflops * 1e9 / peak)
+    if workload.isLanguageModel { fields["tokens_per_s"] = .number(tokens) }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(fields), as: UTF8.self)
+  }
+
+  var row: [String] {
+    func rounded(_ value: Double, _ digits: Double) -> String {
+      "\((value * digits).rounded() / digits)"
+    }
+    return [
+      "\(workload.name) \(workload.cell.rawValue)", variant, workload.mode.rawValue, "\(threads)",
+      rounded(time.median * 1e6, 1e3), rounded(time.fastest * 1e6, 1e3),
+      rounded(time.ninetieth * 1e6, 1e3), "\(time.runs)", rounded(gigaflops, 100),
+      "\((gigaflops * 1e11 / peak).rounded() / 1) %",
+      workload.isLanguageModel ? rounded(tokens, 1) : "",
+    ]
+  }
+}

@@ -1,0 +1,137 @@
+internal import RealModule
+internal import Unroll
+
+/// One training step of a language model, without corpus or trainer: embedding, stack, softmax with
+/// loss, backward, clipping by the global norm, update. States are carried from step to step.
+struct LanguageModelBenchmark {
+  private let workload: Workload
+  private var embedding: Embedding<Float>
+  private var embeddingGradient: EmbeddingGradient<Float>
+  private var layers: [RecurrentLayer<Float>]
+  private var softmax: DenseLayer<Float>
+  private let optimizer: Optimizer
+  private var memories: [OptimizerMemory<Float>]
+  private var states: [RecurrentState<Float>]
+  private let symbols, targets: [Int32]
+  private let workspace = Workspace<Float>()
+  private var step = 0
+  // The memory of a step.
+  private var vectors = Tensor<Float>(shape: [0, 0, 0])
+  private var logits = Tensor<Float>(shape: [0, 0])
+  private var topGradient = Tensor<Float>(shape: [0, 0])
+  private var shapedGradient = Tensor<Float>(shape: [0, 0, 0])
+  private var weightGradient = Tensor<Float>(shape: [0, 0])
+  private var biasGradient = Tensor<Float>(shape: [0])
+  private var losses: [Double]
+  private var traces: [SequenceTrace<Float>]
+  private var gradients: [LayerGradients<Float>]
+  /// The loss of the last step, nats per symbol.
+  private(set) var loss = 0.0
+
+  init(_ workload: Workload, resetGate: ResetGate) {
+    self.workload = workload
+    var random = NumPyRandom(seed: 0)
+    embedding = Embedding(
+      vectors: Tensor(random.uniform(-0.1, 0.1, [workload.vocabulary, workload.inputSize])))
+    embeddingGradient = EmbeddingGradient(like: embedding)
+    layers = (0..<workload.layers).map { index in
+      RecurrentLayer(
+        cell: LayerBenchmark<Float>.cell(
+          workload.cell, index == 0 ? workload.inputSize : workload.hiddenSize,
+          workload.hiddenSize, resetGate, &random))
+    }
+    softmax = DenseLayer(
+      weights: workload.isTied
+        ? embedding.vectors
+        : Tensor(random.uniform(-0.1, 0.1, [workload.hiddenSize, workload.vocabulary])),
+      bias: Tensor(shape: [workload.vocabulary]), isTransposed: workload.isTied)
+    optimizer = workload.usesAdam ? .adam : .sgd
+    let optimizer = optimizer
+    let shapes =
+      [embedding.vectors.shape, softmax.weights.shape, softmax.bias.shape]
+      + layers.flatMap { layer in
+        layer.cell.parameters.names.map { layer.cell.parameters[$0].shape }
+      }
+    memories = shapes.map { OptimizerMemory(optimizer, shape: $0) }
+    states = layers.map { $0.zeroState(batchSize: workload.batch) }
+    // Frequent symbols first, as in a text.
+    let count = workload.time * workload.batch
+    let vocabulary = Double(workload.vocabulary)
+    let draws = random.uniform(0, 1, [2 * count]).elements.map {
+      Int32(min(vocabulary - 1, Double.pow(vocabulary, $0) - 1))
+    }
+    symbols = Array(draws[..<count])
+    targets = Array(draws[count...])
+    losses = [Double](repeating: 0, count: count)
+    traces = layers.map { _ in SequenceTrace() }
+    gradients = layers.map { _ in LayerGradients() }
+  }
+
+  mutating func time() -> Stopwatch {
+    var model = self
+    return Stopwatch { model.train() }
+  }
+
+  private mutating func train() {
+    step += 1
+    let pairs = workload.time * workload.batch
+    embedding.lookUp(symbols, timeStepCount: workload.time, into: &vectors)
+    for index in layers.indices {
+      layers[index].forward(
+        index == 0 ? vectors : traces[index - 1].outputs, from: states[index],
+        into: &traces[index])
+    }
+    let top = traces[layers.count - 1].outputs
+    softmax.forward(top, into: &logits, using: workspace)
+    loss =
+      logits.becomeCrossEntropyGradient(targets: targets, scale: 1 / Float(pairs), losses: &losses)
+      / Double(pairs)
+    softmax.backward(
+      top, outputGradient: logits, inputGradient: &topGradient, weightGradient: &weightGradient,
+      biasGradient: &biasGradient, using: workspace)
+    shapedGradient = topGradient.reshaped(
+      to: [workload.time, workload.batch, workload.hiddenSize])
+    for index in layers.indices.reversed() {
+      layers[index].backward(
+        traces[index],
+        outputs: index == layers.count - 1 ? shapedGradient : gradients[index + 1].inputs,
+        into: &gradients[index])
+    }
+    shapedGradient = Tensor(shape: [0, 0, 0])
+    embeddingGradient.set(symbols: symbols, gradient: gradients[0].inputs)
+    update()
+    for index in states.indices { states[index] = traces[index].finalState }
+  }
+
+  private mutating func update() {
+    var squares =
+      embeddingGradient.sumOfSquares + weightGradient.sumOfSquares + biasGradient.sumOfSquares
+    for gradient in gradients {
+      for name in gradient.parameters.names { squares += gradient.parameters[name].sumOfSquares }
+    }
+    let norm = squares.squareRoot()
+    let scale = workload.clip > 0 && norm > workload.clip ? workload.clip / norm : 1
+    let rate = workload.usesAdam ? 0.001 : 0.1
+    if workload.usesAdam {
+      optimizer.move(
+        &embedding.vectors, by: embeddingGradient.vectors, memory: &memories[0], rate: rate,
+        gradientScale: scale, step: step)
+    } else {
+      embeddingGradient.descend(&embedding, rate: rate * scale)
+    }
+    optimizer.move(
+      &softmax.weights, by: weightGradient, memory: &memories[1], rate: rate,
+      gradientScale: scale, step: step)
+    optimizer.move(
+      &softmax.bias, by: biasGradient, memory: &memories[2], rate: rate, gradientScale: scale,
+      step: step)
+    var first = 3
+    for index in layers.indices {
+      layers[index].cell.parameters.update(by: gradients[index].parameters) {
+        optimizer.move(
+          &$1, by: $2, memory: &memories[first + $0], rate: rate, gradientScale: scale, step: step)
+      }
+      first += gradients[index].parameters.names.count
+    }
+  }
+}

@@ -1,0 +1,100 @@
+internal import Unroll
+
+/// A stack of layers of one kind, with weights, inputs and memory: what a workload times.
+struct LayerBenchmark<Scalar: KernelScalar> {
+  let workload: Workload
+  let resetGate: ResetGate
+  let weights: StreamWeights
+  private let layers: [RecurrentLayer<Scalar>]
+  private var random = NumPyRandom(seed: 1)
+
+  init(_ workload: Workload, resetGate: ResetGate, weights: StreamWeights = .full) {
+    self.workload = workload
+    self.resetGate = resetGate
+    self.weights = weights
+    var random = NumPyRandom(seed: 0)
+    layers = (0..<workload.layers).map { index in
+      RecurrentLayer(
+        cell: Self.cell(
+          workload.cell, index == 0 ? workload.inputSize : workload.hiddenSize,
+          workload.hiddenSize, resetGate, &random))
+    }
+  }
+
+  /// A cell with uniform parameters of ± 1/√H, biases included.
+  static func cell(
+    _ kind: Workload.Cell, _ inputSize: Int, _ hiddenSize: Int, _ resetGate: ResetGate,
+    _ random: inout NumPyRandom
+  ) -> any RecurrentCell<Scalar> {
+    var cell: any RecurrentCell<Scalar> =
+      switch kind {
+      case .rnn: BasicRNN<Scalar>(inputSize: inputSize, hiddenSize: hiddenSize)
+      case .gru:
+        GRU<Scalar>(
+          inputSize: inputSize, hiddenSize: hiddenSize, resetGate: resetGate,
+          biasCount: resetGate == .afterProduct ? 2 : 1)
+      case .lstm: LSTM<Scalar>(inputSize: inputSize, hiddenSize: hiddenSize)
+      }
+    let bound = 1 / Double(hiddenSize).squareRoot()
+    for name in cell.parameters.names {
+      let shape = cell.parameters[name].shape
+      cell.parameters[name] = Tensor(random.uniform(-bound, bound, shape))
+    }
+    return cell
+  }
+
+  mutating func time() -> Stopwatch {
+    switch workload.mode {
+    case .forward: timeForward()
+    case .train: timeTraining()
+    case .step: timeStep()
+    }
+  }
+
+  private mutating func uniform(_ shape: [Int]) -> Tensor<Scalar> {
+    Tensor(random.uniform(-1, 1, shape))
+  }
+
+  private var outputSize: Int { workload.hiddenSize }
+
+  private mutating func timeForward() -> Stopwatch {
+    let frozen = layers.map { $0.frozen() }
+    let states = layers.map { $0.zeroState(batchSize: workload.batch) }
+    let inputs = uniform([workload.time, workload.batch, workload.inputSize])
+    var results = layers.map { _ in SequenceOutputs<Scalar>() }
+    return Stopwatch {
+      for index in frozen.indices {
+        frozen[index].run(
+          index == 0 ? inputs : results[index - 1].outputs, from: states[index],
+          into: &results[index])
+      }
+    }
+  }
+
+  private mutating func timeTraining() -> Stopwatch {
+    let states = layers.map { $0.zeroState(batchSize: workload.batch) }
+    let inputs = uniform([workload.time, workload.batch, workload.inputSize])
+    let outputGradient = uniform([workload.time, workload.batch, outputSize])
+    var traces = layers.map { _ in SequenceTrace<Scalar>() }
+    var gradients = layers.map { _ in LayerGradients<Scalar>() }
+    return Stopwatch {
+      for index in layers.indices {
+        layers[index].forward(
+          index == 0 ? inputs : traces[index - 1].outputs, from: states[index],
+          into: &traces[index])
+      }
+      for index in layers.indices.reversed() {
+        let above = index == layers.count - 1 ? outputGradient : gradients[index + 1].inputs
+        layers[index].backward(traces[index], outputs: above, into: &gradients[index])
+      }
+    }
+  }
+
+  private mutating func timeStep() -> Stopwatch {
+    var stream = RecurrentNetwork(cells: layers.map(\.cell))
+      .stream(batchSize: workload.batch, weights: weights)
+    let input = uniform([workload.batch, workload.inputSize])
+    var output = Tensor<Scalar>(shape: [workload.batch, outputSize])
+    return Stopwatch { stream.step(input, into: &output) }
+  }
+}
