@@ -85,8 +85,10 @@ let package = Package(
     .target(
       name: "UnrollTestSupport", dependencies: ["Unroll"], path: "Tests/UnrollTestSupport",
       swiftSettings: tests),
+    .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     .testTarget(
-      name: "UnrollTests", dependencies: ["Unroll", "CUnrollKernels", "UnrollTestSupport"],
+      name: "UnrollTests",
+      dependencies: ["Unroll", "CUnrollKernels", "CAllocationCounter", "UnrollTestSupport"],
       swiftSettings: tests),
     .testTarget(
       name: "UnrollFormatsTests", dependencies: ["UnrollFormats", "Unroll", "UnrollTestSupport"],

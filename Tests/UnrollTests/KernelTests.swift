@@ -158,3 +158,31 @@ struct KernelTests {
     }
   }
 }
+
+@Suite("Subnormal numbers")
+struct SubnormalTests {
+  @Test("A vanishing sequence holds no subnormal number, so that none of its steps costs more")
+  func vanishing() {
+    for size in [4, 40] {
+      var cell = BasicRNN<Float>(inputSize: 1, hiddenSize: size, activation: .relu)
+      for unit in 0..<size { cell.parameters.recurrentWeights[unit, unit] = 0.5 }
+      let layer = RecurrentLayer(cell: cell)
+      let state = RecurrentState(hidden: Tensor<Float>(shape: [6, size], repeating: 1))
+      for level in KernelLevel.available where level != .plain {
+        level.use {
+          let trace = layer.forward(Tensor(shape: [200, 6, 1]), from: state)
+          let gradients = layer.backward(
+            trace, finalState: RecurrentState(hidden: Tensor(shape: [6, size], repeating: 1e-30)))
+          for tensor in [trace.outputs, gradients.initialState.hidden, gradients.inputs] {
+            #expect(tensor.elements.allSatisfy { !$0.isSubnormal }, "\(level) H \(size)")
+          }
+          // It vanished step by step, not at once.
+          #expect(trace.outputs[100, 0, 0] > 0 && trace.outputs[199, 0, 0] == 0)
+        }
+        // The caller's own arithmetic is as it was.
+        let least = Float.leastNormalMagnitude
+        #expect((least / Float(size)).isSubnormal)
+      }
+    }
+  }
+}

@@ -25,7 +25,9 @@ INLINE ptrdiff_t NAME(first_columns)(const unroll_layer *l) {
 
 static ptrdiff_t NAME(packed_count)(const unroll_layer *l) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
-  const ptrdiff_t forward = (l->input + h) * NAME(padded)(width) + h * NAME(padded)(h);
+  const ptrdiff_t forward = l->input * NAME(padded)(width) +
+                            h * NAME(padded)(NAME(first_columns)(l)) +
+                            (NAME(is_gru)(l) ? h * NAME(padded)(h) : 0);
   const ptrdiff_t backward = width * (NAME(padded)(l->input) + NAME(padded)(h));
   return forward > backward ? forward : backward;
 }

@@ -35,28 +35,33 @@ public struct SequenceOutputs<Scalar: KernelScalar>: Sendable {
 /// frozen.run(
 ///   Tensor(shape: [5, 2, 3], repeating: 0.5), from: layer.zeroState(batchSize: 2), into: &result)
 /// ```
-public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
+public struct FrozenLayer<Scalar: KernelScalar>: @unchecked Sendable {
+  // Sendable: the structure's addresses point to memory that does not change.
+
   /// The layer as it was when it was frozen.
   public let layer: RecurrentLayer<Scalar>
   private let packed: PassMemory<Scalar>
   private let level: KernelLevel
   private let parameters: CellParameters<Scalar>
-  private let kernel: FusedKernel?
+  /// The kernels' structure, weights and packed panels in it; nil if the plain kernels run it.
+  private let structure: unroll_layer?
 
   init(_ layer: RecurrentLayer<Scalar>) {
     self.layer = layer
     packed = PassMemory()
     level = KernelLevel.current
     parameters = layer.cell.parameters
-    kernel = level == .plain ? nil : layer.cell.fusedKernel
-    guard let kernel else { return }
-    let pass = FusedPass(kernel: kernel, parameters: parameters, direction: layer.direction)
-    var structure = pass.layer(steps: 1, rows: 1, memory: packed)
-    withExtendedLifetime((parameters, packed)) {
-      structure.packed = UnsafeMutableRawPointer(
-        packed.packed.room(for: unroll_packed_count(&structure, Scalar._isDouble)))
-      Scalar._layerPack(&structure)
+    guard level != .plain, let kernel = layer.cell.fusedKernel else {
+      structure = nil
+      return
     }
+    var structure = FusedPass.layer(
+      kernel, parameters, layer.direction, steps: 1, rows: 1, memory: packed)
+    structure.packed = UnsafeMutableRawPointer(
+      packed.packed.room(for: unroll_packed_count(&structure, Scalar._isDouble)))
+    Scalar._layerPack(&structure)
+    structure.is_packed = 1
+    self.structure = structure
   }
 
   /// Runs the layer over a batch of sequences; the same bits as `RecurrentLayer.forward`.
@@ -71,6 +76,8 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
   /// - Precondition: The shapes agree with the cell.
   /// - Complexity: 2·T·B·G·H·(D + P) flops; memory beside the result for 192 rows of gates, or B
   ///   if that is more, for each thread.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   public func run(
     _ inputs: Tensor<Scalar>, from state: RecurrentState<Scalar>, mask: SequenceMask = .full,
     into result: inout SequenceOutputs<Scalar>
@@ -78,22 +85,25 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
     let flags =
       inputs.rank == 3
       ? mask.flags(timeStepCount: inputs.shape[0], batchSize: inputs.shape[1]) : nil
-    guard let kernel, flags == nil, KernelLevel.current == level, inputs.rank == 3, inputs.shape[0] > 0 else {
+    guard var structure, flags == nil, KernelLevel.current == level, inputs.rank == 3,
+      inputs.shape[0] > 0
+    else {
       let trace = layer.forward(inputs, from: state, mask: mask)
       result.outputs = trace.outputs
       result.finalState = trace.finalState
       return
     }
     let (steps, rows, size) = (inputs.shape[0], inputs.shape[1], parameters.hiddenSize)
-    layer.check(inputs, state, "FrozenLayer.run")
-    let cellSize = kernel.kind == .lstm ? size : 0
+    let cellSize = structure.cell == FusedKernel.Kind.lstm.rawValue ? size : 0
+    RecurrentLayer.check(
+      inputs, state, inputSize: parameters.inputSize, outputSize: size, cellSize: cellSize,
+      operation: "FrozenLayer.run")
     result.outputs.prepare(steps, rows, size)
     result.finalState.hidden.prepare(rows, size)
     result.finalState.cell.prepare(rows, cellSize)
     let memory = result.ownMemory()
-    let pass = FusedPass(kernel: kernel, parameters: parameters, direction: layer.direction)
-    var structure = pass.layer(steps: steps, rows: rows, memory: memory)
-    structure.is_packed = 1
+    structure.steps = steps
+    structure.batch = rows
     structure.inputs = UnsafeRawPointer(inputs.base)
     structure.initial_hidden = UnsafeRawPointer(state.hidden.base)
     structure.initial_cell = UnsafeRawPointer(state.cell.base)
@@ -101,15 +111,16 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
     if cellSize > 0 {
       structure.final_cell = UnsafeMutableRawPointer(result.finalState.cell.base)
     }
-    structure.packed = UnsafeMutableRawPointer(packed.packed.room(for: 0))
     structure.scratch = UnsafeMutableRawPointer(
       memory.scratch.room(for: unroll_forward_scratch_count(&structure, Scalar._isDouble)))
-    withExtendedLifetime((inputs, state, result, memory, self)) {
-      Scalar._layerForward(&structure)
-    }
+    Scalar._layerForward(&structure)
     let last = layer.direction == .forward ? steps - 1 : 0
     result.finalState.hidden.base.update(
       from: result.outputs.base + last * rows * size, count: rows * size)
+    withExtendedLifetime(inputs) {}
+    withExtendedLifetime(state) {}
+    withExtendedLifetime(memory) {}
+    withExtendedLifetime(packed) {}
   }
 }
 

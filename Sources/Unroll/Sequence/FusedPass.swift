@@ -3,17 +3,20 @@
 
 internal import CUnrollKernels
 
-/// One pass of the fast kernels over a sequence.
-struct FusedPass<Scalar: KernelScalar> {
-  let kernel: FusedKernel
-  let parameters: CellParameters<Scalar>
-  let direction: Direction
-
+/// Passes of the fast kernels over a sequence.
+///
+/// Parameters are handed down, never stored: a copy of a cell's parameters or of a trace costs more
+/// than a small layer's whole step. Each function keeps what it has the addresses of alive to its
+/// end (`withExtendedLifetime`).
+enum FusedPass<Scalar: KernelScalar> {
   /// A layer's structure, without the addresses of input and states.
   ///
   /// The second bias of a GRU is added to the first where the two are only ever added: always
   /// with the reset gate before the product, for r and z with the reset gate after it.
-  func layer(steps: Int, rows: Int, memory: PassMemory<Scalar>) -> unroll_layer {
+  static func layer(
+    _ kernel: FusedKernel, _ parameters: CellParameters<Scalar>, _ direction: Direction,
+    steps: Int, rows: Int, memory: PassMemory<Scalar>
+  ) -> unroll_layer {
     var layer = unroll_layer()
     layer.cell = kernel.kind.rawValue
     layer.relu = kernel.usesRelu ? 1 : 0
@@ -46,7 +49,9 @@ struct FusedPass<Scalar: KernelScalar> {
   }
 
   /// Adds the addresses of a trace's arrays.
-  func attach(_ trace: SequenceTrace<Scalar>, to layer: inout unroll_layer) {
+  private static func attach(
+    _ trace: SequenceTrace<Scalar>, _ kernel: FusedKernel, to layer: inout unroll_layer
+  ) {
     layer.inputs = UnsafeRawPointer(trace.timeMajorInputs.base)
     layer.initial_hidden = UnsafeRawPointer(trace.initialState.hidden.base)
     layer.hidden_states = UnsafeMutableRawPointer(trace.timeMajorHidden.base)
@@ -61,35 +66,42 @@ struct FusedPass<Scalar: KernelScalar> {
   }
 
   /// Fills the trace's states and gates, whose memory is ready.
-  func forward(_ trace: inout SequenceTrace<Scalar>) {
+  static func forward(
+    _ kernel: FusedKernel, _ parameters: CellParameters<Scalar>, _ direction: Direction,
+    _ trace: inout SequenceTrace<Scalar>
+  ) {
     let memory = trace.ownMemory()
     var layer = layer(
-      steps: trace.timeStepCount, rows: trace.batchSize, memory: memory)
-    attach(trace, to: &layer)
-    withExtendedLifetime((trace, parameters, memory)) {
-      withFlags(trace.flags) { flags in
-        layer.active = flags
-        // Last, when all is known on which the sizes depend.
-        layer.packed = UnsafeMutableRawPointer(
-          memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))
-        layer.scratch = UnsafeMutableRawPointer(
-          memory.scratch.room(for: unroll_forward_scratch_count(&layer, Scalar._isDouble)))
-        Scalar._layerForward(&layer)
-      }
+      kernel, parameters, direction, steps: trace.timeStepCount, rows: trace.batchSize,
+      memory: memory)
+    attach(trace, kernel, to: &layer)
+    withFlags(trace.flags) { flags in
+      layer.active = flags
+      // Last, when all is known on which the sizes depend.
+      layer.packed = UnsafeMutableRawPointer(
+        memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))
+      layer.scratch = UnsafeMutableRawPointer(
+        memory.scratch.room(for: unroll_forward_scratch_count(&layer, Scalar._isDouble)))
+      Scalar._layerForward(&layer)
     }
+    withExtendedLifetime(trace) {}
+    withExtendedLifetime(parameters) {}
+    withExtendedLifetime(memory) {}
   }
 
   /// Takes gradients back through the trace.
   ///
   /// On entry the gradients' initial state holds that of the final state.
-  func backward(
+  static func backward(
+    _ kernel: FusedKernel, _ parameters: CellParameters<Scalar>,
     _ trace: SequenceTrace<Scalar>, outputs: Tensor<Scalar>?,
     into gradients: inout LayerGradients<Scalar>
   ) {
     let memory = gradients.ownMemory()
     let (steps, rows, width) = (trace.timeStepCount, trace.batchSize, parameters.bias.count)
-    var layer = layer(steps: steps, rows: rows, memory: memory)
-    attach(trace, to: &layer)
+    var layer = layer(
+      kernel, parameters, trace.direction, steps: steps, rows: rows, memory: memory)
+    attach(trace, kernel, to: &layer)
     gradients.prepare(like: parameters, inputs: trace.timeMajorInputs)
     var sums = unroll_layer_gradients()
     if let outputs { sums.output_gradient = UnsafeRawPointer(outputs.base) }
@@ -112,22 +124,26 @@ struct FusedPass<Scalar: KernelScalar> {
       sums.peepholes = UnsafeMutableRawPointer(gradients.parameters.peepholes.base)
     }
     sums.inputs = UnsafeMutableRawPointer(gradients.timeMajorInputs.base)
-    withExtendedLifetime((trace, parameters, gradients, outputs, memory)) {
-      withFlags(trace.flags) { flags in
-        layer.active = flags
-        sums.packed = UnsafeMutableRawPointer(
-          memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))
-        sums.scratch = UnsafeMutableRawPointer(
-          memory.scratch.room(for: unroll_backward_scratch_count(&layer, Scalar._isDouble)))
-        Scalar._layerBackward(&layer, &sums)
-      }
-      spreadBias(sums, into: &gradients)
+    withFlags(trace.flags) { flags in
+      layer.active = flags
+      sums.packed = UnsafeMutableRawPointer(
+        memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))
+      sums.scratch = UnsafeMutableRawPointer(
+        memory.scratch.room(for: unroll_backward_scratch_count(&layer, Scalar._isDouble)))
+      Scalar._layerBackward(&layer, &sums)
     }
+    spreadBias(kernel, parameters, sums, into: &gradients)
+    withExtendedLifetime(trace) {}
+    withExtendedLifetime(parameters) {}
+    withExtendedLifetime(gradients) {}
+    withExtendedLifetime(outputs) {}
+    withExtendedLifetime(memory) {}
   }
 
   /// The gradient of a second bias, where there is one.
-  private func spreadBias(
-    _ sums: unroll_layer_gradients, into gradients: inout LayerGradients<Scalar>
+  private static func spreadBias(
+    _ kernel: FusedKernel, _ parameters: CellParameters<Scalar>, _ sums: unroll_layer_gradients,
+    into gradients: inout LayerGradients<Scalar>
   ) {
     guard !parameters.recurrentBias.isEmpty else { return }
     let (width, size) = (parameters.bias.count, parameters.hiddenSize)

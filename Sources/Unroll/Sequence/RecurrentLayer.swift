@@ -68,19 +68,19 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   ///   - layout: The order of the first two axes, of `inputs` and of the trace's arrays.
   ///   - trace: Receives every step's output, states and gates.
   /// - Precondition: The shapes agree with the cell.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   public func forward(
     _ inputs: Tensor<Scalar>, from state: RecurrentState<Scalar>, mask: SequenceMask = .full,
     layout: SequenceLayout = .timeMajor, into trace: inout SequenceTrace<Scalar>
   ) {
     let parameters = cell.parameters
-    precondition(
-      inputs.rank == 3 && inputs.shape[2] == parameters.inputSize,
-      "RecurrentLayer.forward: expected inputs of three axes, the last \(inputSize), got \(inputs.shape)."
-    )
-    let x = layout == .timeMajor ? inputs : inputs.exchangingFirstAxes
-    let (steps, rows, out) = (x.shape[0], x.shape[1], parameters.outputSize)
     let cellSize = cell.cellStateSize
-    check(state, rows: rows, out: out, cellSize: cellSize, operation: "RecurrentLayer.forward")
+    let x = layout == .timeMajor ? inputs : inputs.exchangingFirstAxes
+    Self.check(
+      x, state, inputSize: parameters.inputSize, outputSize: parameters.outputSize,
+      cellSize: cellSize, operation: "RecurrentLayer.forward")
+    let (steps, rows, out) = (x.shape[0], x.shape[1], parameters.outputSize)
     trace.layout = layout
     trace.initialState = state
     trace.gateOrder = parameters.gates
@@ -96,7 +96,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     trace.finalState.hidden.prepare(rows, out)
     trace.finalState.cell.prepare(rows, cellSize)
     if let kernel = cell.fusedKernel, KernelLevel.current != .plain {
-      FusedPass(kernel: kernel, parameters: parameters, direction: direction).forward(&trace)
+      FusedPass.forward(kernel, parameters, direction, &trace)
     } else {
       projectInputs(parameters, &trace)
       runSteps(&trace)
@@ -142,6 +142,8 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   ///   - finalStateGradient: dL/d final state; nil for none.
   ///   - gradients: Receives the gradients of parameters, inputs and initial state.
   /// - Precondition: The trace is this layer's, the gradients have the shapes of what they are of.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   public func backward(
     _ trace: SequenceTrace<Scalar>, outputs outputGradient: Tensor<Scalar>? = nil,
     finalState finalStateGradient: RecurrentState<Scalar>? = nil,
@@ -162,7 +164,9 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     gradients.initialState.hidden.prepare(rows, out)
     gradients.initialState.cell.prepare(rows, cellSize)
     if let finalStateGradient {
-      check(finalStateGradient, rows: rows, out: out, cellSize: cellSize, operation: "RecurrentLayer.backward")
+      Self.check(
+        finalStateGradient, rows: rows, out: out, cellSize: cellSize,
+        operation: "RecurrentLayer.backward")
       gradients.initialState.hidden.base.update(
         from: finalStateGradient.hidden.base, count: rows * out)
       gradients.initialState.cell.base.update(
@@ -173,8 +177,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     }
     gradients.layout = trace.layout
     if let kernel = cell.fusedKernel, KernelLevel.current != .plain {
-      FusedPass(kernel: kernel, parameters: parameters, direction: trace.direction)
-        .backward(trace, outputs: timeMajor, into: &gradients)
+      FusedPass.backward(kernel, parameters, trace, outputs: timeMajor, into: &gradients)
     } else {
       var pass = BackwardPass(cell: cell, trace: trace)
       pass.outputGradient = timeMajor
@@ -213,19 +216,19 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// Stops the program unless inputs and state fit the cell.
-  func check(
-    _ inputs: Tensor<Scalar>, _ state: RecurrentState<Scalar>, _ operation: StaticString
+  /// Stops the program unless inputs and state fit a cell of these sizes.
+  static func check(
+    _ inputs: Tensor<Scalar>, _ state: RecurrentState<Scalar>, inputSize: Int, outputSize: Int,
+    cellSize: Int, operation: StaticString
   ) {
     precondition(
       inputs.rank == 3 && inputs.shape[2] == inputSize,
       "\(operation): expected inputs of three axes, the last \(inputSize), got \(inputs.shape).")
     check(
-      state, rows: inputs.shape[1], out: outputSize, cellSize: cell.cellStateSize,
-      operation: operation)
+      state, rows: inputs.shape[1], out: outputSize, cellSize: cellSize, operation: operation)
   }
 
-  private func check(
+  private static func check(
     _ state: RecurrentState<Scalar>, rows: Int, out: Int, cellSize: Int, operation: StaticString
   ) {
     func fits(_ tensor: Tensor<Scalar>, _ columns: Int) -> Bool {

@@ -70,6 +70,17 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
     inputSize = cells[0].inputSize
     outputSize = cells[cells.count - 1].outputSize
     memory = StreamMemory(cells: cells, batchSize: batchSize, weights: weights)
+    rehearse()
+  }
+
+  /// One step of a copy: what Swift and the system's linker prepare at the first call is prepared
+  /// here, not on a real-time thread.
+  private func rehearse() {
+    var copy = self
+    var output = [Scalar](repeating: 0, count: batchSize * outputSize)
+    copy.step([Scalar](repeating: 0, count: batchSize * inputSize), into: &output)
+    var tensor = Tensor<Scalar>(shape: [batchSize, outputSize])
+    copy.step(Tensor(shape: [batchSize, inputSize]), into: &tensor)
   }
 
   /// Every layer's state, from the input upward; reading and writing copy.
@@ -100,6 +111,8 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
   ///   - output: Receives the top layer's h, `[B, P]` row by row.
   /// - Precondition: The counts agree.
   /// - Complexity: 2·B·Σ G·H·(D + P) flops; reads every weight once.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   public mutating func step(_ input: [Scalar], into output: inout [Scalar]) {
     precondition(
       input.count == batchSize * inputSize && output.count == batchSize * outputSize,
@@ -120,6 +133,8 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
   ///   - input: x, shape `[B, D]`.
   ///   - output: Receives the top layer's h, shape `[B, P]`.
   /// - Precondition: The shapes agree.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   public mutating func step(_ input: Tensor<Scalar>, into output: inout Tensor<Scalar>) {
     precondition(
       input.count == batchSize * inputSize && output.count == batchSize * outputSize,
@@ -135,6 +150,8 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
   /// - Parameters:
   ///   - input: x, B·D numbers.
   ///   - output: Receives the top layer's h, B·P numbers; may not overlap the input.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   public mutating func step(
     _ input: UnsafePointer<Scalar>, into output: UnsafeMutablePointer<Scalar>
   ) {

@@ -24,9 +24,8 @@ private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendab
       }
       let half = layers[index].has_half_weights
       let rows = layers[index].batch
-      layers[index] = FusedPass(
-        kernel: kernel, parameters: cell.parameters, direction: .forward
-      ).layer(steps: 1, rows: rows, memory: bias)
+      layers[index] = FusedPass.layer(
+        kernel, cell.parameters, .forward, steps: 1, rows: rows, memory: bias)
       layers[index].has_half_weights = half
       layers[index].is_packed = 1
       let storage = TensorStorage<Scalar>(

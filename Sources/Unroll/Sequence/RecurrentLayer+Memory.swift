@@ -1,0 +1,49 @@
+// How much memory a pass takes: the formulas, so that a program can plan.
+//
+//   training   T·B·(2·G·H + k·H + D) + (3·(D + H) + 1)·G·H + s
+//   inference  T·B·H + (D + H)·G·H + n·G·H + 3·B·H
+//
+// numbers, where k is 1 for the basic cell, 2 for the GRU with the reset gate before the product
+// and for the LSTM, 3 for the GRU with it after; s = 256·(64 + max(D, H)) for each thread; and n
+// counts the rows of as many steps as have 192 rows together, of one step at least and T at most. Weights are packed into whole vectors, which
+// for small H takes up to twice (D + H)·G·H more; that is left out.
+
+extension RecurrentLayer {
+  /// About the bytes that one training pass takes at its peak: trace, gradients and scratch.
+  ///
+  /// Inputs, output gradients and the parameters themselves are the caller's and not counted. For
+  /// cells that the fast kernels know; others take less scratch.
+  ///
+  /// - Parameters:
+  ///   - timeStepCount: T.
+  ///   - batchSize: B.
+  public func trainingMemory(timeStepCount: Int, batchSize: Int) -> Int {
+    let (pairs, d, h, width) = sizes(timeStepCount, batchSize)
+    let states =
+      switch cell.fusedKernel?.kind {
+      case .gruBefore, .lstm: 2
+      case .gruAfter: 3
+      default: 1
+      }
+    let scratch = Threads.count * 256 * (64 + max(d, h))
+    let count = pairs * (2 * width + states * h + d) + (3 * (d + h) + 1) * width + scratch
+    return count * MemoryLayout<Scalar>.stride
+  }
+
+  /// About the bytes that one run of the frozen layer takes at its peak, packed weights included.
+  ///
+  /// - Parameters:
+  ///   - timeStepCount: T.
+  ///   - batchSize: B.
+  public func inferenceMemory(timeStepCount: Int, batchSize: Int) -> Int {
+    let (pairs, d, h, width) = sizes(timeStepCount, batchSize)
+    let steps = batchSize == 0 ? 0 : max(1, min(timeStepCount, 192 / batchSize))
+    let count = pairs * h + (d + h) * width + batchSize * (steps * width + 3 * h)
+    return count * MemoryLayout<Scalar>.stride
+  }
+
+  private func sizes(_ steps: Int, _ rows: Int) -> (pairs: Int, d: Int, h: Int, width: Int) {
+    let parameters = cell.parameters
+    return (steps * rows, parameters.inputSize, parameters.hiddenSize, parameters.bias.count)
+  }
+}

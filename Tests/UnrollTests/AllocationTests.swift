@@ -1,0 +1,163 @@
+// What passes, steps and updates ask of the allocator: nothing after the first time, and as much
+// as the documentation says the first time.
+
+#if os(Linux)
+import CAllocationCounter
+import Testing
+import Unroll
+import UnrollTestSupport
+
+@Suite("Allocation")
+struct AllocationTests {
+  /// The allocations of one more call after two, which fill the memory that stays.
+  private func allocations(of body: () -> Void) -> UInt64 {
+    body()
+    body()
+    let before = allocation_count()
+    body()
+    return allocation_count() - before
+  }
+
+  private var fused: [ZooCell<Float>] {
+    cellZoo(Float.self, inputSize: 5, hiddenSize: 8).filter { $0.cell.fusedKernel != nil }
+      + cellZoo(Float.self, inputSize: 40, hiddenSize: 70).filter { $0.cell.fusedKernel != nil }
+  }
+
+  @Test("The counter counts")
+  func counter() {
+    #expect(allocations { _ = Tensor<Float>(shape: [1000]) } > 0)
+  }
+
+  @Test("A training step after the first allocates nothing, on one thread or two")
+  func training() {
+    for level in KernelLevel.available where level != .plain {
+      for zoo in fused {
+        for threads in [1, 2] {
+          let layer = RecurrentLayer(cell: zoo.cell)
+          let x = Tensor<Float>(shape: [9, 24, layer.inputSize], repeating: 0.3)
+          let dy = Tensor<Float>(shape: [9, 24, layer.outputSize], repeating: 0.1)
+          let state = layer.zeroState(batchSize: 24)
+          var trace = SequenceTrace<Float>()
+          var gradients = LayerGradients<Float>()
+          let count = level.use {
+            Threads.use(threads) {
+              allocations {
+                layer.forward(x, from: state, into: &trace)
+                layer.backward(trace, outputs: dy, into: &gradients)
+              }
+            }
+          }
+          #expect(count == 0, "\(level) \(zoo.name), \(threads) threads")
+        }
+      }
+    }
+  }
+
+  @Test("A streaming step allocates nothing")
+  func streaming() {
+    for level in KernelLevel.available where level != .plain {
+      for zoo in fused {
+        for rows in [1, 3] {
+          let layer = RecurrentLayer(cell: zoo.cell)
+          level.use {
+            for weights in [StreamWeights.full, .bfloat16] {
+              var stream = layer.stream(batchSize: rows, weights: weights)
+              let input = [Float](repeating: 0.5, count: rows * layer.inputSize)
+              var output = [Float](repeating: 0, count: rows * layer.outputSize)
+              let before = allocation_count()
+              stream.step(input, into: &output)
+              stream.step(input, into: &output)
+              let count = allocation_count() - before
+              #expect(count == 0, "\(level) \(zoo.name) B \(rows) \(weights)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test("A stack with a projection streams without allocation, too")
+  func plainStreaming() {
+    var random = NumPyRandom(seed: testSeed)
+    let network = RecurrentNetwork<Float>(cells: [
+      LSTM(inputSize: 4, hiddenSize: 12, hasPeepholes: true, projectionSize: 5, using: &random),
+      GRU(inputSize: 5, hiddenSize: 9, resetGate: .beforeProduct, biasCount: 2, using: &random),
+    ])
+    var stream = network.stream(batchSize: 2)
+    let input = [Float](repeating: 0.5, count: 8)
+    var output = [Float](repeating: 0, count: 18)
+    let before = allocation_count()
+    stream.step(input, into: &output)
+    stream.step(input, into: &output)
+    #expect(allocation_count() == before)
+  }
+
+  @Test("Inference, dense layers, the loss and updates allocate nothing after the first time")
+  func others() {
+    var random = NumPyRandom(seed: testSeed)
+    let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 6, hiddenSize: 20, using: &random))
+    let frozen = layer.frozen()
+    let x: Tensor<Float> = uniform([7, 5, 6], &random)
+    let state = layer.zeroState(batchSize: 5)
+    var result = SequenceOutputs<Float>()
+    #expect(allocations { frozen.run(x, from: state, into: &result) } == 0)
+
+    var dense = DenseLayer<Float>(
+      weights: uniform([20, 90], &random), bias: uniform([90], &random))
+    let workspace = Workspace<Float>()
+    var (logits, dx, dw, db) = (
+      Tensor<Float>(shape: [0, 0]), Tensor<Float>(shape: [0, 0]), Tensor<Float>(shape: [0, 0]),
+      Tensor<Float>(shape: [0])
+    )
+    var losses = [Double](repeating: 0, count: 35)
+    let targets = [Int32](repeating: 3, count: 35)
+    var memory = OptimizerMemory<Float>(.adam, shape: [20, 90])
+    #expect(
+      allocations {
+        dense.forward(result.outputs, into: &logits, using: workspace)
+        _ = logits.becomeCrossEntropyGradient(targets: targets, scale: 1, losses: &losses)
+        dense.backward(
+          result.outputs, outputGradient: logits, inputGradient: &dx, weightGradient: &dw,
+          biasGradient: &db, using: workspace)
+        Optimizer.adam.move(
+          &dense.weights, by: dw, memory: &memory, rate: 0.01,
+          gradientScale: dw.sumOfSquares > 0 ? 0.5 : 1, step: 1)
+      } == 0)
+  }
+
+  @Test("A training pass takes the memory that the documentation states, within a tenth")
+  func memory() {
+    for (d, h, steps, rows) in [(64, 64, 40, 16), (100, 200, 12, 30), (5, 20, 50, 60)] {
+      for zoo in cellZoo(Float.self, inputSize: d, hiddenSize: h) {
+        guard zoo.cell.fusedKernel != nil, zoo.cell.parameters.peepholes.isEmpty else { continue }
+        let layer = RecurrentLayer(cell: zoo.cell)
+        let x = Tensor<Float>(shape: [steps, rows, d], repeating: 0.3)
+        let dy = Tensor<Float>(shape: [steps, rows, h], repeating: 0.1)
+        let state = layer.zeroState(batchSize: rows)
+        KernelLevel.baseline.use {
+          Threads.use(1) {
+            allocation_reset()
+            let trace = layer.forward(x, from: state)
+            _ = layer.backward(trace, outputs: dy)
+            let measured = Double(allocation_peak())
+            let stated = Double(layer.trainingMemory(timeStepCount: steps, batchSize: rows))
+            #expect(
+              abs(measured - stated) <= 0.1 * stated,
+              "\(zoo.name) D \(d) H \(h) T \(steps) B \(rows): \(measured) for \(stated)")
+            allocation_reset()
+            var result = SequenceOutputs<Float>()
+            let frozen = layer.frozen()
+            frozen.run(x, from: state, into: &result)
+            let inference = Double(allocation_peak())
+            let statedInference = Double(
+              layer.inferenceMemory(timeStepCount: steps, batchSize: rows))
+            #expect(
+              abs(inference - statedInference) <= 0.1 * statedInference,
+              "\(zoo.name) D \(d) H \(h): inference \(inference) for \(statedInference)")
+          }
+        }
+      }
+    }
+  }
+}
+#endif
