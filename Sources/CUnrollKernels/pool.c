@@ -1,5 +1,7 @@
-// The pool: threads that wait for one job at a time. A job is a range of indices; whoever is
-// awake takes the next one. The caller works, too, and never waits for a thread that is asleep.
+// The pool: threads that wait for one job at a time. A job is a range of indices. Each thread
+// first takes those that are its own, the same in every job of one size, so that what it wrote
+// last time is still in its caches; then it takes what others have not begun. The caller works,
+// too, and never waits for a thread that is asleep.
 
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -13,7 +15,7 @@
 
 #include "unroll_machine.h"
 
-enum { MOST_THREADS = 256 };
+enum { MOST_THREADS = 256, MOST_PIECES = 1024 };
 
 static struct {
   pthread_mutex_t busy;  ///< held by the thread whose job runs
@@ -24,7 +26,8 @@ static struct {
   void *context;
   ptrdiff_t count;
   int wanted;  ///< workers that may join
-  _Atomic ptrdiff_t next;
+  ptrdiff_t pieces;  ///< neighbouring indices make a piece, where there are many
+  _Atomic unsigned char taken[MOST_PIECES];
   /// The job's number, whether it may be joined, and how many have: 32, 1 and 31 bits.
   _Atomic uint64_t door;
   _Atomic int sleepers;
@@ -48,11 +51,19 @@ static void pause_briefly(void) {
 #endif
 }
 
-static void take_indices(void) {
-  for (;;) {
-    const ptrdiff_t index = atomic_fetch_add(&pool.next, 1);
-    if (index >= pool.count) return;
+static void take_piece(ptrdiff_t piece) {
+  if (atomic_exchange(&pool.taken[piece], 1)) return;
+  const ptrdiff_t last = pool.count * (piece + 1) / pool.pieces;
+  for (ptrdiff_t index = pool.count * piece / pool.pieces; index < last; ++index) {
     pool.body(pool.context, index);
+  }
+}
+
+static void take_pieces(void) {
+  const ptrdiff_t threads = pool.wanted + 1;
+  for (ptrdiff_t piece = worker_index; piece < pool.pieces; piece += threads) take_piece(piece);
+  for (ptrdiff_t piece = 0; piece < pool.pieces; ++piece) {
+    if (!atomic_load_explicit(&pool.taken[piece], memory_order_relaxed)) take_piece(piece);
   }
 }
 
@@ -85,7 +96,7 @@ static void *work(void *argument) {
       }
     }
     if (!joined) continue;
-    if (worker_index <= pool.wanted) take_indices();
+    if (worker_index <= pool.wanted) take_pieces();
     atomic_fetch_sub(&pool.door, 1);
   }
   return 0;
@@ -117,7 +128,10 @@ void unroll_parallel(ptrdiff_t count, void (*body)(void *, ptrdiff_t), void *con
   pool.context = context;
   pool.count = count;
   pool.wanted = threads - 1;
-  atomic_store(&pool.next, 0);
+  pool.pieces = count < MOST_PIECES ? count : MOST_PIECES;
+  for (ptrdiff_t piece = 0; piece < pool.pieces; ++piece) {
+    atomic_store_explicit(&pool.taken[piece], 0, memory_order_relaxed);
+  }
   const uint64_t number = ((atomic_load(&pool.door) >> 32) + 1) & 0xffffffff;
   atomic_store(&pool.door, number << 32 | OPEN);
   if (atomic_load(&pool.sleepers) > 0) {
@@ -125,7 +139,7 @@ void unroll_parallel(ptrdiff_t count, void (*body)(void *, ptrdiff_t), void *con
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.sleep_lock);
   }
-  take_indices();
+  take_pieces();
   // Nobody joins any more; those inside finish what they took.
   uint64_t door = atomic_fetch_and(&pool.door, ~OPEN) & ~OPEN;
   while (door & (OPEN - 1)) {

@@ -5,21 +5,15 @@
 #define LOAD(row) NAME(load_part)((row) + j, n)
 #define STORE(row, value) NAME(store_part)((row) + j, value, n)
 
-static void NAME(rnn_forward)(REAL *gates, REAL *hidden, ptrdiff_t size, int relu) {
-  if (relu) {
-    FOR_VECTORS(size, {
-      const VECTOR a = LOAD(gates);
-      const VECTOR h = a < 0 ? NAME(splat)(0) : a;
-      STORE(gates, h);
-      STORE(hidden, h);
-    })
-  } else {
-    FOR_VECTORS(size, {
-      const VECTOR h = NAME(tanh)(LOAD(gates));
-      STORE(gates, h);
-      STORE(hidden, h);
-    })
-  }
+// From the argument to the state; a tape (null: none) keeps the same numbers.
+static void NAME(rnn_forward)(const REAL *argument, REAL *gates, REAL *hidden, ptrdiff_t size,
+                              int relu) {
+  FOR_VECTORS(size, {
+    const VECTOR a = LOAD(argument);
+    const VECTOR h = relu ? (a < 0 ? NAME(splat)(0) : a) : NAME(tanh)(a);
+    if (gates) STORE(gates, h);
+    STORE(hidden, h);
+  })
 }
 
 static void NAME(rnn_backward)(REAL *gate_gradient, const REAL *hidden_gradient,

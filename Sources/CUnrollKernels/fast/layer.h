@@ -24,6 +24,12 @@ INLINE ptrdiff_t NAME(block_count)(const unroll_layer *l) {
   return (l->batch + WIDTH - 1) / WIDTH;
 }
 
+// Rows that would leave most of a last block empty: going forward, sequence.h runs them.
+INLINE ptrdiff_t NAME(leftover)(const unroll_layer *l) {
+  const ptrdiff_t rows = l->batch % WIDTH;
+  return rows <= WIDTH / 4 && l->batch > WIDTH ? rows : 0;
+}
+
 // Rows are not cut so thin that a tile is mostly empty.
 static ptrdiff_t NAME(part_count)(const unroll_layer *l) {
   if (NAME(is_narrow)(l)) return NAME(threads_for)(l, NAME(block_count)(l));
@@ -37,7 +43,11 @@ INLINE ptrdiff_t NAME(lined)(ptrdiff_t count) {
 }
 
 static ptrdiff_t NAME(forward_part_room)(const unroll_layer *l, ptrdiff_t parts) {
-  if (NAME(is_narrow)(l)) return NAME(lined)(NAME(narrow_forward_room)(l));
+  if (NAME(is_narrow)(l)) {
+    const ptrdiff_t narrow = NAME(narrow_forward_room)(l);
+    const ptrdiff_t wide = NAME(forward_room)(l, NAME(leftover)(l));
+    return NAME(lined)(narrow > wide ? narrow : wide);
+  }
   // The largest part; a chunk is longest for the smallest.
   const ptrdiff_t most = (l->batch + parts - 1) / parts, least = l->batch / parts;
   const ptrdiff_t a = NAME(forward_room)(l, most), b = NAME(forward_room)(l, least);
@@ -55,12 +65,15 @@ static void NAME(forward_part)(void *context, ptrdiff_t part) {
   REAL *room = (REAL *)l->scratch + part * pass->room;
   const unroll_float_mode mode = unroll_flush_subnormals();
   if (NAME(is_narrow)(l)) {
-    const ptrdiff_t blocks = NAME(block_count)(l);
+    const ptrdiff_t leftover = NAME(leftover)(l);
+    const ptrdiff_t blocks = NAME(block_count)(l) - (leftover > 0);
     for (ptrdiff_t block = blocks * part / pass->parts;
          block < blocks * (part + 1) / pass->parts; ++block) {
       const ptrdiff_t first = block * WIDTH, left = l->batch - first;
       NAME(narrow_forward)(l, first, left < WIDTH ? left : WIDTH, room);
     }
+    // The part with the fewest blocks is the first.
+    if (leftover > 0 && part == 0) NAME(forward_rows)(l, l->batch - leftover, leftover, room);
   } else {
     const ptrdiff_t first = l->batch * part / pass->parts;
     NAME(forward_rows)(l, first, l->batch * (part + 1) / pass->parts - first, room);
@@ -69,7 +82,7 @@ static void NAME(forward_part)(void *context, ptrdiff_t part) {
 }
 
 void NAME(forward)(const unroll_layer *l) {
-  if (!NAME(is_narrow)(l) && !l->is_packed) NAME(pack_forward)(l);
+  if (!l->is_packed && (!NAME(is_narrow)(l) || NAME(leftover)(l) > 0)) NAME(pack_forward)(l);
   NAME(pass) pass = {.layer = l, .parts = NAME(part_count)(l)};
   pass.room = NAME(forward_part_room)(l, pass.parts);
   unroll_parallel(pass.parts, NAME(forward_part), &pass);

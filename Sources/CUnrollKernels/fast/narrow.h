@@ -9,8 +9,10 @@ INLINE int NAME(is_narrow)(const unroll_layer *l) {
 
 // Turns two squares of half the size, side by side in WIDTH / 2 vectors.
 INLINE void NAME(turn_halves)(VECTOR *squares) {
+  ALL_UNROLLED
   for (int step = 1; step < WIDTH / 2; step *= 2) {
     VECTOR next[WIDTH / 2];
+    ALL_UNROLLED
     for (int i = 0; i < WIDTH / 4; ++i) {
       next[2 * i] = INTERLEAVE_LOW_HALVES(squares[i], squares[i + WIDTH / 4]);
       next[2 * i + 1] = INTERLEAVE_HIGH_HALVES(squares[i], squares[i + WIDTH / 4]);
@@ -23,20 +25,24 @@ INLINE void NAME(turn_halves)(VECTOR *squares) {
 INLINE void NAME(gather_lanes)(VECTOR *to, const REAL *rows, ptrdiff_t ld, ptrdiff_t count,
                                ptrdiff_t lanes) {
   VECTOR square[WIDTH];
+  ALL_UNROLLED
   for (int lane = 0; lane < WIDTH; ++lane) {
     square[lane] = lane < lanes ? NAME(load_part)(rows + lane * ld, count) : NAME(splat)(0);
   }
   if (count <= WIDTH / 2) {
+    ALL_UNROLLED
     for (int i = 0; i < WIDTH / 2; ++i) {
       square[i] = LOW_HALVES(square[i], square[i + WIDTH / 2]);
     }
     NAME(turn_halves)(square);
+    ALL_UNROLLED
     for (int j = 0; j < WIDTH / 2; ++j) {
       if (j < count) to[j] = square[j];
     }
     return;
   }
   NAME(turn)(square);
+  ALL_UNROLLED
   for (int j = 0; j < WIDTH; ++j) {
     if (j < count) to[j] = square[j];
   }
@@ -47,8 +53,10 @@ INLINE void NAME(scatter_lanes)(REAL *rows, const VECTOR *from, ptrdiff_t ld, pt
                                 ptrdiff_t lanes) {
   VECTOR square[WIDTH];
   if (count <= WIDTH / 2) {
+    ALL_UNROLLED
     for (int j = 0; j < WIDTH / 2; ++j) square[j] = j < count ? from[j] : NAME(splat)(0);
     NAME(turn_halves)(square);
+    ALL_UNROLLED
     for (int i = 0; i < WIDTH / 2; ++i) {
       if (i < lanes) NAME(store_part)(rows + i * ld, square[i], count);
       if (i + WIDTH / 2 < lanes) {
@@ -57,25 +65,42 @@ INLINE void NAME(scatter_lanes)(REAL *rows, const VECTOR *from, ptrdiff_t ld, pt
     }
     return;
   }
+  ALL_UNROLLED
   for (int j = 0; j < WIDTH; ++j) square[j] = j < count ? from[j] : NAME(splat)(0);
   NAME(turn)(square);
+  ALL_UNROLLED
   for (int lane = 0; lane < WIDTH; ++lane) {
     if (lane < lanes) NAME(store_part)(rows + lane * ld, square[lane], count);
   }
 }
 
-// Any number of columns.
+// Any number of columns. A full block, and one of few columns, are cases of their own, since
+// constants leave no branch.
 static void NAME(gather)(VECTOR *to, const REAL *rows, ptrdiff_t ld, ptrdiff_t columns,
                          ptrdiff_t lanes) {
   for (ptrdiff_t j = 0; j < columns; j += WIDTH) {
-    NAME(gather_lanes)(to + j, rows + j, ld, columns - j < WIDTH ? columns - j : WIDTH, lanes);
+    const ptrdiff_t count = columns - j < WIDTH ? columns - j : WIDTH;
+    if (lanes < WIDTH) {
+      NAME(gather_lanes)(to + j, rows + j, ld, count, lanes);
+    } else if (count == WIDTH / 2) {
+      NAME(gather_lanes)(to + j, rows + j, ld, WIDTH / 2, WIDTH);
+    } else {
+      NAME(gather_lanes)(to + j, rows + j, ld, count, WIDTH);
+    }
   }
 }
 
 static void NAME(scatter)(REAL *rows, const VECTOR *from, ptrdiff_t ld, ptrdiff_t columns,
                           ptrdiff_t lanes) {
   for (ptrdiff_t j = 0; j < columns; j += WIDTH) {
-    NAME(scatter_lanes)(rows + j, from + j, ld, columns - j < WIDTH ? columns - j : WIDTH, lanes);
+    const ptrdiff_t count = columns - j < WIDTH ? columns - j : WIDTH;
+    if (lanes < WIDTH) {
+      NAME(scatter_lanes)(rows + j, from + j, ld, count, lanes);
+    } else if (count == WIDTH / 2) {
+      NAME(scatter_lanes)(rows + j, from + j, ld, WIDTH / 2, WIDTH);
+    } else {
+      NAME(scatter_lanes)(rows + j, from + j, ld, count, WIDTH);
+    }
   }
 }
 
@@ -137,7 +162,7 @@ static void NAME(narrow_forward)(const unroll_layer *l, ptrdiff_t first, ptrdiff
     NAME(narrow_product)(gates, state, u, width, h, columns, 0, NAME(FROM_OUTPUT));
     switch (l->cell) {
       case UNROLL_RNN:
-        NAME(rnn_forward)((REAL *)gates, (REAL *)state, size, l->relu);
+        NAME(rnn_forward)((REAL *)gates, 0, (REAL *)state, size, l->relu);
         break;
       case UNROLL_GRU_BEFORE:
         NAME(gru_before_gates)((REAL *)gates, (REAL *)auxiliary, (REAL *)state, size);

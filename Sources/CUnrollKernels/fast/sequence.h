@@ -102,7 +102,7 @@ typedef struct {
 static void NAME(activate_step)(const unroll_layer *l, NAME(step_rows) s, ptrdiff_t rows) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
   if (l->cell == UNROLL_RNN && !s.active) {
-    NAME(rnn_forward)(s.gates, s.hidden, rows * h, l->relu);
+    NAME(rnn_forward)(s.gates, l->gates ? s.gates : 0, s.hidden, rows * h, l->relu);
     return;
   }
   for (ptrdiff_t row = 0; row < rows; ++row) {
@@ -116,7 +116,7 @@ static void NAME(activate_step)(const unroll_layer *l, NAME(step_rows) s, ptrdif
       continue;
     }
     switch (l->cell) {
-      case UNROLL_RNN: NAME(rnn_forward)(gates, hidden, h, l->relu); break;
+      case UNROLL_RNN: NAME(rnn_forward)(gates, gates, hidden, h, l->relu); break;
       case UNROLL_GRU_BEFORE:
         NAME(gru_before_gates)(gates, s.auxiliary + row * h, before, h);
         break;

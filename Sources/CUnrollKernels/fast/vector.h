@@ -50,10 +50,14 @@ INLINE void NAME(store_part)(REAL *to, VECTOR value, ptrdiff_t count) {
 #endif
 }
 
+#define ALL_UNROLLED _Pragma("clang loop unroll(full)")
+
 // Turns a square of vectors around its diagonal: halves are interleaved log2(WIDTH) times.
 INLINE void NAME(turn)(VECTOR *square) {
+  ALL_UNROLLED
   for (int step = 1; step < WIDTH; step *= 2) {
     VECTOR next[WIDTH];
+    ALL_UNROLLED
     for (int i = 0; i < WIDTH / 2; ++i) {
       next[2 * i] = INTERLEAVE_LOW(square[i], square[i + WIDTH / 2]);
       next[2 * i + 1] = INTERLEAVE_HIGH(square[i], square[i + WIDTH / 2]);
