@@ -88,7 +88,10 @@ let package = Package(
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     .testTarget(
       name: "UnrollTests",
-      dependencies: ["Unroll", "CUnrollKernels", "CAllocationCounter", "UnrollTestSupport"],
+      dependencies: [
+        "Unroll", "CUnrollKernels", "CAllocationCounter", "UnrollTestSupport",
+        .product(name: "RealModule", package: "swift-numerics"),
+      ],
       swiftSettings: tests),
     .testTarget(
       name: "UnrollFormatsTests", dependencies: ["UnrollFormats", "Unroll", "UnrollTestSupport"],

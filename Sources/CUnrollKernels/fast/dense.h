@@ -58,18 +58,21 @@ void NAME(dense_forward)(const unroll_dense *d, REAL *out) {
   unroll_parallel(NAME(panel_count)(d->n), NAME(dense_panel), &job);
 }
 
-// Four panels of the weights' gradient: [k,n] = a^T dout, or [n,k] = dout^T a.
+// A piece of the weights' gradient: of [k,n] = a^T dout four panels of columns, of [n,k] =
+// dout^T a a run of rows.
+enum { NAME(GRADIENT_COLUMNS) = 4 * PANEL_COLUMNS, NAME(GRADIENT_ROWS) = 768 };
+
 static void NAME(dense_weights)(void *context, ptrdiff_t index) {
   const NAME(dense_job) *job = context;
   const unroll_dense *d = job->dense;
   REAL *room = (REAL *)d->scratch + unroll_worker_index() * NAME(dense_room)(d);
-  const ptrdiff_t width = d->is_transposed ? d->k : d->n;
-  const ptrdiff_t first = index * 4 * PANEL_COLUMNS, end = first + 4 * PANEL_COLUMNS;
-  const ptrdiff_t last = end < width ? end : width;
+  const ptrdiff_t size = d->is_transposed ? NAME(GRADIENT_ROWS) : NAME(GRADIENT_COLUMNS);
+  const ptrdiff_t first = index * size, end = first + size;
+  const ptrdiff_t last = end < d->n ? end : d->n;
   const unroll_float_mode mode = unroll_flush_subnormals();
   if (d->is_transposed) {
-    NAME(transposed_product)(job->weight_gradient, d->k, job->out_gradient, d->n, d->a, d->k,
-                             d->m, d->n, first, last, 0, room);
+    NAME(transposed_product)(job->weight_gradient + first * d->k, d->k, job->out_gradient + first,
+                             d->n, d->a, d->k, d->m, last - first, 0, d->k, 0, room);
   } else {
     NAME(transposed_product)(job->weight_gradient, d->n, d->a, d->k, job->out_gradient, d->n,
                              d->m, d->k, first, last, job->bias_gradient, room);
@@ -91,11 +94,11 @@ void NAME(dense_backward)(const unroll_dense *d, const REAL *out_gradient, REAL 
     job.n_stride = d->is_transposed ? 1 : d->n;
     unroll_parallel(NAME(panel_count)(d->k), NAME(dense_panel), &job);
   }
-  const ptrdiff_t width = d->is_transposed ? d->k : d->n;
   if (d->is_transposed && bias_gradient) {
     for (ptrdiff_t row = 0; row < d->m; ++row) {
       NAME(add)(bias_gradient, out_gradient + row * d->n, d->n);
     }
   }
-  unroll_parallel((NAME(panel_count)(width) + 3) / 4, NAME(dense_weights), &job);
+  const ptrdiff_t size = d->is_transposed ? NAME(GRADIENT_ROWS) : NAME(GRADIENT_COLUMNS);
+  unroll_parallel((d->n + size - 1) / size, NAME(dense_weights), &job);
 }

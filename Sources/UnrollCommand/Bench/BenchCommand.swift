@@ -40,7 +40,7 @@ struct BenchCommand: ParsableCommand {
     let all =
       try workloads.map { try Workload.list(file: $0) }
       ?? Workload.named(threads: threads ?? 1)
-    let chosen = all.filter { $0.title.contains(filter) }
+    let chosen = all.filter { filter.isEmpty || $0.title.contains(filter) }
     guard !chosen.isEmpty else {
       throw BenchError("no workload's title contains '\(filter)'.")
     }
