@@ -33,10 +33,6 @@ let package = Package(
     // Level 0: the machine.
     .target(name: "CUnrollKernels"),
     .systemLibrary(
-      name: "COneDNN",
-      providers: [.apt(["libdnnl-dev"]), .brew(["onednn"])]
-    ),
-    .systemLibrary(
       name: "CZlib",
       providers: [.apt(["zlib1g-dev"])]
     ),
@@ -45,7 +41,7 @@ let package = Package(
     .target(
       name: "Unroll",
       dependencies: [
-        "CUnrollKernels", "COneDNN",
+        "CUnrollKernels",
         .product(name: "RealModule", package: "swift-numerics"),
       ],
       swiftSettings: strict

@@ -94,6 +94,10 @@ ptrdiff_t unroll_dense_scratch_count(const unroll_dense *dense, int is_double) {
   return table(is_double)->dense_scratch(dense);
 }
 
+ptrdiff_t unroll_transposed_sum_scratch_count(ptrdiff_t k, int is_double) {
+  return table(is_double)->transposed_sum_scratch(k);
+}
+
 #define FORWARD(REAL, TYPE, IS_DOUBLE)                                                             \
   double unroll_peak_##TYPE(ptrdiff_t rounds) {                                                    \
     REAL sink;                                                                                     \
@@ -110,6 +114,11 @@ ptrdiff_t unroll_dense_scratch_count(const unroll_dense *dense, int is_double) {
                                     REAL *bias_gradient, int adds) {                               \
     table(IS_DOUBLE)->dense_backward.TYPE(dense, out_gradient, input_gradient, weight_gradient,    \
                                           bias_gradient, adds);                                    \
+  }                                                                                                \
+  void unroll_transposed_sum_##TYPE(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,      \
+                                    const REAL *b, ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t k,        \
+                                    ptrdiff_t n, REAL *scratch) {                                  \
+    table(IS_DOUBLE)->transposed_sum.TYPE(out, ldout, a, lda, b, ldb, m, k, n, scratch);           \
   }                                                                                                \
   void unroll_softmax_cross_entropy_##TYPE(REAL *logits, double *losses, const int32_t *targets,   \
                                            ptrdiff_t rows, ptrdiff_t classes, REAL scale) {        \

@@ -1,6 +1,8 @@
 // The `unroll` command: arguments, terminal output, exit codes. No mathematics lives here.
 
 internal import ArgumentParser
+internal import Foundation
+internal import Unroll
 
 @main
 struct UnrollCommand: ParsableCommand {
@@ -9,12 +11,46 @@ struct UnrollCommand: ParsableCommand {
     abstract: "Recurrent neural networks on the CPU: a lab of what they remember.",
     discussion: """
       `unroll lab` computes every experiment of the notebook and leaves a report; \
-      `unroll verify DIR` recomputes arrays that other frameworks computed.
+      `unroll verify DIR` recomputes arrays that other frameworks computed; `unroll bench` times \
+      layers.
+
+      Results have the same bits for any number of threads: UNROLL_THREADS sets it, else all cores \
+      that the process may use. UNROLL_ISA chooses the kernels: plain, baseline, avx2 or avx512.
       """,
     version: UnrollVersion.text,
     subcommands: [
       LabCommand.self, VerifyCommand.self, BenchCommand.self, InfoCommand.self,
     ])
+
+  static func main() {
+    do {
+      try MachineSettings.check(ProcessInfo.processInfo.environment)
+    } catch {
+      exit(withError: error)
+    }
+    main(nil)
+  }
+}
+
+/// The environment variables of the kernels; the library leaves out what it cannot use, the
+/// command says so.
+enum MachineSettings {
+  struct Refused: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  static func check(_ environment: [String: String]) throws {
+    let levels = KernelLevel.available.map(\.rawValue)
+    if let name = environment["UNROLL_ISA"], !levels.contains(name) {
+      throw Refused(
+        description:
+          "UNROLL_ISA: expected one of \(levels.joined(separator: ", ")), which this machine has, found '\(name)'."
+      )
+    }
+    if let text = environment["UNROLL_THREADS"], !(1...256).contains(Int(text) ?? 0) {
+      throw Refused(description: "UNROLL_THREADS: expected 1 ... 256, found '\(text)'.")
+    }
+  }
 }
 
 /// The version of the command.

@@ -51,10 +51,14 @@ private func arrays<Scalar: KernelScalar>(
 @Suite("The fast kernels")
 struct KernelTests {
   /// Sizes on both sides of every width and tile: D, H, T, B.
+  #if DEBUG
+  static let sizes = [(3, 4, 3, 7), (5, 8, 3, 20), (9, 33, 2, 5), (0, 3, 2, 4)]
+  #else
   static let sizes = [
     (3, 4, 5, 7), (5, 8, 6, 37), (1, 1, 3, 1), (2, 15, 4, 20), (17, 16, 3, 5), (9, 33, 4, 13),
     (70, 67, 3, 2), (20, 130, 2, 9), (0, 3, 2, 4),
   ]
+  #endif
 
   func check<Scalar: KernelScalar>(_ type: Scalar.Type, tolerance: Scalar) {
     var random = NumPyRandom(seed: testSeed)

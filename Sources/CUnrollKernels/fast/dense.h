@@ -17,7 +17,7 @@ typedef struct {
   REAL *out;
   const REAL *a, *out_gradient;
   REAL *weight_gradient, *bias_gradient;
-  ptrdiff_t columns;             ///< of `out`
+  ptrdiff_t columns;             ///< of `out`, or of a piece of the weights' gradient
   ptrdiff_t depth;               ///< summed over
   ptrdiff_t k_stride, n_stride;  ///< of the packed matrix
   const REAL *start;
@@ -58,15 +58,20 @@ void NAME(dense_forward)(const unroll_dense *d, REAL *out) {
   unroll_parallel(NAME(panel_count)(d->n), NAME(dense_panel), &job);
 }
 
-// A piece of the weights' gradient: of [k,n] = a^T dout four panels of columns, of [n,k] =
-// dout^T a a run of rows.
-enum { NAME(GRADIENT_COLUMNS) = 4 * PANEL_COLUMNS, NAME(GRADIENT_ROWS) = 768 };
+// A piece of the weights' gradient: of [k,n] = a^T dout columns, two pieces for each thread, since
+// every piece copies a; of [n,k] = dout^T a a run of rows.
+enum { NAME(GRADIENT_ROWS) = 768 };
+
+static ptrdiff_t NAME(gradient_columns)(ptrdiff_t n) {
+  const ptrdiff_t panels = NAME(panel_count)(n), share = 2 * unroll_thread_count();
+  return (panels + share - 1) / share * PANEL_COLUMNS;
+}
 
 static void NAME(dense_weights)(void *context, ptrdiff_t index) {
   const NAME(dense_job) *job = context;
   const unroll_dense *d = job->dense;
   REAL *room = (REAL *)d->scratch + unroll_worker_index() * NAME(dense_room)(d);
-  const ptrdiff_t size = d->is_transposed ? NAME(GRADIENT_ROWS) : NAME(GRADIENT_COLUMNS);
+  const ptrdiff_t size = job->columns;
   const ptrdiff_t first = index * size, end = first + size;
   const ptrdiff_t last = end < d->n ? end : d->n;
   const unroll_float_mode mode = unroll_flush_subnormals();
@@ -99,6 +104,36 @@ void NAME(dense_backward)(const unroll_dense *d, const REAL *out_gradient, REAL 
       NAME(add)(bias_gradient, out_gradient + row * d->n, d->n);
     }
   }
-  const ptrdiff_t size = d->is_transposed ? NAME(GRADIENT_ROWS) : NAME(GRADIENT_COLUMNS);
-  unroll_parallel((d->n + size - 1) / size, NAME(dense_weights), &job);
+  job.columns = d->is_transposed ? NAME(GRADIENT_ROWS) : NAME(gradient_columns)(d->n);
+  unroll_parallel((d->n + job.columns - 1) / job.columns, NAME(dense_weights), &job);
+}
+
+typedef struct {
+  REAL *out, *scratch;
+  const REAL *a, *b;
+  ptrdiff_t ldout, lda, ldb, m, k, n, columns;
+} NAME(sum_job);
+
+static ptrdiff_t NAME(sum_room)(ptrdiff_t k) {
+  return BLOCK_ROWS * (PANEL_COLUMNS + k + TILE_ROWS) + 16;
+}
+
+static void NAME(sum_panels)(void *context, ptrdiff_t index) {
+  const NAME(sum_job) *job = context;
+  const ptrdiff_t first = index * job->columns, end = first + job->columns;
+  const unroll_float_mode mode = unroll_flush_subnormals();
+  NAME(transposed_product)(job->out, job->ldout, job->a, job->lda, job->b, job->ldb, job->m,
+                           job->k, first, end < job->n ? end : job->n, 0,
+                           job->scratch + unroll_worker_index() * NAME(sum_room)(job->k));
+  unroll_restore_float_mode(mode);
+}
+
+ptrdiff_t NAME(transposed_sum_scratch)(ptrdiff_t k) {
+  return unroll_thread_count() * NAME(sum_room)(k);
+}
+
+void NAME(transposed_sum)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda, const REAL *b,
+                          ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, REAL *scratch) {
+  NAME(sum_job) job = {out, scratch, a, b, ldout, lda, ldb, m, k, n, NAME(gradient_columns)(n)};
+  unroll_parallel((n + job.columns - 1) / job.columns, NAME(sum_panels), &job);
 }

@@ -10,7 +10,7 @@
 // A panel's part that is passed over at once fits the second-level cache beside its users.
 #define PANEL_DEPTH 1024
 // Rows of one pass of a transposed product.
-#define BLOCK_ROWS 256
+#define BLOCK_ROWS 512
 
 // Packs b, whose element (p, j) stands at b[p * k_stride + j * n_stride]; one stride is 1.
 void NAME(pack)(REAL *restrict packed, const REAL *restrict b, ptrdiff_t k_stride,
@@ -51,9 +51,12 @@ void NAME(pack)(REAL *restrict packed, const REAL *restrict b, ptrdiff_t k_strid
 enum { NAME(FROM_OUTPUT), NAME(FROM_ROW) };
 
 // out[rows, vectors] = start + a b. Element (r, p) of a stands at a[r * row_stride + p * k_stride].
+// Meanwhile, memory from `ahead` on, `ahead_step` numbers for each of k, is called into the
+// second-level cache.
 INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_stride,
                        ptrdiff_t k_stride, const REAL *b, ptrdiff_t k, ptrdiff_t columns,
-                       const REAL *start, int from, const int rows, const int vectors) {
+                       const REAL *start, int from, const REAL *ahead, ptrdiff_t ahead_step,
+                       const int rows, const int vectors) {
   VECTOR sums[TILE_ROWS][TILE_VECTORS];
   const ptrdiff_t last = columns - (vectors - 1) * WIDTH;
   for (int v = 0; v < vectors; ++v) {
@@ -71,6 +74,8 @@ INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_
     VECTOR column[TILE_VECTORS];
     for (int v = 0; v < vectors; ++v) column[v] = NAME(load)(b + v * WIDTH);
     b += vectors * WIDTH;
+    __builtin_prefetch(ahead, 0, 2);
+    ahead += ahead_step;
     for (int r = 0; r < rows; ++r) {
       const VECTOR factor = NAME(splat)(a[r * row_stride + p * k_stride]);
       for (int v = 0; v < vectors; ++v) {
@@ -87,20 +92,25 @@ INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_
 }
 
 // One function for each number of rows, with the loops over rows and vectors unrolled.
-#define TILE_FUNCTION(ROWS, VECTORS)                                                            \
-  static void NAME(tile_##ROWS##_##VECTORS)(                                                    \
-      REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_stride, ptrdiff_t k_stride,      \
-      const REAL *b, ptrdiff_t k, ptrdiff_t columns, const REAL *start, int from) {             \
-    if (k_stride == 1) {                                                                        \
-      NAME(tile)(out, ldout, a, row_stride, 1, b, k, columns, start, from, ROWS, VECTORS);      \
-    } else if (row_stride == 1 && k_stride == TILE_ROWS) {                                      \
-      NAME(tile)(out, ldout, a, 1, TILE_ROWS, b, k, columns, start, from, ROWS, VECTORS);       \
-    } else {                                                                                    \
-      NAME(tile)(out, ldout, a, row_stride, k_stride, b, k, columns, start, from, ROWS, VECTORS); \
-    }                                                                                           \
+#define TILE_FUNCTION(ROWS, VECTORS)                                                             \
+  static void NAME(tile_##ROWS##_##VECTORS)(                                                     \
+      REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_stride, ptrdiff_t k_stride,       \
+      const REAL *b, ptrdiff_t k, ptrdiff_t columns, const REAL *start, int from,                \
+      const REAL *ahead, ptrdiff_t step) {                                                       \
+    if (k_stride == 1) {                                                                         \
+      NAME(tile)(out, ldout, a, row_stride, 1, b, k, columns, start, from, ahead, step, ROWS,    \
+                 VECTORS);                                                                       \
+    } else if (row_stride == 1 && k_stride == TILE_ROWS) {                                       \
+      NAME(tile)(out, ldout, a, 1, TILE_ROWS, b, k, columns, start, from, ahead, step, ROWS,     \
+                 VECTORS);                                                                       \
+    } else {                                                                                     \
+      NAME(tile)(out, ldout, a, row_stride, k_stride, b, k, columns, start, from, ahead, step,   \
+                 ROWS, VECTORS);                                                                 \
+    }                                                                                            \
   }
 typedef void (*NAME(tile_function))(REAL *, ptrdiff_t, const REAL *, ptrdiff_t, ptrdiff_t,
-                                    const REAL *, ptrdiff_t, ptrdiff_t, const REAL *, int);
+                                    const REAL *, ptrdiff_t, ptrdiff_t, const REAL *, int,
+                                    const REAL *, ptrdiff_t);
 #define TILE_FUNCTIONS(VECTORS)                                                            \
   TILE_FUNCTION(1, VECTORS) TILE_FUNCTION(2, VECTORS) TILE_FUNCTION(3, VECTORS)            \
   TILE_FUNCTION(4, VECTORS) TILE_FUNCTION(5, VECTORS) TILE_FUNCTION(6, VECTORS)
@@ -141,16 +151,23 @@ static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t l
     ptrdiff_t depth = 0;
     do {
       const ptrdiff_t count = k - depth < PANEL_DEPTH ? k - depth : PANEL_DEPTH;
+      // What comes next is called into the cache while the rows pass by, each tile its share.
+      const REAL *here = packed + depth * vectors * WIDTH;
+      const ptrdiff_t size = count * vectors * WIDTH, tile_total = tile_count * rows.groups;
+      const int is_last = depth + count >= k && first + columns >= n;
+      ptrdiff_t tile = 0;
       for (ptrdiff_t group = 0; group < rows.groups; ++group) {
         REAL *out_rows = out + group * rows.out_group + first;
         const REAL *a_rows = a + group * rows.a_group + depth;
         for (ptrdiff_t i = 0; i < tile_count; ++i) {
           const ptrdiff_t row = rows.rows * i / tile_count;
           const ptrdiff_t next = rows.rows * (i + 1) / tile_count;
-          tiles[next - row - 1](out_rows + row * ldout, ldout, a_rows + row * lda, lda, 1,
-                                packed + depth * vectors * WIDTH, count, columns,
-                                start ? start + first : start,
-                                depth > 0 ? NAME(FROM_OUTPUT) : from);
+          const REAL *ahead = is_last ? here : here + size + size * tile / tile_total;
+          tiles[next - row - 1](out_rows + row * ldout, ldout, a_rows + row * lda, lda, 1, here,
+                                count, columns, start ? start + first : start,
+                                depth > 0 ? NAME(FROM_OUTPUT) : from, ahead,
+                                is_last ? 0 : vectors * WIDTH / tile_total);
+          tile += 1;
         }
       }
       depth += count;
@@ -163,6 +180,16 @@ INLINE NAME(row_groups) NAME(one_group)(ptrdiff_t rows) {
   return (NAME(row_groups)){1, rows, 0, 0};
 }
 
+// `width` neighbouring columns, row after row.
+INLINE void NAME(copy_strip)(REAL *to, const REAL *from, ptrdiff_t ld, ptrdiff_t rows,
+                             const ptrdiff_t width) {
+  for (ptrdiff_t r = 0; r < rows; ++r) {
+    FOR_VECTORS(width, {
+      NAME(store_part)(to + r * TILE_ROWS + j, NAME(load_part)(from + r * ld + j, n), n);
+    })
+  }
+}
+
 // out[k, first ..< last] += a[m,k]^T b[m, first ..< last], summed over m in order; `sums` (if not
 // null) += b's column sums, of those columns. `room` holds BLOCK_ROWS * (PANEL_COLUMNS + k +
 // TILE_ROWS) numbers.
@@ -172,15 +199,18 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, 
   REAL *panel = room, *strips = room + BLOCK_ROWS * PANEL_COLUMNS;
   // Copying a pays where many panels read it.
   const int copies = last - first >= 3 * PANEL_COLUMNS;
-  for (ptrdiff_t block = 0; block < m; block += BLOCK_ROWS) {
-    const ptrdiff_t count = m - block < BLOCK_ROWS ? m - block : BLOCK_ROWS;
+  const ptrdiff_t blocks = (m + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  for (ptrdiff_t part = 0; part < blocks; ++part) {
+    const ptrdiff_t block = m * part / blocks, count = m * (part + 1) / blocks - block;
     if (copies) {
       for (ptrdiff_t strip = 0; strip < k; strip += TILE_ROWS) {
         const ptrdiff_t width = k - strip < TILE_ROWS ? k - strip : TILE_ROWS;
         REAL *to = strips + strip * BLOCK_ROWS;
-        for (ptrdiff_t r = 0; r < count; ++r) {
-          const REAL *from = a + (block + r) * lda + strip;
-          for (ptrdiff_t i = 0; i < width; ++i) to[r * TILE_ROWS + i] = from[i];
+        const REAL *from = a + block * lda + strip;
+        if (width == TILE_ROWS) {
+          NAME(copy_strip)(to, from, lda, count, TILE_ROWS);
+        } else {
+          NAME(copy_strip)(to, from, lda, count, width);
         }
       }
     }
@@ -201,8 +231,15 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, 
       for (ptrdiff_t strip = 0; strip < k; strip += TILE_ROWS) {
         const ptrdiff_t width = k - strip < TILE_ROWS ? k - strip : TILE_ROWS;
         const REAL *rows = copies ? strips + strip * BLOCK_ROWS : a + block * lda + strip;
-        tiles[width - 1](out + strip * ldout + column, ldout, rows, 1, copies ? TILE_ROWS : lda,
-                         panel, count, columns, 0, NAME(FROM_OUTPUT));
+        REAL *to = out + strip * ldout + column;
+        // The next tile's sums are on their way when it begins.
+        for (ptrdiff_t r = TILE_ROWS; r < 2 * TILE_ROWS && strip + r < k; ++r) {
+          for (ptrdiff_t v = 0; v < vectors; ++v) {
+            __builtin_prefetch(to + r * ldout + v * WIDTH, 1, 3);
+          }
+        }
+        tiles[width - 1](to, ldout, rows, 1, copies ? TILE_ROWS : lda, panel, count, columns, 0,
+                         NAME(FROM_OUTPUT), panel, 0);
       }
     }
   }

@@ -17,6 +17,7 @@ typedef struct {
   void *scratch;     ///< unroll_dense_scratch_count numbers
 } unroll_dense;
 
+ptrdiff_t unroll_transposed_sum_scratch_count(ptrdiff_t k, int is_double);
 ptrdiff_t unroll_dense_scratch_count(const unroll_dense *dense, int is_double);
 
 /// How parameters move. One step counts from 1; `gradient_scale` is what clipping leaves.
@@ -43,6 +44,11 @@ enum {
   void unroll_dense_backward_##SUFFIX(const unroll_dense *dense, const REAL *out_gradient,        \
                                       REAL *input_gradient, REAL *weight_gradient,                \
                                       REAL *bias_gradient, int adds);                             \
+  /* out[k,n] += a[m,k]^T b[m,n], summed over m in order; `scratch` holds                         \
+     unroll_transposed_sum_scratch_count numbers. 2mkn flops. */                                  \
+  void unroll_transposed_sum_##SUFFIX(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,   \
+                                      const REAL *b, ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t k,     \
+                                      ptrdiff_t n, REAL *scratch);                                \
   /* Rows of logits become the gradient of scale * sum of cross-entropies; losses[row] is         \
      -log softmax(row)[target] in nats. A negative target is left out: loss 0, gradient 0. */     \
   void unroll_softmax_cross_entropy_##SUFFIX(REAL *logits, double *losses,                        \

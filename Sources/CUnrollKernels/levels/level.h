@@ -61,6 +61,8 @@
     .function = OF_##TYPE(JOIN(function, TYPE, LEVEL)),                             \
     .dense_forward = OF_##TYPE(JOIN(dense_forward, TYPE, LEVEL)),                   \
     .dense_backward = OF_##TYPE(JOIN(dense_backward, TYPE, LEVEL)),                 \
+    .transposed_sum_scratch = JOIN(transposed_sum_scratch, TYPE, LEVEL),            \
+    .transposed_sum = OF_##TYPE(JOIN(transposed_sum, TYPE, LEVEL)),                 \
     .softmax_cross_entropy = OF_##TYPE(JOIN(softmax_cross_entropy, TYPE, LEVEL)),   \
     .softmax = OF_##TYPE(JOIN(softmax, TYPE, LEVEL)),                               \
     .sum_of_squares = OF_##TYPE(JOIN(sum_of_squares, TYPE, LEVEL)),                 \

@@ -17,6 +17,9 @@
 #define FUNCTION_OF(REAL) REAL *, const REAL *, ptrdiff_t, int32_t
 #define DENSE_FORWARD_OF(REAL) const unroll_dense *, REAL *
 #define DENSE_BACKWARD_OF(REAL) const unroll_dense *, const REAL *, REAL *, REAL *, REAL *, int
+#define TRANSPOSED_SUM_OF(REAL)                                                          \
+  REAL *, ptrdiff_t, const REAL *, ptrdiff_t, const REAL *, ptrdiff_t, ptrdiff_t, ptrdiff_t, \
+      ptrdiff_t, REAL *
 #define CROSS_ENTROPY_OF(REAL) REAL *, double *, const int32_t *, ptrdiff_t, ptrdiff_t, REAL
 #define SOFTMAX_OF(REAL) REAL *, ptrdiff_t, ptrdiff_t
 #define SQUARES_OF(REAL) const REAL *, ptrdiff_t
@@ -37,6 +40,8 @@ typedef struct {
   EITHER(function, void, FUNCTION_OF);
   EITHER(dense_forward, void, DENSE_FORWARD_OF);
   EITHER(dense_backward, void, DENSE_BACKWARD_OF);
+  ptrdiff_t (*transposed_sum_scratch)(ptrdiff_t);
+  EITHER(transposed_sum, void, TRANSPOSED_SUM_OF);
   EITHER(softmax_cross_entropy, void, CROSS_ENTROPY_OF);
   EITHER(softmax, void, SOFTMAX_OF);
   EITHER(sum_of_squares, double, SQUARES_OF);

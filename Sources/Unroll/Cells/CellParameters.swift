@@ -187,7 +187,8 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     by gradients: CellParameters,
     _ body: (_ index: Int, _ parameter: inout Tensor<Scalar>, _ gradient: Tensor<Scalar>) -> Void
   ) {
-    precondition(hasShapes(of: gradients), "CellParameters.update: expected gradients of this cell.")
+    precondition(
+      hasShapes(of: gradients), "CellParameters.update: expected gradients of this cell.")
     body(0, &inputWeights, gradients.inputWeights)
     body(1, &recurrentWeights, gradients.recurrentWeights)
     body(2, &bias, gradients.bias)

@@ -1,5 +1,3 @@
-internal import COneDNN
-
 /// What this build of Unroll computes with.
 public enum BuildInformation {
   /// Names and values, for people.
@@ -8,17 +6,14 @@ public enum BuildInformation {
       ("kernels", "\(KernelLevel.current.rawValue), compiled for \(architecture)"),
       ("levels here", KernelLevel.available.map(\.rawValue).joined(separator: ", ")),
       ("activations", "vector polynomials, at most 2 units in the last place off"),
-      ("plain kernels' large products", "\(productLibrary), float32, one thread"),
+      ("products", productLibrary),
       ("threads", "\(Threads.count) of \(Threads.availableCores) cores"),
       ("subnormal numbers", "flushed to zero inside the kernels (kept by the plain ones)"),
     ]
   }
 
-  /// The product library of the plain kernels and its version.
-  public static var productLibrary: String {
-    guard let version = dnnl_version()?.pointee else { return "oneDNN" }
-    return "oneDNN \(version.major).\(version.minor).\(version.patch)"
-  }
+  /// Where matrix products come from.
+  public static var productLibrary: String { "Unroll's own" }
 
   private static var architecture: String {
     #if arch(x86_64)

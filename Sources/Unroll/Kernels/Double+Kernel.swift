@@ -23,13 +23,13 @@ extension Double: KernelScalar {
     unroll_product_tn_f64(out, ldout, a, lda, b, ldb, m, k, n)
   }
 
-  /// out[k,n] += a[m,k]ᵀ·b[m,n] by the system's product library; false where it has none for the
-  /// type, and nothing was done.
-  public static func _libraryProductTransposed(
+  /// out[k,n] += a[m,k]ᵀ·b[m,n], by the fast kernel.
+  public static func _transposedSum(
     _ out: UnsafeMutablePointer<Double>, _ ldout: Int, _ a: UnsafePointer<Double>, _ lda: Int,
-    _ b: UnsafePointer<Double>, _ ldb: Int, _ m: Int, _ k: Int, _ n: Int
-  ) -> Bool {
-    false
+    _ b: UnsafePointer<Double>, _ ldb: Int, _ m: Int, _ k: Int, _ n: Int,
+    _ scratch: UnsafeMutablePointer<Double>
+  ) {
+    unroll_transposed_sum_f64(out, ldout, a, lda, b, ldb, m, k, n, scratch)
   }
 
   /// out[n,m] = a[m,n]ᵀ.

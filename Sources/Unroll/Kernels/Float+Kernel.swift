@@ -1,6 +1,5 @@
 // Float's kernels: each line forwards to C. See KernelScalar.swift.
 
-internal import COneDNN
 public import CUnrollKernels
 public import RealModule
 
@@ -24,18 +23,13 @@ extension Float: KernelScalar {
     unroll_product_tn_f32(out, ldout, a, lda, b, ldb, m, k, n)
   }
 
-  /// out[k,n] += a[m,k]ᵀ·b[m,n] by the system's product library; false where it has none for the
-  /// type, and nothing was done.
-  public static func _libraryProductTransposed(
+  /// out[k,n] += a[m,k]ᵀ·b[m,n], by the fast kernel.
+  public static func _transposedSum(
     _ out: UnsafeMutablePointer<Float>, _ ldout: Int, _ a: UnsafePointer<Float>, _ lda: Int,
-    _ b: UnsafePointer<Float>, _ ldb: Int, _ m: Int, _ k: Int, _ n: Int
-  ) -> Bool {
-    // oneDNN is called with one thread: work is cut by shape, never by the number of threads.
-    omp_set_num_threads(1)
-    return dnnl_sgemm(
-      CChar(UInt8(ascii: "T")), CChar(UInt8(ascii: "N")), dnnl_dim_t(k), dnnl_dim_t(n),
-      dnnl_dim_t(m), 1, a, dnnl_dim_t(lda), b, dnnl_dim_t(ldb), 1, out, dnnl_dim_t(ldout))
-      == dnnl_success
+    _ b: UnsafePointer<Float>, _ ldb: Int, _ m: Int, _ k: Int, _ n: Int,
+    _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    unroll_transposed_sum_f32(out, ldout, a, lda, b, ldb, m, k, n, scratch)
   }
 
   /// out[n,m] = a[m,n]ᵀ.

@@ -20,12 +20,11 @@ public protocol KernelScalar: Real, BinaryFloatingPoint, Codable, Sendable {
   static func _productTransposed(
     _ out: UnsafeMutablePointer<Self>, _ ldout: Int, _ a: UnsafePointer<Self>, _ lda: Int,
     _ b: UnsafePointer<Self>, _ ldb: Int, _ m: Int, _ k: Int, _ n: Int)
-  /// out[k,n] += a[m,k]ᵀ·b[m,n] by the system's product library; false where it has none for the
-  /// type, and nothing was done.
-  static func _libraryProductTransposed(
+  /// out[k,n] += a[m,k]ᵀ·b[m,n], by the fast kernel.
+  static func _transposedSum(
     _ out: UnsafeMutablePointer<Self>, _ ldout: Int, _ a: UnsafePointer<Self>, _ lda: Int,
-    _ b: UnsafePointer<Self>, _ ldb: Int, _ m: Int, _ k: Int, _ n: Int
-  ) -> Bool
+    _ b: UnsafePointer<Self>, _ ldb: Int, _ m: Int, _ k: Int, _ n: Int,
+    _ scratch: UnsafeMutablePointer<Self>)
   /// out[n,m] = a[m,n]ᵀ.
   static func _transpose(
     _ out: UnsafeMutablePointer<Self>, _ a: UnsafePointer<Self>, _ m: Int, _ n: Int)

@@ -35,34 +35,15 @@ public struct SequenceOutputs<Scalar: KernelScalar>: Sendable {
 /// frozen.run(
 ///   Tensor(shape: [5, 2, 3], repeating: 0.5), from: layer.zeroState(batchSize: 2), into: &result)
 /// ```
-public struct FrozenLayer<Scalar: KernelScalar>: @unchecked Sendable {
-  // Sendable: the structure's addresses point to memory that does not change.
-
-  /// The layer as it was when it was frozen.
-  public let layer: RecurrentLayer<Scalar>
-  private let packed: PassMemory<Scalar>
-  private let level: KernelLevel
-  private let parameters: CellParameters<Scalar>
-  /// The kernels' structure, weights and packed panels in it; nil if the plain kernels run it.
-  private let structure: unroll_layer?
+public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
+  private let content: FrozenContent<Scalar>
 
   init(_ layer: RecurrentLayer<Scalar>) {
-    self.layer = layer
-    packed = PassMemory()
-    level = KernelLevel.current
-    parameters = layer.cell.parameters
-    guard level != .plain, let kernel = layer.cell.fusedKernel else {
-      structure = nil
-      return
-    }
-    var structure = FusedPass.layer(
-      kernel, parameters, layer.direction, steps: 1, rows: 1, memory: packed)
-    structure.packed = UnsafeMutableRawPointer(
-      packed.packed.room(for: unroll_packed_count(&structure, Scalar._isDouble)))
-    Scalar._layerPack(&structure)
-    structure.is_packed = 1
-    self.structure = structure
+    content = FrozenContent(layer)
   }
+
+  /// The layer as it was when it was frozen.
+  public var layer: RecurrentLayer<Scalar> { content.layer }
 
   /// Runs the layer over a batch of sequences; the same bits as `RecurrentLayer.forward`.
   ///
@@ -85,18 +66,18 @@ public struct FrozenLayer<Scalar: KernelScalar>: @unchecked Sendable {
     let flags =
       inputs.rank == 3
       ? mask.flags(timeStepCount: inputs.shape[0], batchSize: inputs.shape[1]) : nil
-    guard var structure, flags == nil, KernelLevel.current == level, inputs.rank == 3,
-      inputs.shape[0] > 0
+    guard var structure = content.structure, flags == nil, KernelLevel.current == content.level,
+      inputs.rank == 3, inputs.shape[0] > 0
     else {
       let trace = layer.forward(inputs, from: state, mask: mask)
       result.outputs = trace.outputs
       result.finalState = trace.finalState
       return
     }
-    let (steps, rows, size) = (inputs.shape[0], inputs.shape[1], parameters.hiddenSize)
+    let (steps, rows, size) = (inputs.shape[0], inputs.shape[1], content.hiddenSize)
     let cellSize = structure.cell == FusedKernel.Kind.lstm.rawValue ? size : 0
     RecurrentLayer.check(
-      inputs, state, inputSize: parameters.inputSize, outputSize: size, cellSize: cellSize,
+      inputs, state, inputSize: content.inputSize, outputSize: size, cellSize: cellSize,
       operation: "FrozenLayer.run")
     result.outputs.prepare(steps, rows, size)
     result.finalState.hidden.prepare(rows, size)
@@ -114,13 +95,46 @@ public struct FrozenLayer<Scalar: KernelScalar>: @unchecked Sendable {
     structure.scratch = UnsafeMutableRawPointer(
       memory.scratch.room(for: unroll_forward_scratch_count(&structure, Scalar._isDouble)))
     Scalar._layerForward(&structure)
-    let last = layer.direction == .forward ? steps - 1 : 0
+    let last = structure.reversed == 0 ? steps - 1 : 0
     result.finalState.hidden.base.update(
       from: result.outputs.base + last * rows * size, count: rows * size)
     withExtendedLifetime(inputs) {}
     withExtendedLifetime(state) {}
     withExtendedLifetime(memory) {}
-    withExtendedLifetime(packed) {}
+    withExtendedLifetime(content) {}
+  }
+}
+
+/// What copies of a frozen layer share.
+private final class FrozenContent<Scalar: KernelScalar>: @unchecked Sendable {
+  // Sendable: nothing changes after `init`.
+  let layer: RecurrentLayer<Scalar>
+  let level: KernelLevel
+  let inputSize, hiddenSize: Int
+  /// The kernels' structure, weights and packed panels in it; nil if the plain kernels run it.
+  let structure: unroll_layer?
+  /// What the structure points to.
+  private let parameters: CellParameters<Scalar>
+  private let packed: PassMemory<Scalar>
+
+  init(_ layer: RecurrentLayer<Scalar>) {
+    self.layer = layer
+    packed = PassMemory()
+    level = KernelLevel.current
+    parameters = layer.cell.parameters
+    inputSize = parameters.inputSize
+    hiddenSize = parameters.hiddenSize
+    guard level != .plain, let kernel = layer.cell.fusedKernel else {
+      structure = nil
+      return
+    }
+    var structure = FusedPass.layer(
+      kernel, parameters, layer.direction, steps: 1, rows: 1, memory: packed)
+    structure.packed = UnsafeMutableRawPointer(
+      packed.packed.room(for: unroll_packed_count(&structure, Scalar._isDouble)))
+    Scalar._layerPack(&structure)
+    structure.is_packed = 1
+    self.structure = structure
   }
 }
 

@@ -4,7 +4,7 @@
 //   inference  T·B·H + (D + H)·G·H + n·G·H + 3·B·H
 //
 // numbers, where k is 1 for the basic cell, 2 for the GRU with the reset gate before the product
-// and for the LSTM, 3 for the GRU with it after; s = 256·(64 + max(D, H)) for each thread; and n
+// and for the LSTM, 3 for the GRU with it after; s = 512·(40 + max(D, H)) for each thread; and n
 // counts the rows of as many steps as have 192 rows together, of one step at least and T at most. Weights are packed into whole vectors, which
 // for small H takes up to twice (D + H)·G·H more; that is left out.
 
@@ -17,6 +17,7 @@ extension RecurrentLayer {
   /// - Parameters:
   ///   - timeStepCount: T.
   ///   - batchSize: B.
+  /// - Returns: Bytes.
   public func trainingMemory(timeStepCount: Int, batchSize: Int) -> Int {
     let (pairs, d, h, width) = sizes(timeStepCount, batchSize)
     let states =
@@ -25,7 +26,7 @@ extension RecurrentLayer {
       case .gruAfter: 3
       default: 1
       }
-    let scratch = Threads.count * 256 * (64 + max(d, h))
+    let scratch = Threads.count * 512 * (40 + max(d, h))
     let count = pairs * (2 * width + states * h + d) + (3 * (d + h) + 1) * width + scratch
     return count * MemoryLayout<Scalar>.stride
   }
@@ -35,6 +36,7 @@ extension RecurrentLayer {
   /// - Parameters:
   ///   - timeStepCount: T.
   ///   - batchSize: B.
+  /// - Returns: Bytes.
   public func inferenceMemory(timeStepCount: Int, batchSize: Int) -> Int {
     let (pairs, d, h, width) = sizes(timeStepCount, batchSize)
     let steps = batchSize == 0 ? 0 : max(1, min(timeStepCount, 192 / batchSize))

@@ -121,7 +121,7 @@ struct BenchRecord {
     fields["version"] = .text(UnrollCommand.configuration.version)
     fields["threads"] = .integer(threads)
     fields["isa"] = .text(KernelLevel.current.rawValue)
-    fields["product_library"] = .text("own")
+    fields["product_library"] = .text(BuildInformation.productLibrary)
     fields["median"] = .number(time.median)
     fields["min"] = .number(time.fastest)
     fields["p90"] = .number(time.ninetieth)

@@ -1,8 +1,10 @@
 internal import RealModule
 internal import Unroll
 
-/// One training step of a language model, without corpus or trainer: embedding, stack, softmax with
-/// loss, backward, clipping by the global norm, update. States are carried from step to step.
+/// One training step of a language model, without corpus or trainer.
+///
+/// Embedding, stack, softmax with loss, backward, clipping by the global norm, update. States are
+/// carried from step to step.
 struct LanguageModelBenchmark {
   private let workload: Workload
   private var embedding: Embedding<Float>

@@ -49,7 +49,9 @@ struct Workload {
       let found = object[field].map { "\($0)" } ?? "nothing"
       return BenchError("\(place), field \(field): expected \(expected), found \(found).")
     }
-    func integer(_ field: String, _ range: ClosedRange<Int>, default value: Int? = nil) throws -> Int {
+    func integer(_ field: String, _ range: ClosedRange<Int>, default value: Int? = nil) throws
+      -> Int
+    {
       if object[field] == nil, let value { return value }
       guard let number = object[field] as? Int, range.contains(number) else {
         throw missing(field, "a whole number in \(range.lowerBound) ... \(range.upperBound)")
@@ -65,7 +67,9 @@ struct Workload {
     }
     let sizes = 1...1 << 20
     isLanguageModel = try choice("kind", ["layer", "lm"]) == "lm"
-    guard let name = object["name"] as? String, !name.isEmpty else { throw missing("name", "a name") }
+    guard let name = object["name"] as? String, !name.isEmpty else {
+      throw missing("name", "a name")
+    }
     self.name = name
     cell = Cell(rawValue: try choice("cell", Cell.allCases.map(\.rawValue))) ?? .rnn
     mode = Mode(rawValue: try choice("mode", Mode.allCases.map(\.rawValue))) ?? .forward
@@ -77,7 +81,8 @@ struct Workload {
     threads = try integer("threads", 1...256, default: 1)
     isDouble = try choice("dtype", ["f32", "f64"], default: "f32") == "f64"
     vocabulary = isLanguageModel ? try integer("V", sizes) : 0
-    usesAdam = isLanguageModel ? try choice("opt", ["sgd", "adam"], default: "sgd") == "adam" : false
+    usesAdam =
+      isLanguageModel ? try choice("opt", ["sgd", "adam"], default: "sgd") == "adam" : false
     clip = (object["clip"] as? NSNumber)?.doubleValue ?? 0
     isTied = object["tied"] as? Bool ?? false
     fields = object.compactMapValues(JSONScalar.init)
@@ -89,7 +94,8 @@ struct Workload {
     guard numbers < 2e9, Double(vocabulary) * Double(max(inputSize, hiddenSize)) < 1e9,
       Double(gateCount * hiddenSize) * Double(inputSize + hiddenSize) < 1e9
     else {
-      throw BenchError("\(place): expected sizes that fit the memory, found about \(numbers) numbers.")
+      throw BenchError(
+        "\(place): expected sizes that fit the memory, found about \(numbers) numbers.")
     }
   }
 

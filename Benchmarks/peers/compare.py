@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Runs Unroll and the peers alternately on one machine and writes the ratios.
+
+  compare.py run [--rounds N] [--kinds layer,step,lm] [--names toy,course] [--out results.jsonl]
+  compare.py report results.jsonl [--markdown ../../Documentation/Benchmarks.md]
+
+A round runs every program's list of workloads once, ours first; rounds follow each other, so that
+no program has the machine's better hour. Each figure is the median of the rounds' medians, and a
+peer's best variant counts. `peers.py` says how the peers are called and what is timed; PEERS_PYTHON
+names the Python that has torch, jax, numpy and onnxruntime.
+"""
+import argparse
+import collections
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+ALIASES = {"larger": "course"}
+# Program, profile, variants, kinds of workloads, names (None: all): where each may lead.
+PEERS = [
+    ("onednn", "default", "", ("layer", "step"), None),
+    ("torch", "default", "", ("layer",), None),
+    ("torch", "tuned", "", ("layer",), None),
+    ("torch", "default", "cell", ("step",), None),
+    ("jax", "default", "scan,inscan", ("layer",), ("toy", "larger", "small")),
+    ("ort", "default", "", ("layer",), ("toy", "larger", "small", "mid", "big")),
+    ("numpy", "default", "", ("layer",), ("toy", "larger")),
+    ("torch", "default", "default,fused", ("lm",), None),
+    ("torch", "tuned", "fused", ("lm",), None),
+    ("jax", "tuned", "scan,inscan", ("lm",), None),
+    ("numpy", "tuned", "", ("lm",), None),
+]
+
+
+def workloads():
+    for name in ("layers", "step", "lm"):
+        with open(f"{HERE}/workloads/{name}.json") as file:
+            yield from json.load(file)
+
+
+def kind_of(w):
+    return "lm" if w["kind"] == "lm" else "step" if w["mode"] == "step" else "layer"
+
+
+def chosen(kinds, names):
+    return [w for w in workloads() if kind_of(w) in kinds
+            and (not names or ALIASES.get(w["name"], w["name"]) in names)]
+
+
+def ours(ws):
+    binary = os.path.join(ROOT, ".build", "release", "unroll")
+    for threads in sorted({w["threads"] for w in ws}):
+        part = [w for w in ws if w["threads"] == threads]
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(part, file)
+            file.flush()
+            cores = "1" if threads == 1 else "0-%d" % (threads - 1)
+            done = subprocess.run(
+                ["taskset", "-c", cores, binary, "bench", "--workloads", file.name, "--json"],
+                stdout=subprocess.PIPE, text=True, check=True)
+        yield from (json.loads(line) for line in done.stdout.splitlines())
+
+
+def peer(program, profile, variants, ws):
+    with tempfile.TemporaryDirectory() as folder:
+        source, result = folder + "/w.json", folder + "/r.json"
+        with open(source, "w") as file:
+            json.dump(ws, file)
+        command = [sys.executable, HERE + "/peers.py", program, "--workloads", source,
+                   "--profile", profile, "--out", result]
+        if variants:
+            command += ["--variants", variants]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        if not os.path.exists(result):
+            return
+        with open(result) as file:
+            records = json.load(file)
+        for record in records:
+            record["profile"] = profile
+            yield record
+
+
+def run(arguments):
+    ws = chosen(arguments.kinds.split(","), arguments.names.split(",") if arguments.names else None)
+    with open(arguments.out, "a") as out:
+        for number in range(arguments.rounds):
+            programs = [("unroll", "default", "", None, None)] + PEERS
+            for program, profile, variants, kinds, names in programs:
+                part = [w for w in ws if (kinds is None or kind_of(w) in kinds)
+                        and (names is None or w["name"] in names)]
+                if program == "ort":
+                    part = [w for w in part if w["mode"] != "train"]
+                if not part:
+                    continue
+                print(f"round {number + 1}: {program} {profile} {variants}: {len(part)} workloads, "
+                      f"{datetime.datetime.now():%H:%M:%S}", file=sys.stderr, flush=True)
+                records = ours(part) if program == "unroll" else peer(
+                    program, profile, variants, part)
+                for record in records:
+                    record["round"] = number
+                    out.write(json.dumps(record) + "\n")
+                out.flush()
+
+
+def medians(file):
+    """{(row, program, variant): seconds}, rows being (name, cell, mode, threads)."""
+    times, errors = collections.defaultdict(list), collections.Counter()
+    with open(file) as lines:
+        for line in lines:
+            r = json.loads(line)
+            if "median" not in r:
+                errors[r.get("framework", "?")] += 1
+                continue
+            name = ALIASES.get(r["name"], r["name"])
+            variant = r["variant"] + ("+tuned" if r.get("profile") == "tuned" else "")
+            row = (name, r["cell"], r["mode"], r["threads"])
+            times[row, r["framework"], variant].append((r["median"], r))
+    return ({key: (statistics.median(t for t, _ in values), values[0][1])
+             for key, values in times.items()}, errors)
+
+
+def seconds(t):
+    return f"{t * 1e9:.0f} ns" if t < 1e-6 else f"{t * 1e6:.3g} µs" if t < 1e-3 else f"{t * 1e3:.3g} ms"
+
+
+ORDER = ["toy", "course", "small", "mid", "big", "wide", "huge"]
+TARGETS = {  # forward 1, train 1, forward 2, train 2
+    "toy": (5, 5, 8, 8), "course": (4, 4, 5, 5), "small": (1.2, 1.3, 1.5, 2),
+    "mid": (1.05, 1.1, 1.05, 1.15), "big": (1.0, 1.03, 1.05, 1.1),
+    "wide": (1.0, 1.03, 1.05, 1.1), "huge": (1.0, 1.03, 1.05, 1.1)}
+LM_TARGETS = {"a_ptb_small": 1.35, "b_course": 1.25, "c_char": 1.3, "d_ptb_medium": 1.15}
+
+
+def rank(row):
+    name = row[0]
+    place = ORDER.index(name) if name in ORDER else 99
+    hidden = int(name.split("to")[1]) if name.startswith("step_") else 0
+    return place, hidden, name, row[1], row[3], row[2]
+
+
+def report(arguments):
+    times, errors = medians(arguments.results)
+    rows = sorted({key[0] for key in times}, key=rank)
+    lines = []
+
+    def best(row, keep):
+        found = [(t, f"{program} {variant}", record) for (r, program, variant), (t, record)
+                 in times.items() if r == row and keep(program, variant)]
+        return min(found, key=lambda x: x[0]) if found else None
+
+    def table(title, keep_rows, target, peer_filter):
+        chosen_rows = [r for r in rows if keep_rows(r)]
+        if not chosen_rows:
+            return
+        lines.append(f"\n## {title}\n")
+        lines.append("| workload | variant | threads | ours | GFLOP/s | of peak | best peer | time "
+                     "| ratio | wanted | PyTorch's best | ratio |")
+        lines.append("|---|---|---|---|---|---|---|---|---|---|---|---|")
+        for row in chosen_rows:
+            for (r, program, variant), (t, record) in sorted(times.items(), key=str):
+                if r != row or program != "unroll":
+                    continue
+                other = best(row, lambda p, v: p != "unroll" and peer_filter(p))
+                torch = best(row, lambda p, v: p == "torch")
+                wanted = target(row)
+                ratio = other[0] / t if other else None
+                mark = "" if not wanted or ratio is None or ratio >= wanted else " ✗"
+                lines.append("| " + " | ".join([
+                    f"{row[0]} {row[1]} {row[2]}", variant.replace("_", " "), str(row[3]),
+                    seconds(t), f"{record['gflops']:.3g}", f"{100 * record['of_peak']:.0f} %",
+                    other[1] if other else "–", seconds(other[0]) if other else "–",
+                    f"{ratio:.2f}{mark}" if ratio else "–", f"≥ {wanted}" if wanted else "",
+                    seconds(torch[0]) if torch else "–",
+                    f"{torch[0] / t:.1f}" if torch else "–"]) + " |")
+
+    def layer_target(row):
+        if row[0] not in TARGETS:
+            return None
+        return TARGETS[row[0]][(row[3] - 1) * 2 + (row[2] == "train")]
+
+    table("Layers", lambda r: r[0] in ORDER, layer_target, lambda p: True)
+    table("Streaming steps, batch 1", lambda r: r[2] == "step", lambda r: None, lambda p: True)
+    table("Language-model training steps", lambda r: r[0][:2] in ("a_", "b_", "c_", "d_"),
+          lambda r: LM_TARGETS.get(r[0]) if r[3] == 2 else None, lambda p: True)
+    versions = sorted({record.get("version", "") if program != "unroll" else "Unroll "
+                       + record.get("version", "") for (_, program, _), (_, record)
+                       in times.items()})
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo")
+                if line.startswith("model name")), platform.machine())
+    peaks = collections.defaultdict(list)
+    with open(arguments.results) as file:
+        for line in file:
+            r = json.loads(line)
+            if "fma_peak_gflops" in r:
+                peaks[r["threads"]].append(r["fma_peak_gflops"])
+    rounds = 1 + max(json.loads(line).get("round", 0) for line in open(arguments.results))
+    head = [
+        f"Machine: {cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; "
+        f"multiply-add peak, measured in the same run: "
+        + ", ".join(f"{max(v):.0f} GFLOP/s on {k} thread{'s' * (k > 1)}"
+                    for k, v in sorted(peaks.items())) + ".",
+        f"Date: {datetime.date.today()}. Rounds: {rounds}. Versions: " + ", ".join(versions) + ".",
+        "Failed measurements: " + (", ".join(f"{k} {v}" for k, v in errors.items()) or "none") + "."]
+    text = "\n\n".join(head) + "\n" + "\n".join(lines) + "\n"
+    if arguments.markdown:
+        marker = "<!-- figures: written by compare.py -->\n"
+        with open(arguments.markdown) as file:
+            old = file.read()
+        with open(arguments.markdown, "w") as file:
+            file.write(old.split(marker)[0] + marker + "\n" + text)
+    else:
+        print(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    runner = commands.add_parser("run")
+    runner.add_argument("--rounds", type=int, default=3)
+    runner.add_argument("--kinds", default="layer,step,lm")
+    runner.add_argument("--names", default="")
+    runner.add_argument("--out", default="results.jsonl")
+    reporter = commands.add_parser("report")
+    reporter.add_argument("results")
+    reporter.add_argument("--markdown")
+    arguments = parser.parse_args()
+    (run if arguments.command == "run" else report)(arguments)
+
+
+main()
