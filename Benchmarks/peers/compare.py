@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs Unroll and the peers alternately on one machine and writes the ratios.
 
-  compare.py run [--rounds N] [--kinds layer,step,lm] [--names toy,course] [--out results.jsonl]
+  compare.py run [--rounds N] [--kinds layer,step,lm] [--names toy,course] [--skip PEERS]
+                 [--out results.jsonl]
   compare.py report results.jsonl [--markdown ../../Documentation/Benchmarks.md]
 
-A round runs every program's list of workloads once, ours first; rounds follow each other, so that
-no program has the machine's better hour. Each figure is the median of the rounds' medians, and a
-peer's best variant counts. `peers.py` says how the peers are called and what is timed; PEERS_PYTHON
+A round runs every program's list of workloads once, ours at its beginning and at its end; rounds
+follow each other, so that no program has the machine's better hour. Each figure is the median of all
+these runs' medians, and a peer's best variant counts. `peers.py` says how the peers are called and what is timed; PEERS_PYTHON
 names the Python that has torch, jax, numpy and onnxruntime.
 """
 import argparse
@@ -28,7 +29,7 @@ PEERS = [
     ("onednn", "default", "", ("layer", "step"), None),
     ("torch", "default", "", ("layer",), None),
     ("torch", "tuned", "", ("layer",), None),
-    ("torch", "default", "cell", ("step",), None),
+    ("torch", "tuned", "cell", ("step",), None),
     ("jax", "default", "scan,inscan", ("layer",), ("toy", "larger", "small")),
     ("ort", "default", "", ("layer",), ("toy", "larger", "small", "mid", "big")),
     ("numpy", "default", "", ("layer",), ("toy", "larger")),
@@ -91,7 +92,9 @@ def run(arguments):
     ws = chosen(arguments.kinds.split(","), arguments.names.split(",") if arguments.names else None)
     with open(arguments.out, "a") as out:
         for number in range(arguments.rounds):
-            programs = [("unroll", "default", "", None, None)] + PEERS
+            skipped = arguments.skip.split(",")
+            unroll = [("unroll", "default", "", None, None)]
+            programs = unroll + [p for p in PEERS if f"{p[0]} {p[1]}" not in skipped] + unroll
             for program, profile, variants, kinds, names in programs:
                 part = [w for w in ws if (kinds is None or kind_of(w) in kinds)
                         and (names is None or w["name"] in names)]
@@ -227,6 +230,7 @@ def main():
     runner.add_argument("--rounds", type=int, default=3)
     runner.add_argument("--kinds", default="layer,step,lm")
     runner.add_argument("--names", default="")
+    runner.add_argument("--skip", default="", help="peers to leave out, such as 'torch default'")
     runner.add_argument("--out", default="results.jsonl")
     reporter = commands.add_parser("report")
     reporter.add_argument("results")

@@ -74,8 +74,10 @@ INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_
     VECTOR column[TILE_VECTORS];
     for (int v = 0; v < vectors; ++v) column[v] = NAME(load)(b + v * WIDTH);
     b += vectors * WIDTH;
-    __builtin_prefetch(ahead, 0, 2);
-    ahead += ahead_step;
+    if (rows > 1) {  // one row reads its panels too fast to have loads to spare
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += ahead_step;
+    }
     for (int r = 0; r < rows; ++r) {
       const VECTOR factor = NAME(splat)(a[r * row_stride + p * k_stride]);
       for (int v = 0; v < vectors; ++v) {
@@ -156,6 +158,13 @@ static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t l
       const ptrdiff_t size = count * vectors * WIDTH, tile_total = tile_count * rows.groups;
       const int is_last = depth + count >= k && first + columns >= n;
       ptrdiff_t tile = 0;
+      if (tile_total == 1) {  // a stream's step: no division, and nothing ahead to share out
+        tiles[rows.rows - 1](out + first, ldout, a + depth, lda, 1, here, count, columns,
+                             start ? start + first : start, depth > 0 ? NAME(FROM_OUTPUT) : from,
+                             here, 0);
+        depth += count;
+        continue;
+      }
       for (ptrdiff_t group = 0; group < rows.groups; ++group) {
         REAL *out_rows = out + group * rows.out_group + first;
         const REAL *a_rows = a + group * rows.a_group + depth;

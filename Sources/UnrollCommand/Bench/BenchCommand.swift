@@ -15,7 +15,8 @@ struct BenchCommand: ParsableCommand {
       GFLOP/s counts multiply-adds as two and nothing else: 2·T·B·G·H·(D + H) for each layer \
       forward, a language model's 2·T·B·H·V besides, three times that in training. The fraction \
       is that of multiply-adds on registers alone, measured in the same run with as many threads. \
-      A GRU is timed in both variants; a streaming step also with weights in bfloat16.
+      A GRU is timed in both variants; a streaming step also with weights in bfloat16. The whole \
+      list ends with what a vanishing sequence costs beside a healthy one.
       """)
 
   @Option(help: "Only workloads whose title contains this text, such as 'small gru train 1t'.")
@@ -52,7 +53,7 @@ struct BenchCommand: ParsableCommand {
     for workload in chosen {
       let threads = self.threads ?? workload.threads
       Threads.count = threads
-      let key = "\(workload.isDouble) \(threads)"
+      let key = "\(workload.isDouble ? "float64" : "float32"), threads: \(threads)"
       let peak =
         peaks[key]
         ?? (workload.isDouble
@@ -72,10 +73,17 @@ struct BenchCommand: ParsableCommand {
       }
     }
     guard !json else { return }
-    print(
-      "float32 multiply-add peak \(peaks.map { "\(($0.value / 1e8).rounded() / 10) GFLOP/s (\($0.key.split(separator: " ")[1]) threads)" }.sorted().joined(separator: ", ")), kernels \(KernelLevel.current.rawValue)"
-    )
-    print(table.text, terminator: "")
+    print("kernels: \(KernelLevel.current.rawValue)")
+    for (key, peak) in peaks.sorted(by: { $0.key < $1.key }) {
+      print("multiply-add peak, \(key): \((peak / 1e8).rounded() / 10) GFLOP/s")
+    }
+    print(table.text)
+    if workloads == nil && filter.isEmpty {
+      let ratio = VanishingBenchmark.ratio(KernelLevel.current)
+      print(
+        "a step of a vanishing sequence takes \((ratio * 100).rounded() / 100) of a healthy one's time"
+      )
+    }
   }
 
   /// Every variant of a workload, one after the other.
@@ -145,7 +153,7 @@ struct BenchRecord {
       "\(workload.name) \(workload.cell.rawValue)", variant, workload.mode.rawValue, "\(threads)",
       rounded(time.median * 1e6, 1e3), rounded(time.fastest * 1e6, 1e3),
       rounded(time.ninetieth * 1e6, 1e3), "\(time.runs)", rounded(gigaflops, 100),
-      "\((gigaflops * 1e11 / peak).rounded() / 1) %",
+      "\(Int((gigaflops * 1e11 / peak).rounded())) %",
       workload.isLanguageModel ? rounded(tokens, 1) : "",
     ]
   }
