@@ -239,4 +239,5 @@ def main():
     (run if arguments.command == "run" else report)(arguments)
 
 
-main()
+if __name__ == "__main__":
+    main()
