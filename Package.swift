@@ -21,6 +21,7 @@ let package = Package(
     .library(name: "UnrollFormats", targets: ["UnrollFormats"]),
     .library(name: "UnrollFigures", targets: ["UnrollFigures"]),
     .library(name: "UnrollLab", targets: ["UnrollLab"]),
+    .library(name: "UnrollLanguage", targets: ["UnrollLanguage"]),
     .executable(name: "unroll", targets: ["UnrollCommand"]),
   ],
   dependencies: [
@@ -66,11 +67,20 @@ let package = Package(
       swiftSettings: strict
     ),
 
+    .target(
+      name: "UnrollLanguage",
+      dependencies: [
+        "Unroll", "UnrollFormats", "UnrollFigures",
+        .product(name: "RealModule", package: "swift-numerics"),
+      ],
+      swiftSettings: strict
+    ),
+
     // Level 5: the command.
     .executableTarget(
       name: "UnrollCommand",
       dependencies: [
-        "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab",
+        "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab", "UnrollLanguage",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "RealModule", package: "swift-numerics"),
       ],
@@ -98,6 +108,13 @@ let package = Package(
     .testTarget(
       name: "UnrollLabTests",
       dependencies: ["UnrollLab", "UnrollFormats", "UnrollFigures", "Unroll", "UnrollTestSupport"],
+      swiftSettings: tests),
+    .testTarget(
+      name: "UnrollLanguageTests",
+      dependencies: [
+        "UnrollLanguage", "UnrollFormats", "Unroll", "CAllocationCounter", "UnrollTestSupport",
+        .product(name: "RealModule", package: "swift-numerics"),
+      ],
       swiftSettings: tests),
     .testTarget(
       name: "UnrollCommandTests", dependencies: ["UnrollCommand", "UnrollTestSupport"],

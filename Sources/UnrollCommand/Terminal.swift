@@ -24,6 +24,16 @@ enum Terminal {
     FileHandle.standardError.write(Data((text + "\n").utf8))
   }
 
+  /// Writes to standard error as it is.
+  static func write(_ text: String) {
+    FileHandle.standardError.write(Data(text.utf8))
+  }
+
+  /// Writes bytes to standard output at once.
+  static func output(_ bytes: [UInt8]) {
+    FileHandle.standardOutput.write(Data(bytes))
+  }
+
   /// Shows how far a task is: one redrawn line on a terminal, else a line each tenth.
   static func progress(_ what: String, _ done: Int, of total: Int) {
     if isInteractive {

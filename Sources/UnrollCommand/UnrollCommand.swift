@@ -8,10 +8,11 @@ internal import Unroll
 struct UnrollCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "unroll",
-    abstract: "Recurrent neural networks on the CPU: a lab of what they remember.",
+    abstract: "Recurrent neural networks on the CPU: what they remember, and language models.",
     discussion: """
       `unroll lab` computes every experiment of the notebook and leaves a report; \
-      `unroll verify DIR` recomputes arrays that other frameworks computed; `unroll bench` times \
+      `unroll train` learns language models, which `unroll evaluate` measures and `unroll generate` \
+      lets write; `unroll verify DIR` recomputes arrays that other frameworks computed; `unroll bench` times \
       layers.
 
       Results have the same bits for any number of threads: UNROLL_THREADS sets it, else all cores \
@@ -19,7 +20,8 @@ struct UnrollCommand: ParsableCommand {
       """,
     version: UnrollVersion.text,
     subcommands: [
-      LabCommand.self, VerifyCommand.self, BenchCommand.self, InfoCommand.self,
+      LabCommand.self, TrainCommand.self, EvaluateCommand.self, GenerateCommand.self,
+      InspectCommand.self, VerifyCommand.self, BenchCommand.self, InfoCommand.self,
     ])
 
   static func main() {

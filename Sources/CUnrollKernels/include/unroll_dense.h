@@ -36,6 +36,16 @@ enum {
   UNROLL_ADAM = 3,      ///< Kingma and Ba with bias correction; weight decay as in AdamW
 };
 
+/// Which of a run of numbers dropout keeps. The mask is a function of all that stands here and of a
+/// number's index, taken modulo `period`.
+typedef struct {
+  double rate;       ///< the probability of becoming 0, in 0 ..< 1; the others grow by 1 / (1 - rate)
+  uint64_t seed;
+  uint64_t step;
+  uint32_t stream;   ///< below 65536: which of a step's masks
+  ptrdiff_t period;  ///< after how many numbers the mask repeats, dividing their count; 0: never
+} unroll_dropout;
+
 #define UNROLL_DECLARE(REAL, SUFFIX)                                                              \
   /* 2mkn flops. */                                                                               \
   void unroll_dense_forward_##SUFFIX(const unroll_dense *dense, REAL *out);                       \
@@ -58,6 +68,8 @@ enum {
   void unroll_softmax_##SUFFIX(REAL *logits, ptrdiff_t rows, ptrdiff_t classes);                  \
   /* The sum of squares, in blocks of one fixed size. */                                          \
   double unroll_sum_of_squares_##SUFFIX(const REAL *values, ptrdiff_t count);                     \
+  /* Dropout in place, of values or of their gradients. */                                        \
+  void unroll_drop_##SUFFIX(REAL *values, ptrdiff_t count, const unroll_dropout *dropout);        \
   /* Moves parameters; `first` and `second` are the optimiser's memory (null where unused). */    \
   void unroll_move_##SUFFIX(REAL *parameters, const REAL *gradient, REAL *first, REAL *second,    \
                             ptrdiff_t count, const unroll_update *update);

@@ -93,7 +93,7 @@ public struct GRU<Scalar: KernelScalar>: RecurrentCell {
   /// None.
   public var cellStateSize: Int { 0 }
   /// r ⊙ h, or h·Un + cn.
-  public var auxiliarySize: Int { hiddenSize }
+  public var auxiliarySize: Int { parameters.hiddenSize }
   /// With the reset gate after the product, r scales the candidate's part.
   public var hasRecurrentGradient: Bool { resetGate == .afterProduct }
   /// With the reset gate before the product, Un meets r ⊙ h.

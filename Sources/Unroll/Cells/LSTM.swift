@@ -110,9 +110,9 @@ public struct LSTM<Scalar: KernelScalar>: RecurrentCell {
   }
 
   /// H.
-  public var cellStateSize: Int { hiddenSize }
+  public var cellStateSize: Int { parameters.hiddenSize }
   /// m, where it is projected.
-  public var auxiliarySize: Int { parameters.projection.isEmpty ? 0 : hiddenSize }
+  public var auxiliarySize: Int { parameters.projection.isEmpty ? 0 : parameters.hiddenSize }
 
   /// The usual functions; no projection, no clip, no coupling.
   public var fusedKernel: FusedKernel? {

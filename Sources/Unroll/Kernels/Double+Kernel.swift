@@ -156,6 +156,13 @@ extension Double: KernelScalar {
     unroll_sum_of_squares_f64(values, count)
   }
 
+  /// Dropout in place.
+  public static func _drop(
+    _ values: UnsafeMutablePointer<Double>, _ count: Int, _ dropout: UnsafePointer<unroll_dropout>
+  ) {
+    unroll_drop_f64(values, count, dropout)
+  }
+
   /// An optimiser's step.
   public static func _move(
     _ parameters: UnsafeMutablePointer<Double>, _ gradient: UnsafePointer<Double>,

@@ -156,6 +156,13 @@ extension Float: KernelScalar {
     unroll_sum_of_squares_f32(values, count)
   }
 
+  /// Dropout in place.
+  public static func _drop(
+    _ values: UnsafeMutablePointer<Float>, _ count: Int, _ dropout: UnsafePointer<unroll_dropout>
+  ) {
+    unroll_drop_f32(values, count, dropout)
+  }
+
   /// An optimiser's step.
   public static func _move(
     _ parameters: UnsafeMutablePointer<Float>, _ gradient: UnsafePointer<Float>,

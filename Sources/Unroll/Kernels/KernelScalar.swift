@@ -83,6 +83,9 @@ public protocol KernelScalar: Real, BinaryFloatingPoint, Codable, Sendable {
   static func _softmax(_ logits: UnsafeMutablePointer<Self>, _ rows: Int, _ classes: Int)
   /// The sum of squares.
   static func _sumOfSquares(_ values: UnsafePointer<Self>, _ count: Int) -> Double
+  /// Dropout in place.
+  static func _drop(
+    _ values: UnsafeMutablePointer<Self>, _ count: Int, _ dropout: UnsafePointer<unroll_dropout>)
   /// An optimiser's step.
   static func _move(
     _ parameters: UnsafeMutablePointer<Self>, _ gradient: UnsafePointer<Self>,

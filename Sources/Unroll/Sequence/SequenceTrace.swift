@@ -27,6 +27,8 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   var timeMajorCell: Tensor<Scalar>
 
   private var memory: PassMemory<Scalar>
+  /// What stands in place of arrays that were let go.
+  private let nothing: Tensor<Scalar>
 
   /// A trace of nothing: a place for `RecurrentLayer.forward(_:from:mask:layout:into:)` to fill.
   public init() {
@@ -42,12 +44,22 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     timeMajorHidden = Tensor(shape: [0, 0, 0])
     timeMajorCell = Tensor(shape: [0, 0, 0])
     memory = PassMemory()
+    nothing = timeMajorInputs
   }
 
   /// The memory of this trace alone: a copy of a trace begins with none.
   mutating func ownMemory() -> PassMemory<Scalar> {
     if !isKnownUniquelyReferenced(&memory) { memory = PassMemory() }
     return memory
+  }
+
+  /// Lets go of the caller's arrays, inputs and initial state, once `backward` has been taken.
+  ///
+  /// The caller's next change of them then needs no copy.
+  public mutating func releaseInputs() {
+    timeMajorInputs = nothing
+    initialState.hidden = nothing
+    initialState.cell = nothing
   }
 
   var timeMajorOutputs: Tensor<Scalar> { paddedOutputs ?? timeMajorHidden }

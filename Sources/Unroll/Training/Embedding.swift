@@ -97,6 +97,26 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     return sum
   }
 
+  /// Adds the touched rows to a gradient of the same shape.
+  public func add(to gradient: inout Tensor<Scalar>) {
+    let size = vectors.shape[1]
+    precondition(
+      gradient.count == vectors.count,
+      "EmbeddingGradient.add: expected shape \(vectors.shape), got \(gradient.shape).")
+    gradient.makeUnique()
+    for symbol in touched {
+      let offset = Int(symbol) * size
+      Scalar._addRows(gradient.base + offset, vectors.base + offset, 1, nil, 1, size)
+    }
+  }
+
+  /// Limits every number to ± limit.
+  public mutating func clip(to limit: Scalar) {
+    let size = vectors.shape[1]
+    vectors.makeUnique()
+    for symbol in touched { Scalar._clip(vectors.base + Int(symbol) * size, limit, size) }
+  }
+
   /// Moves the touched rows by plain gradient descent: the others would not change.
   public func descend(_ embedding: inout Embedding<Scalar>, rate: Double) {
     let size = vectors.shape[1]

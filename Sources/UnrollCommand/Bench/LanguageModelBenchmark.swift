@@ -15,13 +15,11 @@ struct LanguageModelBenchmark {
   private var memories: [OptimizerMemory<Float>]
   private var states: [RecurrentState<Float>]
   private let symbols, targets: [Int32]
-  private let workspace = Workspace<Float>()
+  private let logits = LogitMemory<Float>()
   private var step = 0
   // The memory of a step.
   private var vectors = Tensor<Float>(shape: [0, 0, 0])
-  private var logits = Tensor<Float>(shape: [0, 0])
-  private var topGradient = Tensor<Float>(shape: [0, 0])
-  private var shapedGradient = Tensor<Float>(shape: [0, 0, 0])
+  private var topGradient = Tensor<Float>(shape: [0, 0, 0])
   private var weightGradient = Tensor<Float>(shape: [0, 0])
   private var biasGradient = Tensor<Float>(shape: [0])
   private var losses: [Double]
@@ -83,23 +81,17 @@ struct LanguageModelBenchmark {
         index == 0 ? vectors : traces[index - 1].outputs, from: states[index],
         into: &traces[index])
     }
-    let top = traces[layers.count - 1].outputs
-    softmax.forward(top, into: &logits, using: workspace)
-    loss =
-      logits.becomeCrossEntropyGradient(targets: targets, scale: 1 / Float(pairs), losses: &losses)
-      / Double(pairs)
-    softmax.backward(
-      top, outputGradient: logits, inputGradient: &topGradient, weightGradient: &weightGradient,
-      biasGradient: &biasGradient, using: workspace)
-    shapedGradient = topGradient.reshaped(
-      to: [workload.time, workload.batch, workload.hiddenSize])
+    softmax.crossEntropyGradients(
+      traces[layers.count - 1].outputs, targets: targets, scale: 1 / Float(pairs), losses: &losses,
+      inputGradient: &topGradient, weightGradient: &weightGradient, biasGradient: &biasGradient,
+      using: logits)
+    loss = losses.reduce(0, +) / Double(pairs)
     for index in layers.indices.reversed() {
       layers[index].backward(
         traces[index],
-        outputs: index == layers.count - 1 ? shapedGradient : gradients[index + 1].inputs,
+        outputs: index == layers.count - 1 ? topGradient : gradients[index + 1].inputs,
         into: &gradients[index])
     }
-    shapedGradient = Tensor(shape: [0, 0, 0])
     embeddingGradient.set(symbols: symbols, gradient: gradients[0].inputs)
     update()
     for index in states.indices { states[index] = traces[index].finalState }

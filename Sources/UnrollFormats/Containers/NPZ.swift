@@ -74,7 +74,7 @@ public struct NPZ: Sendable {
       common.append(littleEndian: UInt16(0x0800))  // names are UTF-8
       common.append(littleEndian: UInt16(0))  // stored
       common.append(littleEndian: UInt32(0x0021_0000))  // 1 January 1980
-      common.append(littleEndian: checksum(contents))
+      common.append(littleEndian: CRC32.checksum(contents))
       common.append(littleEndian: UInt32(contents.count))
       common.append(littleEndian: UInt32(contents.count))
       common.append(littleEndian: UInt16(fileName.count))
@@ -98,12 +98,6 @@ public struct NPZ: Sendable {
     file.append(littleEndian: UInt32(start))
     file += [0, 0]
     return file
-  }
-
-  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
-    bytes.withUnsafeBufferPointer {
-      UInt32(truncatingIfNeeded: crc32(0, $0.baseAddress, UInt32($0.count)))
-    }
   }
 }
 
@@ -212,7 +206,7 @@ extension NPZ {
     case 8: contents = try inflated(stored, size: member.size)
     default: throw ArrayFileError(.unsupportedCompression(member.method))
     }
-    guard contents.count == member.size, Self.checksum(contents) == member.checksum else {
+    guard contents.count == member.size, CRC32.checksum(contents) == member.checksum else {
       throw ArrayFileError(.wrongChecksum)
     }
     return contents

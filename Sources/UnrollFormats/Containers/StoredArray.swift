@@ -46,15 +46,11 @@ public struct StoredArray: Sendable, Equatable {
   /// Creates an array from a tensor.
   public init<Scalar: KernelScalar>(_ tensor: Tensor<Scalar>) {
     let isDouble = Scalar.self == Double.self
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(tensor.count * (isDouble ? 8 : 4))
-    for element in tensor.elements {
-      if isDouble {
-        bytes.append(littleEndian: Double(element).bitPattern)
-      } else {
-        bytes.append(littleEndian: Float(element).bitPattern)
-      }
+    let byteCount = tensor.count * MemoryLayout<Scalar>.stride
+    var bytes = tensor.withUnsafeElements {
+      Array(UnsafeRawBufferPointer(start: $0, count: byteCount))
     }
+    if 1.littleEndian != 1 { bytes.reverseEach(isDouble ? 8 : 4) }
     self.init(elementType: isDouble ? .float64 : .float32, shape: tensor.shape, bytes: bytes)
   }
 
@@ -75,7 +71,15 @@ public struct StoredArray: Sendable, Equatable {
 
   /// The numbers as a tensor, rounded to its type where they do not fit.
   public func tensor<Scalar: KernelScalar>(of type: Scalar.Type) -> Tensor<Scalar> {
-    Tensor(shape: shape, elements: (0..<count).map { Scalar(number(at: $0)) })
+    let own: ElementType = Scalar.self == Double.self ? .float64 : .float32
+    if elementType == own && 1.littleEndian == 1 {
+      var result = Tensor<Scalar>(shape: shape)
+      result.withUnsafeMutableElements {
+        UnsafeMutableRawBufferPointer(start: $0, count: bytes.count).copyBytes(from: bytes)
+      }
+      return result
+    }
+    return Tensor(shape: shape, elements: (0..<count).map { Scalar(number(at: $0)) })
   }
 
   /// The numbers as integers.
@@ -144,6 +148,11 @@ public struct StoredArray: Sendable, Equatable {
 }
 
 extension [UInt8] {
+  /// Turns every run of `size` bytes round.
+  mutating func reverseEach(_ size: Int) {
+    for start in stride(from: 0, to: count, by: size) { self[start..<start + size].reverse() }
+  }
+
   /// Appends an integer's bytes, least significant first.
   mutating func append(littleEndian value: some FixedWidthInteger) {
     Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }

@@ -1,0 +1,81 @@
+// Dropout without stored masks: whether a number is kept is a function of seed, step, stream and
+// index (Philox4x32-10), so that the way back makes the same mask again, and a resumed run, too.
+
+internal import CUnrollKernels
+
+/// A mask that keeps each number with probability 1 − rate and scales it by 1 / (1 − rate).
+///
+/// ```swift
+/// var x = Tensor<Float>(shape: [5, 2, 8], repeating: 1)
+/// let dropout = Dropout(rate: 0.5, seed: 1, stream: 0, step: 12)
+/// dropout.apply(to: &x)  // and to the gradient, later
+/// ```
+///
+/// Source: Srivastava et al. 2014; with a period, Gal and Ghahramani 2016 (one mask a sequence).
+public struct Dropout: Sendable, Equatable {
+  /// The probability of becoming 0, in 0 ..< 1.
+  public var rate: Double
+  /// With the same seed, a run makes the same masks.
+  public var seed: UInt64
+  /// Tells the masks of one step apart; below 65,536.
+  public var stream: Int
+  /// Tells the steps apart.
+  public var step: Int
+
+  /// Creates a mask.
+  ///
+  /// - Precondition: The rate is in 0 ..< 1 and the stream in 0 ..< 65536.
+  public init(rate: Double, seed: UInt64, stream: Int, step: Int) {
+    precondition(
+      rate >= 0 && rate < 1 && (0..<65536).contains(stream),
+      "Dropout.init: expected a rate in 0 ..< 1 and a stream in 0 ..< 65536, got \(rate) and \(stream)."
+    )
+    self.rate = rate
+    self.seed = seed
+    self.stream = stream
+    self.step = step
+  }
+
+  /// Applies the mask to values, or to gradients of what it was applied to.
+  ///
+  /// - Parameters:
+  ///   - tensor: What is masked.
+  ///   - period: After how many numbers the mask repeats, such as B·H for one mask a sequence of
+  ///     `[T, B, H]`; nil for never.
+  /// - Precondition: The period divides the number of elements.
+  /// - Complexity: O(count); no allocation unless the tensor is shared.
+  public func apply<Scalar: KernelScalar>(to tensor: inout Tensor<Scalar>, period: Int? = nil) {
+    guard rate > 0, !tensor.isEmpty else { return }
+    let period = period ?? tensor.count
+    precondition(
+      period > 0 && tensor.count % period == 0,
+      "Dropout.apply: expected a period that divides \(tensor.count), got \(period).")
+    tensor.makeUnique()
+    var mask = structure
+    mask.period = period
+    withExtendedLifetime(tensor) { Scalar._drop(tensor.base, tensor.count, &mask) }
+  }
+
+  /// What the mask does to the number at an index: 0 or 1 / (1 − rate).
+  public func factor(at index: Int) -> Double {
+    guard rate > 0 else { return 1 }
+    let block = UInt64(index / 4)
+    let philox = Philox(
+      counter: SIMD4(
+        UInt32(truncatingIfNeeded: block),
+        UInt32(truncatingIfNeeded: block >> 32) ^ UInt32(stream) << 16,
+        UInt32(truncatingIfNeeded: step), UInt32(truncatingIfNeeded: step >> 32)),
+      key: SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
+    let threshold = UInt32(rate * 4_294_967_296)
+    return philox.block[index % 4] >= threshold ? 1 / (1 - rate) : 0
+  }
+
+  private var structure: unroll_dropout {
+    var mask = unroll_dropout()
+    mask.rate = rate
+    mask.seed = seed
+    mask.step = UInt64(step)
+    mask.stream = UInt32(stream)
+    return mask
+  }
+}

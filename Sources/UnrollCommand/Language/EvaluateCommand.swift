@@ -1,0 +1,90 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Unroll
+internal import UnrollLanguage
+
+struct EvaluateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate", abstract: "Measure how well a language model predicts a text.",
+    discussion: """
+      Every symbol but the first is predicted once. With --batch-size 1 the state is carried through \
+      the whole text, as the literature does; more sequences side by side are faster and know less \
+      at their beginnings.
+      """)
+
+  @Argument(help: ArgumentHelp("A run's folder, made by unroll train.", valueName: "run"))
+  var folder: String
+  @Argument(help: "A text file.") var file: String
+  @Option(help: "Sequences side by side.") var batchSize = 1
+  @Option(help: "Threads.") var threads: Int?
+  @Flag(help: "Print the result as JSON.") var json = false
+
+  func validate() throws {
+    guard (1...100_000).contains(batchSize) else {
+      throw ValidationError("--batch-size: expected 1 ... 100000, found \(batchSize).")
+    }
+    try LanguageThreads.check(threads)
+  }
+
+  private struct Result: Encodable {
+    var file: String
+    var symbols: Int
+    var unknown: Int
+    var loss: Double
+    var perplexity: Double
+    var bits_per_symbol: Double
+    var seconds: Double
+  }
+
+  func run() throws {
+    LanguageThreads.set(threads)
+    try LanguageErrors.told {
+      let stored = try StoredModel(run: folder)
+      let (text, unknown) = try Corpus.encode(file: file, with: stored.vocabulary)
+      guard text.count >= 2 else {
+        throw CorpusError(.tooShort(symbols: text.count, needed: 2), path: file)
+      }
+      let start = ContinuousClock.now
+      let result = stored.evaluate(text, batchSize: min(batchSize, text.count - 1))
+      let seconds = start.duration(to: .now) / .seconds(1)
+      if json {
+        try Terminal.printJSON(
+          Result(
+            file: file, symbols: result.symbols, unknown: unknown, loss: result.loss,
+            perplexity: result.perplexity, bits_per_symbol: result.bitsPerSymbol, seconds: seconds))
+      } else {
+        var table = TextTable(["what", "value"])
+        table.add(["symbols predicted", "\(result.symbols)"])
+        if unknown > 0 { table.add(["of them <unk> by the vocabulary", "\(unknown)"]) }
+        table.add(["loss", String(format: "%.6f nats per symbol", result.loss)])
+        table.add(["quality", LanguageWords.quality(result.loss, stored.vocabulary.unit)])
+        table.add(["time", LanguageWords.duration(seconds)])
+        print(table.text)
+      }
+    }
+  }
+}
+
+/// Threads as an option.
+enum LanguageThreads {
+  static func check(_ threads: Int?) throws {
+    if let threads, !(1...256).contains(threads) {
+      throw ValidationError("--threads: expected 1 ... 256, found \(threads).")
+    }
+  }
+
+  static func set(_ threads: Int?) {
+    if let threads { Threads.count = threads }
+  }
+}
+
+/// Errors of data as one sentence.
+enum LanguageErrors {
+  static func told<Result>(_ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch let error as CorpusError {
+      throw DataError(description: error.description)
+    } catch let error as RunError {
+      throw DataError(description: error.description)
+    }
+  }
+}

@@ -1,0 +1,115 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Unroll
+internal import UnrollLanguage
+
+struct GenerateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate", abstract: "Let a language model write.",
+    discussion: """
+      The text goes to standard output as it comes. The same seed gives the same text on any number \
+      of threads. `<unk>` is not drawn unless --allow-unknown says so.
+      """)
+
+  @Argument(help: ArgumentHelp("A run's folder, made by unroll train.", valueName: "run"))
+  var folder: String
+  @Option(help: "What is read first; else the end of a line.") var prompt = ""
+  @Option(help: "How many symbols are written.") var length = 100
+  @Option(
+    parsing: .unconditional, help: "0 takes the likeliest symbol, 1 the model's probabilities.")
+  var temperature = 1.0
+  @Option(help: "Draw from so many of the likeliest symbols.") var topK: Int?
+  @Option(help: "Draw from the likeliest symbols that together have this probability.")
+  var topP = 1.0
+  @Option(help: "The seed of all draws.") var seed: UInt64 = 0
+  @Option(help: "A symbol after which a text ends, such as <eos>.") var stop: String?
+  @Option(help: "How many texts, written one after the other.") var samples = 1
+  @Flag(help: "Let <unk> be drawn.") var allowUnknown = false
+  @Option(help: "Threads.") var threads: Int?
+
+  private var options: SamplingOptions {
+    var options = SamplingOptions()
+    options.temperature = temperature
+    options.topK = topK
+    options.topP = topP
+    options.seed = seed
+    return options
+  }
+
+  func validate() throws {
+    if let problem = options.problem { throw ValidationError(problem + ".") }
+    guard (0...1_000_000_000).contains(length) else {
+      throw ValidationError("--length: expected at least 0, found \(length).")
+    }
+    guard (1...10_000).contains(samples) else {
+      throw ValidationError("--samples: expected 1 ... 10000, found \(samples).")
+    }
+    try LanguageThreads.check(threads)
+  }
+
+  func run() throws {
+    LanguageThreads.set(threads)
+    try LanguageErrors.told {
+      let stored = try StoredModel(run: folder)
+      let vocabulary = stored.vocabulary
+      var symbols = try vocabulary.encode(prompt)
+      // A line begins after the end of another.
+      if vocabulary.unit == .words || symbols.isEmpty {
+        symbols.insert(vocabulary.endOfLine ?? 0, at: 0)
+      }
+      var options = options
+      if !allowUnknown, let unknown = vocabulary.unknown { options.banned = [unknown] }
+      let last = try stop.map { try stopSymbol($0, vocabulary) }
+      var generator = TextGenerator(
+        stored.model, prompt: symbols, count: samples, options: options)
+      samples == 1
+        ? write(&generator, vocabulary, after: symbols.last, until: last)
+        : writeAll(&generator, vocabulary, after: symbols.last, until: last)
+    }
+  }
+
+  private func stopSymbol(_ name: String, _ vocabulary: Vocabulary) throws -> Int32 {
+    if name == "\\n", let end = vocabulary.endOfLine { return end }
+    guard let index = vocabulary.symbols.firstIndex(of: name) else {
+      throw CorpusError(.unknownSymbol(name), path: "--stop")
+    }
+    return Int32(index)
+  }
+
+  /// One text, as it comes.
+  private func write(
+    _ generator: inout TextGenerator, _ vocabulary: Vocabulary, after prompt: Int32?,
+    until last: Int32?
+  ) {
+    Terminal.output(Array(prompt == nil ? "".utf8 : self.prompt.utf8))
+    var previous = prompt
+    for _ in 0..<length {
+      generator.next()
+      let symbol = generator.symbols[0]
+      if symbol == last { break }
+      Terminal.output(vocabulary.text(of: symbol, after: previous))
+      previous = symbol
+    }
+    Terminal.output([0x0A])
+  }
+
+  private func writeAll(
+    _ generator: inout TextGenerator, _ vocabulary: Vocabulary, after prompt: Int32?,
+    until last: Int32?
+  ) {
+    var texts = [[UInt8]](repeating: Array(self.prompt.utf8), count: samples)
+    var previous = [Int32?](repeating: prompt, count: samples)
+    var isOpen = [Bool](repeating: true, count: samples)
+    for _ in 0..<length where isOpen.contains(true) {
+      generator.next()
+      for (index, symbol) in generator.symbols.enumerated() where isOpen[index] {
+        isOpen[index] = symbol != last
+        if isOpen[index] { texts[index] += vocabulary.text(of: symbol, after: previous[index]) }
+        previous[index] = symbol
+      }
+    }
+    for (index, text) in texts.enumerated() {
+      Terminal.output(Array("--- \(index + 1)\n".utf8) + text + [0x0A])
+    }
+  }
+}

@@ -1,0 +1,149 @@
+public import ArgumentParser
+public import UnrollLanguage
+
+extension LanguageCell: ExpressibleByArgument {}
+extension LanguageOptimizer: ExpressibleByArgument {}
+extension SymbolUnit: ExpressibleByArgument {}
+
+/// Numbers separated by commas.
+struct Fractions: ExpressibleByArgument {
+  var values: [Double]
+
+  init?(argument: String) {
+    let values = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
+    guard !values.isEmpty, !values.contains(nil) else { return nil }
+    self.values = values.compactMap(\.self)
+  }
+}
+
+/// How a text becomes symbols.
+struct TextOptions: ParsableArguments {
+  @Option(help: "What a symbol is: words, characters (Unicode scalars) or bytes.")
+  var unit: SymbolUnit?
+  @Option(help: "The most symbols of the vocabulary; the others become <unk>.")
+  var vocabularySize: Int?
+  @Option(help: "How often a symbol must stand in the training text to be known.")
+  var minCount: Int?
+  @Option(help: "The fractions of a single file for train, valid, test, in file order.")
+  var split: Fractions?
+  @Flag(inversion: .prefixedNo, help: "Leave spaces at both ends of lines out (characters).")
+  var trimLines: Bool?
+  @Option(help: "A .npy file [V, E], or text lines of a word and its numbers, for the embedding.")
+  var vectors: String?
+
+  func apply(to settings: inout RunConfiguration) {
+    if let unit { settings.unit = unit }
+    if let vocabularySize { settings.vocabularyLimit = vocabularySize }
+    if let minCount { settings.minimumCount = minCount }
+    if let split { settings.split = split.values }
+    if let trimLines { settings.trimsLines = trimLines }
+    if let vectors { settings.vectors = vectors }
+  }
+
+  func validate() throws {
+    if let vocabularySize, vocabularySize < 3 {
+      throw ValidationError("--vocabulary-size: expected at least 3, found \(vocabularySize).")
+    }
+    if let minCount, minCount < 1 {
+      throw ValidationError("--min-count: expected at least 1, found \(minCount).")
+    }
+  }
+}
+
+/// Sizes, cell and dropout.
+struct ModelOptions: ParsableArguments {
+  @Option(help: "rnn, gru (reset gate before the product), gru-after, lstm.")
+  var cell: LanguageCell?
+  @Option(help: "Recurrent layers.") var layers: Int?
+  @Option(help: "Units of a layer.") var hiddenSize: Int?
+  @Option(help: "Units of the last layer, if they differ.") var topSize: Int?
+  @Option(help: "Size of a symbol's vector.") var embeddingSize: Int?
+  @Option(help: "Size of a linear layer below the softmax.") var projectionSize: Int?
+  @Flag(inversion: .prefixedNo, help: "The softmax uses the embedding's vectors.")
+  var tied: Bool?
+  @Option(help: "Dropout of the input, between layers and of the output, all three.")
+  var dropout: Double?
+  @Option(help: "Dropout of the first layer's input.") var dropoutInput: Double?
+  @Option(help: "Dropout between layers.") var dropoutHidden: Double?
+  @Option(help: "Dropout of the last layer's output.") var dropoutOutput: Double?
+  @Option(help: "Dropout of whole symbols.") var dropoutEmbedding: Double?
+  @Option(help: "Dropout of recurrent weights.") var weightDrop: Double?
+  @Flag(inversion: .prefixedNo, help: "One dropout mask for all steps of a batch.")
+  var variational: Bool?
+
+  func apply(to model: inout ModelConfiguration) {
+    if let cell { model.cell = cell }
+    if let layers { model.layers = layers }
+    if let hiddenSize { model.hiddenSize = hiddenSize }
+    if let topSize { model.topSize = topSize }
+    if let embeddingSize { model.embeddingSize = embeddingSize }
+    if let projectionSize { model.projectionSize = projectionSize }
+    if let tied { model.isTied = tied }
+    if let dropout {
+      (model.dropout.input, model.dropout.hidden, model.dropout.output) = (
+        dropout, dropout, dropout
+      )
+    }
+    if let dropoutInput { model.dropout.input = dropoutInput }
+    if let dropoutHidden { model.dropout.hidden = dropoutHidden }
+    if let dropoutOutput { model.dropout.output = dropoutOutput }
+    if let dropoutEmbedding { model.dropout.embedding = dropoutEmbedding }
+    if let weightDrop { model.dropout.weights = weightDrop }
+    if let variational { model.dropout.isVariational = variational }
+  }
+}
+
+/// Batches, rule, rate and their limits.
+struct TrainingOptions: ParsableArguments {
+  @Option(help: "Sequences side by side.") var batchSize: Int?
+  @Option(help: "Steps of truncated backpropagation through time.") var timeSteps: Int?
+  @Flag(inversion: .prefixedNo, help: "Vary the steps from batch to batch.")
+  var jitter: Bool?
+  @Flag(inversion: .prefixedNo, help: "Begin every line with states that are zero.")
+  var resetEachLine: Bool?
+  @Option(help: "sgd, momentum, rmsprop, adam, nt-asgd.") var optimizer: LanguageOptimizer?
+  @Option(help: "Learning rate.") var learningRate: Double?
+  @Option(help: "Multiply the rate by this in every epoch after --decay-after.")
+  var decay: Double?
+  @Option(help: "The epoch after which --decay begins.") var decayAfter: Int?
+  @Option(help: "Multiply the rate by this after an epoch without gain.") var plateau: Double?
+  @Option(help: "Decay of all parameters (with adam as in AdamW).") var weightDecay: Double?
+  @Option(help: "The largest global norm of a gradient; 0 for any.") var clipNorm: Double?
+  @Option(help: "The largest number of a gradient; 0 for any.") var clipValue: Double?
+  @Option(help: "AR: this times the mean square of the last layer's output.")
+  var activationPenalty: Double?
+  @Option(help: "TAR: this times the mean square of its changes.") var temporalPenalty: Double?
+  @Option(help: "The most epochs.") var epochs: Int?
+  @Option(help: "The most steps.") var maxSteps: Int?
+  @Option(help: "Epochs without gain after which learning stops.") var patience: Int?
+  @Option(help: "The seed of all draws, 0 to 4294967295.") var seed: UInt32?
+
+  func apply(to training: inout TrainingConfiguration) {
+    if let batchSize { training.batchSize = batchSize }
+    if let timeSteps { training.timeSteps = timeSteps }
+    if let jitter { training.isJittered = jitter }
+    if let resetEachLine { training.resetsEachLine = resetEachLine }
+    if let optimizer { training.optimizer = optimizer }
+    if let learningRate { training.learningRate = learningRate }
+    if let decay { training.schedule = .decay(afterEpoch: decayAfter ?? 1, factor: decay) }
+    if let plateau { training.schedule = .plateau(factor: plateau) }
+    if let weightDecay { training.weightDecay = weightDecay }
+    if let clipNorm { training.clipNorm = clipNorm }
+    if let clipValue { training.clipValue = clipValue }
+    if let activationPenalty { training.penalties.activation = activationPenalty }
+    if let temporalPenalty { training.penalties.temporal = temporalPenalty }
+    if let epochs { training.epochs = epochs }
+    if let maxSteps { training.maximumSteps = maxSteps }
+    if let patience { training.patience = patience }
+    if let seed { training.seed = seed }
+  }
+
+  func validate() throws {
+    if decay != nil && plateau != nil {
+      throw ValidationError("--decay and --plateau: give one of the two.")
+    }
+    if decayAfter != nil && decay == nil {
+      throw ValidationError("--decay-after: give --decay, too.")
+    }
+  }
+}

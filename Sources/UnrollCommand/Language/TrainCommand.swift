@@ -1,0 +1,160 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Unroll
+internal import UnrollLanguage
+
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train", abstract: "Learn a language model of words, characters or bytes.",
+    discussion: """
+      CORPUS is a folder with train, valid and perhaps test (train.txt, ptb.train.txt, ...), or one \
+      text file, which is split. Without it, an embedded grammar is learnt, whose best possible \
+      perplexity is known exactly.
+
+      The run's folder gets config.json, vocabulary.json, model.safetensors (the best model by \
+      validation), metrics.jsonl, event files for TensorBoard, and checkpoints. Ctrl-C, SIGTERM and \
+      --time-budget end with a checkpoint; --resume goes on from it, to the same bits as if nothing \
+      had happened.
+
+      Presets, each with its source:
+      \(Preset.all.map { "  \($0.name): \($0.source)" }.joined(separator: "\n"))
+
+      Options change a preset; what a run was started with stands in its config.json, from which \
+      --config starts another.
+      """)
+
+  @Argument(help: "The text: a folder, or a file.") var corpus: String?
+  @Option(help: "The settings to begin from; see above.") var preset: String?
+  @Option(help: "A config.json to begin from, instead of a preset.") var config: String?
+  @Option(help: "The run's folder.") var output: String
+  @Flag(help: "Go on with the run in --output.") var resume = false
+  @OptionGroup(title: "The text") var text: TextOptions
+  @OptionGroup(title: "The model") var model: ModelOptions
+  @OptionGroup(title: "How it learns") var training: TrainingOptions
+  @Option(help: "Stop after so many seconds, with a checkpoint.") var timeBudget: Double?
+  @Option(help: "Threads; the result is the same for any number.") var threads: Int?
+  @Option(help: "Seconds between checkpoints.") var checkpointEvery = 60.0
+  @Option(help: "What follows divergence: stop, or halve (the learning rate, from a checkpoint).")
+  var onDivergence: DivergenceRule = .stop
+  @Option(help: "Print so many generated symbols after each epoch.") var sample = 0
+
+  enum DivergenceRule: String, ExpressibleByArgument, CaseIterable { case stop, halve }
+
+  func validate() throws {
+    try LanguageThreads.check(threads)
+    if let timeBudget, !(timeBudget > 0) {
+      throw ValidationError("--time-budget: expected more than 0 seconds, found \(timeBudget).")
+    }
+    guard checkpointEvery >= 0, sample >= 0 else {
+      throw ValidationError("--checkpoint-every and --sample: expected at least 0.")
+    }
+    if preset != nil && config != nil {
+      throw ValidationError("--preset and --config: give one of the two.")
+    }
+    if let preset, Preset.named(preset) == nil {
+      throw ValidationError(
+        "--preset: expected one of \(Preset.all.map(\.name).joined(separator: ", ")), found '\(preset)'."
+      )
+    }
+  }
+
+  func run() throws {
+    LanguageThreads.set(threads)
+    let outcome = try Interruption.noted { try LanguageErrors.told(learn) }
+    switch outcome {
+    case .interrupted: throw ExitCode(Interruption.exitCode ?? 1)
+    case .diverged: throw ExitCode(1)
+    default: break
+    }
+  }
+
+  private func learn() throws -> TrainingOutcome {
+    let folder = RunFolder(output)
+    var settings = resume ? try resumed(folder) : try fresh(folder)
+    let corpus = try settings.prepareCorpus(
+      in: folder,
+      vocabulary: resume ? Vocabulary(contentsOf: output + "/vocabulary.json") : nil)
+    for note in corpus.notes { Terminal.note(note) }
+    let trainer = try Trainer(
+      settings, corpus, in: folder,
+      vectors: settings.initialVectors(for: corpus.vocabulary))
+    trainer.checkpointSeconds = checkpointEvery
+    trainer.halvesOnDivergence = onDivergence == .halve
+    if resume {
+      for problem in try trainer.resume() {
+        Terminal.note("\(problem); going on from an older one")
+      }
+      Terminal.note("going on after step \(trainer.progress.step)")
+    } else {
+      try folder.begin(settings, corpus.vocabulary)
+      Terminal.note(
+        "\(settings.model.parameterCount) parameters, vocabulary \(corpus.vocabulary.count), \(corpus.texts[.train]?.count ?? 0) symbols to learn from"
+      )
+    }
+    var line = TrainingProgressLine(
+      settings, vocabulary: corpus.vocabulary, samples: sample)
+    let outcome = try trainer.run(
+      timeBudget: timeBudget, shouldStop: { Interruption.exitCode != nil }
+    ) { line.show($0, of: output) }
+    line.end()
+    try finish(outcome, trainer, corpus.vocabulary.unit)
+    return outcome
+  }
+
+  private func fresh(_ folder: RunFolder) throws -> RunConfiguration {
+    try folder.prepare()
+    var settings: RunConfiguration
+    if let config {
+      settings = try RunConfiguration(contentsOf: config)
+      if let corpus { settings.corpus = corpus }
+      settings.version = UnrollVersion.text
+    } else {
+      let name = preset ?? (corpus == nil ? "grammar" : "course")
+      guard let preset = Preset.named(name) else { throw ValidationError("--preset: '\(name)'.") }
+      settings = RunConfiguration(preset: preset, corpus: corpus, version: UnrollVersion.text)
+    }
+    text.apply(to: &settings)
+    model.apply(to: &settings.model)
+    training.apply(to: &settings.training)
+    if let problem = settings.model.problem ?? settings.training.problem {
+      throw ValidationError(problem + ".")
+    }
+    return settings
+  }
+
+  private func resumed(_ folder: RunFolder) throws -> RunConfiguration {
+    guard folder.hasRun else { throw RunError(.noRun, path: folder.path) }
+    var settings = try RunConfiguration(contentsOf: folder.path + "/config.json")
+    // A longer run is the same run; anything else would be another.
+    if let epochs = training.epochs { settings.training.epochs = epochs }
+    settings.training.maximumSteps =
+      training.maxSteps
+      ?? (training.epochs == nil
+        ? settings.training.maximumSteps : nil)
+    if let corpus { settings.corpus = corpus }
+    return settings
+  }
+
+  private func finish(
+    _ outcome: TrainingOutcome, _ trainer: Trainer, _ unit: SymbolUnit
+  ) throws {
+    switch outcome {
+    case .interrupted:
+      Terminal.note(
+        "stopped after step \(trainer.progress.step), which is kept; go on with: unroll train --resume --output \(output)"
+      )
+      return
+    case .diverged(let step, let loss, let norm):
+      Terminal.note(
+        "diverged at step \(step): loss \(loss), gradient norm \(norm); the last good checkpoint is kept in \(output)/checkpoints; try a smaller --learning-rate, or --on-divergence halve"
+      )
+      return
+    case .noGain(let epochs): Terminal.note("no gain for \(epochs) epochs")
+    case .reachedTime: Terminal.note("the time is over")
+    case .finished, .reachedSteps: break
+    }
+    let test = try trainer.test { Interruption.exitCode != nil }
+    print(TrainingSummary.text(trainer, test: test, folder: output, unit: unit))
+    if let problem = LearningCurves.draw(run: output) { Terminal.note("no curves: \(problem)") }
+  }
+}

@@ -1,0 +1,150 @@
+internal import Foundation
+internal import RealModule
+internal import Unroll
+internal import UnrollLanguage
+
+/// What a person sees while a model learns: one redrawn line on a terminal, else a line now and then.
+struct TrainingProgressLine {
+  private let configuration: RunConfiguration
+  private let vocabulary: Vocabulary
+  private let samples: Int
+  private var tenths = -1
+  private var isOpen = false
+  private var shown = ContinuousClock.now
+
+  init(_ configuration: RunConfiguration, vocabulary: Vocabulary, samples: Int) {
+    self.configuration = configuration
+    self.vocabulary = vocabulary
+    self.samples = samples
+  }
+
+  mutating func show(_ event: TrainingEvent, of folder: String) {
+    switch event {
+    case .step(let progress, let loss, let speed, let fraction):
+      showStep(progress, loss, speed, fraction)
+    case .epoch(let metrics, let isBest):
+      end()
+      let rate = String(format: "%.3g", metrics.learningRate)
+      Terminal.note(
+        "epoch \(metrics.epoch): train \(quality(metrics.trainLoss)), validation \(quality(metrics.validationLoss))\(isBest ? " (best)" : ""), rate \(rate), \(Int(metrics.tokensPerSecond)) tokens/s, \(duration(metrics.seconds))"
+      )
+      tenths = -1
+      if samples > 0 && isBest { showSample(folder) }
+    case .checkpoint: break
+    case .note(let text):
+      end()
+      Terminal.note(text)
+    }
+  }
+
+  /// Ends the redrawn line.
+  mutating func end() {
+    if isOpen { Terminal.write("\n") }
+    isOpen = false
+  }
+
+  private mutating func showStep(
+    _ progress: TrainingProgress, _ loss: Double, _ speed: Double, _ fraction: Double
+  ) {
+    let epochs = configuration.training.epochs
+    let left = fraction > 0 && speed > 0 ? (1 - fraction) / fraction * progress.epochSeconds : 0
+    let text =
+      "epoch \(progress.epoch)/\(epochs) \(Int(fraction * 100)) %, step \(progress.step), loss \(String(format: "%.4f", loss)), \(quality(loss)), \(Int(speed)) tokens/s, \(duration(left)) left in the epoch"
+    if Terminal.isInteractive {
+      guard shown.duration(to: .now) > .milliseconds(100) else { return }
+      shown = .now
+      Terminal.write("\r\u{1B}[K" + text)
+      isOpen = true
+    } else {
+      // Every tenth of an epoch, but not more than one line in ten seconds.
+      let tenth = Int(fraction * 10)
+      guard tenth > tenths, shown.duration(to: .now) > .seconds(10) else { return }
+      tenths = tenth
+      shown = .now
+      Terminal.note(text)
+    }
+  }
+
+  private func showSample(_ folder: String) {
+    guard let stored = try? StoredModel(run: folder) else { return }
+    var options = SamplingOptions()
+    options.banned = vocabulary.unknown.map { [$0] } ?? []
+    let text = GeneratedText.one(
+      stored.model, vocabulary, prompt: [vocabulary.endOfLine ?? 0], length: samples,
+      options: options)
+    Terminal.note("  " + text.replacingOccurrences(of: "\n", with: "\n  "))
+  }
+
+  private func quality(_ loss: Double) -> String { LanguageWords.quality(loss, vocabulary.unit) }
+  private func duration(_ seconds: Double) -> String { LanguageWords.duration(seconds) }
+}
+
+/// Numbers as the field says them.
+enum LanguageWords {
+  /// Perplexity of words, bits of characters and bytes.
+  static func quality(_ loss: Double, _ unit: SymbolUnit) -> String {
+    switch unit {
+    case .words: String(format: "perplexity %.2f", Double.exp(loss))
+    case .characters: String(format: "%.4f bits per character", loss / Double.log(2))
+    case .bytes: String(format: "%.4f bits per byte", loss / Double.log(2))
+    }
+  }
+
+  static func duration(_ seconds: Double) -> String {
+    let whole = Int(seconds.rounded())
+    return whole < 60
+      ? "\(whole) s"
+      : whole < 3600
+        ? "\(whole / 60) min \(whole % 60) s"
+        : "\(whole / 3600) h \(whole / 60 % 60) min"
+  }
+}
+
+/// The end of a run.
+enum TrainingSummary {
+  static func text(_ trainer: Trainer, test: Evaluation?, folder: String, unit: SymbolUnit)
+    -> String
+  {
+    let (progress, training) = (trainer.progress, trainer.configuration.training)
+    var table = TextTable(["what", "value"])
+    table.add(["parameters", "\(trainer.configuration.model.parameterCount)"])
+    table.add(["steps", "\(progress.step), in \(progress.validations.count) whole epochs"])
+    table.add(["time of learning", LanguageWords.duration(progress.seconds)])
+    if progress.seconds > 0 {
+      let symbols = Double(progress.step * training.batchSize * training.timeSteps)
+      table.add(["tokens/s", "\(Int(symbols / progress.seconds))"])
+    }
+    if let best = progress.bestLoss {
+      table.add([
+        "best validation", LanguageWords.quality(best, unit) + ", epoch \(progress.bestEpoch ?? 0)",
+      ])
+    }
+    if let test { table.add(["test", LanguageWords.quality(test.loss, unit)]) }
+    if trainer.configuration.corpus == nil {
+      table.add([
+        "best possible",
+        LanguageWords.quality(EmbeddedGrammar.standard.entropyRate, .words)
+          + ", the grammar's entropy rate",
+      ])
+    }
+    table.add(["model", folder + "/model.safetensors"])
+    return table.text
+  }
+}
+
+/// Whole texts, for places that do not stream.
+enum GeneratedText {
+  static func one(
+    _ model: LanguageModel<Float>, _ vocabulary: Vocabulary, prompt: [Int32], length: Int,
+    options: SamplingOptions
+  ) -> String {
+    var generator = TextGenerator(model, prompt: prompt, options: options)
+    var (bytes, previous) = ([UInt8](), prompt.last)
+    for _ in 0..<length {
+      generator.next()
+      bytes += vocabulary.text(of: generator.symbols[0], after: previous)
+      previous = generator.symbols[0]
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

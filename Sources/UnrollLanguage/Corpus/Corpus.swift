@@ -1,0 +1,244 @@
+// Where training, validation and test texts come from, and their encoded files.
+
+internal import Foundation
+internal import UnrollFormats
+
+/// The texts of a corpus.
+public enum CorpusPart: String, Sendable, Codable, CaseIterable {
+  /// What a model learns from.
+  case train
+  /// What decides when to stop, and which model is kept.
+  case valid
+  /// What is looked at once, at the end.
+  case test
+}
+
+/// Which bytes of which files the parts of a corpus are.
+public struct CorpusPlan: Sendable, Equatable {
+  /// The parts.
+  public var parts: [CorpusPart: TextPart]
+
+  /// Finds the parts in a folder, or cuts one file.
+  ///
+  /// - Parameters:
+  ///   - path: A folder with `train.txt` and `valid.txt`, or names such as `ptb.train.txt`; or one
+  ///     file.
+  ///   - split: The fractions of one file that are for train, valid and test, in file order; cut
+  ///     after a line end.
+  /// - Throws: `CorpusError` if there is no such folder or file, or a part is missing.
+  public init(path: String, split: [Double] = [0.9, 0.05, 0.05]) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw CorpusError(.system("no such file or folder"), path: path)
+    }
+    parts = isFolder.boolValue ? try Self.inFolder(path) : try Self.inFile(path, split)
+  }
+
+  private static func inFolder(_ path: String) throws -> [CorpusPart: TextPart] {
+    let names: [String]
+    do { names = try FileManager.default.contentsOfDirectory(atPath: path).sorted() } catch {
+      throw CorpusError(.system("cannot be listed"), path: path)
+    }
+    var parts: [CorpusPart: TextPart] = [:]
+    for part in CorpusPart.allCases {
+      let words = part == .valid ? ["valid", "validation", "val", "dev"] : [part.rawValue]
+      let found = names.first { name in
+        let pieces = name.lowercased().split(separator: ".").map(String.init)
+        let stem = pieces.last == "txt" || pieces.last == "tokens" ? pieces.dropLast() : pieces[...]
+        return pieces.count > stem.count && (stem.last.map(words.contains) ?? false)
+      }
+      if let found { parts[part] = TextPart(path: path + "/" + found) }
+    }
+    for part in [CorpusPart.train, .valid] where parts[part] == nil {
+      throw CorpusError(.missingPart(part.rawValue, found: names), path: path)
+    }
+    return parts
+  }
+
+  private static func inFile(_ path: String, _ split: [Double]) throws -> [CorpusPart: TextPart] {
+    let sum = split.reduce(0, +)
+    guard (2...3).contains(split.count), split.allSatisfy({ $0 >= 0 }), abs(sum - 1) < 1e-9,
+      split[0] > 0, split[1] > 0
+    else { throw CorpusError(.impossibleSplit(split), path: path) }
+    let file = try FileDescriptor(path)
+    let size = file.size
+    let first = lineStart(file, near: Int(Double(size) * split[0]), size)
+    let second =
+      split.count == 2 || split[2] == 0
+      ? size : max(first, lineStart(file, near: Int(Double(size) * (split[0] + split[1])), size))
+    var parts: [CorpusPart: TextPart] = [
+      .train: TextPart(path: path, range: 0..<first),
+      .valid: TextPart(path: path, range: first..<second),
+    ]
+    if split.count == 3 && split[2] > 0 {
+      parts[.test] = TextPart(path: path, range: second..<size)
+    }
+    return parts
+  }
+
+  /// The first byte after a line end at or after an offset; without one within 64 kB, the start of
+  /// a character there.
+  private static func lineStart(_ file: FileDescriptor, near offset: Int, _ size: Int) -> Int {
+    guard offset > 0 else { return 0 }
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    let count = buffer.withUnsafeMutableBytes {
+      file.read($0.baseAddress, min($0.count, size - offset), at: offset)
+    }
+    guard count > 0 else { return size }
+    if let index = buffer[..<count].firstIndex(of: 0x0A) { return offset + index + 1 }
+    if let index = buffer[..<count].firstIndex(where: { $0 & 0xC0 != 0x80 }) {
+      return offset + index
+    }
+    return offset
+  }
+}
+
+/// The encoded texts of a corpus, and their vocabulary.
+public struct Corpus: Sendable {
+  /// The symbols.
+  public let vocabulary: Vocabulary
+  /// The texts.
+  public let texts: [CorpusPart: EncodedText]
+  /// What a person should know: defects, symbols of valid or test that training does not have.
+  public let notes: [String]
+
+  /// Encodes the parts of a corpus, or maps files that an earlier run of it left.
+  ///
+  /// Encoded files are 4 bytes a symbol; they are written once, mapped, and used again as long as
+  /// texts and vocabulary are the same (size, modification time, checksum of the vocabulary).
+  ///
+  /// - Parameters:
+  ///   - plan: The parts.
+  ///   - unit: What a symbol is.
+  ///   - limits: Which symbols the vocabulary takes.
+  ///   - trimsLines: Whether spaces at both ends of lines are left out (characters).
+  ///   - known: The vocabulary of an earlier run, instead of a new one.
+  ///   - folder: Where encoded files go.
+  /// - Throws: `CorpusError` if a text cannot be read or is too short.
+  public init(
+    _ plan: CorpusPlan, unit: SymbolUnit, limits: Vocabulary.Limits = Vocabulary.Limits(),
+    trimsLines: Bool = false, vocabulary known: Vocabulary? = nil, folder: String
+  ) throws {
+    var notes: [String] = []
+    guard let train = plan.parts[.train] else {
+      throw CorpusError(.missingPart("train", found: []), path: folder)
+    }
+    if let known {
+      vocabulary = known
+    } else {
+      var reader = TextReader(train, unit: unit, trimsLines: trimsLines)
+      var counted = try Vocabulary.counting(&reader, limits: limits, needsUnknown: false)
+      if counted.unknown == nil, unit != .bytes,
+        try Self.hasUnknown(plan, counted)
+      {
+        var again = TextReader(train, unit: unit, trimsLines: trimsLines)
+        counted = try Vocabulary.counting(&again, limits: limits, needsUnknown: true)
+      }
+      vocabulary = counted
+    }
+    var texts: [CorpusPart: EncodedText] = [:]
+    for part in CorpusPart.allCases {
+      guard let source = plan.parts[part] else { continue }
+      let (text, note) = try Self.encode(source, vocabulary, part.rawValue, folder)
+      if let note { notes.append(note) }
+      if part != .test || text.count > 0 {
+        guard text.count >= 2 else {
+          throw CorpusError(.tooShort(symbols: text.count, needed: 2), path: source.path)
+        }
+      }
+      texts[part] = text
+    }
+    self.texts = texts
+    self.notes = notes
+  }
+
+  /// Whether valid or test have symbols that the vocabulary has not.
+  private static func hasUnknown(_ plan: CorpusPlan, _ vocabulary: Vocabulary) throws -> Bool {
+    struct Found: Error {}
+    for part in [CorpusPart.valid, .test] {
+      guard let source = plan.parts[part] else { continue }
+      var reader = TextReader(
+        source, unit: vocabulary.unit, trimsLines: vocabulary.trimsLines)
+      do {
+        try reader.forEachSymbol { if !vocabulary.contains($0) { throw Found() } }
+      } catch is Found { return true }
+    }
+    return false
+  }
+
+  private static func encode(
+    _ source: TextPart, _ vocabulary: Vocabulary, _ name: String, _ folder: String
+  ) throws -> (EncodedText, String?) {
+    let path = "\(folder)/\(name).symbols"
+    let stampPath = path + ".json"
+    let stamp = try stamp(of: source, vocabulary)
+    if let old = try? AtomicFile.read(stampPath, limit: 1 << 20),
+      let kept = try? JSONDecoder().decode(Stamp.self, from: Data(old)),
+      kept.source == stamp.source,
+      let text = try? EncodedText(mapping: path, vocabularySize: vocabulary.count),
+      text.count == kept.count
+    {
+      return (text, kept.note)
+    }
+    var reader = TextReader(source, unit: vocabulary.unit, trimsLines: vocabulary.trimsLines)
+    var writer = try EncodedTextWriter(path)
+    var unknown = 0
+    try reader.forEachSymbol { symbol in
+      guard let number = vocabulary.number(of: symbol) else {
+        throw CorpusError(
+          .unknownSymbol(Vocabulary.name(of: symbol)), path: source.path,
+          line: nil)
+      }
+      if !vocabulary.contains(symbol) { unknown += 1 }
+      try writer.append(number)
+    }
+    let count = writer.count
+    try writer.finish()
+    var words: [String] = []
+    if reader.defectCount > 0 {
+      words.append("\(reader.defectCount) places were not UTF-8 and became U+FFFD")
+    }
+    if unknown > 0 { words.append("\(unknown) of \(count) symbols became <unk>") }
+    let note = words.isEmpty ? nil : "\(source.path): \(words.joined(separator: "; "))"
+    let kept = Stamp(source: stamp.source, count: count, note: note)
+    try AtomicFile.write(Array(JSONEncoder().encode(kept)), to: stampPath)
+    return (try EncodedText(mapping: path, vocabularySize: vocabulary.count), note)
+  }
+
+  private struct Stamp: Codable {
+    var source: String
+    var count = 0
+    var note: String?
+  }
+
+  private static func stamp(of source: TextPart, _ vocabulary: Vocabulary) throws -> Stamp {
+    let facts = try? FileManager.default.attributesOfItem(atPath: source.path)
+    let size = (facts?[.size] as? Int) ?? 0
+    let time = (facts?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+    let symbols = try CRC32.checksum(vocabulary.encoded())
+    let range = source.range.map { "\($0)" } ?? "all"
+    return Stamp(source: "\(source.path) \(size) \(time) \(range) \(symbols)")
+  }
+
+  /// Encodes one text with a vocabulary, in memory.
+  ///
+  /// - Returns: The text, and how many of its symbols became `<unk>`.
+  /// - Throws: `CorpusError` if it cannot be read, or has a symbol that is not known where no
+  ///   `<unk>` stands for it.
+  public static func encode(
+    file path: String, with vocabulary: Vocabulary
+  ) throws -> (text: EncodedText, unknown: Int) {
+    var reader = TextReader(
+      TextPart(path: path), unit: vocabulary.unit, trimsLines: vocabulary.trimsLines)
+    var (symbols, unknown) = ([Int32](), 0)
+    try reader.forEachSymbol { symbol in
+      guard let number = vocabulary.number(of: symbol) else {
+        throw CorpusError(
+          .unknownSymbol(Vocabulary.name(of: symbol)), path: path)
+      }
+      if !vocabulary.contains(symbol) { unknown += 1 }
+      symbols.append(number)
+    }
+    return (EncodedText(symbols), unknown)
+  }
+}

@@ -1,0 +1,60 @@
+/// A text, vocabulary or encoded corpus that cannot be used.
+public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What is wrong.
+  public enum Problem: Equatable, Sendable {
+    /// The system's reason why a file cannot be read or written.
+    case system(String)
+    /// A folder without a part that is needed.
+    case missingPart(String, found: [String])
+    /// A text that is too short to learn from or to be judged.
+    case tooShort(symbols: Int, needed: Int)
+    /// A word that is longer than a vocabulary should hold.
+    case wordTooLong(limit: Int)
+    /// A symbol that the vocabulary does not have, and no `<unk>` to stand for it.
+    case unknownSymbol(String)
+    /// A split whose parts do not make a whole.
+    case impossibleSplit([Double])
+    /// A vocabulary file that is not one.
+    case malformedVocabulary(String)
+    /// An encoded text that is damaged.
+    case damaged(String)
+  }
+
+  /// What is wrong.
+  public var problem: Problem
+  /// The file or folder.
+  public var path: String
+  /// The line, from 1, where it is known.
+  public var line: Int?
+
+  /// Creates an error.
+  public init(_ problem: Problem, path: String, line: Int? = nil) {
+    self.problem = problem
+    self.path = path
+    self.line = line
+  }
+
+  /// One sentence: where, what was expected, what was found, what to do.
+  public var description: String {
+    let place = line.map { "\(path): line \($0)" } ?? path
+    switch problem {
+    case .system(let reason): return "\(place): \(reason)"
+    case .missingPart(let part, let found):
+      let some = found.isEmpty ? "no text" : found.prefix(8).joined(separator: ", ")
+      return
+        "\(place): expected a text for \(part), such as \(part).txt, found \(some); give a folder with train, valid and test, or one file"
+    case .tooShort(let symbols, let needed):
+      return "\(place): expected at least \(needed) symbols, found \(symbols)"
+    case .wordTooLong(let limit):
+      return
+        "\(place): expected words of at most \(limit) bytes, found a longer one; try --unit characters"
+    case .unknownSymbol(let symbol):
+      return "\(place): '\(symbol)' is not in the vocabulary, which has no <unk> to stand for it"
+    case .impossibleSplit(let parts):
+      return
+        "\(place): expected fractions for train, valid and perhaps test that are not negative and sum to 1, found \(parts)"
+    case .malformedVocabulary(let what): return "\(place): not a vocabulary: \(what)"
+    case .damaged(let what): return "\(place): \(what)"
+    }
+  }
+}

@@ -1,0 +1,133 @@
+// A text as numbers of a vocabulary: a file of little-endian 32-bit integers, mapped into memory,
+// so that a corpus may be larger than that.
+
+internal import Foundation
+internal import UnrollFormats
+
+#if canImport(Glibc)
+internal import Glibc
+#else
+internal import Darwin
+#endif
+
+/// A text as symbols, held by a mapped file or by an array.
+public final class EncodedText: @unchecked Sendable {
+  // Sendable: nothing changes after `init`.
+  private let symbols: UnsafePointer<Int32>
+  /// How many symbols there are.
+  public let count: Int
+  private let mappedBytes: Int
+  private let owned: UnsafeMutablePointer<Int32>?
+
+  /// Maps an encoded file.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - vocabularySize: Every symbol must be below it; the file is read once to see that.
+  /// - Throws: `CorpusError` if the file cannot be mapped or holds other numbers.
+  public init(mapping path: String, vocabularySize: Int) throws {
+    let file = try FileDescriptor(path)
+    let size = file.size
+    guard size % 4 == 0 else {
+      throw CorpusError(.damaged("expected 4 bytes a symbol, found \(size) bytes"), path: path)
+    }
+    count = size / 4
+    owned = nil
+    guard size > 0 else {
+      symbols = UnsafePointer(UnsafeMutablePointer<Int32>.allocate(capacity: 1))
+      mappedBytes = 0
+      return
+    }
+    guard let address = file.map() else {
+      throw CorpusError(
+        .system("cannot be mapped: \(String(cString: strerror(errno)))"), path: path)
+    }
+    mappedBytes = size
+    symbols = address.assumingMemoryBound(to: Int32.self)
+    for index in 0..<count where symbols[index] < 0 || symbols[index] >= vocabularySize {
+      throw CorpusError(
+        .damaged("expected symbols below \(vocabularySize), found \(symbols[index])"), path: path)
+    }
+  }
+
+  /// Holds symbols in memory.
+  public init(_ elements: [Int32]) {
+    let copy = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, elements.count))
+    copy.initialize(from: elements, count: elements.count)
+    owned = copy
+    symbols = UnsafePointer(copy)
+    count = elements.count
+    mappedBytes = 0
+  }
+
+  deinit {
+    if mappedBytes > 0 {
+      munmap(UnsafeMutableRawPointer(mutating: symbols), mappedBytes)
+    } else {
+      symbols.deallocate()
+    }
+  }
+
+  /// The symbol at an index.
+  public subscript(index: Int) -> Int32 {
+    precondition(
+      index >= 0 && index < count,
+      "EncodedText.subscript: expected an index below \(count), got \(index).")
+    return symbols[index]
+  }
+}
+
+/// Writes symbols to a file that appears only when it is whole.
+struct EncodedTextWriter: ~Copyable {
+  private let path: String
+  private let beside: String
+  private let descriptor: Int32
+  private var buffer: [Int32] = []
+  private(set) var count = 0
+
+  init(_ path: String) throws(CorpusError) {
+    self.path = path
+    beside = "\(path).part-\(getpid())"
+    descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    guard descriptor >= 0 else { throw Self.failure(path) }
+    buffer.reserveCapacity(1 << 18)
+  }
+
+  mutating func append(_ symbol: Int32) throws(CorpusError) {
+    buffer.append(symbol.littleEndian)
+    count += 1
+    if buffer.count == 1 << 18 { try flush() }
+  }
+
+  private mutating func flush() throws(CorpusError) {
+    let descriptor = descriptor
+    let isWhole = buffer.withUnsafeBytes { bytes in
+      var written = 0
+      while written < bytes.count {
+        let more = write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
+        if more < 0 && errno == EINTR { continue }
+        if more <= 0 { return false }
+        written += more
+      }
+      return true
+    }
+    guard isWhole else { throw Self.failure(path) }
+    buffer.removeAll(keepingCapacity: true)
+  }
+
+  /// Puts the file into its place.
+  mutating func finish() throws(CorpusError) {
+    try flush()
+    guard fsync(descriptor) == 0, rename(beside, path) == 0 else { throw Self.failure(path) }
+  }
+
+  /// Removes what was not finished.
+  deinit {
+    close(descriptor)
+    unlink(beside)
+  }
+
+  private static func failure(_ path: String) -> CorpusError {
+    CorpusError(.system("cannot be written: \(String(cString: strerror(errno)))"), path: path)
+  }
+}

@@ -1,0 +1,245 @@
+// Text as a stream of symbols, whatever its size: a megabyte is in memory at a time.
+//
+// Words end at ASCII white space; every line ends with <eos>, the last one, too, if it holds a
+// word. Characters are Unicode scalars as they stand (no normalisation); CR LF counts as one line
+// feed. In both, bytes that are not UTF-8 become U+FFFD and are counted, and a byte order mark at
+// the start is left out. Bytes are bytes.
+
+#if canImport(Glibc)
+internal import Glibc
+#else
+internal import Darwin
+#endif
+
+/// What a language model predicts.
+public enum SymbolUnit: String, Sendable, Codable, CaseIterable {
+  /// Runs without white space, and `<eos>` at the end of each line.
+  case words
+  /// Unicode scalars.
+  case characters
+  /// Bytes, 256 of them.
+  case bytes
+}
+
+/// A run of a file's bytes.
+public struct TextPart: Sendable, Equatable {
+  /// The file.
+  public var path: String
+  /// Its bytes that count; nil for all.
+  public var range: Range<Int>?
+
+  /// Creates a part.
+  public init(path: String, range: Range<Int>? = nil) {
+    self.path = path
+    self.range = range
+  }
+}
+
+/// Reads a part of a text, symbol by symbol.
+struct TextReader {
+  /// The longest word.
+  static let wordLimit = 65_536
+
+  /// What is read.
+  let part: TextPart
+  let unit: SymbolUnit
+  /// Whether spaces at both ends of a line are left out (characters).
+  let trimsLines: Bool
+  /// The lines read so far.
+  private(set) var lineCount = 0
+  /// The places where bytes were not UTF-8.
+  private(set) var defectCount = 0
+
+  init(_ part: TextPart, unit: SymbolUnit, trimsLines: Bool = false) {
+    self.part = part
+    self.unit = unit
+    self.trimsLines = trimsLines
+  }
+
+  /// Calls `body` with every symbol.
+  mutating func forEachSymbol(_ body: (Symbol) throws -> Void) throws {
+    var source = try ByteSource(part)
+    switch unit {
+    case .words: try readWords(&source, body)
+    case .characters: try readCharacters(&source, body)
+    case .bytes: while let byte = source.next() { try body(.scalar(UInt32(byte))) }
+    }
+    if let failure = source.failure { throw CorpusError(.system(failure), path: part.path) }
+  }
+
+  /// A symbol as it stands in a text.
+  enum Symbol: Hashable {
+    case word(String)
+    /// A Unicode scalar, or a byte.
+    case scalar(UInt32)
+    case endOfLine
+  }
+
+  private mutating func readWords(
+    _ source: inout ByteSource, _ body: (Symbol) throws -> Void
+  ) throws {
+    source.skipByteOrderMark()
+    var word: [UInt8] = []
+    var lineHasWord = false
+    func end(_ defects: inout Int) throws {
+      guard !word.isEmpty else { return }
+      let text = String(decoding: word, as: UTF8.self)
+      if text.utf8.count != word.count || text.unicodeScalars.contains("\u{FFFD}") {
+        if !text.utf8.elementsEqual(word) { defects += 1 }
+      }
+      try body(.word(text))
+      word.removeAll(keepingCapacity: true)
+      lineHasWord = true
+    }
+    while let byte = source.next() {
+      switch byte {
+      case 0x0A:
+        try end(&defectCount)
+        try body(.endOfLine)
+        lineHasWord = false
+        lineCount += 1
+      case 0x09, 0x0B, 0x0C, 0x0D, 0x20: try end(&defectCount)
+      default:
+        word.append(byte)
+        if word.count > Self.wordLimit {
+          throw CorpusError(
+            .wordTooLong(limit: Self.wordLimit), path: part.path, line: lineCount + 1)
+        }
+      }
+    }
+    try end(&defectCount)
+    if lineHasWord {
+      try body(.endOfLine)
+      lineCount += 1
+    }
+  }
+
+  private mutating func readCharacters(
+    _ source: inout ByteSource, _ body: (Symbol) throws -> Void
+  ) throws {
+    source.skipByteOrderMark()
+    var parser = Unicode.UTF8.ForwardParser()
+    var heldReturn = false
+    var heldSpaces = 0
+    var isAtStart = true
+    func put(_ scalar: UInt32) throws {
+      if trimsLines {
+        if scalar == 0x20 {
+          if !isAtStart { heldSpaces += 1 }
+          return
+        }
+        if scalar != 0x0A { for _ in 0..<heldSpaces { try body(.scalar(0x20)) } }
+        heldSpaces = 0
+        isAtStart = scalar == 0x0A
+      }
+      try body(.scalar(scalar))
+    }
+    reading: while true {
+      let scalar: UInt32
+      switch parser.parseScalar(from: &source) {
+      case .valid(let encoded): scalar = Unicode.UTF8.decode(encoded).value
+      case .error:
+        scalar = 0xFFFD
+        defectCount += 1
+      case .emptyInput: break reading
+      }
+      if heldReturn {
+        heldReturn = false
+        if scalar != 0x0A { try put(0x0D) }
+      }
+      if scalar == 0x0D {
+        heldReturn = true
+        continue
+      }
+      if scalar == 0x0A { lineCount += 1 }
+      try put(scalar)
+    }
+    if heldReturn { try put(0x0D) }
+  }
+}
+
+/// The bytes of a part, a megabyte at a time.
+struct ByteSource: IteratorProtocol {
+  private let descriptor: FileDescriptor
+  private var buffer: [UInt8]
+  private var position = 0
+  private var count = 0
+  private var offset: Int
+  private let end: Int
+  private(set) var failure: String?
+
+  init(_ part: TextPart) throws(CorpusError) {
+    descriptor = try FileDescriptor(part.path)
+    let size = descriptor.size
+    offset = part.range?.lowerBound ?? 0
+    end = min(size, part.range?.upperBound ?? size)
+    buffer = [UInt8](repeating: 0, count: 1 << 20)
+  }
+
+  mutating func next() -> UInt8? {
+    if position == count {
+      guard refill() else { return nil }
+    }
+    defer { position += 1 }
+    return buffer[position]
+  }
+
+  /// Leaves U+FEFF out, where the file begins with it.
+  mutating func skipByteOrderMark() {
+    guard offset == 0, refill() else { return }
+    if buffer[..<min(3, count)].elementsEqual([0xEF, 0xBB, 0xBF]) { position = 3 }
+  }
+
+  private mutating func refill() -> Bool {
+    let wanted = min(buffer.count, end - offset)
+    guard wanted > 0 else { return false }
+    let got = buffer.withUnsafeMutableBytes {
+      descriptor.read($0.baseAddress, wanted, at: offset)
+    }
+    if got < 0 { failure = "cannot be read: \(String(cString: strerror(errno)))" }
+    guard got > 0 else { return false }
+    position = 0
+    count = got
+    offset += got
+    return true
+  }
+}
+
+/// An open file, closed when nobody holds it.
+final class FileDescriptor: Sendable {
+  private let number: Int32
+
+  init(_ path: String) throws(CorpusError) {
+    number = open(path, O_RDONLY)
+    guard number >= 0 else {
+      throw CorpusError(
+        .system("cannot be read: \(String(cString: strerror(errno)))"), path: path)
+    }
+    var status = stat()
+    guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw CorpusError(.system("expected a file, found something else"), path: path)
+    }
+  }
+
+  deinit { close(number) }
+
+  var size: Int {
+    var status = stat()
+    return fstat(number, &status) == 0 ? Int(status.st_size) : 0
+  }
+
+  func read(_ buffer: UnsafeMutableRawPointer?, _ count: Int, at offset: Int) -> Int {
+    while true {
+      let got = pread(number, buffer, count, off_t(offset))
+      if got >= 0 || errno != EINTR { return got }
+    }
+  }
+
+  /// The whole file, mapped; nil if the system refuses.
+  func map() -> UnsafeRawPointer? {
+    guard size > 0, let address = mmap(nil, size, PROT_READ, MAP_SHARED, number, 0),
+      address != MAP_FAILED
+    else { return nil }
+    return UnsafeRawPointer(address)
+  }
+}

@@ -1,0 +1,236 @@
+// The symbols that a model knows, in the order of their numbers: the most frequent first, equals in
+// the order of their bytes.
+
+internal import Foundation
+internal import UnrollFormats
+
+/// The symbols of a language model.
+public struct Vocabulary: Sendable, Equatable {
+  /// The word that stands for words that are not known.
+  public static let unknownWord = "<unk>"
+  /// The word at the end of each line.
+  public static let endOfLineWord = "<eos>"
+
+  /// What the symbols are.
+  public let unit: SymbolUnit
+  /// Whether spaces at both ends of lines are left out (characters).
+  public let trimsLines: Bool
+  /// The symbols; bytes as two hexadecimal digits.
+  public let symbols: [String]
+  /// How often each stood in the training text; empty for bytes.
+  public let counts: [Int]
+  private let numbers: [String: Int32]
+  private let scalars: [UInt32: Int32]
+
+  /// How many there are: V.
+  public var count: Int { symbols.count }
+  /// The number of `<unk>`, if there is one.
+  public let unknown: Int32?
+  /// The number that ends a line: `<eos>`, or the line feed.
+  public let endOfLine: Int32?
+
+  init(unit: SymbolUnit, trimsLines: Bool, symbols: [String], counts: [Int]) {
+    self.unit = unit
+    self.trimsLines = trimsLines
+    self.symbols = symbols
+    self.counts = counts
+    numbers = Dictionary(
+      symbols.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { first, _ in first })
+    switch unit {
+    case .words: scalars = [:]
+    case .characters:
+      scalars = Dictionary(
+        symbols.enumerated().compactMap { index, symbol in
+          let scalars = symbol.unicodeScalars
+          return scalars.count == 1 ? scalars.first.map { ($0.value, Int32(index)) } : nil
+        }, uniquingKeysWith: { first, _ in first })
+    case .bytes:
+      scalars = Dictionary(uniqueKeysWithValues: (0..<256).map { (UInt32($0), Int32($0)) })
+    }
+    unknown = unit == .bytes ? nil : numbers[Self.unknownWord]
+    endOfLine = unit == .words ? numbers[Self.endOfLineWord] : scalars[0x0A]
+  }
+
+  /// All bytes.
+  static var bytes: Vocabulary {
+    Vocabulary(
+      unit: .bytes, trimsLines: false,
+      symbols: (0..<256).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) },
+      counts: [])
+  }
+
+  /// Which symbols a vocabulary takes.
+  public struct Limits: Sendable, Equatable {
+    /// The most symbols, `<unk>` included; nil for all.
+    public var size: Int?
+    /// How often a symbol must stand in the training text.
+    public var minimumCount: Int
+
+    /// Creates limits.
+    public init(size: Int? = nil, minimumCount: Int = 1) {
+      self.size = size
+      self.minimumCount = minimumCount
+    }
+  }
+
+  /// Counts the symbols of a text.
+  ///
+  /// `<unk>` is in the vocabulary if it stands in the text, or if the limits leave symbols out, or
+  /// if `needsUnknown`.
+  static func counting(
+    _ reader: inout TextReader, limits: Limits, needsUnknown: Bool
+  ) throws -> Vocabulary {
+    guard reader.unit != .bytes else { return .bytes }
+    var counts: [TextReader.Symbol: Int] = [:]
+    try reader.forEachSymbol { counts[$0, default: 0] += 1 }
+    var named: [(symbol: String, count: Int)] = counts.map { (name(of: $0.key), $0.value) }
+    // A text may spell <eos> itself.
+    if let spelled = counts[.word(endOfLineWord)], let ends = counts[.endOfLine] {
+      named.removeAll { $0.symbol == endOfLineWord }
+      named.append((endOfLineWord, spelled + ends))
+    }
+    named.sort { ($1.count, $0.symbol) < ($0.count, $1.symbol) }
+    var kept = named.filter {
+      $0.count >= limits.minimumCount || $0.symbol == unknownWord || $0.symbol == endOfLineWord
+    }
+    if let size = limits.size, kept.count > size { kept = fitted(kept, to: size) }
+    let isCut = kept.count < named.count || needsUnknown
+    if isCut, !kept.contains(where: { $0.symbol == unknownWord }) {
+      if let size = limits.size, kept.count >= size { kept = fitted(kept, to: size - 1) }
+      kept.append((unknownWord, 0))
+    }
+    return Vocabulary(
+      unit: reader.unit, trimsLines: reader.trimsLines, symbols: kept.map(\.symbol),
+      counts: kept.map(\.count))
+  }
+
+  /// The most frequent symbols; `<unk>` and `<eos>` stay.
+  private static func fitted(
+    _ named: [(symbol: String, count: Int)], to size: Int
+  ) -> [(symbol: String, count: Int)] {
+    let isSpecial = { (symbol: String) in symbol == unknownWord || symbol == endOfLineWord }
+    var room = max(0, size - named.count { isSpecial($0.symbol) })
+    return named.filter {
+      if isSpecial($0.symbol) { return true }
+      room -= 1
+      return room >= 0
+    }
+  }
+
+  static func name(of symbol: TextReader.Symbol) -> String {
+    switch symbol {
+    case .word(let word): word
+    case .endOfLine: endOfLineWord
+    case .scalar(let value): Unicode.Scalar(value).map { String(Character($0)) } ?? "\u{FFFD}"
+    }
+  }
+
+  /// The number of a symbol; nil if it is not known, and no `<unk>` stands for it.
+  func number(of symbol: TextReader.Symbol) -> Int32? {
+    switch symbol {
+    case .word(let word): numbers[word] ?? unknown
+    case .endOfLine: endOfLine ?? unknown
+    case .scalar(let value): scalars[value] ?? unknown
+    }
+  }
+
+  /// Whether the vocabulary has the symbol itself.
+  func contains(_ symbol: TextReader.Symbol) -> Bool {
+    switch symbol {
+    case .word(let word): numbers[word] != nil
+    case .endOfLine: endOfLine != nil
+    case .scalar(let value): scalars[value] != nil
+    }
+  }
+
+  /// The numbers of a short text, such as a prompt.
+  ///
+  /// Words are split as in a corpus, but only line feeds that are there end lines.
+  ///
+  /// - Throws: `CorpusError` if a symbol is not known and no `<unk>` stands for it.
+  public func encode(_ text: String) throws -> [Int32] {
+    let path = "prompt"
+    var result: [Int32] = []
+    func put(_ symbol: TextReader.Symbol) throws {
+      guard let number = number(of: symbol) else {
+        throw CorpusError(.unknownSymbol(Self.name(of: symbol)), path: path)
+      }
+      result.append(number)
+    }
+    switch unit {
+    case .bytes: for byte in text.utf8 { try put(.scalar(UInt32(byte))) }
+    case .characters: for scalar in text.unicodeScalars { try put(.scalar(scalar.value)) }
+    case .words:
+      for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
+        .enumerated()
+      {
+        if index > 0 { try put(.endOfLine) }
+        for word in line.split(whereSeparator: { " \t\u{B}\u{C}\r".contains($0) }) {
+          try put(.word(String(word)))
+        }
+      }
+    }
+    return result
+  }
+
+  /// The bytes that show a symbol after another: words are set apart by spaces, lines end.
+  public func text(of symbol: Int32, after previous: Int32?) -> [UInt8] {
+    let name = symbols[Int(symbol)]
+    switch unit {
+    case .bytes: return [UInt8(symbol)]
+    case .characters: return Array(name.utf8)
+    case .words:
+      if symbol == endOfLine { return [0x0A] }
+      let isFirst = previous == nil || previous == endOfLine
+      return Array((isFirst ? name : " " + name).utf8)
+    }
+  }
+}
+
+// MARK: - The file
+
+extension Vocabulary {
+  private struct File: Codable {
+    var unit: SymbolUnit
+    var trims_lines: Bool
+    var normalization: String
+    var unknown: String?
+    var end_of_line: String?
+    var symbols: [String]
+    var counts: [Int]
+  }
+
+  /// The contents of `vocabulary.json`.
+  public func encoded() throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+    return try Array(
+      encoder.encode(
+        File(
+          unit: unit, trims_lines: trimsLines, normalization: "none",
+          unknown: unknown.map { symbols[Int($0)] },
+          end_of_line: endOfLine.map { symbols[Int($0)] }, symbols: symbols, counts: counts)))
+  }
+
+  /// Reads `vocabulary.json`.
+  ///
+  /// - Throws: `CorpusError` if it is not such a file.
+  public init(contentsOf path: String) throws {
+    let bytes: [UInt8]
+    do { bytes = try AtomicFile.read(path, limit: 1 << 30) } catch {
+      throw CorpusError(.malformedVocabulary("\(error)"), path: path)
+    }
+    let file: File
+    do { file = try JSONDecoder().decode(File.self, from: Data(bytes)) } catch {
+      throw CorpusError(.malformedVocabulary("expected its JSON fields"), path: path)
+    }
+    guard Set(file.symbols).count == file.symbols.count, !file.symbols.isEmpty,
+      file.counts.isEmpty || file.counts.count == file.symbols.count,
+      file.unit != .bytes || file.symbols == Vocabulary.bytes.symbols
+    else {
+      throw CorpusError(.malformedVocabulary("expected symbols that differ"), path: path)
+    }
+    self.init(
+      unit: file.unit, trimsLines: file.trims_lines, symbols: file.symbols, counts: file.counts)
+  }
+}

@@ -1,0 +1,84 @@
+// Text, symbol by symbol: one step of the layers, logits, a draw.
+
+public import Unroll
+
+/// Generates several texts side by side.
+///
+/// After the first symbol nothing is allocated. The texts are the same alone and beside others.
+public struct TextGenerator {
+  private let embedding: Embedding<Float>
+  private let softmax: DenseLayer<Float>
+  private let projection: DenseLayer<Float>?
+  private let count: Int
+  private var stream: RecurrentStream<Float>
+  private var sampler: SymbolSampler
+  private var vectors: Tensor<Float>
+  private var outputs: Tensor<Float>
+  private var projected = Tensor<Float>(shape: [0])
+  private var logits = Tensor<Float>(shape: [0])
+  private let workspace = Workspace<Float>()
+  private var place = 0
+  /// The symbols drawn last, one for each text.
+  public private(set) var symbols: [Int32]
+
+  /// Begins texts after a prompt.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - prompt: Symbols that are read first; at least one, such as the end of a line.
+  ///   - count: How many texts.
+  ///   - options: How symbols are drawn.
+  /// - Precondition: The options have no problem, and the prompt's symbols are the model's.
+  public init(
+    _ model: LanguageModel<Float>, prompt: [Int32], count: Int = 1,
+    options: SamplingOptions = SamplingOptions()
+  ) {
+    precondition(
+      options.problem == nil && count > 0 && !prompt.isEmpty,
+      "TextGenerator.init: expected a prompt, at least one text and options that can be.")
+    self.count = count
+    embedding = model.embedding
+    softmax = model.softmax
+    projection = model.projection
+    stream = RecurrentStream(cells: model.layers.map(\.cell), batchSize: count)
+    sampler = SymbolSampler(options, symbolCount: model.configuration.vocabularySize)
+    vectors = Tensor(shape: [count, model.configuration.embeddingSize])
+    outputs = Tensor(shape: [count, stream.outputSize])
+    symbols = [Int32](repeating: 0, count: count)
+    for symbol in prompt {
+      for index in symbols.indices { symbols[index] = symbol }
+      read()
+    }
+  }
+
+  /// Draws the next symbol of every text.
+  public mutating func next() {
+    computeLogits()
+    let classes = softmax.outputSize
+    logits.withUnsafeElements { logits in
+      for index in symbols.indices {
+        symbols[index] = sampler.draw(
+          UnsafeBufferPointer(start: logits + index * classes, count: classes), sequence: index,
+          place: place)
+      }
+    }
+    place += 1
+    read()
+  }
+
+  /// The logits of the next symbol, `[count, V]`.
+  public mutating func nextLogits() -> Tensor<Float> {
+    computeLogits()
+    return logits
+  }
+
+  private mutating func computeLogits() {
+    if let projection { projection.forward(outputs, into: &projected, using: workspace) }
+    softmax.forward(projection == nil ? outputs : projected, into: &logits, using: workspace)
+  }
+
+  private mutating func read() {
+    embedding.lookUp(symbols, timeStepCount: 1, into: &vectors)
+    stream.step(vectors, into: &outputs)
+  }
+}

@@ -1,0 +1,165 @@
+// What a language model is made of. The names of the fields are those of `config.json`.
+
+/// The kind of a recurrent layer.
+public enum LanguageCell: String, Sendable, Codable, CaseIterable {
+  /// The basic cell with tanh.
+  case rnn
+  /// The GRU with the reset gate before the product (Cho et al. 2014, TensorFlow 1).
+  case gru
+  /// The GRU with the reset gate after the product and two biases (cuDNN, PyTorch).
+  case gruAfter = "gru-after"
+  /// The LSTM.
+  case lstm
+}
+
+/// The sizes of a language model, and where dropout acts while it learns.
+public struct ModelConfiguration: Sendable, Equatable, Codable {
+  /// V, the number of symbols.
+  public var vocabularySize: Int
+  /// E, the size of a symbol's vector.
+  public var embeddingSize: Int
+  /// H, the units of a layer.
+  public var hiddenSize: Int
+  /// The units of the last layer, if they differ from H.
+  public var topSize: Int?
+  /// The number of recurrent layers.
+  public var layers: Int
+  /// Their kind.
+  public var cell: LanguageCell
+  /// The size of a linear layer between the last layer and the softmax; nil for none.
+  public var projectionSize: Int?
+  /// Whether the softmax uses the embedding's vectors.
+  ///
+  /// Source: Press and Wolf 2017; Inan et al. 2017.
+  public var isTied: Bool
+  /// Dropout rates.
+  public var dropout: DropoutRates
+
+  /// Creates a configuration.
+  public init(
+    vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, topSize: Int? = nil, layers: Int = 1,
+    cell: LanguageCell = .lstm, projectionSize: Int? = nil, isTied: Bool = false,
+    dropout: DropoutRates = DropoutRates()
+  ) {
+    self.vocabularySize = vocabularySize
+    self.embeddingSize = embeddingSize
+    self.hiddenSize = hiddenSize
+    self.topSize = topSize
+    self.layers = layers
+    self.cell = cell
+    self.projectionSize = projectionSize
+    self.isTied = isTied
+    self.dropout = dropout
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case vocabularySize = "vocabulary_size"
+    case embeddingSize = "embedding_size"
+    case hiddenSize = "hidden_size"
+    case topSize = "top_size"
+    case layers, cell
+    case projectionSize = "projection_size"
+    case isTied = "tied"
+    case dropout
+  }
+
+  /// The sizes of the layers from the input upward: what each reads and puts out.
+  public var layerSizes: [(input: Int, output: Int)] {
+    var sizes: [(input: Int, output: Int)] = []
+    for index in 0..<layers {
+      let isTop = index == layers - 1
+      sizes.append(
+        (sizes.last?.output ?? embeddingSize, isTop ? topSize ?? hiddenSize : hiddenSize))
+    }
+    return sizes
+  }
+
+  /// What the softmax reads.
+  public var softmaxInputSize: Int { projectionSize ?? layerSizes.last?.output ?? embeddingSize }
+
+  /// What is wrong with the configuration, in one sentence; nil if nothing is.
+  public var problem: String? {
+    let sizes: [(String, Int)] = [
+      ("vocabulary-size", vocabularySize), ("embedding-size", embeddingSize),
+      ("hidden-size", hiddenSize), ("top-size", topSize ?? 1), ("layers", layers),
+      ("projection-size", projectionSize ?? 1),
+    ]
+    for (name, size) in sizes where !(1...10_000_000).contains(size) {
+      return "\(name): expected 1 ... 10000000, found \(size)"
+    }
+    guard layers <= 1000 else { return "layers: expected at most 1000, found \(layers)" }
+    if isTied && softmaxInputSize != embeddingSize {
+      return
+        "tied weights: expected the softmax to read vectors of the embedding's size \(embeddingSize), found \(softmaxInputSize); use --top-size \(embeddingSize) or --projection-size \(embeddingSize)"
+    }
+    return dropout.problem
+  }
+
+  /// The number of trainable numbers.
+  public var parameterCount: Int {
+    let gates: (Int, Int) =
+      switch cell {
+      case .rnn: (1, 1)
+      case .gru: (3, 1)
+      case .gruAfter: (3, 2)
+      case .lstm: (4, 1)
+      }
+    let recurrent = layerSizes.reduce(0) {
+      $0 + gates.0 * $1.output * ($1.input + $1.output + gates.1)
+    }
+    let top = layerSizes.last?.output ?? 0
+    let projection = projectionSize.map { ($0) * (top + 1) } ?? 0
+    let softmax = vocabularySize * ((isTied ? 0 : softmaxInputSize) + 1)
+    return vocabularySize * embeddingSize + recurrent + projection + softmax
+  }
+}
+
+/// Probabilities with which numbers become 0 while a model learns; the others grow by 1 / (1 − p).
+public struct DropoutRates: Sendable, Equatable, Codable {
+  /// Of whole symbols' vectors (Gal and Ghahramani 2016).
+  public var embedding: Double
+  /// Of the first layer's input.
+  public var input: Double
+  /// Of what goes from layer to layer.
+  public var hidden: Double
+  /// Of the last layer's output.
+  public var output: Double
+  /// Of recurrent weights, the same for all steps of a batch: weight-drop.
+  ///
+  /// Source: Merity et al. 2018.
+  public var weights: Double
+  /// Whether input, hidden and output masks are the same at all steps of a batch.
+  ///
+  /// Variational dropout (Gal and Ghahramani 2016); else they are new at each step, as in Zaremba et
+  /// al. 2014.
+  public var isVariational: Bool
+
+  /// Creates rates; 0 where nothing is given.
+  public init(
+    embedding: Double = 0, input: Double = 0, hidden: Double = 0, output: Double = 0,
+    weights: Double = 0, isVariational: Bool = false
+  ) {
+    self.embedding = embedding
+    self.input = input
+    self.hidden = hidden
+    self.output = output
+    self.weights = weights
+    self.isVariational = isVariational
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case embedding, input, hidden, output, weights
+    case isVariational = "variational"
+  }
+
+  var problem: String? {
+    let rates = [
+      ("embedding", embedding), ("input", input), ("hidden", hidden), ("output", output),
+      ("weights", weights),
+    ]
+    for (name, rate) in rates where !(rate >= 0 && rate < 1) {
+      return "dropout of \(name): expected 0 up to, but not including, 1, found \(rate)"
+    }
+    return nil
+  }
+}

@@ -1,0 +1,240 @@
+// One batch through a language model, forward and back, in memory that is used again.
+//
+//   symbols → vectors ⊙ dropout → layers, dropout between them → dropout → (linear) → softmax
+//
+// Masks are functions of seed and step (`Dropout`), so that the way back, and a resumed run, make
+// them again. Streams of a step: 0 symbols, 1 input, 2 + l the output of layer l, 1000 + l its U.
+
+internal import Unroll
+
+/// Symbols and what follows each, `[T, B]`, time-major.
+public struct LanguageBatch: Sendable, Equatable {
+  /// T.
+  public var timeStepCount: Int
+  /// B.
+  public var batchSize: Int
+  /// The symbols read.
+  public var inputs: [Int32]
+  /// The symbol after each; negative: nothing is to be predicted.
+  public var targets: [Int32]
+
+  /// Creates a batch.
+  public init(timeStepCount: Int, batchSize: Int, inputs: [Int32], targets: [Int32]) {
+    self.timeStepCount = timeStepCount
+    self.batchSize = batchSize
+    self.inputs = inputs
+    self.targets = targets
+  }
+}
+
+/// Penalties on the last layer's output h.
+///
+/// Source: Merity et al. 2018.
+public struct ActivationPenalties: Sendable, Equatable, Codable {
+  /// AR: α · mean(h²), of what dropout left.
+  public var activation: Double
+  /// TAR: β · mean((h_t+1 − h_t)²), before dropout.
+  public var temporal: Double
+
+  /// Creates penalties; 0 for none.
+  public init(activation: Double = 0, temporal: Double = 0) {
+    self.activation = activation
+    self.temporal = temporal
+  }
+}
+
+/// The memory of training steps.
+struct ModelPass<Scalar: KernelScalar> {
+  /// What a step's masks depend on; nil: none.
+  struct Masks {
+    var rates: DropoutRates
+    var seed: UInt64
+    var step: Int
+
+    func dropout(_ rate: Double, _ stream: Int) -> Dropout {
+      Dropout(rate: rate, seed: seed, stream: stream, step: step)
+    }
+  }
+
+  private(set) var gradients: ModelGradients<Scalar>
+  /// The losses of the last batch, nats, one for each target.
+  private(set) var losses: [Double] = []
+  private var traces: [SequenceTrace<Scalar>]
+  /// What each layer reads, where dropout made it differ from what the one below puts out.
+  private var masked: [Tensor<Scalar>]
+  private var top = Tensor<Scalar>(shape: [0])
+  private var projected = Tensor<Scalar>(shape: [0])
+  private var softmaxGradient = Tensor<Scalar>(shape: [0])
+  private var flow = Tensor<Scalar>(shape: [0])
+  private var droppedLayers: [RecurrentLayer<Scalar>]
+  private let logits = LogitMemory<Scalar>()
+  private let workspace = Workspace<Scalar>()
+
+  init(_ model: LanguageModel<Scalar>) {
+    gradients = ModelGradients(of: model)
+    traces = model.layers.map { _ in SequenceTrace() }
+    masked = model.layers.map { _ in Tensor(shape: [0]) }
+    droppedLayers = model.layers
+  }
+
+  /// Gradients changed in place before they are used.
+  mutating func withGradients(_ body: (inout ModelGradients<Scalar>) -> Void) { body(&gradients) }
+
+  /// The gradient of the mean loss of a batch, penalties included.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - batch: What is read and predicted.
+  ///   - states: The states before the batch; replaced by those after it.
+  ///   - masks: Dropout; nil for none.
+  ///   - penalties: AR and TAR.
+  /// - Returns: The mean loss in nats over the targets that count, without penalties; 0 if none.
+  mutating func run(
+    _ model: LanguageModel<Scalar>, _ batch: LanguageBatch,
+    states: inout [RecurrentState<Scalar>], masks: Masks?,
+    penalties: ActivationPenalties = ActivationPenalties()
+  ) -> Double {
+    forward(model, batch, states, masks)
+    let count = batch.targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) }
+    if losses.count != batch.targets.count {
+      losses = [Double](repeating: 0, count: batch.targets.count)
+    }
+    let scale = Scalar(1) / Scalar(max(1, count))
+    lossGradients(model, batch, scale)
+    backward(model, batch, masks, penalties)
+    for index in states.indices {
+      states[index].hidden.become(traces[index].finalState.hidden)
+      states[index].cell.become(traces[index].finalState.cell)
+    }
+    return losses.reduce(0, +) / Double(max(1, count))
+  }
+
+  private mutating func forward(
+    _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, _ states: [RecurrentState<Scalar>],
+    _ masks: Masks?
+  ) {
+    for index in traces.indices { traces[index].releaseInputs() }
+    model.embedding.lookUp(batch.inputs, timeStepCount: batch.timeStepCount, into: &masked[0])
+    if let masks {
+      dropSymbols(&masked[0], batch, masks)
+      drop(&masked[0], masks.rates.input, 1, batch, masks)
+    }
+    for index in model.layers.indices {
+      if index > 0 {
+        masked[index].become(traces[index - 1].outputs)
+        if let masks { drop(&masked[index], masks.rates.hidden, 1 + index, batch, masks) }
+      }
+      let layer = dropWeights(model, index, masks)
+      layer.forward(masked[index], from: states[index], into: &traces[index])
+    }
+    top.become(traces[model.layers.count - 1].outputs)
+    if let masks { drop(&top, masks.rates.output, 1 + model.layers.count, batch, masks) }
+  }
+
+  private mutating func lossGradients(
+    _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, _ scale: Scalar
+  ) {
+    if let projection = model.projection {
+      projection.forward(top, into: &projected, using: workspace)
+    }
+    model.softmax.crossEntropyGradients(
+      model.configuration.projectionSize == nil ? top : projected, targets: batch.targets,
+      scale: scale, losses: &losses, inputGradient: &softmaxGradient,
+      weightGradient: &gradients.softmaxWeights, biasGradient: &gradients.softmaxBias,
+      using: logits)
+    if let projection = model.projection {
+      projection.backward(
+        top, outputGradient: softmaxGradient, inputGradient: &flow,
+        weightGradient: &gradients.projectionWeights, biasGradient: &gradients.projectionBias,
+        using: workspace)
+      softmaxGradient.become(flow.reshaped(to: top.shape))
+    }
+  }
+
+  private mutating func backward(
+    _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, _ masks: Masks?,
+    _ penalties: ActivationPenalties
+  ) {
+    let last = model.layers.count - 1
+    // The penalties' gradients: AR acts where dropout has acted, TAR before it.
+    if penalties.activation > 0 {
+      softmaxGradient.add(top, times: Scalar(2 * penalties.activation / Double(top.count)))
+    }
+    if let masks { drop(&softmaxGradient, masks.rates.output, 2 + last, batch, masks) }
+    if penalties.temporal > 0 { addTemporal(traces[last].outputs, batch, penalties.temporal) }
+    for index in model.layers.indices.reversed() {
+      let layer = (masks?.rates.weights ?? 0) > 0 ? droppedLayers[index] : model.layers[index]
+      layer.backward(
+        traces[index], outputs: index == last ? softmaxGradient : flow,
+        into: &gradients.layers[index])
+      if let masks, masks.rates.weights > 0 {
+        masks.dropout(masks.rates.weights, 1000 + index)
+          .apply(to: &gradients.layers[index].parameters.recurrentWeights)
+      }
+      flow.become(gradients.layers[index].inputs)
+      if let masks {
+        drop(
+          &flow, index == 0 ? masks.rates.input : masks.rates.hidden, 1 + index, batch, masks)
+      }
+    }
+    if let masks { dropSymbols(&flow, batch, masks) }
+    gradients.lookUps.set(symbols: batch.inputs, gradient: flow)
+    if gradients.isTied { gradients.lookUps.add(to: &gradients.softmaxWeights) }
+  }
+
+  /// β · mean over B, H and the T − 1 differences, in `softmaxGradient`.
+  private mutating func addTemporal(
+    _ outputs: Tensor<Scalar>, _ batch: LanguageBatch, _ beta: Double
+  ) {
+    guard batch.timeStepCount > 1 else { return }
+    let width = outputs.count / batch.timeStepCount
+    let factor = Scalar(2 * beta / Double(outputs.count - width))
+    softmaxGradient.withUnsafeMutableElements { gradient in
+      outputs.withUnsafeElements { h in
+        for time in 1..<batch.timeStepCount {
+          for j in 0..<width {
+            let d = factor * (h[time * width + j] - h[(time - 1) * width + j])
+            gradient[time * width + j] += d
+            gradient[(time - 1) * width + j] -= d
+          }
+        }
+      }
+    }
+  }
+
+  /// A layer with a mask on its U, the same for all steps of the batch.
+  private mutating func dropWeights(
+    _ model: LanguageModel<Scalar>, _ index: Int, _ masks: Masks?
+  ) -> RecurrentLayer<Scalar> {
+    guard let masks, masks.rates.weights > 0 else { return model.layers[index] }
+    droppedLayers[index] = model.layers[index]
+    masks.dropout(masks.rates.weights, 1000 + index)
+      .apply(to: &droppedLayers[index].cell.parameters.recurrentWeights)
+    return droppedLayers[index]
+  }
+
+  private func drop(
+    _ tensor: inout Tensor<Scalar>, _ rate: Double, _ stream: Int, _ batch: LanguageBatch,
+    _ masks: Masks
+  ) {
+    guard rate > 0 else { return }
+    masks.dropout(rate, stream).apply(
+      to: &tensor,
+      period: masks.rates.isVariational ? tensor.count / batch.timeStepCount : nil)
+  }
+
+  /// The same symbol is dropped at all its places.
+  private func dropSymbols(
+    _ vectors: inout Tensor<Scalar>, _ batch: LanguageBatch, _ masks: Masks
+  ) {
+    guard masks.rates.embedding > 0 else { return }
+    let dropout = masks.dropout(masks.rates.embedding, 0)
+    let size = vectors.count / max(1, batch.inputs.count)
+    vectors.withUnsafeMutableElements { vectors in
+      for (row, symbol) in batch.inputs.enumerated() {
+        let factor = Scalar(dropout.factor(at: Int(symbol)))
+        for j in 0..<size { vectors[row * size + j] *= factor }
+      }
+    }
+  }
+}

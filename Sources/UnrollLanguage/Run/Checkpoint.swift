@@ -1,0 +1,115 @@
+// A run at one moment, in one file: arrays of float32 by name, the rest as JSON in the metadata.
+// Two are kept: the older one is removed only when a newer one is whole.
+
+internal import Foundation
+internal import Unroll
+internal import UnrollFormats
+
+/// The checkpoints of a run folder.
+struct CheckpointStore {
+  let folder: String
+
+  init(run: String) { folder = run + "/checkpoints" }
+
+  /// Names of the files that are there, the newest first.
+  private func names() -> [String] {
+    let all = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return all.filter { $0.hasSuffix(".safetensors") }.sorted(by: >)
+  }
+
+  /// Writes a checkpoint, then removes all but the two newest, and what a killed run left beside.
+  func write(_ state: TrainingState<Float>) throws {
+    do { try AtomicFile.makeFolder(folder) } catch {
+      throw RunError(.file("\(error)"), path: folder)
+    }
+    let digits = String(state.progress.step)
+    let name = String(repeating: "0", count: max(0, 12 - digits.count)) + digits + ".safetensors"
+    var arrays: [String: StoredArray] = [:]
+    let parameters = state.model.parameterNames
+    for (name, array) in state.model.arrays { arrays["model." + name] = array }
+    for (index, memory) in state.memories.enumerated() {
+      if !memory.first.isEmpty { arrays["first." + parameters[index]] = StoredArray(memory.first) }
+      if !memory.second.isEmpty {
+        arrays["second." + parameters[index]] = StoredArray(memory.second)
+      }
+    }
+    for (index, average) in state.averages.enumerated() {
+      arrays["average." + parameters[index]] = StoredArray(average)
+    }
+    for (index, layer) in state.states.enumerated() {
+      arrays["state.\(index).hidden"] = StoredArray(layer.hidden)
+      if !layer.cell.isEmpty { arrays["state.\(index).cell"] = StoredArray(layer.cell) }
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    let progress = String(decoding: try encoder.encode(state.progress), as: UTF8.self)
+    try Safetensors(arrays: arrays, metadata: ["progress": progress])
+      .writeChecked(to: folder + "/" + name)
+    for old in names().dropFirst(2) {
+      try? FileManager.default.removeItem(atPath: "\(folder)/\(old)")
+    }
+    let all = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    for part in all where part.contains(".part-") {
+      try? FileManager.default.removeItem(atPath: "\(folder)/\(part)")
+    }
+  }
+
+  /// Reads the newest checkpoint that is whole.
+  ///
+  /// - Parameter state: The run's first state; replaced if there is any checkpoint.
+  /// - Returns: What was found wrong with newer ones.
+  /// - Throws: `RunError` if there are some and none is whole.
+  func read(into state: inout TrainingState<Float>) throws -> [String] {
+    var problems: [String] = []
+    let names = names()
+    // A run that was stopped before its first checkpoint has not done anything.
+    if names.isEmpty { return [] }
+    for name in names {
+      do {
+        try read(folder + "/" + name, into: &state)
+        return problems
+      } catch let error as RunError {
+        problems.append(error.description)
+      }
+    }
+    throw RunError(.noWholeCheckpoint(problems), path: folder)
+  }
+
+  private func read(_ path: String, into state: inout TrainingState<Float>) throws {
+    let file = try Safetensors(checked: path)
+    guard let words = file.metadata["progress"],
+      let progress = try? JSONDecoder().decode(TrainingProgress.self, from: Data(words.utf8))
+    else { throw RunError(.file("expected a run's progress in the metadata"), path: path) }
+    func tensor(_ name: String, like other: Tensor<Float>) throws -> Tensor<Float> {
+      guard let array = file.arrays[name], array.shape == other.shape else {
+        throw RunError(
+          .parameter(name, expected: other.shape, found: file.arrays[name]?.shape), path: path)
+      }
+      return array.tensor(of: Float.self)
+    }
+    var result = state
+    try result.model.take(file.arrays, prefix: "model.", path: path)
+    let names = state.model.parameterNames
+    for (index, name) in names.enumerated() {
+      let memory = state.memories[index]
+      if !memory.first.isEmpty {
+        result.memories[index].first = try tensor("first." + name, like: memory.first)
+      }
+      if !memory.second.isEmpty {
+        result.memories[index].second = try tensor("second." + name, like: memory.second)
+      }
+    }
+    let parameters = state.model.parameters
+    result.averages =
+      progress.averagedSteps > 0
+      ? try names.indices.map { try tensor("average." + names[$0], like: parameters[$0]) } : []
+    for (index, layer) in state.states.enumerated() {
+      result.states[index].hidden = try tensor("state.\(index).hidden", like: layer.hidden)
+      if !layer.cell.isEmpty {
+        result.states[index].cell = try tensor("state.\(index).cell", like: layer.cell)
+      }
+    }
+    result.progress = progress
+    state = result
+  }
+}

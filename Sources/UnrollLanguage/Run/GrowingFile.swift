@@ -1,0 +1,47 @@
+// A file that grows by whole records: a resumed run first cuts off what came after its checkpoint.
+
+#if canImport(Glibc)
+internal import Glibc
+#else
+internal import Darwin
+#endif
+
+/// A file that is appended to.
+struct GrowingFile {
+  let path: String
+
+  /// Its size; 0 if it is not there.
+  var size: Int {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int(status.st_size) : 0
+  }
+
+  /// Cuts off what stands behind a size.
+  func cut(to size: Int) throws {
+    guard self.size > size else { return }
+    guard truncate(path, off_t(size)) == 0 else { throw failure }
+  }
+
+  /// Appends bytes, and waits until they are on the disk.
+  func append(_ bytes: [UInt8]) throws {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
+    guard descriptor >= 0 else { throw failure }
+    defer { close(descriptor) }
+    let isWhole = bytes.withUnsafeBytes { buffer in
+      var written = 0
+      while written < buffer.count {
+        let more = write(
+          descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
+        if more < 0 && errno == EINTR { continue }
+        if more <= 0 { return false }
+        written += more
+      }
+      return fsync(descriptor) == 0
+    }
+    guard isWhole else { throw failure }
+  }
+
+  private var failure: RunError {
+    RunError(.file("cannot be written: \(String(cString: strerror(errno)))"), path: path)
+  }
+}

@@ -1,0 +1,56 @@
+// The learning curves of a run, from its metrics file.
+
+internal import Foundation
+internal import UnrollFigures
+internal import UnrollFormats
+
+/// Pictures of how a run went.
+public enum LearningCurves {
+  private struct Row: Decodable {
+    var epoch: Int
+    var step: Int
+    var train_loss: Double?
+    var validation_loss: Double?
+    var learning_rate: Double?
+  }
+
+  /// Draws `figures/curves.svg`, `.png` and `.pdf`, with script and `data/curves.csv`, into the run's
+  /// folder.
+  ///
+  /// - Returns: Why there is no picture; nil if there is one.
+  public static func draw(run path: String) -> String? {
+    guard let bytes = try? AtomicFile.read(path + "/metrics.jsonl", limit: 1 << 30) else {
+      return "there is no metrics.jsonl yet"
+    }
+    let rows = bytes.split(separator: 0x0A).compactMap {
+      try? JSONDecoder().decode(Row.self, from: Data($0))
+    }
+    guard !rows.isEmpty else { return "metrics.jsonl has no line yet" }
+    let x = rows.map { Double($0.step) }
+    func line(_ title: String, _ value: (Row) -> Double?) -> Line {
+      Line(title, x: x, y: rows.map { value($0) ?? .nan })
+    }
+    let figure = Figure(
+      name: "curves", title: "Learning curves", rows: 1, columns: 2,
+      panels: [
+        Panel(
+          title: "Loss (train: with dropout)", x: Axis("step"), y: Axis("nats per symbol"),
+          content: .lines([
+            line("train") { $0.train_loss }, line("validation") { $0.validation_loss },
+          ])),
+        Panel(
+          title: "Learning rate", x: Axis("step"), y: Axis("rate", isLogarithmic: true),
+          content: .lines([line("learning rate") { $0.learning_rate }])),
+      ])
+    do {
+      for folder in ["/figures", "/data"] { try AtomicFile.makeFolder(path + folder) }
+      try AtomicFile.write(Array(figure.script.utf8), to: path + "/figures/curves.gp")
+      try AtomicFile.write(Array(figure.csv.utf8), to: path + "/data/curves.csv")
+      let gnuplot = try Gnuplot(folder: path + "/figures")
+      for format in PictureFormat.allCases { try gnuplot.draw(figure, as: format) }
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+}

@@ -1,0 +1,83 @@
+// `model.safetensors`: a model's parameters by their plain names.
+
+internal import Foundation
+public import Unroll
+public import UnrollFormats
+
+extension LanguageModel {
+  /// The parameters as arrays, by name.
+  public var arrays: [String: StoredArray] {
+    Dictionary(
+      zip(parameterNames, parameters.map { StoredArray($0) }),
+      uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Takes parameters from arrays.
+  ///
+  /// - Parameters:
+  ///   - arrays: All parameters by name; others are left alone if they have another prefix.
+  ///   - prefix: What stands before the names.
+  ///   - path: The file, for errors.
+  /// - Throws: `RunError` if a parameter is missing or of another shape.
+  public mutating func take(
+    _ arrays: [String: StoredArray], prefix: String = "", path: String
+  ) throws {
+    let names = parameterNames
+    try forEachParameter { index, parameter in
+      let name = prefix + names[index]
+      guard let array = arrays[name], array.shape == parameter.shape else {
+        throw RunError(
+          .parameter(name, expected: parameter.shape, found: arrays[name]?.shape), path: path)
+      }
+      parameter = array.tensor(of: Scalar.self)
+    }
+  }
+}
+
+/// A model with its vocabulary, as a run folder holds it.
+public struct StoredModel: Sendable {
+  /// The run's settings.
+  public let configuration: RunConfiguration
+  /// The symbols.
+  public let vocabulary: Vocabulary
+  /// The model.
+  public let model: LanguageModel<Float>
+  /// Words about it: epoch, step, validation loss.
+  public let metadata: [String: String]
+
+  /// Reads `config.json`, `vocabulary.json` and `model.safetensors` of a run folder.
+  ///
+  /// - Throws: `RunError` or `CorpusError` with the file and what is wrong with it.
+  public init(run folder: String) throws {
+    guard FileManager.default.fileExists(atPath: folder + "/config.json") else {
+      throw RunError(.noRun, path: folder)
+    }
+    configuration = try RunConfiguration(contentsOf: folder + "/config.json")
+    vocabulary = try Vocabulary(contentsOf: folder + "/vocabulary.json")
+    guard vocabulary.count == configuration.model.vocabularySize else {
+      throw RunError(
+        .malformedConfiguration(
+          "expected a vocabulary of \(configuration.model.vocabularySize) symbols, found \(vocabulary.count)"
+        ), path: folder + "/vocabulary.json")
+    }
+    let path = folder + "/model.safetensors"
+    let file = try Safetensors(checked: path)
+    var model = LanguageModel<Float>(configuration.model)
+    try model.take(file.arrays, path: path)
+    self.model = model
+    metadata = file.metadata
+  }
+
+  /// How well the model predicts a text.
+  ///
+  /// - Parameters:
+  ///   - text: The text, of the model's symbols.
+  ///   - batchSize: Sequences side by side; with 1 the state is carried through the whole text.
+  /// - Returns: The loss over all symbols but the first.
+  public func evaluate(_ text: EncodedText, batchSize: Int = 1) -> Evaluation {
+    var evaluator = Evaluator<Float>()
+    let lineEnd = configuration.training.resetsEachLine ? vocabulary.endOfLine : nil
+    return evaluator.run(model, text, batchSize: batchSize, lineEnd: lineEnd)
+      ?? Evaluation(loss: 0, symbols: 0)
+  }
+}

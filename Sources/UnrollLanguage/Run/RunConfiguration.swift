@@ -1,0 +1,93 @@
+// `config.json`: everything that a run was started with.
+
+internal import Foundation
+internal import UnrollFormats
+
+/// What a run was started with.
+public struct RunConfiguration: Sendable, Equatable, Codable {
+  /// The preset it began from.
+  public var preset: String
+  /// The text; nil: the embedded grammar.
+  public var corpus: String?
+  /// The fractions of a single file that are train, valid and test.
+  public var split: [Double]
+  /// What a symbol is.
+  public var unit: SymbolUnit
+  /// Whether spaces at both ends of lines are left out (characters).
+  public var trimsLines: Bool
+  /// The most symbols of the vocabulary.
+  public var vocabularyLimit: Int?
+  /// How often a symbol must stand in the training text to have a number.
+  public var minimumCount: Int
+  /// A file of vectors that the embedding begins with.
+  public var vectors: String?
+  /// Sizes, cell, dropout.
+  public var model: ModelConfiguration
+  /// How it learns.
+  public var training: TrainingConfiguration
+  /// The program that wrote it.
+  public var version: String
+
+  /// Creates a configuration.
+  public init(
+    preset: Preset, corpus: String?, version: String
+  ) {
+    self.preset = preset.name
+    self.corpus = corpus
+    split = [0.9, 0.05, 0.05]
+    unit = preset.unit
+    trimsLines = preset.trimsLines
+    minimumCount = 1
+    model = preset.model
+    training = preset.training
+    self.version = version
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case preset, corpus, split, unit
+    case trimsLines = "trims_lines"
+    case vocabularyLimit = "vocabulary_limit"
+    case minimumCount = "minimum_count"
+    case vectors, model, training, version
+  }
+
+  /// The file's contents.
+  func encoded() throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return try Array(encoder.encode(self)) + [0x0A]
+  }
+
+  /// Reads a configuration.
+  ///
+  /// - Throws: `RunError` if the file cannot be read, or a field is missing or impossible.
+  public init(contentsOf path: String) throws {
+    let bytes: [UInt8]
+    do { bytes = try AtomicFile.read(path, limit: 1 << 24) } catch {
+      throw RunError(.file("\(error)"), path: path)
+    }
+    do {
+      self = try JSONDecoder().decode(RunConfiguration.self, from: Data(bytes))
+    } catch let DecodingError.keyNotFound(key, context) {
+      let place = (context.codingPath.map(\.stringValue) + [key.stringValue])
+      throw RunError(
+        .malformedConfiguration("expected a field '\(place.joined(separator: "."))'"), path: path)
+    } catch let DecodingError.typeMismatch(_, context) {
+      throw RunError(Self.wrongValue(context), path: path)
+    } catch let DecodingError.dataCorrupted(context) where !context.codingPath.isEmpty {
+      throw RunError(Self.wrongValue(context), path: path)
+    } catch let DecodingError.valueNotFound(_, context) {
+      throw RunError(Self.wrongValue(context), path: path)
+    } catch {
+      throw RunError(.malformedConfiguration("expected JSON"), path: path)
+    }
+    if let problem = model.problem ?? training.problem {
+      throw RunError(.malformedConfiguration(problem), path: path)
+    }
+  }
+
+  private static func wrongValue(_ context: DecodingError.Context) -> RunError.Problem {
+    let place = context.codingPath.map(\.stringValue).joined(separator: ".")
+    return .malformedConfiguration("'\(place)' has a value that cannot be used")
+  }
+}

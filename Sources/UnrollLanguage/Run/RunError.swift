@@ -1,0 +1,54 @@
+/// A run folder, or a file in it, that cannot be used.
+public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What is wrong.
+  public enum Problem: Equatable, Sendable {
+    /// The system's reason, or the container's.
+    case file(String)
+    /// A folder that holds something that is not a run.
+    case foreignFolder(found: String)
+    /// A new run where one is already.
+    case alreadyThere
+    /// A folder without a run.
+    case noRun
+    /// A configuration that cannot be read.
+    case malformedConfiguration(String)
+    /// A setting that cannot be.
+    case impossible(String)
+    /// A parameter that is missing, of another shape, or too many.
+    case parameter(String, expected: [Int], found: [Int]?)
+    /// No checkpoint that is whole.
+    case noWholeCheckpoint([String])
+  }
+
+  /// What is wrong.
+  public var problem: Problem
+  /// The file or folder.
+  public var path: String
+
+  /// Creates an error.
+  public init(_ problem: Problem, path: String) {
+    self.problem = problem
+    self.path = path
+  }
+
+  /// One sentence.
+  public var description: String {
+    switch problem {
+    case .file(let reason): return "\(path): \(reason)"
+    case .foreignFolder(let found):
+      return "\(path): expected an empty folder or a run, found \(found); choose another --output"
+    case .alreadyThere:
+      return "\(path): holds a run already; go on with --resume, or choose another --output"
+    case .noRun: return "\(path): expected a run with config.json, found none"
+    case .malformedConfiguration(let what): return "\(path): \(what)"
+    case .impossible(let what): return "\(path): \(what)"
+    case .parameter(let name, let expected, let found):
+      let shape = found.map { "shape \($0)" } ?? "none"
+      return
+        "\(path): expected '\(name)' of shape \(expected), found \(shape); does config.json belong to it?"
+    case .noWholeCheckpoint(let found):
+      return
+        "\(path): no checkpoint is whole: \(found.joined(separator: "; ")); start again with another --output"
+    }
+  }
+}

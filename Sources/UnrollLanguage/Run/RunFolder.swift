@@ -1,0 +1,101 @@
+// A run's folder:
+//
+//   config.json         everything that the run was started with
+//   vocabulary.json     the symbols in the order of their numbers
+//   model.safetensors   the best model so far, by validation
+//   metrics.jsonl       a line for each epoch
+//   events.out.tfevents.…  the same for TensorBoard
+//   checkpoints/        the run's last moments, to go on from
+//   corpus/             the texts as numbers
+
+internal import Foundation
+internal import RealModule
+internal import Unroll
+internal import UnrollFormats
+
+/// A run's folder.
+public struct RunFolder: Sendable {
+  /// Where it is.
+  public let path: String
+
+  /// The folder at a path, as it is.
+  public init(_ path: String) { self.path = path }
+
+  /// Whether there is a run.
+  public var hasRun: Bool { FileManager.default.fileExists(atPath: path + "/config.json") }
+
+  /// Where encoded texts go.
+  public var corpusFolder: String { path + "/corpus" }
+
+  var metrics: GrowingFile { GrowingFile(path: path + "/metrics.jsonl") }
+  var events: GrowingFile { GrowingFile(path: path + "/events.out.tfevents.0.unroll") }
+  var checkpoints: CheckpointStore { CheckpointStore(run: path) }
+
+  /// Makes the folder for a new run.
+  ///
+  /// - Throws: `RunError` if there is a run already, or anything else.
+  public func prepare() throws {
+    guard !hasRun else { throw RunError(.alreadyThere, path: path) }
+    // What a run leaves that was stopped before it had begun may be there.
+    if let found = (try? FileManager.default.contentsOfDirectory(atPath: path))?
+      .filter({ $0 != "corpus" && $0 != "vocabulary.json" && !$0.contains(".part-") }).sorted()
+      .first
+    {
+      throw RunError(.foreignFolder(found: found), path: path)
+    }
+    do { try AtomicFile.makeFolder(corpusFolder) } catch {
+      throw RunError(.file("\(error)"), path: path)
+    }
+  }
+
+  /// Writes settings and vocabulary; from then on the folder holds a run.
+  public func begin(_ configuration: RunConfiguration, _ vocabulary: Vocabulary) throws {
+    do {
+      try AtomicFile.write(vocabulary.encoded(), to: path + "/vocabulary.json")
+      try AtomicFile.write(configuration.encoded(), to: path + "/config.json")
+    } catch let error as ArrayFileError {
+      throw RunError(.file("\(error)"), path: path)
+    }
+  }
+
+  /// Writes the model that is kept.
+  func write(_ model: LanguageModel<Float>, metadata: [String: String]) throws {
+    try Safetensors(arrays: model.arrays, metadata: metadata)
+      .writeChecked(to: path + "/model.safetensors")
+  }
+}
+
+/// What is written of an epoch: a line of `metrics.jsonl`.
+public struct EpochMetrics: Sendable, Equatable {
+  /// The epoch, from 1, and the steps done at its end.
+  public var epoch: Int, step: Int
+  /// The learning rate in it.
+  public var learningRate: Double
+  /// Symbols learnt from in a second.
+  public var tokensPerSecond: Double
+  /// Seconds of learning since the run began.
+  public var seconds: Double
+  /// Nats per symbol, of training with dropout and of validation.
+  public var trainLoss: Double, validationLoss: Double
+  /// What a symbol is.
+  public var unit: SymbolUnit
+
+  /// The values by the names that files give them.
+  public var values: KeyValuePairs<String, Double> {
+    let isText = unit == .words
+    let name = isText ? "perplexity" : "bits_per_character"
+    let value = { (loss: Double) in isText ? Double.exp(loss) : loss / Double.log(2) }
+    return [
+      "learning_rate": learningRate, "tokens_per_second": tokensPerSecond, "seconds": seconds,
+      "train_loss": trainLoss, "validation_loss": validationLoss,
+      "train_" + name: value(trainLoss), "validation_" + name: value(validationLoss),
+    ]
+  }
+
+  /// The line, with its line feed.
+  var line: [UInt8] {
+    let numbers = values.map { "\"\($0.key)\":\($0.value.isFinite ? "\($0.value)" : "null")" }
+    return Array(
+      ("{\"epoch\":\(epoch),\"step\":\(step)," + numbers.joined(separator: ",") + "}\n").utf8)
+  }
+}

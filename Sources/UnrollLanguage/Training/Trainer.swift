@@ -1,0 +1,314 @@
+// The loop: batches, epochs, validation, the best model, checkpoints.
+
+internal import Foundation
+internal import RealModule
+public import Unroll
+internal import UnrollFormats
+
+/// How a sitting of a run ended.
+public enum TrainingOutcome: Sendable, Equatable {
+  /// All epochs are done.
+  case finished
+  /// Validation has not improved for as many epochs as patience allows.
+  case noGain(epochs: Int)
+  /// The most steps are done.
+  case reachedSteps
+  /// The time is over.
+  case reachedTime
+  /// Somebody asked to stop.
+  case interrupted
+  /// The loss or a gradient is no longer a usable number.
+  case diverged(step: Int, loss: Double, norm: Double)
+}
+
+/// What a trainer tells while it works.
+public enum TrainingEvent: Sendable {
+  /// A step is done: the epoch's mean loss so far, nats, and symbols in a second.
+  case step(TrainingProgress, loss: Double, tokensPerSecond: Double, epochFraction: Double)
+  /// An epoch is done.
+  case epoch(EpochMetrics, isBest: Bool)
+  /// A checkpoint is whole.
+  case checkpoint(step: Int)
+  /// Something that a person should know.
+  case note(String)
+}
+
+/// Learns a language model, and can stop and go on at any step.
+///
+/// The same settings and text give the same parameters, to the bit, for any number of threads and
+/// however often the run was interrupted.
+public final class Trainer {
+  /// The settings.
+  public let configuration: RunConfiguration
+  private let corpus: Corpus
+  private let folder: RunFolder
+  private var state: TrainingState<Float>
+  private var pass: ModelPass<Float>
+  private var evaluator = Evaluator<Float>()
+  private var batch = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
+  private let source: BatchSource
+  private let train, valid: EncodedText
+  /// Seconds between two checkpoints within an epoch.
+  public var checkpointSeconds = 60.0
+  /// Whether divergence goes back to the last checkpoint with half the learning rate.
+  public var halvesOnDivergence = false
+
+  /// How far the run is.
+  public var progress: TrainingProgress { state.progress }
+  /// The model as it is.
+  public var model: LanguageModel<Float> { state.model }
+
+  /// A trainer for a run whose folder has been begun.
+  ///
+  /// - Parameters:
+  ///   - configuration: The settings; the vocabulary's size is the corpus's.
+  ///   - corpus: The texts.
+  ///   - folder: Where files go.
+  ///   - vectors: What the embedding begins with, `[V, E]`; nil for random numbers.
+  /// - Precondition: The corpus has texts for train and valid.
+  public init(
+    _ configuration: RunConfiguration, _ corpus: Corpus, in folder: RunFolder,
+    vectors: Tensor<Float>? = nil
+  ) {
+    guard let train = corpus.texts[.train], let valid = corpus.texts[.valid] else {
+      preconditionFailure("Trainer.init: expected texts for train and valid.")
+    }
+    self.configuration = configuration
+    self.corpus = corpus
+    self.folder = folder
+    (self.train, self.valid) = (train, valid)
+    let training = configuration.training
+    var random = NumPyRandom(seed: training.seed)
+    var model = LanguageModel<Float>(
+      configuration.model, initialization: training.initialization, using: &random)
+    if let vectors { model.embedding.vectors = vectors }
+    state = TrainingState(model, training)
+    pass = ModelPass(model)
+    source = BatchSource(
+      train, batchSize: training.batchSize, timeSteps: training.timeSteps,
+      lineEnd: training.resetsEachLine ? corpus.vocabulary.endOfLine : nil,
+      jitterSeed: training.isJittered ? training.seed : nil)
+  }
+
+  /// Goes back to the newest checkpoint that is whole.
+  ///
+  /// - Returns: What was found wrong with newer ones.
+  /// - Throws: `RunError` if none is whole.
+  public func resume() throws -> [String] {
+    let problems = try folder.checkpoints.read(into: &state)
+    try folder.metrics.cut(to: state.progress.metricsBytes)
+    try folder.events.cut(to: state.progress.eventBytes)
+    return problems
+  }
+
+  /// Learns until the run ends or is to stop; leaves a checkpoint in both cases.
+  ///
+  /// - Parameters:
+  ///   - timeBudget: Seconds of this sitting; nil for no limit.
+  ///   - shouldStop: Asked before each step.
+  ///   - observe: Told what happens.
+  /// - Returns: How the sitting ended.
+  /// - Throws: `RunError` if a file cannot be written; the files that were there stay.
+  public func run(
+    timeBudget: Double? = nil, shouldStop: () -> Bool = { false },
+    observe: (TrainingEvent) -> Void = { _ in }
+  ) throws -> TrainingOutcome {
+    let start = ContinuousClock.now
+    let training = configuration.training
+    let isOver = { timeBudget.map { start.duration(to: .now) / .seconds(1) >= $0 } ?? false }
+    if state.progress.step == 0 { try checkpoint(observe) }
+    var lastCheckpoint = ContinuousClock.now
+    while true {
+      if state.progress.epoch > training.epochs { return try end(.finished, observe) }
+      if let patience = training.patience, let best = state.progress.bestEpoch,
+        state.progress.validations.count - best >= patience
+      {
+        return try end(.noGain(epochs: patience), observe)
+      }
+      let stepStart = ContinuousClock.now
+      if shouldStop() {
+        try checkpoint(observe)
+        return .interrupted
+      }
+      if let most = training.maximumSteps, state.progress.step >= most {
+        return try end(.reachedSteps, observe)
+      }
+      if isOver() { return try end(.reachedTime, observe) }
+      guard
+        let next = source.fill(
+          &batch, at: state.progress.position, step: state.progress.step)
+      else {
+        if try finishEpoch(shouldStop, observe) == nil {
+          try checkpoint(observe)
+          return .interrupted
+        }
+        lastCheckpoint = .now
+        continue
+      }
+      if let diverged = step(to: next) {
+        guard halvesOnDivergence else { return diverged }
+        let factor = state.progress.rateFactor
+        _ = try resume()
+        state.progress.rateFactor = min(factor, state.progress.rateFactor) / 2
+        observe(
+          .note(
+            "diverged; back to step \(state.progress.step) with \(state.progress.rateFactor) of the learning rate"
+          ))
+        guard state.progress.rateFactor > 1e-6 else { return diverged }
+        try checkpoint(observe)
+        continue
+      }
+      let seconds = stepStart.duration(to: .now) / .seconds(1)
+      state.progress.seconds += seconds
+      state.progress.epochSeconds += seconds
+      report(observe)
+      if lastCheckpoint.duration(to: .now) / .seconds(1) >= checkpointSeconds {
+        try checkpoint(observe)
+        lastCheckpoint = .now
+      }
+    }
+  }
+
+  /// One step; nil unless it diverged.
+  private func step(to next: Int) -> TrainingOutcome? {
+    let training = configuration.training
+    let dropout = configuration.model.dropout
+    if training.resetsEachLine {
+      for index in state.states.indices {
+        state.states[index].hidden.fill(0)
+        state.states[index].cell.fill(0)
+      }
+    }
+    let loss = pass.run(
+      state.model, batch, states: &state.states,
+      masks: ModelPass<Float>.Masks(
+        rates: dropout, seed: UInt64(training.seed), step: state.progress.step),
+      penalties: training.penalties)
+    if training.clipValue > 0 { pass.withGradients { $0.clip(to: training.clipValue) } }
+    let norm = pass.gradients.norm
+    let limit = 10 * Double.log(Double(max(2, configuration.model.vocabularySize)))
+    guard loss.isFinite, norm.isFinite, loss <= limit else {
+      return .diverged(step: state.progress.step + 1, loss: loss, norm: norm)
+    }
+    let symbols = batch.targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) }
+    let jitter =
+      training.isJittered ? Double(batch.timeStepCount) / Double(training.timeSteps) : 1
+    state.move(by: pass.gradients, norm: norm, rate: rate * jitter, training)
+    state.progress.position = next
+    state.progress.epochLoss += loss * Double(symbols)
+    state.progress.epochSymbols += symbols
+    return nil
+  }
+
+  /// The learning rate of this epoch.
+  private var rate: Double {
+    let progress = state.progress
+    return configuration.training.schedule.rate(
+      configuration.training.learningRate, epoch: progress.epoch,
+      validations: progress.validations) * progress.rateFactor
+  }
+
+  private var metrics: EpochMetrics {
+    let progress = state.progress
+    let symbols = Double(progress.epochSymbols)
+    return EpochMetrics(
+      epoch: progress.epoch, step: progress.step, learningRate: rate,
+      tokensPerSecond: progress.epochSeconds > 0 ? symbols / progress.epochSeconds : 0,
+      seconds: progress.seconds, trainLoss: symbols > 0 ? progress.epochLoss / symbols : 0,
+      validationLoss: 0, unit: corpus.vocabulary.unit)
+  }
+
+  private func report(_ observe: (TrainingEvent) -> Void) {
+    let now = metrics
+    observe(
+      .step(
+        state.progress, loss: now.trainLoss, tokensPerSecond: now.tokensPerSecond,
+        epochFraction: min(1, Double(state.progress.position) / Double(max(1, source.end)))))
+  }
+
+  /// Judges the model by validation and writes what is to be kept.
+  ///
+  /// - Returns: The loss; nil if it was stopped.
+  private func judge(
+    _ shouldStop: () -> Bool, _ observe: (TrainingEvent) -> Void
+  ) throws -> Double? {
+    let judged = state.judgedModel
+    guard
+      let result = evaluator.run(
+        judged, valid, batchSize: configuration.training.evaluationBatchSize,
+        lineEnd: source.lineEnd, shouldStop: shouldStop)
+    else { return nil }
+    var line = metrics
+    line.validationLoss = result.loss
+    let isBest = result.loss < state.progress.bestLoss ?? .infinity
+    if isBest {
+      try folder.write(
+        judged,
+        metadata: [
+          "epoch": "\(line.epoch)", "step": "\(line.step)", "validation_loss": "\(result.loss)",
+        ])
+      state.progress.bestLoss = result.loss
+      state.progress.bestEpoch = state.progress.epoch
+    }
+    try folder.metrics.append(line.line)
+    state.progress.metricsBytes = folder.metrics.size
+    let time = Date().timeIntervalSince1970
+    if state.progress.eventBytes == 0 { try folder.events.append(EventFile.start(time: time)) }
+    try folder.events.append(EventFile.scalars(line.values, step: line.step, time: time))
+    state.progress.eventBytes = folder.events.size
+    observe(.epoch(line, isBest: isBest))
+    return result.loss
+  }
+
+  private func finishEpoch(
+    _ shouldStop: () -> Bool, _ observe: (TrainingEvent) -> Void
+  ) throws -> Double? {
+    guard let loss = try judge(shouldStop, observe) else { return nil }
+    let training = configuration.training
+    if training.optimizer == .averaged, state.averages.isEmpty {
+      let earlier = state.progress.validations.dropLast(training.nonMonotone)
+      if state.progress.validations.count > training.nonMonotone, let best = earlier.min(),
+        loss > best
+      {
+        state.startAveraging()
+        observe(.note("averaging begins after epoch \(state.progress.epoch)"))
+      }
+    }
+    state.progress.validations.append(loss)
+    state.progress.epoch += 1
+    state.progress.position = 0
+    (state.progress.epochLoss, state.progress.epochSymbols) = (0, 0)
+    state.progress.epochSeconds = 0
+    state.states = state.model.zeroStates(batchSize: training.batchSize)
+    try checkpoint(observe)
+    return loss
+  }
+
+  /// Ends a sitting that may be the run's last.
+  ///
+  /// In the middle of an epoch the model is judged once more; the checkpoint, from which a longer run
+  /// goes on, is from before that.
+  private func end(
+    _ outcome: TrainingOutcome, _ observe: (TrainingEvent) -> Void
+  ) throws -> TrainingOutcome {
+    try checkpoint(observe)
+    if state.progress.epochSymbols > 0 { _ = try judge({ false }, observe) }
+    return outcome
+  }
+
+  private func checkpoint(_ observe: (TrainingEvent) -> Void) throws {
+    try folder.checkpoints.write(state)
+    observe(.checkpoint(step: state.progress.step))
+  }
+
+  /// The best model's loss on the test text, its state carried through the whole of it.
+  ///
+  /// - Returns: The evaluation; nil if there is no test text, or it was stopped.
+  /// - Throws: `RunError` if the model cannot be read.
+  public func test(shouldStop: () -> Bool = { false }) throws -> Evaluation? {
+    guard let text = corpus.texts[.test] else { return nil }
+    let stored = try StoredModel(run: folder.path)
+    return evaluator.run(
+      stored.model, text, batchSize: 1, lineEnd: source.lineEnd, shouldStop: shouldStop)
+  }
+}

@@ -1,0 +1,155 @@
+// How a model learns. The names of the fields are those of `config.json`.
+
+internal import Unroll
+
+/// The rule by which gradients move parameters.
+public enum LanguageOptimizer: String, Sendable, Codable, CaseIterable {
+  /// Plain stochastic gradient descent.
+  case sgd
+  /// Gradient descent with momentum.
+  case momentum
+  /// RMSprop.
+  case rmsprop
+  /// Adam; weight decay is added to the gradient's way as in AdamW.
+  case adam
+  /// Gradient descent whose parameters are averaged once validation has stopped to improve (NT-ASGD;
+  /// Merity et al. 2018).
+  case averaged = "nt-asgd"
+}
+
+/// How the learning rate changes.
+public enum RateSchedule: Sendable, Equatable, Codable {
+  /// It does not.
+  case constant
+  /// From the epoch after `epoch` on, multiplied by `factor` in each (Zaremba et al. 2014).
+  case decay(afterEpoch: Int, factor: Double)
+  /// Multiplied by `factor` after an epoch that did not improve validation (PyTorch's word language
+  /// model: 1/4).
+  case plateau(factor: Double)
+
+  /// The rate in an epoch, from 1, of which earlier ones reached these validation losses.
+  func rate(_ first: Double, epoch: Int, validations: [Double]) -> Double {
+    var rate = first
+    switch self {
+    case .constant: break
+    case .decay(let after, let factor):
+      for _ in 0..<max(0, epoch - after) { rate *= factor }
+    case .plateau(let factor):
+      var best = Double.infinity
+      for loss in validations {
+        if loss < best { best = loss } else { rate *= factor }
+      }
+    }
+    return rate
+  }
+}
+
+/// How a model learns.
+public struct TrainingConfiguration: Sendable, Equatable, Codable {
+  /// B, sequences side by side.
+  public var batchSize = 20
+  /// T, the steps of truncated backpropagation through time.
+  public var timeSteps = 35
+  /// Whether T varies from batch to batch: about ± 5, sometimes half.
+  ///
+  /// The rate varies with it. Source: Merity et al. 2018.
+  public var isJittered = false
+  /// Whether every line begins with states that are zero; else states are carried from batch to
+  /// batch.
+  public var resetsEachLine = false
+  /// The rule.
+  public var optimizer = LanguageOptimizer.adam
+  /// The learning rate, per step of the mean loss in nats.
+  public var learningRate = 0.002
+  /// How it changes.
+  public var schedule = RateSchedule.constant
+  /// Momentum, of `momentum` alone.
+  public var momentum = 0.9
+  /// Adam's β₁, and β₂ of Adam and RMSprop.
+  public var beta1 = 0.9, beta2 = 0.999
+  /// ε of Adam and RMSprop.
+  public var epsilon = 1e-8
+  /// Decay of all parameters.
+  public var weightDecay = 0.0
+  /// Gradients are scaled down to this global norm; 0 for never.
+  public var clipNorm = 5.0
+  /// Every number of a gradient is limited to ± this; 0 for never.
+  public var clipValue = 0.0
+  /// AR and TAR.
+  public var penalties = ActivationPenalties()
+  /// How many epochs without gain make NT-ASGD average.
+  public var nonMonotone = 5
+  /// The most epochs.
+  public var epochs = 20
+  /// The most steps; nil for no limit.
+  public var maximumSteps: Int?
+  /// Epochs without gain in validation after which learning stops; nil for never.
+  public var patience: Int?
+  /// Sequences side by side in validation.
+  public var evaluationBatchSize = 10
+  /// First values.
+  public var initialization = Initialization()
+  /// The seed of all draws.
+  public var seed: UInt32 = 0
+
+  /// Creates the defaults.
+  public init() {}
+
+  enum CodingKeys: String, CodingKey {
+    case batchSize = "batch_size"
+    case timeSteps = "time_steps"
+    case isJittered = "jittered"
+    case resetsEachLine = "resets_each_line"
+    case optimizer
+    case learningRate = "learning_rate"
+    case schedule, momentum, beta1, beta2, epsilon
+    case weightDecay = "weight_decay"
+    case clipNorm = "clip_norm"
+    case clipValue = "clip_value"
+    case penalties
+    case nonMonotone = "non_monotone"
+    case epochs
+    case maximumSteps = "maximum_steps"
+    case patience
+    case evaluationBatchSize = "evaluation_batch_size"
+    case initialization, seed
+  }
+
+  /// What is wrong, in one sentence; nil if nothing is.
+  public var problem: String? {
+    let counts = [
+      ("batch-size", batchSize), ("time-steps", timeSteps), ("epochs", epochs),
+      ("max-steps", maximumSteps ?? 1), ("patience", patience ?? 1),
+      ("evaluation-batch-size", evaluationBatchSize), ("non-monotone", nonMonotone),
+    ]
+    for (name, count) in counts where !(1...1_000_000_000).contains(count) {
+      return "\(name): expected at least 1, found \(count)"
+    }
+    let numbers = [
+      ("learning-rate", learningRate), ("clip-norm", clipNorm), ("clip-value", clipValue),
+      ("weight-decay", weightDecay), ("epsilon", epsilon),
+      ("activation penalty", penalties.activation), ("temporal penalty", penalties.temporal),
+    ]
+    for (name, number) in numbers where !(number >= 0 && number.isFinite) {
+      return "\(name): expected a number of at least 0, found \(number)"
+    }
+    for (name, number) in [("momentum", momentum), ("beta1", beta1), ("beta2", beta2)]
+    where !(number >= 0 && number < 1) {
+      return "\(name): expected 0 up to, but not including, 1, found \(number)"
+    }
+    if resetsEachLine && isJittered {
+      return "lines of their own cannot have a jittered length; leave one of the two out"
+    }
+    return nil
+  }
+
+  /// The library's rule.
+  var rule: Optimizer {
+    switch optimizer {
+    case .sgd, .averaged: .sgd
+    case .momentum: .momentum(momentum)
+    case .rmsprop: .rmsProp(decay: beta2, epsilon: epsilon)
+    case .adam: .adam(beta1: beta1, beta2: beta2, epsilon: epsilon)
+    }
+  }
+}

@@ -1,0 +1,102 @@
+// All that a run is at one moment: with it, and the text, what follows is determined to the bit.
+
+internal import Unroll
+
+/// How far a run is; the part of its state that is not arrays.
+public struct TrainingProgress: Sendable, Equatable, Codable {
+  /// Steps done.
+  public internal(set) var step = 0
+  /// The epoch that runs, from 1.
+  public internal(set) var epoch = 1
+  /// Where the next batch begins in the training text.
+  var position = 0
+  /// Σ loss and symbols of the epoch so far.
+  var epochLoss = 0.0, epochSymbols = 0
+  /// The validation loss of every epoch, nats per symbol.
+  public internal(set) var validations: [Double] = []
+  /// The best of them, and its epoch.
+  public internal(set) var bestLoss: Double?, bestEpoch: Int?
+  /// What divergence has left of the learning rate.
+  var rateFactor = 1.0
+  /// The steps that parameters have been averaged over; 0: they are not.
+  var averagedSteps = 0
+  /// Seconds of learning, over all sittings.
+  public internal(set) var seconds = 0.0
+  /// Seconds of learning of this epoch.
+  public internal(set) var epochSeconds = 0.0
+  /// Bytes of the metrics file and of the event file that belong to the run up to here.
+  var metricsBytes = 0, eventBytes = 0
+  /// Whether the run has come to its end.
+  public internal(set) var isFinished = false
+}
+
+/// A run at one moment.
+struct TrainingState<Scalar: KernelScalar> {
+  var model: LanguageModel<Scalar>
+  var memories: [OptimizerMemory<Scalar>]
+  /// The average of the parameters; empty before averaging begins.
+  var averages: [Tensor<Scalar>] = []
+  /// What the layers carry from batch to batch.
+  var states: [RecurrentState<Scalar>]
+  var progress = TrainingProgress()
+
+  init(_ model: LanguageModel<Scalar>, _ training: TrainingConfiguration) {
+    self.model = model
+    memories = model.parameters.map { OptimizerMemory(training.rule, shape: $0.shape) }
+    states = model.zeroStates(batchSize: training.batchSize)
+  }
+
+  /// The model that is judged and kept: with averaged parameters, where there are any.
+  var judgedModel: LanguageModel<Scalar> {
+    guard !averages.isEmpty else { return model }
+    var result = model
+    result.forEachParameter { $1 = averages[$0] }
+    return result
+  }
+
+  /// Moves all parameters by their gradients, clipped, and counts the step.
+  ///
+  /// - Parameters:
+  ///   - gradients: The gradients of the mean loss.
+  ///   - norm: Their global norm.
+  ///   - rate: The learning rate.
+  ///   - training: Rule, clipping and decay.
+  mutating func move(
+    by gradients: ModelGradients<Scalar>, norm: Double, rate: Double,
+    _ training: TrainingConfiguration
+  ) {
+    let clip = training.clipNorm
+    let scale = clip > 0 && norm > clip ? clip / norm : 1
+    let (rule, step) = (training.rule, progress.step + 1)
+    // Plain descent leaves the symbols that were not looked up as they are.
+    let touchesLittle = rule == .sgd && training.weightDecay == 0 && !gradients.isTied
+    if touchesLittle { gradients.lookUps.descend(&model.embedding, rate: rate * scale) }
+    model.update(by: gradients) { index, parameter, gradient in
+      if index == 0 && touchesLittle { return }
+      rule.move(
+        &parameter, by: gradient, memory: &memories[index], rate: rate, gradientScale: scale,
+        weightDecay: training.weightDecay, step: step)
+    }
+    progress.step = step
+    if progress.averagedSteps > 0 { average() }
+  }
+
+  /// Begins to average parameters, from those that are there.
+  mutating func startAveraging() {
+    averages = model.parameters.map { parameter in
+      var copy = Tensor<Scalar>(shape: [0])
+      copy.become(parameter)
+      return copy
+    }
+    progress.averagedSteps = 1
+  }
+
+  private mutating func average() {
+    progress.averagedSteps += 1
+    let share = Scalar(1) / Scalar(progress.averagedSteps)
+    for (index, parameter) in model.parameters.enumerated() {
+      averages[index].scale(by: 1 - share)
+      averages[index].add(parameter, times: share)
+    }
+  }
+}

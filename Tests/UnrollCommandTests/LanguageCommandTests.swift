@@ -1,0 +1,201 @@
+// Language models as a person uses them: learning, killing, going on, measuring, writing.
+
+import Foundation
+import Testing
+import UnrollTestSupport
+
+@Suite("Language models by the command")
+struct LanguageCommandTests {
+  private let command = CommandTests()
+
+  /// Sentences over a few words, with their structure, for runs of a second.
+  static func writeCorpus(_ folder: String) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    for (part, lines) in [("train", 1500), ("valid", 120), ("test", 120)] {
+      var text = ""
+      for line in 0..<lines {
+        let number = line * 7919 % 5
+        text += "the \(["cat", "dog", "bird", "fish", "cow"][number]) "
+        text += number % 2 == 0 ? "sees the other\n" : "hears a very small \(number)\n"
+      }
+      try text.write(toFile: "\(folder)/\(part).txt", atomically: true, encoding: .utf8)
+    }
+  }
+
+  static let small = [
+    "--hidden-size", "20", "--embedding-size", "8", "--cell", "lstm", "--layers", "2",
+    "--batch-size", "8", "--time-steps", "6", "--dropout", "0.1", "--learning-rate", "0.01",
+    "--checkpoint-every", "0", "--seed", "5", "--patience", "1000",
+  ]
+
+  @Test("A run that is killed again and again equals one that is not, byte for byte")
+  func kills() throws {
+    let isLong = ProcessInfo.processInfo.environment["UNROLL_LONG_TESTS"] != nil
+    let kills = isLong ? 50 : 4
+    try withTemporaryFolder { folder in
+      try Self.writeCorpus(folder + "/text")
+      let epochs = isLong ? "40" : "4"
+      let train = { (run: String, more: [String]) in
+        ["train", folder + "/text", "--output", folder + "/" + run, "--epochs", epochs]
+          + Self.small + more
+      }
+      let whole = try command.run(train("whole", ["--threads", "1"]))
+      #expect(whole.status == 0)
+      var random = SystemRandomNumberGenerator()
+      var moments: [Int] = []
+      var killed = 0
+      var isBegun = false
+      while killed < kills {
+        let process = Process()
+        process.executableURL = CommandTests.binary
+        // What stands before config.json is no run yet: it is begun again.
+        isBegun = FileManager.default.fileExists(atPath: folder + "/parts/config.json")
+        process.arguments =
+          isBegun
+          ? [
+            "train", "--resume", "--output", folder + "/parts", "--threads", "\(1 + killed % 2)",
+            "--checkpoint-every", "0",
+          ]
+          : train("parts", ["--threads", "2"])
+        process.standardError = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        let moment = Int.random(in: 20...400, using: &random)
+        moments.append(moment)
+        usleep(UInt32(moment) * 1000)
+        if !process.isRunning { break }  // it came to its end
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        killed += 1
+      }
+      let last = try command.run(["train", "--resume", "--output", folder + "/parts"])
+      #expect(last.status == 0, "killed after \(moments) ms: \(last.errors)")
+      let bytes = { (run: String) in
+        try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(run)/model.safetensors"))
+      }
+      #expect(try bytes("parts") == bytes("whole"), "killed after \(moments) ms")
+      let checkpoints = { (run: String) in
+        try FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(run)/checkpoints")
+          .filter { $0.hasSuffix(".safetensors") }.sorted().last
+      }
+      #expect(try checkpoints("parts") == checkpoints("whole"))
+    }
+  }
+
+  @Test("SIGINT and SIGTERM end with a checkpoint, their exit code and the sentence how to go on")
+  func signals() throws {
+    for (signal, code) in [(SIGINT, Int32(130)), (SIGTERM, 143)] {
+      try withTemporaryFolder { folder in
+        try Self.writeCorpus(folder + "/text")
+        let process = Process()
+        process.executableURL = CommandTests.binary
+        process.arguments =
+          ["train", folder + "/text", "--output", folder + "/run", "--epochs", "100000"]
+          + Self.small
+        let errors = Pipe()
+        process.standardError = errors
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        while !FileManager.default.fileExists(atPath: folder + "/run/metrics.jsonl") {
+          usleep(20_000)
+        }
+        kill(process.processIdentifier, signal)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == code)
+        let text = String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
+        #expect(text.contains("go on with: unroll train --resume --output \(folder)/run"))
+      }
+    }
+  }
+
+  @Test("A model learns, is measured, writes and is shown; the same seed writes the same text")
+  func life() throws {
+    try withTemporaryFolder { folder in
+      try Self.writeCorpus(folder + "/text")
+      let run = folder + "/run"
+      let learnt = try command.run(
+        ["train", folder + "/text", "--output", run, "--epochs", "6"] + Self.small)
+      #expect(learnt.status == 0)
+      #expect(learnt.output.contains("test              perplexity"))
+      #expect(learnt.errors.contains("epoch 6: train perplexity"))
+      let metrics = try String(contentsOfFile: run + "/metrics.jsonl", encoding: .utf8)
+        .split(separator: "\n")
+      #expect(metrics.count == 6)
+      let last = try #require(metrics.last)
+      let line = try #require(
+        JSONSerialization.jsonObject(with: Data(last.utf8)) as? [String: Any])
+      for key in [
+        "epoch", "step", "tokens_per_second", "train_perplexity", "validation_perplexity",
+      ] {
+        #expect(line[key] is NSNumber, "\(key)")
+      }
+      let measured = try command.unroll("evaluate", run, folder + "/text/test.txt", "--json")
+      let result = try #require(
+        JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [String: Any])
+      let perplexity = try #require(result["perplexity"] as? Double)
+      #expect(learnt.output.contains(String(format: "perplexity %.2f", perplexity)))
+      #expect(perplexity < 3)
+      let first = try command.unroll(
+        "generate", run, "--prompt", "the cat", "--length", "40", "--seed", "3", "--threads", "1")
+      let second = try command.unroll(
+        "generate", run, "--prompt", "the cat", "--length", "40", "--seed", "3", "--threads", "2")
+      #expect(first.status == 0 && first.output == second.output)
+      #expect(first.output.hasPrefix("the cat"))
+      let greedy = try command.unroll(
+        "generate", run, "--prompt", "the dog", "--temperature", "0", "--stop", "<eos>")
+      #expect(greedy.output == "the dog hears a very small 1\n")
+      let shown = try command.unroll("inspect", run)
+      #expect(shown.output.contains("layers.1.recurrent_weights"))
+      #expect(shown.output.contains("float32[20,80]"))
+      // A run can be started from another's settings.
+      let again = try command.unroll(
+        "train", "--config", run + "/config.json", "--output", folder + "/again")
+      #expect(again.status == 0)
+      let bytes = { (run: String) in
+        try Data(contentsOf: URL(fileURLWithPath: run + "/model.safetensors"))
+      }
+      #expect(try bytes(folder + "/again") == bytes(run))
+    }
+  }
+
+  @Test("What cannot be is told in one sentence, and nothing is left behind")
+  func mistakes() throws {
+    try withTemporaryFolder { folder in
+      try Self.writeCorpus(folder + "/text")
+      let run = folder + "/run"
+      func expect(
+        _ arguments: [String], _ status: Int32, _ sentence: String,
+        _ location: SourceLocation = #_sourceLocation
+      ) throws {
+        let outcome = try command.run(arguments)
+        #expect(outcome.status == status, sourceLocation: location)
+        #expect(
+          outcome.errors.contains(sentence), "\(outcome.errors)", sourceLocation: location)
+      }
+      let train = ["train", folder + "/text", "--output", run]
+      try expect(
+        train + ["--hidden-size", "0"], 64, "hidden-size: expected 1 ... 10000000, found 0")
+      try expect(train + ["--preset", "huge"], 64, "--preset: expected one of grammar, course,")
+      try expect(train + ["--dropout", "1"], 64, "dropout of input: expected 0 up to")
+      try expect(train + ["--tied"], 64, "use --top-size 50 or --projection-size 50")
+      try expect(["train", folder + "/no", "--output", run], 1, "no such file or folder")
+      try expect(
+        ["train", "--resume", "--output", folder + "/text"], 1, "expected a run with config.json")
+      #expect(!FileManager.default.fileExists(atPath: run + "/config.json"))
+      try expect(["evaluate", folder + "/text", "x"], 1, "expected a run with config.json")
+      let learnt = try command.run(train + ["--max-steps", "3"] + Self.small)
+      #expect(learnt.status == 0)
+      try expect(train, 1, "holds a run already; go on with --resume")
+      try expect(["generate", run, "--temperature", "-1"], 64, "temperature: expected")
+      try expect(["generate", run, "--stop", "xyz"], 1, "--stop: 'xyz' is not in the vocabulary")
+      try expect(["evaluate", run, folder + "/no.txt"], 1, "no.txt: cannot be read")
+      let model = URL(fileURLWithPath: run + "/model.safetensors")
+      var bytes = try Data(contentsOf: model)
+      bytes[bytes.count - 3] ^= 1
+      try bytes.write(to: model)
+      try expect(["generate", run], 1, "model.safetensors: the arrays do not give their checksum")
+      try Data("{".utf8).write(to: URL(fileURLWithPath: run + "/config.json"))
+      try expect(["generate", run], 1, "config.json: expected JSON")
+    }
+  }
+}

@@ -1,0 +1,56 @@
+// What we write, read by the programs it is meant for. UNROLL_PYTHON names a Python with
+// Scripts/python/requirements.txt, which ./run test prepares.
+
+import Foundation
+import Testing
+import UnrollTestSupport
+
+@Suite("Others' readers")
+struct PythonReaderTests {
+  static let python = ProcessInfo.processInfo.environment["UNROLL_PYTHON"]
+
+  @Test(
+    "TensorBoard and safetensors read a run's files, and find its numbers",
+    .enabled(if: python != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
+  func run() throws {
+    let command = CommandTests()
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      let run = folder + "/run"
+      let learnt = try command.run(
+        ["train", folder + "/text", "--output", run, "--epochs", "3"] + LanguageCommandTests.small)
+      #expect(learnt.status == 0)
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: Self.python ?? "")
+      let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Scripts/python/read_run.py").path
+      process.arguments = [script, run]
+      let output = Pipe()
+      process.standardOutput = output
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      let data = output.fileHandleForReading.readDataToEndOfFile()
+      process.waitUntilExit()
+      let found = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+      let scalars = try #require(found["scalars"] as? [String: [[Double]]])
+      let lines = try String(contentsOfFile: run + "/metrics.jsonl", encoding: .utf8)
+        .split(separator: "\n").map {
+          try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Double])
+        }
+      for name in ["validation_perplexity", "train_loss", "learning_rate"] {
+        let read = try #require(scalars[name])
+        #expect(read.map { $0[0] } == lines.map { $0["step"] })
+        for (pair, line) in zip(read, lines) {
+          // Event files hold float32.
+          let written = try #require(line[name])
+          #expect(abs(pair[1] - written) <= 1e-7 * abs(written))
+        }
+      }
+      let arrays = try #require(found["arrays"] as? [String: [String: Any]])
+      #expect(arrays["layers.0.input_weights"]?["shape"] as? [Int] == [8, 80])
+      #expect(arrays["embedding.weights"]?["dtype"] as? String == "float32")
+      #expect((found["metadata"] as? [String: String])?["step"] != nil)
+    }
+  }
+}

@@ -1,0 +1,91 @@
+// Safetensors there and back, and every way in which such a file can be wrong.
+
+import Foundation
+import Testing
+import Unroll
+import UnrollFormats
+
+@Suite("Safetensors")
+struct SafetensorsTests {
+  private func file(_ header: String, data: Int = 0) -> [UInt8] {
+    var bytes = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
+    bytes += Array(header.utf8)
+    return bytes + [UInt8](repeating: 1, count: data)
+  }
+
+  @Test("Arrays of every type, odd names and words come back as they were")
+  func roundTrip() throws {
+    var arrays: [String: StoredArray] = [:]
+    for (index, type) in ElementType.allCases.enumerated() {
+      arrays["ä \"\(type.rawValue)\"\n"] = StoredArray(
+        elementType: type, shape: [2, 0 + index % 3],
+        bytes: [UInt8](repeating: UInt8(index), count: 2 * (index % 3) * type.byteCount))
+    }
+    arrays["scalar"] = StoredArray(
+      elementType: .float64, shape: [], bytes: [0, 0, 0, 0, 0, 0, 8, 64])
+    let file = Safetensors(arrays: arrays, metadata: ["a": "b\\", "": "ü"])
+    #expect(try Safetensors(file.encoded()) == file)
+    #expect(try Safetensors(Safetensors(arrays: [:]).encoded()).arrays.isEmpty)
+  }
+
+  @Test("A malformed file gets its sentence")
+  func malformed() {
+    let cases: [([UInt8], String)] = [
+      ([1, 2, 3], "byte 0: expected 8 bytes, found 3; the file is truncated"),
+      (
+        [UInt8](repeating: 255, count: 8),
+        "expected a safetensors header of at most 100 MB, found something else"
+      ),
+      (Array(file("{}").prefix(9)), "byte 8: expected 10 bytes, found 9; the file is truncated"),
+      (file("[1]"), "the header is malformed: expected a JSON object"),
+      (file("{\"a\":3}"), "array 'a': the header is malformed: expected dtype, shape"),
+      (file("{\"__metadata__\":{\"a\":1}}"), "expected words in '__metadata__'"),
+      (
+        file("{\"a\":{\"dtype\":\"Q4\",\"shape\":[1],\"data_offsets\":[0,4]}}", data: 4),
+        "array 'a': expected a numeric element type, found 'Q4'"
+      ),
+      (
+        file("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", data: 4),
+        "impossible shape [-1]"
+      ),
+      (
+        file(
+          "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]}}",
+          data: 4), "impossible shape"
+      ),
+      (
+        file("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", data: 4),
+        "expected offsets 8 bytes apart, found [0, 4]"
+      ),
+      (
+        file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", data: 4),
+        "expected offsets 4 bytes apart"
+      ),
+      (
+        file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", data: 4),
+        "expected offsets"
+      ),
+      (
+        file("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", data: 4),
+        "array 'a': expected 8 bytes, found 4; the file is truncated"
+      ),
+      (
+        file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", data: 8),
+        "expected data at 0, found 4"
+      ),
+      (
+        file(
+          "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+          data: 4), "expected data at 4, found 0"
+      ),
+      (
+        file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", data: 5),
+        "the file is truncated"
+      ),
+    ]
+    for (bytes, sentence) in cases {
+      let error = #expect(throws: ArrayFileError.self) { try Safetensors(bytes) }
+      #expect(error?.description.contains(sentence) ?? false, "\(error?.description ?? "none")")
+    }
+  }
+}

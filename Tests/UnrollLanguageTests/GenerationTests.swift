@@ -1,0 +1,126 @@
+// Draws by their probabilities, the same on any number of threads; steps and batches agree.
+
+import CAllocationCounter
+import RealModule
+import Testing
+import Unroll
+import UnrollTestSupport
+
+@testable import UnrollLanguage
+
+@Suite("Generation")
+struct GenerationTests {
+  private func model(_ cell: LanguageCell = .gruAfter, symbols: Int = 40) -> LanguageModel<Float> {
+    var random = NumPyRandom(seed: testSeed)
+    return ModelTests.model(
+      ModelConfiguration(
+        vocabularySize: symbols, embeddingSize: 10, hiddenSize: 24, layers: 2, cell: cell),
+      &random)
+  }
+
+  private func draws(_ logits: [Float], _ count: Int, _ change: (inout SamplingOptions) -> Void)
+    -> [Int]
+  {
+    var options = SamplingOptions()
+    change(&options)
+    var sampler = SymbolSampler(options, symbolCount: logits.count)
+    var counts = [Int](repeating: 0, count: logits.count)
+    logits.withUnsafeBufferPointer { logits in
+      for place in 0..<count { counts[Int(sampler.draw(logits, sequence: 0, place: place))] += 1 }
+    }
+    return counts
+  }
+
+  private let logits: [Float] = [0, 1, 2, -1, 0.5]
+
+  @Test("Symbols come with their probabilities, sharpened by the temperature")
+  func temperature() {
+    for temperature in [0.5, 1, 2] {
+      let counts = draws(logits, 40_000) { $0.temperature = temperature }
+      let weights = logits.map { Double.exp(Double($0) / temperature) }
+      let total = weights.reduce(0, +)
+      for (count, weight) in zip(counts, weights) {
+        let p = weight / total
+        // Five standard deviations.
+        #expect(abs(Double(count) - 40_000 * p) < 5 * (40_000 * p * (1 - p)).squareRoot())
+      }
+    }
+    #expect(draws(logits, 10) { $0.temperature = 0 } == [0, 0, 10, 0, 0])
+  }
+
+  @Test("Top-k, top-p and banned symbols leave the rest in proportion")
+  func cuts() {
+    let two = draws(logits, 20_000) { $0.topK = 2 }
+    #expect(two[0] == 0 && two[3] == 0 && two[4] == 0)
+    #expect(abs(Double(two[2]) / Double(two[1]) - Double.exp(1)) < 0.15)
+    #expect(draws(logits, 10) { $0.topP = 0.01 } == [0, 0, 10, 0, 0])
+    // Their probabilities: 0.56, 0.21, 0.13, 0.08, 0.03.
+    let most = draws(logits, 5000) { $0.topP = 0.8 }
+    #expect(most[2] > 0 && most[1] > 0 && most[4] > 0 && most[0] == 0 && most[3] == 0)
+    let banned = draws(logits, 1000) { $0.banned = [2] }
+    #expect(banned[2] == 0)
+    #expect(draws(logits, 5) { ($0.banned, $0.temperature) = ([2], 0) }[1] == 5)
+    #expect(draws(logits, 1000) { $0.topK = 9 } == draws(logits, 1000) { $0.topK = nil })
+  }
+
+  @Test("The same seed gives the same text on any number of threads, alone and beside others")
+  func seeds() {
+    let model = model()
+    func text(_ seed: UInt64, count: Int, threads: Int) -> [[Int32]] {
+      Threads.use(threads) {
+        var options = SamplingOptions()
+        options.seed = seed
+        var generator = TextGenerator(model, prompt: [3, 1], count: count, options: options)
+        return (0..<60).map { _ in
+          generator.next()
+          return generator.symbols
+        }
+      }
+    }
+    let one = text(7, count: 1, threads: 1)
+    for threads in [2, 3] { #expect(text(7, count: 1, threads: threads) == one) }
+    #expect(text(7, count: 5, threads: 2).map { $0[0] } == one.map { $0[0] })
+    #expect(text(8, count: 1, threads: 1) != one)
+    let five = text(7, count: 5, threads: 1)
+    #expect(Set(five.map { $0[1] }).count > 1 && five.map { $0[1] } != five.map { $0[2] })
+  }
+
+  @Test("Predictions step by step and in a batch agree to the bit")
+  func steps() {
+    for cell in LanguageCell.allCases {
+      let model = model(cell)
+      let symbols: [Int32] = [3, 1, 4, 1, 5, 9, 2, 6]
+      var vectors = Tensor<Float>(shape: [0])
+      model.embedding.lookUp(symbols, timeStepCount: 8, into: &vectors)
+      for layer in model.layers {
+        vectors = layer.forward(vectors, from: layer.zeroState(batchSize: 1)).outputs
+      }
+      var logits = Tensor<Float>(shape: [0])
+      model.softmax.forward(vectors, into: &logits, using: Workspace())
+      for length in 1...8 {
+        var generator = TextGenerator(model, prompt: Array(symbols[..<length]))
+        #expect(
+          generator.nextLogits().isBitwiseEqual(
+            to: logits.slice(length - 1).reshaped(to: [1, 40])))
+      }
+    }
+  }
+
+  @Test("After the first symbol, a step allocates nothing")
+  func allocations() {
+    for topK in [nil, 5] {
+      var options = SamplingOptions()
+      options.topK = topK
+      var generator = TextGenerator(model(), prompt: [1], count: 2, options: options)
+      for _ in 0..<3 { generator.next() }
+      let count = allocations { for _ in 0..<20 { generator.next() } }
+      #expect(count == 0)
+    }
+  }
+
+  private func allocations(_ body: () -> Void) -> Int {
+    let before = allocation_count()
+    body()
+    return Int(allocation_count() - before)
+  }
+}

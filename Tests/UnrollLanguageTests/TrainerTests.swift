@@ -1,0 +1,246 @@
+// Runs in folders: learning, stopping, going on, damage.
+
+import Foundation
+import Testing
+import Unroll
+import UnrollFormats
+import UnrollTestSupport
+
+@testable import UnrollLanguage
+
+@Suite("Runs")
+struct TrainerTests {
+  /// A run of a few seconds at most: a small grammar's text, dropout everywhere, a jittered length.
+  static func configuration(_ change: (inout RunConfiguration) -> Void = { _ in })
+    throws -> RunConfiguration
+  {
+    let preset = try #require(Preset.named("grammar"))
+    var settings = RunConfiguration(preset: preset, corpus: nil, version: "test")
+    settings.model.hiddenSize = 24
+    settings.model.embeddingSize = 12
+    settings.model.layers = 2
+    settings.model.dropout = DropoutRates(
+      embedding: 0.05, input: 0.1, hidden: 0.1, output: 0.1, weights: 0.1)
+    settings.training.batchSize = 16
+    settings.training.timeSteps = 12
+    settings.training.isJittered = true
+    settings.training.epochs = 2
+    change(&settings)
+    return settings
+  }
+
+  /// Writes a small corpus and returns settings that read it.
+  static func corpus(in folder: String, lines: Int = 400) throws -> String {
+    for (part, seed) in [("train", 1), ("valid", 2), ("test", 3)] {
+      let text = EmbeddedGrammar.standard.text(
+        lineCount: part == "train" ? lines : 60, seed: UInt64(seed))
+      try AtomicFile.write(Array(text.utf8), to: "\(folder)/\(part).txt")
+    }
+    return folder
+  }
+
+  static func trainer(
+    _ settings: RunConfiguration, _ path: String, resumes: Bool = false
+  ) throws -> Trainer {
+    let folder = RunFolder(path)
+    var settings = settings
+    if !resumes { try folder.prepare() }
+    let corpus = try settings.prepareCorpus(
+      in: folder,
+      vocabulary: resumes ? Vocabulary(contentsOf: path + "/vocabulary.json") : nil)
+    if !resumes { try folder.begin(settings, corpus.vocabulary) }
+    let trainer = Trainer(settings, corpus, in: folder)
+    if resumes { _ = try trainer.resume() }
+    return trainer
+  }
+
+  /// The lines of a metrics file without what a clock says.
+  static func timeless(_ path: String) throws -> [String] {
+    try String(decoding: AtomicFile.read(path + "/metrics.jsonl"), as: UTF8.self)
+      .split(separator: "\n").map { line in
+        line.split(separator: ",")
+          .filter { !$0.contains("tokens_per_second") && !$0.contains("\"seconds\"") }
+          .joined(separator: ",")
+      }
+  }
+
+  @Test(
+    "A run stopped anywhere and resumed equals an uninterrupted one, to the bit",
+    arguments: [LanguageOptimizer.sgd, .adam, .averaged])
+  func resume(_ optimizer: LanguageOptimizer) throws {
+    try withTemporaryFolder { folder in
+      let text = try Self.corpus(in: folder)
+      let settings = try Self.configuration {
+        $0.corpus = text
+        $0.training.optimizer = optimizer
+        // Fast enough that validation goes up and averaging begins.
+        $0.training.learningRate = optimizer == .adam ? 0.004 : optimizer == .sgd ? 2 : 20
+        $0.training.clipNorm = optimizer == .averaged ? 0.2 : 5
+        $0.training.schedule = .constant
+        $0.training.nonMonotone = 1
+        $0.training.epochs = optimizer == .averaged ? 9 : 4
+      }
+      let whole = try Self.trainer(settings, folder + "/whole")
+      #expect(try whole.run() == .finished)
+      for stops in [[1], [3, 4, 9], [20, 45, 46, 61]] {
+        let path = folder + "/parts\(stops.count)"
+        var trainer = try Self.trainer(settings, path)
+        for stop in stops {
+          // Another number of threads after each stop.
+          let outcome = try Threads.use(1 + stop % 3) {
+            try trainer.run(shouldStop: { trainer.progress.step >= stop })
+          }
+          #expect(outcome == .interrupted)
+          #expect(trainer.progress.step == stop)
+          trainer = try Self.trainer(settings, path, resumes: true)
+        }
+        #expect(try trainer.run() == .finished)
+        #expect(trainer.model.parameters == whole.model.parameters)
+        #expect(
+          try AtomicFile.read(path + "/model.safetensors")
+            == AtomicFile.read(folder + "/whole/model.safetensors"))
+        #expect(try Self.timeless(path) == Self.timeless(folder + "/whole"))
+      }
+      if optimizer == .averaged {
+        let last = try CheckpointFile.newest(folder + "/whole")
+        #expect(last.arrays.keys.contains("average.embedding.weights"))
+      }
+    }
+  }
+
+  @Test("A damaged checkpoint is told, and the one before it serves")
+  func damage() throws {
+    try withTemporaryFolder { folder in
+      let text = try Self.corpus(in: folder)
+      let settings = try Self.configuration { $0.corpus = text }
+      let path = folder + "/run"
+      let trainer = try Self.trainer(settings, path)
+      for stop in [5, 9] {
+        _ = try trainer.run(shouldStop: { trainer.progress.step >= stop })
+      }
+      let newest = try CheckpointFile.paths(path)[0]
+      let bytes = try AtomicFile.read(newest)
+      let places = [0, 100, bytes.count / 2, bytes.count - 1]
+      for (what, damaged) in places.map({ place -> (String, [UInt8]) in
+        var copy = bytes
+        copy[place] ^= 4
+        return ("bit \(place)", copy)
+      }) + [("cut", Array(bytes[..<(bytes.count - 7)])), ("empty", [])] {
+        try Data(damaged).write(to: URL(fileURLWithPath: newest))
+        let other = try Self.trainer(settings, path + "", resumes: true)
+        #expect(other.progress.step == 5, "\(what)")
+        let problems = try other.resume()
+        #expect(problems.count == 1 && problems[0].contains(newest), "\(what)")
+      }
+      for file in try CheckpointFile.paths(path) {
+        try Data([1, 2, 3]).write(to: URL(fileURLWithPath: file))
+      }
+      #expect(throws: RunError.self) { try Self.trainer(settings, path, resumes: true) }
+    }
+  }
+
+  @Test("Divergence is seen within its step, and half the rate goes on")
+  func divergence() throws {
+    try withTemporaryFolder { folder in
+      let text = try Self.corpus(in: folder)
+      let settings = try Self.configuration {
+        $0.corpus = text
+        $0.training.optimizer = .sgd
+        $0.training.learningRate = 1e6
+        $0.training.clipNorm = 0
+        $0.training.maximumSteps = 40
+        $0.training.epochs = 9
+      }
+      let trainer = try Self.trainer(settings, folder + "/stops")
+      guard case .diverged(let step, _, _) = try trainer.run() else {
+        Issue.record("expected divergence")
+        return
+      }
+      #expect(step <= 3)
+      let other = try Self.trainer(settings, folder + "/halves")
+      other.halvesOnDivergence = true
+      var notes: [String] = []
+      let outcome = try other.run(observe: { if case .note(let text) = $0 { notes.append(text) } })
+      #expect(outcome == .reachedSteps)
+      #expect(notes.count > 3 && notes[0].contains("half") == false && notes[0].contains("0.5"))
+    }
+  }
+
+  @Test("A run learns: the grammar's perplexity comes near to the best possible")
+  func learns() throws {
+    try withTemporaryFolder { folder in
+      let text = try Self.corpus(in: folder, lines: 4000)
+      let settings = try Self.configuration {
+        $0.corpus = text
+        $0.model.dropout = DropoutRates()
+        $0.training.isJittered = false
+        $0.training.epochs = 3
+      }
+      let trainer = try Self.trainer(settings, folder + "/run")
+      #expect(try trainer.run() == .finished)
+      let test = try #require(try trainer.test())
+      let best = EmbeddedGrammar.standard.entropyRate
+      #expect(test.loss < best + 0.25)
+      #expect(test.loss > best - 0.1)
+    }
+  }
+
+  @Test("Patience, steps and epochs end a run as they say")
+  func ends() throws {
+    try withTemporaryFolder { folder in
+      let text = try Self.corpus(in: folder)
+      let still = try Self.configuration {
+        $0.corpus = text
+        $0.training.learningRate = 0
+        $0.training.patience = 2
+        $0.training.epochs = 9
+      }
+      let trainer = try Self.trainer(still, folder + "/patience")
+      #expect(try trainer.run() == .noGain(epochs: 2))
+      #expect(trainer.progress.validations.count == 3)
+      let short = try Self.configuration {
+        $0.corpus = text
+        $0.training.maximumSteps = 7
+      }
+      let other = try Self.trainer(short, folder + "/steps")
+      #expect(try other.run() == .reachedSteps)
+      #expect(other.progress.step == 7)
+      #expect(try StoredModel(run: folder + "/steps").metadata["step"] == "7")
+      let timed = try Self.trainer(short, folder + "/time")
+      #expect(try timed.run(timeBudget: 0) == .reachedTime)
+    }
+  }
+
+  @Test("A full folder, or one with something else in it, is refused and left alone")
+  func folders() throws {
+    try withTemporaryFolder { folder in
+      let text = try Self.corpus(in: folder)
+      let settings = try Self.configuration {
+        $0.corpus = text
+        $0.training.maximumSteps = 1
+      }
+      _ = try Self.trainer(settings, folder + "/run")
+      #expect(throws: RunError(.alreadyThere, path: folder + "/run")) {
+        try RunFolder(folder + "/run").prepare()
+      }
+      #expect(throws: RunError(.foreignFolder(found: "run"), path: folder)) {
+        try FileManager.default.removeItem(atPath: folder + "/test.txt")
+        try FileManager.default.removeItem(atPath: folder + "/train.txt")
+        try FileManager.default.removeItem(atPath: folder + "/valid.txt")
+        try RunFolder(folder).prepare()
+      }
+    }
+  }
+}
+
+/// The checkpoints of a run, as files.
+enum CheckpointFile {
+  static func paths(_ run: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints").sorted(by: >)
+      .map { "\(run)/checkpoints/\($0)" }
+  }
+
+  static func newest(_ run: String) throws -> Safetensors {
+    try Safetensors(AtomicFile.read(paths(run)[0]))
+  }
+}
