@@ -173,13 +173,15 @@ struct TrainerTests {
       let settings = try Self.configuration {
         $0.corpus = text
         $0.model.dropout = DropoutRates()
+        $0.model.hiddenSize = 40
         $0.training.isJittered = false
-        $0.training.epochs = 3
+        $0.training.epochs = 6
       }
       let trainer = try Self.trainer(settings, folder + "/run")
       #expect(try trainer.run() == .finished)
       let test = try #require(try trainer.test())
       let best = EmbeddedGrammar.standard.entropyRate
+      // Pairs of words alone would leave 0.5 nats more than the best.
       #expect(test.loss < best + 0.25)
       #expect(test.loss > best - 0.1)
     }

@@ -26,7 +26,7 @@ struct TrainCommand: ParsableCommand {
   @Argument(help: "The text: a folder, or a file.") var corpus: String?
   @Option(help: "The settings to begin from; see above.") var preset: String?
   @Option(help: "A config.json to begin from, instead of a preset.") var config: String?
-  @Option(help: "The run's folder.") var output: String
+  @Option(help: "The run's folder.") var output = "unroll-run"
   @Flag(help: "Go on with the run in --output.") var resume = false
   @OptionGroup(title: "The text") var text: TextOptions
   @OptionGroup(title: "The model") var model: ModelOptions

@@ -1,109 +1,142 @@
 // A small stochastic grammar of English-like sentences, with an entropy rate that is computed, not
 // estimated: how far a model is from the best possible one is then known.
 //
-// It is an automaton in which state and word give the next state. A subject's number has to be
-// remembered past a relative clause or a place with a number of its own, until the verb comes: the
-// word before does not tell.
+// It is an automaton in which state and word give the next state (unifilar), so that a reader who
+// remembers enough knows the state, and no model can do better than the entropy of the states:
+//
+//   v = e₀ + Pᵀ v              v  how often a line passes each state on average
+//   L = Σ v                    L  symbols of a line on average, its end included
+//   H = Σ v h / L              h  entropy of a state's choice;  H  the entropy rate
+//
+// Since lines are drawn alike and end in the state that begins them, H also is the entropy rate of
+// the whole text. What must be remembered: a subject's number, past a clause or a place with a
+// number of its own, until the verb comes; past the verb's object, until "and"; and from the first
+// word to the last, whether the line tells of yesterday.
 
 internal import RealModule
 internal import Unroll
 
 /// The grammar that `unroll train` learns when it is given no corpus.
+///
+/// Its symbols are its words and one end of line (`<eos>`) a line, which the text spells as a line
+/// feed.
 public struct EmbeddedGrammar: Sendable {
-  /// A word that a state may say, and what follows; nil: the end of the line.
+  /// A word that a state may say, and the state that follows; nil: the end of the line.
   struct Arc: Sendable {
     var word: String?
     var probability: Double
     var next: Int
   }
 
-  /// The arcs of each state; the first state begins every line.
-  private let states: [[Arc]]
-  /// Nats per symbol, words and line ends: what the best possible model loses.
+  /// The arcs of each state; state 0 begins every line.
+  let states: [[Arc]]
+  /// What the best possible model loses, in nats per symbol: the exact entropy rate.
   public let entropyRate: Double
-  /// Symbols of a line on average, its end included.
+  /// How many symbols a line has on average, its end included.
   public let meanLineLength: Double
 
-  /// A grammar from its table; probabilities of a state sum to 1, and every line ends.
+  /// Creates a grammar from the arcs of its states.
+  ///
+  /// - Precondition: The probabilities of each state are positive and sum to 1, no state says a
+  ///   word twice, and every line ends.
+  /// - Complexity: O(S³) for S states, less where few states follow a state.
   init(states: [[Arc]]) {
-    self.states = states
-    let visits = Self.visits(states)
+    for (state, arcs) in states.enumerated() {
+      let total = arcs.reduce(0) { $0 + $1.probability }
+      precondition(
+        abs(total - 1) < 1e-12 && arcs.allSatisfy { $0.probability > 0 },
+        "EmbeddedGrammar: expected probabilities that sum to 1 in state \(state), got \(total).")
+      precondition(
+        Set(arcs.map(\.word)).count == arcs.count,
+        "EmbeddedGrammar: expected words that differ in state \(state).")
+    }
+    let visits = Self.visitCounts(of: states)
     let entropies = states.map { arcs in
       arcs.reduce(0) { $0 - $1.probability * Double.log($1.probability) }
     }
+    self.states = states
     meanLineLength = visits.reduce(0, +)
     entropyRate = zip(visits, entropies).reduce(0) { $0 + $1.0 * $1.1 } / meanLineLength
   }
 
-  /// e to the entropy rate.
+  /// The perplexity of the best possible model: e to the entropy rate.
   public var bestPerplexity: Double { Double.exp(entropyRate) }
 
-  /// How often a line passes each state on average: v = e₀ + Pᵀ v, by Gaussian elimination.
-  private static func visits(_ states: [[Arc]]) -> [Double] {
-    let n = states.count
-    var rows = (0..<n).map { row in
-      (0...n).map { $0 == row ? 1.0 : $0 == n && row == 0 ? 1.0 : 0.0 }
-    }
+  /// How often a line passes each state on average: (1 − Pᵀ) v = e₀ by Gaussian elimination.
+  ///
+  /// No rows are exchanged: the columns of 1 − Pᵀ are diagonally dominant, and stay so.
+  private static func visitCounts(of states: [[Arc]]) -> [Double] {
+    let count = states.count
+    // The last column is the right side, e₀.
+    var rows = [[Double]](repeating: [Double](repeating: 0, count: count + 1), count: count)
+    rows[0][count] = 1
     for (state, arcs) in states.enumerated() {
+      rows[state][state] += 1
       for arc in arcs where arc.word != nil { rows[arc.next][state] -= arc.probability }
     }
-    for pivot in 0..<n {
-      if let best = (pivot..<n).max(by: { abs(rows[$0][pivot]) < abs(rows[$1][pivot]) }) {
-        rows.swapAt(pivot, best)
-      }
-      for row in 0..<n where row != pivot && rows[row][pivot] != 0 {
-        let factor = rows[row][pivot] / rows[pivot][pivot]
-        for column in pivot...n { rows[row][column] -= factor * rows[pivot][column] }
+    for pivot in 0..<count {
+      let head = rows[pivot]
+      precondition(head[pivot] > 1e-12, "EmbeddedGrammar: expected lines that end.")
+      let columns = (pivot...count).filter { head[$0] != 0 }
+      for row in 0..<count where row != pivot && rows[row][pivot] != 0 {
+        let factor = rows[row][pivot] / head[pivot]
+        for column in columns { rows[row][column] -= factor * head[column] }
       }
     }
-    return (0..<n).map { rows[$0][n] / rows[$0][$0] }
+    return (0..<count).map { rows[$0][count] / rows[$0][$0] }
   }
 
   /// Sentences, one a line.
   ///
+  /// A line's words depend on the seed and the line's number alone: a longer text begins with the
+  /// shorter one, and is the same on every machine.
+  ///
   /// - Parameters:
-  ///   - lineCount: How many.
-  ///   - seed: The same seed gives the same text on every machine.
-  /// - Returns: The text, each line with its line feed.
+  ///   - lineCount: How many lines; 0 or more.
+  ///   - seed: Tells texts apart, such as those for training and for validation.
+  /// - Returns: The words of each line with a space between them, each line with its line feed.
   public func text(lineCount: Int, seed: UInt64) -> String {
     var text = ""
-    var place: UInt64 = 0
-    for _ in 0..<lineCount {
-      var state = 0
-      var isFirst = true
+    for line in 0..<lineCount {
+      var (state, place) = (0, UInt32(0))
       while true {
-        let arc = draw(state, uniform(seed, place))
-        place += 1
+        let arc = draw(from: state, Self.uniform(seed: seed, line: UInt64(line), place: place))
         guard let word = arc.word else { break }
-        if !isFirst { text += " " }
+        if place > 0 { text += " " }
         text += word
-        isFirst = false
         state = arc.next
+        place += 1
       }
       text += "\n"
     }
     return text
   }
 
-  private func uniform(_ seed: UInt64, _ place: UInt64) -> Double {
-    let philox = Philox(
-      counter: SIMD4(
-        UInt32(truncatingIfNeeded: place), UInt32(truncatingIfNeeded: place >> 32), 0x6EA, 0),
-      key: SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
-    return (Double(philox.block[0]) + 0.5) / 4_294_967_296
+  /// A number in 0 ..< 1, a multiple of 2⁻⁵³.
+  private static func uniform(seed: UInt64, line: UInt64, place: UInt32) -> Double {
+    // The second word keeps these blocks apart from those of `TensorFlowRandom`.
+    let counter = SIMD4(
+      place, 0x6EA, UInt32(truncatingIfNeeded: line), UInt32(truncatingIfNeeded: line >> 32))
+    let key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+    let block = Philox(counter: counter, key: key).block
+    return Double((UInt64(block[1]) << 32 | UInt64(block[0])) >> 11) * 0x1p-53
   }
 
-  private func draw(_ state: Int, _ uniform: Double) -> Arc {
-    var left = uniform
-    for arc in states[state] {
-      left -= arc.probability
-      if left < 0 { return arc }
+  private func draw(from state: Int, _ uniform: Double) -> Arc {
+    let arcs = states[state]
+    var sum = 0.0
+    for arc in arcs {
+      sum += arc.probability
+      if uniform < sum { return arc }
     }
-    return states[state][states[state].count - 1]
+    // The sum may be less than 1 by its rounding.
+    return arcs[arcs.count - 1]
   }
 
-  /// The logarithm of a line's probability, its end included, in nats; nil if the grammar cannot say
-  /// it.
+  /// The logarithm of a line's probability, its end included.
+  ///
+  /// - Parameter words: The words of the line, without `<eos>`.
+  /// - Returns: Nats, 0 or less; nil for a line that the grammar cannot generate.
   public func logProbability(ofLine words: [String]) -> Double? {
     var (state, sum) = (0, 0.0)
     for word in words.map(Optional.some) + [nil] {
@@ -119,104 +152,148 @@ public struct EmbeddedGrammar: Sendable {
 
 extension EmbeddedGrammar {
   /// The grammar of `unroll train`.
-  public static let standard = EmbeddedGrammar(states: Builder().table())
+  public static let standard = EmbeddedGrammar(states: Step.table())
+}
 
-  private static let numbers = ["one", "many"]
-  private static let nouns: [String: [String]] = [
-    "one": ["sailor", "gull", "harbour", "lamp", "boat", "keeper", "storm", "island"],
-    "many": ["sailors", "gulls", "harbours", "lamps", "boats", "keepers", "storms", "islands"],
+/// The form that a subject gives its verb.
+private enum Form: Int { case singular, plural, past }
+
+/// What a noun is for; subjects are those of a sentence (depth 0) or of a clause in it (depth 1).
+private enum Role: Hashable {
+  case subject(depth: Int, isPast: Bool)
+  case object, place
+}
+
+/// A word, its share of what may be said, and the steps that it leaves to be said.
+private struct Choice {
+  var word: String?
+  var share: Double
+  var then: [Step]
+
+  init(_ word: String?, _ share: Double, _ then: [Step] = []) {
+    (self.word, self.share, self.then) = (word, share, then)
+  }
+
+  /// Choices that divide a share as 1 : 1/2 : 1/3 …, and leave the same.
+  static func words(_ words: [String], _ share: Double, _ then: [Step] = []) -> [Choice] {
+    let total = words.indices.reduce(0) { $0 + 1 / Double($1 + 1) }
+    return words.enumerated().map { Choice($1, share / Double($0 + 1) / total, then) }
+  }
+}
+
+/// A part of a line that is still to be said; a state of the automaton is a list of them.
+private enum Step: Hashable {
+  case opening
+  /// An article, and a noun with what it brings.
+  case phrase(Role)
+  /// A noun, perhaps after a quality; `singular` is the share of nouns in the singular.
+  case noun(Role, singular: Double, isPlain: Bool)
+  /// What tells more of a subject, and its predicate.
+  case subject(Form, depth: Int)
+  /// A subject's verb, and what the verb brings.
+  case predicate(Form, depth: Int)
+  /// What follows "that": a verb of the noun before, or a subject that does something to it.
+  case clause(Form)
+  /// What follows the verb of a sentence and its object.
+  case rest(Form)
+  /// The end of the line, or another sentence of the same time.
+  case close(isPast: Bool)
+
+  private static let beings = (
+    one: ["fox", "painter", "child", "goose", "dog", "queen", "mouse", "tailor", "crow"],
+    many: ["dogs", "children", "geese", "foxes", "crows", "mice", "tailors", "painters", "queens"]
+  )
+  private static let places = (
+    one: ["river", "mill", "bridge", "tower", "garden", "market"],
+    many: ["gardens", "towers", "rivers", "mills", "markets", "bridges"]
+  )
+  private static let qualities = ["small", "quiet", "strange", "lonely", "famous", "grey"]
+  private static let manners = ["again", "slowly", "alone", "gladly"]
+  /// Verbs that need no object, in each form.
+  private static let rests = [
+    ["sleeps", "waits", "sings", "laughs", "falls"],
+    ["sleep", "wait", "sing", "laugh", "fall"],
+    ["slept", "waited", "sang", "laughed", "fell"],
   ]
-  private static let rests: [String: [String]] = [
-    "one": ["waits", "sleeps", "returns", "glows", "vanishes"],
-    "many": ["wait", "sleep", "return", "glow", "vanish"],
+  /// Verbs that need one.
+  private static let acts = [
+    ["sees", "follows", "finds", "loves", "hears", "fears", "helps"],
+    ["see", "follow", "find", "love", "hear", "fear", "help"],
+    ["saw", "followed", "found", "loved", "heard", "feared", "helped"],
   ]
-  private static let acts: [String: [String]] = [
-    "one": ["watches", "follows", "guides", "fears", "finds"],
-    "many": ["watch", "follow", "guide", "fear", "find"],
-  ]
-  private static let qualities = ["old", "grey", "quiet", "distant", "bright"]
-  private static let manners = ["again", "slowly", "tonight", "alone"]
 
-  /// Names states while the table grows.
-  private struct Builder {
-    private var indices: [String: Int] = [:]
-    private var states: [[Arc]] = []
-
-    func table() -> [[Arc]] {
-      var copy = self
-      return copy.build()
+  /// What a line may say first of this step, as parts of `share`.
+  private func choices(sharing share: Double) -> [Choice] {
+    switch self {
+    case .opening:
+      return [Choice("yesterday", 0.2 * share, [.phrase(.subject(depth: 0, isPast: true))])]
+        + Step.phrase(.subject(depth: 0, isPast: false)).choices(sharing: 0.8 * share)
+    case .phrase(let role):
+      func noun(_ singular: Double) -> [Step] { [.noun(role, singular: singular, isPlain: false)] }
+      return [Choice("the", 0.5 * share, noun(0.6))]
+        + Choice.words(["a", "every"], 0.3 * share, noun(1))
+        + Choice.words(["some", "many", "two"], 0.2 * share, noun(0))
+    case .noun(let role, let singular, isPlain: false):
+      let plain = Step.noun(role, singular: singular, isPlain: true)
+      return Choice.words(Step.qualities, 0.25 * share, [plain])
+        + plain.choices(sharing: 0.75 * share)
+    case .noun(let role, let singular, isPlain: true):
+      let nouns = role == .place ? Step.places : Step.beings
+      let one = Choice.words(nouns.one, singular * share, role.steps(after: .singular))
+      let many = Choice.words(nouns.many, (1 - singular) * share, role.steps(after: .plural))
+      return (singular > 0 ? one : []) + (singular < 1 ? many : [])
+    case .subject(let form, let depth):
+      let verb = Step.predicate(form, depth: depth)
+      let clause = depth == 0 ? [Choice("that", 0.25 * share, [.clause(form), verb])] : []
+      return clause + Choice.words(["near", "behind"], 0.2 * share, [.phrase(.place), verb])
+        + verb.choices(sharing: (depth == 0 ? 0.55 : 0.8) * share)
+    case .predicate(let form, depth: 0):
+      return Choice.words(Step.rests[form.rawValue], 0.5 * share, [.rest(form)])
+        + Choice.words(Step.acts[form.rawValue], 0.5 * share, [.phrase(.object), .rest(form)])
+    case .predicate(let form, _):
+      // The object of a clause with its own subject is the noun before "that".
+      return Choice.words(Step.acts[form.rawValue], share)
+    case .clause(let form):
+      return Step.phrase(.subject(depth: 1, isPast: form == .past)).choices(sharing: 0.5 * share)
+        + Choice.words(Step.rests[form.rawValue], 0.2 * share)
+        + Choice.words(Step.acts[form.rawValue], 0.3 * share, [.phrase(.object)])
+    case .rest(let form):
+      let close = Step.close(isPast: form == .past)
+      return [Choice("and", 0.15 * share, [.predicate(form, depth: 0)])]
+        + Choice.words(["near", "behind"], 0.15 * share, [.phrase(.place), close])
+        + Choice.words(Step.manners, 0.15 * share, [close]) + close.choices(sharing: 0.55 * share)
+    case .close(let isPast):
+      let sentence = Step.phrase(.subject(depth: 0, isPast: isPast))
+      return [Choice(nil, 0.9 * share, [.opening]), Choice("while", 0.1 * share, [sentence])]
     }
+  }
 
-    private mutating func build() -> [[Arc]] {
-      _ = index("subject")
-      nounPhrase("subject") { "verb or more \($0)" }
-      for number in numbers {
-        // The subject is told more of, or its verb comes.
-        let verb = verbs(number, after: "sentence \(number)")
-        add(
-          "verb or more \(number)",
-          [("that", 0.3, "clause \(number)"), ("near", 0.15, "place \(number)")], verb, 0.55)
-        nounPhrase("clause \(number)") { "clause verb \(number) \($0)" }
-        for other in numbers {
-          add("clause verb \(number) \(other)", [], words(acts[other], "verb \(number)"), 1)
-        }
-        nounPhrase("place \(number)") { _ in "verb \(number)" }
-        add("verb \(number)", [], verb, 1)
-        nounPhrase("object \(number)") { _ in "sentence \(number)" }
-        add(
-          "sentence \(number)", [(nil, 0.6, "subject"), ("and", 0.12, "verb \(number)")],
-          words(manners, "end"), 0.28)
-      }
-      add("end", [(nil, 1, "subject")], [], 0)
-      return states
+  /// The automaton: every list of steps that the opening leads to is a state.
+  static func table() -> [[EmbeddedGrammar.Arc]] {
+    var lists: [[Step]] = [[.opening]]
+    var indices = [lists[0]: 0]
+    var table: [[EmbeddedGrammar.Arc]] = []
+    while table.count < lists.count {
+      let list = lists[table.count]
+      table.append(
+        list[0].choices(sharing: 1).map { choice in
+          let rest = choice.then + list.dropFirst()
+          let next = indices[rest] ?? lists.count
+          if next == lists.count {
+            indices[rest] = next
+            lists.append(rest)
+          }
+          return EmbeddedGrammar.Arc(word: choice.word, probability: choice.share, next: next)
+        })
     }
+    return table
+  }
+}
 
-    /// Rests end the sentence's middle, acts need an object.
-    private func verbs(_ number: String, after next: String) -> [(String, Double, String)] {
-      words(rests[number], next).map { ($0.0, $0.1 * 0.45, $0.2) }
-        + words(acts[number], "object \(number)").map { ($0.0, $0.1 * 0.55, $0.2) }
-    }
-
-    /// An article, perhaps a quality, a noun; which state follows depends on its number.
-    private mutating func nounPhrase(_ name: String, then next: (String) -> String) {
-      add(
-        name,
-        [("the", 0.6, name + " the"), ("a", 0.25, name + " one"), ("some", 0.15, name + " many")],
-        [], 0)
-      for (kind, share) in [("the", 0.6), ("one", 1), ("many", 0)] {
-        let both =
-          words(nouns["one"], next("one")).map { ($0.0, $0.1 * share, $0.2) }
-          + words(nouns["many"], next("many")).map { ($0.0, $0.1 * (1 - share), $0.2) }
-        let those = both.filter { $0.1 > 0 }
-        let quality = words(qualities, "\(name) \(kind) quality").map { ($0.0, $0.1 * 0.3, $0.2) }
-        add("\(name) \(kind)", [], quality + those.map { ($0.0, $0.1 * 0.7, $0.2) }, 1)
-        add("\(name) \(kind) quality", [], those, 1)
-      }
-    }
-
-    /// Words of falling frequency, 1 : 1/2 : 1/3 …, that lead to one state.
-    private func words(_ words: [String]?, _ next: String) -> [(String, Double, String)] {
-      let words = words ?? []
-      let total = words.indices.reduce(0) { $0 + 1 / Double($1 + 1) }
-      return words.enumerated().map { ($1, 1 / Double($0 + 1) / total, next) }
-    }
-
-    private mutating func index(_ name: String) -> Int {
-      if let index = indices[name] { return index }
-      indices[name] = states.count
-      states.append([])
-      return states.count - 1
-    }
-
-    private mutating func add(
-      _ name: String, _ arcs: [(String?, Double, String)], _ others: [(String, Double, String)],
-      _ share: Double
-    ) {
-      let state = index(name)
-      for (word, probability, next) in arcs + others.map({ ($0.0, $0.1 * share, $0.2) }) {
-        let next = index(next)
-        states[state].append(Arc(word: word, probability: probability, next: next))
-      }
-    }
+extension Role {
+  /// What a noun of this role leaves to be said; a line of the past has one form for both numbers.
+  fileprivate func steps(after form: Form) -> [Step] {
+    guard case .subject(let depth, let isPast) = self else { return [] }
+    return [.subject(isPast ? .past : form, depth: depth)]
   }
 }

@@ -66,7 +66,8 @@ struct ModelPass<Scalar: KernelScalar> {
   private var projected = Tensor<Scalar>(shape: [0])
   private var softmaxGradient = Tensor<Scalar>(shape: [0])
   private var flow = Tensor<Scalar>(shape: [0])
-  private var droppedLayers: [RecurrentLayer<Scalar>]
+  /// The layers with masks on their U; empty without weight-drop, so that nothing holds the weights.
+  private var droppedLayers: [RecurrentLayer<Scalar>] = []
   private let logits = LogitMemory<Scalar>()
   private let workspace = Workspace<Scalar>()
 
@@ -74,7 +75,6 @@ struct ModelPass<Scalar: KernelScalar> {
     gradients = ModelGradients(of: model)
     traces = model.layers.map { _ in SequenceTrace() }
     masked = model.layers.map { _ in Tensor(shape: [0]) }
-    droppedLayers = model.layers
   }
 
   /// Gradients changed in place before they are used.
@@ -207,6 +207,7 @@ struct ModelPass<Scalar: KernelScalar> {
     _ model: LanguageModel<Scalar>, _ index: Int, _ masks: Masks?
   ) -> RecurrentLayer<Scalar> {
     guard let masks, masks.rates.weights > 0 else { return model.layers[index] }
+    if droppedLayers.isEmpty { droppedLayers = model.layers }
     droppedLayers[index] = model.layers[index]
     masks.dropout(masks.rates.weights, 1000 + index)
       .apply(to: &droppedLayers[index].cell.parameters.recurrentWeights)
