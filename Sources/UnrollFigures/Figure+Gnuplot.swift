@@ -160,9 +160,11 @@ extension Figure {
       }
       let column = firstColumn + 2 * number
       let style = number % Self.lineStyles.count + 1
-      let mark = line.x.count > 1 ? "lines linestyle" : "points pointtype 7 linestyle"
+      // A style comes before what departs from it.
+      let mark =
+        line.x.count > 1 ? "lines linestyle \(style)" : "points linestyle \(style) pointtype 7"
       return
-        "\(table) skip 1 using \(column):\(column + 1) with \(mark) \(style) title \(quoted(line.title))"
+        "\(table) skip 1 using \(column):\(column + 1) with \(mark) title \(quoted(line.title))"
     }
     guard !plots.isEmpty else {
       let why = panel.y.isLogarithmic ? "no number is above 0" : "there are no numbers"

@@ -175,12 +175,17 @@ struct LanguageCommandTests {
       let train = ["train", folder + "/text", "--output", run]
       try expect(
         train + ["--hidden-size", "0"], 64, "hidden-size: expected 1 ... 10000000, found 0")
+      try expect(train + ["--decay", "nan"], 64, "decay and plateau: expected more than 0")
+      try expect(train + ["--learning-rate", "inf"], 64, "learning-rate: expected a number")
       try expect(train + ["--preset", "huge"], 64, "--preset: expected one of grammar, course,")
       try expect(train + ["--dropout", "1"], 64, "dropout of input: expected 0 up to")
       try expect(train + ["--tied"], 64, "use --top-size 50 or --projection-size 50")
       try expect(["train", folder + "/no", "--output", run], 1, "no such file or folder")
       try expect(
         ["train", "--resume", "--output", folder + "/text"], 1, "expected a run with config.json")
+      try expect(
+        train + ["--hidden-size", "500000"], 1, "run: learning needs about 120")
+      try expect(train + ["--batch-size", "100000"], 1, "expected at least 200001 symbols, found")
       #expect(!FileManager.default.fileExists(atPath: run + "/config.json"))
       try expect(["evaluate", folder + "/text", "x"], 1, "expected a run with config.json")
       let learnt = try command.run(train + ["--max-steps", "3"] + Self.small)
@@ -194,7 +199,14 @@ struct LanguageCommandTests {
       bytes[bytes.count - 3] ^= 1
       try bytes.write(to: model)
       try expect(["generate", run], 1, "model.safetensors: the arrays do not give their checksum")
-      try Data("{".utf8).write(to: URL(fileURLWithPath: run + "/config.json"))
+      let settings = URL(fileURLWithPath: run + "/config.json")
+      let text = try String(contentsOf: settings, encoding: .utf8)
+      try text.replacingOccurrences(of: "\"hidden_size\" : 20", with: "\"hidden_size\" : 9000000")
+        .write(to: settings, atomically: true, encoding: .utf8)
+      bytes[bytes.count - 3] ^= 1
+      try bytes.write(to: model)
+      try expect(["generate", run], 1, "model.safetensors: expected 'all parameters' of shape")
+      try Data("{".utf8).write(to: settings)
       try expect(["generate", run], 1, "config.json: expected JSON")
     }
   }

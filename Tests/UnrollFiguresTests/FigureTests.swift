@@ -30,6 +30,13 @@ struct FigureTests {
           content: .lines([Line("zero", x: [0, 1], y: [0, 0])]))
       ]),
     Figure(
+      name: "point", title: "one point a line",
+      panels: [
+        Panel(
+          title: "", x: Axis("step"), y: Axis("loss"),
+          content: .lines([Line("train", x: [20], y: [4]), Line("valid", x: [20], y: [3])]))
+      ]),
+    Figure(
       name: "colours", title: "colours",
       panels: [
         Panel(

@@ -224,3 +224,46 @@ struct CorpusTests {
     #expect(read == [[0], [6, 7, 0], [8, 0], [9, 9, 9], [9, 0], []])
   }
 }
+
+@Suite("First vectors")
+struct VectorTests {
+  @Test("An embedding begins with the vectors of a text or a .npy file, or the file is refused")
+  func files() throws {
+    try withTemporaryFolder { folder in
+      let text = try TrainerTests.corpus(in: folder)
+      var settings = try TrainerTests.configuration { $0.corpus = text }
+      settings.model.embeddingSize = 3
+      let corpus = try settings.prepareCorpus(in: RunFolder(folder + "/run"))
+      let count = corpus.vocabulary.count
+      func write(_ name: String, _ text: String) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+        settings.vectors = "\(folder)/\(name)"
+      }
+      let word = corpus.vocabulary.symbols[4]
+      try write("v.txt", "2 3\n\(word) 1 -2 0.5\nnothere 1 2 3\n")
+      let vectors = try #require(try settings.initialVectors(for: corpus.vocabulary))
+      #expect(vectors.shape == [count, 3])
+      #expect(vectors.slice(4).elements == [1, -2, 0.5])
+      #expect(vectors.slice(5).maximumMagnitude < 0.1 && vectors.slice(5).maximumMagnitude > 0)
+      let array = Tensor<Float>(shape: [count, 3], elements: (0..<(3 * count)).map { Float($0) })
+      try AtomicFile.write(NPY.encode(StoredArray(array)), to: folder + "/v.npy")
+      settings.vectors = folder + "/v.npy"
+      #expect(try settings.initialVectors(for: corpus.vocabulary) == array)
+      let trainer = Trainer(settings, corpus, in: RunFolder(folder + "/run"), vectors: array)
+      #expect(trainer.model.embedding.vectors == array)
+      for (text, sentence) in [
+        ("\(word) 1 2\n", "line 1: expected a symbol and 3 numbers, found 3 fields"),
+        ("\(word) 1 2 x\n", "line 1: expected a number, found 'x'"),
+      ] {
+        try write("wrong.txt", text)
+        let error = #expect(throws: RunError.self) {
+          try settings.initialVectors(for: corpus.vocabulary)
+        }
+        #expect(error?.description.contains(sentence) ?? false)
+      }
+      settings.model.embeddingSize = 4
+      settings.vectors = folder + "/v.npy"
+      #expect(throws: RunError.self) { try settings.initialVectors(for: corpus.vocabulary) }
+    }
+  }
+}

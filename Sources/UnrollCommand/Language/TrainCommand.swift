@@ -75,6 +75,7 @@ struct TrainCommand: ParsableCommand {
       in: folder,
       vocabulary: resume ? Vocabulary(contentsOf: output + "/vocabulary.json") : nil)
     for note in corpus.notes { Terminal.note(note) }
+    try settings.checkMemory(path: output)
     let trainer = try Trainer(
       settings, corpus, in: folder,
       vectors: settings.initialVectors(for: corpus.vocabulary))

@@ -143,7 +143,8 @@ public struct Corpus: Sendable {
       if let note { notes.append(note) }
       if part != .test || text.count > 0 {
         guard text.count >= 2 else {
-          throw CorpusError(.tooShort(symbols: text.count, needed: 2), path: source.path)
+          throw CorpusError(
+            .tooShort(symbols: text.count, needed: 2), path: "\(source.path) (\(part.rawValue))")
         }
       }
       texts[part] = text

@@ -96,6 +96,8 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   }
 
   /// The number of trainable numbers.
+  ///
+  /// Sizes that a configuration without a problem may have do not overflow it.
   public var parameterCount: Int {
     let gates: (Int, Int) =
       switch cell {

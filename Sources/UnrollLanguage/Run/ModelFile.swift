@@ -62,6 +62,13 @@ public struct StoredModel: Sendable {
     }
     let path = folder + "/model.safetensors"
     let file = try Safetensors(checked: path)
+    // Before memory is asked for that a damaged configuration may make impossible.
+    let (wanted, found) = (
+      configuration.model.parameterCount, file.arrays.values.reduce(0) { $0 + $1.count }
+    )
+    guard wanted == found else {
+      throw RunError(.parameter("all parameters", expected: [wanted], found: [found]), path: path)
+    }
     var model = LanguageModel<Float>(configuration.model)
     try model.take(file.arrays, path: path)
     self.model = model

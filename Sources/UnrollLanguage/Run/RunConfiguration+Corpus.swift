@@ -30,6 +30,11 @@ extension RunConfiguration {
       limits: Vocabulary.Limits(size: vocabularyLimit, minimumCount: minimumCount),
       trimsLines: trimsLines, vocabulary: vocabulary, folder: folder.corpusFolder)
     model.vocabularySize = corpus.vocabulary.count
+    if training.resetsEachLine && corpus.vocabulary.endOfLine == nil {
+      throw RunError(
+        .impossible("--reset-each-line: the text has no line ends; leave the option out"),
+        path: path)
+    }
     let rows = training.batchSize
     if let train = corpus.texts[.train], train.count <= 2 * rows {
       throw CorpusError(.tooShort(symbols: train.count, needed: 2 * rows + 1), path: path)

@@ -51,6 +51,34 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     case vectors, model, training, version
   }
 
+  /// About how much memory learning takes, in bytes: parameters, gradients, the optimiser's memory and
+  /// averages, and what a batch leaves for the way back.
+  public var memoryEstimate: Double {
+    let copies: Double =
+      switch training.optimizer {
+      case .sgd: 2
+      case .momentum, .rmsprop, .averaged: 3
+      case .adam: 4
+      }
+    let pairs = Double(training.batchSize) * Double(training.timeSteps)
+    let numbers = model.layerSizes.reduce(0.0) { $0 + 14 * Double($1.output) + 2 * Double($1.input) }
+    return 4 * (copies * Double(model.parameterCount) + pairs * numbers)
+  }
+
+  /// Refuses settings that this machine's memory cannot hold.
+  ///
+  /// - Parameter path: The run's folder, for the sentence.
+  /// - Throws: `RunError` with the estimate, what there is, and what to make smaller.
+  public func checkMemory(path: String) throws {
+    let there = Double(ProcessInfo.processInfo.physicalMemory)
+    guard memoryEstimate > 0.9 * there else { return }
+    let gigabytes = { (bytes: Double) in String(format: "%.1f", bytes / 1e9) }
+    throw RunError(
+      .impossible(
+        "learning needs about \(gigabytes(memoryEstimate)) GB of memory, this machine has \(gigabytes(there)); make --hidden-size, --embedding-size, --batch-size or --time-steps smaller"
+      ), path: path)
+  }
+
   /// The file's contents.
   func encoded() throws -> [UInt8] {
     let encoder = JSONEncoder()

@@ -137,6 +137,13 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     where !(number >= 0 && number < 1) {
       return "\(name): expected 0 up to, but not including, 1, found \(number)"
     }
+    switch schedule {
+    case .decay(_, let factor), .plateau(let factor):
+      guard factor > 0 && factor <= 1 else {
+        return "decay and plateau: expected more than 0 and at most 1, found \(factor)"
+      }
+    case .constant: break
+    }
     if resetsEachLine && isJittered {
       return "lines of their own cannot have a jittered length; leave one of the two out"
     }
