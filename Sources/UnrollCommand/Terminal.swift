@@ -21,24 +21,29 @@ enum Terminal {
 
   /// Writes a line to standard error.
   static func note(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+    write(text + "\n")
   }
 
-  /// Writes to standard error as it is.
+  /// Writes to standard error as it is; a reader that has gone, or a full disk behind it, is no
+  /// reason to stop.
   static func write(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 
   /// Writes bytes to standard output at once.
-  static func output(_ bytes: [UInt8]) {
-    FileHandle.standardOutput.write(Data(bytes))
+  ///
+  /// - Throws: `DataError` if nobody takes them.
+  static func output(_ bytes: [UInt8]) throws {
+    do { try FileHandle.standardOutput.write(contentsOf: Data(bytes)) } catch {
+      throw DataError(description: "standard output cannot be written")
+    }
   }
 
   /// Shows how far a task is: one redrawn line on a terminal, else a line each tenth.
   static func progress(_ what: String, _ done: Int, of total: Int) {
     if isInteractive {
       let end = done == total ? "\n" : ""
-      FileHandle.standardError.write(Data("\r\(what) \(done)/\(total)\(end)".utf8))
+      write("\r\(what) \(done)/\(total)\(end)")
     } else if total < 10 || done == total || done * 10 / total > (done - 1) * 10 / total {
       note("\(what) \(done)/\(total)")
     }

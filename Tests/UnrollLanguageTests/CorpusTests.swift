@@ -108,6 +108,24 @@ struct CorpusTests {
     }
   }
 
+  @Test("Symbols that Swift holds for equal are different symbols, in one order")
+  func canonicalEquivalence() throws {
+    try withTemporaryFolder { folder in
+      // K and the Kelvin sign; an accented letter as one scalar and as two.
+      let text = "K \u{212A} \u{E9} e\u{301} K \u{212A}\n"
+      for unit in [SymbolUnit.words, .characters] {
+        let corpus = try corpus(folder, ["train.txt": text, "valid.txt": text], unit: unit)
+        let symbols = corpus.vocabulary.symbols.map { Array($0.utf8) }
+        #expect(Set(symbols).count == symbols.count)
+        #expect(symbols.contains(Array("K".utf8)) && symbols.contains(Array("\u{212A}".utf8)))
+        try AtomicFile.write(corpus.vocabulary.encoded(), to: folder + "/v.json")
+        let read = try Vocabulary(contentsOf: folder + "/v.json")
+        #expect(read.symbols.map { Array($0.utf8) } == symbols)
+        #expect(try read.encode("K \u{212A}") == corpus.vocabulary.encode("K \u{212A}"))
+      }
+    }
+  }
+
   @Test("A smaller vocabulary leaves the rare out; <unk> and <eos> stay")
   func limits() throws {
     try withTemporaryFolder { folder in
@@ -249,7 +267,7 @@ struct VectorTests {
       try AtomicFile.write(NPY.encode(StoredArray(array)), to: folder + "/v.npy")
       settings.vectors = folder + "/v.npy"
       #expect(try settings.initialVectors(for: corpus.vocabulary) == array)
-      let trainer = Trainer(settings, corpus, in: RunFolder(folder + "/run"), vectors: array)
+      let trainer = try Trainer(settings, corpus, in: RunFolder(folder + "/run"), vectors: array)
       #expect(trainer.model.embedding.vectors == array)
       for (text, sentence) in [
         ("\(word) 1 2\n", "line 1: expected a symbol and 3 numbers, found 3 fields"),

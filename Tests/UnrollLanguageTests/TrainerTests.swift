@@ -40,17 +40,22 @@ struct TrainerTests {
   }
 
   static func trainer(
-    _ settings: RunConfiguration, _ path: String, resumes: Bool = false
+    _ settings: RunConfiguration, _ path: String, resumes: Bool = false, reads: Bool = true
   ) throws -> Trainer {
     let folder = RunFolder(path)
     var settings = settings
-    if !resumes { try folder.prepare() }
+    if resumes {
+      settings.model.vocabularySize =
+        try RunConfiguration(contentsOf: path + "/config.json").model.vocabularySize
+    } else {
+      try folder.prepare()
+    }
     let corpus = try settings.prepareCorpus(
       in: folder,
       vocabulary: resumes ? Vocabulary(contentsOf: path + "/vocabulary.json") : nil)
     if !resumes { try folder.begin(settings, corpus.vocabulary) }
-    let trainer = Trainer(settings, corpus, in: folder)
-    if resumes { _ = try trainer.resume() }
+    let trainer = try Trainer(settings, corpus, in: folder)
+    if resumes && reads { _ = try trainer.resume() }
     return trainer
   }
 
@@ -127,15 +132,81 @@ struct TrainerTests {
         return ("bit \(place)", copy)
       }) + [("cut", Array(bytes[..<(bytes.count - 7)])), ("empty", [])] {
         try Data(damaged).write(to: URL(fileURLWithPath: newest))
-        let other = try Self.trainer(settings, path + "", resumes: true)
-        #expect(other.progress.step == 5, "\(what)")
+        let other = try Self.trainer(settings, path, resumes: true, reads: false)
         let problems = try other.resume()
+        #expect(other.progress.step == 5, "\(what)")
         #expect(problems.count == 1 && problems[0].contains(newest), "\(what)")
+        #expect(!FileManager.default.fileExists(atPath: newest))
       }
       for file in try CheckpointFile.paths(path) {
         try Data([1, 2, 3]).write(to: URL(fileURLWithPath: file))
       }
       #expect(throws: RunError.self) { try Self.trainer(settings, path, resumes: true) }
+    }
+  }
+
+  @Test("A run does not go on with another text or settings, or beside another process")
+  func others() throws {
+    try withTemporaryFolder { folder in
+      let text = try Self.corpus(in: folder)
+      let settings = try Self.configuration { $0.corpus = text }
+      let path = folder + "/run"
+      let trainer = try Self.trainer(settings, path)
+      _ = try trainer.run(shouldStop: { trainer.progress.step >= 3 })
+      func expect(_ what: String, _ settings: RunConfiguration) {
+        let error = #expect(throws: RunError.self) {
+          try Self.trainer(settings, path, resumes: true)
+        }
+        #expect(error?.problem == .otherRun(what))
+      }
+      var changed = settings
+      changed.training.learningRate = 0.1
+      expect("settings", changed)
+      let train = folder + "/train.txt"
+      let whole = try AtomicFile.read(train)
+      try AtomicFile.write(
+        Array(whole.split(separator: 0x0A)[9..<200].joined(separator: [0x0A])), to: train)
+      expect("text", settings)
+      try AtomicFile.write(whole, to: train)
+      // A bit of the encoded text is found, and the text encoded again.
+      let encoded = path + "/corpus/train.symbols"
+      _ = try Self.trainer(settings, path, resumes: true)
+      var bytes = try AtomicFile.read(encoded)
+      bytes[4] ^= 1
+      try AtomicFile.write(bytes, to: encoded)
+      #expect(try Self.trainer(settings, path, resumes: true).progress.step == 3)
+      let lock = try RunFolder(path).lock()
+      #expect(throws: RunError(.busy, path: path)) { try RunFolder(path).lock() }
+      withExtendedLifetime(lock) {}
+      for file in try CheckpointFile.paths(path) {
+        try FileManager.default.removeItem(atPath: file)
+      }
+      try AtomicFile.write([0x0A], to: path + "/metrics.jsonl")
+      #expect(throws: RunError.self) { try Self.trainer(settings, path, resumes: true) }
+    }
+  }
+
+  @Test("A sitting that ends within an epoch leaves the best model of whole epochs as it is")
+  func sittings() throws {
+    try withTemporaryFolder { folder in
+      let text = try Self.corpus(in: folder)
+      let settings = try Self.configuration {
+        $0.corpus = text
+        $0.training.epochs = 3
+      }
+      let whole = try Self.trainer(settings, folder + "/whole")
+      _ = try whole.run()
+      var short = settings
+      short.training.maximumSteps = whole.progress.step * 5 / 6
+      let first = try Self.trainer(short, folder + "/parts")
+      #expect(try first.run() == .reachedSteps)
+      #expect(try StoredModel(run: folder + "/parts").metadata["epoch"] == "2")
+      let second = try Self.trainer(settings, folder + "/parts", resumes: true)
+      #expect(try second.run() == .finished)
+      #expect(try Self.timeless(folder + "/parts") == Self.timeless(folder + "/whole"))
+      #expect(
+        try AtomicFile.read(folder + "/parts/model.safetensors")
+          == AtomicFile.read(folder + "/whole/model.safetensors"))
     }
   }
 
@@ -157,8 +228,9 @@ struct TrainerTests {
         return
       }
       #expect(step <= 3)
-      let other = try Self.trainer(settings, folder + "/halves")
-      other.halvesOnDivergence = true
+      var halving = settings
+      halving.training.halvesOnDivergence = true
+      let other = try Self.trainer(halving, folder + "/halves")
       var notes: [String] = []
       let outcome = try other.run(observe: { if case .note(let text) = $0 { notes.append(text) } })
       #expect(outcome == .reachedSteps)
@@ -238,7 +310,8 @@ struct TrainerTests {
 /// The checkpoints of a run, as files.
 enum CheckpointFile {
   static func paths(_ run: String) throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints").sorted(by: >)
+    try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints")
+      .filter { $0.hasPrefix("0") }.sorted(by: >)
       .map { "\(run)/checkpoints/\($0)" }
   }
 

@@ -62,9 +62,11 @@ struct GenerateCommand: ParsableCommand {
       let last = try stop.map { try stopSymbol($0, vocabulary) }
       var generator = TextGenerator(
         stored.model, prompt: symbols, count: samples, options: options)
-      samples == 1
-        ? write(&generator, vocabulary, after: symbols.last, until: last)
-        : writeAll(&generator, vocabulary, after: symbols.last, until: last)
+      if samples == 1 {
+        try write(&generator, vocabulary, after: symbols.last, until: last)
+      } else {
+        try writeAll(&generator, vocabulary, after: symbols.last, until: last)
+      }
     }
   }
 
@@ -80,23 +82,23 @@ struct GenerateCommand: ParsableCommand {
   private func write(
     _ generator: inout TextGenerator, _ vocabulary: Vocabulary, after prompt: Int32?,
     until last: Int32?
-  ) {
-    Terminal.output(Array(prompt == nil ? "".utf8 : self.prompt.utf8))
+  ) throws {
+    try Terminal.output(Array(self.prompt.utf8))
     var previous = prompt
     for _ in 0..<length {
       generator.next()
       let symbol = generator.symbols[0]
       if symbol == last { break }
-      Terminal.output(vocabulary.text(of: symbol, after: previous))
+      try Terminal.output(vocabulary.text(of: symbol, after: previous))
       previous = symbol
     }
-    Terminal.output([0x0A])
+    try Terminal.output([0x0A])
   }
 
   private func writeAll(
     _ generator: inout TextGenerator, _ vocabulary: Vocabulary, after prompt: Int32?,
     until last: Int32?
-  ) {
+  ) throws {
     var texts = [[UInt8]](repeating: Array(self.prompt.utf8), count: samples)
     var previous = [Int32?](repeating: prompt, count: samples)
     var isOpen = [Bool](repeating: true, count: samples)
@@ -109,7 +111,7 @@ struct GenerateCommand: ParsableCommand {
       }
     }
     for (index, text) in texts.enumerated() {
-      Terminal.output(Array("--- \(index + 1)\n".utf8) + text + [0x0A])
+      try Terminal.output(Array("--- \(index + 1)\n".utf8) + text + [0x0A])
     }
   }
 }

@@ -13,11 +13,7 @@ struct InspectCommand: ParsableCommand {
   func run() throws {
     try LanguageErrors.told {
       if path.hasSuffix(".safetensors") {
-        do { print(Self.arrays(try Safetensors(AtomicFile.read(path)))) } catch let error
-          as ArrayFileError
-        {
-          throw DataError(description: "\(path): \(error)")
-        }
+        print(Self.arrays(try Safetensors(checked: path)))
         return
       }
       let stored = try StoredModel(run: path)

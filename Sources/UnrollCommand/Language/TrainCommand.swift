@@ -70,7 +70,12 @@ struct TrainCommand: ParsableCommand {
 
   private func learn() throws -> TrainingOutcome {
     let folder = RunFolder(output)
-    var settings = resume ? try resumed(folder) : try fresh(folder)
+    if resume && !folder.hasRun { throw RunError(.noRun, path: folder.path) }
+    // What cannot be is refused before a folder is made.
+    var settings = resume ? try resumed(folder) : try fresh()
+    if !resume { try folder.prepare() }
+    let lock = try folder.lock()
+    defer { withExtendedLifetime(lock) {} }
     let corpus = try settings.prepareCorpus(
       in: folder,
       vocabulary: resume ? Vocabulary(contentsOf: output + "/vocabulary.json") : nil)
@@ -78,13 +83,12 @@ struct TrainCommand: ParsableCommand {
     try settings.checkMemory(path: output)
     let trainer = try Trainer(
       settings, corpus, in: folder,
-      vectors: settings.initialVectors(for: corpus.vocabulary))
+      vectors: folder.hasCheckpoint ? nil : settings.initialVectors(for: corpus.vocabulary))
     trainer.checkpointSeconds = checkpointEvery
-    trainer.halvesOnDivergence = onDivergence == .halve
     if resume {
-      for problem in try trainer.resume() {
-        Terminal.note("\(problem); going on from an older one")
-      }
+      for problem in try trainer.resume() { Terminal.note(problem) }
+      // A longer run stays longer when it is resumed again.
+      try folder.begin(settings, corpus.vocabulary)
       Terminal.note("going on after step \(trainer.progress.step)")
     } else {
       try folder.begin(settings, corpus.vocabulary)
@@ -102,8 +106,7 @@ struct TrainCommand: ParsableCommand {
     return outcome
   }
 
-  private func fresh(_ folder: RunFolder) throws -> RunConfiguration {
-    try folder.prepare()
+  private func fresh() throws -> RunConfiguration {
     var settings: RunConfiguration
     if let config {
       settings = try RunConfiguration(contentsOf: config)
@@ -117,22 +120,34 @@ struct TrainCommand: ParsableCommand {
     text.apply(to: &settings)
     model.apply(to: &settings.model)
     training.apply(to: &settings.training)
-    if let problem = settings.model.problem ?? settings.training.problem {
-      throw ValidationError(problem + ".")
-    }
+    if onDivergence == .halve { settings.training.halvesOnDivergence = true }
+    if let problem = settings.problem { throw ValidationError(problem + ".") }
     return settings
   }
 
+  /// The settings of a run that goes on: only how long it is may change.
   private func resumed(_ folder: RunFolder) throws -> RunConfiguration {
-    guard folder.hasRun else { throw RunError(.noRun, path: folder.path) }
-    var settings = try RunConfiguration(contentsOf: folder.path + "/config.json")
-    // A longer run is the same run; anything else would be another.
+    let kept = try RunConfiguration(contentsOf: folder.path + "/config.json")
+    var settings = kept
+    text.apply(to: &settings)
+    model.apply(to: &settings.model)
+    training.apply(to: &settings.training)
+    settings.training.epochs = kept.training.epochs
+    settings.training.maximumSteps = kept.training.maximumSteps
+    guard settings == kept, preset == nil || preset == kept.preset, config == nil else {
+      throw ValidationError(
+        "--resume: a run goes on with what it was started with; only --epochs, --max-steps, --time-budget, --threads and --on-divergence can be given."
+      )
+    }
     if let epochs = training.epochs { settings.training.epochs = epochs }
-    settings.training.maximumSteps =
-      training.maxSteps
-      ?? (training.epochs == nil
-        ? settings.training.maximumSteps : nil)
+    if let steps = training.maxSteps {
+      settings.training.maximumSteps = steps
+    } else if training.epochs != nil {
+      settings.training.maximumSteps = nil
+    }
+    if onDivergence == .halve { settings.training.halvesOnDivergence = true }
     if let corpus { settings.corpus = corpus }
+    if let problem = settings.problem { throw ValidationError(problem + ".") }
     return settings
   }
 

@@ -105,14 +105,13 @@ enum TrainingSummary {
   static func text(_ trainer: Trainer, test: Evaluation?, folder: String, unit: SymbolUnit)
     -> String
   {
-    let (progress, training) = (trainer.progress, trainer.configuration.training)
+    let progress = trainer.progress
     var table = TextTable(["what", "value"])
     table.add(["parameters", "\(trainer.configuration.model.parameterCount)"])
     table.add(["steps", "\(progress.step), in \(progress.validations.count) whole epochs"])
     table.add(["time of learning", LanguageWords.duration(progress.seconds)])
     if progress.seconds > 0 {
-      let symbols = Double(progress.step * training.batchSize * training.timeSteps)
-      table.add(["tokens/s", "\(Int(symbols / progress.seconds))"])
+      table.add(["tokens/s", "\(Int(Double(progress.symbols) / progress.seconds))"])
     }
     if let best = progress.bestLoss {
       table.add([

@@ -53,7 +53,8 @@ public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case .impossibleSplit(let parts):
       return
         "\(place): expected fractions for train, valid and perhaps test that are not negative and sum to 1, found \(parts)"
-    case .malformedVocabulary(let what): return "\(place): not a vocabulary: \(what)"
+    case .malformedVocabulary(let what):
+      return what.hasPrefix(path) ? what : "\(place): not a vocabulary: \(what)"
     case .damaged(let what): return "\(place): \(what)"
     }
   }

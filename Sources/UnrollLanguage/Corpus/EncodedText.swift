@@ -68,6 +68,11 @@ public final class EncodedText: @unchecked Sendable {
     }
   }
 
+  /// A checksum of all symbols.
+  public var checksum: UInt32 {
+    CRC32.checksum(UnsafeRawBufferPointer(start: symbols, count: 4 * count))
+  }
+
   /// The symbol at an index.
   public subscript(index: Int) -> Int32 {
     precondition(

@@ -68,11 +68,32 @@ struct TextReader {
   }
 
   /// A symbol as it stands in a text.
+  ///
+  /// Words are equal if their bytes are: Swift's strings are equal in more ways, and nothing here is
+  /// normalised.
   enum Symbol: Hashable {
     case word(String)
     /// A Unicode scalar, or a byte.
     case scalar(UInt32)
     case endOfLine
+
+    static func == (left: Symbol, right: Symbol) -> Bool {
+      switch (left, right) {
+      case (.word(let a), .word(let b)): a.utf8.elementsEqual(b.utf8)
+      case (.scalar(let a), .scalar(let b)): a == b
+      case (.endOfLine, .endOfLine): true
+      default: false
+      }
+    }
+
+    func hash(into hasher: inout Hasher) {
+      switch self {
+      case .word(let word):
+        for byte in word.utf8 { hasher.combine(byte) }
+      case .scalar(let value): hasher.combine(value)
+      case .endOfLine: hasher.combine(-1)
+      }
+    }
   }
 
   private mutating func readWords(

@@ -19,7 +19,7 @@ public struct Vocabulary: Sendable, Equatable {
   public let symbols: [String]
   /// How often each stood in the training text; empty for bytes.
   public let counts: [Int]
-  private let numbers: [String: Int32]
+  private let numbers: [TextReader.Symbol: Int32]
   private let scalars: [UInt32: Int32]
 
   /// How many there are: V.
@@ -35,7 +35,7 @@ public struct Vocabulary: Sendable, Equatable {
     self.symbols = symbols
     self.counts = counts
     numbers = Dictionary(
-      symbols.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { first, _ in first })
+      symbols.enumerated().map { (.word($1), Int32($0)) }, uniquingKeysWith: { first, _ in first })
     switch unit {
     case .words: scalars = [:]
     case .characters:
@@ -47,8 +47,8 @@ public struct Vocabulary: Sendable, Equatable {
     case .bytes:
       scalars = Dictionary(uniqueKeysWithValues: (0..<256).map { (UInt32($0), Int32($0)) })
     }
-    unknown = unit == .bytes ? nil : numbers[Self.unknownWord]
-    endOfLine = unit == .words ? numbers[Self.endOfLineWord] : scalars[0x0A]
+    unknown = unit == .bytes ? nil : numbers[.word(Self.unknownWord)]
+    endOfLine = unit == .words ? numbers[.word(Self.endOfLineWord)] : scalars[0x0A]
   }
 
   /// All bytes.
@@ -89,7 +89,10 @@ public struct Vocabulary: Sendable, Equatable {
       named.removeAll { $0.symbol == endOfLineWord }
       named.append((endOfLineWord, spelled + ends))
     }
-    named.sort { ($1.count, $0.symbol) < ($0.count, $1.symbol) }
+    named.sort {
+      $0.count != $1.count
+        ? $0.count > $1.count : $0.symbol.utf8.lexicographicallyPrecedes($1.symbol.utf8)
+    }
     var kept = named.filter {
       $0.count >= limits.minimumCount || $0.symbol == unknownWord || $0.symbol == endOfLineWord
     }
@@ -128,7 +131,7 @@ public struct Vocabulary: Sendable, Equatable {
   /// The number of a symbol; nil if it is not known, and no `<unk>` stands for it.
   func number(of symbol: TextReader.Symbol) -> Int32? {
     switch symbol {
-    case .word(let word): numbers[word] ?? unknown
+    case .word: numbers[symbol] ?? unknown
     case .endOfLine: endOfLine ?? unknown
     case .scalar(let value): scalars[value] ?? unknown
     }
@@ -137,7 +140,7 @@ public struct Vocabulary: Sendable, Equatable {
   /// Whether the vocabulary has the symbol itself.
   func contains(_ symbol: TextReader.Symbol) -> Bool {
     switch symbol {
-    case .word(let word): numbers[word] != nil
+    case .word: numbers[symbol] != nil
     case .endOfLine: endOfLine != nil
     case .scalar(let value): scalars[value] != nil
     }
@@ -161,9 +164,10 @@ public struct Vocabulary: Sendable, Equatable {
     case .bytes: for byte in text.utf8 { try put(.scalar(UInt32(byte))) }
     case .characters: for scalar in text.unicodeScalars { try put(.scalar(scalar.value)) }
     case .words:
-      for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
-        .enumerated()
-      {
+      // A line end of two characters is one letter to Swift.
+      let lines = text.replacingOccurrences(of: "\r\n", with: "\n")
+        .split(separator: "\n", omittingEmptySubsequences: false)
+      for (index, line) in lines.enumerated() {
         if index > 0 { try put(.endOfLine) }
         for word in line.split(whereSeparator: { " \t\u{B}\u{C}\r".contains($0) }) {
           try put(.word(String(word)))
@@ -224,7 +228,8 @@ extension Vocabulary {
     do { file = try JSONDecoder().decode(File.self, from: Data(bytes)) } catch {
       throw CorpusError(.malformedVocabulary("expected its JSON fields"), path: path)
     }
-    guard Set(file.symbols).count == file.symbols.count, !file.symbols.isEmpty,
+    guard Set(file.symbols.map(TextReader.Symbol.word)).count == file.symbols.count,
+      !file.symbols.isEmpty,
       file.counts.isEmpty || file.counts.count == file.symbols.count,
       file.unit != .bytes || file.symbols == Vocabulary.bytes.symbols
     else {

@@ -177,6 +177,8 @@ struct ModelPass<Scalar: KernelScalar> {
           &flow, index == 0 ? masks.rates.input : masks.rates.hidden, 1 + index, batch, masks)
       }
     }
+    // Else they would share the other weights, which then could not be moved in place.
+    droppedLayers = []
     if let masks { dropSymbols(&flow, batch, masks) }
     gradients.lookUps.set(symbols: batch.inputs, gradient: flow)
     if gradients.isTied { gradients.lookUps.add(to: &gradients.softmaxWeights) }

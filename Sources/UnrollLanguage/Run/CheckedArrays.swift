@@ -31,8 +31,8 @@ extension Safetensors {
   /// Reads a file and checks it, if it has a checksum.
   ///
   /// - Throws: `RunError` if it cannot be read, or is not whole.
-  init(checked path: String) throws {
-    do { try self.init(AtomicFile.read(path)) } catch {
+  package init(checked path: String) throws {
+    do { try self.init(AtomicFile.read(path, limit: .max)) } catch {
       throw RunError(.file("\(error)"), path: path)
     }
     guard metadata["crc32"].map({ $0 == checksum }) ?? true else {

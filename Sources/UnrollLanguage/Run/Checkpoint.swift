@@ -8,17 +8,24 @@ internal import UnrollFormats
 /// The checkpoints of a run folder.
 struct CheckpointStore {
   let folder: String
+  private static let epochStart = "epoch-start.safetensors"
 
   init(run: String) { folder = run + "/checkpoints" }
 
   /// Names of the files that are there, the newest first.
   private func names() -> [String] {
     let all = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return all.filter { $0.hasSuffix(".safetensors") }.sorted(by: >)
+    return all.filter { $0.hasSuffix(".safetensors") && $0 != Self.epochStart }.sorted(by: >)
   }
 
-  /// Writes a checkpoint, then removes all but the two newest, and what a killed run left beside.
-  func write(_ state: TrainingState<Float>) throws {
+  /// Whether there is none.
+  var isEmpty: Bool { names().isEmpty }
+
+  /// Writes a checkpoint, then removes all but the two newest.
+  ///
+  /// At the beginning of an epoch it is written once more, to go back to from divergence: then where
+  /// a run goes back to does not depend on a clock.
+  func write(_ state: TrainingState<Float>, of fingerprint: RunFingerprint) throws {
     do { try AtomicFile.makeFolder(folder) } catch {
       throw RunError(.file("\(error)"), path: folder)
     }
@@ -43,40 +50,63 @@ struct CheckpointStore {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     let progress = String(decoding: try encoder.encode(state.progress), as: UTF8.self)
-    try Safetensors(arrays: arrays, metadata: ["progress": progress])
-      .writeChecked(to: folder + "/" + name)
-    for old in names().dropFirst(2) {
+    let file = Safetensors(
+      arrays: arrays,
+      metadata: fingerprint.metadata.merging(["progress": progress]) { $1 })
+    if state.progress.position == 0 { try file.writeChecked(to: folder + "/" + Self.epochStart) }
+    try file.writeChecked(to: folder + "/" + name)
+    // Later ones are left only where the run has gone back.
+    let others = names()
+    for old in others.filter({ $0 > name }) + others.filter({ $0 <= name }).dropFirst(2) {
       try? FileManager.default.removeItem(atPath: "\(folder)/\(old)")
-    }
-    let all = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    for part in all where part.contains(".part-") {
-      try? FileManager.default.removeItem(atPath: "\(folder)/\(part)")
     }
   }
 
   /// Reads the newest checkpoint that is whole.
   ///
-  /// - Parameter state: The run's first state; replaced if there is any checkpoint.
-  /// - Returns: What was found wrong with newer ones.
-  /// - Throws: `RunError` if there are some and none is whole.
-  func read(into state: inout TrainingState<Float>) throws -> [String] {
+  /// - Parameters:
+  ///   - state: The run's first state; replaced if there is any checkpoint.
+  ///   - fingerprint: What the checkpoint must belong to.
+  /// - Returns: What was found wrong with newer ones, which are removed.
+  /// - Throws: `RunError` if there are some and none is whole, or they are another run's.
+  func read(
+    into state: inout TrainingState<Float>, of fingerprint: RunFingerprint
+  ) throws -> [String] {
     var problems: [String] = []
     let names = names()
     // A run that was stopped before its first checkpoint has not done anything.
     if names.isEmpty { return [] }
     for name in names {
+      let path = folder + "/" + name
       do {
-        try read(folder + "/" + name, into: &state)
+        try read(path, into: &state, of: fingerprint)
+        // A damaged one must not count as one of the two that are kept.
+        for other in names.prefix(problems.count) {
+          try? FileManager.default.removeItem(atPath: folder + "/" + other)
+        }
         return problems
       } catch let error as RunError {
+        if case .otherRun = error.problem { throw error }
         problems.append(error.description)
       }
     }
     throw RunError(.noWholeCheckpoint(problems), path: folder)
   }
 
-  private func read(_ path: String, into state: inout TrainingState<Float>) throws {
+  /// Goes back to the beginning of the epoch.
+  func readEpochStart(
+    into state: inout TrainingState<Float>, of fingerprint: RunFingerprint
+  ) throws {
+    try read(folder + "/" + Self.epochStart, into: &state, of: fingerprint)
+  }
+
+  private func read(
+    _ path: String, into state: inout TrainingState<Float>, of fingerprint: RunFingerprint
+  ) throws {
     let file = try Safetensors(checked: path)
+    if let what = fingerprint.difference(from: file.metadata) {
+      throw RunError(.otherRun(what), path: path)
+    }
     guard let words = file.metadata["progress"],
       let progress = try? JSONDecoder().decode(TrainingProgress.self, from: Data(words.utf8))
     else { throw RunError(.file("expected a run's progress in the metadata"), path: path) }

@@ -6,6 +6,30 @@ internal import Glibc
 internal import Darwin
 #endif
 
+/// A hold on a run's folder: one process at a time.
+///
+/// It ends with the process, however that ends.
+public final class RunLock: Sendable {
+  private let descriptor: Int32
+
+  /// Takes the lock file of a folder.
+  ///
+  /// - Throws: `RunError` if another process has it, or the file cannot be made.
+  init(folder: String) throws {
+    descriptor = open(folder + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      throw RunError(
+        .file("cannot be written: \(String(cString: strerror(errno)))"), path: folder + "/lock")
+    }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      close(descriptor)
+      throw RunError(.busy, path: folder)
+    }
+  }
+
+  deinit { close(descriptor) }
+}
+
 /// A file that is appended to.
 struct GrowingFile {
   let path: String

@@ -61,6 +61,9 @@ public struct StoredModel: Sendable {
         ), path: folder + "/vocabulary.json")
     }
     let path = folder + "/model.safetensors"
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw RunError(.file("there is no model yet; it comes with the first validation"), path: path)
+    }
     let file = try Safetensors(checked: path)
     // Before memory is asked for that a damaged configuration may make impossible.
     let (wanted, found) = (

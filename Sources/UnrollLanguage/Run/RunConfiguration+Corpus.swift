@@ -29,7 +29,16 @@ extension RunConfiguration {
       CorpusPlan(path: path, split: split), unit: unit,
       limits: Vocabulary.Limits(size: vocabularyLimit, minimumCount: minimumCount),
       trimsLines: trimsLines, vocabulary: vocabulary, folder: folder.corpusFolder)
+    if vocabulary != nil && model.vocabularySize != corpus.vocabulary.count {
+      throw RunError(
+        .malformedConfiguration(
+          "expected \(model.vocabularySize) symbols, as config.json says, found \(corpus.vocabulary.count)"
+        ), path: folder.path + "/vocabulary.json")
+    }
     model.vocabularySize = corpus.vocabulary.count
+    if let problem = model.problem {
+      throw RunError(.impossible(problem + "; try --vocabulary-size"), path: path)
+    }
     if training.resetsEachLine && corpus.vocabulary.endOfLine == nil {
       throw RunError(
         .impossible("--reset-each-line: the text has no line ends; leave the option out"),
@@ -75,7 +84,11 @@ extension RunConfiguration {
             .parameter("vectors", expected: [vocabulary.count, size], found: array.shape),
             path: path)
         }
-        return array.tensor(of: Float.self)
+        let vectors = array.tensor(of: Float.self)
+        guard vectors.elements.allSatisfy(\.isFinite) else {
+          throw RunError(.file("expected finite numbers of float32"), path: path)
+        }
+        return vectors
       }
       return try Self.textVectors(bytes, vocabulary, size, path, seed: training.seed)
     } catch let error as ArrayFileError {
@@ -90,8 +103,10 @@ extension RunConfiguration {
     var values: [Float] = random.uniform(count: vocabulary.count * size, from: -0.1, to: 0.1)
     let numbers = Dictionary(
       vocabulary.symbols.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-    for (index, line) in bytes.split(separator: 0x0A).enumerated() {
-      let fields = String(decoding: line, as: UTF8.self).split(separator: " ")
+    let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
+    for (index, line) in lines.enumerated() {
+      let fields = String(decoding: line, as: UTF8.self).split { " \t\r".contains($0) }
+      if fields.isEmpty { continue }
       // Some files begin with a line of two counts.
       if index == 0 && fields.count == 2 && size != 1 { continue }
       guard fields.count == size + 1 else {

@@ -51,6 +51,16 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     case vectors, model, training, version
   }
 
+  /// What is wrong, in one sentence; nil if nothing is.
+  public var problem: String? {
+    if let limit = vocabularyLimit, !(3...10_000_000).contains(limit) {
+      return "vocabulary-size: expected 3 ... 10000000, found \(limit)"
+    }
+    guard minimumCount >= 1 else { return "min-count: expected at least 1, found \(minimumCount)" }
+    guard split.allSatisfy(\.isFinite) else { return "split: expected fractions, found \(split)" }
+    return model.problem ?? training.problem
+  }
+
   /// About how much memory learning takes, in bytes: parameters, gradients, the optimiser's memory and
   /// averages, and what a batch leaves for the way back.
   public var memoryEstimate: Double {
@@ -61,7 +71,9 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
       case .adam: 4
       }
     let pairs = Double(training.batchSize) * Double(training.timeSteps)
-    let numbers = model.layerSizes.reduce(0.0) { $0 + 14 * Double($1.output) + 2 * Double($1.input) }
+    let numbers = model.layerSizes.reduce(0.0) {
+      $0 + 14 * Double($1.output) + 2 * Double($1.input)
+    }
     return 4 * (copies * Double(model.parameterCount) + pairs * numbers)
   }
 
@@ -109,9 +121,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     } catch {
       throw RunError(.malformedConfiguration("expected JSON"), path: path)
     }
-    if let problem = model.problem ?? training.problem {
-      throw RunError(.malformedConfiguration(problem), path: path)
-    }
+    if let problem { throw RunError(.malformedConfiguration(problem), path: path) }
   }
 
   private static func wrongValue(_ context: DecodingError.Context) -> RunError.Problem {

@@ -16,6 +16,10 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
     case impossible(String)
     /// A parameter that is missing, of another shape, or too many.
     case parameter(String, expected: [Int], found: [Int]?)
+    /// A checkpoint of another text, vocabulary or other settings.
+    case otherRun(String)
+    /// A run that another process is at.
+    case busy
     /// No checkpoint that is whole.
     case noWholeCheckpoint([String])
   }
@@ -34,7 +38,8 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
   /// One sentence.
   public var description: String {
     switch problem {
-    case .file(let reason): return "\(path): \(reason)"
+    // The system's words name the file already.
+    case .file(let reason): return reason.hasPrefix(path) ? reason : "\(path): \(reason)"
     case .foreignFolder(let found):
       return "\(path): expected an empty folder or a run, found \(found); choose another --output"
     case .alreadyThere:
@@ -46,6 +51,11 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
       let shape = found.map { "shape \($0)" } ?? "none"
       return
         "\(path): expected '\(name)' of shape \(expected), found \(shape); does config.json belong to it?"
+    case .otherRun(let what):
+      return
+        "\(path): belongs to another \(what) than the run now has; give back what it was started with, or start again with another --output"
+    case .busy:
+      return "\(path): another process is at this run; wait for it, or choose another --output"
     case .noWholeCheckpoint(let found):
       return
         "\(path): no checkpoint is whole: \(found.joined(separator: "; ")); start again with another --output"

@@ -7,6 +7,7 @@
 //   events.out.tfevents.…  the same for TensorBoard
 //   checkpoints/        the run's last moments, to go on from
 //   corpus/             the texts as numbers
+//   lock                held by the process that is at the run
 
 internal import Foundation
 internal import RealModule
@@ -27,6 +28,9 @@ public struct RunFolder: Sendable {
   /// Where encoded texts go.
   public var corpusFolder: String { path + "/corpus" }
 
+  /// What is there before a run has begun.
+  private static let early = ["corpus", "vocabulary.json", "lock"]
+
   var metrics: GrowingFile { GrowingFile(path: path + "/metrics.jsonl") }
   var events: GrowingFile { GrowingFile(path: path + "/events.out.tfevents.0.unroll") }
   var checkpoints: CheckpointStore { CheckpointStore(run: path) }
@@ -38,7 +42,7 @@ public struct RunFolder: Sendable {
     guard !hasRun else { throw RunError(.alreadyThere, path: path) }
     // What a run leaves that was stopped before it had begun may be there.
     if let found = (try? FileManager.default.contentsOfDirectory(atPath: path))?
-      .filter({ $0 != "corpus" && $0 != "vocabulary.json" && !$0.contains(".part-") }).sorted()
+      .filter({ !Self.early.contains($0) && !$0.contains(".part-") }).sorted()
       .first
     {
       throw RunError(.foreignFolder(found: found), path: path)
@@ -47,6 +51,23 @@ public struct RunFolder: Sendable {
       throw RunError(.file("\(error)"), path: path)
     }
   }
+
+  /// Holds the folder against other processes, and removes what killed ones left half written.
+  ///
+  /// - Throws: `RunError` if another process has it.
+  public func lock() throws -> RunLock {
+    let lock = try RunLock(folder: path)
+    for folder in [path, path + "/checkpoints", corpusFolder] {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+      for name in names where name.contains(".part-") {
+        try? FileManager.default.removeItem(atPath: folder + "/" + name)
+      }
+    }
+    return lock
+  }
+
+  /// Whether there is a checkpoint to go on from.
+  public var hasCheckpoint: Bool { !checkpoints.isEmpty }
 
   /// Writes settings and vocabulary; from then on the folder holds a run.
   public func begin(_ configuration: RunConfiguration, _ vocabulary: Vocabulary) throws {

@@ -41,7 +41,8 @@ struct Evaluator<Scalar: KernelScalar> {
     _ model: LanguageModel<Scalar>, _ text: EncodedText, batchSize: Int, lineEnd: Int32? = nil,
     shouldStop: () -> Bool = { false }
   ) -> Evaluation? {
-    let steps = max(1, min(512, 4096 / batchSize))
+    // Lines are not cut, unless one is longer than any sentence.
+    let steps = lineEnd == nil ? max(1, min(512, 4096 / batchSize)) : 16_384
     let source = BatchSource(
       text, batchSize: batchSize, timeSteps: steps, lineEnd: lineEnd, isComplete: true)
     let frozen = model.layers.map { $0.frozen() }

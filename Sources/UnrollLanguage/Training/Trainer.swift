@@ -50,8 +50,7 @@ public final class Trainer {
   private let train, valid: EncodedText
   /// Seconds between two checkpoints within an epoch.
   public var checkpointSeconds = 60.0
-  /// Whether divergence goes back to the last checkpoint with half the learning rate.
-  public var halvesOnDivergence = false
+  private let fingerprint: RunFingerprint
 
   /// How far the run is.
   public var progress: TrainingProgress { state.progress }
@@ -65,11 +64,12 @@ public final class Trainer {
   ///   - corpus: The texts.
   ///   - folder: Where files go.
   ///   - vectors: What the embedding begins with, `[V, E]`; nil for random numbers.
+  /// - Throws: An encoding error if the settings have numbers that JSON has not.
   /// - Precondition: The corpus has texts for train and valid.
   public init(
     _ configuration: RunConfiguration, _ corpus: Corpus, in folder: RunFolder,
     vectors: Tensor<Float>? = nil
-  ) {
+  ) throws {
     guard let train = corpus.texts[.train], let valid = corpus.texts[.valid] else {
       preconditionFailure("Trainer.init: expected texts for train and valid.")
     }
@@ -77,6 +77,7 @@ public final class Trainer {
     self.corpus = corpus
     self.folder = folder
     (self.train, self.valid) = (train, valid)
+    fingerprint = try RunFingerprint(configuration, corpus)
     let training = configuration.training
     var random = NumPyRandom(seed: training.seed)
     var model = LanguageModel<Float>(
@@ -92,12 +93,35 @@ public final class Trainer {
 
   /// Goes back to the newest checkpoint that is whole.
   ///
-  /// - Returns: What was found wrong with newer ones.
-  /// - Throws: `RunError` if none is whole.
+  /// - Returns: What was found wrong with newer ones, and with the run's other files.
+  /// - Throws: `RunError` if none is whole, or they belong to another text or other settings.
   public func resume() throws -> [String] {
-    let problems = try folder.checkpoints.read(into: &state)
-    try folder.metrics.cut(to: state.progress.metricsBytes)
-    try folder.events.cut(to: state.progress.eventBytes)
+    if folder.checkpoints.isEmpty && folder.metrics.size > 0 {
+      throw RunError(
+        .noWholeCheckpoint(["there is none, though the run has metrics"]),
+        path: folder.checkpoints.folder)
+    }
+    var problems = try folder.checkpoints.read(into: &state, of: fingerprint)
+    problems += try cutMetrics()
+    if state.progress.bestLoss != nil {
+      do { _ = try StoredModel(run: folder.path) } catch {
+        problems.append("\(error); the next best epoch writes it again")
+      }
+    }
+    return problems
+  }
+
+  /// Cuts off what was written after the checkpoint.
+  private func cutMetrics() throws -> [String] {
+    var problems: [String] = []
+    for (file, size) in [
+      (folder.metrics, state.progress.metricsBytes), (folder.events, state.progress.eventBytes),
+    ] {
+      if file.size < size {
+        problems.append("\(file.path): expected \(size) bytes, found \(file.size); some are lost")
+      }
+      try file.cut(to: size)
+    }
     return problems
   }
 
@@ -138,24 +162,18 @@ public final class Trainer {
         let next = source.fill(
           &batch, at: state.progress.position, step: state.progress.step)
       else {
-        if try finishEpoch(shouldStop, observe) == nil {
+        guard let loss = try finishEpoch(shouldStop, observe) else {
           try checkpoint(observe)
           return .interrupted
+        }
+        if !loss.isFinite, try !goBack(observe) {
+          return .diverged(step: state.progress.step, loss: loss, norm: pass.gradients.norm)
         }
         lastCheckpoint = .now
         continue
       }
       if let diverged = step(to: next) {
-        guard halvesOnDivergence else { return diverged }
-        let factor = state.progress.rateFactor
-        _ = try resume()
-        state.progress.rateFactor = min(factor, state.progress.rateFactor) / 2
-        observe(
-          .note(
-            "diverged; back to step \(state.progress.step) with \(state.progress.rateFactor) of the learning rate"
-          ))
-        guard state.progress.rateFactor > 1e-6 else { return diverged }
-        try checkpoint(observe)
+        guard try goBack(observe) else { return diverged }
         continue
       }
       let seconds = stepStart.duration(to: .now) / .seconds(1)
@@ -167,6 +185,21 @@ public final class Trainer {
         lastCheckpoint = .now
       }
     }
+  }
+
+  /// Goes back to the beginning of the epoch, with half the learning rate, if the settings say so.
+  ///
+  /// - Returns: Whether it did.
+  private func goBack(_ observe: (TrainingEvent) -> Void) throws -> Bool {
+    let factor = state.progress.rateFactor / 2
+    guard configuration.training.halvesOnDivergence, factor > 1e-9 else { return false }
+    try folder.checkpoints.readEpochStart(into: &state, of: fingerprint)
+    _ = try cutMetrics()
+    state.progress.rateFactor = factor
+    observe(
+      .note("diverged; back to step \(state.progress.step) with \(factor) of the learning rate"))
+    try checkpoint(observe)
+    return true
   }
 
   /// One step; nil unless it diverged.
@@ -197,6 +230,7 @@ public final class Trainer {
     state.progress.position = next
     state.progress.epochLoss += loss * Double(symbols)
     state.progress.epochSymbols += symbols
+    state.progress.symbols += symbols
     return nil
   }
 
@@ -228,20 +262,26 @@ public final class Trainer {
 
   /// Judges the model by validation and writes what is to be kept.
   ///
+  /// - Parameters:
+  ///   - keeps: Whether the model is written if it is the best.
+  ///   - shouldStop: Asked before each batch.
+  ///   - observe: Told what happens.
   /// - Returns: The loss; nil if it was stopped.
+  /// - Throws: `RunError` if a file cannot be written.
   private func judge(
-    _ shouldStop: () -> Bool, _ observe: (TrainingEvent) -> Void
+    keeps: Bool, _ shouldStop: () -> Bool, _ observe: (TrainingEvent) -> Void
   ) throws -> Double? {
     let judged = state.judgedModel
     guard
       let result = evaluator.run(
-        judged, valid, batchSize: configuration.training.evaluationBatchSize,
+        judged, valid, batchSize: min(configuration.training.evaluationBatchSize, valid.count - 1),
         lineEnd: source.lineEnd, shouldStop: shouldStop)
     else { return nil }
+    guard result.loss.isFinite else { return result.loss }
     var line = metrics
     line.validationLoss = result.loss
     let isBest = result.loss < state.progress.bestLoss ?? .infinity
-    if isBest {
+    if isBest && keeps {
       try folder.write(
         judged,
         metadata: [
@@ -256,14 +296,15 @@ public final class Trainer {
     if state.progress.eventBytes == 0 { try folder.events.append(EventFile.start(time: time)) }
     try folder.events.append(EventFile.scalars(line.values, step: line.step, time: time))
     state.progress.eventBytes = folder.events.size
-    observe(.epoch(line, isBest: isBest))
+    observe(.epoch(line, isBest: isBest && keeps))
     return result.loss
   }
 
   private func finishEpoch(
     _ shouldStop: () -> Bool, _ observe: (TrainingEvent) -> Void
   ) throws -> Double? {
-    guard let loss = try judge(shouldStop, observe) else { return nil }
+    guard let loss = try judge(keeps: true, shouldStop, observe) else { return nil }
+    guard loss.isFinite else { return loss }
     let training = configuration.training
     if training.optimizer == .averaged, state.averages.isEmpty {
       let earlier = state.progress.validations.dropLast(training.nonMonotone)
@@ -292,12 +333,16 @@ public final class Trainer {
     _ outcome: TrainingOutcome, _ observe: (TrainingEvent) -> Void
   ) throws -> TrainingOutcome {
     try checkpoint(observe)
-    if state.progress.epochSymbols > 0 { _ = try judge({ false }, observe) }
+    // The best of whole epochs stays: a run that goes on must come to the same file.
+    let isFirst = state.progress.bestLoss == nil
+    if state.progress.epochSymbols > 0 || isFirst {
+      _ = try judge(keeps: isFirst, { false }, observe)
+    }
     return outcome
   }
 
   private func checkpoint(_ observe: (TrainingEvent) -> Void) throws {
-    try folder.checkpoints.write(state)
+    try folder.checkpoints.write(state, of: fingerprint)
     observe(.checkpoint(step: state.progress.step))
   }
 

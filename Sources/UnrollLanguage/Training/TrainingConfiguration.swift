@@ -1,5 +1,6 @@
 // How a model learns. The names of the fields are those of `config.json`.
 
+internal import RealModule
 internal import Unroll
 
 /// The rule by which gradients move parameters.
@@ -33,7 +34,7 @@ public enum RateSchedule: Sendable, Equatable, Codable {
     switch self {
     case .constant: break
     case .decay(let after, let factor):
-      for _ in 0..<max(0, epoch - after) { rate *= factor }
+      rate *= Double.pow(factor, max(0, epoch - after))
     case .plateau(let factor):
       var best = Double.infinity
       for loss in validations {
@@ -87,6 +88,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   public var patience: Int?
   /// Sequences side by side in validation.
   public var evaluationBatchSize = 10
+  /// Whether divergence goes back to the beginning of its epoch, with half the learning rate.
+  public var halvesOnDivergence = false
   /// First values.
   public var initialization = Initialization()
   /// The seed of all draws.
@@ -112,6 +115,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     case maximumSteps = "maximum_steps"
     case patience
     case evaluationBatchSize = "evaluation_batch_size"
+    case halvesOnDivergence = "halves_on_divergence"
     case initialization, seed
   }
 
@@ -123,7 +127,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
       ("evaluation-batch-size", evaluationBatchSize), ("non-monotone", nonMonotone),
     ]
     for (name, count) in counts where !(1...1_000_000_000).contains(count) {
-      return "\(name): expected at least 1, found \(count)"
+      return "\(name): expected 1 ... 1000000000, found \(count)"
     }
     let numbers = [
       ("learning-rate", learningRate), ("clip-norm", clipNorm), ("clip-value", clipValue),
@@ -138,6 +142,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
       return "\(name): expected 0 up to, but not including, 1, found \(number)"
     }
     switch schedule {
+    case .decay(let epoch, _) where !(0...1_000_000_000).contains(epoch):
+      return "decay-after: expected at least 0, found \(epoch)"
     case .decay(_, let factor), .plateau(let factor):
       guard factor > 0 && factor <= 1 else {
         return "decay and plateau: expected more than 0 and at most 1, found \(factor)"

@@ -8,6 +8,8 @@ public struct TrainingProgress: Sendable, Equatable, Codable {
   public internal(set) var step = 0
   /// The epoch that runs, from 1.
   public internal(set) var epoch = 1
+  /// Symbols learnt from.
+  public internal(set) var symbols = 0
   /// Where the next batch begins in the training text.
   var position = 0
   /// Σ loss and symbols of the epoch so far.
