@@ -65,7 +65,20 @@ struct ModelTests {
     return batch
   }
 
-  /// The loss with penalties, from its own definition: only the pass's mean loss is reused.
+  /// The model with one number of one parameter moved.
+  private static func shifted(
+    _ model: LanguageModel<Double>, _ index: Int, _ element: Int, _ by: Double
+  ) -> LanguageModel<Double> {
+    var other = model
+    other.forEachParameter { position, parameter in
+      guard position == index else { return }
+      var elements = parameter.elements
+      elements[element] += by
+      parameter = Tensor(shape: parameter.shape, elements: elements)
+    }
+    return other
+  }
+
   @Test("Every parameter's gradient is that of finite differences", arguments: configurations())
   func gradient(_ configuration: ModelConfiguration) {
     var random = NumPyRandom(seed: testSeed)
@@ -95,14 +108,7 @@ struct ModelTests {
     for (index, count) in shapes.enumerated() {
       for element in Set([0, count / 3, count / 2, count - 1]) {
         func shifted(_ by: Double) -> Double {
-          var other = model
-          other.forEachParameter { position, parameter in
-            guard position == index else { return }
-            var elements = parameter.elements
-            elements[element] += by
-            parameter = Tensor(shape: parameter.shape, elements: elements)
-          }
-          return loss(other)
+          loss(Self.shifted(model, index, element, by))
         }
         let numeric = (shifted(step) - shifted(-step)) / (2 * step)
         let analytic = gradients[index].elements[element]
@@ -150,14 +156,7 @@ struct ModelTests {
     for (index, gradient) in pass.gradients.all.enumerated() {
       for element in [0, gradient.count / 2] {
         func shifted(_ by: Double) -> Double {
-          var other = model
-          other.forEachParameter { position, parameter in
-            guard position == index else { return }
-            var elements = parameter.elements
-            elements[element] += by
-            parameter = Tensor(shape: parameter.shape, elements: elements)
-          }
-          return loss(other)
+          loss(Self.shifted(model, index, element, by))
         }
         let numeric = (shifted(1e-5) - shifted(-1e-5)) / 2e-5
         #expect(abs(numeric - gradient.elements[element]) < 1e-8)
