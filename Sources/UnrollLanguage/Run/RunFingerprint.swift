@@ -5,7 +5,7 @@ internal import Foundation
 internal import UnrollFormats
 
 /// Checksums of what determines a run.
-struct RunFingerprint: Equatable {
+struct RunFingerprint {
   private let parts: KeyValuePairs<String, String>
 
   init(_ configuration: RunConfiguration, _ corpus: Corpus) throws {
@@ -34,9 +34,5 @@ struct RunFingerprint: Equatable {
   /// What differs from a checkpoint's metadata; nil if nothing does.
   func difference(from metadata: [String: String]) -> String? {
     parts.first { metadata["of_" + $0.key] != $0.value }?.key
-  }
-
-  static func == (left: RunFingerprint, right: RunFingerprint) -> Bool {
-    left.metadata == right.metadata
   }
 }

@@ -36,13 +36,7 @@ struct BatchSource {
   /// Where the text ends, as a position.
   var end: Int { lineEnd == nil ? rowLength : max(0, text.count - 1) }
 
-  /// The batches of the whole text; of jittered ones and of lines, about so many.
-  var batchCount: Int {
-    if lineEnd != nil { return max(1, end / max(1, batchSize * timeSteps)) }
-    return max(1, (rowLength + timeSteps - 1) / timeSteps)
-  }
-
-  /// How many times as long as usual the batch at a step is.
+  /// How many steps the batch at a step of training has.
   ///
   /// - Returns: T of the batch; 1 in 20 is about half as long (Merity et al. 2018).
   func length(step: Int) -> Int {

@@ -9,8 +9,6 @@ public struct Evaluation: Sendable, Equatable, Codable {
   public var loss: Double
   /// The predicted symbols: all but the first.
   public var symbols: Int
-  /// The text's symbols that the vocabulary has only as `<unk>`.
-  public var unknown = 0
 
   /// e to the loss.
   public var perplexity: Double { Double.exp(loss) }
