@@ -37,6 +37,18 @@ static void philox_words(uint32_t *words, uint64_t first, const unroll_dropout *
   }
 }
 
+void unroll_mask(uint8_t *kept, ptrdiff_t first, ptrdiff_t count, const unroll_dropout *dropout) {
+  const uint32_t threshold = (uint32_t)(dropout->rate * 4294967296.0);
+  uint32_t words[4 * BLOCKS];
+  const ptrdiff_t begin = first / 4 * 4;
+  for (ptrdiff_t i = begin; i < first + count; i += 4 * BLOCKS) {
+    philox_words(words, (uint64_t)i / 4, dropout);
+    for (ptrdiff_t j = i < first ? first : i; j < first + count && j < i + 4 * BLOCKS; ++j) {
+      kept[j - first] = words[j - i] >= threshold;
+    }
+  }
+}
+
 #define DEFINE(REAL, TYPE)                                                                        \
   typedef struct {                                                                                \
     REAL *values;                                                                                 \

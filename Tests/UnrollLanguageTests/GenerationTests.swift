@@ -10,11 +10,15 @@ import UnrollTestSupport
 
 @Suite("Generation")
 struct GenerationTests {
-  private func model(_ cell: LanguageCell = .gruAfter, symbols: Int = 40) -> LanguageModel<Float> {
+  private func model(
+    _ cell: LanguageCell = .gruAfter, symbols: Int = 40, isNormalized: Bool = false,
+    zoneout: Double = 0
+  ) -> LanguageModel<Float> {
     var random = NumPyRandom(seed: testSeed)
     return ModelTests.model(
       ModelConfiguration(
-        vocabularySize: symbols, embeddingSize: 10, hiddenSize: 24, layers: 2, cell: cell),
+        vocabularySize: symbols, embeddingSize: 10, hiddenSize: 24, layers: 2, cell: cell,
+        isNormalized: isNormalized, dropout: DropoutRates(zoneoutHidden: zoneout)),
       &random)
   }
 
@@ -87,8 +91,10 @@ struct GenerationTests {
 
   @Test("Predictions step by step and in a batch agree to the bit")
   func steps() {
-    for cell in LanguageCell.allCases {
-      let model = model(cell)
+    let cells = LanguageCell.allCases
+    let models =
+      cells.map { model($0) } + cells.map { model($0, isNormalized: true, zoneout: 0.2) }
+    for model in models {
       let symbols: [Int32] = [3, 1, 4, 1, 5, 9, 2, 6]
       var vectors = Tensor<Float>(shape: [0])
       model.embedding.lookUp(symbols, timeStepCount: 8, into: &vectors)
@@ -108,13 +114,15 @@ struct GenerationTests {
 
   @Test("After the first symbol, a step allocates nothing")
   func allocations() {
-    for topK in [nil, 5] {
-      var options = SamplingOptions()
-      options.topK = topK
-      var generator = TextGenerator(model(), prompt: [1], count: 2, options: options)
-      for _ in 0..<3 { generator.next() }
-      let count = allocations { for _ in 0..<20 { generator.next() } }
-      #expect(count == 0)
+    for model in [model(), model(.lstm, isNormalized: true, zoneout: 0.2)] {
+      for topK in [nil, 5] {
+        var options = SamplingOptions()
+        options.topK = topK
+        var generator = TextGenerator(model, prompt: [1], count: 2, options: options)
+        for _ in 0..<3 { generator.next() }
+        let count = allocations { for _ in 0..<20 { generator.next() } }
+        #expect(count == 0)
+      }
     }
   }
 

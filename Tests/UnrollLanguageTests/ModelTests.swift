@@ -37,6 +37,15 @@ struct ModelTests {
         ModelConfiguration(
           vocabularySize: 7, embeddingSize: 4, hiddenSize: 5, layers: 1, cell: cell,
           projectionSize: 3))
+      for isNormalized in [false, true] {
+        result.append(
+          ModelConfiguration(
+            vocabularySize: 7, embeddingSize: 4, hiddenSize: 5, layers: 2, cell: cell,
+            isNormalized: isNormalized,
+            dropout: DropoutRates(
+              output: 0.3, weights: isNormalized ? 0.3 : 0, zoneoutHidden: 0.3,
+              zoneoutCell: cell == .lstm ? 0.4 : 0)))
+      }
     }
     return result
   }
@@ -169,7 +178,8 @@ struct ModelTests {
     var random = NumPyRandom(seed: testSeed)
     for cell in LanguageCell.allCases {
       let configuration = ModelConfiguration(
-        vocabularySize: 9, embeddingSize: 4, hiddenSize: 20, layers: 2, cell: cell)
+        vocabularySize: 9, embeddingSize: 4, hiddenSize: 20, layers: 2, cell: cell,
+        isNormalized: cell == .gru, dropout: DropoutRates(zoneoutHidden: cell == .rnn ? 0.3 : 0))
       let model: LanguageModel<Float> = Self.model(configuration, &random)
       let whole = Self.batch(8, 5, 9, &random)
       func half(_ range: Range<Int>) -> LanguageBatch {

@@ -12,7 +12,7 @@ public struct ZooCell<Scalar: KernelScalar>: Sendable, CustomTestStringConvertib
   /// The name.
   public var testDescription: String { name }
 
-  init(_ name: String, _ cell: some RecurrentCell<Scalar>, _ random: inout NumPyRandom) {
+  init(_ name: String, _ cell: any RecurrentCell<Scalar>, _ random: inout NumPyRandom) {
     var cell = cell
     for parameter in cell.parameters.names {
       let shape = cell.parameters[parameter].shape
@@ -58,5 +58,39 @@ public func cellZoo<Scalar: KernelScalar>(
       }
     }
   }
+  for cell in plainCells(Scalar.self, d, h, isNormalized: true) {
+    zoo.append(ZooCell("normalised \(kind(cell))", cell, &random))
+  }
+  for isNormalized in [false, true] {
+    for var cell in plainCells(Scalar.self, d, h, isNormalized: isNormalized) {
+      cell.zoneout = Zoneout(hidden: 0.3, cell: 0.4)
+      zoo.append(
+        ZooCell("\(isNormalized ? "normalised, " : "")zoneout \(kind(cell))", cell, &random))
+    }
+  }
   return zoo
+}
+
+private func kind<Scalar: KernelScalar>(_ cell: any RecurrentCell<Scalar>) -> String {
+  switch cell {
+  case is BasicRNN<Scalar>: "RNN"
+  case let gru as GRU<Scalar>: "GRU \(gru.resetGate.rawValue)"
+  default: "LSTM"
+  }
+}
+
+/// A cell of each kind, without switches.
+public func plainCells<Scalar: KernelScalar>(
+  _ type: Scalar.Type, _ inputSize: Int, _ hiddenSize: Int, isNormalized: Bool
+) -> [any RecurrentCell<Scalar>] {
+  let (d, h) = (inputSize, hiddenSize)
+  return [
+    BasicRNN<Scalar>(inputSize: d, hiddenSize: h, isNormalized: isNormalized),
+    GRU<Scalar>(
+      inputSize: d, hiddenSize: h, resetGate: .beforeProduct, isNormalized: isNormalized),
+    GRU<Scalar>(
+      inputSize: d, hiddenSize: h, resetGate: .afterProduct, biasCount: 2,
+      isNormalized: isNormalized),
+    LSTM<Scalar>(inputSize: d, hiddenSize: h, isNormalized: isNormalized),
+  ]
 }

@@ -5,7 +5,11 @@
 #include "math.h"
 #include "product.h"
 #include "cells.h"
+#include "panels.h"
+#include "normalize.h"
+#include "zoneout.h"
 #include "sequence.h"
+#include "sequence_backward.h"
 #include "narrow.h"
 #include "layer.h"
 #if REAL_BITS == 32

@@ -6,7 +6,8 @@ typedef struct {
   const unroll_layer_gradients *gradients;
   ptrdiff_t parts;  ///< of the rows
   ptrdiff_t room;   ///< of each part, in numbers
-  ptrdiff_t recurrent_parts, input_parts, row_parts;  ///< of the second phase, in this order
+  /// Of the second phase, in this order.
+  ptrdiff_t recurrent_parts, input_parts, row_parts, gain_parts;
 } NAME(pass);
 
 // Below this many multiply-adds a second thread costs more than it saves.
@@ -93,7 +94,7 @@ static ptrdiff_t NAME(transposed_room)(const unroll_layer *l) {
   return NAME(lined)(BLOCK_ROWS * (PANEL_COLUMNS + k + TILE_ROWS));
 }
 
-// The second phase's pieces: columns of dU, columns of dW, rows of dx.
+// The second phase's pieces: columns of dU, columns of dW, rows of dx, kinds of gains.
 static void NAME(plan)(NAME(pass) *pass) {
   const unroll_layer *l = pass->layer;
   const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
@@ -105,6 +106,7 @@ static void NAME(plan)(NAME(pass) *pass) {
   const ptrdiff_t pairs = l->steps * l->batch;
   pass->row_parts = pass->gradients->inputs ? (share < pairs / 24 ? share : pairs / 24) : 0;
   if (pass->gradients->inputs && pass->row_parts < 1) pass->row_parts = 1;
+  pass->gain_parts = l->normalizes ? NAME(GAIN_PARTS) : 0;
 }
 
 ptrdiff_t NAME(backward_scratch)(const unroll_layer *l) {
@@ -114,7 +116,7 @@ ptrdiff_t NAME(backward_scratch)(const unroll_layer *l) {
   }
   const ptrdiff_t parts = NAME(part_count)(l);
   const ptrdiff_t rows = (l->batch + parts - 1) / parts;
-  const ptrdiff_t first = parts * NAME(lined)(rows * l->hidden);
+  const ptrdiff_t first = parts * NAME(lined)(NAME(backward_room)(l, rows));
   const ptrdiff_t second = unroll_thread_count() * NAME(transposed_room)(l);
   return first > second ? first : second;
 }
@@ -172,6 +174,9 @@ static void NAME(gradient_part)(void *context, ptrdiff_t part) {
     part -= pass->recurrent_parts;
     NAME(input_weight_gradient)(l, g, NAME(cut)(0, width, part, pass->input_parts),
                                 NAME(cut)(0, width, part + 1, pass->input_parts), room);
+  } else if (part >= pass->recurrent_parts + pass->input_parts + pass->row_parts) {
+    part -= pass->recurrent_parts + pass->input_parts + pass->row_parts;
+    NAME(gain_gradients)(l, g, part);
   } else {
     part -= pass->recurrent_parts + pass->input_parts;
     const ptrdiff_t pairs = l->steps * l->batch, first = pairs * part / pass->row_parts;
@@ -188,6 +193,12 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
   NAME(set)(g->bias, 0, width);
   if (g->candidate_bias) NAME(set)(g->candidate_bias, 0, h);
   if (g->peepholes) NAME(set)(g->peepholes, 0, 3 * h);
+  if (l->normalizes) {
+    NAME(set)(g->input_gain, 0, width);
+    NAME(set)(g->recurrent_gain, 0, width);
+    if (g->cell_gain) NAME(set)(g->cell_gain, 0, h);
+    if (g->cell_offset) NAME(set)(g->cell_offset, 0, h);
+  }
   if (l->steps == 0 || l->batch == 0) return;
   if (NAME(is_narrow)(l)) {
     pass.room = NAME(lined)(NAME(narrow_backward_room)(l));
@@ -203,10 +214,11 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
     return;
   }
   NAME(pack_backward)(l, g);
-  pass.room = NAME(lined)((l->batch + pass.parts - 1) / pass.parts * h);
+  pass.room = NAME(lined)(NAME(backward_room)(l, (l->batch + pass.parts - 1) / pass.parts));
   unroll_parallel(pass.parts, NAME(backward_part), &pass);
-  if (g->peepholes) NAME(peephole_gradient)(l, g);
+  if (g->peepholes) NAME(peephole_gradient)(l, g, g->scratch);
   NAME(plan)(&pass);
-  unroll_parallel(pass.recurrent_parts + pass.input_parts + pass.row_parts, NAME(gradient_part),
-                  &pass);
+  unroll_parallel(
+      pass.recurrent_parts + pass.input_parts + pass.row_parts + pass.gain_parts,
+      NAME(gradient_part), &pass);
 }

@@ -4,7 +4,8 @@
 // speed alone. Masks and peepholes are left to sequence.h.
 
 INLINE int NAME(is_narrow)(const unroll_layer *l) {
-  return l->hidden < WIDTH && l->batch >= 3 && !l->active && !l->peepholes;
+  return l->hidden < WIDTH && l->batch >= 3 && !l->active && !l->peepholes && !l->normalizes &&
+         !l->zones;
 }
 
 // Turns two squares of half the size, side by side in WIDTH / 2 vectors.

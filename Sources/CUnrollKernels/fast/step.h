@@ -1,6 +1,7 @@
 // One step of a layer for a stream: states change in place, nothing is kept. `gates` and
-// `auxiliary` are scratch, [B, G H] and [B, H]; the weights are packed. States and scratch of one
-// sequence have room for whole vectors.
+// `auxiliary` are scratch, [B, G H] and [B, H]; so is `scratch`, [B, G H + 2 H] and [H], where cells
+// are normalised or zoned; the weights are packed. States and scratch of one sequence have room for
+// whole vectors.
 
 #if REAL_BITS == 32
 // Where bfloat16 panels stand: as the others, in words.
@@ -65,9 +66,23 @@ static void NAME(stream_step)(const unroll_layer *l) {
   }
 #endif
   const NAME(panels) p = NAME(forward_panels)(l);
+  REAL *room = l->scratch;
+  if (l->zones) {
+    // The states before are mixed with those after: they stand aside.
+    const ptrdiff_t count = l->batch * l->hidden;
+    NAME(move)(room, s.hidden, count);
+    s.previous_hidden = room;
+    room += count;
+    if (l->cell == UNROLL_LSTM) {
+      NAME(move)(room, s.cell, count);
+      s.previous_cell = room;
+      room += count;
+    }
+  }
+  s.normal_product = room;
   NAME(product)(s.gates, width, l->inputs, l->input, p.input, l->input, width,
-                NAME(one_group)(l->batch), l->bias, NAME(FROM_ROW));
-  NAME(step_forward)(l, p, s, l->batch);
+                NAME(one_group)(l->batch), l->normalizes ? 0 : l->bias, NAME(FROM_ROW));
+  NAME(step_forward)(l, p, s, l->batch, 0, room + (l->normalizes ? l->batch * width : 0));
 }
 
 void NAME(stack_step)(const unroll_layer *layers, ptrdiff_t count) {

@@ -46,6 +46,9 @@ typedef struct {
   ptrdiff_t period;  ///< after how many numbers the mask repeats, dividing their count; 0: never
 } unroll_dropout;
 
+/// Which of the numbers first ..< first + count a mask keeps: 1, or 0. At most 64.
+void unroll_mask(uint8_t *kept, ptrdiff_t first, ptrdiff_t count, const unroll_dropout *dropout);
+
 #define UNROLL_DECLARE(REAL, SUFFIX)                                                              \
   /* 2mkn flops. */                                                                               \
   void unroll_dense_forward_##SUFFIX(const unroll_dense *dense, REAL *out);                       \

@@ -11,7 +11,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "unroll_dense.h"
+
 enum { UNROLL_RNN = 0, UNROLL_GRU_BEFORE = 1, UNROLL_GRU_AFTER = 2, UNROLL_LSTM = 3 };
+
+/// Layer normalisation around a cell; without a tape the arrays of the steps are null.
+typedef struct {
+  const void *input_gain, *recurrent_gain;  ///< [G H]
+  const void *cell_gain, *cell_offset;      ///< [H], LSTM
+  void *input, *product;                    ///< [T, B, G H]: x W and h U, normalised
+  void *cell;                               ///< [T, B, H], LSTM: c', normalised
+  void *spreads;                            ///< [T, B, 5]: what each was multiplied with
+} unroll_normalization;
+
+/// Zoneout: which units keep their state. The rates are those of keeping.
+typedef struct {
+  unroll_dropout hidden, cell;
+  int32_t draws;  ///< 0: every unit mixes both states by the rate
+} unroll_zoneout;
 
 /// A layer, its input, and where its states go.
 typedef struct {
@@ -38,6 +55,9 @@ typedef struct {
   void *cell_states;              ///< [T, B, H], LSTM with tape
   void *final_cell;               ///< [B, H], LSTM without tape
   void *scratch;                  ///< unroll_forward_scratch_count numbers
+  int32_t normalizes, zones;      ///< whether the next two count
+  unroll_normalization normal;
+  unroll_zoneout zoneout;
 } unroll_layer;
 
 /// The gradients of a pass. All but `output_gradient` are written; the two state gradients hold
@@ -52,6 +72,10 @@ typedef struct {
   void *inputs;                 ///< [T, B, D] or null: not wanted
   void *packed;                 ///< unroll_packed_count numbers
   void *scratch;                ///< unroll_backward_scratch_count numbers
+  // Of a layer that normalises:
+  void *input_products, *recurrent_products;  ///< [T, B, G H]: of x W and h U
+  void *shown_gradients;                      ///< [T, B, H], LSTM: of gain_c n(c') + offset_c
+  void *input_gain, *recurrent_gain, *cell_gain, *cell_offset;
 } unroll_layer_gradients;
 
 /// The numbers of memory that a pass needs; they depend on the sizes and the level.

@@ -24,6 +24,8 @@ public struct BasicRNN<Scalar: KernelScalar>: RecurrentCell {
   public var activation: Activation
   /// Limits f's argument to ± this; 0 does not.
   public var argumentClip: Double
+  /// How often units keep their state.
+  public var zoneout = Zoneout.none
 
   /// Creates a cell from its parameters.
   public init(
@@ -37,20 +39,25 @@ public struct BasicRNN<Scalar: KernelScalar>: RecurrentCell {
     self.argumentClip = argumentClip
   }
 
-  /// Creates a cell whose parameters are zero.
-  public init(inputSize: Int, hiddenSize: Int, activation: Activation = .tanh) {
+  /// Creates a cell whose parameters are zero, but gains, which are 1.
+  public init(
+    inputSize: Int, hiddenSize: Int, activation: Activation = .tanh, isNormalized: Bool = false
+  ) {
     self.init(
       parameters: CellParameters(
-        gates: [.candidate], inputSize: inputSize, hiddenSize: hiddenSize),
+        gates: [.candidate], inputSize: inputSize, hiddenSize: hiddenSize,
+        isNormalized: isNormalized),
       activation: activation)
   }
 
   /// Creates a cell with Glorot-uniform W, orthogonal U and zero bias.
   public init(
-    inputSize: Int, hiddenSize: Int, activation: Activation = .tanh,
+    inputSize: Int, hiddenSize: Int, activation: Activation = .tanh, isNormalized: Bool = false,
     using random: inout some RandomStream
   ) {
-    self.init(inputSize: inputSize, hiddenSize: hiddenSize, activation: activation)
+    self.init(
+      inputSize: inputSize, hiddenSize: hiddenSize, activation: activation,
+      isNormalized: isNormalized)
     parameters.initialize(input: .glorotUniform, recurrent: .orthogonal(gain: 1), using: &random)
   }
 
@@ -62,7 +69,9 @@ public struct BasicRNN<Scalar: KernelScalar>: RecurrentCell {
   /// tanh and relu, without a clip.
   public var fusedKernel: FusedKernel? {
     guard argumentClip == 0, activation == .tanh || activation == .relu else { return nil }
-    return FusedKernel(kind: .rnn, usesRelu: activation == .relu)
+    return FusedKernel(
+      kind: .rnn, usesRelu: activation == .relu, zoneout: zoneout,
+      isNormalized: parameters.isNormalized)
   }
 
   /// One step.

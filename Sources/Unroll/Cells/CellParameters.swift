@@ -56,6 +56,10 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   private let hasRecurrentBias: Bool
   private let hasPeepholes: Bool
   private let hasProjection: Bool
+  /// Whether x·W and h·U, and an LSTM's cell state, are normalised.
+  ///
+  /// Source: Ba, Kiros and Hinton 2016, [arXiv:1607.06450](https://arxiv.org/abs/1607.06450).
+  public let isNormalized: Bool
 
   /// W, shape `[D, G·H]`.
   public var inputWeights: Tensor<Scalar> {
@@ -82,7 +86,27 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     didSet { check(projection, hasProjection ? hiddenSize : 0, outputSize) }
   }
 
-  /// Creates parameters that are all zero.
+  /// What x·W is multiplied with once it is normalised, shape `[G·H]`; else `[0]`.
+  public var inputGain: Tensor<Scalar> {
+    didSet { check(inputGain, isNormalized ? width : 0) }
+  }
+  /// What h·U is multiplied with once it is normalised, shape `[G·H]`; else `[0]`.
+  public var recurrentGain: Tensor<Scalar> {
+    didSet { check(recurrentGain, isNormalized ? width : 0) }
+  }
+  /// What an LSTM's normalised cell state is multiplied with, shape `[H]`; else `[0]`.
+  public var cellGain: Tensor<Scalar> {
+    didSet { check(cellGain, hasNormalCell ? hiddenSize : 0) }
+  }
+  /// What is added to it, shape `[H]`; else `[0]`.
+  public var cellOffset: Tensor<Scalar> {
+    didSet { check(cellOffset, hasNormalCell ? hiddenSize : 0) }
+  }
+
+  /// An LSTM shows its cell state normalised.
+  private var hasNormalCell: Bool { isNormalized && gates.contains(.output) }
+
+  /// Creates parameters that are all zero, but gains, which are 1.
   ///
   /// - Parameters:
   ///   - gates: The gates, in column order.
@@ -91,13 +115,17 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   ///   - hasRecurrentBias: Whether there is a second bias.
   ///   - hasPeepholes: Whether there are peepholes.
   ///   - projectionSize: P if there is a projection.
+  ///   - isNormalized: Whether there are gains; not beside peepholes or a projection.
   public init(
     gates: [Gate], inputSize: Int, hiddenSize: Int, hasRecurrentBias: Bool = false,
-    hasPeepholes: Bool = false, projectionSize: Int? = nil
+    hasPeepholes: Bool = false, projectionSize: Int? = nil, isNormalized: Bool = false
   ) {
     precondition(
       inputSize >= 0 && hiddenSize > 0 && projectionSize.map { $0 > 0 } ?? true,
       "CellParameters.init: expected sizes of at least 1, got D \(inputSize), H \(hiddenSize).")
+    precondition(
+      !isNormalized || !hasPeepholes && projectionSize == nil,
+      "CellParameters.init: expected no peepholes and no projection in a normalised cell.")
     self.gates = gates
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
@@ -112,6 +140,12 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     recurrentBias = Tensor(shape: [hasRecurrentBias ? width : 0])
     peepholes = Tensor(shape: [hasPeepholes ? 3 : 0, hiddenSize])
     projection = Tensor(shape: [projectionSize == nil ? 0 : hiddenSize, outputSize])
+    self.isNormalized = isNormalized
+    let cellSize = isNormalized && gates.contains(.output) ? hiddenSize : 0
+    inputGain = Tensor(shape: [isNormalized ? width : 0], repeating: 1)
+    recurrentGain = inputGain
+    cellGain = Tensor(shape: [cellSize], repeating: 1)
+    cellOffset = Tensor(shape: [cellSize])
   }
 
   // The observers do not mention the old value: Swift would copy it before each change in place.
@@ -132,6 +166,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     gates == other.gates && inputSize == other.inputSize && hiddenSize == other.hiddenSize
       && outputSize == other.outputSize && recurrentBias.count == other.recurrentBias.count
       && peepholes.count == other.peepholes.count && projection.count == other.projection.count
+      && isNormalized == other.isNormalized
   }
 
   /// Memory of its own for every parameter, with any numbers in it where it was shared.
@@ -142,6 +177,10 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     recurrentBias.prepare(like: recurrentBias.shape)
     peepholes.prepare(like: peepholes.shape)
     projection.prepare(like: projection.shape)
+    inputGain.prepare(like: inputGain.shape)
+    recurrentGain.prepare(like: recurrentGain.shape)
+    cellGain.prepare(like: cellGain.shape)
+    cellOffset.prepare(like: cellOffset.shape)
   }
 
   /// Zero for every parameter: where gradients begin.
@@ -158,6 +197,8 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     [
       "inputWeights": \.inputWeights, "recurrentWeights": \.recurrentWeights, "bias": \.bias,
       "recurrentBias": \.recurrentBias, "peepholes": \.peepholes, "projection": \.projection,
+      "inputGain": \.inputGain, "recurrentGain": \.recurrentGain, "cellGain": \.cellGain,
+      "cellOffset": \.cellOffset,
     ]
   }
 
@@ -201,7 +242,16 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
       body(index, &peepholes, gradients.peepholes)
       index += 1
     }
-    if hasProjection { body(index, &projection, gradients.projection) }
+    if hasProjection {
+      body(index, &projection, gradients.projection)
+      index += 1
+    }
+    guard isNormalized else { return }
+    body(index, &inputGain, gradients.inputGain)
+    body(index + 1, &recurrentGain, gradients.recurrentGain)
+    guard hasNormalCell else { return }
+    body(index + 2, &cellGain, gradients.cellGain)
+    body(index + 3, &cellOffset, gradients.cellOffset)
   }
 
   private func path(_ name: String) -> WritableKeyPath<CellParameters, Tensor<Scalar>> {
@@ -238,7 +288,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     return index * hiddenSize..<(index + 1) * hiddenSize
   }
 
-  /// Fills W and U gate by gate, each as a matrix of its own; biases stay.
+  /// Fills W and U gate by gate, each as a matrix of its own; biases and gains stay.
   ///
   /// - Parameters:
   ///   - input: The rule for each gate's W.

@@ -44,6 +44,8 @@ public struct GRU<Scalar: KernelScalar>: RecurrentCell {
   public var gateActivation: Activation
   /// Limits all functions' arguments to ± this; 0 does not.
   public var argumentClip: Double
+  /// How often units keep their state.
+  public var zoneout = Zoneout.none
 
   /// The order of the columns.
   public static var gates: [Gate] { [.reset, .update, .candidate] }
@@ -63,30 +65,35 @@ public struct GRU<Scalar: KernelScalar>: RecurrentCell {
     self.argumentClip = argumentClip
   }
 
-  /// Creates a cell whose parameters are zero.
+  /// Creates a cell whose parameters are zero, but gains, which are 1.
   ///
   /// - Parameters:
   ///   - inputSize: D.
   ///   - hiddenSize: H.
   ///   - resetGate: Where the reset gate acts.
   ///   - biasCount: 1 for b alone, 2 for b and c.
-  public init(inputSize: Int, hiddenSize: Int, resetGate: ResetGate, biasCount: Int = 1) {
+  ///   - isNormalized: Whether x·W and h·U are normalised, those of r and z together.
+  public init(
+    inputSize: Int, hiddenSize: Int, resetGate: ResetGate, biasCount: Int = 1,
+    isNormalized: Bool = false
+  ) {
     precondition(
       (1...2).contains(biasCount), "GRU.init: expected 1 or 2 biases, got \(biasCount).")
     self.init(
       parameters: CellParameters(
         gates: Self.gates, inputSize: inputSize, hiddenSize: hiddenSize,
-        hasRecurrentBias: biasCount == 2),
+        hasRecurrentBias: biasCount == 2, isNormalized: isNormalized),
       resetGate: resetGate)
   }
 
   /// Creates a cell with Glorot-uniform W, orthogonal U and zero biases.
   public init(
     inputSize: Int, hiddenSize: Int, resetGate: ResetGate, biasCount: Int = 1,
-    using random: inout some RandomStream
+    isNormalized: Bool = false, using random: inout some RandomStream
   ) {
     self.init(
-      inputSize: inputSize, hiddenSize: hiddenSize, resetGate: resetGate, biasCount: biasCount)
+      inputSize: inputSize, hiddenSize: hiddenSize, resetGate: resetGate, biasCount: biasCount,
+      isNormalized: isNormalized)
     parameters.initialize(input: .glorotUniform, recurrent: .orthogonal(gain: 1), using: &random)
   }
 
@@ -109,7 +116,9 @@ public struct GRU<Scalar: KernelScalar>: RecurrentCell {
   /// The usual functions, without a clip.
   public var fusedKernel: FusedKernel? {
     guard argumentClip == 0, activation == .tanh, gateActivation == .sigmoid else { return nil }
-    return FusedKernel(kind: resetGate == .beforeProduct ? .gruBefore : .gruAfter)
+    return FusedKernel(
+      kind: resetGate == .beforeProduct ? .gruBefore : .gruAfter, zoneout: zoneout,
+      isNormalized: parameters.isNormalized)
   }
 
   /// One step.

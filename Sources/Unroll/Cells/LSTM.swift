@@ -65,6 +65,8 @@ public struct LSTM<Scalar: KernelScalar>: RecurrentCell {
   public var parameters: CellParameters<Scalar>
   /// The switches.
   public var options: LSTMOptions
+  /// How often units keep their state.
+  public var zoneout = Zoneout.none
 
   /// The order of the columns.
   public static var gates: [Gate] { [.input, .forget, .candidate, .output] }
@@ -78,33 +80,35 @@ public struct LSTM<Scalar: KernelScalar>: RecurrentCell {
     self.options = options
   }
 
-  /// Creates a cell whose parameters are zero.
+  /// Creates a cell whose parameters are zero, but gains, which are 1.
   ///
   /// - Parameters:
   ///   - inputSize: D.
   ///   - hiddenSize: H.
   ///   - hasPeepholes: Whether the gates see the cell state.
   ///   - projectionSize: P, if the output is projected.
+  ///   - isNormalized: Whether x·W, h·U and what the output shows of c′ are normalised.
   ///   - options: The switches.
   public init(
     inputSize: Int, hiddenSize: Int, hasPeepholes: Bool = false, projectionSize: Int? = nil,
-    options: LSTMOptions = LSTMOptions()
+    isNormalized: Bool = false, options: LSTMOptions = LSTMOptions()
   ) {
     self.init(
       parameters: CellParameters(
         gates: Self.gates, inputSize: inputSize, hiddenSize: hiddenSize,
-        hasPeepholes: hasPeepholes, projectionSize: projectionSize),
+        hasPeepholes: hasPeepholes, projectionSize: projectionSize, isNormalized: isNormalized),
       options: options)
   }
 
   /// Creates a cell with Glorot-uniform W, orthogonal U and zero bias, but 1 for the forget gate.
   public init(
     inputSize: Int, hiddenSize: Int, hasPeepholes: Bool = false, projectionSize: Int? = nil,
-    options: LSTMOptions = LSTMOptions(), using random: inout some RandomStream
+    isNormalized: Bool = false, options: LSTMOptions = LSTMOptions(),
+    using random: inout some RandomStream
   ) {
     self.init(
       inputSize: inputSize, hiddenSize: hiddenSize, hasPeepholes: hasPeepholes,
-      projectionSize: projectionSize, options: options)
+      projectionSize: projectionSize, isNormalized: isNormalized, options: options)
     parameters.initialize(input: .glorotUniform, recurrent: .orthogonal(gain: 1), using: &random)
     parameters[.forget].bias = Tensor(shape: [hiddenSize], repeating: 1)
   }
@@ -119,7 +123,9 @@ public struct LSTM<Scalar: KernelScalar>: RecurrentCell {
     guard parameters.projection.isEmpty,
       options == LSTMOptions(forgetOffset: options.forgetOffset)
     else { return nil }
-    return FusedKernel(kind: .lstm, forgetOffset: options.forgetOffset)
+    return FusedKernel(
+      kind: .lstm, forgetOffset: options.forgetOffset, zoneout: zoneout,
+      isNormalized: parameters.isNormalized)
   }
 
   /// One step.

@@ -24,6 +24,8 @@ public protocol RecurrentCell<Scalar>: Sendable {
 
   /// All parameters; setting keeps the shapes.
   var parameters: CellParameters<Scalar> { get set }
+  /// How often units keep their state.
+  var zoneout: Zoneout { get set }
   /// The size of the cell state: H for an LSTM, else 0.
   var cellStateSize: Int { get }
   /// How many numbers a row of one step leaves for the backward pass besides gates and states.

@@ -118,6 +118,8 @@ private final class FrozenContent<Scalar: KernelScalar>: @unchecked Sendable {
   private let packed: PassMemory<Scalar>
 
   init(_ layer: RecurrentLayer<Scalar>) {
+    var layer = layer
+    layer.cell.zoneout.masks = nil
     self.layer = layer
     packed = PassMemory()
     level = KernelLevel.current

@@ -32,6 +32,16 @@ enum FusedPass<Scalar: KernelScalar> {
     if !parameters.peepholes.isEmpty {
       layer.peepholes = UnsafeRawPointer(parameters.peepholes.base)
     }
+    if kernel.zoneout.isActive { zone(&layer, kernel.zoneout) }
+    if parameters.isNormalized {
+      layer.normalizes = 1
+      layer.normal.input_gain = UnsafeRawPointer(parameters.inputGain.base)
+      layer.normal.recurrent_gain = UnsafeRawPointer(parameters.recurrentGain.base)
+      if kernel.kind == .lstm {
+        layer.normal.cell_gain = UnsafeRawPointer(parameters.cellGain.base)
+        layer.normal.cell_offset = UnsafeRawPointer(parameters.cellOffset.base)
+      }
+    }
     if !parameters.recurrentBias.isEmpty {
       let (width, size) = (parameters.bias.count, parameters.hiddenSize)
       let bias = memory.bias.room(for: width)
@@ -46,6 +56,20 @@ enum FusedPass<Scalar: KernelScalar> {
       layer.bias = UnsafeRawPointer(bias)
     }
     return layer
+  }
+
+  private static func zone(_ layer: inout unroll_layer, _ zoneout: Zoneout) {
+    layer.zones = 1
+    layer.zoneout.hidden.rate = zoneout.hidden
+    layer.zoneout.cell.rate = zoneout.cell
+    guard let masks = zoneout.masks else { return }
+    layer.zoneout.draws = 1
+    layer.zoneout.hidden.seed = masks.seed
+    layer.zoneout.hidden.step = UInt64(masks.step)
+    layer.zoneout.cell = layer.zoneout.hidden
+    layer.zoneout.cell.rate = zoneout.cell
+    layer.zoneout.hidden.stream = UInt32(masks.hiddenStream)
+    layer.zoneout.cell.stream = UInt32(masks.cellStream)
   }
 
   /// Adds the addresses of a trace's arrays.
@@ -63,6 +87,13 @@ enum FusedPass<Scalar: KernelScalar> {
       layer.initial_cell = UnsafeRawPointer(trace.initialState.cell.base)
       layer.cell_states = UnsafeMutableRawPointer(trace.timeMajorCell.base)
     }
+    guard kernel.isNormalized else { return }
+    layer.normal.input = UnsafeMutableRawPointer(trace.normal.inputs.base)
+    layer.normal.product = UnsafeMutableRawPointer(trace.normal.products.base)
+    layer.normal.spreads = UnsafeMutableRawPointer(trace.normal.spreads.base)
+    if kernel.kind == .lstm {
+      layer.normal.cell = UnsafeMutableRawPointer(trace.normal.cells.base)
+    }
   }
 
   /// Fills the trace's states and gates, whose memory is ready.
@@ -71,6 +102,11 @@ enum FusedPass<Scalar: KernelScalar> {
     _ trace: inout SequenceTrace<Scalar>
   ) {
     let memory = trace.ownMemory()
+    if kernel.isNormalized {
+      trace.normal.prepare(
+        trace.timeStepCount, trace.batchSize, width: parameters.bias.count,
+        cellSize: kernel.kind == .lstm ? parameters.hiddenSize : 0)
+    }
     var layer = layer(
       kernel, parameters, direction, steps: trace.timeStepCount, rows: trace.batchSize,
       memory: memory)
@@ -124,6 +160,7 @@ enum FusedPass<Scalar: KernelScalar> {
       sums.peepholes = UnsafeMutableRawPointer(gradients.parameters.peepholes.base)
     }
     sums.inputs = UnsafeMutableRawPointer(gradients.timeMajorInputs.base)
+    if kernel.isNormalized { attachGains(kernel, steps * rows, &gradients, memory, to: &sums) }
     withFlags(trace.flags) { flags in
       layer.active = flags
       sums.packed = UnsafeMutableRawPointer(
@@ -138,6 +175,24 @@ enum FusedPass<Scalar: KernelScalar> {
     withExtendedLifetime(gradients) {}
     withExtendedLifetime(outputs) {}
     withExtendedLifetime(memory) {}
+  }
+
+  /// Adds where the gradients around layer normalisation go.
+  private static func attachGains(
+    _ kernel: FusedKernel, _ pairs: Int, _ gradients: inout LayerGradients<Scalar>,
+    _ memory: PassMemory<Scalar>, to sums: inout unroll_layer_gradients
+  ) {
+    let (width, size) = (gradients.parameters.bias.count, gradients.parameters.hiddenSize)
+    sums.input_products = UnsafeMutableRawPointer(
+      memory.normalInputGradients.room(for: pairs * width))
+    sums.recurrent_products = UnsafeMutableRawPointer(
+      memory.normalProductGradients.room(for: pairs * width))
+    sums.input_gain = UnsafeMutableRawPointer(gradients.parameters.inputGain.base)
+    sums.recurrent_gain = UnsafeMutableRawPointer(gradients.parameters.recurrentGain.base)
+    guard kernel.kind == .lstm else { return }
+    sums.shown_gradients = UnsafeMutableRawPointer(memory.shownGradients.room(for: pairs * size))
+    sums.cell_gain = UnsafeMutableRawPointer(gradients.parameters.cellGain.base)
+    sums.cell_offset = UnsafeMutableRawPointer(gradients.parameters.cellOffset.base)
   }
 
   /// The gradient of a second bias, where there is one.

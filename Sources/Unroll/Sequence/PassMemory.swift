@@ -29,10 +29,15 @@ final class PassMemory<Scalar: KernelScalar>: @unchecked Sendable {
   var candidateBias = GrowingBuffer<Scalar>()
   var gateGradients = GrowingBuffer<Scalar>()
   var productGradients = GrowingBuffer<Scalar>()
+  // Of a layer that normalises:
+  var normalInputGradients = GrowingBuffer<Scalar>()
+  var normalProductGradients = GrowingBuffer<Scalar>()
+  var shownGradients = GrowingBuffer<Scalar>()
 
   /// The bytes held.
   var byteCount: Int {
     packed.byteCount + scratch.byteCount + bias.byteCount + candidateBias.byteCount
-      + gateGradients.byteCount + productGradients.byteCount
+      + gateGradients.byteCount + productGradients.byteCount + normalInputGradients.byteCount
+      + normalProductGradients.byteCount + shownGradients.byteCount
   }
 }

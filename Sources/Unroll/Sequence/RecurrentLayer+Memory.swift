@@ -1,12 +1,13 @@
 // How much memory a pass takes: the formulas, so that a program can plan.
 //
 //   training   T·B·(2·G·H + k·H + D) + (3·(D + H) + 1)·G·H + s
-//   inference  T·B·H + (D + H)·G·H + n·G·H + 3·B·H
+//   inference  T·B·H + (D + H)·G·H + n·G·H + 3·B·H (normalised: B·G·H more)
 //
-// numbers, where k is 1 for the basic cell, 2 for the GRU with the reset gate before the product
-// and for the LSTM, 3 for the GRU with it after; s = 512·(40 + max(D, H)) for each thread; and n
-// counts the rows of as many steps as have 192 rows together, of one step at least and T at most. Weights are packed into whole vectors, which
-// for small H takes up to twice (D + H)·G·H more; that is left out.
+// numbers. k is 1 for the basic cell, 2 for the GRU with the reset gate before the product and for
+// the LSTM, 3 for the GRU with it after; s = 512·(40 + max(D, H)) for each thread; n counts the rows
+// of as many steps as have 192 rows together, of one step at least and T at most. Training takes
+// T·B·(4·G·H + 5) more if the cell is normalised, and T·B·2·H more yet if it is an LSTM. Weights are
+// packed into whole vectors, which for small H takes up to twice (D + H)·G·H more; that is left out.
 
 extension RecurrentLayer {
   /// About the bytes that one training pass takes at its peak: trace, gradients and scratch.
@@ -27,7 +28,9 @@ extension RecurrentLayer {
       default: 1
       }
     let scratch = Threads.count * 512 * (40 + max(d, h))
-    let count = pairs * (2 * width + states * h + d) + (3 * (d + h) + 1) * width + scratch
+    let normal = cell.parameters.isNormalized ? 4 * width + 2 * cell.cellStateSize + 5 : 0
+    let count =
+      pairs * (2 * width + states * h + d + normal) + (3 * (d + h) + 1) * width + scratch
     return count * MemoryLayout<Scalar>.stride
   }
 
@@ -40,7 +43,8 @@ extension RecurrentLayer {
   public func inferenceMemory(timeStepCount: Int, batchSize: Int) -> Int {
     let (pairs, d, h, width) = sizes(timeStepCount, batchSize)
     let steps = batchSize == 0 ? 0 : max(1, min(timeStepCount, 192 / batchSize))
-    let count = pairs * h + (d + h) * width + batchSize * (steps * width + 3 * h)
+    let product = cell.parameters.isNormalized ? width : 0
+    let count = pairs * h + (d + h) * width + batchSize * (steps * width + 3 * h + product)
     return count * MemoryLayout<Scalar>.stride
   }
 

@@ -95,7 +95,8 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     trace.timeMajorCell.prepare(steps, rows, cellSize)
     trace.finalState.hidden.prepare(rows, out)
     trace.finalState.cell.prepare(rows, cellSize)
-    if let kernel = cell.fusedKernel, KernelLevel.current != .plain {
+    if let kernel = cell.currentKernel {
+      trace.zoneout = kernel.zoneout
       FusedPass.forward(kernel, parameters, direction, &trace)
     } else {
       projectInputs(parameters, &trace)
@@ -176,7 +177,8 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
       gradients.initialState.cell.base.update(repeating: 0, count: rows * cellSize)
     }
     gradients.layout = trace.layout
-    if let kernel = cell.fusedKernel, KernelLevel.current != .plain {
+    if var kernel = cell.currentKernel {
+      kernel.zoneout = trace.zoneout
       FusedPass.backward(kernel, parameters, trace, outputs: timeMajor, into: &gradients)
     } else {
       var pass = BackwardPass(cell: cell, trace: trace)

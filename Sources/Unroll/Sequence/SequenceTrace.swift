@@ -25,6 +25,10 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   var auxiliary: Tensor<Scalar>
   var timeMajorHidden: Tensor<Scalar>
   var timeMajorCell: Tensor<Scalar>
+  /// What a layer that normalises keeps besides.
+  var normal = NormalTrace<Scalar>()
+  /// How states were kept.
+  var zoneout = Zoneout.none
 
   private var memory: PassMemory<Scalar>
   /// What stands in place of arrays that were let go.
@@ -115,6 +119,25 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   /// The times in the order in which the layer visits them.
   var times: [Int] {
     direction == .forward ? Array(0..<timeStepCount) : Array((0..<timeStepCount).reversed())
+  }
+}
+
+/// What layer normalisation leaves of every step: its values and factors.
+struct NormalTrace<Scalar: KernelScalar>: Sendable {
+  /// Of x·W and h·U, `[T, B, G·H]`.
+  var inputs = Tensor<Scalar>(shape: [0, 0, 0])
+  var products = Tensor<Scalar>(shape: [0, 0, 0])
+  /// Of an LSTM's c′, `[T, B, H]`.
+  var cells = Tensor<Scalar>(shape: [0, 0, 0])
+  /// `[T, B, 5]`.
+  var spreads = Tensor<Scalar>(shape: [0, 0, 0])
+
+  /// Memory for a pass, with any numbers in it.
+  mutating func prepare(_ steps: Int, _ rows: Int, width: Int, cellSize: Int) {
+    inputs.prepare(steps, rows, width)
+    products.prepare(steps, rows, width)
+    cells.prepare(steps, rows, cellSize)
+    spreads.prepare(steps, rows, 5)
   }
 }
 

@@ -61,8 +61,8 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
     }
     precondition(
       weights == .full
-        || Scalar._isDouble == 0 && cells.allSatisfy { $0.fusedKernel != nil },
-      "RecurrentStream.init: expected float32 cells with the usual functions for bfloat16 weights."
+        || Scalar._isDouble == 0 && cells.allSatisfy { $0.fusedKernel?.hasPlainTwin == true },
+      "RecurrentStream.init: expected float32 cells with the usual functions, without layer normalisation and zoneout, for bfloat16 weights."
     )
     self.cells = cells
     self.batchSize = batchSize

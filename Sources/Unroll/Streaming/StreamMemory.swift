@@ -9,19 +9,22 @@ private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendab
   let packed: [TensorStorage<Scalar>]
   let biases: [PassMemory<Scalar>]
   let parameters: [CellParameters<Scalar>]
-  let level: KernelLevel
+  /// Whether the fast kernels run a layer.
+  let isFast: [Bool]
 
   init(_ layers: inout [unroll_layer], _ cells: [any RecurrentCell<Scalar>]) {
     var packed: [TensorStorage<Scalar>] = []
     var biases: [PassMemory<Scalar>] = []
-    level = KernelLevel.current
+    var isFast: [Bool] = []
     for (index, cell) in cells.enumerated() {
       let bias = PassMemory<Scalar>()
       biases.append(bias)
-      guard let kernel = cell.fusedKernel, level != .plain else {
+      guard var kernel = cell.currentKernel else {
         packed.append(TensorStorage(count: 0))
+        isFast.append(false)
         continue
       }
+      kernel.zoneout.masks = nil
       let half = layers[index].has_half_weights
       let rows = layers[index].batch
       layers[index] = FusedPass.layer(
@@ -33,7 +36,9 @@ private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendab
       layers[index].packed = UnsafeMutableRawPointer(storage.base)
       Scalar._streamPack(&layers[index])
       packed.append(storage)
+      isFast.append(true)
     }
+    self.isFast = isFast
     self.packed = packed
     self.biases = biases
     parameters = cells.map { $0.parameters }
@@ -95,7 +100,7 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
     scratch = cells.map {
       zeros(batchSize * ($0.parameters.bias.count + 2 * $0.outputSize + $0.cellStateSize))
     }
-    isFused = weights.level != .plain && cells.allSatisfy { $0.fusedKernel != nil }
+    isFused = weights.isFast.allSatisfy { $0 }
     self.layers = .allocate(capacity: cells.count)
     self.layers.initialize(from: layers, count: cells.count)
     for index in cells.indices {
@@ -103,6 +108,7 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
       self.layers[index].final_cell = UnsafeMutableRawPointer(cell[index].base)
       self.layers[index].gates = UnsafeMutableRawPointer(gates[index].base)
       self.layers[index].auxiliary = UnsafeMutableRawPointer(auxiliary[index].base)
+      self.layers[index].scratch = UnsafeMutableRawPointer(scratch[index].base)
       if index > 0 { self.layers[index].inputs = UnsafeRawPointer(hidden[index - 1].base) }
     }
   }
@@ -130,7 +136,7 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
 
   /// One layer of a stack that the fast kernels do not know as a whole.
   private func stepOne(_ index: Int, from input: UnsafePointer<Scalar>) {
-    if weights.level != .plain && cells[index].fusedKernel != nil {
+    if weights.isFast[index] {
       layers[index].inputs = UnsafeRawPointer(input)
       Scalar._stackStep(layers + index, 1)
       return

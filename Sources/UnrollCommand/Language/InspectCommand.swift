@@ -24,7 +24,7 @@ struct InspectCommand: ParsableCommand {
       table.add(["symbols", "\(stored.vocabulary.count) \(c.unit.rawValue)"])
       table.add([
         "network",
-        "\(c.model.layers) × \(c.model.cell.rawValue) of \(c.model.layerSizes.map { "\($0.output)" }.joined(separator: ", ")), embedding \(c.model.embeddingSize)\(c.model.isTied ? ", tied" : "")",
+        "\(c.model.layers) × \(c.model.isNormalized ? "layer-normalised " : "")\(c.model.cell.rawValue) of \(c.model.layerSizes.map { "\($0.output)" }.joined(separator: ", ")), embedding \(c.model.embeddingSize)\(c.model.isTied ? ", tied" : "")",
       ])
       table.add(["parameters", "\(model.parameterCount)"])
       for (key, value) in stored.metadata.sorted(by: { $0.key < $1.key }) {

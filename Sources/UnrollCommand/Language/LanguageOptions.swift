@@ -68,6 +68,9 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Dropout of the last layer's output.") var dropoutOutput: Double?
   @Option(help: "Dropout of whole symbols.") var dropoutEmbedding: Double?
   @Option(help: "Dropout of recurrent weights.") var weightDrop: Double?
+  @Option(help: "How often units keep their hidden state.") var zoneoutHidden: Double?
+  @Option(help: "How often an LSTM's units keep their cell state.") var zoneoutCell: Double?
+  @Flag(inversion: .prefixedNo, help: "Layer-normalised cells.") var layerNorm: Bool?
   @Flag(inversion: .prefixedNo, help: "One dropout mask for all steps of a batch.")
   var variational: Bool?
 
@@ -89,6 +92,9 @@ struct ModelOptions: ParsableArguments {
     if let dropoutOutput { model.dropout.output = dropoutOutput }
     if let dropoutEmbedding { model.dropout.embedding = dropoutEmbedding }
     if let weightDrop { model.dropout.weights = weightDrop }
+    if let zoneoutHidden { model.dropout.zoneoutHidden = zoneoutHidden }
+    if let zoneoutCell { model.dropout.zoneoutCell = zoneoutCell }
+    if let layerNorm { model.isNormalized = layerNorm }
     if let variational { model.dropout.isVariational = variational }
   }
 }

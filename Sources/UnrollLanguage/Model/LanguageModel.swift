@@ -20,7 +20,7 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
   /// The softmax's bias, `[V]`.
   public var softmaxBias: Tensor<Scalar>
 
-  /// Creates a model whose parameters are zero.
+  /// Creates a model whose parameters are zero, but gains, which are 1.
   ///
   /// - Precondition: The configuration has no problem.
   public init(_ configuration: ModelConfiguration) {
@@ -31,14 +31,22 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
     let c = configuration
     embedding = Embedding(vectors: Tensor(shape: [c.vocabularySize, c.embeddingSize]))
     layers = c.layerSizes.map { input, output in
-      let cell: any RecurrentCell<Scalar> =
+      let normalizes = c.isNormalized
+      var cell: any RecurrentCell<Scalar> =
         switch c.cell {
-        case .rnn: BasicRNN(inputSize: input, hiddenSize: output)
-        case .gru: GRU(inputSize: input, hiddenSize: output, resetGate: .beforeProduct)
+        case .rnn: BasicRNN(inputSize: input, hiddenSize: output, isNormalized: normalizes)
+        case .gru:
+          GRU(
+            inputSize: input, hiddenSize: output, resetGate: .beforeProduct,
+            isNormalized: normalizes)
         case .gruAfter:
-          GRU(inputSize: input, hiddenSize: output, resetGate: .afterProduct, biasCount: 2)
-        case .lstm: LSTM(inputSize: input, hiddenSize: output)
+          GRU(
+            inputSize: input, hiddenSize: output, resetGate: .afterProduct, biasCount: 2,
+            isNormalized: normalizes)
+        case .lstm: LSTM(inputSize: input, hiddenSize: output, isNormalized: normalizes)
         }
+      // The mean, as evaluation and generation want it; training draws masks.
+      cell.zoneout = Zoneout(hidden: c.dropout.zoneoutHidden, cell: c.dropout.zoneoutCell)
       return RecurrentLayer(cell: cell)
     }
     let top = c.layerSizes.last?.output ?? 0

@@ -32,6 +32,10 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   ///
   /// Source: Press and Wolf 2017; Inan et al. 2017.
   public var isTied: Bool
+  /// Whether the cells are layer-normalised.
+  ///
+  /// Source: Ba, Kiros and Hinton 2016.
+  public var isNormalized: Bool
   /// Dropout rates.
   public var dropout: DropoutRates
 
@@ -39,7 +43,7 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   public init(
     vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, topSize: Int? = nil, layers: Int = 1,
     cell: LanguageCell = .lstm, projectionSize: Int? = nil, isTied: Bool = false,
-    dropout: DropoutRates = DropoutRates()
+    isNormalized: Bool = false, dropout: DropoutRates = DropoutRates()
   ) {
     self.vocabularySize = vocabularySize
     self.embeddingSize = embeddingSize
@@ -49,6 +53,7 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
     self.cell = cell
     self.projectionSize = projectionSize
     self.isTied = isTied
+    self.isNormalized = isNormalized
     self.dropout = dropout
   }
 
@@ -60,6 +65,7 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
     case layers, cell
     case projectionSize = "projection_size"
     case isTied = "tied"
+    case isNormalized = "layer_normalized"
     case dropout
   }
 
@@ -92,6 +98,9 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
       return
         "tied weights: expected the softmax to read vectors of the embedding's size \(embeddingSize), found \(softmaxInputSize); use --top-size \(embeddingSize) or --projection-size \(embeddingSize)"
     }
+    if cell != .lstm && dropout.zoneoutCell != 0 {
+      return "zoneout of the cell state: expected an lstm, found \(cell.rawValue)"
+    }
     return dropout.problem
   }
 
@@ -106,8 +115,9 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
       case .gruAfter: (3, 2)
       case .lstm: (4, 1)
       }
+    let gains = isNormalized ? 2 * gates.0 + (cell == .lstm ? 2 : 0) : 0
     let recurrent = layerSizes.reduce(0) {
-      $0 + gates.0 * $1.output * ($1.input + $1.output + gates.1)
+      $0 + $1.output * (gates.0 * ($1.input + $1.output + gates.1) + gains)
     }
     let top = layerSizes.last?.output ?? 0
     let projection = projectionSize.map { ($0) * (top + 1) } ?? 0
@@ -130,6 +140,12 @@ public struct DropoutRates: Sendable, Equatable, Codable {
   ///
   /// Source: Merity et al. 2018.
   public var weights: Double
+  /// How often units keep their hidden state (zoneout).
+  ///
+  /// Source: Krueger et al. 2017.
+  public var zoneoutHidden: Double
+  /// How often an LSTM's units keep their cell state (zoneout).
+  public var zoneoutCell: Double
   /// Whether input, hidden and output masks are the same at all steps of a batch.
   ///
   /// Variational dropout (Gal and Ghahramani 2016); else they are new at each step, as in Zaremba et
@@ -139,28 +155,34 @@ public struct DropoutRates: Sendable, Equatable, Codable {
   /// Creates rates; 0 where nothing is given.
   public init(
     embedding: Double = 0, input: Double = 0, hidden: Double = 0, output: Double = 0,
-    weights: Double = 0, isVariational: Bool = false
+    weights: Double = 0, zoneoutHidden: Double = 0, zoneoutCell: Double = 0,
+    isVariational: Bool = false
   ) {
     self.embedding = embedding
     self.input = input
     self.hidden = hidden
     self.output = output
     self.weights = weights
+    self.zoneoutHidden = zoneoutHidden
+    self.zoneoutCell = zoneoutCell
     self.isVariational = isVariational
   }
 
   enum CodingKeys: String, CodingKey {
     case embedding, input, hidden, output, weights
+    case zoneoutHidden = "zoneout_hidden"
+    case zoneoutCell = "zoneout_cell"
     case isVariational = "variational"
   }
 
   var problem: String? {
     let rates = [
-      ("embedding", embedding), ("input", input), ("hidden", hidden), ("output", output),
-      ("weights", weights),
+      ("dropout-embedding", embedding), ("dropout-input", input), ("dropout-hidden", hidden),
+      ("dropout-output", output), ("weight-drop", weights), ("zoneout-hidden", zoneoutHidden),
+      ("zoneout-cell", zoneoutCell),
     ]
     for (name, rate) in rates where !(rate >= 0 && rate < 1) {
-      return "dropout of \(name): expected 0 up to, but not including, 1, found \(rate)"
+      return "\(name): expected 0 up to, but not including, 1, found \(rate)"
     }
     return nil
   }

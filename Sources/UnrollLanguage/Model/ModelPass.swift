@@ -3,7 +3,8 @@
 //   symbols → vectors ⊙ dropout → layers, dropout between them → dropout → (linear) → softmax
 //
 // Masks are functions of seed and step (`Dropout`), so that the way back, and a resumed run, make
-// them again. Streams of a step: 0 symbols, 1 input, 2 + l the output of layer l, 1000 + l its U.
+// them again. Streams of a step: 0 symbols, 1 input, 2 + l the output of layer l, 1000 + l its U,
+// 2000 + l its h and 3000 + l its c.
 
 internal import Unroll
 
@@ -124,7 +125,11 @@ struct ModelPass<Scalar: KernelScalar> {
         masked[index].become(traces[index - 1].outputs)
         if let masks { drop(&masked[index], masks.rates.hidden, 1 + index, batch, masks) }
       }
-      let layer = dropWeights(model, index, masks)
+      var layer = dropWeights(model, index, masks)
+      if let masks, masks.rates.zoneoutHidden > 0 || masks.rates.zoneoutCell > 0 {
+        layer.cell.zoneout.masks = Zoneout.Masks(
+          seed: masks.seed, step: masks.step, hiddenStream: 2000 + index, cellStream: 3000 + index)
+      }
       layer.forward(masked[index], from: states[index], into: &traces[index])
     }
     top.become(traces[model.layers.count - 1].outputs)

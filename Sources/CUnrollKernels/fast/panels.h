@@ -1,0 +1,93 @@
+// A layer's sizes, where its weights stand once they are packed, and the rows of one step.
+
+#define AT(type, base, offset) ((base) ? (type *)(base) + (offset) : (type *)0)
+
+// Where the packed matrices of a layer stand; `second` holds the candidate's part of a GRU.
+typedef struct {
+  REAL *input, *recurrent, *second;
+} NAME(panels);
+
+INLINE ptrdiff_t NAME(padded)(ptrdiff_t n) { return (n + WIDTH - 1) / WIDTH * WIDTH; }
+
+INLINE int NAME(gate_count)(const unroll_layer *l) {
+  return l->cell == UNROLL_RNN ? 1 : l->cell == UNROLL_LSTM ? 4 : 3;
+}
+
+INLINE int NAME(is_gru)(const unroll_layer *l) {
+  return l->cell == UNROLL_GRU_BEFORE || l->cell == UNROLL_GRU_AFTER;
+}
+
+// Columns of U that are multiplied with h at the start of a step.
+INLINE ptrdiff_t NAME(first_columns)(const unroll_layer *l) {
+  return NAME(is_gru)(l) ? 2 * l->hidden : NAME(gate_count)(l) * l->hidden;
+}
+
+static ptrdiff_t NAME(packed_count)(const unroll_layer *l) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const ptrdiff_t forward = l->input * NAME(padded)(width) +
+                            h * NAME(padded)(NAME(first_columns)(l)) +
+                            (NAME(is_gru)(l) ? h * NAME(padded)(h) : 0);
+  const ptrdiff_t backward = width * (NAME(padded)(l->input) + NAME(padded)(h));
+  return forward > backward ? forward : backward;
+}
+
+static NAME(panels) NAME(forward_panels)(const unroll_layer *l) {
+  NAME(panels) p;
+  p.input = l->packed;
+  p.recurrent = p.input + l->input * NAME(padded)(NAME(gate_count)(l) * l->hidden);
+  p.second = p.recurrent + l->hidden * NAME(padded)(NAME(first_columns)(l));
+  return p;
+}
+
+static void NAME(pack_forward)(const unroll_layer *l) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const ptrdiff_t columns = NAME(first_columns)(l);
+  const NAME(panels) p = NAME(forward_panels)(l);
+  const REAL *u = l->recurrent_weights;
+  NAME(pack)(p.input, l->input_weights, width, 1, l->input, width);
+  NAME(pack)(p.recurrent, u, width, 1, h, columns);
+  if (NAME(is_gru)(l)) NAME(pack)(p.second, u + 2 * h, width, 1, h, h);
+}
+
+static NAME(panels) NAME(backward_panels)(const unroll_layer *l, REAL *packed) {
+  NAME(panels) p;
+  p.input = packed;
+  p.recurrent = p.input + NAME(gate_count)(l) * l->hidden * NAME(padded)(l->input);
+  p.second = p.recurrent + NAME(first_columns)(l) * NAME(padded)(l->hidden);
+  return p;
+}
+
+static void NAME(pack_backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const NAME(panels) p = NAME(backward_panels)(l, g->packed);
+  const REAL *u = l->recurrent_weights;
+  if (g->inputs) NAME(pack)(p.input, l->input_weights, 1, width, width, l->input);
+  NAME(pack)(p.recurrent, u, 1, width, NAME(first_columns)(l), h);
+  if (NAME(is_gru)(l)) NAME(pack)(p.second, u + 2 * h, 1, width, h, h);
+}
+
+INLINE ptrdiff_t NAME(time_of)(const unroll_layer *l, ptrdiff_t position) {
+  return l->reversed ? l->steps - 1 - position : position;
+}
+
+INLINE void NAME(set)(REAL *restrict to, REAL value, ptrdiff_t count) {
+  for (ptrdiff_t j = 0; j < count; ++j) to[j] = value;
+}
+
+INLINE void NAME(move)(REAL *to, const REAL *from, ptrdiff_t count) {
+  if (to != from) memmove(to, from, (size_t)count * sizeof(REAL));
+}
+
+// What one step of the rows reads and writes.
+typedef struct {
+  REAL *gates, *auxiliary, *hidden, *cell;
+  const REAL *previous_hidden, *previous_cell;
+  const uint8_t *active;
+  REAL *normal_input, *normal_product, *normal_cell, *spreads;  // of layers that normalise
+} NAME(step_rows);
+
+static void NAME(add)(REAL *restrict to, const REAL *restrict from, ptrdiff_t count) {
+  FOR_VECTORS(count, {
+    NAME(store_part)(to + j, NAME(load_part)(to + j, n) + NAME(load_part)(from + j, n), n);
+  })
+}

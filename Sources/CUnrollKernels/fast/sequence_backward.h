@@ -1,0 +1,275 @@
+// A layer's way back over a whole sequence, for a range of the batch's rows, and the parameters'
+// gradients, for a range of columns.
+
+// What one step back reads and writes besides the tape: on entry `dh` is dL/dh', on exit dL/dh; `dc`
+// likewise.
+typedef struct {
+  REAL *gates, *auxiliary, *input_products, *recurrent_products, *shown;
+  REAL *dh, *dc;
+  REAL *scaled, *carried_hidden, *carried_cell;  ///< [rows, H] of room each
+  REAL *row;                                     ///< 3 [H] of room
+} NAME(step_gradients);
+
+// An LSTM's row, whose dh and dc become what is left of them.
+static void NAME(lstm_row_backward)(const unroll_layer *l, NAME(step_rows) s,
+                                    NAME(step_gradients) d, ptrdiff_t row) {
+  const ptrdiff_t h = l->hidden, at = row * h;
+  const REAL *gates = s.gates + row * 4 * h, *cell = s.cell + at;
+  REAL *da = d.gates + row * 4 * h;
+  if (l->zones) {
+    NAME(unmixed_cell)(d.row, gates, s.previous_cell + at, h);
+    cell = d.row;
+  }
+  if (l->normalizes) {
+    REAL *output_gradient = d.row + h;
+    NAME(hide_normal_cell)(l, gates, s.normal_cell + at,
+                           s.spreads[row * NAME(SPREADS) + NAME(OF_CELL)], d.dh + at,
+                           d.shown + at, output_gradient, d.dc + at, d.row + 2 * h);
+    NAME(set)(d.dh + at, 0, h);  // all of it has gone to dc and o
+    NAME(lstm_backward)(da, d.dc + at, d.dh + at, gates, cell, s.previous_cell + at, 0, h);
+    NAME(move)(da + 3 * h, output_gradient, h);
+    return;
+  }
+  NAME(lstm_backward)(da, d.dc + at, d.dh + at, gates, cell, s.previous_cell + at, l->peepholes,
+                      h);
+  NAME(set)(d.dh + at, 0, h);
+}
+
+// From the gates' gradients to those of x W (`of_input`) or h U, for a group of the gates.
+static void NAME(product_gradients)(const unroll_layer *l, NAME(step_rows) s,
+                                    NAME(step_gradients) d, int group, int of_input,
+                                    ptrdiff_t rows) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const ptrdiff_t first = NAME(group_start)(l, group), size = NAME(group_size)(l, group);
+  const unroll_normalization *normal = &l->normal;
+  const REAL *gain = (const REAL *)(of_input ? normal->input_gain : normal->recurrent_gain) + first;
+  const int is_apart = !of_input && group == 1 && l->cell == UNROLL_GRU_AFTER;
+  const int place = (of_input ? NAME(OF_INPUT) : NAME(OF_STATE)) + group;
+  for (ptrdiff_t row = 0; row < rows; ++row) {
+    const ptrdiff_t at = row * width + first;
+    NAME(normalize_backward)((of_input ? d.input_products : d.recurrent_products) + at,
+                             is_apart ? d.auxiliary + row * h : d.gates + at, gain,
+                             (of_input ? s.normal_input : s.normal_product) + at,
+                             s.spreads[row * NAME(SPREADS) + place], size);
+  }
+}
+
+// Where units kept their states, their gradients go past the cell.
+static void NAME(part_zoned)(const unroll_layer *l, NAME(step_rows) s, NAME(step_gradients) d,
+                             ptrdiff_t rows, ptrdiff_t index) {
+  const ptrdiff_t h = l->hidden;
+  const unroll_zoneout *z = &l->zoneout;
+  for (ptrdiff_t row = 0; row < rows; ++row) {
+    const ptrdiff_t at = row * h, first = (index + row) * h;
+    if (s.active && !s.active[row]) {
+      NAME(set)(d.carried_hidden + at, 0, h);
+      NAME(set)(d.carried_cell + at, 0, h);
+      continue;
+    }
+    NAME(zone_backward)(d.dh + at, d.carried_hidden + at, h, &z->hidden, z->draws, first);
+    if (l->cell != UNROLL_LSTM) continue;
+    NAME(zone_backward)(d.dc + at, d.carried_cell + at, h, &z->cell, z->draws, first);
+  }
+}
+
+// One step back. `index` counts the rows of the steps before.
+static void NAME(step_backward)(const unroll_layer *l, NAME(panels) p, NAME(step_rows) s,
+                                NAME(step_gradients) d, ptrdiff_t rows, ptrdiff_t index) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const int normalizes = l->normalizes;
+  if (l->zones) NAME(part_zoned)(l, s, d, rows, index);
+  for (ptrdiff_t row = 0; row < rows; ++row) {
+    const REAL *gates = s.gates + row * width, *before = s.previous_hidden + row * h;
+    REAL *da = d.gates + row * width, *dh = d.dh + row * h;
+    if (s.active && !s.active[row]) {
+      // The state was carried: so is its gradient.
+      NAME(set)(da, 0, width);
+      if (d.auxiliary) NAME(set)(d.auxiliary + row * h, 0, h);
+      if (d.shown) NAME(set)(d.shown + row * h, 0, h);
+      continue;
+    }
+    switch (l->cell) {
+      case UNROLL_RNN:
+        NAME(rnn_backward)(da, dh, gates, h, l->relu);
+        NAME(set)(dh, 0, h);
+        break;
+      case UNROLL_GRU_BEFORE: NAME(gru_before_backward)(da, dh, gates, before, h); break;
+      case UNROLL_GRU_AFTER:
+        NAME(gru_after_backward)(da, d.auxiliary + row * h, dh, gates, s.auxiliary + row * h,
+                                 before, h);
+        break;
+      default: NAME(lstm_row_backward)(l, s, d, row);
+    }
+  }
+  const NAME(row_groups) all = NAME(one_group)(rows);
+  const REAL *through = normalizes ? d.recurrent_products : d.gates;
+  if (normalizes && NAME(is_gru)(l)) NAME(product_gradients)(l, s, d, 1, 0, rows);
+  if (l->cell == UNROLL_GRU_BEFORE) {
+    NAME(product)(d.scaled, h, through + 2 * h, width, p.second, h, h, all, 0, NAME(FROM_ROW));
+    for (ptrdiff_t row = 0; row < rows; ++row) {
+      if (s.active && !s.active[row]) continue;
+      NAME(gru_before_reset)(d.gates + row * width, d.dh + row * h, d.scaled + row * h,
+                             s.gates + row * width, s.previous_hidden + row * h, h);
+    }
+  } else if (l->cell == UNROLL_GRU_AFTER) {
+    NAME(product)(d.dh, h, normalizes ? through + 2 * h : d.auxiliary, normalizes ? width : h,
+                  p.second, h, h, all, 0, NAME(FROM_OUTPUT));
+  }
+  if (normalizes) {
+    NAME(product_gradients)(l, s, d, 0, 0, rows);
+    for (int group = 0; group < NAME(group_count)(l); ++group) {
+      NAME(product_gradients)(l, s, d, group, 1, rows);
+    }
+  }
+  NAME(product)(d.dh, h, through, width, p.recurrent, NAME(first_columns)(l), h, all, 0,
+                NAME(FROM_OUTPUT));
+  if (l->zones) {
+    NAME(add)(d.dh, d.carried_hidden, rows * h);
+    if (l->cell == UNROLL_LSTM) NAME(add)(d.dc, d.carried_cell, rows * h);
+  }
+}
+
+// Of the rows of one part: what `step_gradients` calls room.
+static ptrdiff_t NAME(backward_room)(const unroll_layer *l, ptrdiff_t rows) {
+  return rows * l->hidden * (l->zones ? 3 : 1) +
+         (l->zones || l->normalizes ? 3 * l->hidden : 0);
+}
+
+// The step at a position of the rows, as the forward pass left it.
+static NAME(step_rows) NAME(tape_rows)(const unroll_layer *l, ptrdiff_t position,
+                                       ptrdiff_t first) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const ptrdiff_t row = NAME(time_of)(l, position) * l->batch + first;
+  const ptrdiff_t before = NAME(time_of)(l, position - 1) * l->batch + first;
+  NAME(step_rows) s = {0};
+  s.gates = (REAL *)l->gates + row * width;
+  s.auxiliary = AT(REAL, l->auxiliary, row * h);
+  s.hidden = (REAL *)l->hidden_states + row * h;
+  s.cell = AT(REAL, l->cell_states, row * h);
+  s.previous_hidden = position > 0 ? (const REAL *)l->hidden_states + before * h
+                                   : (const REAL *)l->initial_hidden + first * h;
+  s.previous_cell = position > 0 ? AT(const REAL, l->cell_states, before * h)
+                                 : AT(const REAL, l->initial_cell, first * h);
+  s.active = l->active ? l->active + row : 0;
+  NAME(attach_normal)(l, &s, row);
+  return s;
+}
+
+static void NAME(backward_rows)(const unroll_layer *l, const unroll_layer_gradients *g,
+                                ptrdiff_t first, ptrdiff_t rows, REAL *room) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const NAME(panels) p = NAME(backward_panels)(l, g->packed);
+  NAME(step_gradients) d = {0};
+  d.dh = (REAL *)g->hidden_gradient + first * h;
+  d.dc = AT(REAL, g->cell_gradient, first * h);
+  d.scaled = room;
+  d.carried_hidden = room + rows * h;
+  d.carried_cell = d.carried_hidden + rows * h;
+  d.row = room + (l->zones ? 3 : 1) * rows * h;
+  for (ptrdiff_t position = l->steps - 1; position >= 0; --position) {
+    const ptrdiff_t row = NAME(time_of)(l, position) * l->batch + first;
+    const NAME(step_rows) s = NAME(tape_rows)(l, position, first);
+    if (g->output_gradient) {
+      const REAL *dy = (const REAL *)g->output_gradient + row * h;
+      if (!s.active) {
+        NAME(add)(d.dh, dy, rows * h);
+      } else {
+        for (ptrdiff_t i = 0; i < rows; ++i) {
+          if (s.active[i]) NAME(add)(d.dh + i * h, dy + i * h, h);
+        }
+      }
+    }
+    d.gates = (REAL *)g->gate_gradients + row * width;
+    d.auxiliary = AT(REAL, g->product_gradients, row * h);
+    d.input_products = AT(REAL, g->input_products, row * width);
+    d.recurrent_products = AT(REAL, g->recurrent_products, row * width);
+    d.shown = AT(REAL, g->shown_gradients, row * h);
+    NAME(step_backward)(l, p, s, d, rows, row);
+  }
+}
+
+// dL/d(x W).
+INLINE const REAL *NAME(input_products)(const unroll_layer *l, const unroll_layer_gradients *g) {
+  return l->normalizes ? g->input_products : g->gate_gradients;
+}
+
+// dL/dx of the (step, sequence) pairs first ..< first + count.
+static void NAME(input_gradient)(const unroll_layer *l, const unroll_layer_gradients *g,
+                                 ptrdiff_t first, ptrdiff_t count) {
+  const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
+  NAME(product)((REAL *)g->inputs + first * l->input, l->input,
+                NAME(input_products)(l, g) + first * width, width,
+                NAME(backward_panels)(l, g->packed).input, width, l->input,
+                NAME(one_group)(count), 0, NAME(FROM_ROW));
+}
+
+// dW, and db unless it is summed elsewhere, columns first ..< last of the gates.
+static void NAME(input_weight_gradient)(const unroll_layer *l, const unroll_layer_gradients *g,
+                                        ptrdiff_t first, ptrdiff_t last, REAL *room) {
+  const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
+  NAME(transposed_product)(g->input_weights, width, l->inputs, l->input,
+                           NAME(input_products)(l, g), width, l->steps * l->batch, l->input, first,
+                           last, l->normalizes ? 0 : g->bias, room);
+}
+
+// dU, columns first ..< last: the states before each step against the gradients of h U. They must
+// not straddle the candidate's columns of a GRU.
+static void NAME(recurrent_weight_gradient)(const unroll_layer *l,
+                                            const unroll_layer_gradients *g, ptrdiff_t first,
+                                            ptrdiff_t last, REAL *room) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, batch = l->batch;
+  const REAL *gradients = l->normalizes ? g->recurrent_products : g->gate_gradients;
+  ptrdiff_t ld = width;
+  REAL *out = g->recurrent_weights, *sums = 0;
+  if (NAME(is_gru)(l) && first >= 2 * h) {
+    if (l->cell == UNROLL_GRU_BEFORE) {
+      NAME(transposed_product)(out, width, l->auxiliary, h, gradients, width, l->steps * batch, h,
+                               first, last, 0, room);
+      return;
+    }
+    if (!l->normalizes) {
+      gradients = g->product_gradients;
+      ld = h;
+      out += 2 * h;
+      first -= 2 * h;
+      last -= 2 * h;
+      sums = g->candidate_bias;
+    }
+  }
+  // The state before step t stands at t - 1, or at t + 1 for a layer that runs backward.
+  const ptrdiff_t start = l->reversed ? l->steps - 1 : 0, rest = l->reversed ? 0 : 1;
+  const REAL *states = (const REAL *)l->hidden_states + (l->reversed ? batch * h : 0);
+  NAME(transposed_product)(out, width, l->initial_hidden, h, gradients + start * batch * ld, ld,
+                           batch, h, first, last, sums, room);
+  NAME(transposed_product)(out, width, states, h, gradients + rest * batch * ld, ld,
+                           (l->steps - 1) * batch, h, first, last, sums, room);
+}
+
+// Peepholes see i and f of the state before, and o of the state after.
+// `cell` holds [H].
+static void NAME(peephole_gradient)(const unroll_layer *l, const unroll_layer_gradients *g,
+                                    REAL *cell) {
+  const ptrdiff_t h = l->hidden;
+  REAL *sums = g->peepholes;
+  for (ptrdiff_t position = 0; position < l->steps; ++position) {
+    const ptrdiff_t row = NAME(time_of)(l, position) * l->batch;
+    const NAME(step_rows) s = NAME(tape_rows)(l, position, 0);
+    for (ptrdiff_t i = 0; i < l->batch; ++i) {
+      const REAL *da = (const REAL *)g->gate_gradients + (row + i) * 4 * h;
+      if (l->zones) {
+        NAME(unmixed_cell)(cell, s.gates + i * 4 * h, s.previous_cell + i * h, h);
+      }
+      FOR_VECTORS(h, {
+        const VECTOR before = NAME(load_part)(s.previous_cell + i * h + j, n);
+        const VECTOR after = NAME(load_part)(l->zones ? cell + j : s.cell + i * h + j, n);
+        const VECTOR terms[3] = {NAME(load_part)(da + j, n) * before,
+                                 NAME(load_part)(da + h + j, n) * before,
+                                 NAME(load_part)(da + 3 * h + j, n) * after};
+        for (int gate = 0; gate < 3; ++gate) {
+          REAL *to = sums + gate * h + j;
+          NAME(store_part)(to, NAME(load_part)(to, n) + terms[gate], n);
+        }
+      })
+    }
+  }
+}
