@@ -94,8 +94,8 @@ ptrdiff_t unroll_dense_scratch_count(const unroll_dense *dense, int is_double) {
   return table(is_double)->dense_scratch(dense);
 }
 
-ptrdiff_t unroll_transposed_sum_scratch_count(ptrdiff_t k, int is_double) {
-  return table(is_double)->transposed_sum_scratch(k);
+ptrdiff_t unroll_transposed_sum_scratch_count(ptrdiff_t m, ptrdiff_t k, int is_double) {
+  return table(is_double)->transposed_sum_scratch(m, k);
 }
 
 #define FORWARD(REAL, TYPE, IS_DOUBLE)                                                             \
@@ -129,6 +129,9 @@ ptrdiff_t unroll_transposed_sum_scratch_count(ptrdiff_t k, int is_double) {
   }                                                                                                \
   double unroll_sum_of_squares_##TYPE(const REAL *values, ptrdiff_t count) {                       \
     return table(IS_DOUBLE)->sum_of_squares.TYPE(values, count);                                   \
+  }                                                                                                \
+  void unroll_drop_##TYPE(REAL *values, ptrdiff_t count, const unroll_dropout *dropout) {          \
+    table(IS_DOUBLE)->drop.TYPE(values, count, dropout);                                           \
   }                                                                                                \
   void unroll_move_##TYPE(REAL *parameters, const REAL *gradient, REAL *first, REAL *second,       \
                           ptrdiff_t count, const unroll_update *update) {                          \

@@ -178,7 +178,7 @@ struct LanguageCommandTests {
       try expect(train + ["--decay", "nan"], 64, "decay and plateau: expected more than 0")
       try expect(train + ["--learning-rate", "inf"], 64, "learning-rate: expected a number")
       try expect(train + ["--preset", "huge"], 64, "--preset: expected one of grammar, course,")
-      try expect(train + ["--dropout", "1"], 64, "dropout of input: expected 0 up to")
+      try expect(train + ["--dropout", "1"], 64, "dropout-input: expected 0 up to")
       try expect(train + ["--tied"], 64, "use --top-size 50 or --projection-size 50")
       try expect(["train", folder + "/no", "--output", run], 1, "no such file or folder")
       try expect(

@@ -7,6 +7,7 @@
 #include "cells.h"
 #include "panels.h"
 #include "normalize.h"
+#include "dropout.h"
 #include "zoneout.h"
 #include "sequence.h"
 #include "sequence_backward.h"

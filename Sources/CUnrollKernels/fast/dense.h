@@ -1,11 +1,28 @@
-// Dense layers over many rows. A worker packs one panel at a time, just before its rows pass by.
+// Dense layers over many rows. Where the output is wide, a worker packs one panel at a time, just
+// before its rows pass by. Where it is narrow and the sums are long, as for the gradient of a
+// softmax's input, a worker has rows of its own and packs all panels for a part of the sums: else
+// every panel would read all of the long rows again.
 
-// Rows of the panels that a transposed matrix is packed in.
+// Such parts of all panels fill less than half of the second-level cache, beside rows and sums.
+enum { NAME(NARROW_ROOM) = 458752 / sizeof(REAL), NAME(NARROW_ROWS) = 96 };
+
+INLINE int NAME(has_narrow_inputs)(const unroll_dense *d) {
+  return d->k <= 2048 && d->n >= 2 * d->k && d->m >= 2 * NAME(NARROW_ROWS);
+}
+
+INLINE ptrdiff_t NAME(narrow_depth)(ptrdiff_t columns) {
+  const ptrdiff_t depth = NAME(NARROW_ROOM) / NAME(padded)(columns);
+  return depth < PANEL_DEPTH ? depth : PANEL_DEPTH;
+}
+
+// Room for packed panels and copied rows.
 static ptrdiff_t NAME(dense_room)(const unroll_dense *d) {
   const ptrdiff_t deepest = d->k > d->n ? d->k : d->n;
   const ptrdiff_t panel = (deepest < PANEL_DEPTH ? deepest : PANEL_DEPTH) * PANEL_COLUMNS;
-  const ptrdiff_t sums = BLOCK_ROWS * (PANEL_COLUMNS + deepest + TILE_ROWS);
-  return (panel > sums ? panel : sums) + 16;
+  const ptrdiff_t sums = NAME(transposed_room)(d->m, deepest);
+  const ptrdiff_t narrow = NAME(has_narrow_inputs)(d) ? NAME(NARROW_ROOM) : 0;
+  const ptrdiff_t most = panel > sums ? panel : sums;
+  return (most > narrow ? most : narrow) + 16;
 }
 
 ptrdiff_t NAME(dense_scratch)(const unroll_dense *d) {
@@ -21,6 +38,8 @@ typedef struct {
   ptrdiff_t depth;               ///< summed over
   ptrdiff_t k_stride, n_stride;  ///< of the packed matrix
   const REAL *start;
+  ptrdiff_t parts;               ///< of the rows
+  int adds;
 } NAME(dense_job);
 
 // One panel of out[m, columns] = start + a[m, depth] b.
@@ -43,6 +62,28 @@ static void NAME(dense_panel)(void *context, ptrdiff_t index) {
                   p > 0 ? NAME(FROM_OUTPUT) : NAME(FROM_ROW));
     p += depth;
   } while (p < job->depth);
+  unroll_restore_float_mode(mode);
+}
+
+// A worker's rows of out[m, columns] = a[m, depth] b, columns few.
+static void NAME(dense_rows)(void *context, ptrdiff_t index) {
+  const NAME(dense_job) *job = context;
+  const unroll_dense *d = job->dense;
+  const ptrdiff_t first = d->m * index / job->parts, last = d->m * (index + 1) / job->parts;
+  REAL *panels = (REAL *)d->scratch + unroll_worker_index() * NAME(dense_room)(d);
+  const REAL *b = d->weights;
+  const ptrdiff_t most = NAME(narrow_depth)(job->columns);
+  const unroll_float_mode mode = unroll_flush_subnormals();
+  for (ptrdiff_t p = 0; p < job->depth; p += most) {
+    const ptrdiff_t left = job->depth - p, depth = left < most ? left : most;
+    NAME(pack)(panels, b + p * job->k_stride, job->k_stride, job->n_stride, depth, job->columns);
+    for (ptrdiff_t row = first; row < last; row += NAME(NARROW_ROWS)) {
+      const ptrdiff_t rows = last - row < NAME(NARROW_ROWS) ? last - row : NAME(NARROW_ROWS);
+      NAME(product)(job->out + row * job->columns, job->columns, job->a + row * job->depth + p,
+                    job->depth, panels, depth, job->columns, NAME(one_group)(rows), 0,
+                    p > 0 ? NAME(FROM_OUTPUT) : NAME(FROM_ROW));
+    }
+  }
   unroll_restore_float_mode(mode);
 }
 
@@ -77,10 +118,10 @@ static void NAME(dense_weights)(void *context, ptrdiff_t index) {
   const unroll_float_mode mode = unroll_flush_subnormals();
   if (d->is_transposed) {
     NAME(transposed_product)(job->weight_gradient + first * d->k, d->k, job->out_gradient + first,
-                             d->n, d->a, d->k, d->m, last - first, 0, d->k, 0, room);
+                             d->n, d->a, d->k, d->m, last - first, 0, d->k, 0, job->adds, room);
   } else {
     NAME(transposed_product)(job->weight_gradient, d->n, d->a, d->k, job->out_gradient, d->n,
-                             d->m, d->k, first, last, job->bias_gradient, room);
+                             d->m, d->k, first, last, job->bias_gradient, job->adds, room);
   }
   unroll_restore_float_mode(mode);
 }
@@ -89,15 +130,21 @@ void NAME(dense_backward)(const unroll_dense *d, const REAL *out_gradient, REAL 
                           REAL *weight_gradient, REAL *bias_gradient, int adds) {
   NAME(dense_job) job = {.dense = d, .out = input_gradient, .a = out_gradient,
                          .out_gradient = out_gradient, .weight_gradient = weight_gradient,
-                         .bias_gradient = bias_gradient, .columns = d->k, .depth = d->n};
-  if (!adds) {
-    NAME(set)(weight_gradient, 0, d->k * d->n);
-    if (bias_gradient) NAME(set)(bias_gradient, 0, d->n);
+                         .bias_gradient = bias_gradient, .columns = d->k, .depth = d->n,
+                         .adds = adds};
+  if (!adds && d->m == 0) NAME(set)(weight_gradient, 0, d->k * d->n);
+  if (bias_gradient && !adds && (d->m == 0 || d->is_transposed)) {
+    NAME(set)(bias_gradient, 0, d->n);
   }
   if (input_gradient) {
     job.k_stride = d->is_transposed ? d->k : 1;
     job.n_stride = d->is_transposed ? 1 : d->n;
-    unroll_parallel(NAME(panel_count)(d->k), NAME(dense_panel), &job);
+    if (NAME(has_narrow_inputs)(d)) {
+      job.parts = unroll_thread_count();
+      unroll_parallel(job.parts, NAME(dense_rows), &job);
+    } else {
+      unroll_parallel(NAME(panel_count)(d->k), NAME(dense_panel), &job);
+    }
   }
   if (d->is_transposed && bias_gradient) {
     for (ptrdiff_t row = 0; row < d->m; ++row) {
@@ -114,22 +161,19 @@ typedef struct {
   ptrdiff_t ldout, lda, ldb, m, k, n, columns;
 } NAME(sum_job);
 
-static ptrdiff_t NAME(sum_room)(ptrdiff_t k) {
-  return BLOCK_ROWS * (PANEL_COLUMNS + k + TILE_ROWS) + 16;
-}
-
 static void NAME(sum_panels)(void *context, ptrdiff_t index) {
   const NAME(sum_job) *job = context;
   const ptrdiff_t first = index * job->columns, end = first + job->columns;
   const unroll_float_mode mode = unroll_flush_subnormals();
   NAME(transposed_product)(job->out, job->ldout, job->a, job->lda, job->b, job->ldb, job->m,
-                           job->k, first, end < job->n ? end : job->n, 0,
-                           job->scratch + unroll_worker_index() * NAME(sum_room)(job->k));
+                           job->k, first, end < job->n ? end : job->n, 0, 1,
+                           job->scratch +
+                               unroll_worker_index() * NAME(transposed_room)(job->m, job->k));
   unroll_restore_float_mode(mode);
 }
 
-ptrdiff_t NAME(transposed_sum_scratch)(ptrdiff_t k) {
-  return unroll_thread_count() * NAME(sum_room)(k);
+ptrdiff_t NAME(transposed_sum_scratch)(ptrdiff_t m, ptrdiff_t k) {
+  return unroll_thread_count() * NAME(transposed_room)(m, k);
 }
 
 void NAME(transposed_sum)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda, const REAL *b,

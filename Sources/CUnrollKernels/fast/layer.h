@@ -89,9 +89,9 @@ void NAME(forward)(const unroll_layer *l) {
   unroll_parallel(pass.parts, NAME(forward_part), &pass);
 }
 
-static ptrdiff_t NAME(transposed_room)(const unroll_layer *l) {
+static ptrdiff_t NAME(gradient_room)(const unroll_layer *l) {
   const ptrdiff_t k = l->input > l->hidden ? l->input : l->hidden;
-  return NAME(lined)(BLOCK_ROWS * (PANEL_COLUMNS + k + TILE_ROWS));
+  return NAME(lined)(NAME(transposed_room)(l->steps * l->batch, k));
 }
 
 // The second phase's pieces: columns of dU, columns of dW, rows of dx, kinds of gains.
@@ -117,7 +117,7 @@ ptrdiff_t NAME(backward_scratch)(const unroll_layer *l) {
   const ptrdiff_t parts = NAME(part_count)(l);
   const ptrdiff_t rows = (l->batch + parts - 1) / parts;
   const ptrdiff_t first = parts * NAME(lined)(NAME(backward_room)(l, rows));
-  const ptrdiff_t second = unroll_thread_count() * NAME(transposed_room)(l);
+  const ptrdiff_t second = unroll_thread_count() * NAME(gradient_room)(l);
   return first > second ? first : second;
 }
 
@@ -156,7 +156,7 @@ static void NAME(gradient_part)(void *context, ptrdiff_t part) {
   const unroll_layer_gradients *g = pass->gradients;
   const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
   const unroll_float_mode mode = unroll_flush_subnormals();
-  REAL *room = (REAL *)g->scratch + unroll_worker_index() * NAME(transposed_room)(l);
+  REAL *room = (REAL *)g->scratch + unroll_worker_index() * NAME(gradient_room)(l);
   if (part < pass->recurrent_parts) {
     // Of a GRU's parts, a third at least is the candidate's.
     const ptrdiff_t border = NAME(first_columns)(l);
@@ -188,10 +188,16 @@ static void NAME(gradient_part)(void *context, ptrdiff_t part) {
 void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, d = l->input;
   NAME(pass) pass = {.layer = l, .gradients = g, .parts = NAME(part_count)(l)};
-  NAME(set)(g->input_weights, 0, d * width);
-  NAME(set)(g->recurrent_weights, 0, h * width);
-  NAME(set)(g->bias, 0, width);
-  if (g->candidate_bias) NAME(set)(g->candidate_bias, 0, h);
+  const int is_empty = l->steps == 0 || l->batch == 0;
+  // Else the first product of each gradient writes it.
+  if (is_empty || NAME(is_narrow)(l) || l->normalizes) {
+    NAME(set)(g->bias, 0, width);
+    if (g->candidate_bias) NAME(set)(g->candidate_bias, 0, h);
+  }
+  if (is_empty || NAME(is_narrow)(l)) {
+    NAME(set)(g->input_weights, 0, d * width);
+    NAME(set)(g->recurrent_weights, 0, h * width);
+  }
   if (g->peepholes) NAME(set)(g->peepholes, 0, 3 * h);
   if (l->normalizes) {
     NAME(set)(g->input_gain, 0, width);
@@ -199,7 +205,7 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
     if (g->cell_gain) NAME(set)(g->cell_gain, 0, h);
     if (g->cell_offset) NAME(set)(g->cell_offset, 0, h);
   }
-  if (l->steps == 0 || l->batch == 0) return;
+  if (is_empty) return;
   if (NAME(is_narrow)(l)) {
     pass.room = NAME(lined)(NAME(narrow_backward_room)(l));
     unroll_parallel(pass.parts, NAME(backward_part), &pass);

@@ -9,8 +9,8 @@
 #define PANEL_COLUMNS (TILE_VECTORS * WIDTH)
 // A panel's part that is passed over at once fits the second-level cache beside its users.
 #define PANEL_DEPTH 1024
-// Rows of one pass of a transposed product.
-#define BLOCK_ROWS 512
+// The most rows of one pass of a transposed product, which reads and writes its sums once.
+#define BLOCK_ROWS 1280
 
 // Packs b, whose element (p, j) stands at b[p * k_stride + j * n_stride]; one stride is 1.
 void NAME(pack)(REAL *restrict packed, const REAL *restrict b, ptrdiff_t k_stride,
@@ -199,27 +199,40 @@ INLINE void NAME(copy_strip)(REAL *to, const REAL *from, ptrdiff_t ld, ptrdiff_t
   }
 }
 
-// out[k, first ..< last] += a[m,k]^T b[m, first ..< last], summed over m in order; `sums` (if not
-// null) += b's column sums, of those columns. `room` holds BLOCK_ROWS * (PANEL_COLUMNS + k +
-// TILE_ROWS) numbers.
+// The rows of the largest pass over m rows.
+INLINE ptrdiff_t NAME(block_rows)(ptrdiff_t m) {
+  const ptrdiff_t blocks = (m + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  return blocks > 0 ? (m + blocks - 1) / blocks : 0;
+}
+
+// Room for products over up to m rows: fewer may come in larger passes.
+static ptrdiff_t NAME(transposed_room)(ptrdiff_t m, ptrdiff_t k) {
+  return (m < BLOCK_ROWS ? m : BLOCK_ROWS) * (PANEL_COLUMNS + k + TILE_ROWS) + 16;
+}
+
+// out[k, first ..< last] = or (`adds`) += a[m,k]^T b[m, first ..< last], summed over m in order;
+// `sums` (if not null) likewise b's column sums, of those columns. `room` holds transposed_room.
 static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
                                      const REAL *b, ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t k,
-                                     ptrdiff_t first, ptrdiff_t last, REAL *sums, REAL *room) {
-  REAL *panel = room, *strips = room + BLOCK_ROWS * PANEL_COLUMNS;
+                                     ptrdiff_t first, ptrdiff_t last, REAL *sums, int adds,
+                                     REAL *room) {
+  const ptrdiff_t depth = NAME(block_rows)(m);
+  REAL *panel = room, *strips = room + depth * PANEL_COLUMNS;
   // Copying a pays where many panels read it.
   const int copies = last - first >= 3 * PANEL_COLUMNS;
   const ptrdiff_t blocks = (m + BLOCK_ROWS - 1) / BLOCK_ROWS;
   for (ptrdiff_t part = 0; part < blocks; ++part) {
     const ptrdiff_t block = m * part / blocks, count = m * (part + 1) / blocks - block;
+    const int from = adds || part > 0 ? NAME(FROM_OUTPUT) : NAME(FROM_ROW);
     if (copies) {
       for (ptrdiff_t strip = 0; strip < k; strip += TILE_ROWS) {
         const ptrdiff_t width = k - strip < TILE_ROWS ? k - strip : TILE_ROWS;
-        REAL *to = strips + strip * BLOCK_ROWS;
-        const REAL *from = a + block * lda + strip;
+        REAL *to = strips + strip * depth;
+        const REAL *source = a + block * lda + strip;
         if (width == TILE_ROWS) {
-          NAME(copy_strip)(to, from, lda, count, TILE_ROWS);
+          NAME(copy_strip)(to, source, lda, count, TILE_ROWS);
         } else {
-          NAME(copy_strip)(to, from, lda, count, width);
+          NAME(copy_strip)(to, source, lda, count, width);
         }
       }
     }
@@ -228,10 +241,11 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, 
       const ptrdiff_t vectors = (columns + WIDTH - 1) / WIDTH;
       const NAME(tile_function) *tiles = NAME(tiles)[vectors - 1];
       FOR_VECTORS(columns, {
-        VECTOR sum = sums ? NAME(load_part)(sums + column + j, n) : NAME(splat)(0);
-        const REAL *from = b + block * ldb + column + j;
+        VECTOR sum =
+            sums && from != NAME(FROM_ROW) ? NAME(load_part)(sums + column + j, n) : NAME(splat)(0);
+        const REAL *source = b + block * ldb + column + j;
         for (ptrdiff_t r = 0; r < count; ++r) {
-          const VECTOR value = NAME(load_part)(from + r * ldb, n);
+          const VECTOR value = NAME(load_part)(source + r * ldb, n);
           NAME(store)(panel + r * vectors * WIDTH + j, value);
           sum += value;
         }
@@ -239,7 +253,7 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, 
       })
       for (ptrdiff_t strip = 0; strip < k; strip += TILE_ROWS) {
         const ptrdiff_t width = k - strip < TILE_ROWS ? k - strip : TILE_ROWS;
-        const REAL *rows = copies ? strips + strip * BLOCK_ROWS : a + block * lda + strip;
+        const REAL *rows = copies ? strips + strip * depth : a + block * lda + strip;
         REAL *to = out + strip * ldout + column;
         // The next tile's sums are on their way when it begins.
         for (ptrdiff_t r = TILE_ROWS; r < 2 * TILE_ROWS && strip + r < k; ++r) {
@@ -248,7 +262,7 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, 
           }
         }
         tiles[width - 1](to, ldout, rows, 1, copies ? TILE_ROWS : lda, panel, count, columns, 0,
-                         NAME(FROM_OUTPUT), panel, 0);
+                         from, panel, 0);
       }
     }
   }

@@ -209,7 +209,7 @@ static void NAME(input_weight_gradient)(const unroll_layer *l, const unroll_laye
   const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
   NAME(transposed_product)(g->input_weights, width, l->inputs, l->input,
                            NAME(input_products)(l, g), width, l->steps * l->batch, l->input, first,
-                           last, l->normalizes ? 0 : g->bias, room);
+                           last, l->normalizes ? 0 : g->bias, 0, room);
 }
 
 // dU, columns first ..< last: the states before each step against the gradients of h U. They must
@@ -224,7 +224,7 @@ static void NAME(recurrent_weight_gradient)(const unroll_layer *l,
   if (NAME(is_gru)(l) && first >= 2 * h) {
     if (l->cell == UNROLL_GRU_BEFORE) {
       NAME(transposed_product)(out, width, l->auxiliary, h, gradients, width, l->steps * batch, h,
-                               first, last, 0, room);
+                               first, last, 0, 0, room);
       return;
     }
     if (!l->normalizes) {
@@ -240,9 +240,9 @@ static void NAME(recurrent_weight_gradient)(const unroll_layer *l,
   const ptrdiff_t start = l->reversed ? l->steps - 1 : 0, rest = l->reversed ? 0 : 1;
   const REAL *states = (const REAL *)l->hidden_states + (l->reversed ? batch * h : 0);
   NAME(transposed_product)(out, width, l->initial_hidden, h, gradients + start * batch * ld, ld,
-                           batch, h, first, last, sums, room);
+                           batch, h, first, last, sums, 0, room);
   NAME(transposed_product)(out, width, states, h, gradients + rest * batch * ld, ld,
-                           (l->steps - 1) * batch, h, first, last, sums, room);
+                           (l->steps - 1) * batch, h, first, last, sums, 1, room);
 }
 
 // Peepholes see i and f of the state before, and o of the state after.

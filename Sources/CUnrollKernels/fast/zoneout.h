@@ -21,7 +21,7 @@ static void NAME(zone)(REAL *value, const REAL *before, ptrdiff_t count,
   for (ptrdiff_t piece = 0; piece < count; piece += NAME(ZONE_PIECE)) {
     const ptrdiff_t left = count - piece;
     const ptrdiff_t size = left < NAME(ZONE_PIECE) ? left : NAME(ZONE_PIECE);
-    unroll_mask(kept, first + piece, size, mask);
+    NAME(mask)(kept, first + piece, size, mask);
     for (ptrdiff_t j = piece; j < piece + size; ++j) {
       value[j] = kept[j - piece] ? value[j] : before[j];
     }
@@ -44,7 +44,7 @@ static void NAME(zone_backward)(REAL *gradient, REAL *carried, ptrdiff_t count,
   for (ptrdiff_t piece = 0; piece < count; piece += NAME(ZONE_PIECE)) {
     const ptrdiff_t left = count - piece;
     const ptrdiff_t size = left < NAME(ZONE_PIECE) ? left : NAME(ZONE_PIECE);
-    unroll_mask(kept, first + piece, size, mask);
+    NAME(mask)(kept, first + piece, size, mask);
     for (ptrdiff_t j = piece; j < piece + size; ++j) {
       carried[j] = kept[j - piece] ? 0 : gradient[j];
       gradient[j] = kept[j - piece] ? gradient[j] : 0;

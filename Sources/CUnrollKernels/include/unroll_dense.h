@@ -17,7 +17,7 @@ typedef struct {
   void *scratch;     ///< unroll_dense_scratch_count numbers
 } unroll_dense;
 
-ptrdiff_t unroll_transposed_sum_scratch_count(ptrdiff_t k, int is_double);
+ptrdiff_t unroll_transposed_sum_scratch_count(ptrdiff_t m, ptrdiff_t k, int is_double);
 ptrdiff_t unroll_dense_scratch_count(const unroll_dense *dense, int is_double);
 
 /// How parameters move. One step counts from 1; `gradient_scale` is what clipping leaves.
@@ -45,9 +45,6 @@ typedef struct {
   uint32_t stream;   ///< below 65536: which of a step's masks
   ptrdiff_t period;  ///< after how many numbers the mask repeats, dividing their count; 0: never
 } unroll_dropout;
-
-/// Which of the numbers first ..< first + count a mask keeps: 1, or 0. At most 64.
-void unroll_mask(uint8_t *kept, ptrdiff_t first, ptrdiff_t count, const unroll_dropout *dropout);
 
 #define UNROLL_DECLARE(REAL, SUFFIX)                                                              \
   /* 2mkn flops. */                                                                               \

@@ -43,6 +43,11 @@ void unroll_parallel(ptrdiff_t count, void (*body)(void *context, ptrdiff_t inde
 /// The number of the thread that runs a body: 0 for the caller, below `unroll_thread_count`.
 int unroll_worker_index(void);
 
+/// The size of a large page, to which what asks for them is aligned.
+enum { UNROLL_LARGE_PAGE = 1 << 21 };
+/// Asks the system for large pages where `start` begins one.
+void unroll_prefer_large_pages(void *start, size_t size);
+
 /// Multiply-adds on registers alone, the level's limit; returns the flops done.
 double unroll_peak_f32(ptrdiff_t rounds);
 double unroll_peak_f64(ptrdiff_t rounds);

@@ -67,6 +67,7 @@
     .softmax = OF_##TYPE(JOIN(softmax, TYPE, LEVEL)),                               \
     .sum_of_squares = OF_##TYPE(JOIN(sum_of_squares, TYPE, LEVEL)),                 \
     .move_parameters = OF_##TYPE(JOIN(move_parameters, TYPE, LEVEL)),               \
+    .drop = OF_##TYPE(JOIN(drop, TYPE, LEVEL)),                                     \
     .stack_step = JOIN(stack_step, TYPE, LEVEL),                                    \
   }
 

@@ -24,6 +24,7 @@
 #define SOFTMAX_OF(REAL) REAL *, ptrdiff_t, ptrdiff_t
 #define SQUARES_OF(REAL) const REAL *, ptrdiff_t
 #define MOVE_OF(REAL) REAL *, const REAL *, REAL *, REAL *, ptrdiff_t, const unroll_update *
+#define DROP_OF(REAL) REAL *, ptrdiff_t, const unroll_dropout *
 
 typedef struct {
   ptrdiff_t (*packed_count)(const unroll_layer *);
@@ -40,12 +41,13 @@ typedef struct {
   EITHER(function, void, FUNCTION_OF);
   EITHER(dense_forward, void, DENSE_FORWARD_OF);
   EITHER(dense_backward, void, DENSE_BACKWARD_OF);
-  ptrdiff_t (*transposed_sum_scratch)(ptrdiff_t);
+  ptrdiff_t (*transposed_sum_scratch)(ptrdiff_t, ptrdiff_t);
   EITHER(transposed_sum, void, TRANSPOSED_SUM_OF);
   EITHER(softmax_cross_entropy, void, CROSS_ENTROPY_OF);
   EITHER(softmax, void, SOFTMAX_OF);
   EITHER(sum_of_squares, double, SQUARES_OF);
   EITHER(move_parameters, void, MOVE_OF);
+  EITHER(drop, void, DROP_OF);
 } unroll_table;
 
 /// float32 and float64 of each level.

@@ -16,7 +16,7 @@ extension Tensor {
       return
     }
     let scratch = TensorStorage<Scalar>(
-      count: unroll_transposed_sum_scratch_count(k, Scalar._isDouble))
+      count: unroll_transposed_sum_scratch_count(m, k, Scalar._isDouble))
     withExtendedLifetime(scratch) {
       Scalar._transposedSum(out, ldout, a, lda, b, ldb, m, k, n, scratch.base)
     }

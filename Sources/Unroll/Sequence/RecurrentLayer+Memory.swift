@@ -4,10 +4,13 @@
 //   inference  T·B·H + (D + H)·G·H + n·G·H + 3·B·H (normalised: B·G·H more)
 //
 // numbers. k is 1 for the basic cell, 2 for the GRU with the reset gate before the product and for
-// the LSTM, 3 for the GRU with it after; s = 512·(40 + max(D, H)) for each thread; n counts the rows
-// of as many steps as have 192 rows together, of one step at least and T at most. Training takes
+// the LSTM, 3 for the GRU with it after; s = min(T·B, 1280)·(c + max(D, H)) for each thread, where c
+// depends on the vectors: in float32 70, 22 or 14 with AVX-512, AVX2 or less. n counts the rows of as
+// many steps as have 192 rows together, of one step at least and T at most. Training takes
 // T·B·(4·G·H + 5) more if the cell is normalised, and T·B·2·H more yet if it is an LSTM. Weights are
 // packed into whole vectors, which for small H takes up to twice (D + H)·G·H more; that is left out.
+
+internal import CUnrollKernels
 
 extension RecurrentLayer {
   /// About the bytes that one training pass takes at its peak: trace, gradients and scratch.
@@ -27,7 +30,7 @@ extension RecurrentLayer {
       case .gruAfter: 3
       default: 1
       }
-    let scratch = Threads.count * 512 * (40 + max(d, h))
+    let scratch = unroll_transposed_sum_scratch_count(pairs, max(d, h), Scalar._isDouble)
     let normal = cell.parameters.isNormalized ? 4 * width + 2 * cell.cellStateSize + 5 : 0
     let count =
       pairs * (2 * width + states * h + d + normal) + (3 * (d + h) + 1) * width + scratch

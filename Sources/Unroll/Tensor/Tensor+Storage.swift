@@ -1,6 +1,8 @@
 // The unsafe engine of `Tensor`: aligned memory, shared until someone writes. Pointers appear in
 // this file, in `Kernels/` and in the steps that call the kernels; nowhere else.
 
+internal import CUnrollKernels
+
 /// Memory of one tensor: 64-byte aligned, so that a row of vectors never straddles a cache line.
 final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
   // Sendable: written only while one tensor value holds it (`isKnownUniquelyReferenced`).
@@ -10,7 +12,12 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
   /// Uninitialised memory for `count` elements.
   init(count: Int) {
     let byteCount = max(1, count) * MemoryLayout<Scalar>.stride
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+    let pageSize = Int(UNROLL_LARGE_PAGE)
+    let isLarge = byteCount >= pageSize
+    let raw = UnsafeMutableRawPointer.allocate(
+      byteCount: byteCount, alignment: isLarge ? pageSize : 64)
+    // Only whole large pages: their number is no more memory than the small ones in them.
+    if isLarge { unroll_prefer_large_pages(raw, byteCount / pageSize * pageSize) }
     self.base = raw.bindMemory(to: Scalar.self, capacity: max(1, count))
     self.count = count
   }
