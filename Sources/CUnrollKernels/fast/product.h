@@ -9,8 +9,10 @@
 #define PANEL_COLUMNS (TILE_VECTORS * WIDTH)
 // A panel's part that is passed over at once fits the second-level cache beside its users.
 #define PANEL_DEPTH 1024
-// The most rows of one pass of a transposed product, which reads and writes its sums once.
+// The most rows of one pass of a transposed product, which reads and writes its sums once; without
+// copies, the lines of a's rows stay in the first-level cache for neighbouring strips.
 #define BLOCK_ROWS 1280
+#define DIRECT_ROWS 512
 
 // Packs b, whose element (p, j) stands at b[p * k_stride + j * n_stride]; one stride is 1.
 void NAME(pack)(REAL *restrict packed, const REAL *restrict b, ptrdiff_t k_stride,
@@ -199,13 +201,7 @@ INLINE void NAME(copy_strip)(REAL *to, const REAL *from, ptrdiff_t ld, ptrdiff_t
   }
 }
 
-// The rows of the largest pass over m rows.
-INLINE ptrdiff_t NAME(block_rows)(ptrdiff_t m) {
-  const ptrdiff_t blocks = (m + BLOCK_ROWS - 1) / BLOCK_ROWS;
-  return blocks > 0 ? (m + blocks - 1) / blocks : 0;
-}
-
-// Room for products over up to m rows: fewer may come in larger passes.
+// Room for products over up to m rows.
 static ptrdiff_t NAME(transposed_room)(ptrdiff_t m, ptrdiff_t k) {
   return (m < BLOCK_ROWS ? m : BLOCK_ROWS) * (PANEL_COLUMNS + k + TILE_ROWS) + 16;
 }
@@ -216,11 +212,12 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, 
                                      const REAL *b, ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t k,
                                      ptrdiff_t first, ptrdiff_t last, REAL *sums, int adds,
                                      REAL *room) {
-  const ptrdiff_t depth = NAME(block_rows)(m);
-  REAL *panel = room, *strips = room + depth * PANEL_COLUMNS;
   // Copying a pays where many panels read it.
   const int copies = last - first >= 3 * PANEL_COLUMNS;
-  const ptrdiff_t blocks = (m + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  const ptrdiff_t most = copies ? BLOCK_ROWS : DIRECT_ROWS;
+  const ptrdiff_t blocks = (m + most - 1) / most;
+  const ptrdiff_t depth = blocks > 0 ? (m + blocks - 1) / blocks : 0;
+  REAL *panel = room, *strips = room + depth * PANEL_COLUMNS;
   for (ptrdiff_t part = 0; part < blocks; ++part) {
     const ptrdiff_t block = m * part / blocks, count = m * (part + 1) / blocks - block;
     const int from = adds || part > 0 ? NAME(FROM_OUTPUT) : NAME(FROM_ROW);

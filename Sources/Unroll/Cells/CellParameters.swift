@@ -38,6 +38,27 @@ public struct GateParameters<Scalar: KernelScalar>: Sendable, Equatable {
   }
 }
 
+/// What layer normalisation's values are multiplied with, and moved by.
+private struct Gains<Scalar: KernelScalar>: Sendable, Equatable {
+  var input: Tensor<Scalar> { didSet { check(input, recurrent) } }
+  var recurrent: Tensor<Scalar> { didSet { check(recurrent, input) } }
+  var cell: Tensor<Scalar> { didSet { check(cell, offset) } }
+  var offset: Tensor<Scalar> { didSet { check(offset, cell) } }
+
+  init(width: Int, cellSize: Int) {
+    input = Tensor(shape: [width], repeating: 1)
+    recurrent = input
+    cell = Tensor(shape: [cellSize], repeating: 1)
+    offset = Tensor(shape: [cellSize])
+  }
+
+  private func check(_ one: Tensor<Scalar>, _ other: Tensor<Scalar>) {
+    precondition(
+      one.shape == other.shape && one.rank == 1,
+      "CellParameters: expected gains of shape \(other.shape), got \(one.shape).")
+  }
+}
+
 /// All parameters of a cell, or the gradient of each.
 ///
 /// A parameter that a cell does not have is an empty tensor, so that code which walks all of them
@@ -88,20 +109,28 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
 
   /// What x·W is multiplied with once it is normalised, shape `[G·H]`; else `[0]`.
   public var inputGain: Tensor<Scalar> {
-    didSet { check(inputGain, isNormalized ? width : 0) }
+    get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].input }
+    _modify { yield &gains[0].input }
   }
   /// What h·U is multiplied with once it is normalised, shape `[G·H]`; else `[0]`.
   public var recurrentGain: Tensor<Scalar> {
-    didSet { check(recurrentGain, isNormalized ? width : 0) }
+    get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].recurrent }
+    _modify { yield &gains[0].recurrent }
   }
   /// What an LSTM's normalised cell state is multiplied with, shape `[H]`; else `[0]`.
   public var cellGain: Tensor<Scalar> {
-    didSet { check(cellGain, hasNormalCell ? hiddenSize : 0) }
+    get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].cell }
+    _modify { yield &gains[0].cell }
   }
   /// What is added to it, shape `[H]`; else `[0]`.
   public var cellOffset: Tensor<Scalar> {
-    didSet { check(cellOffset, hasNormalCell ? hiddenSize : 0) }
+    get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].offset }
+    _modify { yield &gains[0].offset }
   }
+
+  /// One element in a normalised cell, none in others: copying the parameters of a small layer is
+  /// worth a good part of its whole step, and an array is one reference instead of eight.
+  private var gains: [Gains<Scalar>]
 
   /// An LSTM shows its cell state normalised.
   private var hasNormalCell: Bool { isNormalized && gates.contains(.output) }
@@ -141,11 +170,8 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     peepholes = Tensor(shape: [hasPeepholes ? 3 : 0, hiddenSize])
     projection = Tensor(shape: [projectionSize == nil ? 0 : hiddenSize, outputSize])
     self.isNormalized = isNormalized
-    let cellSize = isNormalized && gates.contains(.output) ? hiddenSize : 0
-    inputGain = Tensor(shape: [isNormalized ? width : 0], repeating: 1)
-    recurrentGain = inputGain
-    cellGain = Tensor(shape: [cellSize], repeating: 1)
-    cellOffset = Tensor(shape: [cellSize])
+    let cellSize = gates.contains(.output) ? hiddenSize : 0
+    gains = isNormalized ? [Gains(width: width, cellSize: cellSize)] : []
   }
 
   // The observers do not mention the old value: Swift would copy it before each change in place.
@@ -177,16 +203,17 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     recurrentBias.prepare(like: recurrentBias.shape)
     peepholes.prepare(like: peepholes.shape)
     projection.prepare(like: projection.shape)
-    inputGain.prepare(like: inputGain.shape)
-    recurrentGain.prepare(like: recurrentGain.shape)
-    cellGain.prepare(like: cellGain.shape)
-    cellOffset.prepare(like: cellOffset.shape)
+    guard isNormalized else { return }
+    gains[0].input.prepare(like: gains[0].input.shape)
+    gains[0].recurrent.prepare(like: gains[0].recurrent.shape)
+    gains[0].cell.prepare(like: gains[0].cell.shape)
+    gains[0].offset.prepare(like: gains[0].offset.shape)
   }
 
   /// Zero for every parameter: where gradients begin.
   public var zeros: CellParameters {
     var result = self
-    for (_, path) in Self.paths {
+    for (_, path) in Self.paths where !self[keyPath: path].isEmpty {
       result[keyPath: path] = Tensor(shape: self[keyPath: path].shape)
     }
     return result
