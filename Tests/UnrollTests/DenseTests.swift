@@ -7,7 +7,10 @@ import UnrollTestSupport
 
 @Suite("Dense layers and training")
 struct DenseTests {
-  static let sizes = [(3, 4, 5), (1, 70, 130), (37, 65, 300), (300, 20, 1100), (2, 1100, 9)]
+  static let sizes = [
+    (3, 4, 5), (1, 70, 130), (37, 65, 300), (300, 20, 1100), (200, 130, 700), (2, 1100, 9),
+    (1400, 6, 40), (1400, 6, 300),  // several passes over the rows
+  ]
 
   @Test("A dense layer is its sums, forward and in all gradients, plain and transposed")
   func dense() {
@@ -59,18 +62,19 @@ struct DenseTests {
   @Test("Dense layers have the same bits for any number of threads")
   func threads() {
     var random = NumPyRandom(seed: testSeed)
-    for transposed in [false, true] {
+    // Long rows of few columns have a way back of their own, from 192 rows on.
+    for (transposed, rows) in [(false, 70), (true, 70), (false, 250), (true, 250)] {
       let layer = DenseLayer<Float>(
         weights: uniform(transposed ? [3000, 90] : [90, 3000], &random),
         bias: uniform([3000], &random), isTransposed: transposed)
-      let a: Tensor<Float> = uniform([70, 90], &random)
-      let targets = (0..<70).map { Int32($0 * 40) }
+      let a: Tensor<Float> = uniform([rows, 90], &random)
+      let targets = (0..<rows).map { Int32($0 * 40 % 3000) }
       func run(_ count: Int) -> [Tensor<Float>] {
         Threads.use(count) {
           let workspace = Workspace<Float>()
           var out = Tensor<Float>(shape: [0, 0])
           var (da, dw, db) = (out, out, Tensor<Float>(shape: [0]))
-          var losses = [Double](repeating: 0, count: 70)
+          var losses = [Double](repeating: 0, count: rows)
           layer.forward(a, into: &out, using: workspace)
           _ = out.becomeCrossEntropyGradient(targets: targets, scale: 0.5, losses: &losses)
           layer.backward(
@@ -87,6 +91,25 @@ struct DenseTests {
         for (a, b) in zip(one, run(count)) { #expect(a.isBitwiseEqual(to: b)) }
       }
     }
+  }
+
+  @Test("A layer without inputs is its bias, forward and in every gradient")
+  func noInputs() {
+    var random = NumPyRandom(seed: testSeed)
+    let layer = DenseLayer<Double>(
+      weights: Tensor(shape: [0, 7]), bias: uniform([7], &random))
+    var losses = [Double](repeating: 0, count: 300)
+    var (da, dw, db) = (Tensor<Double>(shape: [0]), Tensor<Double>(shape: [0]), layer.bias)
+    layer.crossEntropyGradients(
+      Tensor(shape: [300, 0]), targets: [Int32](repeating: 2, count: 300), scale: 1,
+      losses: &losses, inputGradient: &da, weightGradient: &dw, biasGradient: &db,
+      using: LogitMemory())
+    var one = layer.bias.reshaped(to: [1, 7])
+    var loss = [0.0]
+    _ = one.becomeCrossEntropyGradient(targets: [2], scale: 300, losses: &loss)
+    #expect((db - one.reshaped(to: [7])).maximumMagnitude < 1e-10)
+    #expect(losses == [Double](repeating: loss[0], count: 300))
+    #expect(da.isEmpty && dw.isEmpty)
   }
 
   @Test("Cross-entropy and its gradient, also of logits that would overflow; left-out rows are 0")

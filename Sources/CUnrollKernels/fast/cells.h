@@ -105,7 +105,7 @@ static void NAME(gru_after_backward)(REAL *gate_gradient, REAL *product_gradient
   })
 }
 
-// [i | f | g | o]; peepholes p of i, f and o, or null.
+// [i | f | g | o]; peepholes p of i, f and o, or null; so is `hidden` where something else shows c'.
 static void NAME(lstm_forward)(REAL *gates, REAL *cell, REAL *hidden, const REAL *previous,
                                const REAL *peepholes, ptrdiff_t size, REAL forget_offset) {
   FOR_VECTORS(size, {
@@ -128,7 +128,7 @@ static void NAME(lstm_forward)(REAL *gates, REAL *cell, REAL *hidden, const REAL
     STORE(gates + 2 * size, g);
     STORE(gates + 3 * size, o);
     STORE(cell, c);
-    STORE(hidden, o * NAME(tanh)(c));
+    if (hidden) STORE(hidden, o * NAME(tanh)(c));
   })
 }
 

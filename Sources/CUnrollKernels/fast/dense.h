@@ -7,7 +7,7 @@
 enum { NAME(NARROW_ROOM) = 458752 / sizeof(REAL), NAME(NARROW_ROWS) = 96 };
 
 INLINE int NAME(has_narrow_inputs)(const unroll_dense *d) {
-  return d->k <= 2048 && d->n >= 2 * d->k && d->m >= 2 * NAME(NARROW_ROWS);
+  return d->k > 0 && d->k <= 2048 && d->n >= 2 * d->k && d->m >= 2 * NAME(NARROW_ROWS);
 }
 
 INLINE ptrdiff_t NAME(narrow_depth)(ptrdiff_t columns) {

@@ -97,7 +97,7 @@ static void NAME(normalize_product)(const unroll_layer *l, NAME(step_rows) s, in
 }
 
 // An LSTM's output shows its normalised cell state. `room` holds [H].
-static void NAME(show_normal_cell)(const unroll_layer *l, NAME(step_rows) s, ptrdiff_t rows,
+static void NAME(normal_cell_forward)(const unroll_layer *l, NAME(step_rows) s, ptrdiff_t rows,
                                    REAL *room) {
   const ptrdiff_t h = l->hidden;
   const REAL *gain = l->normal.cell_gain, *offset = l->normal.cell_offset;
@@ -123,7 +123,7 @@ static void NAME(show_normal_cell)(const unroll_layer *l, NAME(step_rows) s, ptr
 
 // The way back through it: `dshown` and the gradient of o are written, dc grows by what came through
 // the normalisation. `room` holds [H].
-static void NAME(hide_normal_cell)(const unroll_layer *l, const REAL *gates, const REAL *normal,
+static void NAME(normal_cell_backward)(const unroll_layer *l, const REAL *gates, const REAL *normal,
                                    REAL factor, const REAL *dh, REAL *dshown, REAL *output_gradient,
                                    REAL *dc, REAL *room) {
   const ptrdiff_t h = l->hidden;

@@ -40,7 +40,8 @@ static void NAME(activate_step)(const unroll_layer *l, NAME(step_rows) s, ptrdif
         NAME(gru_after_forward)(gates, s.auxiliary + row * h, hidden, before, h);
         break;
       default:
-        NAME(lstm_forward)(gates, s.cell + row * h, hidden, s.previous_cell + row * h,
+        NAME(lstm_forward)(gates, s.cell + row * h, l->normalizes ? 0 : hidden,
+                           s.previous_cell + row * h,
                            l->peepholes, h, (REAL)l->forget_offset);
     }
   }
@@ -84,7 +85,7 @@ static void NAME(step_forward)(const unroll_layer *l, NAME(panels) p, NAME(step_
     if (normalizes) NAME(normalize_product)(l, s, 1, rows);
     NAME(finish_gru_before)(l, s, rows);
   }
-  if (normalizes && l->cell == UNROLL_LSTM) NAME(show_normal_cell)(l, s, rows, room);
+  if (normalizes && l->cell == UNROLL_LSTM) NAME(normal_cell_forward)(l, s, rows, room);
   if (l->zones) NAME(zone_states)(l, s, rows, index);
 }
 

@@ -22,7 +22,7 @@ static void NAME(lstm_row_backward)(const unroll_layer *l, NAME(step_rows) s,
   }
   if (l->normalizes) {
     REAL *output_gradient = d.row + h;
-    NAME(hide_normal_cell)(l, gates, s.normal_cell + at,
+    NAME(normal_cell_backward)(l, gates, s.normal_cell + at,
                            s.spreads[row * NAME(SPREADS) + NAME(OF_CELL)], d.dh + at,
                            d.shown + at, output_gradient, d.dc + at, d.row + 2 * h);
     NAME(set)(d.dh + at, 0, h);  // all of it has gone to dc and o

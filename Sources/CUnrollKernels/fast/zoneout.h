@@ -31,25 +31,12 @@ static void NAME(zone)(REAL *value, const REAL *before, ptrdiff_t count,
 // The gradient is parted: what goes straight to the state before is moved to `carried`.
 static void NAME(zone_backward)(REAL *gradient, REAL *carried, ptrdiff_t count,
                                 const unroll_dropout *mask, int draws, ptrdiff_t first) {
-  if (!draws) {
-    const REAL rate = (REAL)mask->rate;
-    FOR_VECTORS(count, {
-      const VECTOR d = NAME(load_part)(gradient + j, n);
-      NAME(store_part)(carried + j, d * rate, n);
-      NAME(store_part)(gradient + j, d - d * rate, n);
-    })
-    return;
-  }
-  uint8_t kept[NAME(ZONE_PIECE)];
-  for (ptrdiff_t piece = 0; piece < count; piece += NAME(ZONE_PIECE)) {
-    const ptrdiff_t left = count - piece;
-    const ptrdiff_t size = left < NAME(ZONE_PIECE) ? left : NAME(ZONE_PIECE);
-    NAME(mask)(kept, first + piece, size, mask);
-    for (ptrdiff_t j = piece; j < piece + size; ++j) {
-      carried[j] = kept[j - piece] ? 0 : gradient[j];
-      gradient[j] = kept[j - piece] ? gradient[j] : 0;
-    }
-  }
+  NAME(set)(carried, 0, count);
+  NAME(zone)(carried, gradient, count, mask, draws, first);
+  FOR_VECTORS(count, {
+    NAME(store_part)(gradient + j,
+                     NAME(load_part)(gradient + j, n) - NAME(load_part)(carried + j, n), n);
+  })
 }
 
 // Both states of the active rows; `index` counts the rows of the steps before.
