@@ -19,15 +19,22 @@ let package = Package(
   products: [
     .library(name: "Unroll", targets: ["Unroll"]),
     .library(name: "UnrollFormats", targets: ["UnrollFormats"]),
+    .library(name: "UnrollONNX", targets: ["UnrollONNX"]),
     .library(name: "UnrollFigures", targets: ["UnrollFigures"]),
     .library(name: "UnrollLab", targets: ["UnrollLab"]),
     .library(name: "UnrollLanguage", targets: ["UnrollLanguage"]),
     .executable(name: "unroll", targets: ["UnrollCommand"]),
   ],
+  traits: [
+    .trait(
+      name: "ONNX", description: "ONNX models, read, run and written, through swift-protobuf."),
+    .default(enabledTraits: ["ONNX"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-numerics", from: "1.1.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.30.0"),
     .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
   ],
   targets: [
@@ -56,11 +63,23 @@ let package = Package(
       swiftSettings: strict
     ),
 
+    .target(
+      name: "UnrollONNX",
+      dependencies: [
+        "Unroll", "UnrollFormats",
+        .product(name: "RealModule", package: "swift-numerics"),
+        .product(
+          name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["ONNX"])),
+      ],
+      exclude: ["Schema/onnx.proto"],
+      swiftSettings: strict
+    ),
+
     // Level 3: what the numbers are for.
     .target(
       name: "UnrollLab",
       dependencies: [
-        "Unroll", "UnrollFormats", "UnrollFigures",
+        "Unroll", "UnrollFormats", "UnrollFigures", "UnrollONNX",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "RealModule", package: "swift-numerics"),
       ],
@@ -80,7 +99,7 @@ let package = Package(
     .executableTarget(
       name: "UnrollCommand",
       dependencies: [
-        "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab", "UnrollLanguage",
+        "Unroll", "UnrollFormats", "UnrollONNX", "UnrollFigures", "UnrollLab", "UnrollLanguage",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "RealModule", package: "swift-numerics"),
       ],
@@ -101,6 +120,10 @@ let package = Package(
       swiftSettings: tests),
     .testTarget(
       name: "UnrollFormatsTests", dependencies: ["UnrollFormats", "Unroll", "UnrollTestSupport"],
+      swiftSettings: tests),
+    .testTarget(
+      name: "UnrollONNXTests",
+      dependencies: ["UnrollONNX", "UnrollFormats", "Unroll", "UnrollTestSupport"],
       swiftSettings: tests),
     .testTarget(
       name: "UnrollFiguresTests", dependencies: ["UnrollFigures", "UnrollTestSupport"],

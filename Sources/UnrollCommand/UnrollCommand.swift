@@ -12,7 +12,7 @@ struct UnrollCommand: ParsableCommand {
     discussion: """
       `unroll lab` computes every experiment of the notebook and leaves a report; \
       `unroll train` learns language models, which `unroll evaluate` measures and `unroll generate` \
-      lets write; `unroll verify DIR` recomputes arrays that other frameworks computed; `unroll bench` times \
+      lets write; `unroll inspect` and `unroll convert` read and write other programs' networks; `unroll verify DIR` recomputes arrays that other frameworks computed; `unroll bench` times \
       layers.
 
       Results have the same bits for any number of threads: UNROLL_THREADS sets it, else all cores \
@@ -21,7 +21,8 @@ struct UnrollCommand: ParsableCommand {
     version: UnrollVersion.text,
     subcommands: [
       LabCommand.self, TrainCommand.self, EvaluateCommand.self, GenerateCommand.self,
-      InspectCommand.self, VerifyCommand.self, BenchCommand.self, InfoCommand.self,
+      InspectCommand.self, ConvertCommand.self, VerifyCommand.self, BenchCommand.self,
+      InfoCommand.self,
     ])
 
   static func main() {

@@ -82,6 +82,54 @@ struct LanguageCommandTests {
     }
   }
 
+  /// Runs the command where no file may grow beyond a size: to write more fails, as on a full disk.
+  private func run(_ arguments: [String], fileLimit kilobytes: Int) throws -> (Int32, String) {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
+    process.arguments =
+      ["-c", "trap '' XFSZ; ulimit -f \(kilobytes); exec \"$@\"", "bash", CommandTests.binary.path]
+      + arguments
+    let errors = Pipe()
+    process.standardError = errors
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return (process.terminationStatus, text)
+  }
+
+  @Test("Without room for a file the run stops with a sentence, and goes on to the same bytes")
+  func fullDisk() throws {
+    try withTemporaryFolder { folder in
+      try Self.writeCorpus(folder + "/text")
+      let train = { (run: String, more: [String]) in
+        ["train", folder + "/text", "--output", folder + "/" + run, "--epochs", "2"]
+          + Self.small + more
+      }
+      #expect(try command.run(train("whole", [])).status == 0)
+      // No room for the encoded text: there is no run yet.
+      let early = try run(train("parts", []), fileLimit: 8)
+      #expect(early.0 != 0)
+      #expect(early.1.contains("train.symbols: cannot be written: File too large"))
+      #expect(try command.run(train("parts", ["--max-steps", "40"])).status == 0)
+      let checkpoints = folder + "/parts/checkpoints"
+      let before = try FileManager.default.contentsOfDirectory(atPath: checkpoints).sorted()
+      // Room for the text but not for another checkpoint.
+      let late = try run(
+        ["train", "--resume", "--output", folder + "/parts", "--max-steps", "80"], fileLimit: 60)
+      #expect(late.0 != 0)
+      #expect(late.1.contains(checkpoints) && late.1.contains("File too large"), "\(late.1)")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: checkpoints).sorted() == before)
+      let last = try command.run(
+        ["train", "--resume", "--output", folder + "/parts", "--max-steps", "1000000"])
+      #expect(last.status == 0, "\(last.errors)")
+      let bytes = { (run: String) in
+        try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(run)/model.safetensors"))
+      }
+      #expect(try bytes("parts") == bytes("whole"))
+    }
+  }
+
   @Test("SIGINT and SIGTERM end with a checkpoint, their exit code and the sentence how to go on")
   func signals() throws {
     for (signal, code) in [(SIGINT, Int32(130)), (SIGTERM, 143)] {

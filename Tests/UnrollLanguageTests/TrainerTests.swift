@@ -145,6 +145,43 @@ struct TrainerTests {
     }
   }
 
+  @Test("A run that goes on with other kernels says that its bits will differ")
+  func otherKernels() throws {
+    guard let other = KernelLevel.available.first(where: { $0 != .current && $0 != .plain }) else {
+      return
+    }
+    try withTemporaryFolder { folder in
+      let text = try Self.corpus(in: folder)
+      let settings = try Self.configuration { $0.corpus = text }
+      let path = folder + "/run"
+      let trainer = try Self.trainer(settings, path)
+      _ = try trainer.run(shouldStop: { trainer.progress.step >= 3 })
+      let same = try Self.trainer(settings, path, resumes: true, reads: false)
+      #expect(try same.resume() == [])
+      let changed = try Self.trainer(settings, path, resumes: true, reads: false)
+      let problems = try other.use { try changed.resume() }
+      #expect(problems.count == 1)
+      #expect(
+        problems.first?.contains(
+          "with the \(KernelLevel.current.rawValue) kernels and goes on with \(other.rawValue)")
+          == true)
+      #expect(changed.progress.step == 3)
+    }
+  }
+
+  @Test("Settings that memory cannot hold are refused before memory is asked for")
+  func memory() throws {
+    var settings = try Self.configuration()
+    settings.model.vocabularySize = 10_000
+    try settings.checkMemory(generating: 10_000, path: "run")
+    settings.model.vocabularySize = 10_000_000
+    let error = #expect(throws: RunError.self) {
+      try settings.checkMemory(generating: 10_000, path: "run")
+    }
+    #expect(error?.description.contains("generating needs about 4") == true)
+    #expect(error?.description.hasSuffix("make --samples smaller") == true)
+  }
+
   @Test("A run does not go on with another text or settings, or beside another process")
   func others() throws {
     try withTemporaryFolder { folder in

@@ -54,6 +54,29 @@ struct AllocationTests {
     }
   }
 
+  @Test("A sequence of another length allocates nothing once a longer one was there")
+  func jitteredTraining() {
+    for zoo in fused {
+      let layer = RecurrentLayer(cell: zoo.cell)
+      let state = layer.zeroState(batchSize: 24)
+      let batches = [9, 5, 7, 9].map { steps in
+        (
+          Tensor<Float>(shape: [steps, 24, layer.inputSize], repeating: 0.3),
+          Tensor<Float>(shape: [steps, 24, layer.outputSize], repeating: 0.1)
+        )
+      }
+      var trace = SequenceTrace<Float>()
+      var gradients = LayerGradients<Float>()
+      let count = allocations {
+        for (x, dy) in batches {
+          layer.forward(x, from: state, into: &trace)
+          layer.backward(trace, outputs: dy, into: &gradients)
+        }
+      }
+      #expect(count == 0, "\(zoo.name)")
+    }
+  }
+
   @Test("A streaming step allocates nothing")
   func streaming() {
     for level in KernelLevel.available where level != .plain {

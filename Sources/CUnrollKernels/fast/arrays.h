@@ -96,7 +96,7 @@ void NAME(softmax)(REAL *logits, ptrdiff_t rows, ptrdiff_t classes) {
 }
 
 // Each block's squares are summed by lanes, the blocks in order and in double.
-double NAME(sum_of_squares)(const REAL *values, ptrdiff_t count) {
+INLINE double NAME(squares)(const REAL *values, ptrdiff_t count) {
   double total = 0;
   for (ptrdiff_t block = 0; block < count; block += 256 * WIDTH) {
     const ptrdiff_t length = count - block < 256 * WIDTH ? count - block : 256 * WIDTH;
@@ -115,6 +115,28 @@ double NAME(sum_of_squares)(const REAL *values, ptrdiff_t count) {
     }
     total += (double)NAME(sum)((parts[0] + parts[1]) + (parts[2] + parts[3]));
   }
+  return total;
+}
+
+static void NAME(squares_part)(void *context, ptrdiff_t part) {
+  const NAME(array_job) *job = context;
+  const ptrdiff_t begin = part * job->columns, left = job->rows - begin;
+  const unroll_float_mode mode = unroll_flush_subnormals();
+  job->sums[part] =
+      NAME(squares)(job->values + begin, left < job->columns ? left : job->columns);
+  unroll_restore_float_mode(mode);
+}
+
+// Parts are cut by the count alone, so that their sums, added in order, do not depend on threads.
+double NAME(sum_of_squares)(const REAL *values, ptrdiff_t count) {
+  enum { PARTS = 256 };
+  double sums[PARTS], total = 0;
+  ptrdiff_t length = (count + PARTS - 1) / PARTS;
+  if (length < NAME(ARRAY_BLOCK)) length = NAME(ARRAY_BLOCK);
+  NAME(array_job) job = {.values = (REAL *)values, .sums = sums, .rows = count, .columns = length};
+  const ptrdiff_t parts = (count + length - 1) / length;
+  unroll_parallel(parts, NAME(squares_part), &job);
+  for (ptrdiff_t part = 0; part < parts; ++part) total += sums[part];
   return total;
 }
 

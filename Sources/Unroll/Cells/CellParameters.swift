@@ -257,28 +257,41 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   ) {
     precondition(
       hasShapes(of: gradients), "CellParameters.update: expected gradients of this cell.")
-    body(0, &inputWeights, gradients.inputWeights)
-    body(1, &recurrentWeights, gradients.recurrentWeights)
-    body(2, &bias, gradients.bias)
+    modifyEach { index, path, parameter in body(index, &parameter, gradients[keyPath: path]) }
+  }
+
+  /// Changes every parameter that the cell has, in place: nothing is copied or allocated.
+  ///
+  /// - Parameter body: Called with the parameter's index in `names`, its place in any set of parameters,
+  ///   and the parameter, whose shape must stay.
+  public mutating func modifyEach(
+    _ body: (
+      _ index: Int, _ path: KeyPath<CellParameters, Tensor<Scalar>>,
+      _ parameter: inout Tensor<Scalar>
+    ) -> Void
+  ) {
+    body(0, \.inputWeights, &inputWeights)
+    body(1, \.recurrentWeights, &recurrentWeights)
+    body(2, \.bias, &bias)
     var index = 3
     if hasRecurrentBias {
-      body(index, &recurrentBias, gradients.recurrentBias)
+      body(index, \.recurrentBias, &recurrentBias)
       index += 1
     }
     if hasPeepholes {
-      body(index, &peepholes, gradients.peepholes)
+      body(index, \.peepholes, &peepholes)
       index += 1
     }
     if hasProjection {
-      body(index, &projection, gradients.projection)
+      body(index, \.projection, &projection)
       index += 1
     }
     guard isNormalized else { return }
-    body(index, &inputGain, gradients.inputGain)
-    body(index + 1, &recurrentGain, gradients.recurrentGain)
+    body(index, \.inputGain, &inputGain)
+    body(index + 1, \.recurrentGain, &recurrentGain)
     guard hasNormalCell else { return }
-    body(index + 2, &cellGain, gradients.cellGain)
-    body(index + 3, &cellOffset, gradients.cellOffset)
+    body(index + 2, \.cellGain, &cellGain)
+    body(index + 3, \.cellOffset, &cellOffset)
   }
 
   private func path(_ name: String) -> WritableKeyPath<CellParameters, Tensor<Scalar>> {

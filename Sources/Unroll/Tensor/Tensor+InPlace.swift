@@ -40,10 +40,4 @@ extension Tensor {
     makeUnique()
     Scalar._clip(base, limit, count)
   }
-
-  /// Multiplies every number.
-  public mutating func scale(by factor: Scalar) {
-    makeUnique()
-    for index in 0..<count { base[index] *= factor }
-  }
 }

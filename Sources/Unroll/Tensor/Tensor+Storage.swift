@@ -7,7 +7,9 @@ internal import CUnrollKernels
 final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
   // Sendable: written only while one tensor value holds it (`isKnownUniquelyReferenced`).
   let base: UnsafeMutablePointer<Scalar>
-  let count: Int
+  /// How many elements are in use.
+  fileprivate(set) var count: Int
+  private let capacity: Int
 
   /// Uninitialised memory for `count` elements.
   init(count: Int) {
@@ -20,6 +22,14 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
     if isLarge { unroll_prefer_large_pages(raw, byteCount / pageSize * pageSize) }
     self.base = raw.bindMemory(to: Scalar.self, capacity: max(1, count))
     self.count = count
+    capacity = count
+  }
+
+  /// Takes more or fewer elements into use; false if there is no room.
+  fileprivate func resize(to count: Int) -> Bool {
+    guard count <= capacity else { return false }
+    self.count = count
+    return true
   }
 
   deinit {
@@ -57,31 +67,38 @@ extension Tensor {
 
   /// Gives the tensor this shape and memory of its own, with any numbers in it.
   ///
-  /// Memory that is already there, of the same size and not shared, stays: then nothing is
-  /// allocated.
+  /// Memory that is already there, large enough and not shared, stays: then nothing is allocated, even
+  /// if the shape changes.
   mutating func prepare(_ first: Int, _ second: Int) {
-    if shape.count == 2 && shape[0] == first && shape[1] == second
-      && isKnownUniquelyReferenced(&storage)
-    {
+    guard shape.count == 2, isKnownUniquelyReferenced(&storage), storage.resize(to: first * second)
+    else {
+      self = Tensor(uninitialized: [first, second])
       return
     }
-    self = Tensor(uninitialized: [first, second])
+    if shape[0] != first { shape[0] = first }
+    if shape[1] != second { shape[1] = second }
   }
 
   /// The same, for three axes.
   mutating func prepare(_ first: Int, _ second: Int, _ third: Int) {
-    if shape.count == 3 && shape[0] == first && shape[1] == second && shape[2] == third
-      && isKnownUniquelyReferenced(&storage)
-    {
+    guard shape.count == 3, isKnownUniquelyReferenced(&storage),
+      storage.resize(to: first * second * third)
+    else {
+      self = Tensor(uninitialized: [first, second, third])
       return
     }
-    self = Tensor(uninitialized: [first, second, third])
+    if shape[0] != first { shape[0] = first }
+    if shape[1] != second { shape[1] = second }
+    if shape[2] != third { shape[2] = third }
   }
 
   /// The same, for a shape that exists already.
   mutating func prepare(like shape: [Int]) {
-    if self.shape == shape && isKnownUniquelyReferenced(&storage) { return }
-    self = Tensor(uninitialized: shape)
+    guard isKnownUniquelyReferenced(&storage), storage.resize(to: shape.reduce(1, *)) else {
+      self = Tensor(uninitialized: shape)
+      return
+    }
+    if self.shape != shape { self.shape = shape }
   }
 }
 

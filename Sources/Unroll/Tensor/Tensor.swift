@@ -13,7 +13,7 @@
 /// ```
 public struct Tensor<Scalar: KernelScalar>: Sendable {
   /// The size of each axis, outermost first.
-  public private(set) var shape: [Int]
+  public internal(set) var shape: [Int]
   var storage: TensorStorage<Scalar>
 
   /// Creates a tensor whose elements are all `value`.

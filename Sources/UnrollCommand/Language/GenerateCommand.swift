@@ -51,6 +51,7 @@ struct GenerateCommand: ParsableCommand {
     LanguageThreads.set(threads)
     try LanguageErrors.told {
       let stored = try StoredModel(run: folder)
+      try stored.configuration.checkMemory(generating: samples, path: folder)
       let vocabulary = stored.vocabulary
       var symbols = try vocabulary.encode(prompt)
       // A line begins after the end of another.

@@ -14,6 +14,8 @@ public struct ArrayFileError: Error, Equatable, Sendable {
     case unsupportedCompression(Int)
     /// A member's contents do not give the checksum that the archive recorded.
     case wrongChecksum
+    /// A pickle asks for something that tensors do not need.
+    case refusedInstruction(String)
     /// The archive has no member of that name.
     case missing(available: [String])
     /// The elements cannot be taken as the type that was asked for.
@@ -58,6 +60,9 @@ extension ArrayFileError: CustomStringConvertible {
       return "expected a member that is stored or deflated, found compression method \(method)"
     case .wrongChecksum:
       return "the contents do not give the recorded checksum; the file is damaged"
+    case .refusedInstruction(let what):
+      return
+        "asks for \(what), which no tensor needs; save the tensors alone: torch.save(model.state_dict(), path)"
     case .missing(let available):
       let some = available.sorted().prefix(8).joined(separator: ", ")
       return "not in the file, which holds \(available.isEmpty ? "nothing" : some)"

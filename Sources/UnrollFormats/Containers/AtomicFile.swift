@@ -54,6 +54,9 @@ public enum AtomicFile {
     throw failure("\(path): cannot be made")
   }
 
+  /// Whether there is a file or folder of that name.
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
   /// Reads a whole file.
   ///
   /// - Parameters:

@@ -32,3 +32,6 @@ struct ByteReader {
     return value
   }
 }
+
+/// The most bytes that a file of a size may become in memory: what asks for more is a bomb.
+func expansionLimit(_ fileSize: Int) -> Int { 64 << 20 + 10 * fileSize }

@@ -37,7 +37,7 @@ public enum EventFile {
     }
     var event = field(1, time)
     event.append(2 << 3)
-    event += variable(UInt64(bitPattern: Int64(step)))
+    event += Varint.encoded(UInt64(bitPattern: Int64(step)))
     event += field(5, summary)
     return record(event)
   }
@@ -46,15 +46,10 @@ public enum EventFile {
     var length: [UInt8] = []
     length.append(littleEndian: UInt64(data.count))
     var bytes = length
-    bytes.append(littleEndian: masked(CRC32C.checksum(length)))
+    bytes.append(littleEndian: CRC32C.masked(length[...]))
     bytes += data
-    bytes.append(littleEndian: masked(CRC32C.checksum(data)))
+    bytes.append(littleEndian: CRC32C.masked(data[...]))
     return bytes
-  }
-
-  /// The format hides checksums, so that data may hold checksums themselves.
-  private static func masked(_ checksum: UInt32) -> UInt32 {
-    (checksum >> 15 | checksum << 17) &+ 0xA282_EAD8
   }
 
   private static func field(_ number: UInt8, _ value: Double) -> [UInt8] {
@@ -64,17 +59,7 @@ public enum EventFile {
   }
 
   private static func field(_ number: UInt8, _ contents: [UInt8]) -> [UInt8] {
-    [number << 3 | 2] + variable(UInt64(contents.count)) + contents
-  }
-
-  /// An integer in groups of seven bits.
-  private static func variable(_ value: UInt64) -> [UInt8] {
-    var (left, bytes) = (value, [UInt8]())
-    while left >= 0x80 {
-      bytes.append(UInt8(left & 0x7F) | 0x80)
-      left >>= 7
-    }
-    return bytes + [UInt8(left)]
+    [number << 3 | 2] + Varint.encoded(UInt64(contents.count)) + contents
   }
 }
 
@@ -86,7 +71,15 @@ enum CRC32C {
     }
   }
 
-  static func checksum(_ bytes: [UInt8]) -> UInt32 {
+  static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
     ~bytes.reduce(0xFFFF_FFFF) { $0 >> 8 ^ table[Int(($0 ^ UInt32($1)) & 0xFF)] }
   }
+
+  /// The checksum hidden, as TensorFlow does: so that data may hold checksums themselves.
+  static func masked(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+    let checksum = checksum(bytes)
+    return (checksum >> 15 | checksum << 17) &+ 0xA282_EAD8
+  }
+
+  static func masked(_ bytes: [UInt8]) -> UInt32 { masked(bytes[...]) }
 }

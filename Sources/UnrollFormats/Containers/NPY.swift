@@ -42,8 +42,9 @@ public enum NPY {
     return header.array(from: Array(data))
   }
 
-  /// Encodes one array.
+  /// Encodes one array; bfloat16, which NumPy has not, as float32.
   public static func encode(_ array: StoredArray) -> [UInt8] {
+    let array = array.numPyArray
     let shape = array.shape.map(String.init).joined(separator: ", ")
     let comma = array.shape.count == 1 ? "," : ""
     var header =
@@ -69,7 +70,7 @@ public enum NPY {
     case .uint32: "<u4"
     case .uint64: "<u8"
     case .float16: "<f2"
-    case .float32: "<f4"
+    case .float32, .bfloat16: "<f4"
     case .float64: "<f8"
     }
   }

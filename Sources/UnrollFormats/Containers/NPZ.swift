@@ -1,24 +1,12 @@
-// NumPy's .npz: a zip archive of .npy files. The central directory at the end is the truth; the
-// local headers are skipped by their own lengths, because some writers leave sizes there empty.
-// Read: stored and deflated members, zip64. Written: stored members.
+// NumPy's .npz: a zip archive of .npy files.
 //
-// Source: PKWARE's APPNOTE 6.3, `numpy.savez`.
-
-internal import CZlib
+// Source: `numpy.savez`.
 
 /// NumPy's `.npz` format: named arrays in one archive.
 public struct NPZ: Sendable {
-  /// One member: its place in the file.
-  private struct Member: Sendable {
-    var method: Int
-    var checksum: UInt32
-    var compressedSize: Int
-    var size: Int
-    var headerOffset: Int
-  }
-
-  private let bytes: [UInt8]
-  private var members: [String: Member] = [:]
+  private let archive: ZipArchive
+  /// The archive's name of each array.
+  private let members: [String: String]
 
   /// The names of the arrays, sorted.
   public var names: [String] { members.keys.sorted() }
@@ -27,19 +15,10 @@ public struct NPZ: Sendable {
   ///
   /// - Throws: `ArrayFileError` for bytes that are no whole zip archive.
   public init(_ bytes: [UInt8]) throws(ArrayFileError) {
-    self.bytes = bytes
-    guard bytes.starts(with: [0x50, 0x4B]) else {
-      throw ArrayFileError(.foreign(expected: "a .npz file (a zip archive)"), byteOffset: 0)
-    }
-    let (count, offset) = try directory()
-    guard offset <= bytes.count else {
-      throw ArrayFileError(.truncated(expectedBytes: offset, actualBytes: bytes.count))
-    }
-    var reader = ByteReader(bytes[offset...])
-    for _ in 0..<count {
-      let (name, member) = try Self.member(&reader)
-      members[name.hasSuffix(".npy") ? String(name.dropLast(4)) : name] = member
-    }
+    archive = try ZipArchive(bytes, kind: "a .npz file")
+    members = Dictionary(
+      archive.names.map { ($0.hasSuffix(".npy") ? String($0.dropLast(4)) : $0, $0) },
+      uniquingKeysWith: { first, _ in first })
   }
 
   /// Whether there is an array of that name.
@@ -53,7 +32,7 @@ public struct NPZ: Sendable {
       throw ArrayFileError(.missing(available: names), arrayName: name)
     }
     do {
-      return try NPY.decode(contents(of: member)[...])
+      return try NPY.decode(archive.contents(member)[...])
     } catch {
       throw ArrayFileError(error.problem, arrayName: name, byteOffset: error.byteOffset)
     }
@@ -63,181 +42,8 @@ public struct NPZ: Sendable {
   ///
   /// The same arrays give the same bytes.
   public static func encode(_ arrays: [String: StoredArray]) -> [UInt8] {
-    var file: [UInt8] = []
-    var directory: [UInt8] = []
-    for name in arrays.keys.sorted() {
-      guard let array = arrays[name] else { continue }
-      let contents = NPY.encode(array)
-      let fileName = Array("\(name).npy".utf8)
-      var common: [UInt8] = []
-      common.append(littleEndian: UInt16(20))  // version needed
-      common.append(littleEndian: UInt16(0x0800))  // names are UTF-8
-      common.append(littleEndian: UInt16(0))  // stored
-      common.append(littleEndian: UInt32(0x0021_0000))  // 1 January 1980
-      common.append(littleEndian: CRC32.checksum(contents))
-      common.append(littleEndian: UInt32(contents.count))
-      common.append(littleEndian: UInt32(contents.count))
-      common.append(littleEndian: UInt16(fileName.count))
-      common.append(littleEndian: UInt16(0))  // no extra field
-      directory.append(littleEndian: UInt32(0x0201_4B50))
-      directory.append(littleEndian: UInt16(20))
-      directory += common
-      directory += [UInt8](repeating: 0, count: 10)  // no comment, disk 0, no attributes
-      directory.append(littleEndian: UInt32(file.count))
-      directory += fileName
-      file.append(littleEndian: UInt32(0x0403_4B50))
-      file += common + fileName + contents
-    }
-    let start = file.count
-    file += directory
-    file.append(littleEndian: UInt32(0x0605_4B50))
-    file += [0, 0, 0, 0]
-    file.append(littleEndian: UInt16(arrays.count))
-    file.append(littleEndian: UInt16(arrays.count))
-    file.append(littleEndian: UInt32(directory.count))
-    file.append(littleEndian: UInt32(start))
-    file += [0, 0]
-    return file
-  }
-}
-
-// MARK: - Reading the archive
-
-extension NPZ {
-  /// How many members there are, and where the central directory begins.
-  private func directory() throws(ArrayFileError) -> (count: Int, offset: Int) {
-    // The end record is 22 bytes, and a comment of up to 65,535 may follow.
-    let signature: [UInt8] = [0x50, 0x4B, 0x05, 0x06]
-    var position = bytes.count - 22
-    let lowest = max(0, bytes.count - 22 - 65535)
-    while position >= lowest, !bytes[position...].starts(with: signature) { position -= 1 }
-    guard position >= lowest, position >= 0 else {
-      throw ArrayFileError(.malformedHeader("no end of a zip archive; the file is truncated"))
-    }
-    var reader = ByteReader(bytes[(position + 10)...])
-    let count = Int(try reader.integer(UInt16.self))
-    _ = try reader.integer(UInt32.self)
-    let offset = Int(try reader.integer(UInt32.self))
-    guard count == 0xFFFF || offset == 0xFFFF_FFFF else { return (count, offset) }
-
-    let locatorSignature: [UInt8] = [0x50, 0x4B, 0x06, 0x07]
-    guard position >= 20, bytes[(position - 20)...].starts(with: locatorSignature) else {
-      return (count, offset)
-    }
-    var locator = ByteReader(bytes[(position - 12)...])
-    let record = try locator.integer(UInt64.self)
-    guard let start = Int(exactly: record), start <= bytes.count - 56 else {
-      throw ArrayFileError(.malformedHeader("the zip64 record lies outside the file"))
-    }
-    var wide = ByteReader(bytes[(start + 32)...])
-    let (wideCount, _, wideOffset) = (
-      try wide.integer(UInt64.self), try wide.integer(UInt64.self), try wide.integer(UInt64.self)
-    )
-    guard let offset = Int(exactly: wideOffset), let count = Int(exactly: wideCount),
-      count <= bytes.count / 46
-    else { throw ArrayFileError(.malformedHeader("the zip64 record is out of range")) }
-    return (count, offset)
-  }
-
-  /// The next entry of the central directory.
-  private static func member(
-    _ reader: inout ByteReader
-  ) throws(ArrayFileError) -> (String, Member) {
-    guard try reader.integer(UInt32.self) == 0x0201_4B50 else {
-      throw ArrayFileError(
-        .malformedHeader("the zip directory is damaged"), byteOffset: reader.position)
-    }
-    _ = try reader.take(6)
-    let method = Int(try reader.integer(UInt16.self))
-    _ = try reader.take(4)
-    let checksum = try reader.integer(UInt32.self)
-    var sizes = [UInt64(try reader.integer(UInt32.self)), UInt64(try reader.integer(UInt32.self))]
-    let (nameLength, extraLength, commentLength) = (
-      Int(try reader.integer(UInt16.self)), Int(try reader.integer(UInt16.self)),
-      Int(try reader.integer(UInt16.self))
-    )
-    _ = try reader.take(8)
-    var offset = UInt64(try reader.integer(UInt32.self))
-    let name = String(decoding: try reader.take(nameLength), as: UTF8.self)
-    var extra = ByteReader(try reader.take(extraLength))
-    _ = try reader.take(commentLength)
-    while extra.remaining >= 4 {
-      let (tag, length) = (
-        try extra.integer(UInt16.self), Int(try extra.integer(UInt16.self))
-      )
-      var field = ByteReader(try extra.take(length))
-      guard tag == 1 else { continue }
-      // Zip64: only the values that did not fit, in the order size, compressed size, offset.
-      if sizes[1] == 0xFFFF_FFFF { sizes[1] = try field.integer(UInt64.self) }
-      if sizes[0] == 0xFFFF_FFFF { sizes[0] = try field.integer(UInt64.self) }
-      if offset == 0xFFFF_FFFF { offset = try field.integer(UInt64.self) }
-    }
-    guard let compressed = Int(exactly: sizes[0]), let size = Int(exactly: sizes[1]),
-      let start = Int(exactly: offset)
-    else { throw ArrayFileError(.malformedHeader("sizes beyond 2^63"), arrayName: name) }
-    return (
-      name,
-      Member(
-        method: method, checksum: checksum, compressedSize: compressed, size: size,
-        headerOffset: start)
-    )
-  }
-
-  private func contents(of member: Member) throws(ArrayFileError) -> [UInt8] {
-    guard member.headerOffset <= bytes.count else {
-      throw ArrayFileError(
-        .truncated(expectedBytes: member.headerOffset, actualBytes: bytes.count))
-    }
-    var reader = ByteReader(bytes[member.headerOffset...])
-    guard try reader.integer(UInt32.self) == 0x0403_4B50 else {
-      throw ArrayFileError(
-        .malformedHeader("a zip member does not begin where the directory says"),
-        byteOffset: member.headerOffset)
-    }
-    _ = try reader.take(22)
-    let (nameLength, extraLength) = (
-      Int(try reader.integer(UInt16.self)), Int(try reader.integer(UInt16.self))
-    )
-    _ = try reader.take(nameLength + extraLength)
-    let stored = Array(try reader.take(member.compressedSize))
-    let contents: [UInt8]
-    switch member.method {
-    case 0: contents = stored
-    case 8: contents = try inflated(stored, size: member.size)
-    default: throw ArrayFileError(.unsupportedCompression(member.method))
-    }
-    guard contents.count == member.size, CRC32.checksum(contents) == member.checksum else {
-      throw ArrayFileError(.wrongChecksum)
-    }
-    return contents
-  }
-
-  /// Undoes deflate.
-  ///
-  /// The size comes from the archive, so it is checked against what deflate can do (about 1,032 to
-  /// 1) before anything is allocated.
-  private func inflated(_ source: [UInt8], size: Int) throws(ArrayFileError) -> [UInt8] {
-    guard size <= source.count * 1040 + 1024, source.count < Int(UInt32.max) else {
-      throw ArrayFileError(.malformedHeader("\(source.count) bytes cannot inflate to \(size)"))
-    }
-    var input = source
-    var output = [UInt8](repeating: 0, count: size)
-    var stream = z_stream()
-    guard inflateInit2_(&stream, -15, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
-    else { throw ArrayFileError(.system("zlib could not be started")) }
-    defer { inflateEnd(&stream) }
-    let status = input.withUnsafeMutableBufferPointer { input in
-      output.withUnsafeMutableBufferPointer { output in
-        stream.next_in = input.baseAddress
-        stream.avail_in = UInt32(input.count)
-        stream.next_out = output.baseAddress
-        stream.avail_out = UInt32(output.count)
-        return inflate(&stream, Z_FINISH)
-      }
-    }
-    guard status == Z_STREAM_END, Int(stream.total_out) == size else {
-      throw ArrayFileError(.wrongChecksum)
-    }
-    return output
+    ZipArchive.encode(
+      Dictionary(
+        uniqueKeysWithValues: arrays.map { ("\($0.key).npy", NPY.encode($0.value)) }))
   }
 }

@@ -10,12 +10,14 @@ public enum ElementType: String, Sendable, CaseIterable {
   case int8, int16, int32, int64, uint8, uint16, uint32, uint64
   /// IEEE floating point.
   case float16, float32, float64
+  /// The upper half of a float32.
+  case bfloat16
 
   /// The size of one element.
   public var byteCount: Int {
     switch self {
     case .bool, .int8, .uint8: 1
-    case .int16, .uint16, .float16: 2
+    case .int16, .uint16, .float16, .bfloat16: 2
     case .int32, .uint32, .float32: 4
     case .int64, .uint64, .float64: 8
     }
@@ -87,7 +89,7 @@ public struct StoredArray: Sendable, Equatable {
   /// - Throws: `ArrayFileError` if the elements are floating-point, or too large for `Int`.
   public func integers() throws(ArrayFileError) -> [Int] {
     switch elementType {
-    case .float16, .float32, .float64:
+    case .float16, .float32, .float64, .bfloat16:
       throw ArrayFileError(.wrongElementType(expected: "integers", found: elementType.rawValue))
     default: break
     }
@@ -111,12 +113,24 @@ public struct StoredArray: Sendable, Equatable {
     return result
   }
 
+  /// The same numbers in a type that NumPy has: float32 for bfloat16, exactly.
+  var numPyArray: StoredArray {
+    guard elementType == .bfloat16 else { return self }
+    var wide = [UInt8](repeating: 0, count: 2 * bytes.count)
+    for index in 0..<count {
+      wide[4 * index + 2] = bytes[2 * index]
+      wide[4 * index + 3] = bytes[2 * index + 1]
+    }
+    return StoredArray(elementType: .float32, shape: shape, bytes: wide)
+  }
+
   /// One element as a double; exact but for integers beyond 2⁵³.
   private func number(at index: Int) -> Double {
     let word = word(at: index)
     switch elementType {
     case .float64: return Double(bitPattern: word)
     case .float32: return Double(Float(bitPattern: UInt32(truncatingIfNeeded: word)))
+    case .bfloat16: return Double(Float(bitPattern: UInt32(truncatingIfNeeded: word) << 16))
     case .float16: return double(half: UInt16(truncatingIfNeeded: word))
     case .int8: return Double(Int8(truncatingIfNeeded: word))
     case .int16: return Double(Int16(truncatingIfNeeded: word))

@@ -28,7 +28,7 @@ public protocol CellConvention: Sendable {
 }
 
 /// Looks an array up and checks its shape; nil in `shape` stands for any size.
-func array<Scalar: KernelScalar>(
+package func array<Scalar: KernelScalar>(
   _ name: String, in arrays: [String: Tensor<Scalar>], shape: [Int?]
 ) throws(ModelImportError) -> Tensor<Scalar> {
   guard let array = arrays[name] else { throw ModelImportError(.missing, name: name) }
@@ -44,7 +44,7 @@ func array<Scalar: KernelScalar>(
 
 extension Tensor {
   /// The column blocks in another order; `order[i]` says which block of this one comes i-th.
-  func reorderingColumns(_ order: [Int], size: Int) -> Tensor {
+  package func reorderingColumns(_ order: [Int], size: Int) -> Tensor {
     Tensor.concatenatingLastAxis(order.map { columns($0 * size..<($0 + 1) * size) })
   }
 

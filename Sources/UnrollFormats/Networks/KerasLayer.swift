@@ -101,9 +101,11 @@ public struct KerasLayer: CellConvention {
     ]
     guard usesBias else { return result }
     let bias = theirs(parameters.bias, size)
+    let recurrentBias =
+      parameters.recurrentBias.isEmpty ? Tensor(shape: bias.shape) : parameters.recurrentBias
     result["bias"] =
       hasTwoBiases
-      ? Tensor(rows: [bias.elements, theirs(parameters.recurrentBias, size).elements]) : bias
+      ? Tensor(rows: [bias.elements, theirs(recurrentBias, size).elements]) : bias
     return result
   }
 

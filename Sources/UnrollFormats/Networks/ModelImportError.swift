@@ -8,6 +8,16 @@ public struct ModelImportError: Error, Equatable, Sendable {
     case wrongShape(expected: [Int], found: [Int])
     /// A setting has a value that Unroll cannot express.
     case unsupported(field: String, value: String)
+    /// A setting of ours that the other program cannot express.
+    case inexpressible(field: String, value: String)
+    /// No network whose names are known.
+    case noNetwork(arrays: [String])
+    /// Several networks, of which one must be chosen.
+    case severalNetworks([String])
+    /// A layer that does not fit the one below.
+    case doesNotFit(String)
+    /// The network does not compute what its file says that it did.
+    case wrongOutputs(distance: Double, bound: Double)
   }
 
   /// What is wrong.
@@ -31,6 +41,15 @@ extension ModelImportError: CustomStringConvertible {
       "'\(name)': expected shape \(expected), found \(found)"
     case .unsupported(let field, let value):
       "'\(name)': \(field) = \(value) cannot be expressed"
+    case .inexpressible(let field, let value):
+      "\(name) cannot express \(field) = \(value)"
+    case .noNetwork(let arrays):
+      "expected the arrays of a recurrent network, found \(arrays.isEmpty ? "none" : arrays.sorted().prefix(8).joined(separator: ", "))"
+    case .severalNetworks(let prefixes):
+      "holds several networks, \(prefixes.map { "'\($0)'" }.joined(separator: ", ")); choose one with --prefix"
+    case .doesNotFit(let what): "'\(name)': \(what)"
+    case .wrongOutputs(let distance, let bound):
+      "'\(name)': the network is \(distance) away from the outputs that the file keeps, expected at most \(bound); the weights or the settings are not those that were saved"
     }
   }
 }

@@ -102,7 +102,8 @@ public struct TorchModule: CellConvention {
     if usesBias {
       result["bias_ih"] = parameters.bias
       switch (kind, role) {
-      case (.gru, _): result["bias_hh"] = parameters.recurrentBias
+      case (.gru, _) where !parameters.recurrentBias.isEmpty:
+        result["bias_hh"] = parameters.recurrentBias
       case (_, .gradients): result["bias_hh"] = parameters.bias
       case (_, .weights): result["bias_hh"] = Tensor(shape: parameters.bias.shape)
       }

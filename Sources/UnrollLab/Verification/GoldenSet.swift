@@ -61,16 +61,23 @@ public struct GoldenSet: Sendable {
     return "\(name) \(version)"
   }
 
+  /// A file of the set.
+  func bytes(_ file: String) throws(VerificationError) -> [UInt8] {
+    guard !file.hasPrefix("/"), !file.split(separator: "/").contains("..") else {
+      throw VerificationError("\(file): expected a path inside the set")
+    }
+    do { return try AtomicFile.read("\(folder)/\(file)", limit: 1 << 30) } catch {
+      throw VerificationError("\(file): \(error)")
+    }
+  }
+
   /// A case's archive.
   func archive(of golden: GoldenCase) throws(VerificationError) -> NPZ {
     guard let file = golden.fields["file"]?.string else {
       throw VerificationError("the index names no file")
     }
-    guard !file.hasPrefix("/"), !file.split(separator: "/").contains("..") else {
-      throw VerificationError("\(file): expected a path inside the set")
-    }
     do {
-      let bytes = try AtomicFile.read("\(folder)/\(file)", limit: 1 << 30)
+      let bytes = try bytes(file)
       if let expected = golden.fields["sha256"]?.string {
         let found = sha256(bytes)
         guard found == expected else {

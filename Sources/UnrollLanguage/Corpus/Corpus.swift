@@ -3,6 +3,12 @@
 internal import Foundation
 internal import UnrollFormats
 
+#if canImport(Glibc)
+internal import Glibc
+#else
+internal import Darwin
+#endif
+
 /// The texts of a corpus.
 public enum CorpusPart: String, Sendable, Codable, CaseIterable {
   /// What a model learns from.
@@ -183,28 +189,18 @@ public struct Corpus: Sendable {
     {
       return (text, kept.note)
     }
-    var reader = TextReader(source, unit: vocabulary.unit, trimsLines: vocabulary.trimsLines)
-    var writer = try EncodedTextWriter(path)
-    var unknown = 0
-    try reader.forEachSymbol { symbol in
-      guard let number = vocabulary.number(of: symbol) else {
-        throw CorpusError(
-          .unknownSymbol(Vocabulary.name(of: symbol)), path: source.path,
-          line: nil)
-      }
-      if !vocabulary.contains(symbol) { unknown += 1 }
-      try writer.append(number)
-    }
-    let count = writer.count
-    try writer.finish()
+    let encoding = try write(source, vocabulary, to: path)
     var words: [String] = []
-    if reader.defectCount > 0 {
-      words.append("\(reader.defectCount) places were not UTF-8 and became U+FFFD")
+    if encoding.defects > 0 {
+      words.append("\(encoding.defects) places were not UTF-8 and became U+FFFD")
     }
-    if unknown > 0 { words.append("\(unknown) of \(count) symbols became <unk>") }
+    if encoding.unknown > 0 {
+      words.append("\(encoding.unknown) of \(encoding.count) symbols became <unk>")
+    }
     let note = words.isEmpty ? nil : "\(source.path): \(words.joined(separator: "; "))"
     let text = try EncodedText(mapping: path, vocabularySize: vocabulary.count)
-    let kept = Stamp(source: stamp.source, count: count, checksum: text.checksum, note: note)
+    let kept = Stamp(
+      source: stamp.source, count: encoding.count, checksum: text.checksum, note: note)
     try AtomicFile.write(Array(JSONEncoder().encode(kept)), to: stampPath)
     return (text, note)
   }
@@ -225,25 +221,45 @@ public struct Corpus: Sendable {
     return Stamp(source: "\(source.path) \(size) \(time) \(range) \(symbols)")
   }
 
-  /// Encodes one text with a vocabulary, in memory.
+  /// Encodes one text with a vocabulary: into a file that is mapped and already removed, so that the
+  /// text may be larger than memory and nothing stays behind.
   ///
   /// - Returns: The text, and how many of its symbols became `<unk>`.
   /// - Throws: `CorpusError` if it cannot be read, or has a symbol that is not known where no
-  ///   `<unk>` stands for it.
+  ///   `<unk>` stands for it, or the folder for temporary files has no room.
   public static func encode(
     file path: String, with vocabulary: Vocabulary
   ) throws -> (text: EncodedText, unknown: Int) {
-    var reader = TextReader(
-      TextPart(path: path), unit: vocabulary.unit, trimsLines: vocabulary.trimsLines)
-    var (symbols, unknown) = ([Int32](), 0)
+    let beside =
+      FileManager.default.temporaryDirectory.path + "/unroll-\(UUID().uuidString).symbols"
+    defer { unlink(beside) }
+    let encoding = try write(TextPart(path: path), vocabulary, to: beside)
+    return (try EncodedText(mapping: beside, vocabularySize: vocabulary.count), encoding.unknown)
+  }
+
+  /// What was met while a text was encoded.
+  private struct Encoding {
+    var count = 0
+    var unknown = 0
+    var defects = 0
+  }
+
+  /// Writes a text's symbols to a file.
+  private static func write(
+    _ source: TextPart, _ vocabulary: Vocabulary, to path: String
+  ) throws -> Encoding {
+    var reader = TextReader(source, unit: vocabulary.unit, trimsLines: vocabulary.trimsLines)
+    var writer = try EncodedTextWriter(path)
+    var result = Encoding()
     try reader.forEachSymbol { symbol in
       guard let number = vocabulary.number(of: symbol) else {
-        throw CorpusError(
-          .unknownSymbol(Vocabulary.name(of: symbol)), path: path)
+        throw CorpusError(.unknownSymbol(Vocabulary.name(of: symbol)), path: source.path)
       }
-      if !vocabulary.contains(symbol) { unknown += 1 }
-      symbols.append(number)
+      if !vocabulary.contains(symbol) { result.unknown += 1 }
+      try writer.append(number)
     }
-    return (EncodedText(symbols), unknown)
+    (result.count, result.defects) = (writer.count, reader.defectCount)
+    try writer.finish()
+    return result
   }
 }

@@ -2,6 +2,7 @@
 // plain names, by which optimisers, averages and files know them.
 
 public import Unroll
+internal import UnrollFormats
 
 /// A recurrent language model.
 ///
@@ -152,18 +153,13 @@ extension LanguageModel {
   public var parameterNames: [String] {
     var names = ["embedding.weights"]
     for (index, layer) in layers.enumerated() {
-      names += layer.cell.parameters.names.map { "layers.\(index).\(Self.plainName($0))" }
+      names += layer.cell.parameters.names.map {
+        "layers.\(index).\(CellParameters<Scalar>.plainName($0))"
+      }
     }
     if configuration.projectionSize != nil { names += ["projection.weights", "projection.bias"] }
     if !configuration.isTied { names.append("softmax.weights") }
     return names + ["softmax.bias"]
-  }
-
-  /// `inputWeights` as Python spells it.
-  private static func plainName(_ name: String) -> String {
-    name.reduce(into: "") { result, letter in
-      result += letter.isUppercase ? "_" + letter.lowercased() : String(letter)
-    }
   }
 
   /// Every parameter, in the order of `parameterNames`.

@@ -52,9 +52,7 @@ public struct ModelGradients<Scalar: KernelScalar>: Sendable {
     let limit = Scalar(limit)
     if !isTied { lookUps.clip(to: limit) }
     for index in layers.indices {
-      for name in layers[index].parameters.names {
-        layers[index].parameters[name].clip(to: limit)
-      }
+      layers[index].parameters.modifyEach { $2.clip(to: limit) }
     }
     projectionWeights.clip(to: limit)
     projectionBias.clip(to: limit)

@@ -9,6 +9,7 @@ internal import UnrollFormats
 struct CheckpointStore {
   let folder: String
   private static let epochStart = "epoch-start.safetensors"
+  private static let levelKey = "kernels"
 
   init(run: String) { folder = run + "/checkpoints" }
 
@@ -52,7 +53,9 @@ struct CheckpointStore {
     let progress = String(decoding: try encoder.encode(state.progress), as: UTF8.self)
     let file = Safetensors(
       arrays: arrays,
-      metadata: fingerprint.metadata.merging(["progress": progress]) { $1 })
+      metadata: fingerprint.metadata.merging([
+        "progress": progress, Self.levelKey: KernelLevel.current.rawValue,
+      ]) { $1 })
     if state.progress.position == 0 { try file.writeChecked(to: folder + "/" + Self.epochStart) }
     try file.writeChecked(to: folder + "/" + name)
     // Later ones are left only where the run has gone back.
@@ -67,7 +70,8 @@ struct CheckpointStore {
   /// - Parameters:
   ///   - state: The run's first state; replaced if there is any checkpoint.
   ///   - fingerprint: What the checkpoint must belong to.
-  /// - Returns: What was found wrong with newer ones, which are removed.
+  /// - Returns: What was found wrong with newer ones, which are removed; and if the kernels were others,
+  ///   which round otherwise.
   /// - Throws: `RunError` if there are some and none is whole, or they are another run's.
   func read(
     into state: inout TrainingState<Float>, of fingerprint: RunFingerprint
@@ -79,10 +83,16 @@ struct CheckpointStore {
     for name in names {
       let path = folder + "/" + name
       do {
-        try read(path, into: &state, of: fingerprint)
+        let level = try read(path, into: &state, of: fingerprint)
         // A damaged one must not count as one of the two that are kept.
         for other in names.prefix(problems.count) {
           try? FileManager.default.removeItem(atPath: folder + "/" + other)
+        }
+        let current = KernelLevel.current.rawValue
+        if let level, level != current {
+          problems.append(
+            "\(path): was written with the \(level) kernels and goes on with \(current); they round otherwise, so this run will not have the bits of one that never changed"
+          )
         }
         return problems
       } catch let error as RunError {
@@ -97,12 +107,15 @@ struct CheckpointStore {
   func readEpochStart(
     into state: inout TrainingState<Float>, of fingerprint: RunFingerprint
   ) throws {
-    try read(folder + "/" + Self.epochStart, into: &state, of: fingerprint)
+    _ = try read(folder + "/" + Self.epochStart, into: &state, of: fingerprint)
   }
 
+  /// Reads one checkpoint.
+  ///
+  /// - Returns: The kernels that it was written with, if it says so.
   private func read(
     _ path: String, into state: inout TrainingState<Float>, of fingerprint: RunFingerprint
-  ) throws {
+  ) throws -> String? {
     let file = try Safetensors(checked: path)
     if let what = fingerprint.difference(from: file.metadata) {
       throw RunError(.otherRun(what), path: path)
@@ -141,5 +154,6 @@ struct CheckpointStore {
     }
     result.progress = progress
     state = result
+    return file.metadata[Self.levelKey]
   }
 }

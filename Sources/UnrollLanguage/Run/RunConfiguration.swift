@@ -82,12 +82,36 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   /// - Parameter path: The run's folder, for the sentence.
   /// - Throws: `RunError` with the estimate, what there is, and what to make smaller.
   public func checkMemory(path: String) throws {
+    try Self.check(
+      memoryEstimate, for: "learning",
+      smaller: "--hidden-size, --embedding-size, --batch-size or --time-steps", path: path)
+  }
+
+  /// Refuses to generate more texts side by side than this machine's memory can hold.
+  ///
+  /// - Parameters:
+  ///   - count: How many texts.
+  ///   - path: The run's folder, for the sentence.
+  /// - Throws: `RunError` with the estimate, what there is, and what to make smaller.
+  public func checkMemory(generating count: Int, path: String) throws {
+    // Of each text: logits, and what the layers read, keep and put out.
+    let numbers = model.layerSizes.reduce(Double(model.vocabularySize)) {
+      $0 + 8 * Double($1.output) + 2 * Double($1.input)
+    }
+    try Self.check(
+      4 * (Double(count) * numbers + 2 * Double(model.parameterCount)), for: "generating",
+      smaller: "--samples", path: path)
+  }
+
+  private static func check(
+    _ needed: Double, for what: String, smaller: String, path: String
+  ) throws {
     let there = Double(ProcessInfo.processInfo.physicalMemory)
-    guard memoryEstimate > 0.9 * there else { return }
+    guard needed > 0.9 * there else { return }
     let gigabytes = { (bytes: Double) in String(format: "%.1f", bytes / 1e9) }
     throw RunError(
       .impossible(
-        "learning needs about \(gigabytes(memoryEstimate)) GB of memory, this machine has \(gigabytes(there)); make --hidden-size, --embedding-size, --batch-size or --time-steps smaller"
+        "\(what) needs about \(gigabytes(needed)) GB of memory, this machine has \(gigabytes(there)); make \(smaller) smaller"
       ), path: path)
   }
 

@@ -95,10 +95,12 @@ struct TrainingState<Scalar: KernelScalar> {
 
   private mutating func average() {
     progress.averagedSteps += 1
-    let share = Scalar(1) / Scalar(progress.averagedSteps)
+    // average + (parameter - average) / n is a step of descent whose gradient is parameter - average.
+    let share = 1 / Double(progress.averagedSteps)
+    var memory = OptimizerMemory<Scalar>(.sgd, shape: [0])
     for (index, parameter) in model.parameters.enumerated() {
-      averages[index].scale(by: 1 - share)
-      averages[index].add(parameter, times: share)
+      Optimizer.sgd.move(
+        &averages[index], by: parameter, memory: &memory, rate: -share, weightDecay: -1, step: 1)
     }
   }
 }

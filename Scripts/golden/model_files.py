@@ -1,0 +1,218 @@
+"""Model files of other programs, and what those programs compute with them.
+
+    thenv/bin/python model_files.py torch --out Tests/Golden/files       (PyTorch)
+    tfenv/bin/python model_files.py tensorflow1 --out Tests/Golden/files  (TensorFlow 2.15, cells of 1.x)
+
+For each NAME a model file and NAME.npz with x [T,B,D], hidden<i> and cell<i> [B,...] for each layer
+(from the input upward, forward before backward) and y [T,B,...]. All numbers, biases too, are drawn.
+"""
+import argparse
+import os
+import sys
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import numpy as np  # noqa: E402
+
+T, B, D = 5, 3, 4
+
+
+def torch_files(out):
+    import torch
+    from torch import nn
+
+    torch.manual_seed(20261125)
+    torch.set_num_threads(1)
+
+    def fill(module):
+        for p in module.parameters():
+            nn.init.uniform_(p, -0.8, 0.8)
+        return module
+
+    def run(name, module, states, save, dtype=torch.float32):
+        x = torch.rand(T, B, D, dtype=dtype) * 2 - 1
+        states = [torch.rand(s, dtype=dtype) * 2 - 1 for s in states]
+        with torch.no_grad():
+            if isinstance(module, nn.LSTMCell):
+                h, c, ys = states[0][0], states[1][0], []
+                for t in range(T):
+                    h, c = module(x[t], (h, c))
+                    ys.append(h)
+                y = torch.stack(ys)
+            else:
+                y, _ = module(x, tuple(states) if len(states) == 2 else states[0])
+        arrays = {"x": x.numpy(), "y": y.numpy()}
+        for kind, state in zip(("hidden", "cell"), states):
+            for i, part in enumerate(state):
+                arrays["%s%d" % (kind, i)] = part.numpy()
+        np.savez(os.path.join(out, name + ".npz"), **arrays)
+        torch.save(save, os.path.join(out, name + ".pt"))
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.GRU(D, 5, 2, bidirectional=True)
+            self.head = nn.Linear(10, 2)
+
+    model = fill(Model())
+    run("torch_gru_stack", model.encoder, [(4, B, 5)], model.state_dict())
+    lstm = fill(nn.LSTM(D, 6, 2, proj_size=3)).double()
+    run("torch_lstm_projected", lstm, [(2, B, 3), (2, B, 6)], lstm.state_dict(), torch.float64)
+    rnn = fill(nn.RNN(D, 6, nonlinearity="relu", bias=True))
+    run("torch_rnn_checkpoint", rnn, [(1, B, 6)],
+        {"model": rnn.state_dict(), "epoch": 7, "loss": 0.25, "done": True, "note": "a word", "sizes": [4, 6], "nothing": None})
+    cell = fill(nn.LSTMCell(D, 6))
+    run("torch_lstm_cell", cell, [(1, B, 6), (1, B, 6)], cell.state_dict())
+    half = fill(nn.GRU(D, 5, bias=True)).to(torch.bfloat16)
+    wide = nn.GRU(D, 5)
+    wide.load_state_dict(half.state_dict())
+    run("torch_gru_bfloat16", wide, [(1, B, 5)], half.state_dict())
+    # Views: transposed memory, an offset into a larger storage, one storage twice.
+    plain = fill(nn.LSTM(D, 6))
+    views = {k: (v.t().contiguous().t() if v.dim() == 2 else v) for k, v in plain.state_dict().items()}
+    both = torch.cat([torch.zeros(5), views["bias_ih_l0"]])
+    views["bias_ih_l0"] = both[5:]
+    views["bias_again"] = both[5:]
+    run("torch_lstm_views", plain, [(1, B, 6), (1, B, 6)], views)
+
+
+def torch_onnx_files(out):
+    """Graphs as PyTorch exports them, with what surrounds the recurrent operators; checked by onnxruntime."""
+    import onnxruntime
+    import torch
+    from torch import nn
+
+    torch.manual_seed(20261126)
+    torch.set_num_threads(1)
+
+    class Tagger(nn.Module):
+        """Embedding, two bidirectional layers with a zero initial state, a linear layer, softmax."""
+
+        def __init__(self):
+            super().__init__()
+            self.embedding = nn.Embedding(7, D)
+            self.layers = nn.LSTM(D, 5, 2, bidirectional=True, batch_first=True)
+            self.head = nn.Linear(10, 3)
+
+        def forward(self, symbols):
+            y, _ = self.layers(self.embedding(symbols))
+            return torch.softmax(self.head(y), -1)
+
+    class Stack(nn.Module):
+        """A GRU stack with its states as input and output."""
+
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.GRU(D, 5, 2)
+
+        def forward(self, x, h):
+            return self.layers(x, h)
+
+    class Last(nn.Module):
+        """An RNN whose last output goes on."""
+
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.RNN(D, 6, nonlinearity="relu")
+            self.head = nn.Linear(6, 2)
+
+        def forward(self, x):
+            y, _ = self.layers(x)
+            return self.head(y[-1])
+
+    rng = np.random.RandomState(5)
+
+    def values(steps, rows):
+        return {
+            "x": rng.uniform(-1, 1, (steps, rows, D)).astype(np.float32),
+            "symbols": rng.randint(0, 7, (rows, steps)).astype(np.int64),
+            "h": rng.uniform(-1, 1, (2, rows, 5)).astype(np.float32)}
+
+    # Exported with some sizes, run with others.
+    traced, other = values(T, B), values(T + 2, B + 1)
+    cases = [
+        ("torch_export_tagger", Tagger(), ["symbols"], {"symbols": {0: "batch", 1: "time"}}, ["y"]),
+        ("torch_export_stack", Stack(), ["x", "h"], {"x": {0: "time", 1: "batch"}, "h": {1: "batch"}}, ["y", "final"]),
+        ("torch_export_last", Last(), ["x"], {"x": {0: "time", 1: "batch"}}, ["y"]),
+    ]
+    for name, module, names, axes, outputs in cases:
+        for p in module.parameters():
+            nn.init.uniform_(p, -0.8, 0.8)
+        module.eval()
+        path = os.path.join(out, name + ".onnx")
+        torch.onnx.export(
+            module, tuple(torch.from_numpy(traced[n]) for n in names), path, input_names=names,
+            output_names=outputs, dynamic_axes=axes, opset_version=14, dynamo=False)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        inputs = {n: other[n] for n in names}
+        results = session.run(outputs, inputs)
+        np.savez(os.path.join(out, name + ".npz"), **inputs, **dict(zip(outputs, results)))
+        import onnx
+        print(name, sorted({n.op_type for n in onnx.load(path).graph.node}))
+
+
+def tensorflow1_files(out):
+    import tensorflow as tf
+
+    tf1 = tf.compat.v1
+    cells = tf1.nn.rnn_cell
+
+    def run(name, build, dtype):
+        with tf.Graph().as_default():
+            tf1.set_random_seed(1)
+            init = tf1.random_uniform_initializer(-0.8, 0.8, seed=3)
+            rng = np.random.RandomState(sum(map(ord, name)))
+            x = rng.uniform(-1, 1, (T, B, D)).astype(dtype)
+            with tf1.variable_scope("model", initializer=init, dtype=dtype):
+                outputs, states = build(tf.constant(x))
+            arrays = {"x": x}
+            with tf1.Session() as session:
+                session.run(tf1.global_variables_initializer())
+                for variable in tf1.global_variables():
+                    value = rng.uniform(-0.8, 0.8, variable.shape.as_list()).astype(dtype)
+                    variable.load(value, session)
+                arrays["y"], values = session.run([outputs, states])
+                for i, (hidden, cell) in enumerate(values):
+                    arrays["hidden%d" % i] = hidden
+                    if cell is not None:
+                        arrays["cell%d" % i] = cell
+                tf1.train.Saver().save(session, os.path.join(out, name), write_meta_graph=False, write_state=False)
+            np.savez(os.path.join(out, name + ".npz"), **arrays)
+
+    def constant(shape, seed, dtype):
+        return tf.constant(np.random.RandomState(seed).uniform(-1, 1, shape).astype(dtype))
+
+    def gru_stack(x):
+        sizes = [5, 6]
+        cell = cells.MultiRNNCell([cells.GRUCell(n) for n in sizes])
+        states = tuple(constant((B, n), n, x.dtype.as_numpy_dtype) for n in sizes)
+        y, _ = tf1.nn.dynamic_rnn(cell, x, initial_state=states, time_major=True)
+        return y, [(s, tf.zeros((B, 0), x.dtype)) for s in states]
+
+    def lstm_both(x):
+        kind = x.dtype.as_numpy_dtype
+        layers = [cells.LSTMCell(6, use_peepholes=True, num_proj=3), cells.LSTMCell(6, use_peepholes=True, num_proj=3)]
+        states = [cells.LSTMStateTuple(constant((B, 6), 1 + i, kind), constant((B, 3), 7 + i, kind)) for i in (0, 1)]
+        y, _ = tf1.nn.bidirectional_dynamic_rnn(layers[0], layers[1], x, initial_state_fw=states[0], initial_state_bw=states[1], time_major=True)
+        return tf.concat(y, -1), [(s.h, s.c) for s in states]
+
+    def basic(x):
+        cell = cells.BasicLSTMCell(5)
+        state = cells.LSTMStateTuple(constant((B, 5), 1, x.dtype.as_numpy_dtype), constant((B, 5), 2, x.dtype.as_numpy_dtype))
+        y, _ = tf1.nn.dynamic_rnn(cell, x, initial_state=state, time_major=True)
+        return y, [(state.h, state.c)]
+
+    run("tf1_gru_stack", gru_stack, np.float32)
+    run("tf1_lstm_both", lstm_both, np.float64)
+    run("tf1_basic_lstm", basic, np.float32)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program", choices=["torch", "torch-onnx", "tensorflow1"])
+    parser.add_argument("--out", required=True)
+    arguments = parser.parse_args()
+    os.makedirs(arguments.out, exist_ok=True)
+    {"torch": torch_files, "torch-onnx": torch_onnx_files, "tensorflow1": tensorflow1_files}[arguments.program](arguments.out)
+    print(sys.version.split()[0], np.__version__, sorted(os.listdir(arguments.out)))

@@ -1,0 +1,124 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Unroll
+internal import UnrollFormats
+internal import UnrollLanguage
+
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Show what a run's folder or a file of arrays holds, and the network in it.",
+    discussion: """
+      Files: NumPy's .npy and .npz, safetensors, PyTorch's .pt and .pth (state dicts), TensorFlow \
+      checkpoints (.index), ONNX models. Networks are known by the names of PyTorch, TensorFlow 1, MLX and Unroll.
+      """)
+
+  @Argument(help: "A run's folder, or a file.") var path: String
+  @OptionGroup var assumed: AssumptionOptions
+
+  func run() throws {
+    try LanguageErrors.told {
+      var isFolder: ObjCBool = false
+      if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+        try inspectRun()
+      } else if path.hasSuffix(".onnx") {
+        try ONNXBridge.inspect(path)
+      } else {
+        try BridgeErrors.told(path) { try inspectFile() }
+      }
+    }
+  }
+
+  private func inspectFile() throws {
+    // Damage is told before contents are shown.
+    if path.hasSuffix(".safetensors") { _ = try Safetensors(checked: path) }
+    let file = try ArrayFile(contentsOf: path)
+    var table = TextTable(["what", "value"])
+    table.add(["file", file.container.rawValue])
+    table.add(["arrays", "\(file.arrays.count)"])
+    table.add(["numbers", "\(file.arrays.values.reduce(0) { $0 + $1.count })"])
+    for (key, value) in file.metadata.sorted(by: { $0.key < $1.key }) {
+      table.add([key, value.count > 60 ? "\(value.prefix(57))…" : value])
+    }
+    print(table.text + "\n")
+    print(Self.arrays(file.arrays))
+    do {
+      if NetworkFile.isDouble(file) {
+        try show(NetworkFile.network(in: file, assuming: assumed.assumptions, as: Double.self))
+      } else {
+        try show(NetworkFile.network(in: file, assuming: assumed.assumptions, as: Float.self))
+      }
+    } catch let error as ModelImportError {
+      // An array file without a network is nothing wrong.
+      print("\nnetwork: \(error)")
+    }
+    for line in Self.suspicions(file.arrays) { print("suspicious: \(line)") }
+  }
+
+  private func show<Scalar: KernelScalar>(
+    _ result: (imported: ImportedNetwork<Scalar>, isTested: Bool)
+  ) throws {
+    let imported = result.imported
+    print("\nnetwork, by the names of \(imported.layout.rawValue):")
+    print(try BridgeWords.table(imported.network).text)
+    for line in imported.assumptions { print("assumed: \(line)") }
+    print(
+      result.isTested
+        ? "test: the network gives the outputs that the file keeps"
+        : "test: the file keeps no outputs to compare with")
+    if !imported.others.isEmpty {
+      print("not part of it: \(imported.others.joined(separator: ", "))")
+    }
+  }
+
+  private func inspectRun() throws {
+    let stored = try StoredModel(run: path)
+    let (model, c) = (stored.model, stored.configuration)
+    var table = TextTable(["what", "value"])
+    table.add(["preset", c.preset])
+    table.add(["corpus", c.corpus ?? "the embedded grammar"])
+    table.add(["symbols", "\(stored.vocabulary.count) \(c.unit.rawValue)"])
+    table.add([
+      "network",
+      "\(c.model.layers) × \(c.model.isNormalized ? "layer-normalised " : "")\(c.model.cell.rawValue) of \(c.model.layerSizes.map { "\($0.output)" }.joined(separator: ", ")), embedding \(c.model.embeddingSize)\(c.model.isTied ? ", tied" : "")",
+    ])
+    table.add(["parameters", "\(model.parameterCount)"])
+    for (key, value) in stored.metadata.sorted(by: { $0.key < $1.key }) {
+      table.add([key, value])
+    }
+    print(table.text + "\n")
+    print(Self.arrays(model.arrays))
+    for line in Self.suspicions(model.arrays) { print("suspicious: \(line)") }
+  }
+
+  private static func arrays(_ arrays: [String: StoredArray]) -> String {
+    var table = TextTable(["array", "type and shape", "smallest", "largest", "not finite"])
+    for (name, array) in arrays.sorted(by: { $0.key < $1.key }) {
+      let numbers = array.tensor(of: Double.self).elements
+      let finite = numbers.filter(\.isFinite)
+      table.add([
+        name, array.signature, finite.min().map { String(format: "%.4g", $0) } ?? "–",
+        finite.max().map { String(format: "%.4g", $0) } ?? "–", "\(numbers.count - finite.count)",
+      ])
+    }
+    return table.text
+  }
+
+  /// What weights seldom are on purpose.
+  private static func suspicions(_ arrays: [String: StoredArray]) -> [String] {
+    arrays.sorted { $0.key < $1.key }.flatMap { name, array -> [String] in
+      let numbers = array.tensor(of: Double.self).elements
+      var lines: [String] = []
+      if numbers.contains(where: { !$0.isFinite }) { lines.append("\(name) has NaN or infinity") }
+      if array.shape.count == 2, numbers.count > 1, let first = numbers.first,
+        numbers.allSatisfy({ $0 == first })
+      {
+        lines.append("every number of \(name) is \(first)")
+      }
+      if numbers.contains(where: { $0.isFinite && abs($0) > 1e4 }) {
+        lines.append("\(name) has numbers beyond ±10,000")
+      }
+      return lines
+    }
+  }
+}

@@ -1,0 +1,119 @@
+// A file of arrays, whichever container it is.
+
+/// The arrays of a file, and the words beside them.
+public struct ArrayFile: Sendable {
+  /// The containers that are read.
+  public enum Container: String, Sendable, CaseIterable {
+    /// NumPy's single array.
+    case npy = "NumPy array (.npy)"
+    /// NumPy's archive.
+    case npz = "NumPy archive (.npz)"
+    /// Hugging Face's safetensors.
+    case safetensors
+    /// PyTorch's zip archive.
+    case torch = "PyTorch (.pt)"
+    /// TensorFlow's checkpoint.
+    case tensorFlow = "TensorFlow checkpoint (.index)"
+  }
+
+  /// The container.
+  public let container: Container
+  /// The arrays by name.
+  public var arrays: [String: StoredArray]
+  /// Words about them.
+  public var metadata: [String: String]
+
+  /// The array that holds the words where a container has no place for them: JSON.
+  static let metadataName = "unroll.metadata"
+
+  /// Reads a file; what it is, is seen from its first bytes, not from its name.
+  ///
+  /// - Parameter path: The file; of a TensorFlow checkpoint the `.index` file or the prefix.
+  /// - Throws: `ArrayFileError` if it is none of the containers, or damaged.
+  public init(contentsOf path: String) throws(ArrayFileError) {
+    if path.hasSuffix(".index") || AtomicFile.exists(path + ".index") {
+      let checkpoint = try TensorFlowCheckpoint(contentsOf: path)
+      self = try ArrayFile(.tensorFlow, checkpoint.arrays)
+      return
+    }
+    let bytes = try AtomicFile.read(path)
+    if bytes.starts(with: [0x93] + Array("NUMPY".utf8)) {
+      (container, metadata) = (.npy, [:])
+      arrays = ["array": try NPY.decode(bytes[...])]
+    } else if bytes.starts(with: [0x50, 0x4B]) {
+      let archive = try ZipArchive(bytes, kind: "an archive of arrays")
+      if archive.names.contains(where: { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }) {
+        let file = try TorchFile(bytes)
+        (container, arrays, metadata) = (.torch, file.arrays, file.metadata)
+      } else {
+        let file = try NPZ(bytes)
+        var arrays: [String: StoredArray] = [:]
+        for name in file.names { arrays[name] = try file.array(name) }
+        self = try ArrayFile(.npz, arrays)
+      }
+    } else if bytes.first == 0x80 {
+      throw ArrayFileError(
+        .foreign(expected: "a file of PyTorch 1.6 or later (save it again with one)"))
+    } else if path.hasSuffix(".safetensors") || bytes.dropFirst(8).first == UInt8(ascii: "{") {
+      let file = try Safetensors(bytes)
+      (container, arrays, metadata) = (.safetensors, file.arrays, file.metadata)
+    } else {
+      throw ArrayFileError(
+        .foreign(
+          expected:
+            "one of \(Container.allCases.map(\.rawValue).joined(separator: ", "))"))
+    }
+  }
+
+  /// Takes words out of the array that holds them.
+  private init(
+    _ container: Container, _ arrays: [String: StoredArray]
+  ) throws(ArrayFileError) {
+    self.container = container
+    self.arrays = arrays
+    metadata = [:]
+    if let words = self.arrays.removeValue(forKey: Self.metadataName) {
+      metadata = try JSONWords.decode(words.bytes)
+    }
+  }
+
+  /// Creates contents for a path, whose extension says which container.
+  ///
+  /// - Throws: `ArrayFileError` for an extension that is not written.
+  public init(
+    for path: String, arrays: [String: StoredArray], metadata: [String: String] = [:]
+  ) throws(ArrayFileError) {
+    if path.hasSuffix(".safetensors") {
+      container = .safetensors
+    } else if path.hasSuffix(".npz") {
+      container = .npz
+    } else if path.hasSuffix(".index") {
+      container = .tensorFlow
+    } else {
+      throw ArrayFileError(
+        .foreign(expected: "a name that ends with .safetensors, .npz or .index (TensorFlow)"))
+    }
+    self.arrays = arrays
+    self.metadata = metadata
+  }
+
+  /// Writes the file whole, or not at all.
+  ///
+  /// - Throws: `ArrayFileError` with the system's reason.
+  public func write(to path: String) throws(ArrayFileError) {
+    var all = arrays
+    if !metadata.isEmpty && container != .safetensors {
+      let words = JSONWords.encode(metadata)
+      all[Self.metadataName] = StoredArray(
+        elementType: .uint8, shape: [words.count], bytes: words)
+    }
+    switch container {
+    case .safetensors:
+      try AtomicFile.write(Safetensors(arrays: arrays, metadata: metadata).encoded(), to: path)
+    case .npz: try AtomicFile.write(NPZ.encode(all), to: path)
+    case .tensorFlow: try TensorFlowCheckpoint(arrays: all).write(to: path)
+    case .npy, .torch:
+      throw ArrayFileError(.system("\(path): \(container.rawValue) is not written"))
+    }
+  }
+}

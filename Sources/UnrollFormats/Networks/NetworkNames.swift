@@ -1,0 +1,245 @@
+// A network in a file of arrays: which of them make a network, by the names that another program gives
+// them, and what each becomes here.
+
+public import Unroll
+
+/// What arrays alone do not say; nil: the other program's default is taken, and the report says so.
+public struct NetworkAssumptions: Sendable, Equatable {
+  /// The candidate's function.
+  public var activation: Activation?
+  /// What TensorFlow 1's LSTM adds to the forget gate.
+  public var forgetBias: Double?
+  /// The beginning of the names of the network that is meant, where a file holds several.
+  public var prefix: String?
+
+  /// Assumes the defaults.
+  public init(
+    activation: Activation? = nil, forgetBias: Double? = nil, prefix: String? = nil
+  ) {
+    self.activation = activation
+    self.forgetBias = forgetBias
+    self.prefix = prefix
+  }
+}
+
+/// One layer and direction of another program's network.
+struct LayerPlan {
+  var level: Int
+  var isBackward: Bool
+  var convention: any CellConvention
+  /// The convention's name of each array, and the file's.
+  var names: [String: String]
+  /// What each array becomes here, by the convention's name.
+  var effects: [String: String]
+}
+
+/// The arrays of one network in a file.
+struct NetworkPlan {
+  /// What stands before all names.
+  var prefix: String
+  var layers: [LayerPlan]
+  /// What was taken for granted.
+  var assumptions: [String]
+}
+
+/// A program's way to name the arrays of a whole network.
+protocol NetworkNames: Sendable {
+  /// The networks that arrays hold by these names.
+  ///
+  /// - Throws: `ModelImportError` if they are one, but of impossible shapes.
+  func plans(
+    _ shapes: [String: [Int]], _ assumptions: NetworkAssumptions
+  ) throws(ModelImportError) -> [NetworkPlan]
+
+  /// The convention that writes a cell.
+  ///
+  /// - Throws: `ModelImportError` for what this program's cell cannot express.
+  func convention<Scalar: KernelScalar>(
+    for cell: any RecurrentCell<Scalar>
+  ) throws(ModelImportError) -> any CellConvention
+
+  /// What the program adds to an LSTM's forget gate by itself.
+  var forgetOffset: Double { get }
+
+  /// Whether a level can read both ways.
+  var readsBackward: Bool { get }
+
+  /// The file's name of an array.
+  ///
+  /// - Parameters:
+  ///   - name: The convention's name.
+  ///   - cell: What is written.
+  ///   - place: The layer's level, whether it reads backward, and how the network is built.
+  /// - Returns: The name.
+  func name(_ name: String, of cell: CellDescription, at place: LayerPlace) -> String
+}
+
+extension NetworkNames {
+  var forgetOffset: Double { 0 }
+  var readsBackward: Bool { true }
+}
+
+/// Where a layer stands in a network.
+struct LayerPlace {
+  var level: Int
+  var isBackward: Bool
+  var levelCount: Int
+  var isBidirectional: Bool
+}
+
+/// How a file names and orders a network's arrays.
+public enum NetworkLayout: String, Sendable, CaseIterable {
+  /// Unroll's own: everything is kept.
+  case unroll
+  /// PyTorch's `nn.RNN`, `nn.GRU`, `nn.LSTM` and their cells.
+  case pytorch
+  /// TensorFlow 1's `tf.nn.rnn_cell`.
+  case tensorFlow1 = "tensorflow1"
+  /// Apple's MLX.
+  case mlx
+
+  var names: (any NetworkNames)? {
+    switch self {
+    case .unroll: nil
+    case .pytorch: TorchNames()
+    case .tensorFlow1: TensorFlow1Names()
+    case .mlx: MLXNames()
+    }
+  }
+}
+
+/// A network that was read from arrays, and how.
+public struct ImportedNetwork<Scalar: KernelScalar>: Sendable {
+  /// The network.
+  public var network: RecurrentNetwork<Scalar>
+  /// Whose names they were.
+  public var layout: NetworkLayout
+  /// What stood before all names.
+  public var prefix: String
+  /// A line for each array: its name and shape, and what became of it.
+  public var mappings: [String]
+  /// What the arrays did not say and was taken for granted.
+  public var assumptions: [String]
+  /// Arrays that are not part of the network.
+  public var others: [String]
+}
+
+extension NetworkLayout {
+  /// Finds a network by the names of any program.
+  ///
+  /// - Parameters:
+  ///   - arrays: The arrays of a file.
+  ///   - assumptions: What they do not say.
+  /// - Returns: The network.
+  /// - Throws: `ModelImportError` if there is none, or more than one, or shapes do not fit.
+  static func importing<Scalar: KernelScalar>(
+    _ arrays: [String: StoredArray], _ assumptions: NetworkAssumptions
+  ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
+    let shapes = arrays.mapValues(\.shape)
+    for layout in allCases {
+      var plans = try layout.names?.plans(shapes, assumptions) ?? []
+      if let prefix = assumptions.prefix { plans = plans.filter { $0.prefix == prefix } }
+      if plans.count > 1 {
+        throw ModelImportError(
+          .severalNetworks(plans.map(\.prefix).sorted()), name: layout.rawValue)
+      }
+      if let plan = plans.first { return try layout.read(plan, arrays) }
+    }
+    throw ModelImportError(.noNetwork(arrays: Array(arrays.keys)), name: "network")
+  }
+
+  private func read<Scalar: KernelScalar>(
+    _ plan: NetworkPlan, _ arrays: [String: StoredArray]
+  ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
+    var (levels, mappings, used) = ([[RecurrentLayer<Scalar>]](), [String](), Set<String>())
+    let order = plan.layers.sorted {
+      ($0.level, $0.isBackward ? 1 : 0) < ($1.level, $1.isBackward ? 1 : 0)
+    }
+    for layer in order {
+      var tensors: [String: Tensor<Scalar>] = [:]
+      for (name, fileName) in layer.names {
+        tensors[name] = arrays[fileName]?.tensor(of: Scalar.self)
+        used.insert(fileName)
+      }
+      let cell: any RecurrentCell<Scalar>
+      do { cell = try layer.convention.cell(from: tensors) } catch {
+        // Errors name the array as the file does.
+        throw ModelImportError(error.problem, name: layer.names[error.name] ?? error.name)
+      }
+      let place = "level \(layer.level)\(layer.isBackward ? " backward" : "")"
+      for (name, fileName) in layer.names.sorted(by: { $0.value < $1.value }) {
+        let signature = arrays[fileName]?.signature ?? ""
+        mappings.append("\(fileName) \(signature) → \(place), \(layer.effects[name] ?? name)")
+      }
+      let new = RecurrentLayer(cell: cell, direction: layer.isBackward ? .backward : .forward)
+      if layer.level == levels.count {
+        levels.append([new])
+      } else {
+        levels[levels.count - 1].append(new)
+      }
+    }
+    return ImportedNetwork(
+      network: try RecurrentNetwork(fitting: levels), layout: self, prefix: plan.prefix,
+      mappings: mappings, assumptions: plan.assumptions,
+      others: arrays.keys.filter { !used.contains($0) }.sorted())
+  }
+
+  /// Writes a network's parameters by a program's names.
+  ///
+  /// - Returns: The arrays, and what had to be done besides renaming and transposing.
+  /// - Throws: `ModelImportError` for what the program cannot express.
+  func exporting<Scalar: KernelScalar>(
+    _ network: RecurrentNetwork<Scalar>, by names: any NetworkNames
+  ) throws(ModelImportError) -> (arrays: [String: StoredArray], notes: [String]) {
+    var (result, notes) = ([String: StoredArray](), [String]())
+    for (level, layers) in network.levels.enumerated() {
+      for (index, layer) in layers.enumerated() {
+        guard layer.direction == .forward || names.readsBackward && layers.count == 2 else {
+          throw ModelImportError(
+            .inexpressible(field: "direction", value: "backward alone"), name: rawValue)
+        }
+        var cell = layer.cell
+        if var lstm = cell as? LSTM<Scalar>, lstm.options.forgetOffset != names.forgetOffset {
+          let change = lstm.options.forgetOffset - names.forgetOffset
+          lstm.parameters[.forget].bias = lstm.parameters[.forget].bias + Scalar(change)
+          lstm.options.forgetOffset = names.forgetOffset
+          cell = lstm
+          notes.append(
+            "level \(level): \(change) was added to the forget gate's bias, for \(rawValue) adds \(names.forgetOffset) to it, not what the cell here does"
+          )
+        }
+        let description = try CellDescription(cell)
+        let convention = try names.convention(for: cell)
+        let place = LayerPlace(
+          level: level, isBackward: index == 1, levelCount: network.levels.count,
+          isBidirectional: layers.count == 2)
+        for (name, tensor) in convention.arrays(from: cell.parameters, role: .weights) {
+          result[names.name(name, of: description, at: place)] = StoredArray(tensor)
+        }
+      }
+    }
+    return (result, notes)
+  }
+}
+
+extension RecurrentNetwork {
+  /// A network of levels that came from a file.
+  ///
+  /// - Throws: `ModelImportError` if a level does not read what the one below puts out.
+  package init(fitting levels: [[RecurrentLayer<Scalar>]]) throws(ModelImportError) {
+    for (index, level) in levels.enumerated() {
+      let directions = level.map(\.direction)
+      guard directions == [.forward] || directions == [.forward, .backward] else {
+        throw ModelImportError(
+          .doesNotFit("expected a forward layer, and at most one backward"), name: "level \(index)")
+      }
+      let below = index > 0 ? levels[index - 1].map(\.outputSize).reduce(0, +) : level[0].inputSize
+      for layer in level where layer.inputSize != below {
+        throw ModelImportError(
+          .doesNotFit("expected input size \(below), found \(layer.inputSize)"),
+          name: "level \(index)")
+      }
+    }
+    self.init(levels: levels)
+  }
+}

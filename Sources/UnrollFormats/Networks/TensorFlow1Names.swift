@@ -1,0 +1,151 @@
+// TensorFlow 1's names of a network's variables: scopes, and in them a cell's.
+//
+//   rnn/gru_cell/gates/kernel                                        dynamic_rnn
+//   rnn/multi_rnn_cell/cell_1/basic_lstm_cell/kernel                 MultiRNNCell
+//   bidirectional_rnn/fw/lstm_cell/kernel                            bidirectional_dynamic_rnn
+//   stack_bidirectional_rnn/cell_0/bidirectional_rnn/bw/gru_cell/…   stack_bidirectional_dynamic_rnn
+
+internal import Unroll
+
+/// The scopes of `tf.nn.rnn_cell`.
+struct TensorFlow1Names: NetworkNames {
+  private static let scopes: KeyValuePairs<TensorFlow1Cell.Kind, String> = [
+    .basicRNN: "basic_rnn_cell", .gru: "gru_cell", .basicLSTM: "basic_lstm_cell",
+    .lstm: "lstm_cell",
+  ]
+  private static let variables = [
+    "kernel", "bias", "gates.kernel", "gates.bias", "candidate.kernel", "candidate.bias",
+    "w_i_diag", "w_f_diag", "w_o_diag", "projection.kernel",
+  ]
+
+  /// A name taken apart.
+  private struct Place: Hashable {
+    var prefix: String
+    var kind: TensorFlow1Cell.Kind
+    var level: Int
+    var isBackward: Bool
+  }
+
+  func plans(
+    _ shapes: [String: [Int]], _ assumptions: NetworkAssumptions
+  ) throws(ModelImportError) -> [NetworkPlan] {
+    var groups: [String: [Place: [String: String]]] = [:]
+    for name in shapes.keys {
+      guard let (variable, place) = Self.parse(name) else { continue }
+      groups[place.prefix, default: [:]][place, default: [:]][variable] = name
+    }
+    var plans: [NetworkPlan] = []
+    for (prefix, places) in groups.sorted(by: { $0.key < $1.key }) {
+      var plan = NetworkPlan(prefix: prefix, layers: [], assumptions: [])
+      for (place, names) in places {
+        let convention = TensorFlow1Cell(
+          place.kind, activation: assumptions.activation ?? .tanh,
+          forgetBias: assumptions.forgetBias ?? 1, usesPeepholes: names["w_f_diag"] != nil,
+          projectionSize: names["projection.kernel"].flatMap { shapes[$0]?.last })
+        plan.layers.append(
+          LayerPlan(
+            level: place.level, isBackward: place.isBackward, convention: convention,
+            names: names, effects: Self.effects(place.kind)))
+      }
+      if assumptions.activation == nil {
+        plan.assumptions.append("activation is not in the file: tanh, its default (--activation)")
+      }
+      let hasLSTM = places.keys.contains { [.lstm, .basicLSTM].contains($0.kind) }
+      if hasLSTM && assumptions.forgetBias == nil {
+        plan.assumptions.append("forget_bias is not in the file: 1, its default (--forget-bias)")
+      }
+      let levels = Set(plan.layers.map(\.level))
+      for level in 0..<levels.count where !levels.contains(level) {
+        throw ModelImportError(.missing, name: "\(prefix)cell_\(level)")
+      }
+      plans.append(plan)
+    }
+    return plans
+  }
+
+  private static func effects(_ kind: TensorFlow1Cell.Kind) -> [String: String] {
+    let order = kind == .basicRNN ? "" : ", columns i j f o become i f g o"
+    return [
+      "kernel": "split into W and U by rows\(order)", "bias": "b\(order)",
+      "gates.kernel": "split into W and U of r and z by rows", "gates.bias": "b of r and z",
+      "candidate.kernel": "split into W and U of the candidate by rows",
+      "candidate.bias": "b of the candidate", "w_i_diag": "peephole of i",
+      "w_f_diag": "peephole of f", "w_o_diag": "peephole of o", "projection.kernel": "Q",
+    ]
+  }
+
+  private static func parse(_ name: String) -> (variable: String, place: Place)? {
+    var parts = name.split(separator: "/").map(String.init)
+    // A name may end with the output that it stands for.
+    if let last = parts.last, last.hasSuffix(":0") {
+      parts[parts.count - 1] = String(last.dropLast(2))
+    }
+    guard
+      let index = parts.lastIndex(where: { part in scopes.contains { part == $0.value } }),
+      let kind = scopes.first(where: { $0.value == parts[index] })?.key
+    else { return nil }
+    let variable = parts[(index + 1)...].joined(separator: ".")
+    guard variables.contains(variable) else { return nil }
+    var scope = Array(parts[..<index])
+    var place = Place(prefix: "", kind: kind, level: 0, isBackward: false)
+    if let last = scope.last, last.hasPrefix("cell_"), let level = Int(last.dropFirst(5)),
+      scope.dropLast().last == "multi_rnn_cell"
+    {
+      place.level = level
+      scope.removeLast(2)
+    }
+    if let last = scope.last, last == "fw" || last == "bw" {
+      place.isBackward = last == "bw"
+      scope.removeLast()
+      if scope.count >= 2, scope.last == "bidirectional_rnn",
+        scope[scope.count - 2].hasPrefix("cell_"),
+        let level = Int(scope[scope.count - 2].dropFirst(5))
+      {
+        place.level = level
+        scope.removeLast(2)
+      }
+    }
+    place.prefix = scope.map { $0 + "/" }.joined()
+    return (0...9999).contains(place.level) ? (variable, place) : nil
+  }
+
+  func convention<Scalar: KernelScalar>(
+    for cell: any RecurrentCell<Scalar>
+  ) throws(ModelImportError) -> any CellConvention {
+    let (description, parameters) = (try CellDescription(cell), cell.parameters)
+    var plain = CellDescription(kind: description.kind)
+    plain.lstm = description.lstm.map { LSTMOptions(forgetOffset: $0.forgetOffset) }
+    guard description.kind != .gruAfter else {
+      throw ModelImportError(
+        .inexpressible(field: "reset gate", value: "after the product"), name: "TensorFlow 1")
+    }
+    try description.check(expressibleAs: plain, in: "TensorFlow 1")
+    try parameters.checkPlain(in: "TensorFlow 1", peepholes: true)
+    return TensorFlow1Cell(
+      Self.kind(of: description),
+      forgetBias: 1, usesPeepholes: !parameters.peepholes.isEmpty,
+      projectionSize: parameters.projection.isEmpty ? nil : parameters.outputSize)
+  }
+
+  private static func kind(of cell: CellDescription) -> TensorFlow1Cell.Kind {
+    switch cell.kind {
+    case .rnn: .basicRNN
+    case .gru, .gruAfter: .gru
+    case .lstm: .lstm
+    }
+  }
+
+  /// The offset that the program adds by itself.
+  var forgetOffset: Double { 1 }
+
+  func name(_ name: String, of cell: CellDescription, at place: LayerPlace) -> String {
+    let scope = Self.scopes.first { $0.key == Self.kind(of: cell) }?.value ?? ""
+    let variable = "\(scope)/\(name.split(separator: ".").joined(separator: "/"))"
+    let isStack = place.levelCount > 1
+    guard place.isBidirectional else {
+      return isStack ? "rnn/multi_rnn_cell/cell_\(place.level)/\(variable)" : "rnn/\(variable)"
+    }
+    let direction = "bidirectional_rnn/\(place.isBackward ? "bw" : "fw")/\(variable)"
+    return isStack ? "stack_bidirectional_rnn/cell_\(place.level)/\(direction)" : direction
+  }
+}

@@ -1,0 +1,42 @@
+#if ONNX
+/// An ONNX model that could not be read, run or written.
+public struct ONNXError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What is wrong.
+  public enum Problem: Equatable, Sendable {
+    /// Bytes that are no such model.
+    case malformed(String)
+    /// An operator, or a setting of one, that Unroll does not have.
+    case unsupported(String)
+    /// A value that nothing has given.
+    case missing(String)
+    /// A value of another shape or type than its operator takes.
+    case wrongValue(String)
+    /// A graph that holds no recurrent layer with fixed weights.
+    case noNetwork
+  }
+
+  /// What is wrong.
+  public var problem: Problem
+  /// The node, by its name and operator; empty if it is the model.
+  public var node: String
+
+  /// Creates an error.
+  public init(_ problem: Problem, node: String = "") {
+    self.problem = problem
+    self.node = node
+  }
+
+  /// One clause.
+  public var description: String {
+    let place = node.isEmpty ? "" : "node \(node): "
+    switch problem {
+    case .malformed(let what): return "\(place)the model is malformed: \(what)"
+    case .unsupported(let what): return "\(place)\(what) is not supported"
+    case .missing(let what): return "\(place)expected a value of '\(what)', found none"
+    case .wrongValue(let what): return "\(place)\(what)"
+    case .noNetwork:
+      return "\(place)expected a recurrent layer whose weights are in the file, found none"
+    }
+  }
+}
+#endif

@@ -1,0 +1,143 @@
+#if ONNX
+// A network, or a whole language model, as an ONNX graph: dynamic batch and time, states in and out.
+//
+//   x [T, B, D]  (or symbols [T, B] → Gather → x)      hidden_<level>, cell_<level> [directions, B, H]
+//   each level: RNN | GRU | LSTM → Y [T, directions, B, H] → Transpose → Reshape → [T, B, directions·H]
+//   y [T, B, P]  (or MatMul, Add → logits [T, B, V])   final_hidden_<level>, final_cell_<level>
+
+internal import Foundation
+public import Unroll
+internal import UnrollFormats
+
+/// The parts of a language model around its recurrent layers.
+public struct ONNXLanguageParts<Scalar: KernelScalar>: Sendable {
+  /// The vectors that symbols become, `[V, E]`.
+  public var embedding: Tensor<Scalar>
+  /// A linear layer before the softmax, `[P, E]` and `[E]`.
+  public var projection: (weights: Tensor<Scalar>, bias: Tensor<Scalar>)?
+  /// The softmax's weights, `[P, V]`; nil: the embedding's, transposed.
+  public var softmaxWeights: Tensor<Scalar>?
+  /// The softmax's bias, `[V]`.
+  public var softmaxBias: Tensor<Scalar>
+
+  /// Creates the parts.
+  public init(
+    embedding: Tensor<Scalar>, projection: (weights: Tensor<Scalar>, bias: Tensor<Scalar>)? = nil,
+    softmaxWeights: Tensor<Scalar>?, softmaxBias: Tensor<Scalar>
+  ) {
+    self.embedding = embedding
+    self.projection = projection
+    self.softmaxWeights = softmaxWeights
+    self.softmaxBias = softmaxBias
+  }
+}
+
+extension ONNXModel {
+  /// The metadata's name of the test that a model carries: an `.npz` archive in base64.
+  static var checkKey: String { "unroll.check" }
+
+  /// Writes a network as a graph.
+  ///
+  /// - Parameters:
+  ///   - network: The network.
+  ///   - parts: What surrounds it in a language model; nil: inputs and outputs are numbers.
+  ///   - metadata: Words to keep, such as a vocabulary.
+  /// - Returns: The model, and what had to be done besides renaming and transposing.
+  /// - Throws: `ModelImportError` for what ONNX cannot express, naming the field.
+  public static func exporting<Scalar: KernelScalar>(
+    _ network: RecurrentNetwork<Scalar>, parts: ONNXLanguageParts<Scalar>? = nil,
+    metadata: [String: String] = [:]
+  ) throws -> (model: ONNXModel, notes: [String]) {
+    var writer = GraphWriter<Scalar>()
+    var value = writer.beginning(parts, inputSize: network.layers.first?.inputSize ?? 0)
+    for (level, layers) in network.levels.enumerated() {
+      value = try writer.level(level, layers, reading: value)
+    }
+    writer.ending(parts, reading: value, outputSize: network.outputSize)
+    var model = Unroll_Onnx_Model()
+    model.irVersion = 8
+    model.producerName = "unroll"
+    var opset = Unroll_Onnx_Opset()
+    opset.version = 14
+    model.opsetImport = [opset]
+    model.graph = writer.graph
+    model.graph.name = "unroll"
+    var words = metadata
+    words[checkKey] = try ONNXModel(model).check(network, as: Scalar.self)
+    model.metadataProps = words.sorted { $0.key < $1.key }.map { key, value in
+      var pair = Unroll_Onnx_Words()
+      (pair.key, pair.value) = (key, value)
+      return pair
+    }
+    return (ONNXModel(model), writer.notes)
+  }
+
+  /// Runs the graph on a few numbers, and keeps what went in and came out.
+  private func check<Scalar: KernelScalar>(
+    _ network: RecurrentNetwork<Scalar>, as type: Scalar.Type
+  ) throws -> String {
+    var random = NumPyRandom(seed: 1)
+    var values: [String: ONNXValue<Scalar>] = [:]
+    for input in model.graph.input {
+      // Dynamic sizes, time and batch, become 4 and 2.
+      let shape = input.type.tensorType.shape.dim.map { dimension in
+        switch dimension.value {
+        case .dimValue(let size): Int(size)
+        case .dimParam("time"): 4
+        default: 2
+        }
+      }
+      if input.name == "symbols" {
+        values[input.name] = .integers(NDArray(shape: shape, elements: [0, 1, 1, 0, 1, 1, 0, 0]))
+      } else {
+        values[input.name] = ONNXValue(
+          Tensor<Scalar>(Tensor<Float>((random.rand(shape) - 0.5) * 2)))
+      }
+    }
+    let all = values.merging(try run(values)) { input, _ in input }
+    let stored = all.mapValues { value in
+      switch value {
+      case .real(let array): StoredArray(Tensor(shape: array.shape, elements: array.elements))
+      case .integers(let array):
+        StoredArray(
+          elementType: .int64, shape: array.shape, bytes: StoredArray(array.elements).bytes)
+      }
+    }
+    return Data(NPZ.encode(stored)).base64EncodedString()
+  }
+
+  /// Compares what the graph computes with the test that the model carries.
+  ///
+  /// - Returns: Whether it carries one.
+  /// - Throws: `ModelImportError` if something else comes out.
+  public func judge<Scalar: KernelScalar>(as type: Scalar.Type) throws -> Bool {
+    guard let text = metadata[Self.checkKey] else { return false }
+    guard let bytes = Data(base64Encoded: text) else {
+      throw ONNXError(.malformed("expected base64 in '\(Self.checkKey)'"))
+    }
+    let archive = try NPZ(Array(bytes))
+    var values: [String: ONNXValue<Scalar>] = [:]
+    for name in inputs {
+      let array = try archive.array(name)
+      values[name] =
+        array.elementType == .int64
+        ? .integers(NDArray(shape: array.shape, elements: try array.integers()))
+        : ONNXValue(array.tensor(of: Scalar.self))
+    }
+    for (name, value) in try run(values) {
+      let theirs = try archive.array(name).tensor(of: Scalar.self)
+      guard let ours = value.tensor, ours.shape == theirs.shape else {
+        throw ModelImportError(
+          .wrongShape(expected: theirs.shape, found: value.shape), name: name)
+      }
+      let distance = Double((ours - theirs).maximumMagnitude)
+      let bound =
+        (Scalar.self == Double.self ? 1e-11 : 1e-5) * max(1, Double(theirs.maximumMagnitude))
+      guard distance <= bound else {
+        throw ModelImportError(.wrongOutputs(distance: distance, bound: bound), name: name)
+      }
+    }
+    return true
+  }
+}
+#endif

@@ -1,0 +1,109 @@
+#if ONNX
+// A model file: its graph, and what is known about it before it runs.
+
+internal import Foundation
+internal import SwiftProtobuf
+public import Unroll
+
+/// An ONNX model.
+public struct ONNXModel: Sendable {
+  let model: Unroll_Onnx_Model
+
+  /// Reads a model.
+  ///
+  /// - Throws: `ONNXError` for bytes that are no model, or one that needs other files or functions.
+  public init(_ bytes: [UInt8]) throws(ONNXError) {
+    var options = BinaryDecodingOptions()
+    options.messageDepthLimit = 32
+    options.discardUnknownFields = true
+    guard let model = try? Unroll_Onnx_Model(serializedBytes: bytes, options: options) else {
+      throw ONNXError(.malformed("expected protocol buffers of the message ModelProto"))
+    }
+    guard model.hasGraph, !model.graph.output.isEmpty else {
+      throw ONNXError(.malformed("expected a graph with outputs"))
+    }
+    guard model.functions.isEmpty else { throw ONNXError(.unsupported("a model with functions")) }
+    guard model.graph.sparseInitializer.isEmpty else {
+      throw ONNXError(.unsupported("a sparse initializer"))
+    }
+    self.model = model
+  }
+
+  init(_ model: Unroll_Onnx_Model) { self.model = model }
+
+  /// The file's bytes.
+  public func encoded() throws(ONNXError) -> [UInt8] {
+    do { return try model.serializedBytes() } catch {
+      throw ONNXError(.malformed("more than 2 GB"))
+    }
+  }
+
+  /// The version of ONNX's own operators.
+  public var opset: Int {
+    Int(
+      clamping: model.opsetImport.first { $0.domain.isEmpty || $0.domain == "ai.onnx" }?.version
+        ?? 1)
+  }
+
+  /// Words about the model.
+  public var metadata: [String: String] {
+    Dictionary(
+      model.metadataProps.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// What must be given to run it: inputs that are no initializers.
+  public var inputs: [String] {
+    let fixed = Set(model.graph.initializer.map(\.name))
+    return model.graph.input.map(\.name).filter { !fixed.contains($0) }
+  }
+
+  /// What it computes.
+  public var outputs: [String] { model.graph.output.map(\.name) }
+
+  /// The operators, in their order.
+  public var operators: [String] { model.graph.node.map(\.opType) }
+
+  /// Whether any of its numbers are float64.
+  public var isDouble: Bool {
+    model.graph.initializer.contains { $0.dataType == ONNXType.double.rawValue }
+      || model.graph.input.contains { $0.type.tensorType.elemType == ONNXType.double.rawValue }
+  }
+
+  /// Runs the graph.
+  ///
+  /// - Parameter inputs: A value for each of `inputs`.
+  /// - Returns: The value of each of `outputs`.
+  /// - Throws: `ONNXError` for what Unroll does not have, or values that do not fit.
+  public func run<Scalar: KernelScalar>(
+    _ inputs: [String: ONNXValue<Scalar>]
+  ) throws(ONNXError) -> [String: ONNXValue<Scalar>] {
+    var values = inputs
+    for name in self.inputs where inputs[name] == nil {
+      throw ONNXError(.missing(name))
+    }
+    for data in model.graph.initializer where values[data.name] == nil {
+      values[data.name] = try ONNXValue(data)
+    }
+    for (index, node) in model.graph.node.enumerated() {
+      let word = "'\(node.name.isEmpty ? "\(index)" : node.name)' (\(node.opType))"
+      do throws(ONNXError) {
+        guard node.domain.isEmpty || node.domain == "ai.onnx" else {
+          throw ONNXError(.unsupported("an operator of \(node.domain)"))
+        }
+        let results = try NodeRun(node, opset: opset, values).results()
+        for (name, value) in zip(node.output, results) where !name.isEmpty {
+          if let value { values[name] = value }
+        }
+      } catch {
+        throw ONNXError(error.problem, node: error.node.isEmpty ? word : error.node)
+      }
+    }
+    var results: [String: ONNXValue<Scalar>] = [:]
+    for name in outputs {
+      guard let value = values[name] else { throw ONNXError(.missing(name)) }
+      results[name] = value
+    }
+    return results
+  }
+}
+#endif

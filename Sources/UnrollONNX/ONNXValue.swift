@@ -1,0 +1,146 @@
+#if ONNX
+internal import Foundation
+internal import SwiftProtobuf
+public import Unroll
+internal import UnrollFormats
+
+/// A value in a graph: floating-point numbers, or integers (and truth values, as 0 and 1).
+public enum ONNXValue<Scalar: KernelScalar>: Sendable {
+  /// Floating-point numbers, in the precision that the graph runs in.
+  case real(NDArray<Scalar>)
+  /// Integers.
+  case integers(NDArray<Int>)
+
+  /// A tensor's numbers.
+  public init(_ tensor: Tensor<Scalar>) {
+    self = .real(NDArray(shape: tensor.shape, elements: tensor.elements))
+  }
+
+  /// The size of each axis.
+  public var shape: [Int] {
+    switch self {
+    case .real(let array): array.shape
+    case .integers(let array): array.shape
+    }
+  }
+
+  /// The numbers as a tensor; nil for integers.
+  public var tensor: Tensor<Scalar>? {
+    guard case .real(let array) = self else { return nil }
+    return Tensor(shape: array.shape, elements: array.elements)
+  }
+
+  /// The same change of either kind's array.
+  func moved(
+    _ real: (NDArray<Scalar>) throws(ONNXError) -> NDArray<Scalar>,
+    _ integers: (NDArray<Int>) throws(ONNXError) -> NDArray<Int>
+  ) throws(ONNXError) -> ONNXValue {
+    switch self {
+    case .real(let array): .real(try real(array))
+    case .integers(let array): .integers(try integers(array))
+    }
+  }
+}
+
+/// `TensorProto.DataType`.
+enum ONNXType: Int32 {
+  case float = 1, uint8 = 2, int8 = 3, uint16 = 4, int16 = 5, int32 = 6, int64 = 7, bool = 9
+  case float16 = 10, double = 11, uint32 = 12, uint64 = 13, bfloat16 = 16
+
+  var elementType: ElementType {
+    switch self {
+    case .float: .float32
+    case .uint8: .uint8
+    case .int8: .int8
+    case .uint16: .uint16
+    case .int16: .int16
+    case .int32: .int32
+    case .int64: .int64
+    case .bool: .bool
+    case .float16: .float16
+    case .double: .float64
+    case .uint32: .uint32
+    case .uint64: .uint64
+    case .bfloat16: .bfloat16
+    }
+  }
+
+  var isReal: Bool { [.float, .double, .float16, .bfloat16].contains(self) }
+}
+
+extension ONNXValue {
+  /// Takes a tensor out of a model.
+  init(_ data: Unroll_Onnx_TensorData) throws(ONNXError) {
+    let name = data.name
+    guard data.dataLocation == 0, data.externalData.isEmpty else {
+      throw ONNXError(.unsupported("'\(name)' in a file of its own (external data)"))
+    }
+    guard let type = ONNXType(rawValue: data.dataType) else {
+      throw ONNXError(.unsupported("'\(name)' of data type \(data.dataType)"))
+    }
+    let shape = data.dims.map { Int($0) }
+    let count = try NDArray<Int>.count(shape)
+    func wrong(_ found: Int) -> ONNXError {
+      ONNXError(.malformed("'\(name)' of shape \(shape) has \(found) numbers"))
+    }
+    if data.hasRawData {
+      let size = type.elementType.byteCount
+      guard data.rawData.count == count * size else { throw wrong(data.rawData.count / size) }
+      let stored = StoredArray(
+        elementType: type.elementType, shape: shape, bytes: [UInt8](data.rawData))
+      if type.isReal {
+        self = .real(NDArray(shape: shape, elements: stored.tensor(of: Scalar.self).elements))
+      } else {
+        do { self = .integers(NDArray(shape: shape, elements: try stored.integers())) } catch {
+          throw ONNXError(.malformed("'\(name)': \(error)"))
+        }
+      }
+      return
+    }
+    switch type {
+    case .float:
+      guard data.floatData.count == count else { throw wrong(data.floatData.count) }
+      self = .real(NDArray(shape: shape, elements: data.floatData.map { Scalar(Double($0)) }))
+    case .double:
+      guard data.doubleData.count == count else { throw wrong(data.doubleData.count) }
+      self = .real(NDArray(shape: shape, elements: data.doubleData.map { Scalar($0) }))
+    case .int64:
+      guard data.int64Data.count == count else { throw wrong(data.int64Data.count) }
+      self = .integers(NDArray(shape: shape, elements: data.int64Data.map { Int($0) }))
+    case .int32, .int16, .int8, .uint16, .uint8, .bool:
+      guard data.int32Data.count == count else { throw wrong(data.int32Data.count) }
+      self = .integers(NDArray(shape: shape, elements: data.int32Data.map { Int($0) }))
+    case .uint32, .uint64, .float16, .bfloat16:
+      throw ONNXError(.unsupported("'\(name)' of data type \(data.dataType) without raw data"))
+    }
+  }
+
+  /// Reads a tensor from a file of its own, such as those of onnx's tests.
+  ///
+  /// - Throws: `ONNXError` for bytes that are no `TensorProto`.
+  public init(tensor bytes: [UInt8]) throws(ONNXError) {
+    guard let data = try? Unroll_Onnx_TensorData(serializedBytes: bytes) else {
+      throw ONNXError(.malformed("expected protocol buffers of the message TensorProto"))
+    }
+    self = try ONNXValue(data)
+  }
+
+  /// Puts a tensor into a model.
+  func data(named name: String) -> Unroll_Onnx_TensorData {
+    var data = Unroll_Onnx_TensorData()
+    data.name = name
+    data.dims = shape.map { Int64($0) }
+    switch self {
+    case .real(let array):
+      let isDouble = Scalar.self == Double.self
+      data.dataType = (isDouble ? ONNXType.double : .float).rawValue
+      let tensor = Tensor(shape: array.shape, elements: array.elements)
+      data.rawData = Data(StoredArray(tensor).bytes)
+    case .integers(let array):
+      data.dataType = ONNXType.int64.rawValue
+      data.rawData = Data(StoredArray(array.elements).bytes)
+    }
+    return data
+  }
+}
+#endif

@@ -1,0 +1,97 @@
+// Other programs' files by the command: what is shown, what is written, what is refused.
+
+import Foundation
+import Testing
+import UnrollTestSupport
+
+@Suite("Bridges by the command")
+struct BridgeCommandTests {
+  private let command = CommandTests()
+  private let files = goldenFolder + "/files"
+
+  @Test("A PyTorch file goes through ONNX and safetensors, each step tested by the file before")
+  func chain() throws {
+    try withTemporaryFolder { folder in
+      let onnx = try command.run([
+        "convert", files + "/torch_gru_stack.pt", folder + "/a.onnx",
+      ])
+      #expect(onnx.status == 0, "\(onnx.errors)")
+      #expect(
+        onnx.output.contains(
+          "encoder.weight_ih_l1 float32[15,10] → level 1, W, transposed, blocks r z n as ours"))
+      #expect(onnx.output.contains("left out: head.bias, head.weight"))
+      #expect(onnx.output.contains("inputs: x, hidden_0, hidden_1"))
+      let shown = try command.run(["inspect", folder + "/a.onnx"])
+      #expect(shown.output.contains("test: the graph gives the outputs that the file keeps"))
+      let back = try command.run([
+        "convert", folder + "/a.onnx", folder + "/b.safetensors", "--to", "pytorch",
+      ])
+      #expect(back.status == 0, "\(back.errors)")
+      let last = try command.run(["inspect", folder + "/b.safetensors"])
+      #expect(last.output.contains("network, by the names of pytorch:"))
+      #expect(last.output.contains("weight_hh_l1_reverse  float32[15,5]"))
+      #expect(last.output.contains("test: the network gives the outputs that the file keeps"))
+    }
+  }
+
+  @Test("A run's language model becomes an ONNX graph, its layers a network")
+  func run() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      let train = try command.run(
+        ["train", folder + "/text", "--output", folder + "/run", "--epochs", "1"]
+          + LanguageCommandTests.small)
+      #expect(train.status == 0)
+      let onnx = try command.run(["convert", folder + "/run", folder + "/m.onnx"])
+      #expect(onnx.status == 0, "\(onnx.errors)")
+      #expect(onnx.output.contains("inputs: symbols, hidden_0, cell_0, hidden_1, cell_1"))
+      let shown = try command.run(["inspect", folder + "/m.onnx"])
+      #expect(shown.output.contains("vocabulary"))
+      #expect(shown.output.contains("test: the graph gives the outputs that the file keeps"))
+      let layers = try command.run(["convert", folder + "/run", folder + "/l.index"])
+      #expect(layers.status == 0, "\(layers.errors)")
+      #expect(layers.output.contains("rnn/multi_rnn_cell/cell_1/lstm_cell/kernel float32[40,80]"))
+      #expect(layers.output.contains("changed: level 0: -1.0 was added to the forget gate's bias"))
+    }
+  }
+
+  @Test("A mistake gets one sentence that begins with the file, and leaves nothing behind")
+  func mistakes() throws {
+    try withTemporaryFolder { folder in
+      func expect(_ arguments: [String], _ sentence: String, status: Int32 = 1) throws {
+        let result = try command.run(arguments)
+        #expect(result.status == status, "\(arguments)")
+        #expect(result.errors.contains(sentence), "\(result.errors)")
+        #expect(!FileManager.default.fileExists(atPath: folder + "/out.npz"))
+      }
+      let out = folder + "/out.npz"
+      let gru = files + "/torch_gru_stack.pt"
+      try expect(["convert", folder + "/none.pt", out], "/none.pt: cannot be read")
+      try Data("hello".utf8).write(to: URL(fileURLWithPath: folder + "/text.npz"))
+      try expect(
+        ["convert", folder + "/text.npz", out],
+        "\(folder)/text.npz: expected one of NumPy array (.npy), NumPy archive (.npz)")
+      try expect(["inspect", folder + "/text.npz"], "/text.npz: expected one of")
+      try expect(
+        ["convert", gru, folder + "/out.pt"],
+        "out.pt: expected a name that ends with .safetensors, .npz or .index")
+      try expect(
+        ["convert", gru, out, "--to", "tensorflow1"],
+        "out.npz: TensorFlow 1 cannot express reset gate = after the product")
+      try expect(
+        ["convert", gru, out, "--to", "caffe"],
+        "expected one of unroll, pytorch, tensorflow1, mlx, found 'caffe'", status: 64)
+      try expect(
+        ["convert", gru, folder + "/out.onnx", "--to", "mlx"],
+        "--to: an ONNX model has names of its own", status: 64)
+      try expect(
+        ["convert", gru, out, "--prefix", "decoder."],
+        "expected the arrays of a recurrent network, found encoder.bias_hh_l0")
+      try expect(["convert", files + "/torch_export_last.npz", out], "expected the arrays of")
+      try Data("nonsense".utf8).write(to: URL(fileURLWithPath: folder + "/x.onnx"))
+      try expect(
+        ["inspect", folder + "/x.onnx"],
+        "/x.onnx: the model is malformed: expected protocol buffers")
+    }
+  }
+}

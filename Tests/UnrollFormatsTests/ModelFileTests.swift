@@ -1,0 +1,262 @@
+// Networks in files that other programs wrote, against what those programs computed with them
+// (Scripts/golden/model_files.py), and back.
+
+import Foundation
+import Testing
+import Unroll
+import UnrollFormats
+import UnrollTestSupport
+
+@Suite("Networks in other programs' files")
+struct ModelFileTests {
+  /// A file, what has to be assumed about it, and how its network looks.
+  struct Case: Sendable, CustomTestStringConvertible {
+    var file: String
+    var layout: NetworkLayout
+    var assumptions = NetworkAssumptions()
+    var prefix = ""
+    var others: [String] = []
+    var isDouble = false
+    var name: String { String(file.prefix { $0 != "." }) }
+    var testDescription: String { file }
+  }
+
+  static let cases = [
+    Case(
+      file: "torch_gru_stack.pt", layout: .pytorch, prefix: "encoder.",
+      others: ["head.bias", "head.weight"]),
+    Case(file: "torch_lstm_projected.pt", layout: .pytorch, isDouble: true),
+    Case(
+      file: "torch_rnn_checkpoint.pt", layout: .pytorch,
+      assumptions: NetworkAssumptions(activation: .relu), prefix: "model."),
+    Case(file: "torch_lstm_cell.pt", layout: .pytorch),
+    Case(file: "torch_gru_bfloat16.pt", layout: .pytorch),
+    Case(file: "torch_lstm_views.pt", layout: .pytorch, others: ["bias_again"]),
+    Case(file: "tf1_gru_stack.index", layout: .tensorFlow1, prefix: "model/rnn/"),
+    Case(
+      file: "tf1_lstm_both.index", layout: .tensorFlow1, prefix: "model/bidirectional_rnn/",
+      isDouble: true),
+    Case(file: "tf1_basic_lstm.index", layout: .tensorFlow1, prefix: "model/rnn/"),
+  ]
+
+  @Test("A network computes what its own program computed", arguments: cases)
+  func reads(_ golden: Case) throws {
+    if golden.isDouble {
+      try read(golden, Double.self, 1e-11)
+    } else {
+      try read(golden, Float.self, 1e-5)
+    }
+  }
+
+  private func read<Scalar: KernelScalar>(
+    _ golden: Case, _ type: Scalar.Type, _ tolerance: Scalar
+  ) throws {
+    let file = try ArrayFile(contentsOf: "\(goldenFolder)/files/\(golden.file)")
+    #expect(NetworkFile.isDouble(file) == golden.isDouble)
+    let (imported, isTested) = try NetworkFile.network(
+      in: file, assuming: golden.assumptions, as: Scalar.self)
+    #expect(!isTested)
+    #expect(imported.layout == golden.layout)
+    #expect(imported.prefix == golden.prefix)
+    #expect(imported.others == golden.others)
+    #expect(imported.mappings.count == file.arrays.count - golden.others.count)
+    let expected = try Expected<Scalar>(golden.name)
+    #expect(expected.distance(of: imported.network) <= tolerance)
+    // There and back through every container and every program that can express it.
+    try withTemporaryFolder { folder in
+      for layout in NetworkLayout.allCases {
+        for ending in ["safetensors", "npz", "index"] {
+          let path = "\(folder)/\(layout.rawValue).\(ending)"
+          do {
+            _ = try NetworkFile.write(imported.network, to: path, layout: layout)
+          } catch let error as ModelImportError {
+            guard case .inexpressible = error.problem else { throw error }
+            #expect(!FileManager.default.fileExists(atPath: path))
+            continue
+          }
+          let (again, isTested) = try NetworkFile.network(
+            in: ArrayFile(contentsOf: path), assuming: golden.assumptions, as: Scalar.self)
+          #expect(isTested, "\(layout) \(ending)")
+          #expect(again.layout == layout)
+          #expect(again.others == [])
+          #expect(expected.distance(of: again.network) <= tolerance, "\(layout) \(ending)")
+        }
+      }
+      // What was written last and least: the program's own names can always be written.
+      #expect(
+        FileManager.default.fileExists(atPath: "\(folder)/\(golden.layout.rawValue).npz"))
+      #expect(FileManager.default.fileExists(atPath: "\(folder)/unroll.safetensors"))
+    }
+  }
+
+  /// Inputs, states and outputs of a golden file.
+  struct Expected<Scalar: KernelScalar> {
+    let arrays: [String: Tensor<Scalar>]
+
+    init(_ name: String) throws {
+      let archive = try NPZ(AtomicFile.read("\(goldenFolder)/files/\(name).npz"))
+      arrays = try Dictionary(
+        uniqueKeysWithValues: archive.names.map {
+          ($0, try archive.array($0).tensor(of: Scalar.self))
+        })
+    }
+
+    func distance(of network: RecurrentNetwork<Scalar>) -> Scalar {
+      guard let x = arrays["x"], let y = arrays["y"], y.maximumMagnitude > 0.1 else {
+        return .infinity
+      }
+      let states = network.zeroStates(batchSize: x.shape[1]).enumerated().map { index, zero in
+        RecurrentState(
+          hidden: arrays["hidden\(index)"] ?? zero.hidden, cell: arrays["cell\(index)"] ?? zero.cell
+        )
+      }
+      return (network.forward(x, from: states).outputs - y).maximumMagnitude
+    }
+  }
+
+  @Test("The words beside a checkpoint's tensors are kept, the tensors have dotted names")
+  func checkpoint() throws {
+    let file = try ArrayFile(contentsOf: "\(goldenFolder)/files/torch_rnn_checkpoint.pt")
+    #expect(file.metadata["epoch"] == "7")
+    #expect(file.metadata["loss"] == "0.25")
+    #expect(file.metadata["done"] == "true")
+    #expect(file.metadata["note"] == "a word")
+    #expect(file.metadata["sizes.1"] == "6")
+    #expect(file.arrays.keys.sorted().first == "model.bias_hh_l0")
+  }
+
+  @Test("A wrong assumption is found by the outputs that a file keeps")
+  func wrongAssumption() throws {
+    try withTemporaryFolder { folder in
+      let file = try ArrayFile(contentsOf: "\(goldenFolder)/files/torch_rnn_checkpoint.pt")
+      let relu = try NetworkFile.network(
+        in: file, assuming: NetworkAssumptions(activation: .relu), as: Float.self
+      ).imported.network
+      let path = folder + "/relu.npz"
+      _ = try NetworkFile.write(relu, to: path, layout: .pytorch)
+      let error = #expect(throws: ModelImportError.self) {
+        try NetworkFile.network(in: ArrayFile(contentsOf: path), as: Float.self)
+      }
+      #expect(
+        error?.description.contains("away from the outputs that the file keeps") == true)
+    }
+  }
+
+  @Test("An offset of the forget gate moves into the bias where the program has none")
+  func forgetOffset() throws {
+    var random = NumPyRandom(seed: testSeed)
+    var cell = LSTM<Double>(inputSize: 3, hiddenSize: 4, using: &random)
+    cell.options.forgetOffset = 0.75
+    let network = RecurrentNetwork<Double>(cells: [cell])
+    try withTemporaryFolder { folder in
+      for layout in [NetworkLayout.pytorch, .mlx, .tensorFlow1] {
+        let path = "\(folder)/\(layout.rawValue).npz"
+        let (_, notes) = try NetworkFile.write(network, to: path, layout: layout)
+        #expect(notes.count == 1)
+        let again = try NetworkFile.network(in: ArrayFile(contentsOf: path), as: Double.self)
+        #expect(again.isTested)
+        let back = try #require(again.imported.network.layers[0].cell as? LSTM<Double>)
+        #expect(back.options.forgetOffset == (layout == .tensorFlow1 ? 1 : 0))
+        let moved = back.parameters[.forget].bias - cell.parameters[.forget].bias
+        #expect(abs(moved[0] - (layout == .tensorFlow1 ? -0.25 : 0.75)) < 1e-15)
+      }
+    }
+  }
+
+  @Test("What a program cannot express is refused, field and program named")
+  func inexpressible() throws {
+    var random = NumPyRandom(seed: testSeed)
+    let before = GRU<Float>(inputSize: 3, hiddenSize: 4, resetGate: .beforeProduct, using: &random)
+    let after = GRU<Float>(inputSize: 3, hiddenSize: 4, resetGate: .afterProduct, using: &random)
+    let normalized = BasicRNN<Float>(
+      inputSize: 3, hiddenSize: 4, isNormalized: true, using: &random)
+    let peepholes = LSTM<Float>(inputSize: 3, hiddenSize: 4, hasPeepholes: true, using: &random)
+    var clipped = LSTM<Float>(inputSize: 3, hiddenSize: 4, using: &random)
+    clipped.options.cellClip = 2
+    var zoned = BasicRNN<Float>(inputSize: 3, hiddenSize: 4, using: &random)
+    zoned.zoneout = Zoneout(hidden: 0.5)
+    let cases: [(any RecurrentCell<Float>, NetworkLayout, String)] = [
+      (before, .pytorch, "PyTorch cannot express reset gate = before the product"),
+      (before, .mlx, "MLX cannot express reset gate = before the product"),
+      (after, .tensorFlow1, "TensorFlow 1 cannot express reset gate = after the product"),
+      (normalized, .pytorch, "PyTorch cannot express layer normalisation = on"),
+      (peepholes, .pytorch, "PyTorch cannot express peepholes = on"),
+      (clipped, .tensorFlow1, "TensorFlow 1 cannot express cell clip = 2.0"),
+      (zoned, .mlx, "MLX cannot express zoneout = [0.5, 0.0]"),
+    ]
+    try withTemporaryFolder { folder in
+      for (cell, layout, sentence) in cases {
+        let error = #expect(throws: ModelImportError.self) {
+          try NetworkFile.write(
+            RecurrentNetwork(cells: [cell]), to: folder + "/x.npz", layout: layout)
+        }
+        #expect(error?.description == sentence)
+        // Our own file keeps everything.
+        let path = folder + "/own.safetensors"
+        _ = try NetworkFile.write(RecurrentNetwork(cells: [cell]), to: path)
+        let back = try NetworkFile.network(in: ArrayFile(contentsOf: path), as: Float.self)
+        #expect(back.isTested)
+        let again = back.imported.network.layers[0].cell
+        #expect(try CellDescription(again) == CellDescription(cell))
+        #expect(again.parameters == cell.parameters)
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["own.safetensors"])
+    }
+  }
+
+  @Test("Arrays that make no network, or more than one, are told apart")
+  func ambiguous() throws {
+    var random = NumPyRandom(seed: testSeed)
+    let w: Tensor<Float> = uniform([12, 3], &random)
+    let u: Tensor<Float> = uniform([12, 4], &random)
+    func arrays(_ prefixes: [String]) -> ArrayFile? {
+      var result: [String: StoredArray] = [:]
+      for prefix in prefixes {
+        result[prefix + "weight_ih_l0"] = StoredArray(w)
+        result[prefix + "weight_hh_l0"] = StoredArray(u)
+      }
+      return try? ArrayFile(for: "x.npz", arrays: result)
+    }
+    func sentence(_ file: ArrayFile?, _ assumptions: NetworkAssumptions = NetworkAssumptions())
+      throws -> String?
+    {
+      let file = try #require(file)
+      return #expect(throws: ModelImportError.self) {
+        try NetworkFile.network(in: file, assuming: assumptions, as: Float.self)
+      }?.description
+    }
+    #expect(
+      try sentence(arrays(["a.", "b."]))
+        == "holds several networks, 'a.', 'b.'; choose one with --prefix")
+    let chosen = try NetworkFile.network(
+      in: #require(arrays(["a.", "b."])), assuming: NetworkAssumptions(prefix: "b."),
+      as: Float.self)
+    #expect(chosen.imported.others == ["a.weight_hh_l0", "a.weight_ih_l0"])
+    #expect(
+      try sentence(ArrayFile(for: "x.npz", arrays: ["table": StoredArray(w)]))
+        == "expected the arrays of a recurrent network, found table")
+    #expect(
+      try sentence(ArrayFile(for: "x.npz", arrays: ["weight_ih_l0": StoredArray(w)]))
+        == "'weight_hh_l0': expected such an array, found none")
+    #expect(
+      try sentence(
+        ArrayFile(
+          for: "x.npz", arrays: ["weight_ih_l1": StoredArray(w), "weight_hh_l1": StoredArray(u)]))
+        == "'weight_ih_l0': expected such an array, found none")
+    let odd: Tensor<Float> = uniform([10, 4], &random)
+    #expect(
+      try sentence(
+        ArrayFile(
+          for: "x.npz", arrays: ["weight_ih_l0": StoredArray(w), "weight_hh_l0": StoredArray(odd)])
+      )
+        == "'weight_hh_l0': 10 rows for 4 columns; expected 1, 3 or 4 times as many (RNN, GRU, LSTM)"
+    )
+    let tall: Tensor<Float> = uniform([16, 3], &random)
+    #expect(
+      try sentence(
+        ArrayFile(
+          for: "x.npz",
+          arrays: ["a.weight_ih_l0": StoredArray(tall), "a.weight_hh_l0": StoredArray(u)])
+      )?.hasPrefix("'a.weight_ih_l0': expected shape") == true)
+  }
+}

@@ -1,0 +1,180 @@
+// PyTorch's files as a hostile hand would write them: each gets its sentence, none is run.
+
+import Foundation
+import Testing
+
+@testable import UnrollFormats
+
+@Suite("Malformed PyTorch files")
+struct TorchFileTests {
+  /// Pieces of a pickle.
+  private enum Piece {
+    static let dictionary: [UInt8] = [0x7D]
+    static let stop: [UInt8] = [0x2E]
+    static func text(_ text: String) -> [UInt8] {
+      [0x8C, UInt8(text.utf8.count)] + Array(text.utf8)
+    }
+    static func name(_ module: String, _ name: String) -> [UInt8] {
+      Array("c\(module)\n\(name)\n".utf8)
+    }
+    static func number(_ value: UInt8) -> [UInt8] { [0x4B, value] }
+    static func tuple(_ parts: [[UInt8]]) -> [UInt8] { [0x28] + parts.joined() + [0x74] }
+    static let call: [UInt8] = [0x52]
+    static func storage(_ count: UInt8, key: String = "0") -> [UInt8] {
+      tuple([text("storage"), name("torch", "FloatStorage"), text(key), text("cpu"), number(count)])
+        + [0x51]
+    }
+    static func tensor(
+      _ storage: [UInt8], offset: UInt8 = 0, shape: [[UInt8]], strides: [[UInt8]]
+    ) -> [UInt8] {
+      name("torch._utils", "_rebuild_tensor_v2")
+        + tuple([storage, number(offset), tuple(shape), tuple(strides), [0x89], dictionary]) + call
+    }
+  }
+
+  private func file(_ pickle: [UInt8], _ storages: [String: [UInt8]] = [:]) -> [UInt8] {
+    var members = ["model/data.pkl": [0x80, 2] + pickle]
+    for (key, bytes) in storages { members["model/data/\(key)"] = bytes }
+    return ZipArchive.encode(members)
+  }
+
+  private func numbers(_ count: Int) -> [UInt8] { [UInt8](repeating: 1, count: 4 * count) }
+
+  @Test("What these pieces make is read")
+  func valid() throws {
+    let two = Piece.number(2)
+    let pickle = Piece.tensor(
+      Piece.storage(4), shape: [two, two], strides: [Piece.number(1), two])
+    let bytes = (0..<4).flatMap { [0, 0, UInt8($0), 0x40] as [UInt8] }
+    let read = try TorchFile(file(pickle + Piece.stop, ["0": bytes]))
+    #expect(read.arrays["tensor"]?.shape == [2, 2])
+    // Column-major in the file, row-major here.
+    #expect(
+      read.arrays["tensor"]?.bytes.enumerated().filter { $0.offset % 4 == 2 }.map(\.element)
+        == [0, 2, 1, 3])
+  }
+
+  @Test("A pickle that asks for more than tensors is refused by the name of what it asks for")
+  func refused() {
+    let cases: [([UInt8], String)] = [
+      (
+        Piece.name("os", "system") + Piece.tuple([Piece.text("id")]) + Piece.call,
+        "array 'data.pkl': byte 2: asks for 'os.system', which no tensor needs; save the tensors alone: torch.save(model.state_dict(), path)"
+      ),
+      (Piece.text("os") + Piece.text("system") + [0x93], "asks for 'os.system'"),
+      (Piece.name("torch.nn.modules.rnn", "GRU"), "asks for 'torch.nn.modules.rnn.GRU'"),
+      (Piece.name("torch", "load"), "asks for 'torch.load'"),
+      ([0x29, 0x81], "asks for the instruction 0x81"),
+      ([0x69] + Array("os\nsystem\n".utf8), "asks for the instruction 0x69"),
+      (Piece.number(1) + Piece.dictionary + [0x62], "asks for an object with a state"),
+      (
+        Piece.name("torch", "Size") + Piece.tuple([]) + Piece.call,
+        "asks for 'torch.Size' with 0 arguments"
+      ),
+    ]
+    for (pickle, sentence) in cases { expect(file(pickle + Piece.stop), sentence) }
+  }
+
+  @Test("A damaged pickle, or one that would never end, gets its sentence")
+  func damaged() {
+    let cycle = Piece.dictionary + [0x71, 0] + Piece.text("k") + [0x68, 0, 0x73]
+    let cases: [([UInt8], String)] = [
+      ([0x4B], "byte 3: expected 1 bytes, found 0; the file is truncated"),
+      ([0x58, 255, 255, 255, 255], "expected 4294967295 bytes, found 0"),
+      ([0x8A, 200] + [UInt8](repeating: 1, count: 200) + Piece.stop, "an integer of 200 bytes"),
+      ([0x52] + Piece.stop, "nothing on the stack"),
+      ([0x74] + Piece.stop, "no mark on the stack"),
+      ([0x28, 0x85] + Piece.stop, "nothing on the stack"),
+      ([0x68, 9] + Piece.stop, "nothing remembered as 9"),
+      (Piece.number(1) + Piece.number(1) + [0x61] + Piece.stop, "no list to append to"),
+      (Piece.number(1) + [0x51] + Piece.stop, "a persistent object that is no storage"),
+      (cycle + Piece.stop, "dictionaries in dictionaries without end"),
+      (
+        Piece.dictionary + Piece.tuple([]) + Piece.number(1) + [0x73] + Piece.stop,
+        "a key that is no word or number"
+      ),
+    ]
+    for (pickle, sentence) in cases { expect(file(pickle), sentence) }
+  }
+
+  @Test("A tensor that is not in its storage gets its sentence")
+  func tensors() {
+    let (one, two, many) = (Piece.number(1), Piece.number(2), Piece.number(200))
+    let huge: [UInt8] = [0x8A, 8] + [UInt8](repeating: 0xFF, count: 7) + [0x7F]
+    let minus: [UInt8] = [0x8A, 1, 0xFF]
+    let cases: [([UInt8], [String: [UInt8]], String)] = [
+      (
+        Piece.tensor(Piece.storage(4), shape: [many], strides: [one]), ["0": numbers(4)],
+        "shape [200] reaches beyond the 4 numbers of its storage"
+      ),
+      (
+        Piece.tensor(Piece.storage(4), offset: 3, shape: [two], strides: [one]),
+        ["0": numbers(4)], "shape [2] reaches beyond the 4 numbers"
+      ),
+      (
+        Piece.tensor(Piece.storage(4), shape: [many], strides: [Piece.number(0)]),
+        ["0": numbers(4)], "shape [200] reaches beyond"
+      ),
+      (
+        Piece.tensor(Piece.storage(4), shape: [huge, huge], strides: [one, one]),
+        ["0": numbers(4)], "impossible shape"
+      ),
+      (
+        Piece.tensor(Piece.storage(4), shape: [minus], strides: [one]), ["0": numbers(4)],
+        "a shape below 0"
+      ),
+      (
+        Piece.tensor(Piece.storage(4), shape: [one, one], strides: [one]), ["0": numbers(4)],
+        "a tensor with 2 axes and 1 strides"
+      ),
+      (
+        Piece.tensor(Piece.storage(4), shape: [two], strides: [one]), ["0": numbers(3)],
+        "expected 16 bytes, found 12"
+      ),
+      (
+        Piece.tensor(Piece.storage(4, key: "7"), shape: [two], strides: [one]),
+        ["0": numbers(4)], "not in the file, which holds model/data.pkl, model/data/0"
+      ),
+    ]
+    for (pickle, storages, sentence) in cases {
+      expect(file(pickle + Piece.stop, storages), sentence)
+    }
+  }
+
+  @Test("Many names of one large storage are refused before they are copied")
+  func manyViews() {
+    let million: [UInt8] = [0x4A, 0x40, 0x42, 0x0F, 0]
+    let storage =
+      Piece.tuple([
+        Piece.text("storage"), Piece.name("torch", "FloatStorage"), Piece.text("0"),
+        Piece.text("cpu"), million,
+      ]) + [0x51]
+    var pickle = [0x5D, 0x28] as [UInt8]
+    let tensor = Piece.tensor(storage, shape: [million], strides: [Piece.number(1)])
+    for _ in 0..<40 { pickle += tensor }
+    expect(
+      file(pickle + [0x65] + Piece.stop, ["0": numbers(1_000_000)]),
+      "many tensors of the same memory")
+  }
+
+  @Test("Archives that are no such file, or a bomb, get their sentence")
+  func archives() {
+    expect(ZipArchive.encode(["a/b": [1]]), "a PyTorch file with one data.pkl, not 0")
+    expect(
+      ZipArchive.encode(["a/data.pkl": [1], "b/data.pkl": [1]]),
+      "a PyTorch file with one data.pkl, not 2")
+    expect([0x50, 0x4B, 3], "the file is truncated")
+    expect([1, 2, 3], "expected a file of PyTorch 1.6 or later (a zip archive)")
+    // The size in the directory is what the reader believes: 1 GB in a file of 200 bytes.
+    var bomb = file(Piece.number(1) + Piece.stop)
+    let directory = bomb.count - 22 - 46 - "model/data.pkl".utf8.count
+    bomb.replaceSubrange(directory + 24..<directory + 28, with: [0, 0, 0, 0x40])
+    expect(bomb, "a zip member of 1073741824 bytes, expected at most")
+  }
+
+  private func expect(_ bytes: [UInt8], _ sentence: String) {
+    let error = #expect(throws: ArrayFileError.self) { try TorchFile(bytes) }
+    let text = error?.description ?? ""
+    #expect(text.contains(sentence), "\(text)")
+  }
+}

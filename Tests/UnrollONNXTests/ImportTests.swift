@@ -1,0 +1,182 @@
+// Graphs that other programs exported (Scripts/golden/model_files.py), and graphs that are damaged.
+
+import Foundation
+import Testing
+import Unroll
+import UnrollFormats
+import UnrollTestSupport
+
+@testable import UnrollONNX
+
+#if ONNX
+@Suite("ONNX graphs of other programs")
+struct ImportTests {
+  @Test(
+    "A graph that PyTorch exported runs, at other sizes than it was exported with",
+    arguments: ["torch_export_tagger", "torch_export_stack", "torch_export_last"])
+  func exported(name: String) throws {
+    let model = try ONNXModel(AtomicFile.read("\(goldenFolder)/files/\(name).onnx"))
+    let archive = try NPZ(AtomicFile.read("\(goldenFolder)/files/\(name).npz"))
+    var inputs: [String: ONNXValue<Float>] = [:]
+    for name in model.inputs {
+      let array = try archive.array(name)
+      inputs[name] =
+        array.elementType == .int64
+        ? .integers(NDArray(shape: array.shape, elements: try array.integers()))
+        : ONNXValue(array.tensor(of: Float.self))
+    }
+    let results = try model.run(inputs)
+    #expect(results.count == archive.names.count - inputs.count)
+    for (name, value) in results {
+      let theirs = try archive.array(name).tensor(of: Float.self)
+      let ours = try #require(value.tensor)
+      #expect(ours.shape == theirs.shape)
+      #expect((ours - theirs).maximumMagnitude < 1e-5, "\(name)")
+      #expect(theirs.maximumMagnitude > 0.1)
+    }
+  }
+
+  @Test("The recurrent layers of an exported graph become a network")
+  func network() throws {
+    let model = try ONNXModel(AtomicFile.read("\(goldenFolder)/files/torch_export_stack.onnx"))
+    let archive = try NPZ(AtomicFile.read("\(goldenFolder)/files/torch_export_stack.npz"))
+    let network = try model.network(as: Float.self).network
+    let h = try archive.array("h").tensor(of: Float.self)
+    let trace = network.forward(
+      try archive.array("x").tensor(of: Float.self),
+      from: [0, 1].map { RecurrentState(hidden: h.slice($0)) })
+    let y = try archive.array("y").tensor(of: Float.self)
+    #expect((trace.outputs - y).maximumMagnitude < 1e-5)
+    let tagger = try ONNXModel(AtomicFile.read("\(goldenFolder)/files/torch_export_tagger.onnx"))
+    #expect(try tagger.network(as: Float.self).network.levels.map(\.count) == [2, 2])
+  }
+
+  /// A model of one node.
+  private func model(
+    _ type: String, inputs: [String], outputs: [String] = ["y"],
+    _ attributes: [Unroll_Onnx_Attribute] = [], initializers: [String: ONNXValue<Float>] = [:],
+    opset: Int64 = 14
+  ) -> Unroll_Onnx_Model {
+    var node = Unroll_Onnx_Node()
+    (node.opType, node.input, node.output, node.attribute) = (type, inputs, outputs, attributes)
+    var model = Unroll_Onnx_Model()
+    model.graph.node = [node]
+    for (name, value) in initializers { model.graph.initializer.append(value.data(named: name)) }
+    for name in outputs {
+      var info = Unroll_Onnx_ValueInfo()
+      info.name = name
+      model.graph.output.append(info)
+    }
+    var version = Unroll_Onnx_Opset()
+    version.version = opset
+    model.opsetImport = [version]
+    return model
+  }
+
+  private func numbers(_ shape: Int...) -> ONNXValue<Float> {
+    let count = shape.reduce(1, *)
+    return .real(NDArray(shape: shape, elements: (0..<count).map { Float($0) / 8 }))
+  }
+
+  private func integers(_ values: Int...) -> ONNXValue<Float> {
+    .integers(NDArray(shape: [values.count], elements: values))
+  }
+
+  private func expect(_ model: Unroll_Onnx_Model, _ sentence: String) throws {
+    let bytes = try ONNXModel(model).encoded()
+    let error = #expect(throws: ONNXError.self) {
+      _ = try ONNXModel(bytes).run([String: ONNXValue<Float>]())
+    }
+    let text = error?.description ?? ""
+    #expect(text.contains(sentence), "\(text)")
+  }
+
+  @Test("What is no model, or needs what Unroll has not, gets its sentence")
+  func malformed() throws {
+    for bytes in [[UInt8](repeating: 0xFF, count: 40), Array("not a model".utf8), []] {
+      #expect(throws: ONNXError.self) { try ONNXModel(bytes) }
+    }
+    try expect(
+      model("Conv", inputs: []), "node '0' (Conv): the operator Conv is not supported")
+    var foreign = model("Add", inputs: [])
+    foreign.graph.node[0].domain = "com.microsoft"
+    try expect(foreign, "an operator of com.microsoft is not supported")
+    try expect(
+      model("Tanh", inputs: ["x"]), "node '0' (Tanh): expected a value of 'x', found none")
+    var functions = model("Tanh", inputs: ["x"])
+    functions.functions = [Unroll_Onnx_Function()]
+    #expect(throws: ONNXError(.unsupported("a model with functions"))) {
+      try ONNXModel(ONNXModel(functions).encoded())
+    }
+    var outside = model("Tanh", inputs: ["x"], initializers: ["x": numbers(2)])
+    outside.graph.initializer[0].dataLocation = 1
+    try expect(outside, "'x' in a file of its own (external data) is not supported")
+    var short = model("Tanh", inputs: ["x"], initializers: ["x": numbers(2)])
+    short.graph.initializer[0].dims = [3]
+    try expect(short, "the model is malformed: 'x' of shape [3] has 2 numbers")
+    short.graph.initializer[0].dims = [1 << 40, 1 << 40]
+    try expect(short, "expected a shape of at most 2^30 numbers")
+    short.graph.initializer[0].dims = [-2]
+    try expect(short, "expected a shape of at most 2^30 numbers, found [-2]")
+  }
+
+  @Test("A recurrent node with settings that Unroll has not, or sizes that do not fit, says which")
+  func recurrentNodes() throws {
+    let weights = [
+      "x": numbers(2, 1, 3), "w": numbers(1, 12, 3), "r": numbers(1, 12, 4), "l": integers(3),
+      "b": numbers(1, 5), "h": numbers(1, 2, 4),
+    ]
+    func gru(
+      _ inputs: [String], _ attributes: [Unroll_Onnx_Attribute] = []
+    ) -> Unroll_Onnx_Model {
+      model("GRU", inputs: inputs, attributes, initializers: weights)
+    }
+    try expect(gru(["x", "w"]), "'R': expected such an array, found none")
+    try expect(gru(["x", "r", "w"]), "'R': expected shape [12, 4], found [12, 3]")
+    try expect(gru(["x", "w", "r", "b"]), "'B': expected shape [24], found [5]")
+    try expect(
+      gru(["x", "w", "r", "", "l"]), "expected 1 sequence lengths of at most 2, found [3]")
+    try expect(
+      gru(["x", "w", "r", "", "", "h"]), "expected initial states [1, 1, 4], found [1, 2, 4]")
+    try expect(
+      gru(["x", "w", "r"], [.word("direction", "sideways")]), "direction = sideways is not")
+    try expect(
+      gru(["x", "w", "r"], [.word("direction", "bidirectional")]), "expected 2 directions in")
+    try expect(
+      gru(["x", "w", "r"], [.integer("hidden_size", 5)]), "hidden_size is 5, the arrays say 4")
+    try expect(gru(["x", "w", "r"], [.number("clip", -1)]), "clip = -1.0 is not supported")
+    try expect(gru(["x", "w", "r"], [.integer("magic", 1)]), "the attribute magic is not")
+    var functions = Unroll_Onnx_Attribute.functions([.tanh])
+    try expect(gru(["x", "w", "r"], functions), "expected 2 activations, found 1")
+    functions[0].strings = [Data("Elu".utf8), Data("Tanh".utf8)]
+    try expect(gru(["x", "w", "r"], functions), "activations = elu is not supported")
+    try expect(
+      model("GRU", inputs: ["h", "w", "r"], initializers: weights),
+      "expected input size 3, found 4")
+    let graph = ONNXModel(model("Tanh", inputs: ["x"]))
+    #expect(throws: ONNXError(.noNetwork)) { try graph.network(as: Float.self) }
+  }
+
+  @Test("Operators that move numbers refuse what is not there")
+  func shapes() throws {
+    let values = ["x": numbers(2, 3), "i": integers(5), "s": integers(4, 2), "z": integers(0, 0)]
+    func run(_ type: String, _ inputs: [String], _ attributes: [Unroll_Onnx_Attribute] = [])
+      -> Unroll_Onnx_Model
+    { model(type, inputs: inputs, attributes, initializers: values) }
+    try expect(run("Gather", ["x", "i"]), "expected an index below 2, found 5")
+    try expect(run("Reshape", ["x", "s"]), "expected a shape of 6 numbers, found [4, 2]")
+    try expect(
+      run("Transpose", ["x"], [.integers("perm", [0, 0])]), "expected an order of the axes")
+    try expect(run("Squeeze", ["x", "z"]), "expected axes of size 1, found [0] of [2, 3]")
+    try expect(run("Unsqueeze", ["x", "z"]), "expected different axes, found [0, 0]")
+    try expect(
+      run("Concat", ["x", "x"], [.integer("axis", 7)]), "expected an axis below 2, found 7")
+    try expect(run("MatMul", ["x", "x"]), "expected matrices that multiply")
+    try expect(run("Add", ["x", "i"]), "expected floating-point numbers in input 1")
+    try expect(run("Slice", ["x", "z", "z", "z", "z"]), "expected a step, found 0")
+    try expect(run("Div", ["s", "z"]), "expected an integer result of 4 and 0")
+    try expect(run("Expand", ["x", "s"]), "expected shapes that go together")
+    try expect(run("ConstantOfShape", ["x"]), "expected integers in input 0")
+  }
+}
+#endif

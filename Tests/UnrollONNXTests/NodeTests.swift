@@ -1,0 +1,65 @@
+// The operators' own tests, which ship with the onnx package: every RNN, GRU and LSTM node test there is.
+
+import Foundation
+import Testing
+import Unroll
+import UnrollONNX
+
+@testable import UnrollFormats
+
+#if ONNX
+@Suite("The tests that ship with onnx")
+struct NodeTests {
+  static let python = ProcessInfo.processInfo.environment["UNROLL_PYTHON"]
+
+  /// The folder of node tests in the Python environment.
+  private func folder() throws -> String {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: Self.python ?? "")
+    process.arguments = [
+      "-c",
+      "import os, onnx.backend.test as t; print(os.path.join(os.path.dirname(t.__file__), 'data', 'node'))",
+    ]
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let data = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  @Test(
+    "Every recurrent node test passes",
+    .enabled(if: python != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
+  func nodes() throws {
+    let folder = try folder()
+    let all = try FileManager.default.contentsOfDirectory(atPath: folder)
+    let names = all.filter { name in
+      ["test_simple_rnn", "test_rnn_seq_length", "test_gru", "test_lstm"].contains {
+        name.hasPrefix($0)
+      }
+    }.sorted()
+    #expect(names.count >= 12, "\(folder) has \(names)")
+    for name in names {
+      let model = try ONNXModel(AtomicFile.read("\(folder)/\(name)/model.onnx"))
+      let data = "\(folder)/\(name)/test_data_set_0/"
+      func tensor(_ word: String, _ index: Int) throws -> ONNXValue<Float> {
+        try ONNXValue(tensor: AtomicFile.read("\(data)\(word)_\(index).pb"))
+      }
+      var inputs: [String: ONNXValue<Float>] = [:]
+      for (index, input) in model.inputs.enumerated() {
+        inputs[input] = try tensor("input", index)
+      }
+      let results = try model.run(inputs)
+      #expect(!model.outputs.isEmpty)
+      for (index, output) in model.outputs.enumerated() {
+        let (ours, theirs) = (try #require(results[output]?.tensor), try tensor("output", index))
+        let expected = try #require(theirs.tensor)
+        #expect(ours.shape == expected.shape, "\(name) \(output)")
+        let distance = (ours - expected).maximumMagnitude
+        #expect(distance < 1e-6, "\(name) \(output): \(distance)")
+      }
+    }
+  }
+}
+#endif
