@@ -28,7 +28,8 @@ let package = Package(
   traits: [
     .trait(
       name: "ONNX", description: "ONNX models, read, run and written, through swift-protobuf."),
-    .default(enabledTraits: ["ONNX"]),
+    .trait(name: "HDF5", description: "Keras' files, read and written, through the system's libhdf5."),
+    .default(enabledTraits: ["ONNX", "HDF5"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -45,6 +46,11 @@ let package = Package(
       providers: [.apt(["zlib1g-dev"])]
     ),
 
+    .systemLibrary(
+      name: "CHDF5",
+      providers: [.apt(["libhdf5-dev"])]
+    ),
+
     // Level 1: numbers, and figures.
     .target(
       name: "Unroll",
@@ -59,7 +65,9 @@ let package = Package(
     // Level 2: other programs' files and conventions.
     .target(
       name: "UnrollFormats",
-      dependencies: ["Unroll", "CZlib"],
+      dependencies: [
+        "Unroll", "CZlib", .target(name: "CHDF5", condition: .when(traits: ["HDF5"])),
+      ],
       swiftSettings: strict
     ),
 

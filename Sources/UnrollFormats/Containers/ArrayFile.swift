@@ -12,6 +12,8 @@ public struct ArrayFile: Sendable {
     case safetensors
     /// PyTorch's zip archive.
     case torch = "PyTorch (.pt)"
+    /// HDF5, alone or in a `.keras` archive.
+    case hdf5 = "HDF5 (.h5, .keras)"
     /// TensorFlow's checkpoint.
     case tensorFlow = "TensorFlow checkpoint (.index)"
   }
@@ -42,7 +44,9 @@ public struct ArrayFile: Sendable {
       arrays = ["array": try NPY.decode(bytes[...])]
     } else if bytes.starts(with: [0x50, 0x4B]) {
       let archive = try ZipArchive(bytes, kind: "an archive of arrays")
-      if archive.names.contains(where: { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }) {
+      if archive.contains("model.weights.h5") {
+        self = try ArrayFile(keras: archive)
+      } else if archive.names.contains(where: { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }) {
         let file = try TorchFile(bytes)
         (container, arrays, metadata) = (.torch, file.arrays, file.metadata)
       } else {
@@ -51,6 +55,8 @@ public struct ArrayFile: Sendable {
         for name in file.names { arrays[name] = try file.array(name) }
         self = try ArrayFile(.npz, arrays)
       }
+    } else if bytes.starts(with: [0x89] + Array("HDF".utf8)) {
+      self = try ArrayFile(hdf5: bytes)
     } else if bytes.first == 0x80 {
       throw ArrayFileError(
         .foreign(expected: "a file of PyTorch 1.6 or later (save it again with one)"))
@@ -64,6 +70,37 @@ public struct ArrayFile: Sendable {
             "one of \(Container.allCases.map(\.rawValue).joined(separator: ", "))"))
     }
   }
+
+  #if HDF5
+  private init(hdf5 bytes: [UInt8]) throws(ArrayFileError) {
+    let file = try HDF5File(
+      bytes, attributes: [KerasNames.configurationKey, KerasNames.versionKey])
+    self = try ArrayFile(.hdf5, file.arrays)
+    metadata.merge(file.attributes) { $1 }
+  }
+
+  /// Keras 3's archive: weights beside the configuration and the version.
+  private init(keras archive: ZipArchive) throws(ArrayFileError) {
+    self = try ArrayFile(hdf5: archive.contents("model.weights.h5"))
+    if archive.contains("config.json") {
+      metadata[KerasNames.configurationKey] = String(
+        decoding: try archive.contents("config.json"), as: UTF8.self)
+    }
+    if archive.contains("metadata.json"),
+      let words = try? JSONWords.decode(archive.contents("metadata.json"))
+    {
+      metadata.merge(words) { $1 }
+    }
+  }
+  #else
+  private init(hdf5 bytes: [UInt8]) throws(ArrayFileError) {
+    throw ArrayFileError(.unsupportedElementType("HDF5, which needs a build with the trait HDF5"))
+  }
+
+  private init(keras archive: ZipArchive) throws(ArrayFileError) {
+    try self.init(hdf5: [])
+  }
+  #endif
 
   /// Takes words out of the array that holds them.
   private init(
@@ -89,9 +126,13 @@ public struct ArrayFile: Sendable {
       container = .npz
     } else if path.hasSuffix(".index") {
       container = .tensorFlow
+    } else if path.hasSuffix(".h5") {
+      container = .hdf5
     } else {
       throw ArrayFileError(
-        .foreign(expected: "a name that ends with .safetensors, .npz or .index (TensorFlow)"))
+        .foreign(
+          expected:
+            "a name that ends with .safetensors, .npz, .index (TensorFlow), .weights.h5 or .h5"))
     }
     self.arrays = arrays
     self.metadata = metadata
@@ -112,8 +153,23 @@ public struct ArrayFile: Sendable {
       try AtomicFile.write(Safetensors(arrays: arrays, metadata: metadata).encoded(), to: path)
     case .npz: try AtomicFile.write(NPZ.encode(all), to: path)
     case .tensorFlow: try TensorFlowCheckpoint(arrays: all).write(to: path)
+    case .hdf5: try writeHDF5(all, to: path)
     case .npy, .torch:
       throw ArrayFileError(.system("\(path): \(container.rawValue) is not written"))
     }
+  }
+
+  private func writeHDF5(
+    _ all: [String: StoredArray], to path: String
+  ) throws(ArrayFileError) {
+    #if HDF5
+    // Keras looks for the variables of every layer, also where it has none of its own.
+    let suffix = "/cell/vars/0"
+    let layers = all.keys.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
+    let groups = ["vars"] + layers.sorted().map { $0 + "/vars" }
+    try AtomicFile.write(HDF5File(arrays: all, groups: groups).encoded(), to: path)
+    #else
+    throw ArrayFileError(.system("\(path): HDF5 needs a build with the trait HDF5"))
+    #endif
   }
 }

@@ -81,7 +81,7 @@ struct MLXNames: NetworkNames {
   private static let roles = ["Wxh", "Whh", "Wx", "Wh", "bias", "b", "bhn"]
 
   func plans(
-    _ shapes: [String: [Int]], _ assumptions: NetworkAssumptions
+    _ shapes: [String: [Int]], _ metadata: [String: String], _ assumptions: NetworkAssumptions
   ) throws(ModelImportError) -> [NetworkPlan] {
     var groups: [String: [Int: [String: String]]] = [:]
     for name in shapes.keys {

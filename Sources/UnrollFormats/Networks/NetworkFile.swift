@@ -40,7 +40,7 @@ public enum NetworkFile {
       if let text = file.metadata[descriptionKey] {
         try own(file.arrays, description: text)
       } else {
-        try NetworkLayout.importing(file.arrays, assumptions)
+        try NetworkLayout.importing(file.arrays, file.metadata, assumptions)
       }
     guard let check = try NetworkCheck<Scalar>(file.metadata) else { return (imported, false) }
     try check.judge(imported.network)
@@ -52,14 +52,16 @@ public enum NetworkFile {
   /// - Parameters:
   ///   - network: The network.
   ///   - path: The file, whose extension says which container.
-  ///   - layout: Whose names; nil: TensorFlow's in its checkpoints, Unroll's elsewhere.
+  ///   - layout: Whose names; nil: TensorFlow's in its checkpoints, Keras' in HDF5, Unroll's elsewhere.
   /// - Returns: The names that were written, and what had to be done besides renaming and transposing.
   /// - Throws: `ModelImportError` for what the other program cannot express, `ArrayFileError` if the file
   ///   cannot be written.
   public static func write<Scalar: KernelScalar>(
     _ network: RecurrentNetwork<Scalar>, to path: String, layout: NetworkLayout? = nil
   ) throws -> (arrays: [String: StoredArray], notes: [String]) {
-    let layout = layout ?? (path.hasSuffix(".index") ? .tensorFlow1 : .unroll)
+    let layout =
+      layout
+      ?? (path.hasSuffix(".index") ? .tensorFlow1 : path.hasSuffix(".h5") ? .keras : .unroll)
     var metadata = [NetworkCheck<Scalar>.key: NetworkCheck(of: network).encoded]
     let (arrays, notes): ([String: StoredArray], [String])
     if let names = layout.names {

@@ -46,9 +46,14 @@ struct NetworkPlan {
 protocol NetworkNames: Sendable {
   /// The networks that arrays hold by these names.
   ///
+  /// - Parameters:
+  ///   - shapes: The arrays' shapes.
+  ///   - metadata: The file's words.
+  ///   - assumptions: What neither says.
+  /// - Returns: One plan for each network.
   /// - Throws: `ModelImportError` if they are one, but of impossible shapes.
   func plans(
-    _ shapes: [String: [Int]], _ assumptions: NetworkAssumptions
+    _ shapes: [String: [Int]], _ metadata: [String: String], _ assumptions: NetworkAssumptions
   ) throws(ModelImportError) -> [NetworkPlan]
 
   /// The convention that writes a cell.
@@ -85,6 +90,8 @@ struct LayerPlace {
   var isBackward: Bool
   var levelCount: Int
   var isBidirectional: Bool
+  /// How many levels of the same kind, one cell in as many directions, are below.
+  var sameBefore = 0
 }
 
 /// How a file names and orders a network's arrays.
@@ -93,6 +100,8 @@ public enum NetworkLayout: String, Sendable, CaseIterable {
   case unroll
   /// PyTorch's `nn.RNN`, `nn.GRU`, `nn.LSTM` and their cells.
   case pytorch
+  /// Keras 2 and 3.
+  case keras
   /// TensorFlow 1's `tf.nn.rnn_cell`.
   case tensorFlow1 = "tensorflow1"
   /// Apple's MLX.
@@ -102,6 +111,7 @@ public enum NetworkLayout: String, Sendable, CaseIterable {
     switch self {
     case .unroll: nil
     case .pytorch: TorchNames()
+    case .keras: KerasNames()
     case .tensorFlow1: TensorFlow1Names()
     case .mlx: MLXNames()
     }
@@ -129,15 +139,17 @@ extension NetworkLayout {
   ///
   /// - Parameters:
   ///   - arrays: The arrays of a file.
+  ///   - metadata: Its words.
   ///   - assumptions: What they do not say.
   /// - Returns: The network.
   /// - Throws: `ModelImportError` if there is none, or more than one, or shapes do not fit.
   static func importing<Scalar: KernelScalar>(
-    _ arrays: [String: StoredArray], _ assumptions: NetworkAssumptions
+    _ arrays: [String: StoredArray], _ metadata: [String: String],
+    _ assumptions: NetworkAssumptions
   ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
     let shapes = arrays.mapValues(\.shape)
     for layout in allCases {
-      var plans = try layout.names?.plans(shapes, assumptions) ?? []
+      var plans = try layout.names?.plans(shapes, metadata, assumptions) ?? []
       if let prefix = assumptions.prefix { plans = plans.filter { $0.prefix == prefix } }
       if plans.count > 1 {
         throw ModelImportError(
@@ -192,7 +204,12 @@ extension NetworkLayout {
     _ network: RecurrentNetwork<Scalar>, by names: any NetworkNames
   ) throws(ModelImportError) -> (arrays: [String: StoredArray], notes: [String]) {
     var (result, notes) = ([String: StoredArray](), [String]())
+    var counts: [String: Int] = [:]
     for (level, layers) in network.levels.enumerated() {
+      // Keras counts its layers by class: GRUs of both kinds are one.
+      let first = layers[0].cell
+      let kind = layers.count == 2 ? "both" : first is GRU<Scalar> ? "gru" : "\(type(of: first))"
+      defer { counts[kind, default: 0] += 1 }
       for (index, layer) in layers.enumerated() {
         guard layer.direction == .forward || names.readsBackward && layers.count == 2 else {
           throw ModelImportError(
@@ -212,7 +229,7 @@ extension NetworkLayout {
         let convention = try names.convention(for: cell)
         let place = LayerPlace(
           level: level, isBackward: index == 1, levelCount: network.levels.count,
-          isBidirectional: layers.count == 2)
+          isBidirectional: layers.count == 2, sameBefore: counts[kind] ?? 0)
         for (name, tensor) in convention.arrays(from: cell.parameters, role: .weights) {
           result[names.name(name, of: description, at: place)] = StoredArray(tensor)
         }

@@ -14,7 +14,7 @@ struct TorchNames: NetworkNames {
   }
 
   func plans(
-    _ shapes: [String: [Int]], _ assumptions: NetworkAssumptions
+    _ shapes: [String: [Int]], _ metadata: [String: String], _ assumptions: NetworkAssumptions
   ) throws(ModelImportError) -> [NetworkPlan] {
     var groups: [String: [Place: [String: String]]] = [:]
     for name in shapes.keys {

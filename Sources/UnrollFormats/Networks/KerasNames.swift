@@ -1,0 +1,324 @@
+// Keras' names of a model's weights, and its configuration, which says what the weights are for.
+//
+//   model_weights/gru/gru/gru_cell/kernel:0           Keras 2's .h5 (without the first part in weights alone)
+//   layers/gru_1/cell/vars/0                          .weights.h5 and .keras: by class and order
+//   layers/bidirectional/forward_layer/cell/vars/2    kernel, recurrent_kernel, bias are 0, 1, 2
+//
+// The configuration (`model_config` of .h5, `config.json` of .keras) is read, never guessed; weights alone
+// have none, and what they do not say is reported.
+
+internal import Foundation
+internal import Unroll
+
+/// The names of `keras.layers`.
+struct KerasNames: NetworkNames {
+  /// Where a file's configuration and version stand in its metadata.
+  static let configurationKey = "model_config", versionKey = "keras_version"
+  private static let variables = ["kernel", "recurrent_kernel", "bias"]
+
+  /// The arrays of one cell.
+  private struct Group {
+    /// The layer's name in the file, such as `gru_1`.
+    var layer: String
+    var isBackward = false
+    var names: [String: String] = [:]
+    /// Which cell of a stack of cells.
+    var cell: Int?
+  }
+
+  func plans(
+    _ shapes: [String: [Int]], _ metadata: [String: String], _ assumptions: NetworkAssumptions
+  ) throws(ModelImportError) -> [NetworkPlan] {
+    let groups = Self.groups(Array(shapes.keys))
+    guard !groups.isEmpty else { return [] }
+    var plan = NetworkPlan(prefix: "", layers: [], assumptions: [])
+    if let text = metadata[Self.configurationKey] {
+      let layers = try KerasConfiguration(text, version: metadata[Self.versionKey]).layers
+      for (level, layer) in layers.enumerated() {
+        let own = groups.filter { layer.isNamed($0.layer) && $0.cell == layer.cell }
+        guard own.count == (layer.isBidirectional ? 2 : 1) else {
+          throw ModelImportError(.missing, name: "\(layer.name)/kernel")
+        }
+        for group in own {
+          guard group.names["bias"] != nil || !layer.convention.usesBias else {
+            throw ModelImportError(.missing, name: "\(layer.name)/bias")
+          }
+          plan.layers.append(self.layer(level, group, layer.convention))
+        }
+      }
+      plan.assumptions += KerasConfiguration.notes(layers)
+    } else {
+      var names: [String] = []
+      for group in groups where !names.contains(group.layer) { names.append(group.layer) }
+      for group in groups {
+        guard let level = names.firstIndex(of: group.layer) else { continue }
+        let convention = try Self.guess(group, shapes, assumptions)
+        plan.layers.append(layer(level, group, convention))
+      }
+      plan.assumptions.append(
+        "the file has no configuration: activation tanh, recurrent_activation sigmoid, merge_mode concat, layers in the order of their names"
+      )
+    }
+    return plan.layers.isEmpty ? [] : [plan]
+  }
+
+  private func layer(_ level: Int, _ group: Group, _ convention: KerasLayer) -> LayerPlan {
+    let order =
+      switch convention.kind {
+      case .simpleRNN: ""
+      case .gru: ", columns z r h become r z n"
+      case .lstm: ", columns i f c o as ours"
+      }
+    let bias = convention.kind == .gru && convention.resetAfter ? "b and c, a row each" : "b"
+    return LayerPlan(
+      level: level, isBackward: group.isBackward, convention: convention,
+      names: group.names.filter { $0.key != "bias" || convention.usesBias },
+      effects: ["kernel": "W\(order)", "recurrent_kernel": "U\(order)", "bias": bias + order])
+  }
+
+  /// What weights without a configuration are: their shapes say the class, and where a GRU resets.
+  private static func guess(
+    _ group: Group, _ shapes: [String: [Int]], _ assumptions: NetworkAssumptions
+  ) throws(ModelImportError) -> KerasLayer {
+    let name = group.names["recurrent_kernel"] ?? ""
+    guard let shape = shapes[name], shape.count == 2, shape[0] > 0, shape[1] % shape[0] == 0 else {
+      throw ModelImportError(
+        .doesNotFit("expected a matrix with 1, 3 or 4 times as many columns as rows"), name: name)
+    }
+    let bias = group.names["bias"].flatMap { shapes[$0] }
+    let activation = assumptions.activation ?? .tanh
+    switch shape[1] / shape[0] {
+    case 1: return KerasLayer(.simpleRNN, activation: activation, usesBias: bias != nil)
+    case 4: return KerasLayer(.lstm, activation: activation, usesBias: bias != nil)
+    case 3:
+      guard let bias else {
+        throw ModelImportError(
+          .unsupported(field: "reset_after", value: "unknown without a bias or a configuration"),
+          name: name)
+      }
+      return KerasLayer(.gru, activation: activation, resetAfter: bias.count == 2)
+    default:
+      throw ModelImportError(
+        .doesNotFit("\(shape[1]) columns for \(shape[0]) rows; expected 1, 3 or 4 times as many"),
+        name: name)
+    }
+  }
+
+  /// The cells whose arrays are there, by layer name in natural order, forward before backward.
+  private static func groups(_ names: [String]) -> [Group] {
+    var groups: [String: Group] = [:]
+    for name in names {
+      guard let (key, group, variable) = parse(name) else { continue }
+      groups[key, default: group].names[variable] = name
+    }
+    return groups.values.filter { $0.names["kernel"] != nil && $0.names["recurrent_kernel"] != nil }
+      .sorted { a, b in
+        let order = a.layer.compare(b.layer, options: .numeric)
+        if order != .orderedSame { return order == .orderedAscending }
+        return (a.cell ?? 0, a.isBackward ? 1 : 0) < (b.cell ?? 0, b.isBackward ? 1 : 0)
+      }
+  }
+
+  private static func parse(_ name: String) -> (key: String, group: Group, variable: String)? {
+    var parts = name.split(separator: "/").map(String.init)
+    guard var last = parts.popLast() else { return nil }
+    if last.hasSuffix(":0") { last = String(last.dropLast(2)) }
+    var variable = last
+    // Keras 3 numbers the variables of a cell; other layers have numbers, too, but no cell.
+    if let number = Int(last), variables.indices.contains(number), parts.last == "vars",
+      parts.dropLast().last == "cell" || parts.dropLast(2).last == "cells"
+    {
+      variable = variables[number]
+    }
+    guard variables.contains(variable) else { return nil }
+    let isBackward = parts.contains { $0 == "backward_layer" || $0.hasPrefix("backward_") }
+    if parts.first == "model_weights" || parts.first == "layers" { parts.removeFirst() }
+    guard let layer = parts.first else { return nil }
+    var group = Group(layer: layer, isBackward: isBackward)
+    // The cells of StackedRNNCells: cell, cell_1 under `cells`.
+    if let place = parts.firstIndex(of: "cells"), place + 1 < parts.count {
+      group.cell = parts[place + 1].split(separator: "_").last.flatMap { Int($0) } ?? 0
+    }
+    return (parts.joined(separator: "/"), group, variable)
+  }
+
+  func convention<Scalar: KernelScalar>(
+    for cell: any RecurrentCell<Scalar>
+  ) throws(ModelImportError) -> any CellConvention {
+    let (description, parameters) = (try CellDescription(cell), cell.parameters)
+    var plain = CellDescription(kind: description.kind)
+    plain.lstm = description.lstm == nil ? nil : LSTMOptions()
+    // Functions stand in the configuration, which weights alone do not have.
+    try description.check(expressibleAs: plain, in: "Keras")
+    try parameters.checkPlain(in: "Keras", peepholes: false)
+    guard parameters.projection.isEmpty else {
+      throw ModelImportError(
+        .inexpressible(field: "projection size", value: "\(cell.outputSize)"), name: "Keras")
+    }
+    return KerasLayer(
+      description.kind == .rnn ? .simpleRNN : description.kind == .lstm ? .lstm : .gru,
+      resetAfter: description.kind == .gruAfter)
+  }
+
+  func name(_ name: String, of cell: CellDescription, at place: LayerPlace) -> String {
+    let number = Self.variables.firstIndex(of: name) ?? 0
+    let own =
+      switch cell.kind {
+      case .rnn: "simple_rnn"
+      case .gru, .gruAfter: "gru"
+      case .lstm: "lstm"
+      }
+    let layer = place.isBidirectional ? "bidirectional" : own
+    let count = place.sameBefore == 0 ? "" : "_\(place.sameBefore)"
+    let direction =
+      place.isBidirectional ? (place.isBackward ? "backward_layer/" : "forward_layer/") : ""
+    return "layers/\(layer)\(count)/\(direction)cell/vars/\(number)"
+  }
+}
+
+/// The recurrent layers of a Keras model's configuration.
+struct KerasConfiguration {
+  /// One recurrent layer, or one cell of a stack of cells.
+  struct Layer {
+    /// The layer's own name, and the one that Keras 3 gives it by class and order.
+    var name: String
+    var storedName: String
+    var convention: KerasLayer
+    var isBidirectional = false
+    var cell: Int?
+    var returnsSequences = true
+
+    func isNamed(_ other: String) -> Bool { other == name || other == storedName }
+  }
+
+  private(set) var layers: [Layer] = []
+  private let isKeras3: Bool?
+
+  /// Reads a configuration.
+  ///
+  /// - Throws: `ModelImportError` for what is no configuration, or has settings that Unroll has not.
+  init(_ text: String, version: String?) throws(ModelImportError) {
+    isKeras3 = version?.split(separator: ".").first.flatMap { Int($0) }.map { $0 >= 3 }
+    guard let root = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any],
+      let config = root["config"] as? [String: Any],
+      let list = config["layers"] as? [[String: Any]]
+    else {
+      throw ModelImportError(
+        .doesNotFit("expected a configuration with layers"), name: KerasNames.configurationKey)
+    }
+    var counts: [String: Int] = [:]
+    for entry in list {
+      guard let kind = entry["class_name"] as? String else { continue }
+      let settings = entry["config"] as? [String: Any] ?? [:]
+      let snake = Self.snakeCased(kind)
+      let count = counts[snake, default: 0]
+      counts[snake] = count + 1
+      let stored = count == 0 ? snake : "\(snake)_\(count)"
+      let name = settings["name"] as? String ?? stored
+      try add(kind, settings, name, stored)
+    }
+  }
+
+  private mutating func add(
+    _ kind: String, _ settings: [String: Any], _ name: String, _ stored: String
+  ) throws(ModelImportError) {
+    func refuse(_ field: String, _ value: Any) -> ModelImportError {
+      ModelImportError(.unsupported(field: field, value: "\(value)"), name: name)
+    }
+    if settings["go_backwards"] as? Bool ?? false { throw refuse("go_backwards", true) }
+    let returns = settings["return_sequences"] as? Bool ?? false
+    switch kind {
+    case "SimpleRNN", "GRU", "LSTM":
+      layers.append(
+        Layer(
+          name: name, storedName: stored, convention: try convention(kind, settings, name),
+          returnsSequences: returns))
+    case "Bidirectional":
+      guard let inner = settings["layer"] as? [String: Any],
+        let innerKind = inner["class_name"] as? String,
+        let innerSettings = inner["config"] as? [String: Any]
+      else { throw refuse("layer", settings["layer"] ?? "none") }
+      let mode = settings["merge_mode"] as? String ?? "none"
+      guard mode == "concat" else { throw refuse("merge_mode", mode) }
+      guard ["SimpleRNN", "GRU", "LSTM"].contains(innerKind) else { throw refuse("layer", innerKind) }
+      layers.append(
+        Layer(
+          name: name, storedName: stored, convention: try convention(innerKind, innerSettings, name),
+          isBidirectional: true,
+          returnsSequences: innerSettings["return_sequences"] as? Bool ?? false))
+    case "RNN":
+      guard let cell = settings["cell"] as? [String: Any],
+        let cellKind = cell["class_name"] as? String,
+        let cellSettings = cell["config"] as? [String: Any]
+      else { throw refuse("cell", settings["cell"] ?? "none") }
+      guard cellKind == "StackedRNNCells" else {
+        layers.append(
+          Layer(
+            name: name, storedName: stored, convention: try convention(cellKind, cellSettings, name),
+            returnsSequences: returns))
+        return
+      }
+      for (index, inner) in (cellSettings["cells"] as? [[String: Any]] ?? []).enumerated() {
+        layers.append(
+          Layer(
+            name: name, storedName: stored,
+            convention: try convention(
+              inner["class_name"] as? String ?? "none", inner["config"] as? [String: Any] ?? [:], name),
+            cell: index, returnsSequences: returns))
+      }
+    default: break
+    }
+  }
+
+  private func convention(
+    _ kind: String, _ settings: [String: Any], _ name: String
+  ) throws(ModelImportError) -> KerasLayer {
+    let plain = kind.hasSuffix("Cell") ? String(kind.dropLast(4)) : kind
+    guard let kind = KerasLayer.Kind(rawValue: plain) else {
+      throw ModelImportError(.unsupported(field: "cell", value: plain), name: name)
+    }
+    return KerasLayer(
+      kind, activation: try function("activation", settings, name, standard: "tanh"),
+      recurrentActivation: try function(
+        "recurrent_activation", settings, name, standard: "sigmoid"),
+      resetAfter: settings["reset_after"] as? Bool ?? true,
+      usesBias: settings["use_bias"] as? Bool ?? true)
+  }
+
+  private func function(
+    _ field: String, _ settings: [String: Any], _ name: String, standard: String
+  ) throws(ModelImportError) -> Activation {
+    let word = settings[field] as? String ?? (settings[field] == nil ? standard : "a function")
+    switch word {
+    case "tanh": return .tanh
+    case "sigmoid": return .sigmoid
+    case "relu": return .relu
+    case "linear": return .identity
+    case "hard_sigmoid":
+      // Keras 3 changed the slope.
+      guard let isKeras3 else {
+        throw ModelImportError(
+          .unsupported(field: field, value: "hard_sigmoid of an unknown version of Keras"),
+          name: name)
+      }
+      return .hardSigmoid(slope: isKeras3 ? 1.0 / 6 : 0.2, offset: 0.5)
+    default: throw ModelImportError(.unsupported(field: field, value: word), name: name)
+    }
+  }
+
+  /// What a reader should know.
+  static func notes(_ layers: [Layer]) -> [String] {
+    layers.filter { !$0.returnsSequences && $0.cell == nil }.map {
+      "'\($0.name)' returns its last output only; the network here returns all"
+    }
+  }
+
+  /// `SimpleRNN` as `simple_rnn`, as Keras does.
+  static func snakeCased(_ name: String) -> String {
+    name == "SimpleRNN" ? "simple_rnn" : name == "GRU" || name == "LSTM" || name == "RNN"
+      ? name.lowercased()
+      : name.reduce(into: "") {
+        $0 += $1.isUppercase && !$0.isEmpty ? "_" + $1.lowercased() : $1.lowercased()
+      }
+  }
+}
