@@ -1,6 +1,7 @@
 """Model files of other programs, and what those programs compute with them.
 
     thenv/bin/python model_files.py torch --out Tests/Golden/files       (PyTorch)
+    thenv/bin/python model_files.py keras --out Tests/Golden/files        (Keras 3, and again in tfenv: Keras 2)
     tfenv/bin/python model_files.py tensorflow1 --out Tests/Golden/files  (TensorFlow 2.15, cells of 1.x)
 
 For each NAME a model file and NAME.npz with x [T,B,D], hidden<i> and cell<i> [B,...] for each layer
@@ -152,6 +153,44 @@ def torch_onnx_files(out):
         print(name, sorted({n.op_type for n in onnx.load(path).graph.node}))
 
 
+def keras_files(out):
+    """The same models by whichever Keras is there: keras2_*, keras3_*."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    try:
+        import tensorflow as tf
+        keras = tf.keras
+    except ImportError:
+        import keras
+    version = keras.__version__ if hasattr(keras, "__version__") else tf.__version__
+    major = "keras3" if version.startswith("3") else "keras2"
+    layers = keras.layers
+    rng = np.random.RandomState(7)
+
+    def save(name, stack, endings):
+        model = keras.Sequential([keras.Input((None, D))] + stack)
+        for layer in model.layers:
+            layer.set_weights([rng.uniform(-0.8, 0.8, w.shape).astype(np.float32) for w in layer.get_weights()])
+        x = rng.uniform(-1, 1, (B, T, D)).astype(np.float32)
+        y = np.asarray(model.predict(x, verbose=0))
+        np.savez(os.path.join(out, "%s_%s.npz" % (major, name)), x=x.swapaxes(0, 1), y=y.swapaxes(0, 1))
+        for ending in endings:
+            path = os.path.join(out, "%s_%s.%s" % (major, name, ending))
+            if ending == "weights.h5":
+                model.save_weights(path)
+            else:
+                model.save(path)
+
+    save("mixed", [
+        layers.Bidirectional(layers.LSTM(5, return_sequences=True)),
+        layers.GRU(4, return_sequences=True, reset_after=False),
+        layers.GRU(3, return_sequences=True)], ["keras", "h5", "weights.h5"])
+    save("cells", [layers.RNN(layers.StackedRNNCells([layers.GRUCell(5), layers.GRUCell(4)]), return_sequences=True)], ["keras"])
+    save("functions", [
+        layers.SimpleRNN(5, activation="relu", return_sequences=True, use_bias=False),
+        layers.LSTM(4, recurrent_activation="hard_sigmoid", return_sequences=True)], ["keras"])
+    print(major, version)
+
+
 def tensorflow1_files(out):
     import tensorflow as tf
 
@@ -210,9 +249,9 @@ def tensorflow1_files(out):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("program", choices=["torch", "torch-onnx", "tensorflow1"])
+    parser.add_argument("program", choices=["torch", "torch-onnx", "keras", "tensorflow1"])
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
     os.makedirs(arguments.out, exist_ok=True)
-    {"torch": torch_files, "torch-onnx": torch_onnx_files, "tensorflow1": tensorflow1_files}[arguments.program](arguments.out)
+    {"torch": torch_files, "torch-onnx": torch_onnx_files, "keras": keras_files, "tensorflow1": tensorflow1_files}[arguments.program](arguments.out)
     print(sys.version.split()[0], np.__version__, sorted(os.listdir(arguments.out)))

@@ -74,13 +74,13 @@ struct BridgeCommandTests {
       try expect(["inspect", folder + "/text.npz"], "/text.npz: expected one of")
       try expect(
         ["convert", gru, folder + "/out.pt"],
-        "out.pt: expected a name that ends with .safetensors, .npz or .index")
+        "out.pt: expected a name that ends with .safetensors, .npz, .index")
       try expect(
         ["convert", gru, out, "--to", "tensorflow1"],
         "out.npz: TensorFlow 1 cannot express reset gate = after the product")
       try expect(
         ["convert", gru, out, "--to", "caffe"],
-        "expected one of unroll, pytorch, tensorflow1, mlx, found 'caffe'", status: 64)
+        "expected one of unroll, pytorch, keras, tensorflow1, mlx, found 'caffe'", status: 64)
       try expect(
         ["convert", gru, folder + "/out.onnx", "--to", "mlx"],
         "--to: an ONNX model has names of its own", status: 64)

@@ -21,23 +21,34 @@ struct ModelFileTests {
     var testDescription: String { file }
   }
 
-  static let cases = [
-    Case(
-      file: "torch_gru_stack.pt", layout: .pytorch, prefix: "encoder.",
-      others: ["head.bias", "head.weight"]),
-    Case(file: "torch_lstm_projected.pt", layout: .pytorch, isDouble: true),
-    Case(
-      file: "torch_rnn_checkpoint.pt", layout: .pytorch,
-      assumptions: NetworkAssumptions(activation: .relu), prefix: "model."),
-    Case(file: "torch_lstm_cell.pt", layout: .pytorch),
-    Case(file: "torch_gru_bfloat16.pt", layout: .pytorch),
-    Case(file: "torch_lstm_views.pt", layout: .pytorch, others: ["bias_again"]),
-    Case(file: "tf1_gru_stack.index", layout: .tensorFlow1, prefix: "model/rnn/"),
-    Case(
-      file: "tf1_lstm_both.index", layout: .tensorFlow1, prefix: "model/bidirectional_rnn/",
-      isDouble: true),
-    Case(file: "tf1_basic_lstm.index", layout: .tensorFlow1, prefix: "model/rnn/"),
-  ]
+  static let cases =
+    [
+      Case(
+        file: "torch_gru_stack.pt", layout: .pytorch, prefix: "encoder.",
+        others: ["head.bias", "head.weight"]),
+      Case(file: "torch_lstm_projected.pt", layout: .pytorch, isDouble: true),
+      Case(
+        file: "torch_rnn_checkpoint.pt", layout: .pytorch,
+        assumptions: NetworkAssumptions(activation: .relu), prefix: "model."),
+      Case(file: "torch_lstm_cell.pt", layout: .pytorch),
+      Case(file: "torch_gru_bfloat16.pt", layout: .pytorch),
+      Case(file: "torch_lstm_views.pt", layout: .pytorch, others: ["bias_again"]),
+      Case(file: "tf1_gru_stack.index", layout: .tensorFlow1, prefix: "model/rnn/"),
+      Case(
+        file: "tf1_lstm_both.index", layout: .tensorFlow1, prefix: "model/bidirectional_rnn/",
+        isDouble: true),
+      Case(file: "tf1_basic_lstm.index", layout: .tensorFlow1, prefix: "model/rnn/"),
+    ] + keras
+
+  #if HDF5
+  static let keras = ["keras2_", "keras3_"].flatMap { version in
+    ["mixed.keras", "mixed.h5", "cells.keras", "functions.keras"].map {
+      Case(file: version + $0, layout: .keras)
+    }
+  }
+  #else
+  static let keras: [Case] = []
+  #endif
 
   @Test("A network computes what its own program computed", arguments: cases)
   func reads(_ golden: Case) throws {
@@ -65,7 +76,7 @@ struct ModelFileTests {
     // There and back through every container and every program that can express it.
     try withTemporaryFolder { folder in
       for layout in NetworkLayout.allCases {
-        for ending in ["safetensors", "npz", "index"] {
+        for ending in Self.endings {
           let path = "\(folder)/\(layout.rawValue).\(ending)"
           do {
             _ = try NetworkFile.write(imported.network, to: path, layout: layout)
@@ -82,12 +93,71 @@ struct ModelFileTests {
           #expect(expected.distance(of: again.network) <= tolerance, "\(layout) \(ending)")
         }
       }
-      // What was written last and least: the program's own names can always be written.
-      #expect(
-        FileManager.default.fileExists(atPath: "\(folder)/\(golden.layout.rawValue).npz"))
+      // The program's own names can be written, but for functions, which Keras' weights do not have.
+      if !golden.file.contains("functions") {
+        #expect(
+          FileManager.default.fileExists(atPath: "\(folder)/\(golden.layout.rawValue).npz"))
+      }
       #expect(FileManager.default.fileExists(atPath: "\(folder)/unroll.safetensors"))
     }
   }
+
+  #if HDF5
+  private static let endings = ["safetensors", "npz", "index", "weights.h5"]
+
+  @Test("Keras' weights without a configuration: one class of layers is read, more are not guessed")
+  func weightsAlone() throws {
+    let file = try ArrayFile(contentsOf: "\(goldenFolder)/files/keras3_mixed.weights.h5")
+    let error = #expect(throws: ModelImportError.self) {
+      try NetworkFile.network(in: file, as: Float.self)
+    }
+    #expect(
+      error?.description
+        == "'layers': the order of the layers = unknown (the file has no configuration); bidirectional, gru cannot be expressed"
+    )
+    // The GRUs alone: the second has two rows of biases and resets after the product.
+    var part = file
+    part.arrays = file.arrays.filter { $0.key.hasPrefix("layers/gru") }
+    let (imported, _) = try NetworkFile.network(in: part, as: Float.self)
+    let gates = imported.network.layers.compactMap { ($0.cell as? GRU<Float>)?.resetGate }
+    #expect(gates == [.beforeProduct, .afterProduct])
+    #expect(imported.assumptions.count == 1)
+    part.arrays["layers/gru_1/cell/vars/2"] = nil
+    #expect(throws: ModelImportError.self) { try NetworkFile.network(in: part, as: Float.self) }
+  }
+
+  @Test("A configuration with what Unroll has not is refused by its field")
+  func configurations() throws {
+    var file = try ArrayFile(contentsOf: "\(goldenFolder)/files/keras3_functions.keras")
+    let text = try #require(file.metadata["model_config"])
+    func sentence(_ change: (String) -> String) -> String? {
+      file.metadata["model_config"] = change(text)
+      return #expect(throws: ModelImportError.self) {
+        try NetworkFile.network(in: file, as: Float.self)
+      }?.description
+    }
+    func replacing(_ old: String, _ new: String) -> (String) -> String {
+      { $0.replacingOccurrences(of: old, with: new) }
+    }
+    #expect(
+      sentence(replacing("\"go_backwards\": false", "\"go_backwards\": true"))
+        == "'simple_rnn': go_backwards = true cannot be expressed")
+    #expect(
+      sentence(replacing("\"activation\": \"relu\"", "\"activation\": \"elu\""))
+        == "'simple_rnn': activation = elu cannot be expressed")
+    #expect(sentence { _ in "{" } == "'model_config': expected a configuration with layers")
+    #expect(
+      sentence(replacing("\"use_bias\": false", "\"use_bias\": true"))
+        == "'simple_rnn/bias': expected such an array, found none")
+    file.metadata["keras_version"] = nil
+    #expect(
+      sentence { $0 }?.hasSuffix(
+        "recurrent_activation = hard_sigmoid of an unknown version of Keras cannot be expressed")
+        == true)
+  }
+  #else
+  private static let endings = ["safetensors", "npz", "index"]
+  #endif
 
   /// Inputs, states and outputs of a golden file.
   struct Expected<Scalar: KernelScalar> {
@@ -149,7 +219,7 @@ struct ModelFileTests {
     cell.options.forgetOffset = 0.75
     let network = RecurrentNetwork<Double>(cells: [cell])
     try withTemporaryFolder { folder in
-      for layout in [NetworkLayout.pytorch, .mlx, .tensorFlow1] {
+      for layout in [NetworkLayout.pytorch, .mlx, .keras, .tensorFlow1] {
         let path = "\(folder)/\(layout.rawValue).npz"
         let (_, notes) = try NetworkFile.write(network, to: path, layout: layout)
         #expect(notes.count == 1)

@@ -38,7 +38,16 @@ public struct ArrayFile: Sendable {
       self = try ArrayFile(.tensorFlow, checkpoint.arrays)
       return
     }
-    let bytes = try AtomicFile.read(path)
+    try self.init(AtomicFile.read(path), name: path)
+  }
+
+  /// Reads a file's bytes.
+  ///
+  /// - Parameters:
+  ///   - bytes: The file, other than a TensorFlow checkpoint, which is several.
+  ///   - name: Its name; a safetensors file has no magic number.
+  /// - Throws: `ArrayFileError` if it is none of the containers, or damaged.
+  public init(_ bytes: [UInt8], name: String) throws(ArrayFileError) {
     if bytes.starts(with: [0x93] + Array("NUMPY".utf8)) {
       (container, metadata) = (.npy, [:])
       arrays = ["array": try NPY.decode(bytes[...])]
@@ -60,7 +69,7 @@ public struct ArrayFile: Sendable {
     } else if bytes.first == 0x80 {
       throw ArrayFileError(
         .foreign(expected: "a file of PyTorch 1.6 or later (save it again with one)"))
-    } else if path.hasSuffix(".safetensors") || bytes.dropFirst(8).first == UInt8(ascii: "{") {
+    } else if name.hasSuffix(".safetensors") || bytes.dropFirst(8).first == UInt8(ascii: "{") {
       let file = try Safetensors(bytes)
       (container, arrays, metadata) = (.safetensors, file.arrays, file.metadata)
     } else {
@@ -110,7 +119,8 @@ public struct ArrayFile: Sendable {
     self.arrays = arrays
     metadata = [:]
     if let words = self.arrays.removeValue(forKey: Self.metadataName) {
-      metadata = try JSONWords.decode(words.bytes)
+      // Containers without bytes hold wider integers.
+      metadata = try JSONWords.decode(words.integers().map { UInt8(truncatingIfNeeded: $0) })
     }
   }
 

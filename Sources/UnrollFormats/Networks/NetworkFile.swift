@@ -66,6 +66,9 @@ public enum NetworkFile {
     let (arrays, notes): ([String: StoredArray], [String])
     if let names = layout.names {
       (arrays, notes) = try layout.exporting(network, by: names)
+      if layout == .keras {
+        metadata[KerasNames.configurationKey] = KerasConfiguration.text(of: network)
+      }
     } else {
       (arrays, notes) = (ownArrays(network), [])
       metadata[descriptionKey] = try description(network)

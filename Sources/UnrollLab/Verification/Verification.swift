@@ -61,7 +61,10 @@ public enum Verification {
     #if !ONNX
     if ["onnx", "onnx_backend"].contains(golden.group) { return "a build with the trait ONNX" }
     #endif
-    return golden.group == "keras_files" ? "Keras model files" : nil
+    #if !HDF5
+    if golden.group == "keras_files" { return "a build with the trait HDF5" }
+    #endif
+    return nil
   }
 
   private static func compare(
@@ -75,6 +78,7 @@ public enum Verification {
     #if ONNX
     case "onnx": return try ONNXCase.compare(golden, in: set, archive)
     #endif
+    case "keras_files": return try KerasFileCase.compare(golden, in: set, archive)
     case "cells", "keras", "torch":
       return switch try golden.precision() {
       case .float32: try NetworkCase<Float>.compare(golden, archive)

@@ -1,0 +1,179 @@
+internal import Foundation
+internal import Unroll
+
+/// The recurrent layers of a Keras model's configuration.
+struct KerasConfiguration {
+  /// One recurrent layer, or one cell of a stack of cells.
+  struct Layer {
+    /// The layer's own name, and the one that Keras 3 gives it by class and order.
+    var name: String
+    var storedName: String
+    var convention: KerasLayer
+    var isBidirectional = false
+    var cell: Int?
+    var returnsSequences = true
+
+    func isNamed(_ other: String) -> Bool { other == name || other == storedName }
+  }
+
+  private(set) var layers: [Layer] = []
+  private let isKeras3: Bool?
+
+  /// Reads a configuration.
+  ///
+  /// - Throws: `ModelImportError` for what is no configuration, or has settings that Unroll has not.
+  init(_ text: String, version: String?) throws(ModelImportError) {
+    isKeras3 = version?.split(separator: ".").first.flatMap { Int($0) }.map { $0 >= 3 }
+    guard let root = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any],
+      let config = root["config"] as? [String: Any],
+      let list = config["layers"] as? [[String: Any]]
+    else {
+      throw ModelImportError(
+        .doesNotFit("expected a configuration with layers"), name: KerasNames.configurationKey)
+    }
+    var counts: [String: Int] = [:]
+    for entry in list {
+      guard let kind = entry["class_name"] as? String else { continue }
+      let settings = entry["config"] as? [String: Any] ?? [:]
+      let snake = Self.snakeCased(kind)
+      let count = counts[snake, default: 0]
+      counts[snake] = count + 1
+      let stored = count == 0 ? snake : "\(snake)_\(count)"
+      let name = settings["name"] as? String ?? stored
+      try add(kind, settings, name, stored)
+    }
+  }
+
+  private mutating func add(
+    _ kind: String, _ settings: [String: Any], _ name: String, _ stored: String
+  ) throws(ModelImportError) {
+    func refuse(_ field: String, _ value: Any) -> ModelImportError {
+      ModelImportError(.unsupported(field: field, value: "\(value)"), name: name)
+    }
+    if settings["go_backwards"] as? Bool ?? false { throw refuse("go_backwards", true) }
+    let returns = settings["return_sequences"] as? Bool ?? false
+    switch kind {
+    case "SimpleRNN", "GRU", "LSTM":
+      layers.append(
+        Layer(
+          name: name, storedName: stored, convention: try convention(kind, settings, name),
+          returnsSequences: returns))
+    case "Bidirectional":
+      guard let inner = settings["layer"] as? [String: Any],
+        let innerKind = inner["class_name"] as? String,
+        let innerSettings = inner["config"] as? [String: Any]
+      else { throw refuse("layer", settings["layer"] ?? "none") }
+      let mode = settings["merge_mode"] as? String ?? "none"
+      guard mode == "concat" else { throw refuse("merge_mode", mode) }
+      guard ["SimpleRNN", "GRU", "LSTM"].contains(innerKind) else {
+        throw refuse("layer", innerKind)
+      }
+      layers.append(
+        Layer(
+          name: name, storedName: stored,
+          convention: try convention(innerKind, innerSettings, name),
+          isBidirectional: true,
+          returnsSequences: innerSettings["return_sequences"] as? Bool ?? false))
+    case "RNN":
+      guard let cell = settings["cell"] as? [String: Any],
+        let cellKind = cell["class_name"] as? String,
+        let cellSettings = cell["config"] as? [String: Any]
+      else { throw refuse("cell", settings["cell"] ?? "none") }
+      guard cellKind == "StackedRNNCells" else {
+        layers.append(
+          Layer(
+            name: name, storedName: stored,
+            convention: try convention(cellKind, cellSettings, name),
+            returnsSequences: returns))
+        return
+      }
+      for (index, inner) in (cellSettings["cells"] as? [[String: Any]] ?? []).enumerated() {
+        layers.append(
+          Layer(
+            name: name, storedName: stored,
+            convention: try convention(
+              inner["class_name"] as? String ?? "none", inner["config"] as? [String: Any] ?? [:],
+              name),
+            cell: index, returnsSequences: returns))
+      }
+    default: break
+    }
+  }
+
+  private func convention(
+    _ kind: String, _ settings: [String: Any], _ name: String
+  ) throws(ModelImportError) -> KerasLayer {
+    let plain = kind.hasSuffix("Cell") ? String(kind.dropLast(4)) : kind
+    guard let kind = KerasLayer.Kind(rawValue: plain) else {
+      throw ModelImportError(.unsupported(field: "cell", value: plain), name: name)
+    }
+    return KerasLayer(
+      kind, activation: try function("activation", settings, name, standard: "tanh"),
+      recurrentActivation: try function(
+        "recurrent_activation", settings, name, standard: "sigmoid"),
+      resetAfter: settings["reset_after"] as? Bool ?? true,
+      usesBias: settings["use_bias"] as? Bool ?? true)
+  }
+
+  private func function(
+    _ field: String, _ settings: [String: Any], _ name: String, standard: String
+  ) throws(ModelImportError) -> Activation {
+    let word = settings[field] as? String ?? (settings[field] == nil ? standard : "a function")
+    switch word {
+    case "tanh": return .tanh
+    case "sigmoid": return .sigmoid
+    case "relu": return .relu
+    case "linear": return .identity
+    case "hard_sigmoid":
+      // Keras 3 changed the slope.
+      guard let isKeras3 else {
+        throw ModelImportError(
+          .unsupported(field: field, value: "hard_sigmoid of an unknown version of Keras"),
+          name: name)
+      }
+      return .hardSigmoid(slope: isKeras3 ? 1.0 / 6 : 0.2, offset: 0.5)
+    default: throw ModelImportError(.unsupported(field: field, value: word), name: name)
+    }
+  }
+
+  /// What a reader should know.
+  static func notes(_ layers: [Layer]) -> [String] {
+    layers.filter { !$0.returnsSequences && $0.cell == nil }.map {
+      "'\($0.name)' returns its last output only; the network here returns all"
+    }
+  }
+
+  /// `SimpleRNN` as `simple_rnn`, as Keras does.
+  static func snakeCased(_ name: String) -> String {
+    name == "SimpleRNN"
+      ? "simple_rnn"
+      : name == "GRU" || name == "LSTM" || name == "RNN"
+        ? name.lowercased()
+        : name.reduce(into: "") {
+          $0 += $1.isUppercase && !$0.isEmpty ? "_" + $1.lowercased() : $1.lowercased()
+        }
+  }
+
+  /// A configuration that says what `KerasNames` writes: classes, directions, where GRUs reset.
+  static func text<Scalar>(of network: RecurrentNetwork<Scalar>) -> String {
+    var layers: [[String: Any]] = []
+    for level in network.levels {
+      let (kind, resetAfter): (String, Bool) =
+        switch level[0].cell {
+        case let gru as GRU<Scalar>: ("GRU", gru.resetGate == .afterProduct)
+        case is LSTM<Scalar>: ("LSTM", true)
+        default: ("SimpleRNN", true)
+        }
+      let layer: [String: Any] = [
+        "class_name": kind, "config": ["return_sequences": true, "reset_after": resetAfter],
+      ]
+      layers.append(
+        level.count == 1
+          ? layer
+          : ["class_name": "Bidirectional", "config": ["merge_mode": "concat", "layer": layer]])
+    }
+    let root: [String: Any] = ["class_name": "Sequential", "config": ["layers": layers]]
+    let data = try? JSONSerialization.data(withJSONObject: root, options: [.sortedKeys])
+    return data.map { String(decoding: $0, as: UTF8.self) } ?? ""
+  }
+}
