@@ -28,7 +28,8 @@ let package = Package(
   traits: [
     .trait(
       name: "ONNX", description: "ONNX models, read, run and written, through swift-protobuf."),
-    .trait(name: "HDF5", description: "Keras' files, read and written, through the system's libhdf5."),
+    .trait(
+      name: "HDF5", description: "Keras' files, read and written, through the system's libhdf5."),
     .default(enabledTraits: ["ONNX", "HDF5"]),
   ],
   dependencies: [

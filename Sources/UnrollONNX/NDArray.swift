@@ -1,4 +1,14 @@
 #if ONNX
+/// How large a value may become while a graph runs.
+enum ONNXLimits {
+  /// The most numbers of a value; a run sets it by what goes in and what the file holds.
+  @TaskLocal static var numbers = 1 << 30
+
+  /// What a graph with so many numbers may make of them: a few symbols become many logits, but a few
+  /// bytes that ask for gigabytes are a bomb.
+  static func limit(given numbers: Int) -> Int { max(1 << 22, 64 * numbers) }
+}
+
 // Arrays of the graph interpreter: any element, any number of axes. These are the operators' oracle-like
 // plain forms; the time goes into the recurrent layers and products, which run in the kernels.
 
@@ -20,16 +30,14 @@ public struct NDArray<Element: Sendable>: Sendable {
     self.elements = elements
   }
 
-  /// More elements than any model of this kind has.
-  static var limit: Int { 1 << 30 }
-
   /// The number of elements of a shape that comes from a file.
   static func count(_ shape: [Int]) throws(ONNXError) -> Int {
     var count = 1
     for axis in shape {
       let (product, overflow) = count.multipliedReportingOverflow(by: axis)
-      guard axis >= 0, !overflow, product <= limit else {
-        throw ONNXError(.wrongValue("expected a shape of at most 2^30 numbers, found \(shape)"))
+      guard axis >= 0, !overflow, product <= ONNXLimits.numbers else {
+        throw ONNXError(
+          .wrongValue("expected a shape of at most \(ONNXLimits.numbers) numbers, found \(shape)"))
       }
       count = product
     }
@@ -169,6 +177,7 @@ public struct NDArray<Element: Sendable>: Sendable {
         throw ONNXError(.wrongValue("expected shapes like \(first.shape), found \(part.shape)"))
       }
     }
+    _ = try count(shape)
     var result: [Element] = []
     for block in 0..<first.split(at: axis).outer {
       for part in parts {

@@ -12,6 +12,15 @@ extension ONNXModel {
   public func network<Scalar: KernelScalar>(
     as type: Scalar.Type = Scalar.self
   ) throws -> (network: RecurrentNetwork<Scalar>, mappings: [String]) {
+    let stored = model.graph.initializer.reduce(0) { $0 + $1.byteCount }
+    return try ONNXLimits.$numbers.withValue(ONNXLimits.limit(given: stored)) {
+      try stack(as: Scalar.self)
+    }
+  }
+
+  private func stack<Scalar: KernelScalar>(
+    as type: Scalar.Type
+  ) throws -> (network: RecurrentNetwork<Scalar>, mappings: [String]) {
     var known: [String: ONNXValue<Scalar>] = [:]
     for data in model.graph.initializer { known[data.name] = try ONNXValue(data) }
     var (levels, mappings) = ([[RecurrentLayer<Scalar>]](), [String]())

@@ -77,6 +77,33 @@ public struct ONNXModel: Sendable {
   public func run<Scalar: KernelScalar>(
     _ inputs: [String: ONNXValue<Scalar>]
   ) throws(ONNXError) -> [String: ONNXValue<Scalar>] {
+    let values: [String: ONNXValue<Scalar>]
+    do {
+      values = try ONNXLimits.$numbers.withValue(limit(inputs)) { try computed(inputs) }
+    } catch let error as ONNXError {
+      throw error
+    } catch {
+      throw ONNXError(.malformed("\(error)"))
+    }
+    var results: [String: ONNXValue<Scalar>] = [:]
+    for name in outputs {
+      guard let value = values[name] else { throw ONNXError(.missing(name)) }
+      results[name] = value
+    }
+    return results
+  }
+
+  /// The most numbers of a value in a run.
+  private func limit<Scalar>(_ inputs: [String: ONNXValue<Scalar>]) -> Int {
+    // A tensor's bytes bound its numbers, whatever its shape says.
+    let stored = model.graph.initializer.reduce(0) { $0 + $1.byteCount }
+    return ONNXLimits.limit(given: inputs.values.reduce(stored) { $0 + $1.count })
+  }
+
+  /// Every value of a run.
+  private func computed<Scalar: KernelScalar>(
+    _ inputs: [String: ONNXValue<Scalar>]
+  ) throws(ONNXError) -> [String: ONNXValue<Scalar>] {
     var values = inputs
     for name in self.inputs where inputs[name] == nil {
       throw ONNXError(.missing(name))
@@ -84,6 +111,7 @@ public struct ONNXModel: Sendable {
     for data in model.graph.initializer where values[data.name] == nil {
       values[data.name] = try ONNXValue(data)
     }
+    var total = 0
     for (index, node) in model.graph.node.enumerated() {
       let word = "'\(node.name.isEmpty ? "\(index)" : node.name)' (\(node.opType))"
       do throws(ONNXError) {
@@ -92,18 +120,20 @@ public struct ONNXModel: Sendable {
         }
         let results = try NodeRun(node, opset: opset, values).results()
         for (name, value) in zip(node.output, results) where !name.isEmpty {
-          if let value { values[name] = value }
+          guard let value else { continue }
+          values[name] = value
+          total += value.count
+        }
+        guard total <= 2 * ONNXLimits.numbers else {
+          throw ONNXError(
+            .wrongValue("expected at most \(2 * ONNXLimits.numbers) numbers in all, found \(total)")
+          )
         }
       } catch {
         throw ONNXError(error.problem, node: error.node.isEmpty ? word : error.node)
       }
     }
-    var results: [String: ONNXValue<Scalar>] = [:]
-    for name in outputs {
-      guard let value = values[name] else { throw ONNXError(.missing(name)) }
-      results[name] = value
-    }
-    return results
+    return values
   }
 }
 #endif

@@ -24,6 +24,9 @@ public enum ONNXValue<Scalar: KernelScalar>: Sendable {
     }
   }
 
+  /// How many numbers there are.
+  var count: Int { shape.reduce(1, *) }
+
   /// The numbers as a tensor; nil for integers.
   public var tensor: Tensor<Scalar>? {
     guard case .real(let array) = self else { return nil }
@@ -66,6 +69,13 @@ enum ONNXType: Int32 {
   }
 
   var isReal: Bool { [.float, .double, .float16, .bfloat16].contains(self) }
+}
+
+extension Unroll_Onnx_TensorData {
+  /// About how many numbers there can be at most.
+  var byteCount: Int {
+    rawData.count + floatData.count + int32Data.count + int64Data.count + doubleData.count
+  }
 }
 
 extension ONNXValue {

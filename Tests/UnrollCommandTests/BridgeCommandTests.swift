@@ -94,4 +94,41 @@ struct BridgeCommandTests {
         "/x.onnx: the model is malformed: expected protocol buffers")
     }
   }
+
+  @Test("The lab's experiments run on a layer of a file")
+  func lab() throws {
+    let file = files + "/torch_gru_stack.pt"
+    let memory = try command.run([
+      "lab", "memory", "--weights", file, "--layer", "2", "--dtype", "float64", "--json",
+    ])
+    #expect(memory.status == 0, "\(memory.errors)")
+    let result = try #require(
+      JSONSerialization.jsonObject(with: Data(memory.output.utf8)) as? [String: Any])
+    let settings = try #require(result["settings"] as? [String: Any])
+    #expect(settings["cell"] as? String == "gru-after")
+    #expect(settings["hiddenSize"] as? Int == 5)
+    #expect(settings["inputSize"] as? Int == 10)
+    // A network that was converted forgets alike.
+    try withTemporaryFolder { folder in
+      let copy = folder + "/copy.onnx"
+      #expect(try command.run(["convert", file, copy]).status == 0)
+      let gradients = ["lab", "gradients", "--layer", "1"]
+      let (one, other) = (
+        try command.run(gradients + ["--weights", file]),
+        try command.run(gradients + ["--weights", copy])
+      )
+      #expect(one.status == 0, "\(one.errors)")
+      #expect(other.output.hasSuffix(one.output))
+    }
+    let contradiction = try command.run(["lab", "memory", "--weights", file, "--hidden", "3"])
+    #expect(contradiction.status == 64)
+    #expect(
+      contradiction.errors.contains("--hidden: --weights says it already; leave the option out."))
+    let beyond = try command.run(["lab", "memory", "--weights", file, "--layer", "4"])
+    #expect(beyond.errors.contains("expected a layer below 4, found --layer 4"))
+    let projected = try command.run([
+      "lab", "memory", "--weights", files + "/torch_lstm_projected.pt",
+    ])
+    #expect(projected.errors.contains("weights: expected a cell without a projection, got 6 → 3"))
+  }
 }

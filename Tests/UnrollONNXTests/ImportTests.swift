@@ -115,9 +115,9 @@ struct ImportTests {
     short.graph.initializer[0].dims = [3]
     try expect(short, "the model is malformed: 'x' of shape [3] has 2 numbers")
     short.graph.initializer[0].dims = [1 << 40, 1 << 40]
-    try expect(short, "expected a shape of at most 2^30 numbers")
+    try expect(short, "expected a shape of at most 4194304 numbers")
     short.graph.initializer[0].dims = [-2]
-    try expect(short, "expected a shape of at most 2^30 numbers, found [-2]")
+    try expect(short, "expected a shape of at most 4194304 numbers, found [-2]")
   }
 
   @Test("A recurrent node with settings that Unroll has not, or sizes that do not fit, says which")
@@ -177,6 +177,19 @@ struct ImportTests {
     try expect(run("Div", ["s", "z"]), "expected an integer result of 4 and 0")
     try expect(run("Expand", ["x", "s"]), "expected shapes that go together")
     try expect(run("ConstantOfShape", ["x"]), "expected integers in input 0")
+    // A few bytes that ask for gigabytes.
+    let large = ["s": integers(30_000, 30_000)]
+    try expect(
+      model("ConstantOfShape", inputs: ["s"], initializers: large),
+      "expected a shape of at most 4194304 numbers, found [30000, 30000]")
+    var doubling = model("Concat", inputs: ["x", "x"], [.integer("axis", 0)], initializers: values)
+    for index in 0..<40 {
+      var node = doubling.graph.node[0]
+      (node.input, node.output) = (["y\(index)", "y\(index)"], ["y\(index + 1)"])
+      if index == 0 { node.input = ["y", "y"] }
+      doubling.graph.node.append(node)
+    }
+    try expect(doubling, "expected a shape of at most 4194304 numbers")
   }
 }
 #endif

@@ -31,6 +31,7 @@ struct HDF5File: Sendable {
   ///   - names: The text attributes of the root that are wanted.
   /// - Throws: `ArrayFileError` if the file is damaged, or asks for too much.
   init(_ bytes: [UInt8], attributes names: [String] = []) throws(ArrayFileError) {
+    try Self.checkHeaps(bytes)
     Self.lock.lock()
     defer { Self.lock.unlock() }
     let file = bytes.withUnsafeBytes { unroll_hdf5_open($0.baseAddress, $0.count) }
@@ -48,6 +49,36 @@ struct HDF5File: Sendable {
       guard let text = unroll_hdf5_text(file, "/", name, bytes.count) else { continue }
       attributes[name] = String(cString: text)
       free(text)
+    }
+  }
+
+  /// Refuses heaps of texts in which an object takes no room: libhdf5 would go round for ever.
+  ///
+  /// A collection: "GCOL", version 1, 3 bytes, its size in 8 bytes; then objects, each an index of 2
+  /// bytes, 6 bytes, its size in 8 bytes, and that many bytes, in all a multiple of 8. Index 0 is free
+  /// room, whose size counts its header.
+  private static func checkHeaps(_ bytes: [UInt8]) throws(ArrayFileError) {
+    let signature = Array("GCOL".utf8)
+    func number(_ place: Int, _ count: Int) -> UInt64 {
+      bytes[place..<place + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+    var start = 0
+    while let place = bytes[start...].firstIndex(of: signature[0]) {
+      start = place + 1
+      guard bytes[place...].starts(with: signature), place + 16 <= bytes.count else { continue }
+      let end = min(UInt64(bytes.count), UInt64(place) &+ min(number(place + 8, 8), 1 << 62))
+      var next = UInt64(place + 16)
+      while next + 16 <= end {
+        let size = min(number(Int(next) + 8, 8), 1 << 62)
+        let isFree = number(Int(next), 2) == 0
+        let room = isFree ? size : 16 + (size + 7) / 8 * 8
+        guard room > 0, room <= end - next else {
+          throw ArrayFileError(
+            .malformedHeader("an object in a heap takes \(room) bytes of \(end - next)"),
+            byteOffset: Int(next))
+        }
+        next += room
+      }
     }
   }
 
@@ -120,7 +151,9 @@ struct HDF5File: Sendable {
     for (path, array) in arrays.sorted(by: { $0.key < $1.key }) {
       isWhole = try write(array, path, file) && isWhole
     }
-    for (name, text) in attributes { isWhole = unroll_hdf5_set_text(file, "/", name, text) == 0 && isWhole }
+    for (name, text) in attributes {
+      isWhole = unroll_hdf5_set_text(file, "/", name, text) == 0 && isWhole
+    }
     let count = unroll_hdf5_image(file, nil, 0)
     guard isWhole, count > 0 else { throw ArrayFileError(.system("HDF5 could not write the file")) }
     var bytes = [UInt8](repeating: 0, count: Int(count))

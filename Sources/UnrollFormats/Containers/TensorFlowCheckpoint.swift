@@ -41,12 +41,29 @@ public struct TensorFlowCheckpoint: Sendable {
   /// - Throws: `ArrayFileError` if a file is missing or damaged, or a variable is of another type.
   public init(contentsOf path: String) throws(ArrayFileError) {
     let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
-    let table = try SortedTable.decode(AtomicFile.read(prefix + ".index"))
+    try self.init(index: AtomicFile.read(prefix + ".index")) {
+      (shard, count) throws(ArrayFileError) in
+      try AtomicFile.read(Self.dataPath(prefix, shard, of: count))
+    }
+  }
+
+  /// Reads a checkpoint whose files are at hand.
+  ///
+  /// - Parameters:
+  ///   - index: The bytes of the `.index` file.
+  ///   - data: Returns the bytes of a shard, of so many; called once for each that is needed.
+  /// - Throws: `ArrayFileError` if a file is damaged, or a variable is of another type.
+  public init(
+    index: [UInt8], data: (_ shard: Int, _ count: Int) throws(ArrayFileError) -> [UInt8]
+  ) throws(ArrayFileError) {
+    let table = try SortedTable.decode(index)
     guard let header = table.first, header.key.isEmpty else {
       throw ArrayFileError(.malformedHeader("the checkpoint's index has no header"))
     }
     let (shardCount, isBigEndian) = try Self.header(header.value)
     var shards: [Int: [UInt8]] = [:]
+    // Many variables may name the same bytes of a shard.
+    var budget = expansionLimit(index.count)
     arrays = [:]
     for (name, value) in table.dropFirst() {
       do throws(ArrayFileError) {
@@ -56,8 +73,13 @@ public struct TensorFlowCheckpoint: Sendable {
           throw ArrayFileError(.malformedHeader("shard \(entry.shard) of \(shardCount)"))
         }
         if shards[entry.shard] == nil {
-          shards[entry.shard] = try AtomicFile.read(
-            Self.dataPath(prefix, entry.shard, of: shardCount))
+          let bytes = try data(entry.shard, shardCount)
+          budget += 10 * bytes.count
+          shards[entry.shard] = bytes
+        }
+        budget -= entry.size
+        guard budget >= 0 else {
+          throw ArrayFileError(.malformedHeader("many variables of the same bytes"))
         }
         arrays[name] = try Self.array(entry, shards[entry.shard] ?? [], isBigEndian)
       } catch {

@@ -79,6 +79,7 @@ extension NodeRun {
     }
     let (k, n) = (b.shape[b.shape.count - 2], b.shape[b.shape.count - 1])
     let leading = Array(a.shape.dropLast())
+    _ = try NDArray<Scalar>.count(leading + [n])
     if b.shape.count == 2 {
       let rows = leading.reduce(1, *)
       let product = Tensor(shape: [rows, k], elements: a.elements)
@@ -112,6 +113,7 @@ extension NodeRun {
       throw ONNXError(
         .wrongValue("expected matrices that multiply, found \(a.shape) and \(b.shape)"))
     }
+    _ = try NDArray<Scalar>.count([a.shape[0], b.shape[1]])
     let product = a.matrixProduct(b) * Scalar(number("alpha") ?? 1)
     let array = NDArray(shape: product.shape, elements: product.elements)
     guard has(2) else { return .real(array) }

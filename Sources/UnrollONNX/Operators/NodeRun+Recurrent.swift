@@ -29,6 +29,9 @@ extension NodeRun {
         .wrongValue("expected input size \(layers[0].inputSize), found \(x.shape[2])"))
     }
     let (steps, rows) = (x.shape[0], x.shape[1])
+    // The trace keeps every gate.
+    let width = 6 * layers.count * layers[0].cell.hiddenSize
+    _ = try NDArray<Scalar>.count([steps, rows, width])
     let lengths = try lengths(steps, rows)
     let states = try initialStates(settings, layers, rows)
     let traces = zip(layers, states).map { layer, state in

@@ -81,8 +81,11 @@ struct SizeOptions: ParsableArguments {
 
 /// Cell, scale and steps: the options of memory and gradients.
 struct CellOptions: ParsableArguments {
-  @Option(help: "The cell: rnn, gru (reset gate before the product), gru-after, lstm.")
-  var cell: LabCell = .rnn
+  @Option(
+    help: "The cell: rnn (the default), gru (reset gate before the product), gru-after, lstm.")
+  var cell: LabCell?
+
+  @OptionGroup var given: WeightsOptions
 
   @Option(
     parsing: .unconditional,

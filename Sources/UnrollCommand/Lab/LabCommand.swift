@@ -140,6 +140,7 @@ struct MemoryCommand: ParsableCommand {
   var terminal = false
 
   func run() throws {
+    try cells.check(sizes)
     let settings = cells.settings(sizes, defaultScale: 2)
     if let scales = cells.sweep {
       guard !terminal else { throw ValidationError("--terminal: a sweep has no histograms.") }
@@ -147,7 +148,7 @@ struct MemoryCommand: ParsableCommand {
     }
     try prepare(out)
     let result = try attempt {
-      try MemoryExperiment.run(settings) { done in
+      try cells.memory(settings) { done in
         Terminal.progress("memory, step", done, of: settings.steps.count)
       }
     }
@@ -197,6 +198,7 @@ struct GradientsCommand: ParsableCommand {
   var terminal = false
 
   func run() throws {
+    try cells.check(sizes)
     let settings = cells.settings(sizes, defaultScale: 1)
     if let scales = cells.sweep {
       guard !terminal else { throw ValidationError("--terminal: a sweep has no histograms.") }
@@ -204,7 +206,7 @@ struct GradientsCommand: ParsableCommand {
     }
     try prepare(out)
     let result = try attempt {
-      try GradientExperiment.run(settings) { done in
+      try cells.gradients(settings) { done in
         Terminal.progress("gradients, initial state", done, of: GradientPoint.allCases.count)
       }
     }
@@ -328,7 +330,7 @@ extension CellOptions {
 
   func settings(_ sizes: SizeOptions, defaultScale: Double) -> LabSettings {
     var settings = sizes.applied(
-      to: LabSettings(cell: cell, scale: defaultScale, keepBias: keepBias))
+      to: LabSettings(cell: cell ?? .rnn, scale: defaultScale, keepBias: keepBias))
     if let value = scale?.values.first { settings.scale = value }
     if let steps { settings.steps = steps.values }
     return settings
