@@ -28,6 +28,33 @@ struct SafetensorsTests {
     #expect(try Safetensors(Safetensors(arrays: [:]).encoded()).arrays.isEmpty)
   }
 
+  @Test("A mapped file has the same arrays, and opens without being read")
+  func mapped() throws {
+    let path = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let arrays = [
+      "a": StoredArray(Tensor<Float>([1, -2, 3])), "b": StoredArray([7, 8]),
+      "c": StoredArray(elementType: .bfloat16, shape: [1], bytes: [0xC0, 0x3F]),
+    ]
+    let file = Safetensors(arrays: arrays, metadata: ["k": "v"])
+    try AtomicFile.write(file.encoded(), to: path)
+    let read = try Safetensors(mapping: path)
+    #expect(read == file)
+    #expect(read.arrays["a"]?.tensor(of: Double.self).elements == [1, -2, 3])
+    #expect(try read.arrays["b"]?.integers() == [7, 8])
+    #expect(read.arrays["c"]?.tensor(of: Float.self).elements == [1.5])
+    // A file of 64 GB, which no machine of ours could read: all of it a hole.
+    let count = 16 << 30
+    let header =
+      "{\"x\":{\"dtype\":\"F32\",\"shape\":[\(count)],\"data_offsets\":[0,\(4 * count)]}}"
+    try Data(self.file(header)).write(to: URL(fileURLWithPath: path))
+    let handle = try #require(FileHandle(forWritingAtPath: path))
+    try handle.truncate(atOffset: UInt64(8 + header.utf8.count + 4 * count))
+    try handle.close()
+    #expect(try Safetensors(mapping: path).arrays["x"]?.shape == [count])
+    #expect(throws: ArrayFileError.self) { try Safetensors(mapping: path + "none") }
+  }
+
   @Test("A malformed file gets its sentence")
   func malformed() {
     let cases: [([UInt8], String)] = [

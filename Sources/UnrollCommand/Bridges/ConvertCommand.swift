@@ -11,15 +11,16 @@ struct ConvertCommand: ParsableCommand {
     discussion: """
       IN may be any file that `unroll inspect` reads, or a run's folder, whose recurrent layers are \
       taken, or, into .onnx, the whole language model. OUT's extension says the container: .onnx, \
-      .safetensors, .npz or .index (a TensorFlow checkpoint); --to says whose names and orders: unroll (every setting is kept), pytorch, mlx or \
-      tensorflow1, which is the default in .index. What the other program cannot express is an error. \
-      OUT keeps a small test, inputs and outputs, that is run whenever Unroll reads the file.
+      .safetensors, .npz, .weights.h5 or .index (a TensorFlow checkpoint). --to says whose names and \
+      orders: unroll (every setting is kept), pytorch, keras (the default in .h5), mlx or tensorflow1 \
+      (the default in .index). What the other program cannot express is an error. OUT keeps a small \
+      test, inputs and outputs, that is run whenever Unroll reads the file.
       """)
 
   @Argument(help: ArgumentHelp("What is read.", valueName: "in")) var input: String
   @Argument(help: ArgumentHelp("What is written.", valueName: "out")) var output: String
   @Option(
-    help: "Whose names: unroll, pytorch, tensorflow1 or mlx.",
+    help: "Whose names: unroll, pytorch, keras, tensorflow1 or mlx.",
     transform: { word in
       guard let layout = NetworkLayout(rawValue: word) else {
         throw ValidationError(

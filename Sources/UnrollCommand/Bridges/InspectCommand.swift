@@ -9,8 +9,9 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect",
     abstract: "Show what a run's folder or a file of arrays holds, and the network in it.",
     discussion: """
-      Files: NumPy's .npy and .npz, safetensors, PyTorch's .pt and .pth (state dicts), TensorFlow \
-      checkpoints (.index), ONNX models. Networks are known by the names of PyTorch, TensorFlow 1, MLX and Unroll.
+      Files: NumPy's .npy and .npz, safetensors, PyTorch's .pt and .pth (state dicts), Keras' \
+      .h5 and .keras, TensorFlow checkpoints (.index), ONNX models. Networks are known by the names of \
+      PyTorch, Keras, TensorFlow 1, MLX and Unroll.
       """)
 
   @Argument(help: "A run's folder, or a file.") var path: String

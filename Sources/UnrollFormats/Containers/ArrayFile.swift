@@ -38,6 +38,11 @@ public struct ArrayFile: Sendable {
       self = try ArrayFile(.tensorFlow, checkpoint.arrays)
       return
     }
+    if path.hasSuffix(".safetensors") {
+      // Large models are not read before they are looked at.
+      self = ArrayFile(try Safetensors(mapping: path))
+      return
+    }
     try self.init(AtomicFile.read(path), name: path)
   }
 
@@ -70,14 +75,17 @@ public struct ArrayFile: Sendable {
       throw ArrayFileError(
         .foreign(expected: "a file of PyTorch 1.6 or later (save it again with one)"))
     } else if name.hasSuffix(".safetensors") || bytes.dropFirst(8).first == UInt8(ascii: "{") {
-      let file = try Safetensors(bytes)
-      (container, arrays, metadata) = (.safetensors, file.arrays, file.metadata)
+      self = ArrayFile(try Safetensors(bytes))
     } else {
       throw ArrayFileError(
         .foreign(
           expected:
             "one of \(Container.allCases.map(\.rawValue).joined(separator: ", "))"))
     }
+  }
+
+  private init(_ file: Safetensors) {
+    (container, arrays, metadata) = (.safetensors, file.arrays, file.metadata)
   }
 
   #if HDF5

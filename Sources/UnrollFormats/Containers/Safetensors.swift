@@ -61,7 +61,7 @@ public struct Safetensors: Sendable, Equatable {
     var end = 0
     for (name, array) in order {
       let start = end
-      end += array.bytes.count
+      end += array.byteCount
       let shape = array.shape.map(String.init).joined(separator: ",")
       fields.append(
         "\(json(name)):{\"dtype\":\"\(Self.name(of: array.elementType))\",\"shape\":[\(shape)],\"data_offsets\":[\(start),\(end)]}"
@@ -82,81 +82,123 @@ public struct Safetensors: Sendable, Equatable {
   ///
   /// - Throws: `ArrayFileError` if they are not such a file, whole and without gaps.
   public init(_ bytes: [UInt8]) throws(ArrayFileError) {
-    guard bytes.count >= 8 else {
-      throw ArrayFileError(.truncated(expectedBytes: 8, actualBytes: bytes.count), byteOffset: 0)
-    }
-    let length = bytes[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    guard length <= UInt64(Self.headerLimit) else {
-      throw ArrayFileError(.foreign(expected: "a safetensors header of at most 100 MB"))
-    }
-    let start = 8 + Int(length)
-    guard bytes.count >= start else {
-      throw ArrayFileError(
-        .truncated(expectedBytes: start, actualBytes: bytes.count), byteOffset: 8)
-    }
-    let header = Data(bytes[8..<start])
-    guard let fields = try? JSONDecoder().decode([String: Field].self, from: header) else {
-      throw ArrayFileError(.malformedHeader("expected a JSON object"), byteOffset: 8)
-    }
-    metadata = [:]
-    arrays = [:]
-    var spans: [(Int, Int, String)] = []
-    for (name, field) in fields {
-      switch (name, field) {
-      case ("__metadata__", .words(let words)): metadata = words
-      case ("__metadata__", _):
-        throw ArrayFileError(.malformedHeader("expected words in '__metadata__'"), byteOffset: 8)
-      case (_, .entry(let entry)):
-        arrays[name] = try Self.array(name, entry, bytes[start...])
-        spans.append((entry.data_offsets[0], entry.data_offsets[1], name))
-      default:
-        throw ArrayFileError(
-          .malformedHeader("expected dtype, shape and data_offsets"), arrayName: name)
-      }
-    }
-    var end = 0
-    for (first, last, name) in spans.sorted(by: { ($0.0, $0.1) < ($1.0, $1.1) }) {
-      guard first == end else {
-        throw ArrayFileError(
-          .malformedHeader("expected data at \(end), found \(first)"), arrayName: name)
-      }
-      end = last
-    }
-    guard start + end == bytes.count else {
-      throw ArrayFileError(
-        .truncated(expectedBytes: start + end, actualBytes: bytes.count), byteOffset: start)
+    let start = try Self.dataStart(bytes.prefix(8), fileSize: bytes.count)
+    let header = try Header(bytes[8..<start], dataSize: bytes.count - start)
+    metadata = header.metadata
+    arrays = header.spans.mapValues { span in
+      let first = start + span.offset
+      return StoredArray(
+        elementType: span.type, shape: span.shape, bytes: Array(bytes[first..<first + span.size]))
     }
   }
 
-  private static func array(
-    _ name: String, _ entry: Entry, _ data: ArraySlice<UInt8>
-  ) throws(ArrayFileError) -> StoredArray {
-    guard let type = types.first(where: { $0.value == entry.dtype })?.key else {
-      throw ArrayFileError(.unsupportedElementType(entry.dtype), arrayName: name)
+  /// Maps a file: its header is read, an array when it is looked at.
+  ///
+  /// - Parameter path: The file, which must not be shortened as long as an array of it is there.
+  /// - Throws: `ArrayFileError` if it is no such file, whole and without gaps, or cannot be mapped.
+  public init(mapping path: String) throws(ArrayFileError) {
+    let file = try MappedFile(path)
+    let start = try Self.dataStart(Array(file.bytes.prefix(8))[...], fileSize: file.bytes.count)
+    let header = try Header(
+      Array(file.bytes[8..<start])[...], dataSize: file.bytes.count - start)
+    metadata = header.metadata
+    arrays = header.spans.mapValues {
+      StoredArray(elementType: $0.type, shape: $0.shape, in: file, offset: start + $0.offset)
     }
-    var size = type.byteCount
-    for axis in entry.shape {
-      let (product, overflow) = size.multipliedReportingOverflow(by: axis)
-      guard axis >= 0, !overflow else {
-        throw ArrayFileError(.malformedHeader("impossible shape \(entry.shape)"), arrayName: name)
+  }
+
+  /// Where the data begin, by the first 8 bytes.
+  private static func dataStart(
+    _ first: ArraySlice<UInt8>, fileSize: Int
+  ) throws(ArrayFileError) -> Int {
+    guard first.count == 8 else {
+      throw ArrayFileError(.truncated(expectedBytes: 8, actualBytes: fileSize), byteOffset: 0)
+    }
+    let length = first.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard length <= UInt64(headerLimit) else {
+      throw ArrayFileError(.foreign(expected: "a safetensors header of at most 100 MB"))
+    }
+    let start = 8 + Int(length)
+    guard fileSize >= start else {
+      throw ArrayFileError(.truncated(expectedBytes: start, actualBytes: fileSize), byteOffset: 8)
+    }
+    return start
+  }
+
+  /// What a header says, checked: the arrays lie one after the other and fill the data.
+  private struct Header {
+    struct Span {
+      var type: ElementType
+      var shape: [Int]
+      var offset: Int
+      var size: Int
+    }
+
+    var spans: [String: Span] = [:]
+    var metadata: [String: String] = [:]
+
+    init(_ header: ArraySlice<UInt8>, dataSize: Int) throws(ArrayFileError) {
+      guard let fields = try? JSONDecoder().decode([String: Field].self, from: Data(header)) else {
+        throw ArrayFileError(.malformedHeader("expected a JSON object"), byteOffset: 8)
       }
-      size = product
+      for (name, field) in fields {
+        switch (name, field) {
+        case ("__metadata__", .words(let words)): metadata = words
+        case ("__metadata__", _):
+          throw ArrayFileError(.malformedHeader("expected words in '__metadata__'"), byteOffset: 8)
+        case (_, .entry(let entry)): spans[name] = try span(name, entry, dataSize)
+        default:
+          throw ArrayFileError(
+            .malformedHeader("expected dtype, shape and data_offsets"), arrayName: name)
+        }
+      }
+      var end = 0
+      let order = spans.sorted {
+        ($0.value.offset, $0.value.size) < ($1.value.offset, $1.value.size)
+      }
+      for (name, span) in order {
+        guard span.offset == end else {
+          throw ArrayFileError(
+            .malformedHeader("expected data at \(end), found \(span.offset)"), arrayName: name)
+        }
+        end += span.size
+      }
+      guard end == dataSize else {
+        let start = 8 + header.count
+        throw ArrayFileError(
+          .truncated(expectedBytes: start + end, actualBytes: start + dataSize),
+          byteOffset: start)
+      }
     }
-    guard entry.data_offsets.count == 2, entry.data_offsets[0] >= 0,
-      entry.data_offsets[1] >= entry.data_offsets[0],
-      entry.data_offsets[1] - entry.data_offsets[0] == size
-    else {
-      throw ArrayFileError(
-        .malformedHeader("expected offsets \(size) bytes apart, found \(entry.data_offsets)"),
-        arrayName: name)
+
+    private func span(
+      _ name: String, _ entry: Entry, _ dataSize: Int
+    ) throws(ArrayFileError) -> Span {
+      guard let type = Safetensors.types.first(where: { $0.value == entry.dtype })?.key else {
+        throw ArrayFileError(.unsupportedElementType(entry.dtype), arrayName: name)
+      }
+      var size = type.byteCount
+      for axis in entry.shape {
+        let (product, overflow) = size.multipliedReportingOverflow(by: axis)
+        guard axis >= 0, !overflow else {
+          throw ArrayFileError(.malformedHeader("impossible shape \(entry.shape)"), arrayName: name)
+        }
+        size = product
+      }
+      guard entry.data_offsets.count == 2, entry.data_offsets[0] >= 0,
+        entry.data_offsets[1] >= entry.data_offsets[0],
+        entry.data_offsets[1] - entry.data_offsets[0] == size
+      else {
+        throw ArrayFileError(
+          .malformedHeader("expected offsets \(size) bytes apart, found \(entry.data_offsets)"),
+          arrayName: name)
+      }
+      guard entry.data_offsets[1] <= dataSize else {
+        throw ArrayFileError(
+          .truncated(expectedBytes: entry.data_offsets[1], actualBytes: dataSize), arrayName: name)
+      }
+      return Span(type: type, shape: entry.shape, offset: entry.data_offsets[0], size: size)
     }
-    guard entry.data_offsets[1] <= data.count else {
-      throw ArrayFileError(
-        .truncated(expectedBytes: entry.data_offsets[1], actualBytes: data.count), arrayName: name)
-    }
-    let first = data.startIndex + entry.data_offsets[0]
-    return StoredArray(
-      elementType: type, shape: entry.shape, bytes: Array(data[first..<first + size]))
   }
 
   private static let types: KeyValuePairs<ElementType, String> = [

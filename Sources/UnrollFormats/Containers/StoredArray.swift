@@ -25,13 +25,18 @@ public enum ElementType: String, Sendable, CaseIterable {
 }
 
 /// An array of numbers with the type that its file gave it.
-public struct StoredArray: Sendable, Equatable {
+public struct StoredArray: Sendable {
   /// The elements' type.
   public let elementType: ElementType
   /// The size of each axis, outermost first; empty for a single number.
   public let shape: [Int]
-  /// The elements, little-endian, row-major.
-  public let bytes: [UInt8]
+  private let contents: Contents
+
+  /// Where the elements are.
+  private enum Contents: Sendable {
+    case held([UInt8])
+    case mapped(MappedFile, offset: Int)
+  }
 
   /// Creates an array from its bytes.
   ///
@@ -42,7 +47,42 @@ public struct StoredArray: Sendable, Equatable {
       "StoredArray.init: expected bytes for \(shape) of \(elementType), got \(bytes.count).")
     self.elementType = elementType
     self.shape = shape
-    self.bytes = bytes
+    contents = .held(bytes)
+  }
+
+  /// An array in a mapped file, which is not read yet.
+  ///
+  /// - Precondition: The file has all of its bytes.
+  init(elementType: ElementType, shape: [Int], in file: MappedFile, offset: Int) {
+    precondition(
+      offset >= 0
+        && offset + shape.reduce(1, *) * elementType.byteCount <= file.bytes.count,
+      "StoredArray.init: expected an array within the file.")
+    self.elementType = elementType
+    self.shape = shape
+    contents = .mapped(file, offset: offset)
+  }
+
+  /// The elements, little-endian, row-major; of an array in a mapped file a copy.
+  public var bytes: [UInt8] {
+    if case .held(let bytes) = contents { return bytes }
+    return withUnsafeBytes { Array($0) }
+  }
+
+  /// The number of bytes.
+  public var byteCount: Int { count * elementType.byteCount }
+
+  /// Calls `body` with the elements' bytes where they are.
+  package func withUnsafeBytes<Result>(
+    _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) rethrows -> Result {
+    switch contents {
+    case .held(let bytes): try bytes.withUnsafeBytes(body)
+    case .mapped(let file, let offset):
+      try withExtendedLifetime(file) {
+        try body(UnsafeRawBufferPointer(rebasing: file.bytes[offset..<offset + byteCount]))
+      }
+    }
   }
 
   /// Creates an array from a tensor.
@@ -77,11 +117,14 @@ public struct StoredArray: Sendable, Equatable {
     if elementType == own && 1.littleEndian == 1 {
       var result = Tensor<Scalar>(shape: shape)
       result.withUnsafeMutableElements {
-        UnsafeMutableRawBufferPointer(start: $0, count: bytes.count).copyBytes(from: bytes)
+        let target = UnsafeMutableRawBufferPointer(start: $0, count: byteCount)
+        withUnsafeBytes { target.copyMemory(from: $0) }
       }
       return result
     }
-    return Tensor(shape: shape, elements: (0..<count).map { Scalar(number(at: $0)) })
+    return withUnsafeBytes { bytes in
+      Tensor(shape: shape, elements: (0..<count).map { Scalar(number(at: $0, bytes)) })
+    }
   }
 
   /// The numbers as integers.
@@ -95,8 +138,9 @@ public struct StoredArray: Sendable, Equatable {
     }
     var result: [Int] = []
     result.reserveCapacity(count)
+    let bytes = bytes
     for index in 0..<count {
-      let word = word(at: index)
+      let word = bytes.withUnsafeBytes { self.word(at: index, $0) }
       switch elementType {
       case .int8: result.append(Int(Int8(truncatingIfNeeded: word)))
       case .int16: result.append(Int(Int16(truncatingIfNeeded: word)))
@@ -116,6 +160,7 @@ public struct StoredArray: Sendable, Equatable {
   /// The same numbers in a type that NumPy has: float32 for bfloat16, exactly.
   var numPyArray: StoredArray {
     guard elementType == .bfloat16 else { return self }
+    let bytes = bytes
     var wide = [UInt8](repeating: 0, count: 2 * bytes.count)
     for index in 0..<count {
       wide[4 * index + 2] = bytes[2 * index]
@@ -125,8 +170,8 @@ public struct StoredArray: Sendable, Equatable {
   }
 
   /// One element as a double; exact but for integers beyond 2⁵³.
-  private func number(at index: Int) -> Double {
-    let word = word(at: index)
+  private func number(at index: Int, _ bytes: UnsafeRawBufferPointer) -> Double {
+    let word = word(at: index, bytes)
     switch elementType {
     case .float64: return Double(bitPattern: word)
     case .float32: return Double(Float(bitPattern: UInt32(truncatingIfNeeded: word)))
@@ -140,7 +185,7 @@ public struct StoredArray: Sendable, Equatable {
     }
   }
 
-  private func word(at index: Int) -> UInt64 {
+  private func word(at index: Int, _ bytes: UnsafeRawBufferPointer) -> UInt64 {
     let size = elementType.byteCount
     var word: UInt64 = 0
     for byte in (0..<size).reversed() { word = word << 8 | UInt64(bytes[index * size + byte]) }
@@ -158,6 +203,14 @@ public struct StoredArray: Sendable, Equatable {
       return sign * (1 + fraction / 1024)
         * Double(sign: .plus, exponent: exponent - 15, significand: 1)
     }
+  }
+}
+
+extension StoredArray: Equatable {
+  /// The same type, shape and bytes.
+  public static func == (a: StoredArray, b: StoredArray) -> Bool {
+    a.elementType == b.elementType && a.shape == b.shape
+      && a.withUnsafeBytes { a in b.withUnsafeBytes { b in a.elementsEqual(b) } }
   }
 }
 

@@ -9,7 +9,7 @@ extension Safetensors {
     var value: UInt32 = 0
     for (name, array) in arrays.sorted(by: { $0.key < $1.key }) {
       value = CRC32.checksum(Array("\(name) \(array.signature)".utf8), after: value)
-      value = CRC32.checksum(array.bytes, after: value)
+      value = array.withUnsafeBytes { CRC32.checksum($0, after: value) }
     }
     for (key, word) in metadata.sorted(by: { $0.key < $1.key }) where key != "crc32" {
       value = CRC32.checksum(Array("\(key)=\(word)".utf8), after: value)
