@@ -149,7 +149,8 @@ let package = Package(
       ],
       swiftSettings: tests),
     .testTarget(
-      name: "UnrollCommandTests", dependencies: ["UnrollCommand", "UnrollTestSupport"],
+      name: "UnrollCommandTests",
+      dependencies: ["UnrollCommand", "UnrollFormats", "UnrollTestSupport"],
       swiftSettings: tests),
   ]
 )

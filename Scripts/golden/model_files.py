@@ -2,6 +2,8 @@
 
     thenv/bin/python model_files.py torch --out Tests/Golden/files       (PyTorch)
     thenv/bin/python model_files.py keras --out Tests/Golden/files        (Keras 3, and again in tfenv: Keras 2)
+    thenv/bin/python model_files.py mlx --out Tests/Golden/files          (MLX)
+    t2o/bin/python model_files.py tf2onnx --out Tests/Golden/files        (tf2onnx, TensorFlow 2.15, run by onnxruntime)
     tfenv/bin/python model_files.py tensorflow1 --out Tests/Golden/files  (TensorFlow 2.15, cells of 1.x)
 
 For each NAME a model file and NAME.npz with x [T,B,D], hidden<i> and cell<i> [B,...] for each layer
@@ -191,6 +193,76 @@ def keras_files(out):
     print(major, version)
 
 
+def mlx_files(out):
+    """MLX's layers with a state, and its GRU without one, which leaves r * bhn out of the first step."""
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    rng = np.random.RandomState(11)
+
+    class Stack(nn.Module):
+        def __init__(self, layers):
+            super().__init__()
+            self.layers = layers
+
+    def drawn(*shape):
+        return mx.array(rng.uniform(-0.8, 0.8, shape).astype(np.float32))
+
+    def run(name, layers, cells=False):
+        model = Stack(layers)
+        model.update({"layers": [{k: drawn(*v.shape) for k, v in layer.parameters().items()} for layer in layers]})
+        model.save_weights(os.path.join(out, name + ".safetensors"))
+        x = drawn(B, T, D)
+        arrays, y = {"x": np.array(x).swapaxes(0, 1)}, x
+        for i, layer in enumerate(layers):
+            size = layer.Whh.shape[1] if hasattr(layer, "Whh") else layer.Wh.shape[1]
+            hidden = drawn(B, size)
+            arrays["hidden%d" % i] = np.array(hidden)
+            if cells:
+                cell = drawn(B, size)
+                arrays["cell%d" % i] = np.array(cell)
+                y, _ = layer(y, hidden, cell)
+            else:
+                y = layer(y, hidden)
+        arrays["y"] = np.array(y).swapaxes(0, 1)
+        np.savez(os.path.join(out, name + ".npz"), **arrays)
+        if name == "mlx_gru_stack":
+            apart = [np.array(f(x) - f(x, mx.zeros((B, layers[0].Wh.shape[1])))) for f in layers[:1]][0]
+            print("MLX's GRU without a state is away from one of zeros by", [float(np.abs(apart[:, t]).max()) for t in range(T)])
+
+    run("mlx_gru_stack", [nn.GRU(D, 5), nn.GRU(5, 3)])
+    run("mlx_lstm", [nn.LSTM(D, 6)], cells=True)
+    run("mlx_rnn", [nn.RNN(D, 6)])
+    print("mlx", mx.__version__)
+
+
+def tf2onnx_files(out):
+    """A Keras model as tf2onnx exports it."""
+    import onnx
+    import onnxruntime
+    import tensorflow as tf
+    import tf2onnx
+
+    layers = tf.keras.layers
+    rng = np.random.RandomState(13)
+    model = tf.keras.Sequential([
+        tf.keras.Input((None, D)),
+        layers.Bidirectional(layers.LSTM(5, return_sequences=True)),
+        layers.GRU(4, return_sequences=True),
+        layers.Dense(3, activation="softmax")])
+    for layer in model.layers:
+        layer.set_weights([rng.uniform(-0.8, 0.8, w.shape).astype(np.float32) for w in layer.get_weights()])
+    path = os.path.join(out, "tf2onnx_mixed.onnx")
+    exported, _ = tf2onnx.convert.from_keras(model, opset=14, output_path=path)
+    x = rng.uniform(-1, 1, (B, T, D)).astype(np.float32)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name, result = session.get_inputs()[0].name, session.get_outputs()[0].name
+    y = session.run(None, {name: x})[0]
+    print("away from Keras by", float(np.abs(y - model.predict(x, verbose=0)).max()))
+    np.savez(os.path.join(out, "tf2onnx_mixed.npz"), **{name: x, result: y})
+    print(sorted({n.op_type for n in exported.graph.node}), onnx.__version__, tf2onnx.__version__)
+
+
 def tensorflow1_files(out):
     import tensorflow as tf
 
@@ -249,9 +321,9 @@ def tensorflow1_files(out):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("program", choices=["torch", "torch-onnx", "keras", "tensorflow1"])
+    parser.add_argument("program", choices=["torch", "torch-onnx", "keras", "mlx", "tf2onnx", "tensorflow1"])
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
     os.makedirs(arguments.out, exist_ok=True)
-    {"torch": torch_files, "torch-onnx": torch_onnx_files, "keras": keras_files, "tensorflow1": tensorflow1_files}[arguments.program](arguments.out)
+    {"torch": torch_files, "torch-onnx": torch_onnx_files, "keras": keras_files, "mlx": mlx_files, "tf2onnx": tf2onnx_files, "tensorflow1": tensorflow1_files}[arguments.program](arguments.out)
     print(sys.version.split()[0], np.__version__, sorted(os.listdir(arguments.out)))

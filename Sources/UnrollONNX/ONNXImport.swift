@@ -24,10 +24,14 @@ extension ONNXModel {
     var known: [String: ONNXValue<Scalar>] = [:]
     for data in model.graph.initializer { known[data.name] = try ONNXValue(data) }
     var (levels, mappings) = ([[RecurrentLayer<Scalar>]](), [String]())
+    var others: [String] = []
     // What each value comes from: the level of the last recurrent layer on the way to it.
     var sources: [String: Int] = [:]
     for node in model.graph.node {
       let name = node.name.isEmpty ? node.opType : node.name
+      guard !["Loop", "Scan", "If"].contains(node.opType) else {
+        throw ONNXError(.unsupported("a graph with the operator \(node.opType)"), node: name)
+      }
       let below = node.input.compactMap { sources[$0] }.max()
       if ONNXCell.Kind(rawValue: node.opType) != nil {
         let settings = try NodeRun<Scalar>.Settings(node)
@@ -53,6 +57,7 @@ extension ONNXModel {
         continue
       }
       for output in node.output { if let below { sources[output] = below } }
+      if below != nil && !Self.movers.contains(node.opType) { others.append(node.opType) }
       // What depends on constants alone is a constant: weights that are transposed or joined.
       if node.input.allSatisfy({ $0.isEmpty || known[$0] != nil }),
         let results = try? NodeRun(node, opset: opset, known).results()
@@ -61,8 +66,18 @@ extension ONNXModel {
       }
     }
     guard !levels.isEmpty else { throw ONNXError(.noNetwork) }
+    if !others.isEmpty {
+      mappings.append(
+        "left out, for they are no recurrent layers: \(others.joined(separator: ", "))")
+    }
     return (try RecurrentNetwork(fitting: levels), mappings)
   }
+
+  /// What only brings numbers into another order or type, as exporters put it between layers.
+  private static let movers: Set<String> = [
+    "Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Identity", "Dropout", "Shape",
+    "Gather", "Slice", "Concat", "Cast", "Expand", "Split", "Constant", "ConstantOfShape",
+  ]
 
   private static func effect(_ array: String, _ type: String) -> String {
     let order =

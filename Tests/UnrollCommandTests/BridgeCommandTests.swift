@@ -2,6 +2,7 @@
 
 import Foundation
 import Testing
+import UnrollFormats
 import UnrollTestSupport
 
 @Suite("Bridges by the command")
@@ -130,5 +131,40 @@ struct BridgeCommandTests {
       "lab", "memory", "--weights", files + "/torch_lstm_projected.pt",
     ])
     #expect(projected.errors.contains("weights: expected a cell without a projection, got 6 → 3"))
+  }
+
+  @Test("A model begins with the recurrent layers of a file")
+  func weights() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      func train(_ name: String, _ more: [String]) throws -> CommandTests.Outcome {
+        try command.run(
+          ["train", folder + "/text", "--output", "\(folder)/\(name)"]
+            + LanguageCommandTests.small + more)
+      }
+      #expect(try train("one", ["--epochs", "1"]).status == 0)
+      let file = folder + "/layers.safetensors"
+      #expect(
+        try command.run(["convert", folder + "/one", file, "--to", "pytorch"]).status == 0)
+      // Another seed, and steps too small to move anything.
+      let other = try train(
+        "other",
+        ["--weights", file, "--seed", "9", "--max-steps", "1", "--learning-rate", "1e-30"])
+      #expect(other.status == 0, "\(other.errors)")
+      let arrays = try ["one", "other"].map {
+        try Safetensors(mapping: "\(folder)/\($0)/model.safetensors").arrays
+      }
+      #expect(arrays[0]["layers.1.recurrent_weights"] == arrays[1]["layers.1.recurrent_weights"])
+      #expect(arrays[0]["layers.0.bias"] == arrays[1]["layers.0.bias"])
+      #expect(arrays[0]["embedding.weights"] != arrays[1]["embedding.weights"])
+      let wrong = try train("wrong", ["--weights", file, "--layers", "1"])
+      #expect(wrong.status == 1)
+      #expect(
+        wrong.errors.contains(
+          "layers.safetensors: expected 1 recurrent layers, as --layers says, found 2"))
+      let cell = try train("cell", ["--weights", file, "--cell", "gru"])
+      #expect(
+        cell.errors.contains("layer 0: expected the cell gru with its usual functions, found lstm"))
+    }
   }
 }

@@ -33,6 +33,9 @@ struct ModelFileTests {
       Case(file: "torch_lstm_cell.pt", layout: .pytorch),
       Case(file: "torch_gru_bfloat16.pt", layout: .pytorch),
       Case(file: "torch_lstm_views.pt", layout: .pytorch, others: ["bias_again"]),
+      Case(file: "mlx_gru_stack.safetensors", layout: .mlx, prefix: "layers."),
+      Case(file: "mlx_lstm.safetensors", layout: .mlx, prefix: "layers."),
+      Case(file: "mlx_rnn.safetensors", layout: .mlx, prefix: "layers."),
       Case(file: "tf1_gru_stack.index", layout: .tensorFlow1, prefix: "model/rnn/"),
       Case(
         file: "tf1_lstm_both.index", layout: .tensorFlow1, prefix: "model/bidirectional_rnn/",

@@ -26,6 +26,7 @@ struct SafetensorsTests {
     let file = Safetensors(arrays: arrays, metadata: ["a": "b\\", "": "ü"])
     #expect(try Safetensors(file.encoded()) == file)
     #expect(try Safetensors(Safetensors(arrays: [:]).encoded()).arrays.isEmpty)
+    #expect(try Safetensors(self.file("{\"__metadata__\":null}")).metadata.isEmpty)
   }
 
   @Test("A mapped file has the same arrays, and opens without being read")

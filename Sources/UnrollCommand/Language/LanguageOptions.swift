@@ -30,6 +30,9 @@ struct TextOptions: ParsableArguments {
   var trimLines: Bool?
   @Option(help: "A .npy file [V, E], or text lines of a word and its numbers, for the embedding.")
   var vectors: String?
+  @Option(
+    help: "A file, such as another program's, whose recurrent layers the model begins with.")
+  var weights: String?
 
   func apply(to settings: inout RunConfiguration) {
     if let unit { settings.unit = unit }
@@ -38,6 +41,7 @@ struct TextOptions: ParsableArguments {
     if let split { settings.split = split.values }
     if let trimLines { settings.trimsLines = trimLines }
     if let vectors { settings.vectors = vectors }
+    if let weights { settings.weights = weights }
   }
 
   func validate() throws {

@@ -83,7 +83,8 @@ struct TrainCommand: ParsableCommand {
     try settings.checkMemory(path: output)
     let trainer = try Trainer(
       settings, corpus, in: folder,
-      vectors: folder.hasCheckpoint ? nil : settings.initialVectors(for: corpus.vocabulary))
+      vectors: folder.hasCheckpoint ? nil : settings.initialVectors(for: corpus.vocabulary),
+      layers: folder.hasCheckpoint ? nil : settings.initialLayers())
     trainer.checkpointSeconds = checkpointEvery
     if resume {
       for problem in try trainer.resume() { Terminal.note(problem) }

@@ -38,7 +38,10 @@ public struct Safetensors: Sendable, Equatable {
     case other
 
     init(from decoder: any Decoder) throws {
-      if let entry = try? Entry(from: decoder) {
+      // MLX writes null where it has no words.
+      if (try? decoder.singleValueContainer().decodeNil()) == true {
+        self = .words([:])
+      } else if let entry = try? Entry(from: decoder) {
         self = .entry(entry)
       } else if let words = try? [String: String](from: decoder) {
         self = .words(words)

@@ -3,9 +3,6 @@
 //   RNN    Wxh [H, D], Whh [H, H], bias [H]
 //   GRU    Wx [3·H, D], Wh [3·H, H], b [3·H], bhn [H]; blocks r, z, n; reset gate after the product
 //   LSTM   Wx [4·H, D], Wh [4·H, H], bias [4·H]; blocks i, f, g, o
-//
-// MLX's GRU without an initial state leaves out r ⊙ bhn at the first step; ours, as its equations say,
-// does not.
 
 internal import Unroll
 

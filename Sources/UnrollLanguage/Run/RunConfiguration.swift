@@ -21,6 +21,8 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   public var minimumCount: Int
   /// A file of vectors that the embedding begins with.
   public var vectors: String?
+  /// A file whose recurrent layers the model begins with.
+  public var weights: String?
   /// Sizes, cell, dropout.
   public var model: ModelConfiguration
   /// How it learns.
@@ -48,7 +50,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     case trimsLines = "trims_lines"
     case vocabularyLimit = "vocabulary_limit"
     case minimumCount = "minimum_count"
-    case vectors, model, training, version
+    case vectors, weights, model, training, version
   }
 
   /// What is wrong, in one sentence; nil if nothing is.

@@ -13,6 +13,7 @@ struct RunFingerprint {
     var settings = configuration
     settings.corpus = nil
     settings.vectors = nil
+    settings.weights = nil
     settings.version = ""
     settings.training.epochs = 1
     settings.training.maximumSteps = nil

@@ -64,11 +64,12 @@ public final class Trainer {
   ///   - corpus: The texts.
   ///   - folder: Where files go.
   ///   - vectors: What the embedding begins with, `[V, E]`; nil for random numbers.
+  ///   - layers: What each recurrent layer begins with, of the model's sizes; nil for random numbers.
   /// - Throws: An encoding error if the settings have numbers that JSON has not.
   /// - Precondition: The corpus has texts for train and valid.
   public init(
     _ configuration: RunConfiguration, _ corpus: Corpus, in folder: RunFolder,
-    vectors: Tensor<Float>? = nil
+    vectors: Tensor<Float>? = nil, layers: [CellParameters<Float>]? = nil
   ) throws {
     guard let train = corpus.texts[.train], let valid = corpus.texts[.valid] else {
       preconditionFailure("Trainer.init: expected texts for train and valid.")
@@ -83,6 +84,9 @@ public final class Trainer {
     var model = LanguageModel<Float>(
       configuration.model, initialization: training.initialization, using: &random)
     if let vectors { model.embedding.vectors = vectors }
+    for (index, parameters) in (layers ?? []).enumerated() {
+      model.layers[index].cell.parameters = parameters
+    }
     state = TrainingState(model, training)
     pass = ModelPass(model)
     source = BatchSource(

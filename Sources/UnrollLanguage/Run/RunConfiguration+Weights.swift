@@ -1,0 +1,66 @@
+// The recurrent layers that a model begins with, from a file of any program that UnrollFormats knows.
+
+internal import Foundation
+public import Unroll
+internal import UnrollFormats
+
+extension RunConfiguration {
+  /// The parameters that the recurrent layers begin with; nil if no file is named.
+  ///
+  /// An offset that the file's cells add to their forget gates is moved into the bias.
+  ///
+  /// - Throws: `RunError` if the file cannot be read, or its layers are not the model's.
+  public func initialLayers() throws -> [CellParameters<Float>]? {
+    guard let path = weights else { return nil }
+    do {
+      let file = try ArrayFile(contentsOf: path)
+      let cells: [any RecurrentCell<Float>] =
+        try NetworkFile.network(in: file, as: Float.self).imported.network.layers.map(\.cell)
+      return try fitted(cells, path)
+    } catch let error as ArrayFileError {
+      throw RunError(.file("\(error)"), path: path)
+    } catch let error as ModelImportError {
+      throw RunError(.file("\(error)"), path: path)
+    }
+  }
+
+  private func fitted(
+    _ cells: [any RecurrentCell<Float>], _ path: String
+  ) throws -> [CellParameters<Float>] {
+    let layers = LanguageModel<Float>(model).layers
+    guard cells.count == layers.count else {
+      throw RunError(
+        .file("expected \(layers.count) recurrent layers, as --layers says, found \(cells.count)"),
+        path: path)
+    }
+    return try zip(cells, layers).enumerated().map { index, pair in
+      var parameters = pair.0.parameters
+      var (found, wanted) = (try CellDescription(pair.0), try CellDescription(pair.1.cell))
+      if let offset = found.lstm?.forgetOffset, offset != wanted.lstm?.forgetOffset ?? 0 {
+        let change = offset - (wanted.lstm?.forgetOffset ?? 0)
+        parameters[.forget].bias = parameters[.forget].bias + Float(change)
+        found.lstm?.forgetOffset = wanted.lstm?.forgetOffset ?? 0
+      }
+      (found.zoneoutHidden, found.zoneoutCell) = (wanted.zoneoutHidden, wanted.zoneoutCell)
+      wanted.lstm = found.lstm == nil ? nil : wanted.lstm
+      guard found == wanted else {
+        throw RunError(
+          .file(
+            "layer \(index): expected the cell \(wanted.kind.rawValue) with its usual functions, found \(found.kind.rawValue)"
+          ), path: path)
+      }
+      let own = pair.1.cell.parameters
+      for name in own.names where own[name].shape != parameters[name].shape {
+        throw RunError(
+          .parameter(
+            "layers.\(index).\(CellParameters<Float>.plainName(name))", expected: own[name].shape,
+            found: parameters[name].shape), path: path)
+      }
+      guard parameters.names == own.names else {
+        throw RunError(
+          .file("layer \(index): expected \(own.names), found \(parameters.names)"), path: path)
+      }
+      return parameters
+    }
+  }
+}
