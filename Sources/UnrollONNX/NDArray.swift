@@ -32,15 +32,17 @@ public struct NDArray<Element: Sendable>: Sendable {
 
   /// The number of elements of a shape that comes from a file.
   static func count(_ shape: [Int]) throws(ONNXError) -> Int {
+    // Axes of size 0 do not excuse the others: their products are taken apart.
     var count = 1
-    for axis in shape {
+    for axis in shape where axis != 0 {
       let (product, overflow) = count.multipliedReportingOverflow(by: axis)
-      guard axis >= 0, !overflow, product <= ONNXLimits.numbers else {
+      guard axis > 0, !overflow, product <= ONNXLimits.numbers else {
         throw ONNXError(
           .wrongValue("expected a shape of at most \(ONNXLimits.numbers) numbers, found \(shape)"))
       }
       count = product
     }
+    if shape.contains(0) { return 0 }
     return count
   }
 

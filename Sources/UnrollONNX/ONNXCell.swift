@@ -71,6 +71,8 @@ struct ONNXCell: CellConvention {
       throw ModelImportError(
         .wrongShape(expected: [kind.gateCount, w.shape[1]], found: w.shape), name: "W")
     }
+    // Before memory is asked for that a few numbers may make impossible.
+    let r = try array("R", in: arrays, shape: [width, size])
     let gates: [Gate] =
       switch kind {
       case .rnn: [.candidate]
@@ -86,7 +88,6 @@ struct ONNXCell: CellConvention {
       hasRecurrentBias: resetsAfterProduct && kind == .gru && usesBias,
       hasPeepholes: hasPeepholes)
     parameters.inputWeights = w.transposed.reorderingColumns(order, size: size)
-    let r = try array("R", in: arrays, shape: [width, size])
     parameters.recurrentWeights = r.transposed.reorderingColumns(order, size: size)
     if usesBias {
       let b = try array("B", in: arrays, shape: [2 * width])

@@ -94,7 +94,11 @@ extension ONNXModel {
           Tensor<Scalar>(Tensor<Float>((random.rand(shape) - 0.5) * 2)))
       }
     }
-    let all = values.merging(try run(values)) { input, _ in input }
+    let results = try run(values)
+    if let x = values["x"]?.tensor, let y = results["y"]?.tensor {
+      try compare(y, with: network, of: x, values)
+    }
+    let all = values.merging(results) { input, _ in input }
     let stored = all.mapValues { value in
       switch value {
       case .real(let array): StoredArray(Tensor(shape: array.shape, elements: array.elements))
@@ -104,6 +108,29 @@ extension ONNXModel {
       }
     }
     return Data(NPZ.encode(stored)).base64EncodedString()
+  }
+
+  /// Compares the graph's outputs with the network's own.
+  private func compare<Scalar: KernelScalar>(
+    _ y: Tensor<Scalar>, with network: RecurrentNetwork<Scalar>, of x: Tensor<Scalar>,
+    _ values: [String: ONNXValue<Scalar>]
+  ) throws(ModelImportError) {
+    var states: [RecurrentState<Scalar>] = []
+    for (level, layers) in network.levels.enumerated() {
+      for index in layers.indices {
+        let zero = layers[index].zeroState(batchSize: x.shape[1])
+        states.append(
+          RecurrentState(
+            hidden: values["hidden_\(level)"]?.tensor?.slice(index) ?? zero.hidden,
+            cell: values["cell_\(level)"]?.tensor?.slice(index) ?? zero.cell))
+      }
+    }
+    let own = network.forward(x, from: states).outputs
+    let distance = Double((y - own).maximumMagnitude)
+    let bound = 1e-5 * max(1, Double(own.maximumMagnitude))
+    guard distance <= bound else {
+      throw ModelImportError(.wrongOutputs(distance: distance, bound: bound), name: "ONNX")
+    }
   }
 
   /// Compares what the graph computes with the test that the model carries.

@@ -27,6 +27,9 @@ extension ONNXModel {
     var others: [String] = []
     // What each value comes from: the level of the last recurrent layer on the way to it.
     var sources: [String: Int] = [:]
+    // Values on whose way something else than another order has happened.
+    var changed: Set<String> = []
+    var total = 0
     for node in model.graph.node {
       let name = node.name.isEmpty ? node.opType : node.name
       guard !["Loop", "Scan", "If"].contains(node.opType) else {
@@ -52,17 +55,41 @@ extension ONNXModel {
           throw ModelImportError(
             .doesNotFit("expected a stack, found recurrent layers side by side"), name: name)
         }
+        if let x = node.input.first, changed.contains(x) {
+          throw ModelImportError(
+            .doesNotFit(
+              "expected the outputs of the layer below, found them changed on the way (\(others.joined(separator: ", ")))"
+            ), name: name)
+        }
         levels.append(try settings.layers(arrays))
         for output in node.output { sources[output] = levels.count - 1 }
+        // Final states are no sequence.
+        changed.formUnion(node.output.dropFirst())
         continue
       }
-      for output in node.output { if let below { sources[output] = below } }
-      if below != nil && !Self.movers.contains(node.opType) { others.append(node.opType) }
+      let isChanged =
+        below != nil && !Self.movers.contains(node.opType) && !Self.takesDirection(node, known)
+        || node.input.contains { changed.contains($0) }
+      for output in node.output {
+        if let below { sources[output] = below }
+        if isChanged { changed.insert(output) }
+      }
+      if below != nil && !Self.movers.contains(node.opType) && !Self.counters.contains(node.opType)
+      {
+        others.append(node.opType)
+      }
       // What depends on constants alone is a constant: weights that are transposed or joined.
       if node.input.allSatisfy({ $0.isEmpty || known[$0] != nil }),
         let results = try? NodeRun(node, opset: opset, known).results()
       {
-        for (output, value) in zip(node.output, results) { known[output] = value }
+        for (output, value) in zip(node.output, results) {
+          known[output] = value
+          total += value?.count ?? 0
+        }
+        guard total <= 2 * ONNXLimits.numbers else {
+          throw ONNXError(
+            .wrongValue("expected fewer constants, found \(total) numbers"), node: name)
+        }
       }
     }
     guard !levels.isEmpty else { throw ONNXError(.noNetwork) }
@@ -75,9 +102,23 @@ extension ONNXModel {
 
   /// What only brings numbers into another order or type, as exporters put it between layers.
   private static let movers: Set<String> = [
-    "Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Identity", "Dropout", "Shape",
-    "Gather", "Slice", "Concat", "Cast", "Expand", "Split", "Constant", "ConstantOfShape",
+    "Transpose", "Squeeze", "Unsqueeze", "Reshape", "Identity", "Dropout", "Cast", "Concat",
+    "Split",
   ]
+  /// What exporters compute sizes with; of a layer's outputs it makes something else.
+  private static let counters: Set<String> = [
+    "Shape", "Gather", "Slice", "Expand", "Constant", "ConstantOfShape",
+  ]
+
+  /// Whether a node takes the directions of `[T, directions, B, H]` apart, as tf2onnx does.
+  private static func takesDirection<Scalar>(
+    _ node: Unroll_Onnx_Node, _ known: [String: ONNXValue<Scalar>]
+  ) -> Bool {
+    guard node.opType == "Slice", node.input.count > 3,
+      case .integers(let axes)? = known[node.input[3]]
+    else { return false }
+    return axes.elements == [1]
+  }
 
   private static func effect(_ array: String, _ type: String) -> String {
     let order =

@@ -277,6 +277,23 @@ struct ModelFileTests {
     }
   }
 
+  @Test("A module of PyTorch has cells of one kind and size; what does not is refused")
+  func oneKind() throws {
+    var random = NumPyRandom(seed: testSeed)
+    let sizes = RecurrentNetwork<Float>(cells: [
+      LSTM<Float>(inputSize: 3, hiddenSize: 4, using: &random),
+      LSTM<Float>(inputSize: 4, hiddenSize: 5, using: &random),
+    ])
+    try withTemporaryFolder { folder in
+      let error = #expect(throws: ModelImportError.self) {
+        try NetworkFile.write(sizes, to: folder + "/x.npz", layout: .pytorch)
+      }
+      #expect(
+        error?.description == "PyTorch cannot express layers = of different kinds or sizes")
+      _ = try NetworkFile.write(sizes, to: folder + "/x.npz", layout: .mlx)
+    }
+  }
+
   @Test("Arrays that make no network, or more than one, are told apart")
   func ambiguous() throws {
     var random = NumPyRandom(seed: testSeed)

@@ -138,7 +138,7 @@ struct ReadBackTests {
     "NumPy, safetensors and h5py find our arrays, to the bit",
     .enabled(if: python("") != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
   func containers() throws {
-    let network = network([gru(4, 5, .afterProduct), gru(5, 3, .afterProduct)])
+    let network = network([gru(4, 5, .afterProduct), gru(5, 5, .afterProduct)])
     var endings = ["npz": NetworkLayout.pytorch, "safetensors": .pytorch]
     #if HDF5
     endings["weights.h5"] = .keras

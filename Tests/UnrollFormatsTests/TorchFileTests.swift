@@ -54,6 +54,20 @@ struct TorchFileTests {
         == [0, 2, 1, 3])
   }
 
+  @Test("A tensor without numbers is read, wherever it says that it begins")
+  func empty() throws {
+    let (zero, four) = (Piece.number(0), Piece.number(4))
+    let far: [UInt8] = [0x8A, 8] + [UInt8](repeating: 0, count: 7) + [0x40]
+    let pickle =
+      Piece.name("torch._utils", "_rebuild_tensor_v2")
+      + Piece.tuple([
+        Piece.storage(4), far, Piece.tuple([zero, four]), Piece.tuple([four, four]), [0x89],
+        Piece.dictionary,
+      ]) + Piece.call
+    let read = try TorchFile(file(pickle + Piece.stop, ["0": numbers(4)]))
+    #expect(read.arrays["tensor"]?.shape == [0, 4])
+  }
+
   @Test("A pickle that asks for more than tensors is refused by the name of what it asks for")
   func refused() {
     let cases: [([UInt8], String)] = [
@@ -67,6 +81,13 @@ struct TorchFileTests {
       ([0x29, 0x81], "asks for the instruction 0x81"),
       ([0x69] + Array("os\nsystem\n".utf8), "asks for the instruction 0x69"),
       (Piece.number(1) + Piece.dictionary + [0x62], "asks for an object with a state"),
+      (
+        Piece.name("torch._utils", "_rebuild_tensor_v2")
+          + Piece.tuple([
+            Piece.storage(1), Piece.number(0), Piece.tuple([]), Piece.tuple([]), [0x89],
+            Piece.dictionary, Piece.dictionary + Piece.text("neg") + [0x88, 0x73],
+          ]) + Piece.call, "asks for a tensor with a negated or conjugated view"
+      ),
       (
         Piece.name("torch", "Size") + Piece.tuple([]) + Piece.call,
         "asks for 'torch.Size' with 0 arguments"
@@ -89,6 +110,10 @@ struct TorchFileTests {
       (Piece.number(1) + Piece.number(1) + [0x61] + Piece.stop, "no list to append to"),
       (Piece.number(1) + [0x51] + Piece.stop, "a persistent object that is no storage"),
       (cycle + Piece.stop, "dictionaries in dictionaries without end"),
+      (
+        [0x29] + [UInt8](repeating: 0x85, count: 1_000_000) + Piece.stop,
+        "tuples in tuples without end"
+      ),
       (
         Piece.dictionary + Piece.tuple([]) + Piece.number(1) + [0x73] + Piece.stop,
         "a key that is no word or number"

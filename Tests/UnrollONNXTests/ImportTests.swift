@@ -162,6 +162,22 @@ struct ImportTests {
       "expected input size 3, found 4")
     let graph = ONNXModel(model("Tanh", inputs: ["x"]))
     #expect(throws: ONNXError(.noNetwork)) { try graph.network(as: Float.self) }
+    // Between two layers only the order of numbers may change.
+    var stack = self.model(
+      "RNN", inputs: ["x", "w", "r"], outputs: ["a"],
+      initializers: ["w": numbers(1, 3, 3), "r": numbers(1, 3, 3)])
+    for (type, input, output) in [("Tanh", "a", "b"), ("Squeeze", "b", "c")] {
+      var node = Unroll_Onnx_Node()
+      (node.opType, node.input, node.output) = (type, [input], [output])
+      stack.graph.node.append(node)
+    }
+    var second = stack.graph.node[0]
+    (second.input, second.output) = (["c", "w", "r"], ["d"])
+    stack.graph.node.append(second)
+    let changed = #expect(throws: ModelImportError.self) {
+      try ONNXModel(stack).network(as: Float.self)
+    }
+    #expect(changed?.description.contains("found them changed on the way (Tanh)") == true)
     // A loop may be a recurrent layer that was taken apart: it is not passed over in silence.
     let loop = ONNXModel(model("Loop", inputs: ["x"]))
     let error = #expect(throws: ONNXError.self) { try loop.network(as: Float.self) }

@@ -66,7 +66,17 @@ public struct ArrayFile: Sendable {
       } else {
         let file = try NPZ(bytes)
         var arrays: [String: StoredArray] = [:]
-        for name in file.names { arrays[name] = try file.array(name) }
+        // Many names may stand for one member.
+        var budget = expansionLimit(bytes.count)
+        for name in file.names {
+          let array = try file.array(name)
+          budget -= array.byteCount
+          guard budget >= 0 else {
+            throw ArrayFileError(
+              .malformedHeader("arrays of far more than the file's size"), arrayName: name)
+          }
+          arrays[name] = array
+        }
         self = try ArrayFile(.npz, arrays)
       }
     } else if bytes.starts(with: [0x89] + Array("HDF".utf8)) {
@@ -111,7 +121,7 @@ public struct ArrayFile: Sendable {
   }
   #else
   private init(hdf5 bytes: [UInt8]) throws(ArrayFileError) {
-    throw ArrayFileError(.unsupportedElementType("HDF5, which needs a build with the trait HDF5"))
+    throw ArrayFileError(.system("HDF5 files need a build with the package trait HDF5"))
   }
 
   private init(keras archive: ZipArchive) throws(ArrayFileError) {

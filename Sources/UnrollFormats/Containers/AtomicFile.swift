@@ -57,6 +57,9 @@ public enum AtomicFile {
   /// Whether there is a file or folder of that name.
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+  /// Removes a file that is there.
+  static func remove(_ path: String) { unlink(path) }
+
   /// Reads a whole file.
   ///
   /// - Parameters:

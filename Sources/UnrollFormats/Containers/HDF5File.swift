@@ -79,6 +79,8 @@ struct HDF5File: Sendable {
         }
         next += room
       }
+      // What lies in a heap is text, and no heap.
+      start = max(start, Int(min(next, UInt64(bytes.count))))
     }
   }
 

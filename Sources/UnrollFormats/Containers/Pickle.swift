@@ -13,7 +13,7 @@ enum PickleValue {
   case integer(Int)
   case real(Double)
   case text(String)
-  case tuple([PickleValue])
+  case tuple(PickleTuple)
   /// A list or dictionary, by its place in the machine's heap: it may still grow.
   case list(Int)
   case dictionary(Int)
@@ -21,6 +21,22 @@ enum PickleValue {
   case name(String)
   case storage(TorchStorage)
   case tensor(TorchTensor)
+}
+
+/// Values in a row, and how deep tuples stand in tuples: they are released one in the other.
+struct PickleTuple {
+  let parts: [PickleValue]
+  let depth: Int
+
+  init(_ parts: [PickleValue]) throws(ArrayFileError) {
+    self.parts = parts
+    depth = parts.reduce(1) { deepest, part in
+      if case .tuple(let inner) = part { max(deepest, inner.depth + 1) } else { deepest }
+    }
+    guard depth <= 64 else {
+      throw ArrayFileError(.malformedHeader("the pickle has tuples in tuples without end"))
+    }
+  }
 }
 
 /// A tensor's memory: a member of the archive.
@@ -97,7 +113,7 @@ struct PickleMachine {
     case UInt8(ascii: "]"):
       lists.append([])
       stack.append(.list(lists.count - 1))
-    case UInt8(ascii: ")"): stack.append(.tuple([]))
+    case UInt8(ascii: ")"): stack.append(.tuple(try PickleTuple([])))
     case UInt8(ascii: "("): marks.append(stack.count)
     case UInt8(ascii: "c"):
       let (module, name) = (try line(), try line())
@@ -128,10 +144,10 @@ struct PickleMachine {
     case UInt8(ascii: "r"): memo[Int(try reader.integer(UInt32.self))] = try top()
     case 0x94: memo[memo.count] = try top()
     case UInt8(ascii: "0"): _ = try pop()
-    case UInt8(ascii: "t"): stack.append(.tuple(try popToMark()))
-    case 0x85: stack.append(.tuple(try pop(1)))
-    case 0x86: stack.append(.tuple(try pop(2)))
-    case 0x87: stack.append(.tuple(try pop(3)))
+    case UInt8(ascii: "t"): stack.append(.tuple(try PickleTuple(try popToMark())))
+    case 0x85: stack.append(.tuple(try PickleTuple(try pop(1))))
+    case 0x86: stack.append(.tuple(try PickleTuple(try pop(2))))
+    case 0x87: stack.append(.tuple(try PickleTuple(try pop(3))))
     case UInt8(ascii: "a"): try append(try pop(1))
     case UInt8(ascii: "e"): try append(try popToMark())
     case UInt8(ascii: "s"): try set(try pop(2))
@@ -141,7 +157,7 @@ struct PickleMachine {
       guard case .tuple(let arguments) = try pop(), case .name(let function) = try pop() else {
         throw damaged("a call of what is no function")
       }
-      stack.append(try call(function, arguments))
+      stack.append(try call(function, arguments.parts))
     case UInt8(ascii: "b"):
       // The attributes of a state dict's dictionary: versions of modules, which nothing here needs.
       _ = try pop()
@@ -199,6 +215,12 @@ struct PickleMachine {
     case ("torch._utils._rebuild_tensor_v2", 4...):
       guard case .storage(let storage) = arguments[0], case .integer(let offset) = arguments[1]
       else { throw damaged("a tensor without storage") }
+      // The seventh says that signs are to be turned, or numbers conjugated.
+      if arguments.count > 6, case .dictionary(let index) = arguments[6],
+        !dictionaries[index].isEmpty
+      {
+        throw refused("a tensor with a negated or conjugated view")
+      }
       let (shape, strides) = (try integers(arguments[2]), try integers(arguments[3]))
       guard shape.count == strides.count, shape.count <= 64 else {
         throw damaged("a tensor with \(shape.count) axes and \(strides.count) strides")
@@ -210,7 +232,8 @@ struct PickleMachine {
   }
 
   private func storage(_ id: PickleValue) throws(ArrayFileError) -> TorchStorage {
-    guard case .tuple(let parts) = id, parts.count >= 5, case .text("storage") = parts[0],
+    guard case .tuple(let tuple) = id, case let parts = tuple.parts, parts.count >= 5,
+      case .text("storage") = parts[0],
       case .name(let name) = parts[1], case .text(let key) = parts[2],
       case .integer(let count) = parts[4], count >= 0,
       let type = Self.storages[String(name.dropFirst(6))]
@@ -219,9 +242,9 @@ struct PickleMachine {
   }
 
   private func integers(_ value: PickleValue) throws(ArrayFileError) -> [Int] {
-    guard case .tuple(let parts) = value else { throw damaged("a shape that is no tuple") }
+    guard case .tuple(let tuple) = value else { throw damaged("a shape that is no tuple") }
     var result: [Int] = []
-    for part in parts {
+    for part in tuple.parts {
       guard case .integer(let size) = part, size >= 0 else { throw damaged("a shape below 0") }
       result.append(size)
     }

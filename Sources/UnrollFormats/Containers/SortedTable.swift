@@ -27,10 +27,14 @@ enum SortedTable {
     _ = try handle(&footer)
     let index = try handle(&footer)
     var result: [(String, ArraySlice<UInt8>)] = []
+    // Keys share their beginnings: a small block may stand for large ones.
+    var budget = expansionLimit(bytes.count)
     for (_, place) in try entries(block(bytes, index)) {
       var reader = ByteReader(place)
-      result += try entries(block(bytes, handle(&reader)))
-      guard result.count <= bytes.count else {
+      let more = try entries(block(bytes, handle(&reader)))
+      budget -= more.reduce(0) { $0 + $1.0.utf8.count }
+      result += more
+      guard result.count <= bytes.count, budget >= 0 else {
         throw ArrayFileError(.malformedHeader("an index that names a block again and again"))
       }
     }
@@ -107,6 +111,7 @@ enum SortedTable {
     }
     var reader = ByteReader(block.dropLast(4 + 4 * restarts))
     var (key, result) = ([UInt8](), [(String, ArraySlice<UInt8>)]())
+    var budget = expansionLimit(block.count)
     while reader.remaining > 0 {
       let shared = try Varint.size(&reader)
       let (added, size) = (try Varint.size(&reader), try Varint.size(&reader))
@@ -116,6 +121,11 @@ enum SortedTable {
           byteOffset: reader.position)
       }
       key = try Array(key[..<shared] + reader.take(added))
+      budget -= key.count
+      guard budget >= 0 else {
+        throw ArrayFileError(
+          .malformedHeader("keys of far more than the block's size"), byteOffset: reader.position)
+      }
       result.append((String(decoding: key, as: UTF8.self), try reader.take(size)))
     }
     return result

@@ -113,8 +113,13 @@ public struct TensorFlowCheckpoint: Sendable {
       entries.append((name, entry))
       data += array.bytes
     }
-    try AtomicFile.write(data, to: Self.dataPath(prefix, 0, of: 1))
-    try AtomicFile.write(SortedTable.encode(entries), to: prefix + ".index")
+    let dataPath = Self.dataPath(prefix, 0, of: 1)
+    let isNew = !AtomicFile.exists(dataPath)
+    try AtomicFile.write(data, to: dataPath)
+    do { try AtomicFile.write(SortedTable.encode(entries), to: prefix + ".index") } catch {
+      if isNew { AtomicFile.remove(dataPath) }
+      throw error
+    }
   }
 
   private static func dataPath(_ prefix: String, _ shard: Int, of count: Int) -> String {

@@ -53,6 +53,7 @@ public struct TorchFile: Sendable {
     var arrays: [String: StoredArray] = [:]
     var metadata: [String: String] = [:]
     private var visits = 0
+    private var last: (key: String, bytes: [UInt8])?
 
     init(
       machine: PickleMachine, archive: ZipArchive, folder: String, isBigEndian: Bool, budget: Int
@@ -85,7 +86,7 @@ public struct TorchFile: Sendable {
           }
         }
       case .list(let index): try take(machine.lists[index], name, depth)
-      case .tuple(let values): try take(values, name, depth)
+      case .tuple(let tuple): try take(tuple.parts, name, depth)
       case .tensor(let tensor):
         do { arrays[name.isEmpty ? "tensor" : name] = try array(tensor) } catch {
           throw ArrayFileError(error.problem, arrayName: name, byteOffset: error.byteOffset)
@@ -104,6 +105,19 @@ public struct TorchFile: Sendable {
       for (index, value) in values.enumerated() {
         try take(value, name: name.isEmpty ? "\(index)" : "\(name).\(index)", depth: depth + 1)
       }
+    }
+
+    /// A storage's bytes; tensors that share one mostly follow each other.
+    private mutating func memory(_ key: String) throws(ArrayFileError) -> [UInt8] {
+      if let last, last.key == key { return last.bytes }
+      let bytes = try archive.contents(folder + "data/" + key)
+      // To inflate one again and again costs time, too.
+      budget -= bytes.count
+      guard budget >= 0 else {
+        throw ArrayFileError(.malformedHeader("many tensors of the same memory"))
+      }
+      last = (key, bytes)
+      return bytes
     }
 
     private mutating func array(_ tensor: TorchTensor) throws(ArrayFileError) -> StoredArray {
@@ -128,7 +142,10 @@ public struct TorchFile: Sendable {
       guard budget >= 0 else {
         throw ArrayFileError(.malformedHeader("many tensors of the same memory"))
       }
-      let bytes = try archive.contents(folder + "data/" + storage.key)
+      if count == 0 {
+        return StoredArray(elementType: storage.elementType, shape: tensor.shape, bytes: [])
+      }
+      let bytes = try memory(storage.key)
       guard bytes.count / size == storage.count, bytes.count % size == 0 else {
         throw ArrayFileError(
           .truncated(expectedBytes: storage.count * size, actualBytes: bytes.count))

@@ -13,7 +13,6 @@ struct KerasConfiguration {
     var cell: Int?
     var returnsSequences = true
 
-    func isNamed(_ other: String) -> Bool { other == name || other == storedName }
   }
 
   private(set) var layers: [Layer] = []
@@ -63,6 +62,14 @@ struct KerasConfiguration {
         let innerKind = inner["class_name"] as? String,
         let innerSettings = inner["config"] as? [String: Any]
       else { throw refuse("layer", settings["layer"] ?? "none") }
+      if innerSettings["go_backwards"] as? Bool ?? false { throw refuse("go_backwards", true) }
+      if let other = settings["backward_layer"] as? [String: Any] {
+        let convention = try convention(innerKind, innerSettings, name)
+        guard other["class_name"] as? String == innerKind,
+          try self.convention(innerKind, other["config"] as? [String: Any] ?? [:], name)
+            == convention
+        else { throw refuse("backward_layer", "another layer than the forward one") }
+      }
       let mode = settings["merge_mode"] as? String ?? "none"
       guard mode == "concat" else { throw refuse("merge_mode", mode) }
       guard ["SimpleRNN", "GRU", "LSTM"].contains(innerKind) else {

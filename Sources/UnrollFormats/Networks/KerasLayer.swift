@@ -7,7 +7,7 @@
 public import Unroll
 
 /// A layer of `keras.layers`.
-public struct KerasLayer: CellConvention {
+public struct KerasLayer: CellConvention, Equatable {
   /// The class.
   public enum Kind: String, Sendable, CaseIterable {
     /// `SimpleRNN`.
@@ -60,12 +60,13 @@ public struct KerasLayer: CellConvention {
       throw ModelImportError(
         .wrongShape(expected: [kernel.shape[0], gates.count], found: kernel.shape), name: "kernel")
     }
+    // Before memory is asked for that a few numbers may make impossible.
+    let recurrent = try array("recurrent_kernel", in: arrays, shape: [size, width])
     var parameters = CellParameters<Scalar>(
       gates: gates, inputSize: kernel.shape[0], hiddenSize: size,
       hasRecurrentBias: hasTwoBiases && usesBias)
     parameters.inputWeights = ours(kernel, size)
-    parameters.recurrentWeights = ours(
-      try array("recurrent_kernel", in: arrays, shape: [size, width]), size)
+    parameters.recurrentWeights = ours(recurrent, size)
     if usesBias {
       if hasTwoBiases {
         let bias = try array("bias", in: arrays, shape: [2, width])

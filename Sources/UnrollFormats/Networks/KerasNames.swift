@@ -20,6 +20,8 @@ struct KerasNames: NetworkNames {
   private struct Group {
     /// The layer's name in the file, such as `gru_1`.
     var layer: String
+    /// Whether that name is by class and order, as Keras 3 writes it, and not the layer's own.
+    var isByOrder = false
     var isBackward = false
     var names: [String: String] = [:]
     /// Which cell of a stack of cells.
@@ -35,7 +37,9 @@ struct KerasNames: NetworkNames {
     if let text = metadata[Self.configurationKey] {
       let layers = try KerasConfiguration(text, version: metadata[Self.versionKey]).layers
       for (level, layer) in layers.enumerated() {
-        let own = groups.filter { layer.isNamed($0.layer) && $0.cell == layer.cell }
+        let own = groups.filter {
+          $0.layer == ($0.isByOrder ? layer.storedName : layer.name) && $0.cell == layer.cell
+        }
         guard own.count == (layer.isBidirectional ? 2 : 1) else {
           throw ModelImportError(.missing, name: "\(layer.name)/kernel")
         }
@@ -45,6 +49,12 @@ struct KerasNames: NetworkNames {
           }
           plan.layers.append(self.layer(level, group, layer.convention))
         }
+      }
+      guard plan.layers.count == groups.count else {
+        throw ModelImportError(
+          .doesNotFit(
+            "\(groups.count) recurrent cells have weights, the configuration names \(plan.layers.count) (models within models are not read)"
+          ), name: Self.configurationKey)
       }
       plan.assumptions += KerasConfiguration.notes(layers)
     } else {
@@ -68,7 +78,7 @@ struct KerasNames: NetworkNames {
         plan.layers.append(layer(level, group, convention))
       }
       plan.assumptions.append(
-        "the file has no configuration: activation tanh, recurrent_activation sigmoid, merge_mode concat, layers in the order of their numbers"
+        "the file has no configuration: activation \(assumptions.activation ?? .tanh), recurrent_activation sigmoid, merge_mode concat, layers in the order of their numbers"
       )
     }
     return plan.layers.isEmpty ? [] : [plan]
@@ -144,9 +154,10 @@ struct KerasNames: NetworkNames {
     }
     guard variables.contains(variable) else { return nil }
     let isBackward = parts.contains { $0 == "backward_layer" || $0.hasPrefix("backward_") }
-    if parts.first == "model_weights" || parts.first == "layers" { parts.removeFirst() }
+    let isByOrder = parts.first == "layers"
+    if isByOrder || parts.first == "model_weights" { parts.removeFirst() }
     guard let layer = parts.first else { return nil }
-    var group = Group(layer: layer, isBackward: isBackward)
+    var group = Group(layer: layer, isByOrder: isByOrder, isBackward: isBackward)
     // The cells of StackedRNNCells: cell, cell_1 under `cells`.
     if let place = parts.firstIndex(of: "cells"), place + 1 < parts.count {
       group.cell = parts[place + 1].split(separator: "_").last.flatMap { Int($0) } ?? 0

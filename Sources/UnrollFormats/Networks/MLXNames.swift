@@ -14,6 +14,8 @@ struct MLXCell: CellConvention {
 
   var kind: Kind
   var usesBias = true
+  /// `nonlinearity` of `nn.RNN`.
+  var activation = Activation.tanh
 
   func cell<Scalar: KernelScalar>(
     from arrays: [String: Tensor<Scalar>]
@@ -45,7 +47,7 @@ struct MLXCell: CellConvention {
       }
     }
     switch kind {
-    case .rnn: return BasicRNN(parameters: parameters)
+    case .rnn: return BasicRNN(parameters: parameters, activation: activation)
     case .gru: return GRU(parameters: parameters, resetGate: .afterProduct)
     case .lstm: return LSTM(parameters: parameters)
     }
@@ -104,22 +106,32 @@ struct MLXNames: NetworkNames {
         layers.append(
           LayerPlan(
             level: level, isBackward: false,
-            convention: try convention(kind, names, shapes), names: names,
+            convention: try convention(kind, names, shapes, assumptions), names: names,
             effects: Self.effects(kind)))
       }
-      plans.append(NetworkPlan(prefix: prefix, layers: layers, assumptions: []))
+      let hasRNN = recurrent.values.contains { $0["Whh"] != nil }
+      plans.append(
+        NetworkPlan(
+          prefix: prefix, layers: layers,
+          assumptions: hasRNN && assumptions.activation == nil
+            ? ["nonlinearity of nn.RNN is not in the file: tanh, its default (--activation relu)"]
+            : []))
     }
     return plans
   }
 
   /// A GRU without biases has the arrays of an LSTM without them: their shapes tell.
   private func convention(
-    _ kind: MLXCell.Kind, _ names: [String: String], _ shapes: [String: [Int]]
+    _ kind: MLXCell.Kind, _ names: [String: String], _ shapes: [String: [Int]],
+    _ assumptions: NetworkAssumptions
   ) throws(ModelImportError) -> MLXCell {
     let usesBias = names["bias"] != nil || names["b"] != nil
     guard kind == .lstm, let name = names["Wh"], let shape = shapes[name], shape.count == 2,
       shape[0] == 3 * shape[1]
-    else { return MLXCell(kind: kind, usesBias: usesBias) }
+    else {
+      return MLXCell(
+        kind: kind, usesBias: usesBias, activation: assumptions.activation ?? .tanh)
+    }
     return MLXCell(kind: .gru, usesBias: usesBias)
   }
 

@@ -17,9 +17,14 @@ public enum NetworkFile {
     var cell: CellDescription
   }
 
-  /// Whether a file's numbers need `Double`: they do if any of its floating-point arrays is float64.
+  /// Whether a file's numbers need `Double`: its test says so, or any of its arrays is float64.
   public static func isDouble(_ file: ArrayFile) -> Bool {
-    file.arrays.values.contains { $0.elementType == .float64 }
+    if let text = file.metadata[NetworkCheck<Float>.key], let bytes = Data(base64Encoded: text),
+      let outputs = try? NPZ(Array(bytes)).array("outputs")
+    {
+      return outputs.elementType == .float64
+    }
+    return file.arrays.values.contains { $0.elementType == .float64 }
   }
 
   /// Reads a network out of a file.
@@ -171,6 +176,19 @@ public enum NetworkFile {
       throw ModelImportError(
         .unsupported(field: "zoneout", value: "\(rates), expected rates in 0 ..< 1"), name: prefix)
     }
+    let hasSecondBias = shape("recurrent_bias") != nil
+    guard description.kind == .lstm || !hasPeepholes && projection == nil,
+      [.gru, .gruAfter].contains(description.kind) || !hasSecondBias
+    else {
+      throw ModelImportError(
+        .doesNotFit("a cell of the kind \(description.kind.rawValue) has no such parameters"),
+        name: prefix + "peepholes, projection, recurrent_bias")
+    }
+    guard recurrent[0] == projection ?? input[1] / gates.count else {
+      throw ModelImportError(
+        .wrongShape(expected: [projection ?? input[1] / gates.count, input[1]], found: recurrent),
+        name: prefix + "recurrent_weights")
+    }
     guard !isNormalized || !hasPeepholes && projection == nil, projection.map({ $0 > 0 }) ?? true
     else {
       throw ModelImportError(
@@ -178,7 +196,7 @@ public enum NetworkFile {
     }
     var parameters = CellParameters<Scalar>(
       gates: gates, inputSize: input[0], hiddenSize: input[1] / gates.count,
-      hasRecurrentBias: shape("recurrent_bias") != nil, hasPeepholes: hasPeepholes,
+      hasRecurrentBias: hasSecondBias, hasPeepholes: hasPeepholes,
       projectionSize: projection, isNormalized: isNormalized)
     var names: [String] = []
     for name in parameters.names {

@@ -147,7 +147,8 @@ extension NetworkLayout {
     _ arrays: [String: StoredArray], _ metadata: [String: String],
     _ assumptions: NetworkAssumptions
   ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
-    let shapes = arrays.mapValues(\.shape)
+    let prefix = assumptions.prefix ?? ""
+    let shapes = arrays.filter { $0.key.hasPrefix(prefix) }.mapValues(\.shape)
     for layout in allCases {
       var plans = try layout.names?.plans(shapes, metadata, assumptions) ?? []
       if let prefix = assumptions.prefix { plans = plans.filter { $0.prefix == prefix } }
@@ -170,7 +171,12 @@ extension NetworkLayout {
     for layer in order {
       var tensors: [String: Tensor<Scalar>] = [:]
       for (name, fileName) in layer.names {
-        tensors[name] = arrays[fileName]?.tensor(of: Scalar.self)
+        guard let array = arrays[fileName] else { continue }
+        guard [.float16, .bfloat16, .float32, .float64].contains(array.elementType) else {
+          throw ModelImportError(
+            .unsupported(field: "dtype", value: array.elementType.rawValue), name: fileName)
+        }
+        tensors[name] = array.tensor(of: Scalar.self)
         used.insert(fileName)
       }
       let cell: any RecurrentCell<Scalar>
@@ -203,6 +209,7 @@ extension NetworkLayout {
   func exporting<Scalar: KernelScalar>(
     _ network: RecurrentNetwork<Scalar>, by names: any NetworkNames
   ) throws(ModelImportError) -> (arrays: [String: StoredArray], notes: [String]) {
+    if self == .pytorch { try Self.checkUniform(network) }
     var (result, notes) = ([String: StoredArray](), [String]())
     var counts: [String: Int] = [:]
     for (level, layers) in network.levels.enumerated() {
@@ -226,6 +233,12 @@ extension NetworkLayout {
           )
         }
         let description = try CellDescription(cell)
+        guard description.kind == .gruAfter || cell.parameters.recurrentBias.isEmpty else {
+          throw ModelImportError(
+            .inexpressible(
+              field: "second bias", value: "of a cell of the kind \(description.kind.rawValue)"),
+            name: rawValue)
+        }
         let convention = try names.convention(for: cell)
         let place = LayerPlace(
           level: level, isBackward: index == 1, levelCount: network.levels.count,
@@ -236,6 +249,29 @@ extension NetworkLayout {
       }
     }
     return (result, notes)
+  }
+}
+
+extension NetworkLayout {
+  /// A module of PyTorch has one kind and size of cell, at every level and in each direction.
+  private static func checkUniform<Scalar: KernelScalar>(
+    _ network: RecurrentNetwork<Scalar>
+  ) throws(ModelImportError) {
+    guard let first = network.layers.first?.cell else { return }
+    let kind = try CellDescription(first).kind
+    for layer in network.layers {
+      let cell = layer.cell
+      guard try CellDescription(cell).kind == kind, cell.hiddenSize == first.hiddenSize,
+        cell.outputSize == first.outputSize
+      else {
+        throw ModelImportError(
+          .inexpressible(field: "layers", value: "of different kinds or sizes"), name: "PyTorch")
+      }
+    }
+    guard Set(network.levels.map(\.count)).count == 1 else {
+      throw ModelImportError(
+        .inexpressible(field: "directions", value: "of some levels only"), name: "PyTorch")
+    }
   }
 }
 

@@ -73,6 +73,9 @@ public struct TensorFlow1Cell: CellConvention {
     case .basicLSTM, .lstm:
       let bias = try array("bias", in: arrays, shape: [nil])
       let size = bias.count / 4
+      guard size > 0, bias.count % 4 == 0 else {
+        throw ModelImportError(.wrongShape(expected: [4], found: bias.shape), name: "bias")
+      }
       let kernel = try array("kernel", in: arrays, shape: [nil, 4 * size])
       var parameters = try parameters(
         LSTM<Scalar>.gates, kernel.reorderingColumns([0, 2, 1, 3], size: size),

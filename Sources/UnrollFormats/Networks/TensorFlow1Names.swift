@@ -32,6 +32,12 @@ struct TensorFlow1Names: NetworkNames {
     var groups: [String: [Place: [String: String]]] = [:]
     for name in shapes.keys {
       guard let (variable, place) = Self.parse(name) else { continue }
+      // Keras' cells have the same scopes, but two matrices.
+      let scope = name.split(separator: "/").dropLast().joined(separator: "/")
+      if shapes["\(scope)/recurrent_kernel"] != nil || shapes["\(scope)/recurrent_kernel:0"] != nil
+      {
+        continue
+      }
       groups[place.prefix, default: [:]][place, default: [:]][variable] = name
     }
     var plans: [NetworkPlan] = []
@@ -41,7 +47,7 @@ struct TensorFlow1Names: NetworkNames {
         let convention = TensorFlow1Cell(
           place.kind, activation: assumptions.activation ?? .tanh,
           forgetBias: assumptions.forgetBias ?? 1, usesPeepholes: names["w_f_diag"] != nil,
-          projectionSize: names["projection.kernel"].flatMap { shapes[$0]?.last })
+          projectionSize: try projectionSize(names["projection.kernel"], shapes))
         plan.layers.append(
           LayerPlan(
             level: place.level, isBackward: place.isBackward, convention: convention,
@@ -61,6 +67,17 @@ struct TensorFlow1Names: NetworkNames {
       plans.append(plan)
     }
     return plans
+  }
+
+  /// P of a projection's matrix.
+  private func projectionSize(
+    _ name: String?, _ shapes: [String: [Int]]
+  ) throws(ModelImportError) -> Int? {
+    guard let name, let shape = shapes[name] else { return nil }
+    guard shape.count == 2, shape[1] > 0 else {
+      throw ModelImportError(.wrongShape(expected: [1, 1], found: shape), name: name)
+    }
+    return shape[1]
   }
 
   private static func effects(_ kind: TensorFlow1Cell.Kind) -> [String: String] {

@@ -63,13 +63,13 @@ public struct TorchModule: CellConvention {
         .wrongShape(expected: [gates.count, input.shape[1]], found: input.shape),
         name: "weight_ih")
     }
+    // Before memory is asked for that a few numbers may make impossible.
+    let recurrent = try array("weight_hh", in: arrays, shape: [width, projectionSize ?? size])
     var parameters = CellParameters<Scalar>(
       gates: gates, inputSize: input.shape[1], hiddenSize: size,
       hasRecurrentBias: kind == .gru && usesBias, projectionSize: projectionSize)
     parameters.inputWeights = input.transposed
-    parameters.recurrentWeights = try array(
-      "weight_hh", in: arrays, shape: [width, projectionSize ?? size]
-    ).transposed
+    parameters.recurrentWeights = recurrent.transposed
     if usesBias {
       let first = try array("bias_ih", in: arrays, shape: [width])
       let second = try array("bias_hh", in: arrays, shape: [width])

@@ -53,6 +53,11 @@ struct TorchNames: NetworkNames {
       throw ModelImportError(.wrongShape(expected: [4, 1], found: shape), name: recurrent)
     }
     let projection = names["weight_hr"].flatMap { shapes[$0] }
+    if let projection, projection.count != 2 || projection[0] == 0 {
+      throw ModelImportError(
+        .wrongShape(expected: [shape[1], shape[0] / 4], found: projection),
+        name: names["weight_hr"] ?? "")
+    }
     let kind: TorchModule.Kind
     switch (projection, shape[0] % shape[1] == 0 ? shape[0] / shape[1] : 0) {
     case (.some, _), (nil, 4): kind = .lstm
@@ -73,7 +78,8 @@ struct TorchNames: NetworkNames {
     return LayerPlan(
       level: place.level, isBackward: place.isBackward,
       convention: TorchModule(
-        kind, activation: kind == .rnn ? activation : .tanh, usesBias: names["bias_ih"] != nil,
+        kind, activation: kind == .rnn ? activation : .tanh,
+        usesBias: names["bias_ih"] != nil || names["bias_hh"] != nil,
         projectionSize: projection?.first),
       names: names, effects: Self.effects(kind))
   }

@@ -14,9 +14,12 @@ extension RunConfiguration {
     guard let path = weights else { return nil }
     do {
       let file = try ArrayFile(contentsOf: path)
-      let cells: [any RecurrentCell<Float>] =
-        try NetworkFile.network(in: file, as: Float.self).imported.network.layers.map(\.cell)
-      return try fitted(cells, path)
+      let network = try NetworkFile.network(in: file, as: Float.self).imported.network
+      guard network.levels.allSatisfy({ $0.count == 1 && $0[0].direction == .forward }) else {
+        throw RunError(
+          .file("expected layers that read forward, found some that read backward"), path: path)
+      }
+      return try fitted(network.layers.map(\.cell), path)
     } catch let error as ArrayFileError {
       throw RunError(.file("\(error)"), path: path)
     } catch let error as ModelImportError {

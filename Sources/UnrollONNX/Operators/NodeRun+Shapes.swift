@@ -30,6 +30,9 @@ extension NodeRun {
           ? NDArray(shape: array.shape, elements: array.elements.map { $0 == 0 ? 0 : 1 }) : array)
     case (.integers(let array), true):
       return .real(NDArray(shape: array.shape, elements: array.elements.map { Scalar($0) }))
+    case (.real(let array), false) where target == .bool:
+      return .integers(
+        NDArray(shape: array.shape, elements: array.elements.map { $0 == 0 ? 0 : 1 }))
     case (.real(let array), false):
       var integers: [Int] = []
       for number in array.elements {
