@@ -80,7 +80,10 @@ let package = Package(
         .product(
           name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["ONNX"])),
       ],
-      exclude: ["Schema/onnx.proto"],
+      exclude: [
+        "Schema/generate.sh", "Schema/onnx_model.proto", "Schema/onnx_node.proto",
+        "Schema/onnx_tensor.proto", "Schema/onnx_value.proto",
+      ],
       swiftSettings: strict
     ),
 
