@@ -162,6 +162,8 @@ struct BridgeCommandTests {
       #expect(
         wrong.errors.contains(
           "layers.safetensors: expected 1 recurrent layers, as --layers says, found 2"))
+      let both = try train("both", ["--weights", files + "/torch_gru_stack.pt"])
+      #expect(both.errors.contains("expected layers that read forward"))
       let cell = try train("cell", ["--weights", file, "--cell", "gru"])
       #expect(
         cell.errors.contains("layer 0: expected the cell gru with its usual functions, found lstm"))

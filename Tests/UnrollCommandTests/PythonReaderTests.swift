@@ -7,7 +7,7 @@ import UnrollTestSupport
 
 @Suite("Others' readers")
 struct PythonReaderTests {
-  static let python = ProcessInfo.processInfo.environment["UNROLL_PYTHON"]
+  static let python = preparedPython()
 
   @Test(
     "TensorBoard and safetensors read a run's files, and find its numbers",
@@ -20,18 +20,7 @@ struct PythonReaderTests {
       let learnt = try command.run(
         ["train", folder + "/text", "--output", run, "--epochs", "3"] + LanguageCommandTests.small)
       #expect(learnt.status == 0)
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: Self.python ?? "")
-      let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("Scripts/python/read_run.py").path
-      process.arguments = [script, run]
-      let output = Pipe()
-      process.standardOutput = output
-      process.standardError = FileHandle.nullDevice
-      try process.run()
-      let data = output.fileHandleForReading.readDataToEndOfFile()
-      process.waitUntilExit()
+      let (_, data) = try runScript("read_run.py", #require(Self.python), [run])
       let found = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
       let scalars = try #require(found["scalars"] as? [String: [[Double]]])
       let lines = try String(contentsOfFile: run + "/metrics.jsonl", encoding: .utf8)

@@ -294,6 +294,31 @@ struct ModelFileTests {
     }
   }
 
+  @Test("Arrays that are no weights, or of a cell that has none such, are refused")
+  func strange() throws {
+    let integers = StoredArray(
+      elementType: .int8, shape: [4, 4], bytes: [UInt8](repeating: 1, count: 16))
+    let rnn = try ArrayFile(
+      for: "x.npz", arrays: ["weight_ih_l0": integers, "weight_hh_l0": integers])
+    let error = #expect(throws: ModelImportError.self) {
+      try NetworkFile.network(in: rnn, as: Float.self)
+    }
+    #expect(error?.description.hasSuffix("dtype = int8 cannot be expressed") == true)
+    // Our own file, with a projection on a cell that has none.
+    try withTemporaryFolder { folder in
+      let path = folder + "/x.safetensors"
+      let network = RecurrentNetwork<Float>(cells: [BasicRNN(inputSize: 2, hiddenSize: 4)])
+      _ = try NetworkFile.write(network, to: path)
+      var file = try ArrayFile(contentsOf: path)
+      file.arrays["layers.0.projection"] = StoredArray(Tensor<Float>(shape: [4, 3]))
+      let error = #expect(throws: ModelImportError.self) {
+        try NetworkFile.network(in: file, as: Float.self)
+      }
+      #expect(
+        error?.description.hasSuffix("a cell of the kind rnn has no such parameters") == true)
+    }
+  }
+
   @Test("Arrays that make no network, or more than one, are told apart")
   func ambiguous() throws {
     var random = NumPyRandom(seed: testSeed)

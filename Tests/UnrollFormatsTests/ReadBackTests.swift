@@ -9,10 +9,6 @@ import UnrollTestSupport
 
 @Suite("Others read what Unroll writes")
 struct ReadBackTests {
-  private static func python(_ suffix: String) -> String? {
-    ProcessInfo.processInfo.environment["UNROLL_PYTHON" + suffix]
-  }
-
   /// A network whose biases are not zero either.
   private func network(_ cells: [any RecurrentCell<Float>]) -> RecurrentNetwork<Float> {
     RecurrentNetwork(cells: cells.map(drawn))
@@ -41,19 +37,9 @@ struct ReadBackTests {
   }
 
   private func script(_ name: String, _ python: String, _ arguments: [String]) throws -> String {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: python)
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent()
-    process.arguments = [folder.appendingPathComponent("Scripts/python/\(name)").path] + arguments
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    let data = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0, "\(name) \(arguments)")
-    return String(decoding: data, as: UTF8.self)
+    let (status, output) = try runScript(name, python, arguments)
+    #expect(status == 0, "\(name) \(arguments)")
+    return String(decoding: output, as: UTF8.self)
   }
 
   /// Writes a network with inputs and what it computes of them.
@@ -80,7 +66,8 @@ struct ReadBackTests {
 
   @Test(
     "PyTorch loads our safetensors strictly and computes the same",
-    .enabled(if: python("_TORCH") != nil, "UNROLL_LONG_TESTS=1 ./run test prepares PyTorch"))
+    .enabled(if: preparedPython("_TORCH") != nil, "UNROLL_LONG_TESTS=1 ./run test prepares PyTorch")
+  )
   func torch() throws {
     try withTemporaryFolder { folder in
       let stack = RecurrentNetwork<Float>(levels: [
@@ -90,7 +77,7 @@ struct ReadBackTests {
       let lstm = LSTM<Float>(
         inputSize: 4, hiddenSize: 6, options: LSTMOptions(forgetOffset: 0.5))
       try write(network([lstm]), "lstm", "safetensors", .pytorch, in: folder)
-      let python = try #require(Self.python("_TORCH"))
+      let python = try #require(preparedPython("_TORCH"))
       try expectClose(script("read_back.py", python, ["torch", folder]), count: 2)
     }
   }
@@ -99,7 +86,7 @@ struct ReadBackTests {
   @Test(
     "Keras 2 and 3 load our weights and compute the same",
     .enabled(
-      if: python("_TORCH") != nil && python("_TENSORFLOW") != nil,
+      if: preparedPython("_TORCH") != nil && preparedPython("_TENSORFLOW") != nil,
       "UNROLL_LONG_TESTS=1 ./run test prepares Keras"))
   func keras() throws {
     try withTemporaryFolder { folder in
@@ -112,7 +99,7 @@ struct ReadBackTests {
       let rnn = network([BasicRNN<Float>(inputSize: 4, hiddenSize: 5)])
       try write(rnn, "rnn", "weights.h5", .keras, in: folder)
       for suffix in ["_TORCH", "_TENSORFLOW"] {
-        let python = try #require(Self.python(suffix))
+        let python = try #require(preparedPython(suffix))
         try expectClose(script("read_back.py", python, ["keras", folder]), count: 2)
       }
     }
@@ -122,21 +109,23 @@ struct ReadBackTests {
   @Test(
     "TensorFlow restores our checkpoints and computes the same",
     .enabled(
-      if: python("_TENSORFLOW") != nil, "UNROLL_LONG_TESTS=1 ./run test prepares TensorFlow"))
+      if: preparedPython("_TENSORFLOW") != nil, "UNROLL_LONG_TESTS=1 ./run test prepares TensorFlow"
+    ))
   func tensorFlow() throws {
     try withTemporaryFolder { folder in
       let stack = network([gru(4, 5, .beforeProduct), gru(5, 6, .beforeProduct)])
       try write(stack, "tf_gru", "index", .tensorFlow1, in: folder)
       let lstm = network([LSTM<Float>(inputSize: 4, hiddenSize: 6)])
       try write(lstm, "tf_lstm", "index", .tensorFlow1, in: folder)
-      let python = try #require(Self.python("_TENSORFLOW"))
+      let python = try #require(preparedPython("_TENSORFLOW"))
       try expectClose(script("read_back.py", python, ["tensorflow1", folder]), count: 2)
     }
   }
 
   @Test(
     "NumPy, safetensors and h5py find our arrays, to the bit",
-    .enabled(if: python("") != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
+    .enabled(
+      if: preparedPython() != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
   func containers() throws {
     let network = network([gru(4, 5, .afterProduct), gru(5, 5, .afterProduct)])
     var endings = ["npz": NetworkLayout.pytorch, "safetensors": .pytorch]
@@ -148,7 +137,7 @@ struct ReadBackTests {
         let path = "\(folder)/model.\(ending)"
         let (arrays, _) = try NetworkFile.write(network, to: path, layout: layout)
         let copy = "\(folder)/copy.npz"
-        _ = try script("read_arrays.py", try #require(Self.python("")), [path, copy])
+        _ = try script("read_arrays.py", try #require(preparedPython()), [path, copy])
         let read = try NPZ(AtomicFile.read(copy))
         for (name, array) in arrays { #expect(try read.array(name) == array, "\(ending) \(name)") }
         #expect(read.names.filter { $0 != "unroll.metadata" } == arrays.keys.sorted())

@@ -11,7 +11,7 @@ import UnrollTestSupport
 #if ONNX
 @Suite("ONNX there and back")
 struct ExportTests {
-  static let python = ProcessInfo.processInfo.environment["UNROLL_PYTHON"]
+  static let python = preparedPython()
 
   /// Networks with biases everywhere, of every kind that ONNX has.
   static func networks<Scalar: KernelScalar>(
@@ -212,15 +212,9 @@ struct ExportTests {
     )
     try AtomicFile.write(model.encoded(), to: paths.model)
     try AtomicFile.write(NPZ.encode(inputs), to: paths.inputs)
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: Self.python ?? "")
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Scripts/python/run_onnx.py").path
-    process.arguments = [script, paths.model, paths.inputs, paths.outputs]
-    try process.run()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
+    let (status, _) = try runScript(
+      "run_onnx.py", #require(Self.python), [paths.model, paths.inputs, paths.outputs])
+    #expect(status == 0)
     return try NPZ(AtomicFile.read(paths.outputs))
   }
 

@@ -4,35 +4,22 @@ import Foundation
 import Testing
 import Unroll
 import UnrollONNX
+import UnrollTestSupport
 
 @testable import UnrollFormats
 
 #if ONNX
 @Suite("The tests that ship with onnx")
 struct NodeTests {
-  static let python = ProcessInfo.processInfo.environment["UNROLL_PYTHON"]
-
-  /// The folder of node tests in the Python environment.
-  private func folder() throws -> String {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: Self.python ?? "")
-    process.arguments = [
-      "-c",
-      "import os, onnx.backend.test as t; print(os.path.join(os.path.dirname(t.__file__), 'data', 'node'))",
-    ]
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let data = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-  }
+  static let python = preparedPython()
 
   @Test(
     "Every recurrent node test passes",
     .enabled(if: python != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
   func nodes() throws {
-    let folder = try folder()
+    let (_, printed) = try runScript("node_tests.py", #require(Self.python), [])
+    let folder = String(decoding: printed, as: UTF8.self)
+      .trimmingCharacters(in: .whitespacesAndNewlines)
     let all = try FileManager.default.contentsOfDirectory(atPath: folder)
     let names = all.filter { name in
       ["test_simple_rnn", "test_rnn_seq_length", "test_gru", "test_lstm"].contains {
