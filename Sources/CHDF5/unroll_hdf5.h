@@ -1,5 +1,6 @@
 // What Unroll needs of HDF5, as functions: most of HDF5's names are macros, which Swift does not see.
-// Files are images in memory, read-only; nothing here opens another file.
+// Files are images in memory; nothing here opens another file. What reads runs in a process of its own
+// (unroll_hdf5_apart.h).
 
 #ifndef UNROLL_HDF5_H
 #define UNROLL_HDF5_H
@@ -17,143 +18,34 @@
 
 enum { UNROLL_HDF5_AXES = 32, UNROLL_HDF5_OTHER = 0, UNROLL_HDF5_INTEGER = 1, UNROLL_HDF5_REAL = 2 };
 
-// A dataset: its axes, what its elements are, and how many bytes each takes.
-typedef struct {
-  int32_t rank, kind, element_size, is_signed;
-  int64_t sizes[UNROLL_HDF5_AXES];
-  // The bytes of a chunk; 0 if there are none.
-  int64_t chunk_bytes;
-  // Whether the numbers stand in other files.
-  int32_t is_elsewhere;
-} unroll_hdf5_dataset;
+// What a message of the reading process holds, or why it cannot go on.
+enum {
+  UNROLL_HDF5_DATASET,
+  UNROLL_HDF5_TEXT,
+  UNROLL_HDF5_END,
+  UNROLL_HDF5_NOT_WHOLE,
+  UNROLL_HDF5_NOT_LISTED,
+  UNROLL_HDF5_NOT_DESCRIBED,
+  UNROLL_HDF5_ELSEWHERE,
+  UNROLL_HDF5_IMPOSSIBLE,
+  UNROLL_HDF5_TOO_LARGE,
+  UNROLL_HDF5_NOT_READ,
+};
 
-static inline int64_t unroll_hdf5_open(const void *bytes, size_t count) {
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  H5PLset_loading_state(0);
-  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  hid_t file = -1;
-  if (H5Pset_fapl_core(access, 1 << 16, 0) >= 0 &&
-      H5Pset_file_image(access, (void *)bytes, count) >= 0) {
-    file = H5Fopen("image", H5F_ACC_RDONLY, access);
-  }
-  H5Pclose(access);
-  return file;
-}
+// A message: its name and its bytes follow. Of a dataset, the elements are float (kind REAL, size 4),
+// double (REAL, 8), int64_t or uint64_t (INTEGER).
+typedef struct {
+  int32_t what, rank, kind, element_size, is_signed, reserved;
+  int64_t sizes[UNROLL_HDF5_AXES];
+  int64_t name_bytes, data_bytes;
+} unroll_hdf5_message;
 
 static inline void unroll_hdf5_close(int64_t file) { H5Fclose(file); }
 
-typedef void (*unroll_hdf5_found)(void *context, const char *name, int32_t is_dataset);
-
-typedef struct {
-  unroll_hdf5_found found;
-  void *context;
-} unroll_hdf5_visit_context;
-
-static inline herr_t unroll_hdf5_visited(hid_t object, const char *name, const H5O_info_t *info,
-                                         void *context) {
-  const unroll_hdf5_visit_context *visit = context;
-  (void)object;
-  visit->found(visit->context, name, info->type == H5O_TYPE_DATASET);
-  return 0;
-}
-
-// Calls `found` with every object's path; negative if the file is damaged.
-static inline int32_t unroll_hdf5_visit(int64_t file, unroll_hdf5_found found, void *context) {
-  unroll_hdf5_visit_context visit = {found, context};
-  return H5Ovisit(file, H5_INDEX_NAME, H5_ITER_NATIVE, unroll_hdf5_visited, &visit) < 0 ? -1 : 0;
-}
-
-static inline int32_t unroll_hdf5_describe(int64_t file, const char *name,
-                                           unroll_hdf5_dataset *result) {
-  memset(result, 0, sizeof *result);
-  const hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
-  if (set < 0) return -1;
-  const hid_t space = H5Dget_space(set), type = H5Dget_type(set), plan = H5Dget_create_plist(set);
-  int32_t status = -1;
-  hsize_t sizes[UNROLL_HDF5_AXES], chunk[UNROLL_HDF5_AXES];
-  if (space >= 0 && type >= 0 && plan >= 0) {
-    result->rank = H5Sget_simple_extent_ndims(space);
-    if (result->rank >= 0 && result->rank <= UNROLL_HDF5_AXES &&
-        H5Sget_simple_extent_dims(space, sizes, NULL) >= 0) {
-      for (int i = 0; i < result->rank; ++i) {
-        result->sizes[i] = sizes[i] > INT64_MAX ? -1 : (int64_t)sizes[i];
-      }
-      const H5T_class_t kind = H5Tget_class(type);
-      result->kind = kind == H5T_INTEGER || kind == H5T_ENUM ? UNROLL_HDF5_INTEGER
-                     : kind == H5T_FLOAT                     ? UNROLL_HDF5_REAL
-                                                             : UNROLL_HDF5_OTHER;
-      result->element_size = (int32_t)H5Tget_size(type);
-      result->is_signed = kind == H5T_ENUM || H5Tget_sign(type) == H5T_SGN_2;
-      const H5D_layout_t layout = H5Pget_layout(plan);
-      result->is_elsewhere = layout == H5D_VIRTUAL || H5Pget_external_count(plan) != 0;
-      if (layout == H5D_CHUNKED) {
-        const int axes = H5Pget_chunk(plan, UNROLL_HDF5_AXES, chunk);
-        double bytes = result->element_size;
-        for (int i = 0; i < axes && i < UNROLL_HDF5_AXES; ++i) bytes *= (double)chunk[i];
-        result->chunk_bytes = bytes > 9e18 ? INT64_MAX : (int64_t)bytes;
-      }
-      status = 0;
-    }
-  }
-  if (plan >= 0) H5Pclose(plan);
-  if (type >= 0) H5Tclose(type);
-  if (space >= 0) H5Sclose(space);
-  H5Dclose(set);
-  return status;
-}
-
-// The numbers as float (kind REAL, 4 bytes), double (REAL, 8), int64_t or uint64_t (INTEGER).
+// The type in memory of what a message describes.
 static inline hid_t unroll_hdf5_type(int32_t kind, int32_t size, int32_t is_signed) {
   if (kind == UNROLL_HDF5_REAL) return size == 8 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
   return is_signed ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT64;
-}
-
-static inline int32_t unroll_hdf5_read(int64_t file, const char *name, void *out, int32_t kind,
-                                       int32_t size, int32_t is_signed) {
-  const hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
-  if (set < 0) return -1;
-  const herr_t status = H5Dread(set, unroll_hdf5_type(kind, size, is_signed), H5S_ALL, H5S_ALL,
-                                H5P_DEFAULT, out);
-  H5Dclose(set);
-  return status < 0 ? -1 : 0;
-}
-
-// A text attribute of an object, to be freed; NULL if there is none, or it is longer than the limit.
-static inline char *unroll_hdf5_text(int64_t file, const char *object, const char *name,
-                                     size_t limit) {
-  if (H5Aexists_by_name(file, object, name, H5P_DEFAULT) <= 0) return NULL;
-  const hid_t attribute = H5Aopen_by_name(file, object, name, H5P_DEFAULT, H5P_DEFAULT);
-  if (attribute < 0) return NULL;
-  const hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
-  char *result = NULL;
-  if (type >= 0 && space >= 0 && H5Tget_class(type) == H5T_STRING &&
-      H5Sget_simple_extent_npoints(space) == 1) {
-    const hid_t memory = H5Tcopy(H5T_C_S1);
-    H5Tset_cset(memory, H5Tget_cset(type));
-    if (H5Tis_variable_str(type) > 0) {
-      char *text = NULL;
-      H5Tset_size(memory, H5T_VARIABLE);
-      if (H5Aread(attribute, memory, &text) >= 0 && text) {
-        if (strlen(text) <= limit) result = strdup(text);
-        H5Dvlen_reclaim(memory, space, H5P_DEFAULT, &text);
-      }
-    } else {
-      const size_t size = H5Tget_size(type);
-      if (size <= limit) {
-        result = calloc(size + 1, 1);
-        H5Tset_size(memory, size + 1);
-        if (result && H5Aread(attribute, memory, result) < 0) {
-          free(result);
-          result = NULL;
-        }
-      }
-    }
-    H5Tclose(memory);
-  }
-  if (space >= 0) H5Sclose(space);
-  if (type >= 0) H5Tclose(type);
-  H5Aclose(attribute);
-  return result;
 }
 
 // MARK: Writing, into an image in memory.

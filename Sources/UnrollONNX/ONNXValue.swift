@@ -69,6 +69,22 @@ enum ONNXType: Int32 {
   }
 
   var isReal: Bool { [.float, .double, .float16, .bfloat16].contains(self) }
+
+  /// The nearest number of this type of reals, the even one of two; infinite beyond its range.
+  func rounded<Scalar: KernelScalar>(_ number: Scalar) -> Scalar {
+    let (bits, lowestExponent, largest): (Int, Int, Double)
+    switch self {
+    case .float16: (bits, lowestExponent, largest) = (11, -14, 65504)
+    case .bfloat16: (bits, lowestExponent, largest) = (8, -126, 0x1.FEp127)
+    case .float: return Scalar(Float(number))
+    default: return number
+    }
+    guard number.isFinite, number != 0 else { return number }
+    let exponent = max(Int(number.exponent), lowestExponent) - (bits - 1)
+    let unit = Double(sign: .plus, exponent: exponent, significand: 1)
+    let rounded = (Double(number) / unit).rounded(.toNearestOrEven) * unit
+    return Scalar(rounded.magnitude > largest ? .infinity * rounded : rounded)
+  }
 }
 
 extension Unroll_Onnx_TensorData {

@@ -157,6 +157,22 @@ struct BridgeCommandTests {
       #expect(arrays[0]["layers.1.recurrent_weights"] == arrays[1]["layers.1.recurrent_weights"])
       #expect(arrays[0]["layers.0.bias"] == arrays[1]["layers.0.bias"])
       #expect(arrays[0]["embedding.weights"] != arrays[1]["embedding.weights"])
+      // The same through ONNX.
+      let graph = folder + "/model.onnx"
+      #expect(try command.run(["convert", folder + "/one", graph]).status == 0)
+      let third = try train(
+        "third",
+        ["--weights", graph, "--seed", "9", "--max-steps", "1", "--learning-rate", "1e-30"])
+      #expect(third.status == 0, "\(third.errors)")
+      #expect(
+        try Safetensors(mapping: "\(folder)/third/model.safetensors").arrays == arrays[1])
+      // What is not there leaves nothing behind.
+      for option in ["--weights", "--vectors"] {
+        let nothing = try train("nothing", [option, folder + "/none"])
+        #expect(nothing.status == 1)
+        #expect(nothing.errors.contains(folder + "/none"))
+        #expect(!FileManager.default.fileExists(atPath: folder + "/nothing"))
+      }
       let wrong = try train("wrong", ["--weights", file, "--layers", "1"])
       #expect(wrong.status == 1)
       #expect(

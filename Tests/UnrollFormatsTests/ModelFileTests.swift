@@ -148,6 +148,24 @@ struct ModelFileTests {
     #expect(
       sentence(replacing("\"activation\": \"relu\"", "\"activation\": \"elu\""))
         == "'simple_rnn': activation = elu cannot be expressed")
+    let layer = "{\"class_name\": \"GRU\", \"config\": {\"units\": 3}}"
+    func model(_ kind: String, _ config: String) -> String {
+      "{\"config\":{\"layers\":[{\"class_name\":\"\(kind)\",\"config\":{\"name\":\"it\",\(config)}}]}}"
+    }
+    #expect(
+      sentence { _ in model("Functional", "\"layers\": [\(layer)]") }
+        == "'it': class_name = Functional with a layer GRU in it cannot be expressed")
+    #expect(
+      sentence { _ in model("TimeDistributed", "\"layer\": \(layer)") }
+        == "'it': class_name = TimeDistributed with a layer GRU in it cannot be expressed")
+    let backward = "{\"class_name\": \"GRU\", \"config\": {\"reset_after\": false}}"
+    let both = "\"merge_mode\": \"concat\", \"layer\": \(layer)"
+    #expect(
+      sentence { _ in model("Bidirectional", "\(both), \"backward_layer\": \(backward)") }
+        == "'it': backward_layer = another layer than the forward one cannot be expressed")
+    #expect(
+      sentence { _ in model("Bidirectional", "\"merge_mode\": \"sum\", \"layer\": \(layer)") }
+        == "'it': merge_mode = sum cannot be expressed")
     #expect(sentence { _ in "{" } == "'model_config': expected a configuration with layers")
     #expect(
       sentence(replacing("\"use_bias\": false", "\"use_bias\": true"))

@@ -1,6 +1,8 @@
 import Testing
 import Unroll
-import UnrollFormats
+import UnrollTestSupport
+
+@testable import UnrollFormats
 
 @Suite("NPY and NPZ")
 struct NPYTests {
@@ -155,5 +157,49 @@ struct NPYTests {
     let archive = try NPZ(NPZ.encode(["x": StoredArray([1])]))
     let error = #expect(throws: ArrayFileError.self) { try archive.array("y") }
     #expect(error?.description == "array 'y': not in the file, which holds x")
+  }
+
+  @Test("Sizes and places beyond 4 GB go into fields of 64 bits, which NumPy reads, too")
+  func zip64() throws {
+    let arrays = Dictionary(
+      uniqueKeysWithValues: Self.arrays.enumerated().map { ("a\($0)", $1.numPyArray) })
+    let members = Dictionary(
+      uniqueKeysWithValues: arrays.map { ("\($0.key).npy", NPY.encode($0.value)) })
+    // As if 32 bits held 200: some members, most places and the directory are beyond.
+    let bytes = ZipArchive.encode(members, wideAbove: 200)
+    #expect(bytes.count > ZipArchive.encode(members).count)
+    let archive = try NPZ(bytes)
+    for (name, array) in arrays { #expect(try archive.array(name) == array) }
+    guard let python = preparedPython() else { return }
+    try withTemporaryFolder { folder in
+      try AtomicFile.write(bytes, to: folder + "/wide.npz")
+      let copy = folder + "/copy.npz"
+      #expect(try runScript("read_arrays.py", python, [folder + "/wide.npz", copy]).status == 0)
+      let copied = try NPZ(AtomicFile.read(copy))
+      for (name, array) in arrays { #expect(try copied.array(name) == array) }
+    }
+  }
+
+  @Test("Many names of one member are refused before they fill the memory")
+  func manyNames() throws {
+    let bytes = ZipArchive.encode([
+      "a000.npy": NPY.encode(StoredArray(Tensor<Float>(shape: [1 << 18])))
+    ])
+    // The end record is the last 22 bytes, the directory's only entry is before it.
+    let entryCount = 46 + "a000.npy".utf8.count
+    let start = bytes.count - 22 - entryCount
+    let entry = bytes[start..<start + entryCount]
+    var directory: [UInt8] = []
+    for number in 100..<200 {
+      directory += entry.dropLast(7) + Array("\(number).npy".utf8)
+    }
+    var end = Array(bytes.suffix(22))
+    end.replaceSubrange(8..<12, with: [100, 0, 100, 0])
+    let many = bytes[..<start] + directory + end
+    #expect(try NPZ(Array(many)).names.count == 100)
+    let error = #expect(throws: ArrayFileError.self) {
+      try ArrayFile(Array(many), name: "many.npz")
+    }
+    #expect(error?.description.hasSuffix("arrays of far more than the file's size") ?? false)
   }
 }

@@ -184,6 +184,30 @@ struct ImportTests {
     #expect(error?.description.contains("a graph with the operator Loop is not supported") == true)
   }
 
+  @Test("A cast to a narrower type rounds to it")
+  func casts() throws {
+    let third: Float = 1 / 3
+    let values: [Float] = [third, -2049, 65519, 65520, 1e-8, 3e-8, .infinity, 0]
+    func cast(to type: ONNXType) throws -> [Float]? {
+      let input = ONNXValue.real(NDArray(shape: [values.count], elements: values))
+      let model = model(
+        "Cast", inputs: ["x"], [.integer("to", Int(type.rawValue))], initializers: ["x": input])
+      return try ONNXModel(ONNXModel(model).encoded()).run([String: ONNXValue<Float>]())["y"]?
+        .tensor?.elements
+    }
+    // numpy.float32(values).astype(numpy.float16)
+    #expect(
+      try cast(to: .float16) == [
+        0.33325195, -2048, 65504, .infinity, 0, 0x1p-24, .infinity, 0,
+      ])
+    // The upper halves of the bits, rounded to even.
+    let upper = values.map {
+      Float(bitPattern: ($0.bitPattern + 0x7FFF + ($0.bitPattern >> 16 & 1)) & 0xFFFF_0000)
+    }
+    #expect(try cast(to: .bfloat16) == upper)
+    #expect(try cast(to: .float) == values)
+  }
+
   @Test("Operators that move numbers refuse what is not there")
   func shapes() throws {
     let values = ["x": numbers(2, 3), "i": integers(5), "s": integers(4, 2), "z": integers(0, 0)]

@@ -52,6 +52,37 @@ private let reader: Reader = {
 /// One input of libFuzzer.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  let before = residentPeakAfterReset()
   try? reader.read(Array(UnsafeBufferPointer(start: start, count: count)))
+  if let before, let peak = residentPeak() {
+    // What the documentation promises of every reader.
+    precondition(
+      peak - before <= (64 << 20) + 10 * count,
+      "\(count) bytes were read in \((peak - before) >> 20) MB")
+  }
   return 0
+}
+
+/// Makes the peak of this process's memory its present amount, and returns it; nil without procfs.
+private func residentPeakAfterReset() -> Int? {
+  let file = open("/proc/self/clear_refs", O_WRONLY)
+  guard file >= 0 else { return nil }
+  defer { close(file) }
+  guard write(file, "5", 1) == 1 else { return nil }
+  return residentPeak()
+}
+
+/// The peak of this process's memory since it was last reset, in bytes; nil without procfs.
+private func residentPeak() -> Int? {
+  let file = open("/proc/self/status", O_RDONLY)
+  guard file >= 0 else { return nil }
+  defer { close(file) }
+  return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { text in
+    let count = read(file, text.baseAddress, text.count)
+    guard count > 0 else { return nil }
+    let fields = String(decoding: text[..<count], as: UTF8.self).split(separator: "VmHWM:")
+    guard fields.count == 2 else { return nil }
+    return fields[1].split(separator: " ", maxSplits: 1).first
+      .flatMap { Int($0.filter(\.isNumber)) }.map { $0 << 10 }
+  }
 }

@@ -73,6 +73,9 @@ struct TrainCommand: ParsableCommand {
     if resume && !folder.hasRun { throw RunError(.noRun, path: folder.path) }
     // What cannot be is refused before a folder is made.
     var settings = resume ? try resumed(folder) : try fresh()
+    let isNew = !folder.hasCheckpoint
+    if isNew { try settings.checkVectors() }
+    let layers = isNew ? try initialLayers(settings) : nil
     if !resume { try folder.prepare() }
     let lock = try folder.lock()
     defer { withExtendedLifetime(lock) {} }
@@ -83,8 +86,7 @@ struct TrainCommand: ParsableCommand {
     try settings.checkMemory(path: output)
     let trainer = try Trainer(
       settings, corpus, in: folder,
-      vectors: folder.hasCheckpoint ? nil : settings.initialVectors(for: corpus.vocabulary),
-      layers: folder.hasCheckpoint ? nil : settings.initialLayers())
+      vectors: isNew ? settings.initialVectors(for: corpus.vocabulary) : nil, layers: layers)
     trainer.checkpointSeconds = checkpointEvery
     if resume {
       for problem in try trainer.resume() { Terminal.note(problem) }
@@ -105,6 +107,22 @@ struct TrainCommand: ParsableCommand {
     line.end()
     try finish(outcome, trainer, corpus.vocabulary.unit)
     return outcome
+  }
+
+  /// The recurrent layers that the model begins with; nil if no file is named.
+  private func initialLayers(
+    _ settings: RunConfiguration
+  ) throws -> [CellParameters<Float>]? {
+    guard let path = settings.weights, path.hasSuffix(".onnx") else {
+      return try settings.initialLayers()
+    }
+    var layers: [CellParameters<Float>]?
+    try ONNXBridge.read(path) { network in
+      layers = try settings.initialLayers(of: network)
+    } double: { _ in
+      throw RunError(.file("expected a network in float32, found float64"), path: path)
+    }
+    return layers
   }
 
   private func fresh() throws -> RunConfiguration {

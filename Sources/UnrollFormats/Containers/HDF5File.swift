@@ -1,6 +1,6 @@
 #if HDF5
-// HDF5 files, through libhdf5: what Keras keeps weights in. A file is an image in memory; datasets that
-// stand in other files, and those that would take far more memory than the file, are refused.
+// HDF5 files, through libhdf5: what Keras keeps weights in. A file is an image in memory, and is read by a
+// process of its own (CHDF5/unroll_hdf5_apart.h): a made-up file may crash libhdf5, but not us.
 
 internal import CHDF5
 internal import Foundation
@@ -26,120 +26,145 @@ struct HDF5File: Sendable {
 
   /// Reads a file's image.
   ///
+  /// The reading process is forked from this one and gets 24 MB and twice the file's size for libhdf5
+  /// itself, and 2 s and 1 s per 4 MB of the file; the arrays may take 40 MB and 8 times the file's size.
+  ///
   /// - Parameters:
   ///   - bytes: The file.
   ///   - names: The text attributes of the root that are wanted.
   /// - Throws: `ArrayFileError` if the file is damaged, or asks for too much.
   init(_ bytes: [UInt8], attributes names: [String] = []) throws(ArrayFileError) {
-    try Self.checkHeaps(bytes)
-    Self.lock.lock()
-    defer { Self.lock.unlock() }
-    let file = bytes.withUnsafeBytes { unroll_hdf5_open($0.baseAddress, $0.count) }
-    guard file >= 0 else { throw ArrayFileError(.foreign(expected: "a whole HDF5 file")) }
-    defer { unroll_hdf5_close(file) }
-    var budget = expansionLimit(bytes.count)
-    for path in try Self.datasets(file) {
-      do throws(ArrayFileError) {
-        if let array = try Self.array(file, path, &budget) { arrays[path] = array }
-      } catch {
-        throw ArrayFileError(error.problem, arrayName: path)
-      }
-    }
-    for name in names {
-      guard let text = unroll_hdf5_text(file, "/", name, bytes.count) else { continue }
-      attributes[name] = String(cString: text)
-      free(text)
+    let process = try ReadingProcess(bytes, attributes: names)
+    do throws(ArrayFileError) {
+      try receive(from: process.output, limit: Self.dataLimit(bytes.count))
+      _ = process.stop(isDone: true)
+    } catch {
+      let code = process.stop(isDone: error.problem != Self.nonsense)
+      // How the process ended says more than that its messages did.
+      guard error.problem == Self.silence, code > 128 else { throw error }
+      let what =
+        code == 128 + SIGXCPU || code == 128 + SIGKILL
+        ? "libhdf5 comes to no end with it" : "libhdf5 crashes over it (signal \(code - 128))"
+      throw ArrayFileError(.malformedHeader(what), arrayName: error.arrayName)
     }
   }
 
-  /// Refuses heaps of texts in which an object takes no room: libhdf5 would go round for ever.
-  ///
-  /// A collection: "GCOL", version 1, 3 bytes, its size in 8 bytes; then objects, each an index of 2
-  /// bytes, 6 bytes, its size in 8 bytes, and that many bytes, in all a multiple of 8. Index 0 is free
-  /// room, whose size counts its header.
-  private static func checkHeaps(_ bytes: [UInt8]) throws(ArrayFileError) {
-    let signature = Array("GCOL".utf8)
-    func number(_ place: Int, _ count: Int) -> UInt64 {
-      bytes[place..<place + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
-    }
-    var start = 0
-    while let place = bytes[start...].firstIndex(of: signature[0]) {
-      start = place + 1
-      guard bytes[place...].starts(with: signature), place + 16 <= bytes.count else { continue }
-      let end = min(UInt64(bytes.count), UInt64(place) &+ min(number(place + 8, 8), 1 << 62))
-      var next = UInt64(place + 16)
-      while next + 16 <= end {
-        let size = min(number(Int(next) + 8, 8), 1 << 62)
-        let isFree = number(Int(next), 2) == 0
-        let room = isFree ? size : 16 + (size + 7) / 8 * 8
-        guard room > 0, room <= end - next else {
-          throw ArrayFileError(
-            .malformedHeader("an object in a heap takes \(room) bytes of \(end - next)"),
-            byteOffset: Int(next))
+  private static func dataLimit(_ fileSize: Int) -> Int { 40 << 20 + 8 * fileSize }
+
+  /// What is thrown when no more messages come.
+  private static let silence = ArrayFileError.Problem.malformedHeader("the numbers cannot be read")
+  /// What is thrown when messages come that make no sense.
+  private static let nonsense = ArrayFileError.Problem.malformedHeader("libhdf5 was led astray")
+
+  /// The process that reads.
+  private struct ReadingProcess {
+    let identifier: pid_t
+    let output: CInt
+
+    init(_ bytes: [UInt8], attributes names: [String]) throws(ArrayFileError) {
+      // A copy of libhdf5 in the middle of another thread's work would be of no use.
+      HDF5File.lock.lock()
+      defer { HDF5File.lock.unlock() }
+      let texts = names.map { UnsafePointer(strdup($0)) }
+      defer { for text in texts { free(UnsafeMutablePointer(mutating: text)) } }
+      var end: CInt = -1
+      identifier = bytes.withUnsafeBytes { bytes in
+        texts.withUnsafeBufferPointer { texts in
+          unroll_hdf5_start(
+            unroll_hdf5_task(
+              bytes: bytes.baseAddress, count: bytes.count, attributes: texts.baseAddress,
+              attribute_count: Int32(texts.count), data_limit: Int64(dataLimit(bytes.count)),
+              memory_limit: Int64(24 << 20 + 2 * bytes.count),
+              seconds: Int64(2 + bytes.count >> 22), pipe: -1),
+            &end)
         }
-        next += room
       }
-      // What lies in a heap is text, and no heap.
-      start = max(start, Int(min(next, UInt64(bytes.count))))
+      output = end
+      guard identifier >= 0 else {
+        throw ArrayFileError(
+          .system("no process to read HDF5 in: \(String(cString: strerror(errno)))"))
+      }
+    }
+
+    func stop(isDone: Bool) -> Int32 { unroll_hdf5_stop(identifier, output, isDone ? 1 : 0) }
+  }
+
+  /// Takes the messages of the reading process, which is not trusted either.
+  private mutating func receive(from output: CInt, limit: Int) throws(ArrayFileError) {
+    var budget = limit
+    var isDone = false
+    while !isDone {
+      var message = unroll_hdf5_message()
+      guard unroll_hdf5_take(output, &message, MemoryLayout.size(ofValue: message)) == 0 else {
+        throw ArrayFileError(Self.silence)
+      }
+      let name = String(
+        decoding: try Self.bytes(from: output, message.name_bytes, &budget), as: UTF8.self)
+      do throws(ArrayFileError) {
+        switch Int(message.what) {
+        case UNROLL_HDF5_END: isDone = true
+        case UNROLL_HDF5_TEXT:
+          attributes[name] = String(
+            decoding: try Self.bytes(from: output, message.data_bytes, &budget), as: UTF8.self)
+        case UNROLL_HDF5_DATASET:
+          arrays[name] = try Self.array(message, from: output, &budget)
+        case let problem: throw ArrayFileError(Self.problem(problem, message))
+        }
+      } catch {
+        throw ArrayFileError(error.problem, arrayName: name.isEmpty ? nil : name)
+      }
     }
   }
 
-  private final class Found {
-    var paths: [String] = []
-  }
-
-  private static func datasets(_ file: Int64) throws(ArrayFileError) -> [String] {
-    let found = Found()
-    let status = unroll_hdf5_visit(
-      file,
-      { context, name, isDataset in
-        guard isDataset != 0, let context, let name else { return }
-        Unmanaged<Found>.fromOpaque(context).takeUnretainedValue().paths.append(
-          String(cString: name))
-      }, Unmanaged.passUnretained(found).toOpaque())
-    guard status == 0 else { throw ArrayFileError(.malformedHeader("groups cannot be listed")) }
-    return found.paths
+  /// Why the reading process could not go on.
+  private static func problem(
+    _ code: Int, _ message: unroll_hdf5_message
+  ) -> ArrayFileError.Problem {
+    switch code {
+    case UNROLL_HDF5_NOT_WHOLE: .foreign(expected: "a whole HDF5 file")
+    case UNROLL_HDF5_NOT_LISTED: .malformedHeader("groups cannot be listed")
+    case UNROLL_HDF5_NOT_DESCRIBED: .malformedHeader("the dataset cannot be described")
+    case UNROLL_HDF5_ELSEWHERE: .unsupportedElementType("a dataset in another file")
+    case UNROLL_HDF5_IMPOSSIBLE: .malformedHeader("an impossible shape")
+    default: .malformedHeader("a shape of far more than the file can hold")
+    }
   }
 
   private static func array(
-    _ file: Int64, _ path: String, _ budget: inout Int
-  ) throws(ArrayFileError) -> StoredArray? {
-    var facts = unroll_hdf5_dataset()
-    guard unroll_hdf5_describe(file, path, &facts) == 0 else {
-      throw ArrayFileError(.malformedHeader("the dataset cannot be described"))
-    }
-    // Text and compounds are no weights.
-    guard facts.kind != Int32(UNROLL_HDF5_OTHER) else { return nil }
-    guard facts.is_elsewhere == 0 else {
-      throw ArrayFileError(.unsupportedElementType("a dataset in another file"))
-    }
-    let shape = withUnsafeBytes(of: facts.sizes) { sizes in
-      sizes.bindMemory(to: Int64.self).prefix(Int(facts.rank)).map { Int($0) }
-    }
+    _ message: unroll_hdf5_message, from output: CInt, _ budget: inout Int
+  ) throws(ArrayFileError) -> StoredArray {
+    let isReal = message.kind == UNROLL_HDF5_REAL
     let type: ElementType =
-      facts.kind == Int32(UNROLL_HDF5_REAL)
-      ? (facts.element_size > 4 ? .float64 : .float32)
-      : facts.is_signed != 0 ? .int64 : .uint64
+      isReal
+      ? (message.element_size > 4 ? .float64 : .float32)
+      : message.is_signed != 0 ? .int64 : .uint64
+    let shape = withUnsafeBytes(of: message.sizes) { sizes in
+      sizes.bindMemory(to: Int64.self).prefix(max(0, Int(message.rank))).map { Int($0) }
+    }
     var size = type.byteCount
     for axis in shape {
       let (product, overflow) = size.multipliedReportingOverflow(by: axis)
-      guard axis >= 0, !overflow else {
-        throw ArrayFileError(.malformedHeader("impossible shape \(shape)"))
-      }
+      guard axis >= 0, !overflow else { throw ArrayFileError(nonsense) }
       size = product
     }
-    budget -= size
-    guard budget >= 0, Int(facts.chunk_bytes) <= budget + size else {
-      throw ArrayFileError(
-        .malformedHeader("shape \(shape), which is far more than the file can hold"))
+    guard size == Int(message.data_bytes) else { throw ArrayFileError(nonsense) }
+    return StoredArray(
+      elementType: type, shape: shape, bytes: try bytes(from: output, message.data_bytes, &budget))
+  }
+
+  /// So many bytes of the pipe.
+  private static func bytes(
+    from output: CInt, _ count: Int64, _ budget: inout Int
+  ) throws(ArrayFileError) -> [UInt8] {
+    guard count >= 0, count <= budget else { throw ArrayFileError(nonsense) }
+    budget -= Int(count)
+    var isWhole = true
+    let bytes = [UInt8](unsafeUninitializedCapacity: Int(count)) { room, initialized in
+      isWhole = unroll_hdf5_take(output, room.baseAddress, Int(count)) == 0
+      initialized = Int(count)
     }
-    var bytes = [UInt8](repeating: 0, count: size)
-    let status = bytes.withUnsafeMutableBytes {
-      unroll_hdf5_read(
-        file, path, $0.baseAddress, facts.kind, type == .float64 ? 8 : 4, facts.is_signed)
-    }
-    guard status == 0 else { throw ArrayFileError(.malformedHeader("the numbers cannot be read")) }
-    return StoredArray(elementType: type, shape: shape, bytes: bytes)
+    guard isWhole else { throw ArrayFileError(silence) }
+    return bytes
   }
 
   /// The file's bytes; arrays of float32 and float64 as they are, others as 64-bit integers.

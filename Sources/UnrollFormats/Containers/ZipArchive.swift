@@ -1,6 +1,6 @@
 // Zip archives: what .npz, PyTorch's .pt and Keras' .keras are inside. The central directory at the end is
 // the truth; the local headers are skipped by their own lengths, because some writers leave sizes there
-// empty. Read: stored and deflated members, zip64. Written: stored members.
+// empty. Read: stored and deflated members. Written: stored members. Both with zip64, for more than 4 GB.
 //
 // Source: PKWARE's APPNOTE 6.3.
 
@@ -61,40 +61,80 @@ struct ZipArchive: Sendable {
   }
 
   /// Writes members into an archive, in the order of their names: the same ones give the same bytes.
-  static func encode(_ members: [String: [UInt8]]) -> [UInt8] {
+  ///
+  /// - Parameters:
+  ///   - members: The members.
+  ///   - limit: The largest size and place that go into the fields of 32 bits; zip64 has the others.
+  static func encode(
+    _ members: [String: [UInt8]], wideAbove limit: Int = 0xFFFF_FFFE
+  ) -> [UInt8] {
     var file: [UInt8] = []
     var directory: [UInt8] = []
     for (name, contents) in members.sorted(by: { $0.key < $1.key }) {
       let fileName = Array(name.utf8)
-      var common: [UInt8] = []
-      common.append(littleEndian: UInt16(20))  // version needed
-      common.append(littleEndian: UInt16(0x0800))  // names are UTF-8
-      common.append(littleEndian: UInt16(0))  // stored
-      common.append(littleEndian: UInt32(0x0021_0000))  // 1 January 1980
-      common.append(littleEndian: CRC32.checksum(contents))
-      common.append(littleEndian: UInt32(contents.count))
-      common.append(littleEndian: UInt32(contents.count))
-      common.append(littleEndian: UInt16(fileName.count))
-      common.append(littleEndian: UInt16(0))  // no extra field
+      let isWide = contents.count > limit
+      func common(_ extra: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: UInt16(extra.isEmpty ? 20 : 45))  // version needed
+        bytes.append(littleEndian: UInt16(0x0800))  // names are UTF-8
+        bytes.append(littleEndian: UInt16(0))  // stored
+        bytes.append(littleEndian: UInt32(0x0021_0000))  // 1 January 1980
+        bytes.append(littleEndian: CRC32.checksum(contents))
+        bytes.append(littleEndian: isWide ? UInt32.max : UInt32(contents.count))
+        bytes.append(littleEndian: isWide ? UInt32.max : UInt32(contents.count))
+        bytes.append(littleEndian: UInt16(fileName.count))
+        bytes.append(littleEndian: UInt16(extra.count))
+        return bytes
+      }
+      let sizes = isWide ? [contents.count, contents.count] : []
+      let place = file.count > limit ? [file.count] : []
+      let extra = wideField(sizes + place)
       directory.append(littleEndian: UInt32(0x0201_4B50))
-      directory.append(littleEndian: UInt16(20))
-      directory += common
+      directory.append(littleEndian: UInt16(45))
+      directory += common(extra)
       directory += [UInt8](repeating: 0, count: 10)  // no comment, disk 0, no attributes
-      directory.append(littleEndian: UInt32(file.count))
-      directory += fileName
+      directory.append(littleEndian: place.isEmpty ? UInt32(file.count) : UInt32.max)
+      directory += fileName + extra
       file.append(littleEndian: UInt32(0x0403_4B50))
-      file += common + fileName + contents
+      file += common(wideField(sizes)) + fileName + wideField(sizes)
+      file += contents
     }
     let start = file.count
     file += directory
+    let isWide = start > limit || directory.count > limit || members.count >= 0xFFFF
+    if isWide {
+      let record = file.count
+      file.append(littleEndian: UInt32(0x0606_4B50))
+      file.append(littleEndian: UInt64(44))  // what follows of this record
+      file.append(littleEndian: UInt16(45))
+      file.append(littleEndian: UInt16(45))
+      file += [UInt8](repeating: 0, count: 8)  // disk 0
+      for number in [members.count, members.count, directory.count, start] {
+        file.append(littleEndian: UInt64(number))
+      }
+      file.append(littleEndian: UInt32(0x0706_4B50))
+      file.append(littleEndian: UInt32(0))
+      file.append(littleEndian: UInt64(record))
+      file.append(littleEndian: UInt32(1))  // disks
+    }
     file.append(littleEndian: UInt32(0x0605_4B50))
     file += [0, 0, 0, 0]
-    file.append(littleEndian: UInt16(members.count))
-    file.append(littleEndian: UInt16(members.count))
-    file.append(littleEndian: UInt32(directory.count))
-    file.append(littleEndian: UInt32(start))
+    file.append(littleEndian: isWide ? UInt16.max : UInt16(members.count))
+    file.append(littleEndian: isWide ? UInt16.max : UInt16(members.count))
+    file.append(littleEndian: isWide ? UInt32.max : UInt32(directory.count))
+    file.append(littleEndian: isWide ? UInt32.max : UInt32(start))
     file += [0, 0]
     return file
+  }
+
+  /// The extra field of numbers that do not fit into 32 bits; empty if there are none.
+  private static func wideField(_ numbers: [Int]) -> [UInt8] {
+    guard !numbers.isEmpty else { return [] }
+    var field: [UInt8] = []
+    field.append(littleEndian: UInt16(1))
+    field.append(littleEndian: UInt16(8 * numbers.count))
+    for number in numbers { field.append(littleEndian: UInt64(number)) }
+    return field
   }
 }
 

@@ -103,8 +103,24 @@ struct KerasConfiguration {
               name),
             cell: index, returnsSequences: returns))
       }
-    default: break
+    default:
+      // A wrapper, or a model in the model: what it does with its layers is not known here.
+      if let inner = Self.recurrentClass(in: settings) {
+        throw refuse("class_name", "\(kind) with a layer \(inner) in it")
+      }
     }
+  }
+
+  /// The first recurrent class anywhere in some settings.
+  private static func recurrentClass(in settings: Any) -> String? {
+    if let list = settings as? [Any] { return list.lazy.compactMap(recurrentClass).first }
+    guard let fields = settings as? [String: Any] else { return nil }
+    if let name = fields["class_name"] as? String,
+      ["SimpleRNN", "GRU", "LSTM", "RNN", "Bidirectional"].contains(name)
+    {
+      return name
+    }
+    return fields.sorted { $0.key < $1.key }.lazy.compactMap { recurrentClass(in: $0.value) }.first
   }
 
   private func convention(

@@ -66,6 +66,14 @@ extension RunConfiguration {
     }
   }
 
+  /// Refuses vectors of a file that is not there, which is found out before anything is made.
+  ///
+  /// - Throws: `RunError` if there is no such file.
+  public func checkVectors() throws {
+    guard let path = vectors, !FileManager.default.fileExists(atPath: path) else { return }
+    throw RunError(.file("expected a file of vectors, found none"), path: path)
+  }
+
   /// The vectors that the embedding begins with; nil if no file is named.
   ///
   /// A `.npy` file holds `[V, E]`, a row for each symbol of the vocabulary. Any other file is text: a

@@ -14,15 +14,27 @@ extension RunConfiguration {
     guard let path = weights else { return nil }
     do {
       let file = try ArrayFile(contentsOf: path)
-      let network = try NetworkFile.network(in: file, as: Float.self).imported.network
-      guard network.levels.allSatisfy({ $0.count == 1 && $0[0].direction == .forward }) else {
-        throw RunError(
-          .file("expected layers that read forward, found some that read backward"), path: path)
-      }
-      return try fitted(network.layers.map(\.cell), path)
+      return try initialLayers(
+        of: NetworkFile.network(in: file, as: Float.self).imported.network)
     } catch let error as ArrayFileError {
       throw RunError(.file("\(error)"), path: path)
     } catch let error as ModelImportError {
+      throw RunError(.file("\(error)"), path: path)
+    }
+  }
+
+  /// The parameters that the recurrent layers begin with, from the network in the file `weights`.
+  ///
+  /// - Throws: `RunError` if its layers are not the model's.
+  public func initialLayers(
+    of network: RecurrentNetwork<Float>
+  ) throws -> [CellParameters<Float>] {
+    let path = weights ?? ""
+    guard network.levels.allSatisfy({ $0.count == 1 && $0[0].direction == .forward }) else {
+      throw RunError(
+        .file("expected layers that read forward, found some that read backward"), path: path)
+    }
+    do { return try fitted(network.layers.map(\.cell), path) } catch let error as ModelImportError {
       throw RunError(.file("\(error)"), path: path)
     }
   }

@@ -23,13 +23,16 @@ extension NodeRun {
       throw ONNXError(.unsupported("a cast to type \(integer("to") ?? 0)"))
     }
     switch (try input(0), target.isReal) {
-    case (.real(let array), true): return .real(array)
+    case (.real(let array), true):
+      return .real(NDArray(shape: array.shape, elements: array.elements.map(target.rounded)))
     case (.integers(let array), false):
       return .integers(
         target == .bool
           ? NDArray(shape: array.shape, elements: array.elements.map { $0 == 0 ? 0 : 1 }) : array)
     case (.integers(let array), true):
-      return .real(NDArray(shape: array.shape, elements: array.elements.map { Scalar($0) }))
+      return .real(
+        NDArray(
+          shape: array.shape, elements: array.elements.map { target.rounded(Scalar($0)) }))
     case (.real(let array), false) where target == .bool:
       return .integers(
         NDArray(shape: array.shape, elements: array.elements.map { $0 == 0 ? 0 : 1 }))
