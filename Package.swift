@@ -23,6 +23,7 @@ let package = Package(
     .library(name: "UnrollFigures", targets: ["UnrollFigures"]),
     .library(name: "UnrollLab", targets: ["UnrollLab"]),
     .library(name: "UnrollLanguage", targets: ["UnrollLanguage"]),
+    .library(name: "UnrollWeb", targets: ["UnrollWeb"]),
     .executable(name: "unroll", targets: ["UnrollCommand"]),
   ],
   traits: [
@@ -30,13 +31,19 @@ let package = Package(
       name: "ONNX", description: "ONNX models, read, run and written, through swift-protobuf."),
     .trait(
       name: "HDF5", description: "Keras' files, read and written, through the system's libhdf5."),
-    .default(enabledTraits: ["ONNX", "HDF5"]),
+    .trait(name: "Page", description: "The lab as a live page, through Hummingbird."),
+    .default(enabledTraits: ["ONNX", "HDF5", "Page"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-numerics", from: "1.1.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.30.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.20.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.4.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
     .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
   ],
   targets: [
@@ -45,6 +52,11 @@ let package = Package(
     .systemLibrary(
       name: "CZlib",
       providers: [.apt(["zlib1g-dev"])]
+    ),
+
+    .systemLibrary(
+      name: "CLAPACK",
+      providers: [.apt(["liblapacke-dev"]), .brew(["lapack"])]
     ),
 
     .systemLibrary(
@@ -91,7 +103,8 @@ let package = Package(
     .target(
       name: "UnrollLab",
       dependencies: [
-        "Unroll", "UnrollFormats", "UnrollFigures", "UnrollONNX",
+        "CLAPACK", "Unroll", "UnrollFormats", "UnrollFigures", "UnrollONNX",
+        .product(name: "ComplexModule", package: "swift-numerics"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "RealModule", package: "swift-numerics"),
       ],
@@ -107,11 +120,40 @@ let package = Package(
       swiftSettings: strict
     ),
 
+    // Level 4: the page.
+    .target(
+      name: "UnrollWeb",
+      dependencies: [
+        "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab", "UnrollLanguage",
+        .product(name: "RealModule", package: "swift-numerics"),
+        .product(
+          name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Page"])),
+        .product(
+          name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["Page"])),
+        .product(
+          name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Page"])),
+        .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Page"])),
+        .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Page"])),
+        .product(
+          name: "ServiceLifecycle", package: "swift-service-lifecycle",
+          condition: .when(traits: ["Page"])),
+        .product(
+          name: "UnixSignals", package: "swift-service-lifecycle",
+          condition: .when(traits: ["Page"])),
+      ],
+      resources: [
+        .embedInCode("Page/page.html"), .embedInCode("Page/page.css"),
+        .embedInCode("Page/page.js"), .embedInCode("Page/model.js"),
+      ],
+      swiftSettings: strict
+    ),
+
     // Level 5: the command.
     .executableTarget(
       name: "UnrollCommand",
       dependencies: [
         "Unroll", "UnrollFormats", "UnrollONNX", "UnrollFigures", "UnrollLab", "UnrollLanguage",
+        "UnrollWeb",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "RealModule", package: "swift-numerics"),
       ],
@@ -149,6 +191,19 @@ let package = Package(
       dependencies: [
         "UnrollLanguage", "UnrollFormats", "Unroll", "CAllocationCounter", "UnrollTestSupport",
         .product(name: "RealModule", package: "swift-numerics"),
+      ],
+      swiftSettings: tests),
+    .testTarget(
+      name: "UnrollWebTests",
+      dependencies: [
+        "UnrollWeb", "UnrollLab", "UnrollFormats", "UnrollFigures", "UnrollTestSupport",
+        .product(
+          name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Page"])),
+        .product(
+          name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Page"])),
+        .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Page"])),
+        .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Page"])),
+        .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["Page"])),
       ],
       swiftSettings: tests),
     .testTarget(

@@ -19,7 +19,7 @@ public enum PictureFormat: String, Sendable, CaseIterable {
     let (width, height) = (size.width, size.height)
     return switch self {
     case .svg:
-      "set terminal svg size \(width),\(height) font 'Helvetica,13' background '#ffffff' enhanced"
+      "set terminal svg size \(width),\(height) font 'sans-serif,13' background '#ffffff' enhanced"
     case .png:
       "set terminal pngcairo size \(2 * width),\(2 * height) font 'Sans,13' fontscale 1.5 linewidth 2 pointscale 2 background '#ffffff' enhanced"
     case .pdf:
@@ -75,14 +75,33 @@ extension Figure {
     panels.contains { if case .heatMap = $0.content { true } else { false } }
   }
 
+  /// Where a panel's axes are, as fractions of the picture from its lower left corner: for what is laid
+  /// over the picture, such as places to click on.
+  ///
+  /// - Precondition: The figure has that panel.
+  public func plotArea(ofPanel index: Int) -> (x: ClosedRange<Double>, y: ClosedRange<Double>) {
+    precondition(panels.indices.contains(index), "Figure.plotArea: there is no panel \(index).")
+    let (edges, gaps) = (marginFractions, spacingFractions)
+    let width = (edges.right - edges.left - gaps.x * Double(columns - 1)) / Double(columns)
+    let height = (edges.top - edges.bottom - gaps.y * Double(rows - 1)) / Double(rows)
+    let left = edges.left + Double(index % columns) * (width + gaps.x)
+    let top = edges.top - Double(index / columns) * (height + gaps.y)
+    return (left...(left + width), (top - height)...top)
+  }
+
   // Fractions of the picture: room for the title above, for labels left and below, and for a key
   // or a scale of colours.
-  private var margins: String {
+  private var marginFractions: (left: Double, right: Double, bottom: Double, top: Double) {
     let left = 84.0 / Double(size.width)
     let right = 1 - (hasHeatMap ? 130.0 : 24.0) / Double(size.width)
     let bottom = (58.0 + 24.0 * Double(keyRows)) / Double(size.height)
     let top = 1 - (panels.contains { !$0.title.isEmpty } ? 70.0 : 48.0) / Double(size.height)
-    return "\(left),\(right),\(bottom),\(top)"
+    return (left, right, bottom, top)
+  }
+
+  private var margins: String {
+    let edges = marginFractions
+    return "\(edges.left),\(edges.right),\(edges.bottom),\(edges.top)"
   }
 
   /// About how many rows the key beneath the panels takes.
@@ -90,15 +109,16 @@ extension Figure {
     panels.map { panel in
       guard case .lines(let lines) = panel.content, lines.count > 1 else { return 0 }
       let widest = lines.map(\.title.count).max() ?? 0
-      let perRow = max(1, (size.width - 100) / (9 * widest + 80))
+      let perRow = max(1, (size.width / columns - 100) / (9 * widest + 80))
       return (lines.count + perRow - 1) / perRow
     }.max() ?? 0
   }
 
-  private var spacing: String {
-    let horizontal = (sharesVerticalAxis ? 36.0 : 90.0) / Double(size.width)
-    return "\(horizontal),\(96.0 / Double(size.height))"
+  private var spacingFractions: (x: Double, y: Double) {
+    ((sharesVerticalAxis ? 36.0 : 90.0) / Double(size.width), 96.0 / Double(size.height))
   }
+
+  private var spacing: String { "\(spacingFractions.x),\(spacingFractions.y)" }
 
   /// Whether panels in a row have one y axis, so that only the first needs its numbers.
   private var sharesVerticalAxis: Bool {

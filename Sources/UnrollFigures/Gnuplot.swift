@@ -69,6 +69,12 @@ public final class Gnuplot {
     if process.isRunning { process.terminate() }
   }
 
+  /// Ends the process at once, as the system might; for tests of what comes after.
+  package func kill() {
+    Foundation.kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+  }
+
   /// Draws a script of the folder.
   ///
   /// - Parameters:

@@ -24,12 +24,18 @@ extension Tensor {
   }
 
   /// The sum, element by element.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   public static func + (left: Tensor, right: Tensor) -> Tensor { left.zip(right, "+", +) }
 
   /// The difference, element by element.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   public static func - (left: Tensor, right: Tensor) -> Tensor { left.zip(right, "-", -) }
 
   /// The product, element by element.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   public static func * (left: Tensor, right: Tensor) -> Tensor { left.zip(right, "*", *) }
 
   /// Every element times a number.
@@ -68,7 +74,11 @@ extension Tensor {
   public var norm: Scalar { fold(0) { $0 + $1 * $1 }.squareRoot() }
 
   /// The Euclidean norm of each row: shape `[R]` for a tensor of shape `[R, …]`.
-  public var rowNorms: Tensor {
+  public var rowNorms: Tensor { normsOfRows() }
+
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  private func normsOfRows() -> Tensor {
     precondition(rank > 0, "Tensor.rowNorms: expected at least one axis, got none.")
     let width = rowSize
     let result = Tensor(uninitialized: [shape[0]])
@@ -150,6 +160,8 @@ extension Tensor {
   /// Tensors that agree in all axes but the last, joined along the last.
   ///
   /// - Precondition: There is at least one tensor, of at least one axis.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   public static func concatenatingLastAxis(_ parts: [Tensor]) -> Tensor {
     precondition(
       !parts.isEmpty

@@ -11,8 +11,8 @@ struct LabCommand: ParsableCommand {
       and a report.
       """,
     subcommands: [
-      NotebookCommand.self, MemoryCommand.self, GradientsCommand.self, ParityCommand.self,
-      GRUAsRNNCommand.self,
+      NotebookCommand.self, MemoryCommand.self, GradientsCommand.self, SpectrumCommand.self,
+      GatesCommand.self, ParityCommand.self, GRUAsRNNCommand.self, ServeCommand.self,
     ],
     defaultSubcommand: NotebookCommand.self)
 }
@@ -127,112 +127,6 @@ private struct NotebookOutput: Encodable {
   let sweeps: [ScaleSweepResult]
 }
 
-struct MemoryCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "memory",
-    abstract: "Forgetting: how far apart runs from different initial states are at each step.")
-
-  @OptionGroup var cells: CellOptions
-  @OptionGroup var sizes: SizeOptions
-  @OptionGroup var out: OutputOptions
-
-  @Flag(help: "Draw histograms as text; not for a sweep.")
-  var terminal = false
-
-  func run() throws {
-    try cells.check(sizes)
-    let settings = cells.settings(sizes, defaultScale: 2)
-    if let scales = cells.sweep {
-      guard !terminal else { throw ValidationError("--terminal: a sweep has no histograms.") }
-      return try runSweep(settings, scales, out)
-    }
-    try prepare(out)
-    let result = try attempt {
-      try cells.memory(settings) { done in
-        Terminal.progress("memory, step", done, of: settings.steps.count)
-      }
-    }
-    if out.json {
-      try Terminal.printJSON(result)
-    } else {
-      var table = TextTable(["step", "pair", "mean", "median", "largest", "share > 0.1"])
-      for set in result.distances {
-        for (title, summary) in zip(MemoryExperiment.pairTitles, set.summaries) {
-          table.add([
-            "\(set.step)", title, scientific(summary.mean, digits: 3),
-            scientific(summary.median, digits: 3), scientific(summary.maximum, digits: 3),
-            "\(summary.fractionAboveTenth)",
-          ])
-        }
-      }
-      print(table.text)
-      for set in result.distances {
-        print(
-          "step \(set.step): fraction above 0.1, mean over the pairs: \(set.fractionAboveTenth)")
-      }
-      for drift in result.drifts {
-        print(
-          "step \(drift.step): largest change of the state from zero, random, 100·random: "
-            + drift.largest.map { scientific($0, digits: 3) }.joined(separator: ", "))
-      }
-      if terminal { for set in result.distances { print("\n\(result.textHistograms(set))") } }
-    }
-    if let folder = out.output {
-      try write(
-        LabReport(title: "Forgetting", introduction: "", sections: [result.section()]),
-        results: result, to: folder)
-    }
-  }
-}
-
-struct GradientsCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "gradients",
-    abstract: "Gradient flow: how much a state depends on the initial state.")
-
-  @OptionGroup var cells: CellOptions
-  @OptionGroup var sizes: SizeOptions
-  @OptionGroup var out: OutputOptions
-
-  @Flag(help: "Draw histograms as text; not for a sweep.")
-  var terminal = false
-
-  func run() throws {
-    try cells.check(sizes)
-    let settings = cells.settings(sizes, defaultScale: 1)
-    if let scales = cells.sweep {
-      guard !terminal else { throw ValidationError("--terminal: a sweep has no histograms.") }
-      return try runSweep(settings, scales, out)
-    }
-    try prepare(out)
-    let result = try attempt {
-      try cells.gradients(settings) { done in
-        Terminal.progress("gradients, initial state", done, of: GradientPoint.allCases.count)
-      }
-    }
-    if out.json {
-      try Terminal.printJSON(result)
-    } else {
-      var table = TextTable(["initial state", "smallest", "mean", "median", "largest", "zeros"])
-      for set in result.sets {
-        let summary = set.summary
-        let numbers = [summary.minimum, summary.mean, summary.median, summary.maximum]
-        table.add(
-          [set.point.rawValue] + numbers.map { scientific($0, digits: 3) }
-            + ["\(summary.zeroCount)"])
-      }
-      print("gradient of the sum of state \(result.step) with respect to the initial state")
-      print(table.text)
-      if terminal { print("\n\(result.textHistograms)") }
-    }
-    if let folder = out.output {
-      try write(
-        LabReport(title: "Gradient flow", introduction: "", sections: [result.section()]),
-        results: result, to: folder)
-    }
-  }
-}
-
 struct ParityCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "parity",
@@ -318,55 +212,5 @@ struct GRUAsRNNCommand: ParsableCommand {
         LabReport(title: "A GRU that is an RNN", introduction: "", sections: [result.section]),
         results: result, to: folder)
     }
-  }
-}
-
-extension CellOptions {
-  /// The scales, if there are several.
-  var sweep: [Double]? {
-    guard let values = scale?.values, values.count > 1 else { return nil }
-    return values
-  }
-
-  func settings(_ sizes: SizeOptions, defaultScale: Double) -> LabSettings {
-    var settings = sizes.applied(
-      to: LabSettings(cell: cell ?? .rnn, scale: defaultScale, keepBias: keepBias))
-    if let value = scale?.values.first { settings.scale = value }
-    if let steps { settings.steps = steps.values }
-    return settings
-  }
-}
-
-/// A sweep over scales, forward and backward.
-private func runSweep(_ settings: LabSettings, _ scales: [Double], _ out: OutputOptions) throws {
-  try prepare(out)
-  let result = try attempt {
-    try ScaleSweep.run(settings, scales: scales) { done in
-      Terminal.progress("sweep", done, of: scales.count)
-    }
-  }
-  if out.json {
-    try Terminal.printJSON(result)
-  } else {
-    var table = TextTable([
-      "scale", "memory at \(result.step)", "", "gone at", "gradient at \(result.step)", "",
-      "gone at",
-    ])
-    for point in result.points {
-      table.add([
-        "\((point.scale * 1e4).rounded() / 1e4)", scientific(point.memory, digits: 3),
-        point.memoryFate.rawValue, point.memoryVanishesAt.map(String.init) ?? "-",
-        scientific(point.gradient, digits: 3), point.gradientFate.rawValue,
-        point.gradientVanishesAt.map(String.init) ?? "-",
-      ])
-    }
-    print(table.text)
-    print("medians over the sequences; vanishes: below 0.001, explodes: above 100;")
-    print("gone at: the first step below 0.001")
-  }
-  if let folder = out.output {
-    try write(
-      LabReport(title: "Play with the scale", introduction: "", sections: [result.section()]),
-      results: result, to: folder)
   }
 }

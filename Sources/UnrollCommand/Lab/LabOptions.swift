@@ -101,6 +101,16 @@ struct CellOptions: ParsableArguments {
   )
   var keepBias: Double?
 
+  @Option(parsing: .unconditional, help: "Added to the bias of the gate that keeps.")
+  var gateBias: Double?
+  @Option(
+    parsing: .unconditional,
+    help: "Biases of the gates for memories of 1 to so many steps (chrono initialisation).")
+  var chrono: Int?
+  @Option(
+    parsing: .unconditional, help: "Recurrent matrices are this gain times orthogonal ones.")
+  var orthogonal: Double?
+
   @Option(
     parsing: .unconditional,
     help: "Zero-based steps, separated by commas; the last is the gradient's.")

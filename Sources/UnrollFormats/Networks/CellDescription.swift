@@ -118,3 +118,47 @@ public struct CellDescription: Sendable, Equatable, Codable {
     }
   }
 }
+
+extension CellParameters {
+  /// The same parameters in another precision.
+  public func converted<Target: KernelScalar>(to type: Target.Type) -> CellParameters<Target> {
+    var result = CellParameters<Target>(
+      gates: gates, inputSize: inputSize, hiddenSize: hiddenSize,
+      hasRecurrentBias: !recurrentBias.isEmpty, hasPeepholes: !peepholes.isEmpty,
+      projectionSize: projection.isEmpty ? nil : outputSize, isNormalized: isNormalized)
+    for name in names { result[name] = Tensor<Target>(self[name]) }
+    return result
+  }
+}
+
+extension RecurrentCell {
+  /// The same cell in another precision.
+  ///
+  /// - Throws: `ModelImportError` for a cell of somebody else's.
+  public func converted<Target: KernelScalar>(
+    to type: Target.Type
+  ) throws(ModelImportError) -> any RecurrentCell<Target> {
+    try CellDescription(self).cell(parameters.converted(to: type))
+  }
+}
+
+extension RecurrentNetwork {
+  /// The same network in another precision.
+  ///
+  /// - Throws: `ModelImportError` for a cell of somebody else's.
+  public func converted<Target: KernelScalar>(
+    to type: Target.Type
+  ) throws(ModelImportError) -> RecurrentNetwork<Target> {
+    var levels: [[RecurrentLayer<Target>]] = []
+    for level in self.levels {
+      var layers: [RecurrentLayer<Target>] = []
+      for layer in level {
+        layers.append(
+          RecurrentLayer(
+            cell: try layer.cell.converted(to: type), direction: layer.direction))
+      }
+      levels.append(layers)
+    }
+    return RecurrentNetwork<Target>(levels: levels)
+  }
+}

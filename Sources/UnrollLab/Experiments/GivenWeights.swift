@@ -63,7 +63,7 @@ extension LabSettings {
     }
   }
 
-  fileprivate func validate<Scalar: KernelScalar>(
+  func validate<Scalar: KernelScalar>(
     for cell: any RecurrentCell<Scalar>
   ) throws(LabError) {
     try validate()

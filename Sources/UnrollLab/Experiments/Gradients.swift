@@ -45,39 +45,44 @@ public enum GradientExperiment {
   ///
   /// - Parameters:
   ///   - settings: What to do.
+  ///   - points: The initial states.
+  ///   - curvePoints: About how many steps the curve has; each costs a pass.
   ///   - progress: Called after each initial state with how many are done.
   /// - Returns: What was found.
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(
-    _ settings: LabSettings, progress: (Int) -> Void = { _ in }
+    _ settings: LabSettings, points: [GradientPoint] = GradientPoint.allCases,
+    curvePoints: Int = 100, progress: (Int) -> Void = { _ in }
   ) throws(LabError) -> GradientResult {
     try settings.validate()
     var random = NumPyRandom(seed: settings.generatorSeed)
     return switch settings.precision {
-    case .float32: run(settings, Float.self, &random, progress)
-    case .float64: run(settings, Double.self, &random, progress)
+    case .float32: run(settings, Float.self, &random, points, curvePoints, progress)
+    case .float64: run(settings, Double.self, &random, points, curvePoints, progress)
     }
   }
 
   private static func run<Scalar: KernelScalar>(
     _ settings: LabSettings, _ type: Scalar.Type, _ random: inout NumPyRandom,
-    _ progress: (Int) -> Void
+    _ points: [GradientPoint], _ curvePoints: Int, _ progress: (Int) -> Void
   ) -> GradientResult {
     let inputs: Tensor<Scalar> = drawInputs(settings, &random)
     let parameters: CellParameters<Scalar> = drawWeights(settings, scale: settings.scale, &random)
     let cell = settings.cell.cell(parameters)
     let state = DrawnState(cell.cellStateSize, settings, &random)
     return measure(
-      cell, inputs, settings, state, points: GradientPoint.allCases, progress: progress)
+      cell, inputs, settings, state, points: points, curvePoints: curvePoints, progress: progress)
   }
 
   /// Measures one cell at initial states made from one drawn state.
   static func measure<Scalar: KernelScalar>(
     _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
-    _ state: DrawnState, points: [GradientPoint], progress: (Int) -> Void = { _ in }
+    _ state: DrawnState, points: [GradientPoint], curvePoints: Int = 100,
+    progress: (Int) -> Void = { _ in }
   ) -> GradientResult {
     let step = settings.steps.last ?? 0
     let flow = GradientFlow(cell)
+    let curve = curveSteps(settings.timeStepCount, atMost: curvePoints)
     return GradientResult(
       settings: settings, step: step,
       sets: points.enumerated().map { index, point in
@@ -92,15 +97,14 @@ public enum GradientExperiment {
         let doubles = norms.map { Double($0) }
         return GradientSet(
           point: point, norms: doubles, histogram: Histogram(norms), summary: Summary(doubles),
-          curveSteps: curveSteps(settings.timeStepCount),
-          curve: flow.medians(inputs, from: start, at: curveSteps(settings.timeStepCount)))
+          curveSteps: curve, curve: flow.medians(inputs, from: start, at: curve))
       })
   }
 }
 
 /// The steps of a curve that costs a pass for each point.
-func curveSteps(_ timeStepCount: Int) -> [Int] {
-  Array(stride(from: 0, to: timeStepCount, by: max(1, timeStepCount / 100)))
+func curveSteps(_ timeStepCount: Int, atMost count: Int = 100) -> [Int] {
+  Array(stride(from: 0, to: timeStepCount, by: max(1, timeStepCount / count)))
 }
 
 /// Gradients of Σ h at a step with respect to the initial state.

@@ -56,6 +56,13 @@ public struct LabSettings: Sendable, Equatable, Codable {
   /// If given, gates are set so that the cell keeps its state: weights 0, and this bias for the
   /// gate that keeps (GRU: update; LSTM: forget, output, and its negative for input).
   public var keepBias: Double?
+  /// What is added to the bias of the gate that keeps (GRU: update; LSTM: forget).
+  public var gateBias: Double?
+  /// If given, the keeping gate's biases are ln u with u uniform in 1 ..< this − 1, an LSTM's input
+  /// gate's their negatives: memory for up to so many steps (Tallec, Ollivier 2018).
+  public var chronoSteps: Int?
+  /// If given, each recurrent matrix is this times an orthogonal one.
+  public var orthogonalGain: Double?
   /// The zero-based steps at which states are compared; the last is that of the gradient.
   public var steps: [Int]
   /// H.
@@ -132,6 +139,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
             "a cell with gates (gru, gru-after, lstm); the basic RNN has none that could keep its state",
           found: "rnn"), field: "cell")
     }
+    try validateInitialization()
     guard !steps.isEmpty else {
       throw LabError(.outOfRange(expected: "at least one step", found: "none"), field: "steps")
     }
@@ -151,6 +159,31 @@ public struct LabSettings: Sendable, Equatable, Codable {
       throw LabError(.outOfRange(expected: "0 ... 4294967295", found: "\(seed)"), field: "seed")
     }
     try checkMemory()
+  }
+
+  private func validateInitialization() throws(LabError) {
+    if let gateBias, !gateBias.isFinite || gateBias.magnitude > 1e6 {
+      throw LabError(
+        .outOfRange(expected: "-1000000 ... 1000000", found: "\(gateBias)"), field: "gate-bias")
+    }
+    if let chronoSteps, !(3...1_000_000_000).contains(chronoSteps) {
+      throw LabError(
+        .outOfRange(expected: "3 ... 1000000000 steps", found: "\(chronoSteps)"), field: "chrono")
+    }
+    if let gain = orthogonalGain, !gain.isFinite || gain < 0 || gain > 1e6 {
+      throw LabError(.outOfRange(expected: "0 ... 1000000", found: "\(gain)"), field: "orthogonal")
+    }
+    if orthogonalGain != nil, hiddenSize > 1024 {
+      throw LabError(
+        .outOfRange(expected: "at most 1024 units", found: "\(hiddenSize)"), field: "orthogonal")
+    }
+    guard cell == .rnn || keepBias != nil else { return }
+    if gateBias != nil || chronoSteps != nil {
+      throw LabError(
+        .outOfRange(
+          expected: "a cell with gates (gru, gru-after, lstm), and no --keep-bias",
+          found: cell.rawValue), field: gateBias != nil ? "gate-bias" : "chrono")
+    }
   }
 
   /// About the memory that an experiment takes: inputs, and a trace for each of four states.

@@ -1,6 +1,7 @@
 // Weights and data of the experiments, drawn in the notebook's order. All numbers are rounded to
 // float32 once, so that both precisions compute with the same ones.
 
+internal import RealModule
 internal import Unroll
 internal import UnrollFormats
 
@@ -68,8 +69,45 @@ func drawWeights<Scalar: KernelScalar>(
     parameters[gate] = GateParameters(
       inputWeights: input, recurrentWeights: recurrent, bias: bias)
   }
+  if let gain = settings.orthogonalGain { makeOrthogonal(&parameters, gain: gain) }
   if let keepBias = settings.keepBias { keepState(&parameters, bias: keepBias) }
+  if let steps = settings.chronoSteps { setChronoBiases(&parameters, steps: steps, settings) }
+  if let change = settings.gateBias {
+    for gate in parameters.gates where gate == .update || gate == .forget {
+      parameters[gate].bias = parameters[gate].bias + Scalar(change)
+    }
+  }
   return parameters
+}
+
+/// Turns each recurrent matrix into the orthogonal factor of itself, times a gain.
+private func makeOrthogonal<Scalar: KernelScalar>(
+  _ parameters: inout CellParameters<Scalar>, gain: Double
+) {
+  for gate in parameters.gates {
+    let drawn = parameters[gate].recurrentWeights
+    guard let q = Matrix(drawn).orthonormalized?.q else { continue }
+    parameters[gate].recurrentWeights = (Tensor(shape: drawn.shape, elements: q.elements) * gain)
+      .roundedToFloat()
+  }
+}
+
+/// Biases of the gates so that units remember for 1 to `steps` steps.
+///
+/// The draws are a stream of their own, so that all other numbers stay as they are.
+private func setChronoBiases<Scalar: KernelScalar>(
+  _ parameters: inout CellParameters<Scalar>, steps: Int, _ settings: LabSettings
+) {
+  var random = NumPyRandom(seed: settings.generatorSeed ^ 0x6368_726F)
+  let lengths = random.rand([settings.hiddenSize]) * Double(steps - 2) + 1
+  let biases = lengths.map { Double.log($0) }
+  for gate in parameters.gates {
+    switch gate {
+    case .update, .forget: parameters[gate].bias = biases.roundedToFloat()
+    case .input: parameters[gate].bias = (biases * -1).roundedToFloat()
+    default: break
+    }
+  }
 }
 
 /// Sets the gates so that the cell keeps its state, whatever the candidate is.

@@ -59,7 +59,7 @@ extension LabSettings {
   }
 
   /// The settings as the command's options.
-  func listed(weights: String? = nil) -> [(name: String, value: String)] {
+  public func listed(weights: String? = nil) -> [(name: String, value: String)] {
     var list = [
       ("cell", cell.rawValue), ("scale", "\(scale)"),
       ("steps", steps.map(String.init).joined(separator: ",")), ("hidden", "\(hiddenSize)"),
@@ -67,7 +67,12 @@ extension LabSettings {
       ("seed", "\(seed)"), ("dtype", precision.rawValue),
     ]
     if let weights { list[1] = ("weights", weights) }
-    if weights == nil, let keepBias { list.insert(("keep-bias", "\(keepBias)"), at: 2) }
+    guard weights == nil else { return list.map { (name: $0.0, value: $0.1) } }
+    let set = [
+      ("keep-bias", keepBias.map { "\($0)" }), ("gate-bias", gateBias.map { "\($0)" }),
+      ("chrono", chronoSteps.map { "\($0)" }), ("orthogonal", orthogonalGain.map { "\($0)" }),
+    ]
+    list.insert(contentsOf: set.compactMap { name, value in value.map { (name, $0) } }, at: 2)
     return list.map { (name: $0.0, value: $0.1) }
   }
 }

@@ -1,7 +1,7 @@
 // The learning curves of a run, from its metrics file.
 
 internal import Foundation
-internal import UnrollFigures
+public import UnrollFigures
 internal import UnrollFormats
 
 /// Pictures of how a run went.
@@ -14,18 +14,17 @@ public enum LearningCurves {
     var learning_rate: Double?
   }
 
-  /// Draws `figures/curves.svg`, `.png` and `.pdf`, with script and `data/curves.csv`, into the run's
-  /// folder.
+  /// The figure of a run, and how many epochs are in it.
   ///
-  /// - Returns: Why there is no picture; nil if there is one.
-  public static func draw(run path: String) -> String? {
+  /// - Returns: nil if no epoch has ended yet.
+  public static func figure(run path: String) -> (figure: Figure, epochs: Int)? {
     guard let bytes = try? AtomicFile.read(path + "/metrics.jsonl", limit: 1 << 30) else {
-      return "there is no metrics.jsonl yet"
+      return nil
     }
     let rows = bytes.split(separator: 0x0A).compactMap {
       try? JSONDecoder().decode(Row.self, from: Data($0))
     }
-    guard !rows.isEmpty else { return "metrics.jsonl has no line yet" }
+    guard !rows.isEmpty else { return nil }
     let x = rows.map { Double($0.step) }
     func line(_ title: String, _ value: (Row) -> Double?) -> Line {
       Line(title, x: x, y: rows.map { value($0) ?? .nan })
@@ -42,6 +41,17 @@ public enum LearningCurves {
           title: "Learning rate", x: Axis("step"), y: Axis("rate", isLogarithmic: true),
           content: .lines([line("learning rate") { $0.learning_rate }])),
       ])
+    return (figure, rows.count)
+  }
+
+  /// Draws `figures/curves.svg`, `.png` and `.pdf`, with script and `data/curves.csv`, into the run's
+  /// folder.
+  ///
+  /// - Returns: Why there is no picture; nil if there is one.
+  public static func draw(run path: String) -> String? {
+    guard let (figure, _) = figure(run: path) else {
+      return "no epoch has ended yet: metrics.jsonl has no line"
+    }
     do {
       for folder in ["/figures", "/data"] { try AtomicFile.makeFolder(path + folder) }
       try AtomicFile.write(Array(figure.script.utf8), to: path + "/figures/curves.gp")

@@ -1,0 +1,245 @@
+"""The real page in a headless browser: page_in_browser.py ADDRESS UNROLL [FOLDER FOR SCREENSHOTS].
+
+Drags, presses, follows links, reads data and holds it against the command line, and looks whether names,
+roles and contrast are there. Prints a line for each thing that holds; exits with 1 at the first that does not.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+address, unroll = sys.argv[1:3]
+folder = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+
+
+def browser(width=1280, height=900, dark=False):
+    options = webdriver.ChromeOptions()
+    for argument in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars",
+                     "--force-device-scale-factor=1", f"--window-size={width},{height}"]:
+        options.add_argument(argument)
+    if dark:
+        options.add_argument("--blink-settings=preferredColorScheme=0")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    # A phone's width is below what a window may have.
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                           {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600})
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {
+        "features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]})
+    return driver
+
+
+def holds(what, condition, detail=""):
+    print(("holds: " if condition else "FAILS: ") + what + (f" ({detail})" if detail else ""), flush=True)
+    if not condition:
+        sys.exit(1)
+
+
+def wait(driver, what, condition, seconds=20):
+    end = time.time() + seconds
+    while time.time() < end:
+        if condition():
+            return
+        time.sleep(0.05)
+    holds(what, False, driver.find_element(By.ID, "problem").text)
+
+
+def redraws(driver):
+    return driver.execute_script("return window.unrollRedraws.length")
+
+
+def after(driver, action, what, settles=True):
+    """Does something, and waits until what is in sight is redrawn, and then the rest."""
+    before = redraws(driver)
+    driver.execute_script("window.unrollSettled = 0")
+    action()
+    wait(driver, what, lambda: redraws(driver) > before)
+    if settles:
+        wait(driver, what + ", all of it", lambda: driver.execute_script("return window.unrollSettled"))
+
+
+def number(driver, name):
+    return driver.find_element(By.CSS_SELECTOR, f"[data-number='{name}']").text
+
+
+def drag(driver, values, field="scale"):
+    """Moves a slider as a hand does: an input event for each place."""
+    return driver.execute_script("""
+      const [id, values] = arguments, slider = document.getElementById(id);
+      for (const value of values) { slider.value = value; slider.dispatchEvent(new Event("input")); }
+    """, field, values)
+
+
+def screenshot(driver, name):
+    if folder:
+        height = driver.execute_script("return document.documentElement.scrollHeight")
+        width = driver.execute_script("return window.innerWidth")
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": min(height, 6000), "deviceScaleFactor": 1, "mobile": width < 600})
+        time.sleep(0.3)
+        driver.save_screenshot(str(folder / f"{name}.png"))
+
+
+driver = browser()
+driver.get(address)
+wait(driver, "the page computes", lambda: driver.execute_script("return window.unrollSettled"))
+pictures = "return [...document.querySelectorAll('figure[data-part] img')].map(i => [i.closest('figure').dataset.part, i.naturalWidth, i.alt])"
+wait(driver, "the phase diagram comes", lambda: len(driver.execute_script(pictures)) == 4)
+shown = driver.execute_script(pictures)
+holds("every figure is drawn and has a text", all(width > 100 and alt for _, width, alt in shown),
+      ", ".join(part for part, _, _ in shown))
+
+# A drag, and how long a redraw takes.
+before = number(driver, "memory.medians")
+after(driver, lambda: drag(driver, [1.1, 1.2, 1.3, 1.4, 1.5]), "a drag redraws")
+wait(driver, "the drag's last place is shown", lambda: "scale=2.828" in driver.current_url)
+holds("a drag changes the numbers", number(driver, "memory.medians") != before)
+holds("older questions of a drag are ended", redraws(driver) < 6, f"{redraws(driver)} redraws")
+driver.execute_script("window.unrollRedraws.length = 0")
+for index in range(40):
+    after(driver, lambda: drag(driver, [1 + index / 50]), "a step of the slider redraws", settles=False)
+times = driver.execute_script("return window.unrollRedraws")
+print(f"figure: a redraw at the notebook's size takes {statistics.median(times):.0f} ms (median of {len(times)}, "
+      f"largest {max(times):.0f})")
+
+# The keyboard.
+slider = driver.find_element(By.ID, "scale")
+after(driver, lambda: slider.send_keys(Keys.ARROW_RIGHT), "an arrow key moves the slider")
+holds("the keyboard moves the slider", True)
+
+# The figure's data against the command line.
+command = driver.find_element(By.CSS_SELECTOR, "figure[data-part='memory'] code").text
+answer = json.loads(subprocess.run([unroll] + command.split()[1:] + ["--json"], check=True,
+                                   capture_output=True, text=True).stdout)
+link = driver.find_element(By.CSS_SELECTOR, "figure[data-part='memory'] a[data-type='csv']").get_attribute("href")
+table = urllib.request.urlopen(link).read().decode().splitlines()
+names, rows = table[0].split(","), [line.split(",") for line in table[1:]]
+for index, histogram in enumerate(answer["distances"][0]["histograms"]):
+    counts = [int(float(row[names.index(f"count_{index + 1}")])) for row in rows]
+    edges = [float(row[names.index(f"low_{index + 1}")]) for row in rows]
+    holds(f"histogram {index + 1} is the command line's", counts == histogram["counts"] and edges == histogram["edges"][:-1])
+for kind in ["svg", "png", "pdf", "npz"]:
+    link = driver.find_element(By.CSS_SELECTOR, f"figure[data-part='flow'] a[data-type='{kind}']").get_attribute("href")
+    holds(f"the figure comes as {kind}", len(urllib.request.urlopen(link).read()) > 500)
+
+# The phase diagram is clicked.
+area = driver.find_element(By.CSS_SELECTOR, ".clickable")
+driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", area)
+old = driver.current_url
+after(driver, area.click, "a click into the phase diagram redraws")
+holds("a click into the phase diagram sets the scale", driver.current_url != old, number(driver, "memory.medians"))
+screenshot(driver, "page-rnn")
+
+# The buttons.
+driver.set_window_size(1280, 900)
+after(driver, lambda: driver.find_element(By.ID, "remember").click(), "remember redraws")
+lesson = driver.find_element(By.ID, "lesson")
+numbers = json.loads(lesson.get_attribute("data-numbers"))
+holds("a GRU that remembers does not drift", numbers["drift"] == 0 and "keep-bias=18" in driver.current_url, lesson.text)
+driver.find_element(By.ID, "as-rnn").click()
+wait(driver, "the GRU becomes the RNN", lambda: "residual" in lesson.text)
+holds("the GRU that is the RNN has no residual", json.loads(lesson.get_attribute("data-numbers"))["residual"] == 0)
+driver.find_element(By.ID, "check").click()
+wait(driver, "the gradients are checked", lambda: "worst error" in lesson.text)
+holds("the worst gradient error is small", json.loads(lesson.get_attribute("data-numbers"))["worst_error"] < 1e-7, lesson.text)
+after(driver, lambda: driver.find_element(By.ID, "chrono").click(), "chrono redraws")
+holds("chrono initialisation is in the address", "chrono=50" in driver.current_url)
+after(driver, lambda: driver.find_element(By.ID, "orthogonal").click(), "orthogonal redraws")
+holds("a button says that it is pressed", driver.find_element(By.ID, "orthogonal").get_attribute("aria-pressed") == "true")
+screenshot(driver, "page-gru")
+link = driver.current_url
+expected = number(driver, "spectrum.exponents")
+
+# A shared link, with controls that a teacher hides.
+other = browser(width=400, height=850, dark=True)
+other.get(link + "&hide=seed,dtype,lessons")
+wait(other, "the shared link computes", lambda: other.execute_script("return window.unrollSettled"))
+holds("a shared link shows the same numbers", number(other, "spectrum.exponents") == expected, expected)
+holds("hidden controls are hidden", not other.find_element(By.ID, "seed").is_displayed()
+      and not other.find_element(By.ID, "check").is_displayed() and other.find_element(By.ID, "scale").is_displayed())
+holds("a phone's width has no sideways scrolling",
+      other.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"))
+
+AUDIT = """
+const problems = [];
+const visible = (e) => e.checkVisibility() && e.getClientRects().length;
+const name = (e) => (e.getAttribute("aria-label") || (e.labels && [...e.labels].map(l => l.textContent).join(" "))
+  || e.getAttribute("alt") || e.textContent || "").trim();
+for (const e of document.querySelectorAll("input, select, textarea, button, a[href], img")) {
+  if (visible(e) && !name(e)) problems.push("no name: " + e.outerHTML.slice(0, 80));
+}
+for (const e of document.querySelectorAll("[role]")) {
+  if (!["status", "alert", "group"].includes(e.getAttribute("role"))) problems.push("role: " + e.getAttribute("role"));
+}
+if (document.querySelectorAll("h1").length !== 1 || !document.documentElement.lang || !document.title) problems.push("no heading, language or title");
+if (!document.querySelector("main")) problems.push("no main");
+const channel = (v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const color = (text) => text.match(/[\\d.]+/g).map(Number);
+function ground(e) {
+  let layers = [];
+  for (; e; e = e.parentElement) {
+    const c = color(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3] > 0) layers.push(c);
+    if (c.length < 4 || c[3] === 1) break;
+  }
+  let base = layers.length && layers[layers.length - 1].length === 3 ? layers.pop() : [255, 255, 255];
+  for (const c of layers.reverse()) base = base.map((v, i) => v * (1 - c[3]) + c[i] * c[3]);
+  return base;
+}
+let worst = 21;
+for (const e of document.querySelectorAll("body *")) {
+  const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  if (!own || !visible(e) || e.disabled || e.tagName === "OPTION") continue;
+  const [a, b] = [light(color(getComputedStyle(e).color)), light(ground(e))];
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  worst = Math.min(worst, ratio);
+  if (ratio < 4.5) problems.push(`contrast ${ratio.toFixed(2)}: ${e.outerHTML.slice(0, 80)}`);
+}
+return [problems, worst];
+"""
+for title, page in [("light", driver), ("dark, phone", other)]:
+    problems, worst = page.execute_script(AUDIT)
+    holds(f"names, roles and contrast ({title})", not problems, "; ".join(problems) or f"worst contrast {worst:.1f}")
+screenshot(other, "page-phone-dark")
+other.quit()
+
+# The language model, if the server has one.
+driver.get(address)
+wait(driver, "the page computes again", lambda: redraws(driver) > 0)
+time.sleep(0.5)
+if driver.find_element(By.ID, "model-body").is_displayed():
+    driver.find_element(By.ID, "length").clear()
+    driver.find_element(By.ID, "length").send_keys("30")
+    driver.find_element(By.ID, "write").click()
+    text = driver.find_element(By.ID, "text")
+    wait(driver, "text streams in", lambda: text.get_attribute("data-done") == "true")
+    spans = text.find_elements(By.TAG_NAME, "span")
+    holds("as many symbols come as were asked for", len(spans) == 31, text.text[:60].replace("\n", "/"))
+    holds("symbols are coloured", spans[5].value_of_css_property("background-color") != "rgba(0, 0, 0, 0)")
+    first = text.text
+    driver.execute_script("arguments[0].focus()", spans[0])
+    spans[0].send_keys(Keys.ARROW_RIGHT)
+    candidates = driver.find_element(By.ID, "candidates")
+    wait(driver, "candidates are told", lambda: "Candidates" in candidates.text)
+    holds("the keyboard walks through the text", "probability" in candidates.text, candidates.text[:80])
+    driver.find_element(By.CSS_SELECTOR, "#color option[value='state']").click()
+    time.sleep(0.2)
+    wait(driver, "the text comes again", lambda: text.get_attribute("data-done") == "true" and len(text.find_elements(By.TAG_NAME, "span")) == 31)
+    holds("the same seed writes the same text", text.text == first)
+    wait(driver, "the learning curves are shown", lambda: driver.find_elements(By.CSS_SELECTOR, "#curves img"))
+    holds("the learning curves have a text", "epochs" in driver.find_element(By.CSS_SELECTOR, "#curves img").get_attribute("alt"))
+    problems, worst = driver.execute_script(AUDIT)
+    holds("names, roles and contrast (with text)", not problems, "; ".join(problems) or f"worst contrast {worst:.1f}")
+    screenshot(driver, "page-model")
+errors = [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE" and "404" not in entry["message"]]
+holds("the browser has nothing to complain of", not errors, str(errors[:2]) if errors else "")
+driver.quit()

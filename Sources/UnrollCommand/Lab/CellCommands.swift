@@ -1,0 +1,247 @@
+// The commands whose subject is one cell, drawn or given: memory, gradients, spectrum, gates.
+
+internal import ArgumentParser
+internal import UnrollLab
+internal import UnrollLanguage
+
+struct MemoryCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "memory",
+    abstract: "Forgetting: how far apart runs from different initial states are at each step.",
+    discussion: """
+      With --weights, for every layer of the network; of a language model also how much it gains from a \
+      longer prefix.
+      """)
+
+  @OptionGroup var cells: CellOptions
+  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var out: OutputOptions
+
+  @Flag(help: "Draw histograms as text; not for a sweep.")
+  var terminal = false
+
+  func run() throws {
+    try cells.check(sizes)
+    let settings = cells.settings(sizes, defaultScale: 2)
+    if let scales = cells.sweep {
+      guard !terminal else { throw ValidationError("--terminal: a sweep has no histograms.") }
+      return try runSweep(settings, scales, out)
+    }
+    try InstrumentRun(
+      title: "Forgetting", cells: cells, sizes: sizes, out: out, settings: settings,
+      drawn: { settings in
+        try MemoryExperiment.run(settings) { done in
+          Terminal.progress("memory, step", done, of: settings.steps.count)
+        }
+      }, given: { try MemoryExperiment.run($0, layer: $1) },
+      show: show, section: { [$0.section(name: $1, weights: $2)] },
+      context: ContextWords.showPrefixes
+    ).run()
+  }
+
+  private func show(_ result: MemoryResult) {
+    var table = TextTable(["step", "pair", "mean", "median", "largest", "share > 0.1"])
+    for set in result.distances {
+      for (title, summary) in zip(MemoryExperiment.pairTitles, set.summaries) {
+        table.add([
+          "\(set.step)", title, scientific(summary.mean, digits: 3),
+          scientific(summary.median, digits: 3), scientific(summary.maximum, digits: 3),
+          "\(summary.fractionAboveTenth)",
+        ])
+      }
+    }
+    print(table.text)
+    for set in result.distances {
+      print("step \(set.step): fraction above 0.1, mean over the pairs: \(set.fractionAboveTenth)")
+    }
+    for drift in result.drifts {
+      print(
+        "step \(drift.step): largest change of the state from zero, random, 100·random: "
+          + drift.largest.map { scientific($0, digits: 3) }.joined(separator: ", "))
+    }
+    if terminal { for set in result.distances { print("\n\(result.textHistograms(set))") } }
+  }
+}
+
+struct GradientsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gradients",
+    abstract: "Gradient flow: how much a state depends on the initial state.",
+    discussion: """
+      With --weights, for every layer of the network, with what each step adds to the weights' gradients \
+      and what truncation leaves of them; of a language model also which earlier symbols the gradient of \
+      a prediction reaches.
+      """)
+
+  @OptionGroup var cells: CellOptions
+  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var out: OutputOptions
+
+  @Flag(help: "Take the gradient of the weights apart: what each step adds, and truncation.")
+  var parts = false
+
+  @Flag(help: "Draw histograms as text; not for a sweep.")
+  var terminal = false
+
+  /// What is printed of a cell.
+  private struct Result: Encodable {
+    var flow: GradientResult
+    var parts: GradientPartsResult?
+
+    func encode(to encoder: any Encoder) throws {
+      guard let parts else { return try flow.encode(to: encoder) }
+      try flow.encode(to: encoder)
+      enum Key: String, CodingKey { case contributions, truncations }
+      var container = encoder.container(keyedBy: Key.self)
+      try container.encode(parts.contributions, forKey: .contributions)
+      try container.encode(parts.truncations, forKey: .truncations)
+    }
+  }
+
+  func run() throws {
+    try cells.check(sizes)
+    let settings = cells.settings(sizes, defaultScale: 1)
+    if let scales = cells.sweep {
+      guard !terminal, !parts else {
+        throw ValidationError("--terminal, --parts: a sweep has neither histograms nor parts.")
+      }
+      return try runSweep(settings, scales, out)
+    }
+    try InstrumentRun(
+      title: "Gradient flow", cells: cells, sizes: sizes, out: out, settings: settings,
+      drawn: { settings in
+        let flow = try GradientExperiment.run(settings) { done in
+          Terminal.progress("gradients, initial state", done, of: GradientPoint.allCases.count)
+        }
+        return Result(flow: flow, parts: parts ? try GradientParts.run(settings) : nil)
+      },
+      given: {
+        Result(
+          flow: try GradientExperiment.run($0, layer: $1),
+          parts: try GradientParts.run($1.settings($0), cell: $1.cell, inputs: $1.inputs))
+      },
+      show: show,
+      section: { result, name, weights in
+        [result.flow.section(name: name, weights: weights)]
+          + (result.parts.map { [$0.section(name: name + "-parts", weights: weights)] } ?? [])
+      }, context: ContextWords.showInfluences
+    ).run()
+  }
+
+  private func show(_ result: Result) {
+    var table = TextTable(["initial state", "smallest", "mean", "median", "largest", "zeros"])
+    for set in result.flow.sets {
+      let summary = set.summary
+      let numbers = [summary.minimum, summary.mean, summary.median, summary.maximum]
+      table.add(
+        [set.point.rawValue] + numbers.map { scientific($0, digits: 3) }
+          + ["\(summary.zeroCount)"])
+    }
+    print("gradient of the sum of state \(result.flow.step) with respect to the initial state")
+    print(table.text)
+    if terminal { print("\n\(result.flow.textHistograms)") }
+    guard let parts = result.parts else { return }
+    print("\nwhat steps add to the gradient of the sum of the last state (norms)")
+    let last = (parts.contributions.first?.norms.count ?? 1) - 1
+    var contributions = TextTable(["parameter", "whole", "last step", "middle", "first"])
+    for part in parts.contributions where part.total > 0 {
+      contributions.add(
+        [part.parameter]
+          + [part.total, part.norms[last], part.norms[last / 2], part.norms[0]].map {
+            scientific($0, digits: 3)
+          })
+    }
+    print(contributions.text)
+    print("\ntruncated against full backpropagation through time")
+    var truncations = TextTable(["last k steps", "relative error", "cosine"])
+    for row in parts.truncations
+    where GradientPartsResult.rows(row.steps, of: parts.truncations.count) {
+      truncations.add([
+        "\(row.steps)", scientific(row.relativeError, digits: 3), scientific(row.cosine, digits: 6),
+      ])
+    }
+    print(truncations.text)
+  }
+}
+
+struct SpectrumCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "spectrum",
+    abstract: "Singular values of the Jacobian product, Lyapunov exponents, fixed points.",
+    discussion: """
+      Computed in float64; --dtype says in which precision underflowed entries of the gradient are \
+      counted. Exponents are in nats per step. With --weights, for every layer of the network.
+      """)
+
+  @OptionGroup var cells: CellOptions
+  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var out: OutputOptions
+
+  @Option(help: "How many sequences the Lyapunov exponents are the mean of.") var sequences = 8
+
+  func validate() throws {
+    guard sequences >= 1 else {
+      throw ValidationError("--sequences: expected at least 1, found \(sequences).")
+    }
+  }
+
+  func run() throws {
+    try cells.check(sizes)
+    guard cells.sweep == nil else {
+      throw ValidationError("--scale: expected one scale; memory and gradients have sweeps.")
+    }
+    try InstrumentRun(
+      title: "Spectrum", cells: cells, sizes: sizes, out: out,
+      settings: cells.settings(sizes, defaultScale: 2),
+      drawn: { try SpectrumExperiment.run($0, sequences: sequences) },
+      given: {
+        try SpectrumExperiment.run(
+          $1.settings($0), cell: $1.cell, inputs: $1.inputs, sequences: sequences)
+      }, show: show, section: { [$0.section(name: $1, weights: $2)] }
+    ).run()
+  }
+
+  private func show(_ result: SpectrumResult) {
+    for table in result.section().tables {
+      var text = TextTable(table.header)
+      for row in table.rows { text.add(row) }
+      print("\(table.caption)\n\(text.text)\n")
+    }
+    if result.singularValues.isEmpty {
+      print(
+        "no whole Jacobians: the state has \(result.stateSize) numbers, more than \(SpectrumExperiment.largestState)"
+      )
+    }
+  }
+}
+
+struct GatesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gates",
+    abstract: "How open gates are, how often they are stuck, how long what they keep lives.",
+    discussion: "Computed in float64. With --weights, for every layer of the network.")
+
+  @OptionGroup var cells: CellOptions
+  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var out: OutputOptions
+
+  func run() throws {
+    try cells.check(sizes)
+    guard cells.sweep == nil else {
+      throw ValidationError("--scale: expected one scale; memory and gradients have sweeps.")
+    }
+    try InstrumentRun(
+      title: "Gates", cells: cells, sizes: sizes, out: out,
+      settings: cells.settings(sizes, defaultScale: 2),
+      drawn: { try GateExperiment.run($0) },
+      given: { try GateExperiment.run($1.settings($0), cell: $1.cell, inputs: $1.inputs) },
+      show: { result in
+        for table in result.section().tables {
+          var text = TextTable(table.header)
+          for row in table.rows { text.add(row) }
+          print("\(table.caption)\n\(text.text)\n")
+        }
+      }, section: { [$0.section(name: $1, weights: $2)] }
+    ).run()
+  }
+}

@@ -1,0 +1,134 @@
+// A person's own network under the lab's instruments: read from a file or a run, and made to read data.
+
+internal import ArgumentParser
+internal import Foundation
+internal import Unroll
+internal import UnrollFormats
+internal import UnrollLab
+internal import UnrollLanguage
+
+/// A network from a file or a run, and what it reads.
+struct GivenNetwork {
+  /// Where it is from.
+  let path: String
+  /// Its layers, each with its inputs.
+  let layers: [LayerInNetwork]
+  /// The run's model and the text that it reads, if it is a language model.
+  var language: (stored: StoredModel, text: EncodedText)?
+
+  /// Reads the network that `--weights` names; nil if nothing is named.
+  init?(_ options: WeightsOptions, _ sizes: SizeOptions, _ settings: LabSettings) throws {
+    guard let path = options.weights else { return nil }
+    self.path = path
+    if WeightsOptions.isFolder(path) {
+      let stored = try LanguageErrors.told { try StoredModel(run: path) }
+      let text = try Self.text(stored, options.data, run: path)
+      let inputs = Self.embedded(stored, text, sizes, settings)
+      let network = try BridgeErrors.told(path) {
+        try RecurrentNetwork(levels: stored.model.layers.map { [$0] }).converted(to: Double.self)
+      }
+      layers = try attempt { try LayerInNetwork.all(of: network, reading: Tensor<Double>(inputs)) }
+      language = (stored, text)
+      return
+    }
+    let network = try options.network(path)
+    var settings = settings
+    settings.inputSize = network.layers.first?.inputSize ?? 1
+    let inputs =
+      try options.data.map { try Self.read($0, sizes) } ?? attempt { try drawnInputs(settings) }
+    layers = try attempt { try LayerInNetwork.all(of: network, reading: inputs) }
+  }
+
+  /// The layers that were asked for.
+  func chosen(_ layer: Int?) throws -> [LayerInNetwork] {
+    guard let layer else { return layers }
+    guard layer < layers.count else {
+      throw DataError(
+        description: "\(path): expected a layer below \(layers.count), found --layer \(layer)")
+    }
+    return [layers[layer]]
+  }
+
+  /// What a layer is called in tables.
+  func title(_ layer: LayerInNetwork) -> String {
+    layer.direction == .forward ? "layer \(layer.index)" : "layer \(layer.index), backward"
+  }
+
+  /// Sequences of a .npy file: `[B, T, D]`, or one `[T, D]`; cut to --batch and --time.
+  private static func read(_ path: String, _ sizes: SizeOptions) throws -> Tensor<Double> {
+    let array = try BridgeErrors.told(path) { try NPY.decode(AtomicFile.read(path)[...]) }
+    guard array.shape.count == 2 || array.shape.count == 3 else {
+      throw DataError(
+        description:
+          "\(path): expected sequences [B, T, D], or one [T, D], found shape \(array.shape)")
+    }
+    let tensor = array.tensor(of: Double.self)
+    guard tensor.elements.allSatisfy(\.isFinite) else {
+      throw DataError(description: "\(path): expected finite numbers")
+    }
+    let batch = array.shape.count == 2 ? tensor.reshaped(to: [1] + tensor.shape) : tensor
+    let cut = batch.slice(0..<min(batch.shape[0], sizes.batch ?? batch.shape[0]))
+    let all = cut.exchangingFirstAxes
+    return all.slice(0..<min(all.shape[0], sizes.time ?? all.shape[0]))
+  }
+
+  /// The text that a language model reads: a file, or the run's own validation text.
+  private static func text(
+    _ stored: StoredModel, _ data: String?, run: String
+  ) throws -> EncodedText {
+    let text = try LanguageErrors.told {
+      try data.map { try Corpus.encode(file: $0, with: stored.vocabulary).text }
+        ?? EncodedText(
+          mapping: run + "/corpus/valid.symbols", vocabularySize: stored.vocabulary.count)
+    }
+    guard text.count >= 2 else {
+      throw DataError(
+        description: "\(data ?? run): expected a text of at least 2 symbols, found \(text.count)")
+    }
+    return text
+  }
+
+  /// The vectors of the text's symbols, B places of it side by side: `[T, B, E]`.
+  private static func embedded(
+    _ stored: StoredModel, _ text: EncodedText, _ sizes: SizeOptions, _ settings: LabSettings
+  ) -> Tensor<Float> {
+    let steps = min(settings.timeStepCount, text.count)
+    let rows = max(1, min(sizes.batch ?? 16, text.count / steps))
+    let symbols = (0..<steps).flatMap { time in
+      (0..<rows).map { text[$0 * (text.count / rows) + time] }
+    }
+    var inputs = Tensor<Float>(shape: [0])
+    stored.model.embedding.lookUp(symbols, timeStepCount: steps, into: &inputs)
+    return inputs
+  }
+}
+
+extension WeightsOptions {
+  static func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      && isFolder.boolValue
+  }
+
+  /// The network of a file, in Double.
+  func network(_ path: String) throws -> RecurrentNetwork<Double> {
+    if path.hasSuffix(".onnx") {
+      var result: RecurrentNetwork<Double>?
+      try ONNXBridge.read(path) { network in
+        result = try BridgeErrors.told(path) { try network.converted(to: Double.self) }
+      } double: { network in
+        result = network
+      }
+      return result ?? RecurrentNetwork(levels: [])
+    }
+    // In the file's own precision first: a test that it carries is in that.
+    return try BridgeErrors.told(path) {
+      let file = try ArrayFile(contentsOf: path)
+      let assumptions = assumed.assumptions
+      return NetworkFile.isDouble(file)
+        ? try NetworkFile.network(in: file, assuming: assumptions, as: Double.self).imported.network
+        : try NetworkFile.network(in: file, assuming: assumptions, as: Float.self).imported.network
+          .converted(to: Double.self)
+    }
+  }
+}

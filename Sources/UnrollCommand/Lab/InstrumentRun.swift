@@ -1,0 +1,116 @@
+// One instrument on a drawn cell, or on every layer of a person's own network: the same steps for all.
+
+internal import ArgumentParser
+internal import UnrollLab
+internal import UnrollLanguage
+
+/// A run of an instrument.
+struct InstrumentRun<Result: Encodable> {
+  var title: String
+  var cells: CellOptions
+  var sizes: SizeOptions
+  var out: OutputOptions
+  var settings: LabSettings
+  /// Measures a cell whose weights are drawn.
+  var drawn: (LabSettings) throws -> Result
+  /// Measures a layer.
+  var given: (LabSettings, LayerInNetwork) throws -> Result
+  /// Prints tables.
+  var show: (Result) -> Void
+  /// The report's sections of a result: of this name, with weights from there.
+  var section: (Result, String, String?) -> [LabReport.Section]
+  /// Prints what is known of a language model's context.
+  var context: ((ContextResult, Vocabulary) -> Void)?
+
+  /// A layer's result among several.
+  private struct Layered: Encodable {
+    struct Layer: Encodable {
+      var layer: String
+      var result: Result
+    }
+    var layers: [Layer]
+    var context: ContextResult?
+  }
+
+  func run() throws {
+    try prepare(out)
+    guard let network = try GivenNetwork(cells.given, sizes, settings) else {
+      let result = try attempt { try drawn(settings) }
+      return try tell(result, shown: { show(result) }, sections: section(result, anchor, nil))
+    }
+    let layers = try network.chosen(cells.given.layer)
+    let results = try layers.enumerated().map { index, layer in
+      defer { Terminal.progress("layer", index + 1, of: layers.count) }
+      return Layered.Layer(
+        layer: network.title(layer), result: try attempt { try given(settings, layer) })
+    }
+    let sections = results.enumerated().flatMap { index, part in
+      section(
+        part.result, results.count == 1 ? anchor : "\(anchor)-\(index)",
+        "\(network.path), \(part.layer)")
+    }
+    if cells.given.layer != nil || (results.count == 1 && network.language == nil) {
+      return try tell(
+        results[0].result, shown: { show(results[0].result) }, sections: sections)
+    }
+    let found = context == nil ? nil : network.language.map { $0.stored.model.context(of: $0.text) }
+    try tell(
+      Layered(layers: results, context: found),
+      shown: {
+        for part in results {
+          print("\(network.path), \(part.layer)")
+          show(part.result)
+          print("")
+        }
+        if let found, let language = network.language {
+          context?(found, language.stored.vocabulary)
+        }
+      }, sections: sections)
+  }
+
+  /// The sections' name: letters and hyphens.
+  private var anchor: String { title.lowercased().replacing(" ", with: "-") }
+
+  private func tell(
+    _ result: some Encodable, shown: () -> Void, sections: [LabReport.Section]
+  ) throws {
+    if out.json { try Terminal.printJSON(result) } else { shown() }
+    guard let folder = out.output else { return }
+    try write(
+      LabReport(title: title, introduction: "", sections: sections), results: result, to: folder)
+  }
+}
+
+/// A language model's context, as text.
+enum ContextWords {
+  static func showPrefixes(_ result: ContextResult, _ vocabulary: Vocabulary) {
+    print(
+      "what a longer prefix is worth (mean of \(result.predictionCount) predictions, from a zero state)"
+    )
+    var table = TextTable(["symbols read", "quality"])
+    for prefix in result.prefixes {
+      table.add(["\(prefix.length)", LanguageWords.quality(prefix.loss, vocabulary.unit)])
+    }
+    print(table.text)
+    print(
+      "effective context: \(result.effectiveLength) symbols come within 0.01 nats of \(result.prefixes.last?.length ?? 0)"
+    )
+  }
+
+  static func showInfluences(_ result: ContextResult, _ vocabulary: Vocabulary) {
+    print("which earlier symbols the gradient of a prediction reaches")
+    print("(the norm of d log p / d vector; the mean of \(result.predictionCount) predictions)")
+    var table = TextTable(["places before", "mean", "in the last prediction", "symbol there"])
+    for (index, mean) in result.influences.enumerated()
+    where index < 16 || GradientPartsResult.rows(index + 1, of: result.influences.count) {
+      table.add([
+        "\(index + 1)", scientific(mean, digits: 3),
+        scientific(result.lastInfluences[index], digits: 3),
+        vocabulary.symbols[Int(result.lastSymbols[index])].debugDescription,
+      ])
+    }
+    print(table.text)
+    print(
+      "the last prediction is of \(vocabulary.symbols[Int(result.lastTarget)].debugDescription)")
+  }
+}

@@ -1,0 +1,84 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Synchronization
+internal import UnrollLanguage
+internal import UnrollWeb
+
+struct ServeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve", abstract: "The lab as a live page, on this machine alone.",
+    discussion: """
+      Prints the page's address and serves until it is stopped (Ctrl-C). Other machines can reach it only \
+      with --host, and then need the token in the address that is printed.
+      """)
+
+  @Option(help: "The port; 0 for any that is free.") var port = 8080
+  @Option(help: "The address to listen at.") var host = "127.0.0.1"
+  @Flag(help: "Open the page in the browser.") var open = false
+  @Option(
+    help: ArgumentHelp("A language model's run, for the page's second part.", valueName: "run"))
+  var model: String?
+
+  func validate() throws {
+    guard (0...65_535).contains(port) else {
+      throw ValidationError("--port: expected 0 ... 65535, found \(port).")
+    }
+  }
+
+  func run() throws {
+    #if Page
+    if let model, !RunFolder(model).hasRun {
+      throw DataError(
+        description: "--model: expected a run's folder, made by unroll train, found '\(model)'")
+    }
+    let server = WebServer(host: host, port: port, run: model)
+    if !server.isLoopback {
+      Terminal.note(
+        "warning: \(host) can be reached by other machines; whoever has the address below can use the page"
+      )
+    }
+    let (port, host, open) = (port, host, open)
+    try Blocking.run {
+      do {
+        try await server.serve { address in
+          print("page: \(address)")
+          fflush(nil)
+          if open { Self.show(address) }
+        }
+      } catch {
+        throw DataError(description: "\(host):\(port) cannot be listened at: \(error)")
+      }
+    }
+    #else
+    throw DataError(description: "the page needs a build with the package trait Page")
+    #endif
+  }
+
+  /// Opens an address in the browser; where there is none, it has been printed.
+  private static func show(_ address: String) {
+    let opener = Process()
+    #if os(macOS)
+    opener.executableURL = URL(fileURLWithPath: "/usr/bin/open")
+    #else
+    opener.executableURL = URL(fileURLWithPath: "/usr/bin/xdg-open")
+    #endif
+    opener.arguments = [address]
+    if (try? opener.run()) == nil {
+      Terminal.note("no browser could be opened; open the address by hand")
+    }
+  }
+}
+
+/// Asynchronous work in a synchronous command.
+enum Blocking {
+  static func run(_ body: @escaping @Sendable () async throws -> Void) throws {
+    let done = DispatchSemaphore(value: 0)
+    let result = Mutex<Result<Void, any Error>>(.success(()))
+    Task.detached {
+      do { try await body() } catch { result.withLock { $0 = .failure(error) } }
+      done.signal()
+    }
+    done.wait()
+    try result.withLock { $0 }.get()
+  }
+}

@@ -1,0 +1,92 @@
+// States that a step with a constant input leaves where they are, found by Newton's method from many
+// starts, and what becomes of states near them.
+//
+// Source: Sussillo, Barak (2013), "Opening the black box".
+
+internal import ComplexModule
+internal import Unroll
+
+/// A state that a step does not change.
+public struct FixedPoint: Sendable, Codable {
+  /// The state, h and c side by side.
+  public var state: [Double]
+  /// The norm of F(s) − s.
+  public var residual: Double
+  /// The magnitude of the largest eigenvalue of ∂F/∂s: below 1, states nearby come closer.
+  public var spectralRadius: Double
+  /// How many eigenvalues are beyond 1 in magnitude: 0 is a stable point, all a source, else a saddle.
+  public var unstableDirections: Int
+  /// From how many starts it was found.
+  public var startCount: Int
+
+  /// Whether states nearby come closer.
+  public var isStable: Bool { unstableDirections == 0 }
+}
+
+enum FixedPointSearch {
+  /// A residual relative to the state's size that counts as none.
+  private static let tolerance = 1e-11
+  /// Points closer than this are one.
+  private static let sameness = 1e-6
+
+  /// Finds fixed points.
+  ///
+  /// - Parameters:
+  ///   - map: The step.
+  ///   - input: The input of every step, `[D]`.
+  ///   - starts: Where to begin, `[N, S]`.
+  /// - Returns: Different points, the one that was found from most starts first.
+  static func run(_ map: StepMap, input: [Double], starts: Tensor<Double>) -> [FixedPoint] {
+    let row = Tensor(repeatingRow: input, count: 1)
+    var found: [FixedPoint] = []
+    for index in 0..<starts.shape[0] {
+      guard let (state, residual) = newton(map, row, starts.slice(index..<index + 1)) else {
+        continue
+      }
+      if let same = found.firstIndex(where: { distance($0.state, state.elements) < sameness }) {
+        found[same].startCount += 1
+        continue
+      }
+      let values = map.jacobians(row, state)[0].eigenvalues
+      found.append(
+        FixedPoint(
+          state: state.elements, residual: residual,
+          spectralRadius: values.first?.length ?? .nan,
+          unstableDirections: values.count { $0.length > 1 }, startCount: 1))
+    }
+    return found.sorted { $0.startCount > $1.startCount }
+  }
+
+  private static func distance(_ a: [Double], _ b: [Double]) -> Double {
+    zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+  }
+
+  /// Newton's method for F(s) − s = 0, with shorter steps where whole ones lead away.
+  private static func newton(
+    _ map: StepMap, _ input: Tensor<Double>, _ start: Tensor<Double>
+  ) -> (Tensor<Double>, Double)? {
+    var state = start
+    var change = map.step(input, state) - state
+    for _ in 0..<100 {
+      let residual = change.norm
+      guard residual.isFinite else { return nil }
+      if residual <= tolerance * max(1, state.norm) { return (state, residual) }
+      // (J − 1)·δ = −(F(s) − s)
+      var matrix = map.jacobians(input, state)[0]
+      for index in 0..<map.size { matrix[index, index] -= 1 }
+      guard let step = matrix.solving(change.elements.map { -$0 }) else { return nil }
+      let direction = Tensor(shape: state.shape, elements: step)
+      var (length, isBetter) = (1.0, false)
+      while length > 1e-4, !isBetter {
+        let next = state + direction * length
+        let nextChange = map.step(input, next) - next
+        if nextChange.norm < residual {
+          (state, change, isBetter) = (next, nextChange, true)
+        }
+        length /= 2
+      }
+      if !isBetter { return nil }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,66 @@
+// Lyapunov exponents by the QR method: how fast small differences grow or shrink along an orbit, in nats
+// per step. Rows are carried through the steps' derivatives and made orthonormal again after each; the
+// logarithms of what that takes add up to the exponents.
+//
+// Source: Benettin, Galgani, Giorgilli, Strelcyn (1980); Eckmann, Ruelle (1985). The rows are pulled back
+// (vᵀ·J, from the last step to the first), which is what a backward pass gives; a product and its transpose
+// have the same singular values, so the exponents are the same.
+
+internal import RealModule
+
+/// The exponents of a product of derivatives.
+struct LyapunovSpectrum {
+  /// The exponents in nats per step, the largest first.
+  let exponents: [Double]
+
+  /// Pulls rows back through all steps.
+  ///
+  /// - Parameters:
+  ///   - steps: How many steps there are.
+  ///   - size: S, the numbers of a state.
+  ///   - count: How many exponents are wanted, the largest; at most S.
+  ///   - transient: Steps at the beginning of the way back that turn the rows and do not count.
+  ///   - pullBack: vᵀ·J of a step for rows v, `[count, S]`.
+  /// - Returns: nil if a number is not finite.
+  init?(
+    steps: Int, size: Int, count: Int, transient: Int = 0,
+    pullBack: (_ step: Int, _ rows: Matrix) -> Matrix
+  ) {
+    var rows = Matrix(identity: count, columns: size)
+    var sums = [Double](repeating: 0, count: count)
+    for (position, step) in (0..<steps).reversed().enumerated() {
+      guard let (q, r) = pullBack(step, rows).transposed.orthonormalized else { return nil }
+      rows = q.transposed
+      guard position >= transient else { continue }
+      for index in 0..<count { sums[index] += Double.log(r[index, index].magnitude) }
+    }
+    let counted = Double(max(1, steps - transient))
+    exponents = sums.map { $0 / counted }.sorted(by: >)
+  }
+}
+
+/// The singular values of the products J_t···J_1, for all t.
+enum JacobianProduct {
+  /// The singular values of the products of 1, 2, … matrices, each list from the largest.
+  ///
+  /// The product is kept as Q·R, so that values far below the largest are right, too; a value below the
+  /// smallest number is 0.
+  static func singularValues(_ jacobians: [Matrix]) -> [[Double]] {
+    guard let size = jacobians.first?.rows else { return [] }
+    var (q, product, logScale) = (Matrix(identity: size), Matrix(identity: size), 0.0)
+    var result: [[Double]] = []
+    for jacobian in jacobians {
+      guard let next = (jacobian * q).orthonormalized else { break }
+      q = next.q
+      product = next.r * product
+      let largest = product.elements.reduce(0) { max($0, $1.magnitude) }
+      if largest > 0 {
+        for index in product.elements.indices { product.elements[index] /= largest }
+        logScale += Double.log(largest)
+      }
+      // The rows of R are graded, so the columns of its transpose are: Jacobi's method keeps them apart.
+      result.append(product.transposed.singularValues.map { Double.exp(Double.log($0) + logScale) })
+    }
+    return result
+  }
+}

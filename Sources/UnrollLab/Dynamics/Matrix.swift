@@ -1,0 +1,126 @@
+// Matrices in Double for the analysis of dynamics; what is not a loop of our own is LAPACK's.
+
+internal import CLAPACK
+internal import ComplexModule
+internal import RealModule
+internal import Unroll
+
+/// A matrix, row by row.
+struct Matrix: Sendable, Equatable {
+  let rows, columns: Int
+  var elements: [Double]
+
+  init(rows: Int, columns: Int, elements: [Double]) {
+    precondition(
+      elements.count == rows * columns,
+      "Matrix.init: expected \(rows * columns) elements, got \(elements.count).")
+    (self.rows, self.columns, self.elements) = (rows, columns, elements)
+  }
+
+  /// The first rows of the identity.
+  init(identity rows: Int, columns: Int? = nil) {
+    let columns = columns ?? rows
+    self.init(
+      rows: rows, columns: columns, elements: [Double](repeating: 0, count: rows * columns))
+    for index in 0..<min(rows, columns) { self[index, index] = 1 }
+  }
+
+  /// A tensor of two axes.
+  init<Scalar: KernelScalar>(_ tensor: Tensor<Scalar>) {
+    self.init(
+      rows: tensor.shape[0], columns: tensor.shape[1], elements: tensor.elements.map { Double($0) })
+  }
+
+  subscript(row: Int, column: Int) -> Double {
+    get { elements[row * columns + column] }
+    set { elements[row * columns + column] = newValue }
+  }
+
+  static func * (left: Matrix, right: Matrix) -> Matrix {
+    precondition(left.columns == right.rows, "Matrix.*: the sizes do not agree.")
+    var result = Matrix(
+      rows: left.rows, columns: right.columns,
+      elements: [Double](repeating: 0, count: left.rows * right.columns))
+    left.elements.withUnsafeBufferPointer { a in
+      right.elements.withUnsafeBufferPointer { b in
+        result.elements.withUnsafeMutableBufferPointer { out in
+          for i in 0..<left.rows {
+            for k in 0..<left.columns {
+              let factor = a[i * left.columns + k]
+              for j in 0..<right.columns {
+                out[i * right.columns + j] += factor * b[k * right.columns + j]
+              }
+            }
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  var transposed: Matrix {
+    var result = Matrix(rows: columns, columns: rows, elements: elements)
+    for i in 0..<rows { for j in 0..<columns { result[j, i] = self[i, j] } }
+    return result
+  }
+
+  var isFinite: Bool { elements.allSatisfy(\.isFinite) }
+
+  /// The eigenvalues of a square matrix, the largest in magnitude first; empty if LAPACK finds none.
+  var eigenvalues: [Complex<Double>] {
+    guard rows > 0, isFinite else { return [] }
+    var copy = elements
+    var (real, imaginary) = (
+      [Double](repeating: 0, count: rows), [Double](repeating: 0, count: rows)
+    )
+    let size = Int32(rows)
+    guard
+      LAPACKE_dgeev(
+        LAPACK_ROW_MAJOR, 78 /* N */, 78, size, &copy, size, &real, &imaginary, nil, 1, nil, 1)
+        == 0
+    else { return [] }
+    return zip(real, imaginary).map { Complex($0, $1) }.sorted { $0.length > $1.length }
+  }
+
+  /// The magnitude of the largest eigenvalue; NaN if LAPACK finds none.
+  var spectralRadius: Double { eigenvalues.first?.length ?? .nan }
+
+  /// The singular values, the largest first, by Jacobi's method: small ones of a graded matrix have
+  /// as many right digits as large ones. Empty if LAPACK finds none.
+  var singularValues: [Double] {
+    guard rows > 0, columns > 0, isFinite else { return [] }
+    guard rows >= columns else { return transposed.singularValues }
+    var copy = elements
+    var values = [Double](repeating: 0, count: columns)
+    var statistics = [Double](repeating: 0, count: max(6, rows + columns))
+    var unused = [Double](repeating: 0, count: columns * columns)
+    let status = LAPACKE_dgesvj(
+      LAPACK_ROW_MAJOR, 71 /* G */, 78 /* N */, 78, Int32(rows), Int32(columns), &copy,
+      Int32(columns), &values, 0, &unused, Int32(columns), &statistics)
+    return status == 0 ? values.map { $0 * statistics[0] } : []
+  }
+
+  /// Q with orthonormal columns, and R above its diagonal, of a matrix with no more columns than
+  /// rows; nil for numbers that are not finite.
+  var orthonormalized: (q: Matrix, r: Matrix)? {
+    guard isFinite, rows >= columns else { return nil }
+    var copy = elements
+    var factors = [Double](repeating: 0, count: columns)
+    let (m, n) = (Int32(rows), Int32(columns))
+    guard LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, m, n, &copy, n, &factors) == 0 else { return nil }
+    var r = Matrix(
+      rows: columns, columns: columns, elements: [Double](repeating: 0, count: columns * columns))
+    for i in 0..<columns { for j in i..<columns { r[i, j] = copy[i * columns + j] } }
+    guard LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, n, &copy, n, &factors) == 0 else { return nil }
+    return (Matrix(rows: rows, columns: columns, elements: copy), r)
+  }
+
+  /// x of A·x = b; nil for a singular A.
+  func solving(_ b: [Double]) -> [Double]? {
+    var (copy, x) = (elements, b)
+    var pivots = [Int32](repeating: 0, count: rows)
+    let size = Int32(rows)
+    let status = LAPACKE_dgesv(LAPACK_ROW_MAJOR, size, 1, &copy, size, &pivots, &x, 1)
+    return status == 0 && x.allSatisfy(\.isFinite) ? x : nil
+  }
+}

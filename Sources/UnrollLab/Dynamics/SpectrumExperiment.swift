@@ -1,0 +1,201 @@
+// What a cell does to small differences: singular values of the Jacobian product, Lyapunov exponents,
+// spectral radii, fixed points. Always in Double, whatever the weights' own precision.
+
+public import Unroll
+internal import UnrollFormats
+
+/// What the analysis of a cell's dynamics found.
+public struct SpectrumResult: Sendable, Codable {
+  /// What was asked; H and D are the cell's.
+  public var settings: LabSettings
+  /// S: H, and as many again for an LSTM.
+  public var stateSize: Int
+  /// The singular values of ∂s_t/∂s_0 for t = 1 ... T of the first sequence, each list from the
+  /// largest; empty for states of more than `SpectrumExperiment.largestState` numbers.
+  public var singularValues: [[Double]]
+  /// The spectral radius of ∂s_t/∂s_(t−1) at each step of the first sequence; empty as above.
+  public var stepRadii: [Double]
+  /// The spectral radius of the candidate's recurrent weights U.
+  public var recurrentRadius: Double
+  /// The Lyapunov exponents in nats per step, the largest first: the mean over the sequences.
+  public var exponents: [Double]
+  /// The standard deviation over the sequences, of each.
+  public var exponentDeviations: [Double]
+  /// How many sequences the exponents are the mean of.
+  public var sequenceCount: Int
+  /// States that do not change under the mean input; empty for large states as above.
+  public var fixedPoints: [FixedPoint]
+  /// From how many starts they were sought.
+  public var fixedPointStarts: Int
+  /// The gradient of Σ h at the last of `settings.steps` with respect to the zero initial state, in the
+  /// settings' precision: how many of its entries are 0 or subnormal, and how many there are.
+  public var underflowCount, gradientCount: Int
+}
+
+/// The analysis of a cell's dynamics.
+public enum SpectrumExperiment {
+  /// The most numbers of a state for which whole Jacobians are taken.
+  public static let largestState = 256
+  /// The most exponents that are sought.
+  static let mostExponents = 64
+
+  /// Runs the analysis on the settings' own seed: draws inputs, weights, then a state.
+  ///
+  /// - Parameters:
+  ///   - settings: What to do.
+  ///   - sequences: How many sequences the exponents are the mean of; at most B.
+  ///   - drawnStarts: How many drawn states fixed points are sought from, besides the runs' own.
+  /// - Returns: What was found.
+  /// - Throws: `LabError` for settings that cannot be used.
+  public static func run(
+    _ settings: LabSettings, sequences: Int = 8, drawnStarts: Int = 24
+  ) throws(LabError) -> SpectrumResult {
+    try settings.validate()
+    var random = NumPyRandom(seed: settings.generatorSeed)
+    let inputs: Tensor<Double> = drawInputs(settings, &random)
+    let parameters: CellParameters<Double> = drawWeights(settings, scale: settings.scale, &random)
+    return measure(
+      settings.cell.cell(parameters), inputs, settings, sequences: sequences,
+      drawnStarts: drawnStarts, &random)
+  }
+
+  /// Runs the analysis on a cell and its inputs.
+  ///
+  /// - Parameters:
+  ///   - settings: Seed and steps; the sizes are those of `inputs` and the cell.
+  ///   - cell: The cell.
+  ///   - inputs: `[T, B, D]`.
+  ///   - sequences: How many sequences the exponents are the mean of; at most B.
+  /// - Returns: What was found.
+  /// - Throws: `LabError` for settings that cannot be used, or are not the cell's.
+  public static func run(
+    _ settings: LabSettings, cell: any RecurrentCell<Double>, inputs: Tensor<Double>,
+    sequences: Int = 8
+  ) throws(LabError) -> SpectrumResult {
+    try settings.validate(for: cell)
+    var random = NumPyRandom(seed: settings.generatorSeed)
+    return measure(cell, inputs, settings, sequences: sequences, &random)
+  }
+
+  static func measure(
+    _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings,
+    sequences: Int, drawnStarts: Int = 24, _ random: inout NumPyRandom
+  ) -> SpectrumResult {
+    let map = StepMap(cell)
+    let (steps, rows) = (inputs.shape[0], inputs.shape[1])
+    let count = max(1, min(sequences, rows))
+    let orbits = Orbit.all(map, inputs, count: count)
+    // Whole Jacobians, all steps of a sequence in one pass, where they are small.
+    let jacobians =
+      map.size <= largestState ? orbits.map { map.jacobians($0.inputs, $0.states) } : []
+    let exponents = orbits.enumerated().compactMap { index, orbit in
+      LyapunovSpectrum(
+        steps: steps, size: map.size, count: min(map.size, mostExponents), transient: steps / 10
+      ) { step, rows in
+        jacobians.isEmpty ? pullBack(map, orbit, step, rows) : rows * jacobians[index][step]
+      }?.exponents
+    }
+    var result = SpectrumResult(
+      settings: settings, stateSize: map.size, singularValues: [], stepRadii: [],
+      recurrentRadius: recurrentRadius(cell), exponents: mean(exponents),
+      exponentDeviations: deviations(exponents), sequenceCount: exponents.count, fixedPoints: [],
+      fixedPointStarts: 0, underflowCount: 0, gradientCount: 0)
+    if let first = jacobians.first {
+      result.singularValues = JacobianProduct.singularValues(first)
+      result.stepRadii = first.map(\.spectralRadius)
+      let starts = starts(orbits, map.size, drawn: drawnStarts, &random)
+      result.fixedPointStarts = starts.shape[0]
+      result.fixedPoints = FixedPointSearch.run(map, input: meanInput(inputs), starts: starts)
+    }
+    (result.underflowCount, result.gradientCount) = underflows(cell, inputs, settings)
+    return result
+  }
+
+  /// vᵀ·J of a step for rows v, without J.
+  private static func pullBack(
+    _ map: StepMap, _ orbit: Orbit, _ step: Int, _ rows: Matrix
+  ) -> Matrix {
+    Matrix(
+      map.pullBack(
+        Tensor(shape: [rows.rows, rows.columns], elements: rows.elements),
+        inputs: Tensor(repeatingRow: orbit.inputs.slice(step).elements, count: rows.rows),
+        states: Tensor(repeatingRow: orbit.states.slice(step).elements, count: rows.rows)))
+  }
+
+  /// The spectral radius of the candidate's U; NaN where it is not square or too large.
+  private static func recurrentRadius(_ cell: any RecurrentCell<Double>) -> Double {
+    let weights = cell.parameters[.candidate].recurrentWeights
+    guard weights.rank == 2, weights.shape[0] == weights.shape[1], weights.shape[0] <= 1024 else {
+      return .nan
+    }
+    return Matrix(weights).spectralRadius
+  }
+
+  private static func meanInput(_ inputs: Tensor<Double>) -> [Double] {
+    let (pairs, size) = (inputs.shape[0] * inputs.shape[1], inputs.shape[2])
+    let sums = inputs.reshaped(to: [pairs, size]).columnSums
+    return sums.elements.map { $0 / Double(max(1, pairs)) }
+  }
+
+  /// Zero, states of the orbits, and drawn ones: where fixed points are sought from.
+  private static func starts(
+    _ orbits: [Orbit], _ size: Int, drawn: Int, _ random: inout NumPyRandom
+  ) -> Tensor<Double> {
+    var rows = [Double](repeating: 0, count: size)
+    for orbit in orbits { rows += orbit.final.elements }
+    rows += ((random.rand([drawn, size]) - 0.5) * 2).elements
+    return Tensor(shape: [rows.count / size, size], elements: rows)
+  }
+
+  private static func mean(_ lists: [[Double]]) -> [Double] {
+    guard let first = lists.first else { return [] }
+    return first.indices.map { index in
+      lists.reduce(0) { $0 + $1[index] } / Double(lists.count)
+    }
+  }
+
+  private static func deviations(_ lists: [[Double]]) -> [Double] {
+    let means = mean(lists)
+    return means.indices.map { index in
+      let squares = lists.reduce(0) { $0 + ($1[index] - means[index]) * ($1[index] - means[index]) }
+      return lists.count > 1 ? (squares / Double(lists.count - 1)).squareRoot() : 0
+    }
+  }
+
+  /// The gradient's entries that are zero or subnormal, in the settings' precision.
+  private static func underflows(
+    _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings
+  ) -> (count: Int, of: Int) {
+    func count<Scalar: KernelScalar>(_ gradient: Tensor<Scalar>) -> (Int, Int) {
+      (gradient.elements.count { $0.magnitude < .leastNormalMagnitude }, gradient.count)
+    }
+    let step = min(settings.steps.last ?? 0, inputs.shape[0] - 1)
+    switch settings.precision {
+    case .float64:
+      return count(
+        GradientFlow(cell).gradient(
+          inputs, from: cell.zeroState(batchSize: inputs.shape[1]), at: step
+        ).whole)
+    case .float32:
+      guard let single = try? cell.converted(to: Float.self) else { return (0, 0) }
+      return count(
+        GradientFlow(single).gradient(
+          Tensor<Float>(inputs), from: single.zeroState(batchSize: inputs.shape[1]), at: step
+        ).whole)
+    }
+  }
+}
+
+extension Tensor {
+  /// One sequence of a batch: `[T, B, D]` to `[T, D]`.
+  func sequence(_ row: Int) -> Tensor {
+    let (steps, rows, size) = (shape[0], shape[1], shape[2])
+    let all = elements
+    var result: [Scalar] = []
+    for time in 0..<steps {
+      let start = (time * rows + row) * size
+      result += all[start..<start + size]
+    }
+    return Tensor(shape: [steps, size], elements: result)
+  }
+}

@@ -1,0 +1,105 @@
+// A cell's step as a map of its whole state, h and c side by side, and the map's derivative: all that
+// the analysis of dynamics needs of a cell. Derivatives are the layer's own backward pass.
+
+internal import Unroll
+
+/// The map s ↦ F(x, s) of a cell, in Double.
+struct StepMap {
+  let layer: RecurrentLayer<Double>
+  private let hiddenSize, cellSize: Int
+
+  init(_ cell: any RecurrentCell<Double>) {
+    layer = RecurrentLayer(cell: cell)
+    hiddenSize = cell.outputSize
+    cellSize = cell.cellStateSize
+  }
+
+  /// The numbers of a state.
+  var size: Int { hiddenSize + cellSize }
+
+  private func split(_ states: Tensor<Double>) -> RecurrentState<Double> {
+    RecurrentState(
+      hidden: states.columns(0..<hiddenSize), cell: states.columns(hiddenSize..<size))
+  }
+
+  /// One step of N states, each with its input: `[N, D]`, `[N, S]` to `[N, S]`.
+  func step(_ inputs: Tensor<Double>, _ states: Tensor<Double>) -> Tensor<Double> {
+    layer.forward(inputs.reshaped(to: [1] + inputs.shape), from: split(states)).finalState.whole
+  }
+
+  /// vᵀ·J for N rows v, each with its own input and state: `[N, S]`.
+  func pullBack(
+    _ rows: Tensor<Double>, inputs: Tensor<Double>, states: Tensor<Double>
+  ) -> Tensor<Double> {
+    let trace = layer.forward(inputs.reshaped(to: [1] + inputs.shape), from: split(states))
+    return layer.backward(trace, finalState: split(rows)).initialState.whole
+  }
+
+  /// J = ∂F/∂s at each of N inputs and states, one backward pass for all.
+  func jacobians(_ inputs: Tensor<Double>, _ states: Tensor<Double>) -> [Matrix] {
+    let count = states.shape[0]
+    guard count > 0 else { return [] }
+    let unit = Matrix(identity: size).elements
+    let rows = Tensor(
+      shape: [count * size, size], elements: (0..<count).flatMap { _ in unit })
+    let pulled = pullBack(
+      rows, inputs: inputs.repeatingRows(size), states: states.repeatingRows(size))
+    let elements = pulled.elements
+    let area = size * size
+    return (0..<count).map { index in
+      Matrix(
+        rows: size, columns: size, elements: Array(elements[index * area..<(index + 1) * area]))
+    }
+  }
+}
+
+extension Tensor {
+  /// Each row so many times, one after the other: `[N·count, D]`.
+  func repeatingRows(_ count: Int) -> Tensor {
+    let (rows, columns) = (shape[0], shape[1])
+    let elements = elements
+    var result: [Scalar] = []
+    result.reserveCapacity(rows * columns * count)
+    for row in 0..<rows {
+      for _ in 0..<count { result += elements[row * columns..<(row + 1) * columns] }
+    }
+    return Tensor(shape: [rows * count, columns], elements: result)
+  }
+
+  /// The same row so many times.
+  init(repeatingRow row: [Scalar], count: Int) {
+    self.init(
+      shape: [count, row.count], elements: (0..<count).flatMap { _ in row })
+  }
+}
+
+/// One sequence's inputs and states: what a run leaves for the analysis.
+struct Orbit {
+  /// `[T, D]`.
+  let inputs: Tensor<Double>
+  /// The states before each step, `[T, S]`.
+  let states: Tensor<Double>
+  /// The state after the last, `[1, S]`.
+  let final: Tensor<Double>
+
+  /// Runs the first sequences of a batch `[T, B, D]` from states that are zero.
+  static func all(_ map: StepMap, _ inputs: Tensor<Double>, count: Int) -> [Orbit] {
+    let (steps, size) = (inputs.shape[0], map.size)
+    let sequences = (0..<count).map { inputs.sequence($0) }
+    // One run for all, as a batch.
+    let batch = Tensor(
+      shape: [steps, count, inputs.shape[2]],
+      elements: (0..<steps).flatMap { time in
+        sequences.flatMap { $0.slice(time).elements }
+      })
+    let trace = map.layer.forward(batch, from: map.layer.zeroState(batchSize: count))
+    let after = (0..<steps).map { trace.wholeState(after: $0).elements }
+    let zero = [Double](repeating: 0, count: size)
+    return (0..<count).map { row in
+      let states = after.map { Array($0[row * size..<(row + 1) * size]) }
+      return Orbit(
+        inputs: sequences[row],
+        states: Tensor(rows: [zero] + states.dropLast()), final: Tensor(rows: [states[steps - 1]]))
+    }
+  }
+}

@@ -1,0 +1,29 @@
+// The gradients of an experiment's cell against central differences.
+
+public import Unroll
+
+/// A gradient check on the experiments' own weights and inputs.
+public enum LabGradientCheck {
+  /// Compares every gradient of a weighted sum of outputs and final state with central differences, in
+  /// Double.
+  ///
+  /// - Complexity: Four passes over the sequences for each parameter, input and state.
+  /// - Throws: `LabError` for settings that cannot be used.
+  public static func run(_ settings: LabSettings) throws(LabError) -> GradientCheck {
+    try settings.validate()
+    var random = NumPyRandom(seed: settings.generatorSeed)
+    let inputs: Tensor<Double> = drawInputs(settings, &random)
+    let parameters: CellParameters<Double> = drawWeights(settings, scale: settings.scale, &random)
+    let cell = settings.cell.cell(parameters)
+    let start: RecurrentState<Double> = DrawnState(cell.cellStateSize, settings, &random).state()
+    let shape = [settings.timeStepCount, settings.batchSize, cell.outputSize]
+    // Weights that differ, so that no gradient can hide behind another.
+    let outputs = Tensor<Double>(
+      shape: shape, elements: (0..<shape.reduce(1, *)).map { Double($0 % 7 - 3) / 3 })
+    var states = cell.zeroState(batchSize: settings.batchSize)
+    states.hidden.fill(1)
+    states.cell.fill(0.5)
+    return RecurrentNetwork(cells: [cell]).gradientCheck(
+      inputs: inputs, from: [start], outputWeights: outputs, stateWeights: [states])
+  }
+}

@@ -1,0 +1,225 @@
+// The sections of a cell's dynamics: spectrum, gates, and a gradient taken apart.
+
+internal import RealModule
+internal import Unroll
+public import UnrollFigures
+internal import UnrollFormats
+
+extension SpectrumResult {
+  /// Singular values, exponents and fixed points.
+  public func section(name: String = "spectrum", weights: String? = nil) -> LabReport.Section {
+    let cell = settings.label(weights: weights)
+    return LabReport.Section(
+      id: name, title: "What a step does to small differences: \(cell)",
+      lookFor: """
+        The singular values of ∂s_t/∂s_0 say by how much the directions of the initial state have been \
+        stretched after t steps: what falls along a straight line here vanishes by the same factor at \
+        every step. The Lyapunov exponents are the slopes of those lines in nats per step; above 0, \
+        small differences grow.
+        """,
+      settings: settings.listed(weights: weights),
+      figures: singularValues.isEmpty
+        ? []
+        : [
+          (
+            figure: figure(name: "\(name)-values", cell: cell),
+            alternative:
+              "The singular values of the Jacobian product and the spectral radius at every step."
+          )
+        ],
+      tables: [summary, pointTable], arrays: arrays)
+  }
+
+  private var summary: LabReport.Table {
+    var rows = [
+      ["spectral radius of U", shortNumber(recurrentRadius)],
+      ["underflowed entries of the gradient", "\(underflowCount) of \(gradientCount)"],
+    ]
+    for (index, exponent) in exponents.prefix(4).enumerated() {
+      rows.append([
+        "Lyapunov exponent \(index + 1), nats per step",
+        "\(shortNumber(exponent)) ± \(shortNumber(exponentDeviations[index])) over \(sequenceCount) sequences",
+      ])
+    }
+    if let last = singularValues.last, let largest = last.first, let smallest = last.last {
+      rows.append(["largest singular value at the end", shortNumber(largest)])
+      rows.append(["smallest", shortNumber(smallest)])
+    }
+    return LabReport.Table(caption: "The numbers", header: ["what", "value"], rows: rows)
+  }
+
+  private var pointTable: LabReport.Table {
+    LabReport.Table(
+      caption:
+        "Fixed points under the mean input, sought from \(fixedPointStarts) starts",
+      header: [
+        "norm of the state", "spectral radius", "unstable directions", "starts", "residual",
+      ],
+      rows: fixedPoints.prefix(12).map { point in
+        [
+          shortNumber(point.state.reduce(0) { $0 + $1 * $1 }.squareRoot()),
+          shortNumber(point.spectralRadius),
+          point.isStable ? "none: stable" : "\(point.unstableDirections)", "\(point.startCount)",
+          shortNumber(point.residual),
+        ]
+      })
+  }
+
+  private var arrays: [String: StoredArray] {
+    var result = [
+      "exponents": StoredArray(Tensor(exponents)),
+      "exponent_deviations": StoredArray(Tensor(exponentDeviations)),
+    ]
+    if !singularValues.isEmpty {
+      result["singular_values"] = StoredArray(Tensor(rows: singularValues))
+      result["step_radii"] = StoredArray(Tensor(stepRadii))
+    }
+    if !fixedPoints.isEmpty {
+      result["fixed_points"] = StoredArray(Tensor(rows: fixedPoints.map(\.state)))
+    }
+    return result
+  }
+
+  /// The figure: singular values on a logarithmic axis, radii beside them.
+  public func figure(name: String, cell: String? = nil) -> Figure {
+    let steps = singularValues.indices.map { Double($0 + 1) }
+    // The largest, the smallest and some between, so that lines can be told apart.
+    let count = singularValues.first?.count ?? 0
+    let shown =
+      count <= 5 ? Array(0..<count) : [0, count / 4, count / 2, 3 * count / 4, count - 1]
+    let lines = shown.map { index in
+      Line("value \(index + 1) of \(count)", x: steps, y: singularValues.map { $0[index] })
+    }
+    return Figure(
+      name: name,
+      title: "\(cell ?? settings.label(weights: nil)): singular values of the Jacobian product",
+      columns: 2,
+      panels: [
+        Panel(
+          title: "singular values of ds_t/ds_0", x: Axis("step t"),
+          y: .decades("singular value", holding: lines.flatMap(\.y), floor: 1e-30),
+          content: .lines(lines)),
+        Panel(
+          title: "one step", x: Axis("step t"), y: Axis("spectral radius"),
+          content: .lines([
+            Line("of ds_t/ds_(t-1)", x: stepRadii.indices.map { Double($0 + 1) }, y: stepRadii)
+          ]), levels: [Level(1, "1")]),
+      ], size: (1000, 440))
+  }
+}
+
+extension GateResult {
+  /// How open the gates are, and how long what they keep lives.
+  public func section(name: String = "gates", weights: String? = nil) -> LabReport.Section {
+    let cell = settings.label(weights: weights)
+    let half = lifetimes.map(\.halfLife).sorted()
+    return LabReport.Section(
+      id: name, title: "What the gates do: \(cell)",
+      lookFor: """
+        A gate below 0.1 or above 0.9 hardly moves when its weights do: it is stuck, for better or worse. \
+        The half-life of a unit is how many steps its keeping gate alone leaves half of its state.
+        """,
+      settings: settings.listed(weights: weights),
+      figures: gates.isEmpty
+        ? []
+        : [
+          (
+            figure: figure(name: "\(name)-values", cell: cell),
+            alternative: "A histogram of each gate's values, and the gates' means at every step."
+          )
+        ],
+      tables: [
+        LabReport.Table(
+          caption: "Gates", header: ["gate", "mean", "share below 0.1", "share above 0.9"],
+          rows: gates.map {
+            [
+              $0.gate.rawValue, shortNumber($0.mean), shortNumber($0.shareClosed),
+              shortNumber($0.shareOpen),
+            ]
+          }),
+        LabReport.Table(
+          caption: "Half-lives of the units, in steps",
+          header: ["shortest", "median", "longest", "share of |h| above 0.95"],
+          rows: [
+            [
+              shortNumber(half.first), shortNumber(half.isEmpty ? nil : Summary.median(half)),
+              shortNumber(half.last), shortNumber(shareSaturated),
+            ]
+          ]),
+      ],
+      arrays: half.isEmpty ? [:] : ["half_lives": StoredArray(Tensor(lifetimes.map(\.halfLife)))])
+  }
+
+  /// The figure: a histogram for each gate, and their means over the steps.
+  public func figure(name: String, cell: String? = nil) -> Figure {
+    var panels = gates.map { gate in
+      Panel(
+        title: "\(gate.gate.rawValue) gate", x: Axis("value"), y: Axis("count"),
+        content: .histogram(counts: gate.histogram.counts, edges: gate.histogram.edges))
+    }
+    panels.append(
+      Panel(
+        title: "means", x: Axis("step t"), y: Axis("mean value", range: 0...1),
+        content: .lines(
+          gates.map { gate in
+            Line(gate.gate.rawValue, x: gate.curve.indices.map { Double($0) }, y: gate.curve)
+          })))
+    return Figure(
+      name: name, title: "\(cell ?? settings.label(weights: nil)): gates",
+      columns: panels.count, panels: panels, size: (320 * panels.count, 360))
+  }
+}
+
+extension GradientPartsResult {
+  /// What each step adds to the gradient, and what truncation leaves of it.
+  public func section(name: String = "parts", weights: String? = nil) -> LabReport.Section {
+    let cell = settings.label(weights: weights)
+    let steps = contributions.first.map { $0.norms.indices.map { Double($0) } } ?? []
+    let shown = contributions.filter { $0.total > 0 }
+    return LabReport.Section(
+      id: name, title: "A gradient taken apart: \(cell)",
+      lookFor: """
+        The loss is the sum of the last state. Each step adds to the gradient of the weights; where \
+        early steps add next to nothing, the weights learn nothing from them, and truncated \
+        backpropagation through time loses nothing by leaving them out.
+        """,
+      settings: settings.listed(weights: weights),
+      figures: [
+        (
+          figure: Figure(
+            name: "\(name)-steps", title: "\(cell): what each step adds to the gradient",
+            columns: 2,
+            panels: [
+              Panel(
+                title: "contributions", x: Axis("step t"),
+                y: .decades("norm", holding: shown.flatMap(\.norms), floor: 1e-30),
+                content: .lines(shown.map { Line($0.parameter, x: steps, y: $0.norms) })),
+              Panel(
+                title: "truncated after k steps", x: Axis("k"),
+                y: .decades(
+                  "relative error", holding: truncations.map(\.relativeError), floor: 1e-16),
+                content: .lines([
+                  Line(
+                    "relative error", x: truncations.map { Double($0.steps) },
+                    y: truncations.map(\.relativeError))
+                ])),
+            ], size: (1000, 440)),
+          alternative: "The norm of each step's share of the gradient, and the error of truncation."
+        )
+      ],
+      tables: [
+        LabReport.Table(
+          caption: "Truncated against full backpropagation through time",
+          header: ["last k steps", "relative error", "cosine"],
+          rows: truncations.filter { Self.rows($0.steps, of: truncations.count) }.map {
+            ["\($0.steps)", shortNumber($0.relativeError), shortNumber($0.cosine)]
+          })
+      ],
+      arrays: Dictionary(
+        contributions.map { ("contributions.\($0.parameter)", StoredArray(Tensor($0.norms))) },
+        uniquingKeysWith: { first, _ in first }))
+  }
+
+  /// Powers of two, and the last.
+  public static func rows(_ k: Int, of count: Int) -> Bool { k & (k - 1) == 0 || k == count }
+}

@@ -1,0 +1,160 @@
+// How far back a language model looks: what it gains from a longer prefix, and which earlier symbols the
+// gradient of a prediction reaches.
+//
+// Source of the first: Khandelwal et al. (2018), "Sharp nearby, fuzzy far away".
+
+internal import RealModule
+internal import Unroll
+
+/// How far back a language model looks.
+public struct ContextResult: Sendable, Codable {
+  /// The loss of predictions from prefixes of one length.
+  public struct Prefix: Sendable, Codable {
+    /// How many symbols were read, from a state that is zero.
+    public var length: Int
+    /// The mean loss in nats per symbol.
+    public var loss: Double
+  }
+
+  /// The losses, from the shortest prefix to the longest.
+  public var prefixes: [Prefix]
+  /// The shortest prefix whose loss is within one hundredth of the longest one's.
+  public var effectiveLength: Int
+  /// For d = 1, 2, …: the norm of the gradient of a prediction's log-probability with respect to the
+  /// vector of the symbol d places before it, the mean over the predictions.
+  public var influences: [Double]
+  /// The same for the last prediction alone.
+  public var lastInfluences: [Double]
+  /// The symbols that the last prediction read, the latest first.
+  public var lastSymbols: [Int32]
+  /// What it had to predict.
+  public var lastTarget: Int32
+  /// How many predictions were looked at.
+  public var predictionCount: Int
+}
+
+extension LanguageModel {
+  /// Measures how far back the model looks.
+  ///
+  /// - Parameters:
+  ///   - text: A text of the model's symbols; at least two.
+  ///   - longest: The longest prefix.
+  ///   - predictions: How many places of the text are looked at, evenly spread.
+  /// - Returns: What was found.
+  /// - Complexity: About 2 · `longest` · `predictions` steps of the model forward, half of them back.
+  public func context(
+    of text: EncodedText, longest: Int = 256, predictions: Int = 128
+  ) -> ContextResult {
+    precondition(text.count >= 2, "LanguageModel.context: expected a text of two symbols.")
+    let longest = max(1, min(longest, text.count - 1))
+    let room = text.count - longest
+    let count = max(1, min(predictions, room))
+    let places = (0..<count).map {
+      longest + (count == 1 ? room - 1 : $0 * (room - 1) / (count - 1))
+    }
+    var lengths = [1]
+    while let last = lengths.last, last < longest { lengths.append(min(longest, 2 * last)) }
+    let prefixes = lengths.map { length in
+      ContextResult.Prefix(length: length, loss: loss(text, at: places, prefix: length))
+    }
+    let best = prefixes.last?.loss ?? .nan
+    let influences = influences(text, at: places, prefix: longest)
+    let last = places[places.count - 1]
+    return ContextResult(
+      prefixes: prefixes,
+      effectiveLength: prefixes.first { $0.loss <= best + 0.01 }?.length ?? longest,
+      influences: influences.map { $0.reduce(0, +) / Double(count) },
+      lastInfluences: influences.map { $0[count - 1] },
+      lastSymbols: (1...longest).map { text[last - $0] }, lastTarget: text[last],
+      predictionCount: count)
+  }
+
+  /// The vectors of the symbols before some places, `[length, N, E]`.
+  private func vectors(
+    _ text: EncodedText, before places: [Int], _ length: Int
+  ) -> Tensor<Scalar> {
+    let symbols = (0..<length).flatMap { time in places.map { text[$0 - length + time] } }
+    var result = Tensor<Scalar>(shape: [0])
+    embedding.lookUp(symbols, timeStepCount: length, into: &result)
+    return result
+  }
+
+  /// The log-probabilities of the next symbol, `[N, V]`, from the top layer's last states.
+  private func logProbabilities(_ top: Tensor<Scalar>) -> Tensor<Double> {
+    let below = projection.map { top.matrixProduct($0.weights).addingRow($0.bias) } ?? top
+    let weights = softmax.isTransposed ? softmax.weights.transposed : softmax.weights
+    let logits = Tensor<Double>(below.matrixProduct(weights).addingRow(softmax.bias))
+    let size = logits.shape[1]
+    var values = logits.elements
+    for row in 0..<logits.shape[0] {
+      let range = row * size..<(row + 1) * size
+      let largest = values[range].max() ?? 0
+      let sum = values[range].reduce(0) { $0 + Double.exp($1 - largest) }
+      let shift = largest + Double.log(sum)
+      for index in range { values[index] -= shift }
+    }
+    return Tensor(shape: logits.shape, elements: values)
+  }
+
+  private func loss(_ text: EncodedText, at places: [Int], prefix: Int) -> Double {
+    var values = vectors(text, before: places, prefix)
+    var top = Tensor<Scalar>(shape: [0])
+    for layer in layers {
+      let trace = layer.forward(values, from: layer.zeroState(batchSize: places.count))
+      (values, top) = (trace.outputs, trace.finalState.hidden)
+    }
+    let logs = logProbabilities(top)
+    return places.enumerated().reduce(0) { $0 - logs[$1.offset, Int(text[$1.element])] }
+      / Double(places.count)
+  }
+
+  /// For each distance, each prediction's gradient norm.
+  private func influences(
+    _ text: EncodedText, at places: [Int], prefix: Int
+  ) -> [[Double]] {
+    var values = vectors(text, before: places, prefix)
+    let embedded = values.shape
+    var traces: [SequenceTrace<Scalar>] = []
+    for layer in layers {
+      traces.append(layer.forward(values, from: layer.zeroState(batchSize: places.count)))
+      values = traces[traces.count - 1].outputs
+    }
+    guard let top = traces.last?.finalState.hidden else { return [] }
+    // d log p(target) / d logits = one at the target − p.
+    var gradient = logProbabilities(top).map { -Double.exp($0) }
+    var elements = gradient.elements
+    for (row, place) in places.enumerated() {
+      elements[row * gradient.shape[1] + Int(text[place])] += 1
+    }
+    gradient = Tensor(shape: gradient.shape, elements: elements)
+    var below = Tensor<Scalar>(gradient).matrixProduct(
+      softmax.isTransposed ? softmax.weights : softmax.weights.transposed)
+    if let projection { below = below.matrixProduct(projection.weights.transposed) }
+    // Only the last step's output is looked at.
+    var outputs: Tensor<Scalar>?
+    for (index, layer) in layers.enumerated().reversed() {
+      var final: RecurrentState<Scalar>?
+      if index == layers.count - 1 {
+        var state = layer.zeroState(batchSize: places.count)
+        state.hidden = below
+        final = state
+      }
+      outputs = layer.backward(traces[index], outputs: outputs, finalState: final).inputs
+    }
+    guard let gradients = outputs else { return [] }
+    return (1...prefix).map { distance in
+      gradients.slice(prefix - distance).reshaped(to: [embedded[1], embedded[2]]).rowNorms
+        .elements.map { Double($0) }
+    }
+  }
+}
+
+extension Tensor {
+  /// A row added to each row of a matrix.
+  fileprivate func addingRow(_ row: Tensor) -> Tensor {
+    let (values, added) = (elements, row.elements)
+    return Tensor(
+      shape: shape,
+      elements: values.indices.map { values[$0] + added[$0 % max(1, added.count)] })
+  }
+}

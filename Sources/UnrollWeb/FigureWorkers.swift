@@ -1,0 +1,125 @@
+// Where requests are computed and figures drawn: a few workers, each with a queue and a gnuplot of its own
+// that is kept alive, and started again when it dies. What waits is bounded.
+
+#if Page
+internal import Foundation
+internal import Synchronization
+internal import UnrollFigures
+internal import UnrollFormats
+
+/// Says whether anybody still wants a result.
+final class Wanted: Sendable {
+  private let isCancelled = Atomic<Bool>(false)
+
+  func cancel() { isCancelled.store(true, ordering: .relaxed) }
+
+  /// Ends the work of a client that has gone.
+  func check() throws {
+    if isCancelled.load(ordering: .relaxed) { throw CancellationError() }
+  }
+}
+
+/// A folder and the gnuplot in it.
+final class FigureBoard {
+  private let folder: String
+  private var gnuplot: Gnuplot?
+
+  init() {
+    folder = FileManager.default.temporaryDirectory.path + "/unroll-page-\(UUID().uuidString)"
+  }
+
+  deinit {
+    gnuplot = nil
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+
+  /// Draws a figure; a gnuplot that died is started again, once.
+  func draw(_ figure: Figure, as format: PictureFormat) throws -> [UInt8] {
+    for part in ["/figures", "/data"] { try AtomicFile.makeFolder(folder + part) }
+    let base = "\(folder)/figures/\(figure.name)"
+    try Data(figure.script.utf8).write(to: URL(fileURLWithPath: base + ".gp"))
+    try Data(figure.csv.utf8).write(to: URL(fileURLWithPath: "\(folder)/data/\(figure.name).csv"))
+    do { try plot(figure, format) } catch is GnuplotError {
+      gnuplot = nil
+      try plot(figure, format)
+    }
+    return try AtomicFile.read("\(base).\(format.rawValue)")
+  }
+
+  /// Ends gnuplot as the system might; for tests.
+  func killGnuplot() { gnuplot?.kill() }
+
+  private func plot(_ figure: Figure, _ format: PictureFormat) throws {
+    let plotter = try gnuplot ?? Gnuplot(folder: folder + "/figures")
+    gnuplot = plotter
+    do { try plotter.draw(figure, as: format) } catch {
+      gnuplot = nil
+      throw error
+    }
+  }
+}
+
+/// The workers of a server.
+final class FigureWorkers: Sendable {
+  private final class Worker: @unchecked Sendable {
+    // Sendable: the board is touched on the queue alone.
+    let queue: DispatchQueue
+    let board = FigureBoard()
+
+    init(_ index: Int) { queue = DispatchQueue(label: "unroll.figures.\(index)") }
+  }
+
+  private let workers: [Worker]
+  private let waiting: Mutex<[Int]>
+  private let limit: Int
+
+  /// Creates workers.
+  ///
+  /// - Parameters:
+  ///   - count: How many, at least 1.
+  ///   - limit: How many requests may be computed or wait at each.
+  init(count: Int, limit: Int = 8) {
+    workers = (0..<count).map { Worker($0) }
+    waiting = Mutex([Int](repeating: 0, count: count))
+    self.limit = limit
+  }
+
+  /// How many requests are computed or wait.
+  var waitingCount: Int { waiting.withLock { $0.reduce(0, +) } }
+
+  /// Runs work on the least busy worker; stops before it begins, or where it checks, if the task is
+  /// cancelled.
+  ///
+  /// - Throws: `WebError` 429 if all are busy.
+  func run<Result: Sendable>(
+    _ body: @escaping @Sendable (FigureBoard, Wanted) throws -> Result
+  ) async throws -> Result {
+    let index = waiting.withLock { waiting -> Int? in
+      guard let least = waiting.indices.min(by: { waiting[$0] < waiting[$1] }),
+        waiting[least] < limit
+      else { return nil }
+      waiting[least] += 1
+      return least
+    }
+    guard let index else {
+      throw WebError(status: 429, sentence: "busy: expected fewer requests at once; try again")
+    }
+    defer { waiting.withLock { $0[index] -= 1 } }
+    let wanted = Wanted()
+    let worker = workers[index]
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        worker.queue.async {
+          continuation.resume(
+            with: Swift.Result {
+              try wanted.check()
+              return try body(worker.board, wanted)
+            })
+        }
+      }
+    } onCancel: {
+      wanted.cancel()
+    }
+  }
+}
+#endif

@@ -1,0 +1,193 @@
+// What the page shows of some settings: numbers, figures, arrays. All of it is the lab's own.
+
+#if Page
+internal import Foundation
+internal import RealModule
+internal import Unroll
+internal import UnrollFigures
+internal import UnrollFormats
+internal import UnrollLab
+
+/// One part of the page, computed.
+struct PartAnswer: Sendable {
+  var numbers: [String: JSONNumber]
+  var figure: Figure
+  var alternative: String
+  var arrays: [String: StoredArray]
+}
+
+/// A number, or some, or a word, as JSON.
+enum JSONNumber: Sendable, Encodable {
+  case number(Double), numbers([Double]), text(String)
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    // JSON has neither infinity nor NaN.
+    case .number(let value):
+      if value.isFinite { try container.encode(value) } else { try container.encode("\(value)") }
+    case .numbers(let values): try container.encode(values.map { JSONNumber.number($0) })
+    case .text(let text): try container.encode(text)
+    }
+  }
+}
+
+/// Computes the parts of the page; what two parts need of one request is computed once.
+final class LabAnswers {
+  private let query: LabQuery
+  private let wanted: Wanted
+  private var memoryResult: MemoryResult?
+
+  init(_ query: LabQuery, _ wanted: Wanted) { (self.query, self.wanted) = (query, wanted) }
+
+  func answer(_ part: LabQuery.Part) throws -> PartAnswer {
+    try wanted.check()
+    return switch part {
+    case .memory: try memory(query.settings)
+    case .flow: try flow(query.settings)
+    case .spectrum: try spectrum(query.settings)
+    case .gates: try gates(query.settings)
+    case .phase: try phase(query.settings)
+    }
+  }
+
+  private func forgetting() throws -> MemoryResult {
+    if let memoryResult { return memoryResult }
+    let result = try MemoryExperiment.run(query.settings)
+    memoryResult = result
+    return result
+  }
+
+  private func memory(_ settings: LabSettings) throws -> PartAnswer {
+    let result = try forgetting()
+    let section = result.section()
+    let set = result.distances[0]
+    return PartAnswer(
+      numbers: [
+        "medians": .numbers(set.summaries.map(\.median)),
+        "means": .numbers(set.summaries.map(\.mean)),
+        "fraction_above_tenth": .number(set.fractionAboveTenth),
+        "drift": .numbers(result.drifts[0].largest),
+      ], figure: section.figures[0].figure, alternative: section.figures[0].alternative,
+      arrays: section.arrays)
+  }
+
+  /// Norms against t, forward and backward, on one logarithmic axis.
+  private func flow(_ settings: LabSettings) throws -> PartAnswer {
+    let memory = try forgetting()
+    try wanted.check()
+    let gradients = try GradientExperiment.run(settings, points: [.zero], curvePoints: 12)
+    var lines = [0, 2, 5].map { pair in
+      Line(
+        "forward: \(MemoryExperiment.pairTitles[pair])",
+        x: memory.curves[pair].indices.map { Double($0) }, y: memory.curves[pair])
+    }
+    lines += gradients.sets.map { set in
+      Line(
+        "backward: gradient at a \(set.point.rawValue) state",
+        x: set.curveSteps.map { Double($0) }, y: set.curve)
+    }
+    let figure = Figure(
+      name: "flow", title: "Norms against t, forward and backward",
+      panels: [
+        Panel(
+          title: "", x: Axis("step t"),
+          y: .decades("median norm", holding: lines.flatMap(\.y), floor: 1e-30),
+          content: .lines(lines))
+      ], size: (960, 460))
+    let zero = gradients.sets[0]
+    return PartAnswer(
+      numbers: [
+        "gradient_median": .number(zero.summary.median),
+        "gradient_zeros": .number(Double(zero.summary.zeroCount)),
+        "gradient_curve": .numbers(zero.curve),
+      ], figure: figure,
+      alternative:
+        "The median distance of runs and the median gradient norm at every step, on a logarithmic axis.",
+      arrays: [
+        "distances": StoredArray(Tensor(rows: memory.curves)),
+        "gradients": StoredArray(Tensor(rows: gradients.sets.map(\.curve))),
+        "gradient_steps": StoredArray(zero.curveSteps),
+      ])
+  }
+
+  private func spectrum(_ settings: LabSettings) throws -> PartAnswer {
+    let result = try SpectrumExperiment.run(settings, sequences: 2, drawnStarts: 2)
+    let last = result.singularValues.last ?? []
+    return PartAnswer(
+      numbers: [
+        "exponents": .numbers(Array(result.exponents.prefix(3))),
+        "recurrent_radius": .number(result.recurrentRadius),
+        "largest_singular_value": .number(last.first ?? .nan),
+        "smallest_singular_value": .number(last.last ?? .nan),
+        "underflowed": .number(Double(result.underflowCount)),
+        "gradient_entries": .number(Double(result.gradientCount)),
+        "stable_points": .number(Double(result.fixedPoints.count { $0.isStable })),
+        "fixed_points": .number(Double(result.fixedPoints.count)),
+      ], figure: result.figure(name: "spectrum"),
+      alternative:
+        "The singular values of the Jacobian product and the spectral radius at every step.",
+      arrays: result.section().arrays)
+  }
+
+  private func gates(_ settings: LabSettings) throws -> PartAnswer {
+    let result = try GateExperiment.run(settings)
+    let half = result.lifetimes.map(\.halfLife).sorted()
+    return PartAnswer(
+      numbers: [
+        "means": .numbers(result.gates.map(\.mean)),
+        "gates": .text(result.gates.map(\.gate.rawValue).joined(separator: ", ")),
+        "closed": .numbers(result.gates.map(\.shareClosed)),
+        "open": .numbers(result.gates.map(\.shareOpen)),
+        "half_lives": .numbers(
+          half.isEmpty ? [] : [half[0], half[half.count / 2], half[half.count - 1]]),
+      ], figure: result.figure(name: "gates"),
+      alternative: "A histogram of each gate's values, and the gates' means at every step.",
+      arrays: result.section().arrays)
+  }
+
+  private func phase(_ settings: LabSettings) throws -> PartAnswer {
+    let result = try ScaleSweep.run(settings, scales: ScaleSweep.defaultScales)
+    try wanted.check()
+    let section = result.section(name: "phase")
+    let figure = section.figures[section.figures.count - 1].figure
+    return PartAnswer(
+      numbers: [
+        "scales": .numbers(result.points.map(\.scale)),
+        "memory": .numbers(result.points.map(\.memory)),
+        "gradient": .numbers(result.points.map(\.gradient)),
+      ], figure: figure,
+      alternative:
+        "Colours over step and scale: where memory and gradient vanish, survive, explode.",
+      arrays: section.arrays)
+  }
+}
+
+extension Figure {
+  /// A phase diagram with the present scale marked.
+  func marking(scale: Double) -> Figure {
+    var figure = self
+    guard scale > 0 else { return figure }
+    for index in figure.panels.indices {
+      guard case .heatMap = figure.panels[index].content else { continue }
+      figure.panels[index].levels = [Level(Double.log2(scale), "here")]
+    }
+    return figure
+  }
+
+  /// Where the diagram can be clicked: each panel's axes as fractions from the upper left corner, and
+  /// the logarithms of the scales at their lower and upper ends; empty for another figure.
+  var clickableAreas: [[Double]] {
+    panels.indices.compactMap { index in
+      guard case .heatMap = panels[index].content, let range = panels[index].y.range else {
+        return nil
+      }
+      let area = plotArea(ofPanel: index)
+      return [
+        area.x.lowerBound, area.x.upperBound, 1 - area.y.upperBound, 1 - area.y.lowerBound,
+        range.lowerBound, range.upperBound,
+      ]
+    }
+  }
+}
+#endif

@@ -1,0 +1,181 @@
+// The page's routes about the lab: numbers with pictures for the page, single files to keep, lessons.
+
+#if Page
+internal import Foundation
+internal import Hummingbird
+internal import Synchronization
+internal import Unroll
+internal import UnrollFigures
+internal import UnrollFormats
+internal import UnrollLab
+
+/// Answers about the lab.
+struct LabRoutes: Sendable {
+  let workers: FigureWorkers
+  let watch: ClientWatch
+  /// Phase diagrams take half a second and do not depend on the present scale: the last ones are kept.
+  private let diagrams = KeptAnswers()
+
+  init(workers: FigureWorkers, watch: ClientWatch) {
+    (self.workers, self.watch) = (workers, watch)
+  }
+
+  func add<Context: RequestContext>(to router: Router<Context>) {
+    router.get("api/lab") { request, _ in
+      try await watch.json(for: request) { try await page(request.uri.query) }
+    }
+    router.get("api/lesson/:name") { request, context in
+      let name = context.parameters.get("name") ?? ""
+      return try await watch.json(for: request) {
+        let query = try LabQuery(QueryFields(request.uri.query, known: LabQuery.settingNames))
+        return try await workers.run { _, wanted in try Lessons.answer(name, query, wanted) }
+      }
+    }
+    router.get("figure/:file") { request, context in
+      try await file(context.parameters.get("file") ?? "", request)
+    }
+  }
+
+  /// What the page shows after a change.
+  struct Page: Encodable, Sendable {
+    struct Picture: Encodable, Sendable {
+      var svg: String
+      var alternative: String
+      var title: String
+      var areas: [[Double]]
+    }
+    var numbers: [String: [String: JSONNumber]] = [:]
+    var figures: [String: Picture] = [:]
+    var commands: [String: String] = [:]
+  }
+
+  private func page(_ query: String?) async throws -> Page {
+    let fields = try QueryFields(query, known: LabQuery.settingNames.union(["parts"]))
+    let parts = try (fields["parts"] ?? "memory,flow,spectrum").split(separator: ",").map { name in
+      guard let part = LabQuery.Part(rawValue: String(name)) else {
+        throw WebError.bad(
+          "parts", expected: LabQuery.Part.allCases.map(\.rawValue).joined(separator: ", "),
+          found: String(name))
+      }
+      return part
+    }
+    let query = try LabQuery(fields)
+    return try await workers.run { board, wanted in
+      var page = Page()
+      let answers = LabAnswers(query, wanted)
+      for part in Set(parts).sorted(by: { $0.rawValue < $1.rawValue }) {
+        let answer = try self.answer(part, query, answers)
+        try wanted.check()
+        let svg = try board.draw(answer.figure, as: .svg)
+        page.numbers[part.rawValue] = answer.numbers
+        page.figures[part.rawValue] = Page.Picture(
+          svg: String(decoding: svg, as: UTF8.self), alternative: answer.alternative,
+          title: answer.figure.title, areas: answer.figure.clickableAreas)
+        page.commands[part.rawValue] = query.command(part)
+        try wanted.check()
+      }
+      return page
+    }
+  }
+
+  private func answer(
+    _ part: LabQuery.Part, _ query: LabQuery, _ answers: LabAnswers
+  ) throws -> PartAnswer {
+    guard part == .phase else { return try answers.answer(part) }
+    var anyScale = query
+    anyScale.settings.scale = 1
+    var answer = try diagrams.answer(anyScale) { try answers.answer(part) }
+    answer.figure = answer.figure.marking(scale: query.settings.scale)
+    return answer
+  }
+
+  /// A figure as a file: `PART.svg`, `.png`, `.pdf`, `.csv` or `.npz`.
+  private func file(_ name: String, _ request: Request) async throws -> Response {
+    let halves = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    guard halves.count == 2, let part = LabQuery.Part(rawValue: halves[0]),
+      let type = FileType(rawValue: halves[1])
+    else {
+      throw WebError(
+        status: 404,
+        sentence:
+          "figure: expected \(LabQuery.Part.allCases.map(\.rawValue).joined(separator: ", ")) with .svg, .png, .pdf, .csv or .npz"
+      )
+    }
+    let query = try LabQuery(QueryFields(request.uri.query, known: LabQuery.settingNames))
+    let bytes = try await watch.run(for: request) {
+      try await workers.run { board, wanted in
+        let answer = try self.answer(part, query, LabAnswers(query, wanted))
+        return switch type {
+        case .csv: Array(answer.figure.csv.utf8)
+        case .npz: NPZ.encode(answer.arrays)
+        case .svg: try board.draw(answer.figure, as: .svg)
+        case .png: try board.draw(answer.figure, as: .png)
+        case .pdf: try board.draw(answer.figure, as: .pdf)
+        }
+      }
+    }
+    return Response(
+      status: .ok,
+      headers: [
+        .contentType: type.mediaType, .contentDisposition: "inline; filename=\"\(name)\"",
+      ], body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
+  }
+}
+
+/// The files that a figure can be had as.
+enum FileType: String {
+  case svg, png, pdf, csv, npz
+
+  var mediaType: String {
+    switch self {
+    case .svg: "image/svg+xml"
+    case .png: "image/png"
+    case .pdf: "application/pdf"
+    case .csv: "text/csv; charset=utf-8"
+    case .npz: "application/zip"
+    }
+  }
+}
+
+/// Stops the work for a client that has gone.
+struct ClientWatch: Sendable {
+  /// Whether requests come over a connection, which tells; not so in tests without a port.
+  var isConnected = true
+
+  /// Runs work, which is cancelled when the client goes.
+  func run<Value: Sendable>(
+    for request: Request, _ body: @Sendable () async throws -> Value
+  ) async throws -> Value {
+    guard isConnected else { return try await body() }
+    return try await request.body.consumeWithCancellationOnInboundClose { _ in try await body() }
+  }
+
+  /// A value as JSON, whose computation stops when the client goes.
+  func json<Value: Encodable & Sendable>(
+    for request: Request, _ body: @Sendable () async throws -> Value
+  ) async throws -> Response {
+    let value = try await run(for: request, body)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return Response(
+      status: .ok, headers: [.contentType: "application/json; charset=utf-8"],
+      body: .init(byteBuffer: ByteBuffer(bytes: try encoder.encode(value))))
+  }
+}
+
+/// The last few answers, by what was asked.
+final class KeptAnswers: Sendable {
+  private let answers = Mutex<[(query: LabQuery, answer: PartAnswer)]>([])
+  private let limit = 16
+
+  func answer(_ query: LabQuery, _ compute: () throws -> PartAnswer) throws -> PartAnswer {
+    if let kept = answers.withLock({ $0.first { $0.query == query }?.answer }) { return kept }
+    let answer = try compute()
+    answers.withLock { answers in
+      answers.insert((query, answer), at: 0)
+      if answers.count > limit { answers.removeLast() }
+    }
+    return answer
+  }
+}
+#endif

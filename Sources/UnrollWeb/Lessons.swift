@@ -1,0 +1,80 @@
+// The buttons that teach: each an experiment of the lab, and a sentence with its numbers.
+
+#if Page
+internal import RealModule
+internal import Unroll
+internal import UnrollLab
+
+/// What a lesson found.
+struct LessonAnswer: Encodable, Sendable {
+  var sentence: String
+  var numbers: [String: JSONNumber]
+  var command: String?
+}
+
+enum Lessons {
+  static func answer(_ name: String, _ query: LabQuery, _ wanted: Wanted) throws -> LessonAnswer {
+    switch name {
+    case "gru-as-rnn": try gruAsRNN(query.settings)
+    case "remember": try remember(query)
+    case "gradient-check": try gradientCheck(query.settings)
+    default:
+      throw WebError(
+        status: 404, sentence: "lesson: expected gru-as-rnn, remember or gradient-check")
+    }
+  }
+
+  private static func gruAsRNN(_ asked: LabSettings) throws -> LessonAnswer {
+    var settings = LabSettings.toyGRU
+    settings.cell = asked.cell == .gruAfter ? .gruAfter : .gru
+    (settings.precision, settings.seed) = (asked.precision, asked.seed)
+    let result = try GRUAsRNNExperiment.run(settings)
+    let row = result.chosen
+    return LessonAnswer(
+      sentence:
+        "With r = σ(\(Int(row.bias))) and z = σ(−\(Int(row.bias))) the GRU computes the RNN: residual \(row.largestDifference), \(row.isBitwiseEqual ? "equal to the bit" : "not equal to the bit"). Untouched, the relative error is \(result.untouched).",
+      numbers: [
+        "residual": .number(row.largestDifference), "relative_error": .number(row.relativeError),
+        "untouched": .number(result.untouched),
+      ],
+      command:
+        "unroll lab gru-as-rnn --cell \(settings.cell.rawValue) --seed \(settings.seed) --dtype \(settings.precision.rawValue)"
+    )
+  }
+
+  private static func remember(_ query: LabQuery) throws -> LessonAnswer {
+    var query = query
+    if query.settings.cell == .rnn { query.settings.cell = .gru }
+    let bias = query.settings.keepBias ?? (query.settings.precision == .float32 ? 18 : 38)
+    (query.settings.keepBias, query.settings.gateBias) = (bias, nil)
+    query.settings.chronoSteps = nil
+    try query.settings.validate()
+    let result = try MemoryExperiment.run(query.settings)
+    // −ln σ(b) = ln(1 + e^−b), exact where σ(b) is 1 to the last digit, too.
+    let halfLife = Double.log(2) / Double.log(onePlus: Double.exp(-bias))
+    let drift = result.drifts[0].largest.max() ?? .nan
+    return LessonAnswer(
+      sentence:
+        "With the keeping gate at σ(\(bias)), the state's largest change after step \(result.drifts[0].step) is \(drift); half of it would be left after ln 2 / −ln σ(b) = \(halfLife) steps.",
+      numbers: [
+        "drift": .number(drift), "half_life": .number(halfLife), "bias": .number(bias),
+      ], command: query.command(.memory))
+  }
+
+  private static func gradientCheck(_ asked: LabSettings) throws -> LessonAnswer {
+    // Four passes for every number: a small problem of the same kind.
+    var settings = asked
+    settings.hiddenSize = min(asked.hiddenSize, 4)
+    settings.inputSize = min(asked.inputSize, 3)
+    (settings.batchSize, settings.timeStepCount, settings.steps) = (2, 6, [5])
+    let check = try LabGradientCheck.run(settings)
+    return LessonAnswer(
+      sentence:
+        "Every gradient of a \(settings.cell.title) with \(settings.hiddenSize) units over 6 steps against central differences: the worst error of \(check.elementCount) is \(check.worstError), at \(check.worstElement).",
+      numbers: [
+        "worst_error": .number(check.worstError), "elements": .number(Double(check.elementCount)),
+        "worst_element": .text(check.worstElement),
+      ], command: nil)
+  }
+}
+#endif

@@ -1,0 +1,124 @@
+// The page of the language model: text streams in, each symbol with what the model thought of it.
+
+const field = (id) => document.getElementById(id);
+let source;
+let symbols = [];
+
+function fill(model) {
+  field("model-words").textContent =
+    `${model.cell}, ${model.layers.map((l) => l.units).join(" + ")} units, ${model.parameters} parameters, ` +
+    `vocabulary of ${model.vocabulary} (${model.unit})`;
+  field("model-body").hidden = false;
+  field("layer").max = model.layers.length - 1;
+  field("unit").max = model.layers[0].units - 1;
+  for (const gate of model.layers[0].gates) {
+    const option = document.createElement("option");
+    option.value = gate;
+    option.textContent = `the ${gate} gate of a unit`;
+    field("color").append(option);
+  }
+}
+
+// Blue for much, orange for below zero; the letters stay readable on both.
+function paint(span, symbol) {
+  const value = field("color").value === "probability" ? symbol.probability : symbol.value;
+  if (value === undefined || value === null) return;
+  const size = Math.min(1, Math.abs(value)) * 0.45;
+  span.style.backgroundColor = value < 0 ? `rgba(213, 94, 0, ${size})` : `rgba(0, 114, 178, ${size})`;
+}
+
+function tell(symbol) {
+  const value = symbol.value === undefined || symbol.value === null ? "" : `; unit ${symbol.value.toFixed(3)}`;
+  const own = symbol.probability === undefined || symbol.probability === null ? "first symbol" : `probability ${symbol.probability.toPrecision(3)}`;
+  const others = symbol.candidates.map((c) => `${JSON.stringify(c.text)} ${(100 * c.probability).toFixed(1)} %`).join(", ");
+  field("candidates").textContent = `${JSON.stringify(symbol.text)}: ${own}${value}. Candidates: ${others || "none"}`;
+}
+
+function append(symbol) {
+  const span = document.createElement("span");
+  span.textContent = symbol.text;
+  if (symbol.isPrompt) span.className = "prompt";
+  span.tabIndex = symbols.length === 0 ? 0 : -1;
+  paint(span, symbol);
+  span.addEventListener("mouseenter", () => tell(symbol));
+  span.addEventListener("focus", () => tell(symbol));
+  symbols.push(symbol);
+  field("text").append(span);
+}
+
+field("text").addEventListener("keydown", (event) => {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const next = step === 1 ? document.activeElement.nextSibling : step === -1 ? document.activeElement.previousSibling : null;
+  if (!next?.focus) return;
+  document.activeElement.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+  event.preventDefault();
+});
+
+function end() {
+  source?.close();
+  source = undefined;
+  field("text").dataset.done = "true";
+}
+
+field("stop").addEventListener("click", end);
+field("color").addEventListener("change", () => field("writing").requestSubmit());
+field("writing").addEventListener("submit", (event) => {
+  event.preventDefault();
+  end();
+  symbols = [];
+  field("text").replaceChildren();
+  field("text").dataset.done = "false";
+  const fields = new URLSearchParams({
+    prompt: field("prompt").value, temperature: field("temperature").value || "1",
+    "top-p": field("top-p").value || "1", seed: field("text-seed").value || "0",
+    length: field("length").value || "200",
+  });
+  if (field("top-k").value) fields.set("top-k", field("top-k").value);
+  const color = field("color").value;
+  if (color !== "probability") {
+    fields.set("layer", field("layer").value || "0");
+    fields.set("unit", field("unit").value || "0");
+    if (color !== "state") fields.set("gate", color);
+  }
+  source = new EventSource(`/api/generate?${fields}`);
+  source.addEventListener("message", (message) => append(JSON.parse(message.data)));
+  source.addEventListener("end", end);
+  source.addEventListener("busy", (message) => {
+    field("candidates").textContent = message.data;
+    end();
+  });
+  source.addEventListener("error", async () => {
+    const first = symbols.length === 0;
+    end();
+    if (!first) return;
+    const response = await fetch(`/api/generate?${fields}`);
+    if (!response.ok) field("candidates").textContent = await response.text();
+    else response.body?.cancel();
+  });
+});
+
+let epochs = 0;
+async function curves() {
+  const response = await fetch("/api/curves");
+  if (!response.ok) return;
+  const answer = await response.json();
+  if (answer.epochs === epochs) return;
+  epochs = answer.epochs;
+  const image = field("curves").querySelector("img") ?? document.createElement("img");
+  image.alt = `Learning curves of the run, ${epochs} epochs: loss and learning rate against the step.`;
+  const old = image.src;
+  image.src = URL.createObjectURL(new Blob([answer.svg], { type: "image/svg+xml" }));
+  if (old) URL.revokeObjectURL(old);
+  if (!image.parentNode) field("curves").append(image);
+}
+
+const response = await fetch("/api/model");
+if (response.ok) {
+  fill(await response.json());
+  curves();
+  setInterval(curves, 2000);
+} else if (response.status !== 404) {
+  field("model-words").textContent = await response.text();
+}

@@ -1,0 +1,138 @@
+// `unroll lab serve` as a person starts it, and the page in a real browser (Scripts/python).
+
+#if Page
+import Foundation
+import Synchronization
+import Testing
+import UnrollTestSupport
+
+#if canImport(FoundationNetworking)
+import FoundationNetworking
+#endif
+
+@Suite("The live page", .serialized)
+struct PageTests {
+  /// A server that was started, and the address that it printed.
+  private final class Server {
+    let process = Process()
+    let address: String
+    private let output = Pipe()
+
+    init(_ arguments: [String]) throws {
+      process.executableURL = CommandTests.binary
+      process.arguments = ["lab", "serve", "--port", "0"] + arguments
+      process.standardOutput = output
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      var text = ""
+      while !text.contains("\n") {
+        let data = output.fileHandleForReading.availableData
+        try #require(!data.isEmpty, "the server ended without an address")
+        text += String(decoding: data, as: UTF8.self)
+      }
+      address = String(try #require(text.split(separator: "\n").first?.split(separator: " ").last))
+    }
+
+    func stop(_ signal: Int32 = SIGTERM) -> Int32 {
+      kill(process.processIdentifier, signal)
+      process.waitUntilExit()
+      return process.terminationStatus
+    }
+
+    deinit { if process.isRunning { process.terminate() } }
+  }
+
+  private static let hasBrowser = ["/usr/bin/chromium", "/usr/bin/chromedriver"].allSatisfy {
+    FileManager.default.isExecutableFile(atPath: $0)
+  }
+
+  /// The status and text of an answer.
+  private func fetch(_ address: String) throws -> (status: Int, text: String) {
+    let done = DispatchSemaphore(value: 0)
+    let result = Mutex<(Int, String)>((0, ""))
+    URLSession.shared.dataTask(with: try #require(URL(string: address))) { data, response, _ in
+      let status = (response as? HTTPURLResponse)?.statusCode ?? 0
+      result.withLock { $0 = (status, String(decoding: data ?? Data(), as: UTF8.self)) }
+      done.signal()
+    }.resume()
+    done.wait()
+    return result.withLock { $0 }
+  }
+
+  @Test("The server prints its address and ends when it is told to")
+  func starts() throws {
+    for signal in [SIGTERM, SIGINT] {
+      let server = try Server([])
+      #expect(server.address.hasPrefix("http://127.0.0.1:"))
+      let (status, page) = try fetch(server.address)
+      #expect(status == 200)
+      #expect(page.contains("<title>Unroll"))
+      #expect(server.stop(signal) == 0)
+    }
+  }
+
+  @Test("Beyond loopback the address has a token, without which nothing is told")
+  func token() throws {
+    let server = try Server(["--host", "0.0.0.0"])
+    let address = server.address.replacingOccurrences(of: "0.0.0.0", with: "127.0.0.1")
+    #expect(address.contains("/?token="))
+    let bare = try #require(address.split(separator: "?").first)
+    #expect(try fetch(String(bare)).status == 401)
+    #expect(server.stop() == 0)
+  }
+
+  @Test("What cannot be served is refused in a sentence")
+  func refusals() throws {
+    let command = CommandTests()
+    let run = try command.unroll("lab", "serve", "--model", "/nowhere")
+    #expect(run.status == 1)
+    #expect(
+      run.errors.contains(
+        "--model: expected a run's folder, made by unroll train, found '/nowhere'"))
+    #expect(try command.unroll("lab", "serve", "--port", "70000").status == 64)
+    let server = try Server([])
+    let port = try #require(URL(string: server.address)?.port)
+    let taken = try command.unroll("lab", "serve", "--port", "\(port)")
+    #expect(taken.status == 1)
+    #expect(taken.errors.contains("127.0.0.1:\(port) cannot be listened at"))
+    #expect(server.stop() == 0)
+  }
+
+  @Test(
+    "A person drags, presses, follows links, reads and writes",
+    .enabled(
+      if: hasBrowser && preparedPython() != nil,
+      "needs chromium and chromium-driver, and the Python of ./run test"))
+  func browser() throws {
+    try withTemporaryFolder { folder in
+      let run = folder + "/run"
+      let trained = try CommandTests().run([
+        "train", "--output", run, "--max-steps", "60", "--threads", "1",
+      ])
+      #expect(trained.status == 0, "\(trained.errors)")
+      let server = try Server(["--model", run])
+      let shots = ProcessInfo.processInfo.environment["UNROLL_SCREENSHOTS"] ?? folder
+      let (status, output) = try runScript(
+        "page_in_browser.py", #require(preparedPython()),
+        [server.address, CommandTests.binary.path, shots])
+      let text = String(decoding: output, as: UTF8.self)
+      #expect(status == 0, "\(text)")
+      #expect(text.contains("a redraw at the notebook's size takes"))
+      #expect(server.stop() == 0)
+    }
+  }
+
+  @Test(
+    "A hundred people drag at once: no answer but the right one and 429, and bounded memory",
+    .enabled(if: preparedPython() != nil, "needs the Python of ./run test"))
+  func crowd() throws {
+    let isLong = ProcessInfo.processInfo.environment["UNROLL_LONG_TESTS"] != nil
+    let server = try Server([])
+    let (status, output) = try runScript(
+      "page_crowd.py", #require(preparedPython()),
+      [server.address, "\(server.process.processIdentifier)", "100", isLong ? "60" : "5"])
+    #expect(status == 0, "\(String(decoding: output, as: UTF8.self))")
+    #expect(server.stop() == 0)
+  }
+}
+#endif
