@@ -290,12 +290,18 @@ static inline int32_t unroll_hdf5_take(int output, void *to, size_t count) {
   return 0;
 }
 
-// Waits for the reading process, which is ended if it is not done; returns its exit code, or 128 and
-// its signal.
-static inline int32_t unroll_hdf5_stop(pid_t child, int output, int32_t is_done) {
+// Ends the reading process, which may end by itself if it has fallen silent; returns its exit code, or
+// 128 and its signal.
+static inline int32_t unroll_hdf5_stop(pid_t child, int output, int32_t is_silent) {
   int status = 0;
   close(output);
-  if (!is_done) kill(child, SIGKILL);
+  for (int tries = 0; is_silent && tries < 300; ++tries) {
+    const pid_t ended = waitpid(child, &status, WNOHANG);
+    if (ended == child) return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (ended < 0 && errno != EINTR) return 0;
+    usleep(10000);
+  }
+  kill(child, SIGKILL);
   while (waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) return 0;
   }

@@ -2,6 +2,7 @@
 // answers a word after each figure; paths reach it only as fixed names in its own folder.
 
 internal import Foundation
+internal import Synchronization
 
 /// A figure that could not be drawn.
 public struct GnuplotError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -11,6 +12,17 @@ public struct GnuplotError: Error, Equatable, Sendable, CustomStringConvertible 
   init(_ description: String) { self.description = description }
 }
 
+/// The end of what a process wrote to its standard error.
+private final class Complaints: Sendable {
+  private let bytes = Mutex<[UInt8]>([])
+
+  func add(_ data: Data) {
+    bytes.withLock { $0 = Array(($0 + data).suffix(4096)) }
+  }
+
+  var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
+}
+
 /// A running gnuplot.
 public final class Gnuplot {
   private let process = Process()
@@ -18,6 +30,8 @@ public final class Gnuplot {
   private let output = Pipe()
   private let errorOutput = Pipe()
   private var buffer: [UInt8] = []
+  /// The last that gnuplot complained of; it must be taken, or gnuplot waits for a reader.
+  private let complaints = Complaints()
   private var figureCount = 0
 
   /// Where gnuplot is, if it is on the path.
@@ -60,16 +74,22 @@ public final class Gnuplot {
     process.standardError = errorOutput
     // A gnuplot that died must not take this process along.
     signal(SIGPIPE, SIG_IGN)
+    let complaints = complaints
+    errorOutput.fileHandleForReading.readabilityHandler = { handle in
+      let data = handle.availableData
+      if data.isEmpty { handle.readabilityHandler = nil } else { complaints.add(data) }
+    }
     do { try process.run() } catch { throw GnuplotError("gnuplot does not start: \(error)") }
     try send("set print '-'\n")
   }
 
   deinit {
+    errorOutput.fileHandleForReading.readabilityHandler = nil
     try? input.fileHandleForWriting.close()
     if process.isRunning { process.terminate() }
   }
 
-  /// Ends the process at once, as the system might; for tests of what comes after.
+  /// Ends the process at once.
   package func kill() {
     Foundation.kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
@@ -123,7 +143,7 @@ public final class Gnuplot {
       var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
       let wait = max(0, deadline.timeIntervalSinceNow * 1000)
       guard poll(&poller, 1, Int32(wait)) > 0 else {
-        process.terminate()
+        kill()
         throw GnuplotError("figure '\(figure)': gnuplot did not answer within a minute")
       }
       let data = output.fileHandleForReading.availableData
@@ -139,8 +159,7 @@ public final class Gnuplot {
   /// What gnuplot wrote before it ended.
   private var complaint: String {
     process.waitUntilExit()
-    let text = String(
-      decoding: errorOutput.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let text = complaints.text
     let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
     return lines.filter { !$0.isEmpty }.suffix(2).joined(separator: " ")
   }

@@ -7,15 +7,22 @@ internal import Synchronization
 internal import UnrollFigures
 internal import UnrollFormats
 
-/// Says whether anybody still wants a result.
+/// Says whether anybody still wants a result, and whether there is time for it.
 final class Wanted: Sendable {
   private let isCancelled = Atomic<Bool>(false)
+  private let end = ContinuousClock.now + .seconds(limit)
+  private static let limit = 15
 
   func cancel() { isCancelled.store(true, ordering: .relaxed) }
 
-  /// Ends the work of a client that has gone.
+  /// Ends the work of a client that has gone, and work that takes too long.
   func check() throws {
     if isCancelled.load(ordering: .relaxed) { throw CancellationError() }
+    if ContinuousClock.now > end {
+      throw WebError(
+        status: 408,
+        sentence: "time: expected an answer within \(Self.limit) s; choose smaller sizes")
+    }
   }
 }
 

@@ -111,8 +111,20 @@ final class LabAnswers {
       ])
   }
 
+  /// About two seconds each: whole Jacobians of all steps, and the passes of one scale.
+  private static let spectrumLimit = 50_000_000
+  private static let phaseLimit = 400_000_000
+
   private func spectrum(_ settings: LabSettings) throws -> PartAnswer {
-    let result = try SpectrumExperiment.run(settings, sequences: 2, drawnStarts: 2)
+    let size = settings.cell == .lstm ? 2 * settings.hiddenSize : settings.hiddenSize
+    guard size * size * size * settings.timeStepCount <= Self.spectrumLimit else {
+      throw WebError(
+        status: 413,
+        sentence:
+          "spectrum: expected time × state³ of at most \(Self.spectrumLimit / 1_000_000) million, found \(size * size * size * settings.timeStepCount); the command line has no such limit"
+      )
+    }
+    let result = try SpectrumExperiment.run(settings, sequences: LabQuery.sequenceCount)
     let last = result.singularValues.last ?? []
     return PartAnswer(
       numbers: [
@@ -147,6 +159,17 @@ final class LabAnswers {
   }
 
   private func phase(_ settings: LabSettings) throws -> PartAnswer {
+    let passes = min(settings.timeStepCount, 200)
+    let work =
+      settings.timeStepCount * settings.batchSize * settings.hiddenSize
+      * (settings.hiddenSize + settings.inputSize)
+    guard passes * work <= Self.phaseLimit else {
+      throw WebError(
+        status: 413,
+        sentence:
+          "phase: expected time × batch × hidden × (hidden + input) of at most \(Self.phaseLimit / passes), found \(work); the command line has no such limit"
+      )
+    }
     let result = try ScaleSweep.run(settings, scales: ScaleSweep.defaultScales)
     try wanted.check()
     let section = result.section(name: "phase")

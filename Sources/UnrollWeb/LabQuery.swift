@@ -83,6 +83,9 @@ struct LabQuery: Equatable, Hashable, Sendable {
   static func == (left: LabQuery, right: LabQuery) -> Bool { left.settings == right.settings }
   func hash(into hasher: inout Hasher) { hasher.combine(settings.listed().map(\.value)) }
 
+  /// How many sequences the Lyapunov exponents are the mean of.
+  static let sequenceCount = 2
+
   /// The most multiplications of one pass over the sequences.
   private static let workLimit = 400_000_000.0
 
@@ -136,7 +139,8 @@ struct LabQuery: Equatable, Hashable, Sendable {
     let options = settings.listed().map { name, value in
       part == .phase && name == "scale" ? "--scale 0.25:8:log24" : "--\(name) \(value)"
     }
-    return "unroll lab \(names[part] ?? "memory") " + options.joined(separator: " ")
+    let more = part == .spectrum ? " --sequences \(Self.sequenceCount)" : ""
+    return "unroll lab \(names[part] ?? "memory") " + options.joined(separator: " ") + more
   }
 }
 #endif

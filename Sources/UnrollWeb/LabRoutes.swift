@@ -84,9 +84,7 @@ struct LabRoutes: Sendable {
     guard part == .phase else { return try answers.answer(part) }
     var anyScale = query
     anyScale.settings.scale = 1
-    var answer = try diagrams.answer(anyScale) { try answers.answer(part) }
-    answer.figure = answer.figure.marking(scale: query.settings.scale)
-    return answer
+    return try diagrams.answer(anyScale) { try answers.answer(part) }
   }
 
   /// A figure as a file: `PART.svg`, `.png`, `.pdf`, `.csv` or `.npz`.
@@ -104,7 +102,9 @@ struct LabRoutes: Sendable {
     let query = try LabQuery(QueryFields(request.uri.query, known: LabQuery.settingNames))
     let bytes = try await watch.run(for: request) {
       try await workers.run { board, wanted in
-        let answer = try self.answer(part, query, LabAnswers(query, wanted))
+        var answer = try self.answer(part, query, LabAnswers(query, wanted))
+        // On the page the mark lies over the picture, and moves.
+        answer.figure = answer.figure.marking(scale: query.settings.scale)
         return switch type {
         case .csv: Array(answer.figure.csv.utf8)
         case .npz: NPZ.encode(answer.arrays)
@@ -118,6 +118,7 @@ struct LabRoutes: Sendable {
       status: .ok,
       headers: [
         .contentType: type.mediaType, .contentDisposition: "inline; filename=\"\(name)\"",
+        .connection: "close",
       ], body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
   }
 }
@@ -137,7 +138,7 @@ enum FileType: String {
   }
 }
 
-/// Stops the work for a client that has gone.
+/// Stops the work for a client that has gone; the connection ends with the answer.
 struct ClientWatch: Sendable {
   /// Whether requests come over a connection, which tells; not so in tests without a port.
   var isConnected = true
@@ -158,7 +159,8 @@ struct ClientWatch: Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return Response(
-      status: .ok, headers: [.contentType: "application/json; charset=utf-8"],
+      status: .ok,
+      headers: [.contentType: "application/json; charset=utf-8", .connection: "close"],
       body: .init(byteBuffer: ByteBuffer(bytes: try encoder.encode(value))))
   }
 }

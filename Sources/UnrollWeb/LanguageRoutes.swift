@@ -175,7 +175,8 @@ extension LanguageRoutes {
     let stored = try stored()
     let ask = try ask(request, stored)
     return Response(
-      status: .ok, headers: [.contentType: "text/event-stream; charset=utf-8"],
+      status: .ok,
+      headers: [.contentType: "text/event-stream; charset=utf-8", .connection: "close"],
       body: ResponseBody { writer in
         // A text that never begins does not count.
         let mayWrite = streams.begin()
@@ -197,6 +198,9 @@ extension LanguageRoutes {
       })
   }
 
+  /// The seconds after which a text ends, whoever reads it.
+  private static let longestText = 120
+
   /// The events of a text, computed as they are taken.
   private static func events(_ ask: Ask, _ stored: StoredModel) -> AsyncThrowingStream<
     String, any Error
@@ -204,23 +208,26 @@ extension LanguageRoutes {
     let state = Mutex(
       (
         generator: TracedGenerator(stored.model, options: ask.options, probe: ask.probe),
-        place: 0, previous: Int32?.none
+        place: 0, previous: Int32?.none, pending: [UInt8]()
       ))
+    let end = ContinuousClock.now + .seconds(longestText)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let vocabulary = stored.vocabulary
     return AsyncThrowingStream {
-      guard !Task.isCancelled else { return nil }
+      guard !Task.isCancelled, ContinuousClock.now < end else { return nil }
       return try state.withLock { state in
         let isPrompt = state.place < ask.symbols.count
         guard state.place < ask.symbols.count + ask.length else { return nil }
         let symbol =
           isPrompt ? state.generator.read(ask.symbols[state.place]) : state.generator.next()
-        func text(_ symbol: Int32) -> String {
-          String(decoding: vocabulary.text(of: symbol, after: state.previous), as: UTF8.self)
-        }
+        // A character of several bytes is shown with its last one.
+        state.pending += vocabulary.text(of: symbol.symbol, after: state.previous)
+        let whole = Self.wholeCharacters(state.pending)
+        let text = String(decoding: state.pending[..<whole], as: UTF8.self)
+        state.pending.removeFirst(whole)
         let event = Event(
-          text: text(symbol.symbol), probability: symbol.probability, value: symbol.value,
+          text: text, probability: symbol.probability, value: symbol.value,
           candidates: symbol.candidates.map {
             Event.Candidate(text: vocabulary.symbols[Int($0.symbol)], probability: $0.probability)
           }, isPrompt: isPrompt)
@@ -229,6 +236,21 @@ extension LanguageRoutes {
         return String(decoding: try encoder.encode(event), as: UTF8.self)
       }
     }
+  }
+
+  /// How many bytes come before a character that is not whole yet.
+  static func wholeCharacters(_ bytes: [UInt8]) -> Int {
+    guard let lead = bytes.lastIndex(where: { $0 & 0xC0 != 0x80 }) else {
+      return bytes.count > 3 ? bytes.count : 0
+    }
+    let wanted =
+      switch bytes[lead] {
+      case 0xC0..<0xE0: 2
+      case 0xE0..<0xF0: 3
+      case 0xF0..<0xF8: 4
+      default: 1
+      }
+    return bytes.count - lead < wanted ? lead : bytes.count
   }
 
   // MARK: - Curves

@@ -56,7 +56,11 @@ struct WebGuard<Context: RequestContext>: RouterMiddleware {
     var response: Response
     do {
       if let cookie = try admit(request) {
-        response = Response(status: .seeOther, headers: [.location: "/"])
+        let fields = (request.uri.query ?? "").split(separator: "&").filter {
+          !$0.hasPrefix("token=")
+        }
+        let address = fields.isEmpty ? "/" : "/?" + fields.joined(separator: "&")
+        response = Response(status: .seeOther, headers: [.location: address])
         response.headers[.setCookie] = cookie
       } else {
         response = try await next(request, context)
@@ -112,7 +116,7 @@ struct WebGuard<Context: RequestContext>: RouterMiddleware {
     if request.uri.path == "/", let given = request.uri.queryParameters["token"],
       Self.isSame(String(given), token)
     {
-      return "unroll-token=\(token); Path=/; HttpOnly; SameSite=Strict"
+      return "unroll-token=\(token); Path=/; HttpOnly; SameSite=Lax"
     }
     throw WebError(
       status: 401, sentence: "token: expected the address that was printed when the server started")

@@ -51,7 +51,9 @@ public struct WebServer: Sendable {
       onServerRunning: { channel in
         guard let port = channel.localAddress?.port else { return }
         doors.open(host: host, port: port, token: token)
-        let name = host.contains(":") ? "[\(host)]" : host
+        // Nobody can go to the address that stands for all.
+        let known = ["0.0.0.0", "::"].contains(host) ? ProcessInfo.processInfo.hostName : host
+        let name = known.contains(":") ? "[\(known)]" : known
         ready("http://\(name):\(port)/" + (token.map { "?token=\($0)" } ?? ""))
       }, logger: quiet)
     var configuration = ServiceGroupConfiguration(

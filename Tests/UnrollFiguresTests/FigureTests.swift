@@ -122,4 +122,25 @@ struct FigureTests {
       title: "t", counts: [0, 8, 3], edges: [0, 0.5, 1, 1.5], width: 8)
     #expect(text == "t\n  0.0 │\n  0.5 │████████ 8\n  1.0 │███ 3")
   }
+
+  @Test("A gnuplot that warns at every figure goes on", .enabled(if: Gnuplot.path() != nil))
+  func warnings() throws {
+    // One height only: "empty y range"; a pipe that nobody reads would be full after 1,300 of them.
+    let figure = Figure(
+      name: "flat", title: "",
+      panels: [
+        Panel(
+          title: "", x: Axis("x"), y: Axis("y"), content: .lines([Line("", x: [0, 1], y: [1, 1])]))
+      ])
+    try withTemporaryFolder { folder in
+      for part in ["/figures", "/data"] {
+        try FileManager.default.createDirectory(
+          atPath: folder + part, withIntermediateDirectories: true)
+      }
+      try Data(figure.script.utf8).write(to: URL(fileURLWithPath: folder + "/figures/flat.gp"))
+      try Data(figure.csv.utf8).write(to: URL(fileURLWithPath: folder + "/data/flat.csv"))
+      let gnuplot = try Gnuplot(folder: folder + "/figures")
+      for _ in 0..<1500 { try gnuplot.draw(figure, as: .svg) }
+    }
+  }
 }

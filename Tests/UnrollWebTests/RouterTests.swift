@@ -157,10 +157,11 @@ struct RouterTests {
     #expect(try await ask("/", doors: doors).status == 401)
     #expect(try await ask("/?token=wrong1", doors: doors).status == 401)
     #expect(try await ask("/api/lab?token=secret", doors: doors).status == 401)
-    let entry = try await ask("/?token=secret", doors: doors)
+    let entry = try await ask("/?cell=gru&token=secret&seed=2", doors: doors)
     #expect(entry.status == 303)
+    #expect(entry.headers[.location] == "/?cell=gru&seed=2")
     let cookie = try #require(entry.headers[.setCookie])
-    #expect(cookie == "unroll-token=secret; Path=/; HttpOnly; SameSite=Strict")
+    #expect(cookie == "unroll-token=secret; Path=/; HttpOnly; SameSite=Lax")
     #expect(
       try await ask("/", headers: [.cookie: "a=b; unroll-token=secret"], doors: doors).status == 200
     )

@@ -170,7 +170,8 @@ struct SpectrumCommand: ParsableCommand {
     abstract: "Singular values of the Jacobian product, Lyapunov exponents, fixed points.",
     discussion: """
       Computed in float64; --dtype says in which precision underflowed entries of the gradient are \
-      counted. Exponents are in nats per step. With --weights, for every layer of the network.
+      counted. Exponents are in nats per step; the last tenth of the steps turns the directions and does \
+      not count. With --weights, for every layer of the network.
       """)
 
   @OptionGroup var cells: CellOptions
@@ -209,7 +210,7 @@ struct SpectrumCommand: ParsableCommand {
     }
     if result.singularValues.isEmpty {
       print(
-        "no whole Jacobians: the state has \(result.stateSize) numbers, more than \(SpectrumExperiment.largestState)"
+        "no whole Jacobians: a state of \(result.stateSize) numbers over \(result.settings.timeStepCount) steps is too large for them"
       )
     }
   }

@@ -20,6 +20,11 @@ struct GivenNetwork {
   init?(_ options: WeightsOptions, _ sizes: SizeOptions, _ settings: LabSettings) throws {
     guard let path = options.weights else { return nil }
     self.path = path
+    for (name, value) in [("time", sizes.time), ("batch", sizes.batch)] {
+      if let value, value < 1 {
+        throw DataError(description: "\(name): expected at least 1, got \(value)")
+      }
+    }
     if WeightsOptions.isFolder(path) {
       let stored = try LanguageErrors.told { try StoredModel(run: path) }
       let text = try Self.text(stored, options.data, run: path)
@@ -34,6 +39,7 @@ struct GivenNetwork {
     let network = try options.network(path)
     var settings = settings
     settings.inputSize = network.layers.first?.inputSize ?? 1
+    settings = try attempt { try settings.clippingDefaultSteps(to: settings.timeStepCount) }
     let inputs =
       try options.data.map { try Self.read($0, sizes) } ?? attempt { try drawnInputs(settings) }
     layers = try attempt { try LayerInNetwork.all(of: network, reading: inputs) }

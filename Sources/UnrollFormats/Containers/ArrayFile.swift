@@ -43,7 +43,7 @@ public struct ArrayFile: Sendable {
       self = ArrayFile(try Safetensors(mapping: path))
       return
     }
-    try self.init(AtomicFile.read(path), name: path)
+    try self.init(AtomicFile.read(path, limit: .max), name: path)
   }
 
   /// Reads a file's bytes.

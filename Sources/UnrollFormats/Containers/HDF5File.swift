@@ -37,9 +37,9 @@ struct HDF5File: Sendable {
     let process = try ReadingProcess(bytes, attributes: names)
     do throws(ArrayFileError) {
       try receive(from: process.output, limit: Self.dataLimit(bytes.count))
-      _ = process.stop(isDone: true)
+      _ = process.stop(isSilent: false)
     } catch {
-      let code = process.stop(isDone: error.problem != Self.nonsense)
+      let code = process.stop(isSilent: error.problem == Self.silence)
       // How the process ended says more than that its messages did.
       guard error.problem == Self.silence, code > 128 else { throw error }
       let what =
@@ -86,7 +86,7 @@ struct HDF5File: Sendable {
       }
     }
 
-    func stop(isDone: Bool) -> Int32 { unroll_hdf5_stop(identifier, output, isDone ? 1 : 0) }
+    func stop(isSilent: Bool) -> Int32 { unroll_hdf5_stop(identifier, output, isSilent ? 1 : 0) }
   }
 
   /// Takes the messages of the reading process, which is not trusted either.

@@ -65,6 +65,7 @@ struct ZipArchive: Sendable {
   /// - Parameters:
   ///   - members: The members.
   ///   - limit: The largest size and place that go into the fields of 32 bits; zip64 has the others.
+  /// - Returns: The file.
   static func encode(
     _ members: [String: [UInt8]], wideAbove limit: Int = 0xFFFF_FFFE
   ) -> [UInt8] {
@@ -260,7 +261,8 @@ extension ZipArchive {
   /// The size comes from the archive, so it is checked against what deflate can do (about 1,032 to
   /// 1) before anything is allocated.
   private func inflated(_ source: [UInt8], size: Int) throws(ArrayFileError) -> [UInt8] {
-    guard size <= source.count * 1040 + 1024, source.count < Int(UInt32.max) else {
+    guard size <= source.count * 1040 + 1024, source.count < Int(UInt32.max), size < Int(UInt32.max)
+    else {
       throw ArrayFileError(.malformedHeader("\(source.count) bytes cannot inflate to \(size)"))
     }
     var input = source

@@ -14,13 +14,15 @@ public struct FixedPoint: Sendable, Codable {
   public var residual: Double
   /// The magnitude of the largest eigenvalue of ∂F/∂s: below 1, states nearby come closer.
   public var spectralRadius: Double
-  /// How many eigenvalues are beyond 1 in magnitude: 0 is a stable point, all a source, else a saddle.
+  /// How many eigenvalues are beyond 1 in magnitude: all of them at a source, some at a saddle.
   public var unstableDirections: Int
   /// From how many starts it was found.
   public var startCount: Int
 
   /// Whether states nearby come closer.
-  public var isStable: Bool { unstableDirections == 0 }
+  ///
+  /// A point is neither stable nor unstable whose spectral radius is 1: neighbours stay where they are.
+  public var isStable: Bool { spectralRadius < 1 - 1e-9 }
 }
 
 enum FixedPointSearch {
@@ -52,7 +54,7 @@ enum FixedPointSearch {
         FixedPoint(
           state: state.elements, residual: residual,
           spectralRadius: values.first?.length ?? .nan,
-          unstableDirections: values.count { $0.length > 1 }, startCount: 1))
+          unstableDirections: values.count { $0.length > 1 + 1e-9 }, startCount: 1))
     }
     return found.sorted { $0.startCount > $1.startCount }
   }

@@ -1,7 +1,6 @@
 // A gradient through time, taken apart: what each step contributes to each parameter's gradient, and what
 // truncated backpropagation through time leaves of it.
 
-internal import RealModule
 public import Unroll
 internal import UnrollFormats
 
@@ -31,7 +30,7 @@ public struct GradientPartsResult: Sendable, Codable {
   public var settings: LabSettings
   /// Each parameter's contributions; the loss is Σ h after the last step, of all sequences.
   public var contributions: [ParameterContribution]
-  /// For k = 1 ... T.
+  /// One for each k from 1 to T.
   public var truncations: [Truncation]
 }
 
@@ -61,64 +60,69 @@ public enum GradientParts {
   static func measure(
     _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings
   ) -> GradientPartsResult {
-    let parts = parts(cell, inputs)
+    let layer = RecurrentLayer(cell: cell)
+    let zero = layer.zeroState(batchSize: inputs.shape[1])
+    let whole = layer.backward(layer.forward(inputs, from: zero), finalState: ones(zero)).parameters
     let names = cell.parameters.names
-    // From the last step back: what a truncation after k steps has.
+    let wholeNorm = names.reduce(0) { $0 + whole[$1].squares }.squareRoot()
+    // From the last step back: what a truncation after k steps has, in one sum.
     var sums = cell.parameters.zeros
-    var partial: [CellParameters<Double>] = []
-    for part in parts.reversed() {
-      for name in names { sums[name] = sums[name] + part[name] }
-      partial.append(sums)
+    var norms: [String: [Double]] = [:]
+    var truncations: [Truncation] = []
+    forEachPart(cell, inputs) { part in
+      var (missing, inner, own) = (0.0, 0.0, 0.0)
+      for name in names {
+        norms[name, default: []].append(part[name].norm)
+        sums[name] += part[name]
+        missing += (whole[name] - sums[name]).squares
+        inner += (whole[name] * sums[name]).sum
+        own += sums[name].squares
+      }
+      truncations.append(
+        Truncation(
+          steps: truncations.count + 1, relativeError: missing.squareRoot() / wholeNorm,
+          cosine: inner / (own.squareRoot() * wholeNorm)))
     }
-    let whole = sums
-    let wholeNorm = norm(whole, names)
     return GradientPartsResult(
       settings: settings,
       contributions: names.map { name in
         ParameterContribution(
           parameter: CellParameters<Double>.plainName(name),
-          norms: parts.map { $0[name].norm }, total: whole[name].norm)
-      },
-      truncations: partial.enumerated().map { index, truncated in
-        var (missing, inner) = (0.0, 0.0)
-        for name in names {
-          let (a, b) = (truncated[name], whole[name])
-          missing += (b - a).elements.reduce(0) { $0 + $1 * $1 }
-          inner += zip(a.elements, b.elements).reduce(0) { $0 + $1.0 * $1.1 }
-        }
-        return Truncation(
-          steps: index + 1, relativeError: missing.squareRoot() / wholeNorm,
-          cosine: inner / (norm(truncated, names) * wholeNorm))
-      })
+          norms: (norms[name] ?? []).reversed(), total: whole[name].norm)
+      }, truncations: truncations)
   }
 
-  private static func norm(_ parameters: CellParameters<Double>, _ names: [String]) -> Double {
-    names.reduce(0) { sum, name in
-      parameters[name].elements.reduce(sum) { $0 + $1 * $1 }
-    }.squareRoot()
+  private static func ones(_ state: RecurrentState<Double>) -> RecurrentState<Double> {
+    var result = state
+    result.hidden.fill(1)
+    return result
   }
 
-  /// Each step's share of the gradient of Σ h after the last step: a backward pass of one step at a
-  /// time, which hands the state's gradient on.
-  static func parts(
-    _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>
-  ) -> [CellParameters<Double>] {
+  /// Each step's share of the gradient of Σ h after the last step, from the last step to the first: a
+  /// backward pass of one step at a time, which hands the state's gradient on.
+  static func forEachPart(
+    _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>,
+    _ body: (CellParameters<Double>) -> Void
+  ) {
     let layer = RecurrentLayer(cell: cell)
-    var states = [layer.zeroState(batchSize: inputs.shape[1])]
+    let zero = layer.zeroState(batchSize: inputs.shape[1])
+    var state = zero
     var traces: [SequenceTrace<Double>] = []
     for time in 0..<inputs.shape[0] {
-      let trace = layer.forward(inputs.slice(time..<time + 1), from: states[time])
-      states.append(trace.finalState)
+      let trace = layer.forward(inputs.slice(time..<time + 1), from: state)
+      state = trace.finalState
       traces.append(trace)
     }
-    var gradient = layer.zeroState(batchSize: inputs.shape[1])
-    gradient.hidden.fill(1)
-    var parts: [CellParameters<Double>] = []
+    var gradient = ones(zero)
     for trace in traces.reversed() {
       let gradients = layer.backward(trace, finalState: gradient)
-      parts.append(gradients.parameters)
+      body(gradients.parameters)
       gradient = gradients.initialState
     }
-    return parts.reversed()
   }
+}
+
+extension Tensor where Scalar == Double {
+  /// The sum of the squares.
+  fileprivate var squares: Double { (self * self).sum }
 }

@@ -13,7 +13,7 @@ struct LyapunovSpectrum {
   /// The exponents in nats per step, the largest first.
   let exponents: [Double]
 
-  /// Pulls rows back through all steps.
+  /// Pulls rows back through all steps; nil if a number is not finite.
   ///
   /// - Parameters:
   ///   - steps: How many steps there are.
@@ -21,7 +21,6 @@ struct LyapunovSpectrum {
   ///   - count: How many exponents are wanted, the largest; at most S.
   ///   - transient: Steps at the beginning of the way back that turn the rows and do not count.
   ///   - pullBack: vᵀ·J of a step for rows v, `[count, S]`.
-  /// - Returns: nil if a number is not finite.
   init?(
     steps: Int, size: Int, count: Int, transient: Int = 0,
     pullBack: (_ step: Int, _ rows: Matrix) -> Matrix
@@ -43,8 +42,8 @@ struct LyapunovSpectrum {
 enum JacobianProduct {
   /// The singular values of the products of 1, 2, … matrices, each list from the largest.
   ///
-  /// The product is kept as Q·R, so that values far below the largest are right, too; a value below the
-  /// smallest number is 0.
+  /// The product is kept as Q·R, so that values far below the largest are right, too; a value below
+  /// 10⁻³⁰⁸ of the largest is 0. The list ends early if LAPACK finds none, or numbers are not finite.
   static func singularValues(_ jacobians: [Matrix]) -> [[Double]] {
     guard let size = jacobians.first?.rows else { return [] }
     var (q, product, logScale) = (Matrix(identity: size), Matrix(identity: size), 0.0)
@@ -59,7 +58,9 @@ enum JacobianProduct {
         logScale += Double.log(largest)
       }
       // The rows of R are graded, so the columns of its transpose are: Jacobi's method keeps them apart.
-      result.append(product.transposed.singularValues.map { Double.exp(Double.log($0) + logScale) })
+      let values = product.transposed.singularValues
+      guard values.count == size else { break }
+      result.append(values.map { Double.exp(Double.log($0) + logScale) })
     }
     return result
   }

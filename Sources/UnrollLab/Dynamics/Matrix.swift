@@ -7,6 +7,14 @@ internal import Unroll
 
 /// A matrix, row by row.
 struct Matrix: Sendable, Equatable {
+  /// Letters by which LAPACK is told what to do.
+  private enum Option {
+    /// "G": a matrix of no special form.
+    static let general = CChar(71)
+    /// "N": no vectors.
+    static let none = CChar(78)
+  }
+
   let rows, columns: Int
   var elements: [Double]
 
@@ -76,7 +84,8 @@ struct Matrix: Sendable, Equatable {
     let size = Int32(rows)
     guard
       LAPACKE_dgeev(
-        LAPACK_ROW_MAJOR, 78 /* N */, 78, size, &copy, size, &real, &imaginary, nil, 1, nil, 1)
+        LAPACK_ROW_MAJOR, Option.none, Option.none, size, &copy, size, &real, &imaginary, nil, 1,
+        nil, 1)
         == 0
     else { return [] }
     return zip(real, imaginary).map { Complex($0, $1) }.sorted { $0.length > $1.length }
@@ -85,8 +94,9 @@ struct Matrix: Sendable, Equatable {
   /// The magnitude of the largest eigenvalue; NaN if LAPACK finds none.
   var spectralRadius: Double { eigenvalues.first?.length ?? .nan }
 
-  /// The singular values, the largest first, by Jacobi's method: small ones of a graded matrix have
-  /// as many right digits as large ones. Empty if LAPACK finds none.
+  /// The singular values, the largest first; empty if LAPACK finds none.
+  ///
+  /// By Jacobi's method: small ones of a graded matrix have as many right digits as large ones.
   var singularValues: [Double] {
     guard rows > 0, columns > 0, isFinite else { return [] }
     guard rows >= columns else { return transposed.singularValues }
@@ -95,7 +105,8 @@ struct Matrix: Sendable, Equatable {
     var statistics = [Double](repeating: 0, count: max(6, rows + columns))
     var unused = [Double](repeating: 0, count: columns * columns)
     let status = LAPACKE_dgesvj(
-      LAPACK_ROW_MAJOR, 71 /* G */, 78 /* N */, 78, Int32(rows), Int32(columns), &copy,
+      LAPACK_ROW_MAJOR, Option.general, Option.none, Option.none, Int32(rows), Int32(columns),
+      &copy,
       Int32(columns), &values, 0, &unused, Int32(columns), &statistics)
     return status == 0 ? values.map { $0 * statistics[0] } : []
   }

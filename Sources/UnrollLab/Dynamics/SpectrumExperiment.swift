@@ -10,8 +10,10 @@ public struct SpectrumResult: Sendable, Codable {
   public var settings: LabSettings
   /// S: H, and as many again for an LSTM.
   public var stateSize: Int
-  /// The singular values of ∂s_t/∂s_0 for t = 1 ... T of the first sequence, each list from the
-  /// largest; empty for states of more than `SpectrumExperiment.largestState` numbers.
+  /// The singular values of ∂s_t/∂s_0 at every step of the first sequence, each list from the largest.
+  ///
+  /// Empty for states of more than `SpectrumExperiment.largestState` numbers, and for sequences whose
+  /// Jacobians would take more than 256 MB.
   public var singularValues: [[Double]]
   /// The spectral radius of ∂s_t/∂s_(t−1) at each step of the first sequence; empty as above.
   public var stepRadii: [Double]
@@ -36,6 +38,8 @@ public struct SpectrumResult: Sendable, Codable {
 public enum SpectrumExperiment {
   /// The most numbers of a state for which whole Jacobians are taken.
   public static let largestState = 256
+  /// The most numbers of a sequence's Jacobians, a quarter of a gigabyte.
+  static let mostNumbers = 1 << 25
   /// The most exponents that are sought.
   static let mostExponents = 64
 
@@ -44,19 +48,17 @@ public enum SpectrumExperiment {
   /// - Parameters:
   ///   - settings: What to do.
   ///   - sequences: How many sequences the exponents are the mean of; at most B.
-  ///   - drawnStarts: How many drawn states fixed points are sought from, besides the runs' own.
   /// - Returns: What was found.
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(
-    _ settings: LabSettings, sequences: Int = 8, drawnStarts: Int = 24
+    _ settings: LabSettings, sequences: Int = 8
   ) throws(LabError) -> SpectrumResult {
     try settings.validate()
     var random = NumPyRandom(seed: settings.generatorSeed)
     let inputs: Tensor<Double> = drawInputs(settings, &random)
     let parameters: CellParameters<Double> = drawWeights(settings, scale: settings.scale, &random)
     return measure(
-      settings.cell.cell(parameters), inputs, settings, sequences: sequences,
-      drawnStarts: drawnStarts, &random)
+      settings.cell.cell(parameters), inputs, settings, sequences: sequences, &random)
   }
 
   /// Runs the analysis on a cell and its inputs.
@@ -79,20 +81,22 @@ public enum SpectrumExperiment {
 
   static func measure(
     _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings,
-    sequences: Int, drawnStarts: Int = 24, _ random: inout NumPyRandom
+    sequences: Int, _ random: inout NumPyRandom
   ) -> SpectrumResult {
     let map = StepMap(cell)
     let (steps, rows) = (inputs.shape[0], inputs.shape[1])
     let count = max(1, min(sequences, rows))
     let orbits = Orbit.all(map, inputs, count: count)
-    // Whole Jacobians, all steps of a sequence in one pass, where they are small.
-    let jacobians =
-      map.size <= largestState ? orbits.map { map.jacobians($0.inputs, $0.states) } : []
+    // Whole Jacobians where they are small, of one sequence at a time.
+    let takesWhole = map.size <= largestState && steps * map.size * map.size <= mostNumbers
+    var first: [Matrix] = []
     let exponents = orbits.enumerated().compactMap { index, orbit in
-      LyapunovSpectrum(
+      let jacobians = takesWhole ? map.jacobians(orbit.inputs, orbit.states) : []
+      if index == 0 { first = jacobians }
+      return LyapunovSpectrum(
         steps: steps, size: map.size, count: min(map.size, mostExponents), transient: steps / 10
       ) { step, rows in
-        jacobians.isEmpty ? pullBack(map, orbit, step, rows) : rows * jacobians[index][step]
+        takesWhole ? rows * jacobians[step] : pullBack(map, orbit, step, rows)
       }?.exponents
     }
     var result = SpectrumResult(
@@ -100,10 +104,10 @@ public enum SpectrumExperiment {
       recurrentRadius: recurrentRadius(cell), exponents: mean(exponents),
       exponentDeviations: deviations(exponents), sequenceCount: exponents.count, fixedPoints: [],
       fixedPointStarts: 0, underflowCount: 0, gradientCount: 0)
-    if let first = jacobians.first {
+    if takesWhole {
       result.singularValues = JacobianProduct.singularValues(first)
       result.stepRadii = first.map(\.spectralRadius)
-      let starts = starts(orbits, map.size, drawn: drawnStarts, &random)
+      let starts = starts(orbits, map.size, &random)
       result.fixedPointStarts = starts.shape[0]
       result.fixedPoints = FixedPointSearch.run(map, input: meanInput(inputs), starts: starts)
     }
@@ -139,11 +143,11 @@ public enum SpectrumExperiment {
 
   /// Zero, states of the orbits, and drawn ones: where fixed points are sought from.
   private static func starts(
-    _ orbits: [Orbit], _ size: Int, drawn: Int, _ random: inout NumPyRandom
+    _ orbits: [Orbit], _ size: Int, _ random: inout NumPyRandom
   ) -> Tensor<Double> {
     var rows = [Double](repeating: 0, count: size)
     for orbit in orbits { rows += orbit.final.elements }
-    rows += ((random.rand([drawn, size]) - 0.5) * 2).elements
+    rows += ((random.rand([24, size]) - 0.5) * 2).elements
     return Tensor(shape: [rows.count / size, size], elements: rows)
   }
 

@@ -39,6 +39,14 @@ struct StepMap {
   func jacobians(_ inputs: Tensor<Double>, _ states: Tensor<Double>) -> [Matrix] {
     let count = states.shape[0]
     guard count > 0 else { return [] }
+    // Some thousand rows at a time bound the memory.
+    let chunk = max(1, 16_384 / size)
+    guard count <= chunk else {
+      return stride(from: 0, to: count, by: chunk).flatMap { start in
+        let range = start..<min(count, start + chunk)
+        return jacobians(inputs.slice(range), states.slice(range))
+      }
+    }
     let unit = Matrix(identity: size).elements
     let rows = Tensor(
       shape: [count * size, size], elements: (0..<count).flatMap { _ in unit })

@@ -56,9 +56,24 @@ public struct LayerInNetwork: Sendable {
     var settings = asked
     try settings.adopt(cell)
     (settings.timeStepCount, settings.batchSize) = (inputs.shape[0], inputs.shape[1])
-    let steps = settings.steps.filter { $0 < settings.timeStepCount }
-    settings.steps = steps.isEmpty ? [settings.timeStepCount - 1] : steps
-    return settings
+    return try settings.clippingDefaultSteps(to: settings.timeStepCount)
+  }
+}
+
+extension LabSettings {
+  /// The same settings for a sequence that may be shorter than the default steps want it.
+  ///
+  /// - Throws: `LabError` for other steps beyond the sequence: they were asked for.
+  public func clippingDefaultSteps(to timeStepCount: Int) throws(LabError) -> LabSettings {
+    var result = self
+    result.timeStepCount = timeStepCount
+    if steps == LabSettings().steps {
+      let inside = steps.filter { $0 < timeStepCount }
+      result.steps = inside.isEmpty ? [max(0, timeStepCount - 1)] : inside
+    } else {
+      try result.validate()
+    }
+    return result
   }
 }
 

@@ -59,7 +59,10 @@ extension SpectrumResult {
         [
           shortNumber(point.state.reduce(0) { $0 + $1 * $1 }.squareRoot()),
           shortNumber(point.spectralRadius),
-          point.isStable ? "none: stable" : "\(point.unstableDirections)", "\(point.startCount)",
+          point.isStable
+            ? "none: stable"
+            : point.unstableDirections == 0 ? "none: neutral" : "\(point.unstableDirections)",
+          "\(point.startCount)",
           shortNumber(point.residual),
         ]
       })
@@ -100,7 +103,9 @@ extension SpectrumResult {
           y: .decades("singular value", holding: lines.flatMap(\.y), floor: 1e-30),
           content: .lines(lines)),
         Panel(
-          title: "one step", x: Axis("step t"), y: Axis("spectral radius"),
+          title: "one step", x: Axis("step t"),
+          y: Axis(
+            "spectral radius", range: 0...(max(1, stepRadii.filter(\.isFinite).max() ?? 1) * 1.05)),
           content: .lines([
             Line("of ds_t/ds_(t-1)", x: stepRadii.indices.map { Double($0 + 1) }, y: stepRadii)
           ]), levels: [Level(1, "1")]),

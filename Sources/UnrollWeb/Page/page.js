@@ -146,6 +146,7 @@ function overlay(figure, places) {
 }
 
 function placeMarks() {
+  for (const link of figureOf("phase").querySelectorAll("a")) link.href = `/figure/phase.${link.dataset.type}?${query()}`;
   const marks = document.querySelectorAll(".mark");
   areas.forEach(([left, right, top, bottom, low, high], index) => {
     const share = (Math.log2(Number(state.scale)) - low) / (high - low);
@@ -202,8 +203,8 @@ async function ask(kind, parts) {
   try {
     const response = await fetch(`/api/lab?${query(parts)}`, { signal: abort.signal });
     if (response.status === 429) {
-      setTimeout(() => { if (running[kind] === abort) ask(kind, parts); }, 300 + 700 * Math.random());
-      return false;
+      await new Promise((resume) => setTimeout(resume, 300 + 700 * Math.random()));
+      return running[kind] === abort ? ask(kind, parts) : false;
     }
     if (!response.ok) throw new Error(await response.text());
     const page = await response.json();
@@ -211,6 +212,7 @@ async function ask(kind, parts) {
     Object.assign(numbers, page.numbers);
     await Promise.all(Object.entries(page.figures).map(([part, picture]) => draw(part, picture, page.commands[part])));
     field("problem").textContent = "";
+    list();
     return !abort.signal.aborted;
   } catch (error) {
     if (error.name !== "AbortError") field("problem").textContent = error.message;
@@ -240,7 +242,6 @@ async function changed() {
   const first = seen.length ? seen : ["memory"];
   const done = await Promise.all(first.map((part) => ask(part, part)));
   if (done.every(Boolean)) {
-    list();
     const time = performance.now() - start;
     window.unrollRedraws.push(time);
     field("timing").textContent = `redrawn in ${Math.round(time)} ms`;
@@ -250,7 +251,6 @@ async function changed() {
     const rest = parts().filter((part) => !first.includes(part));
     if (rest.length && !(await Promise.all(rest.map((part) => ask(part, part)))).every(Boolean)) return;
     if (mine !== question) return;
-    list();
     window.unrollSettled = mine;
     const key = query().replace(/scale=[^&]*/, "");
     if (key !== phaseKey && (await ask("phase", "phase"))) phaseKey = key;

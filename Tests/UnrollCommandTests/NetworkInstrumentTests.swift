@@ -1,0 +1,113 @@
+// The lab's instruments on a person's own network: every layer, their data, a language model's context.
+
+import Foundation
+import Testing
+import Unroll
+import UnrollFormats
+import UnrollTestSupport
+
+@Suite("Instruments on a person's own network")
+struct NetworkInstrumentTests {
+  private let command = CommandTests()
+  private let file = goldenFolder + "/files/torch_gru_stack.pt"
+
+  private func json(_ arguments: [String]) throws -> [String: Any] {
+    let outcome = try command.run(arguments + ["--json"])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    return try #require(
+      JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+  }
+
+  @Test(
+    "Every layer is measured, on data of one's own",
+    arguments: ["memory", "gradients", "spectrum", "gates"])
+  func layers(instrument: String) throws {
+    try withTemporaryFolder { folder in
+      var random = NumPyRandom(seed: testSeed)
+      let data: Tensor<Float> = uniform([3, 7, 4], &random)
+      try AtomicFile.write(NPY.encode(StoredArray(data)), to: folder + "/x.npy")
+      let found = try json(["lab", instrument, "--weights", file, "--data", folder + "/x.npy"])
+      let layers = try #require(found["layers"] as? [[String: Any]])
+      #expect(
+        layers.map { $0["layer"] as? String } == [
+          "layer 0", "layer 1, backward", "layer 2", "layer 3, backward",
+        ])
+      for layer in layers {
+        let result = try #require(layer["result"] as? [String: Any])
+        let settings = try #require(result["settings"] as? [String: Any])
+        #expect(settings["timeStepCount"] as? Int == 7)
+        #expect(settings["batchSize"] as? Int == 3)
+      }
+      // One layer alone has the same numbers, and a report.
+      let one = try json([
+        "lab", instrument, "--weights", file, "--data", folder + "/x.npy", "--layer", "2",
+        "--output", folder + "/report",
+      ])
+      let third = try #require(layers[2]["result"] as? [String: Any])
+      #expect(NSDictionary(dictionary: one).isEqual(to: third))
+      #expect(FileManager.default.fileExists(atPath: folder + "/report/index.html"))
+      // Cut to one sequence of five steps.
+      let cut = try json([
+        "lab", instrument, "--weights", file, "--data", folder + "/x.npy", "--layer", "0",
+        "--batch", "1", "--time", "5",
+      ])
+      #expect((cut["settings"] as? [String: Any])?["timeStepCount"] as? Int == 5)
+    }
+  }
+
+  @Test("Data that do not fit are refused in a sentence")
+  func refusals() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/x.npy"
+      func refused(_ array: StoredArray, _ sentence: String) throws {
+        try AtomicFile.write(NPY.encode(array), to: path)
+        let outcome = try command.run(["lab", "gates", "--weights", file, "--data", path])
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains(sentence), "\(outcome.errors)")
+      }
+      try refused(
+        StoredArray(Tensor<Float>(shape: [2, 3, 5])),
+        "data: expected sequences of 4 numbers a step, at least one, got [3, 2, 5]")
+      try refused(
+        StoredArray(Tensor<Float>(shape: [4])),
+        "expected sequences [B, T, D], or one [T, D], found shape [4]")
+      try refused(
+        StoredArray(Tensor<Float>(shape: [2, 3, 4], repeating: .nan)), "expected finite numbers")
+      try refused(
+        StoredArray(Tensor<Float>(shape: [0, 3, 4])), "data: expected sequences of 4 numbers")
+    }
+    let alone = try command.run(["lab", "gates", "--data", "x.npy"])
+    #expect(alone.status == 64)
+    #expect(alone.errors.contains("give both"))
+    let sweep = try command.run(["lab", "spectrum", "--scale", "1,2"])
+    #expect(sweep.errors.contains("--scale: expected one scale"))
+    let gateless = try command.run(["lab", "memory", "--chrono", "20"])
+    #expect(gateless.errors.contains("chrono: expected a cell with gates"))
+  }
+
+  @Test("Of a run, memory says what a longer prefix is worth, gradients which symbols are reached")
+  func context() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      let run = folder + "/run"
+      #expect(
+        try command.run(
+          ["train", folder + "/text", "--output", run, "--epochs", "1"]
+            + LanguageCommandTests.small
+        ).status == 0)
+      let found = try json(["lab", "memory", "--weights", run, "--time", "12"])
+      let context = try #require(found["context"] as? [String: Any])
+      let prefixes = try #require(context["prefixes"] as? [[String: Any]])
+      #expect(prefixes.first?["length"] as? Int == 1)
+      #expect(prefixes.count > 3)
+      #expect((found["layers"] as? [Any])?.count == 2)
+      let text = folder + "/other.txt"
+      try Data(String(contentsOfFile: folder + "/text/valid.txt", encoding: .utf8).utf8)
+        .write(to: URL(fileURLWithPath: text))
+      let shown = try command.run(["lab", "gradients", "--weights", run, "--data", text])
+      #expect(shown.status == 0, "\(shown.errors)")
+      #expect(shown.output.contains("which earlier symbols the gradient of a prediction reaches"))
+      #expect(shown.output.contains("truncated against full backpropagation through time"))
+    }
+  }
+}
