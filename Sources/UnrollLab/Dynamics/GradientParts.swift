@@ -40,11 +40,8 @@ public enum GradientParts {
   ///
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(_ settings: LabSettings) throws(LabError) -> GradientPartsResult {
-    try settings.validate()
-    var random = NumPyRandom(seed: settings.generatorSeed)
-    let inputs: Tensor<Double> = drawInputs(settings, &random)
-    let parameters: CellParameters<Double> = drawWeights(settings, scale: settings.scale, &random)
-    return measure(settings.cell.cell(parameters), inputs, settings)
+    let drawn = try DrawnCell(settings)
+    return measure(drawn.cell, drawn.inputs, settings)
   }
 
   /// Runs the experiment on a cell and its inputs `[T, B, D]`, from a state that is zero.

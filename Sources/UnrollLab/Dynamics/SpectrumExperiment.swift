@@ -53,12 +53,8 @@ public enum SpectrumExperiment {
   public static func run(
     _ settings: LabSettings, sequences: Int = 8
   ) throws(LabError) -> SpectrumResult {
-    try settings.validate()
-    var random = NumPyRandom(seed: settings.generatorSeed)
-    let inputs: Tensor<Double> = drawInputs(settings, &random)
-    let parameters: CellParameters<Double> = drawWeights(settings, scale: settings.scale, &random)
-    return measure(
-      settings.cell.cell(parameters), inputs, settings, sequences: sequences, &random)
+    var drawn = try DrawnCell(settings)
+    return measure(drawn.cell, drawn.inputs, settings, sequences: sequences, &drawn.random)
   }
 
   /// Runs the analysis on a cell and its inputs.

@@ -10,12 +10,10 @@ public enum LabGradientCheck {
   /// - Complexity: Four passes over the sequences for each parameter, input and state.
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(_ settings: LabSettings) throws(LabError) -> GradientCheck {
-    try settings.validate()
-    var random = NumPyRandom(seed: settings.generatorSeed)
-    let inputs: Tensor<Double> = drawInputs(settings, &random)
-    let parameters: CellParameters<Double> = drawWeights(settings, scale: settings.scale, &random)
-    let cell = settings.cell.cell(parameters)
-    let start: RecurrentState<Double> = DrawnState(cell.cellStateSize, settings, &random).state()
+    var drawn = try DrawnCell(settings)
+    let cell = drawn.cell
+    let start: RecurrentState<Double> =
+      DrawnState(cell.cellStateSize, settings, &drawn.random).state()
     let shape = [settings.timeStepCount, settings.batchSize, cell.outputSize]
     // Weights that differ, so that no gradient can hide behind another.
     let outputs = Tensor<Double>(
@@ -24,6 +22,6 @@ public enum LabGradientCheck {
     states.hidden.fill(1)
     states.cell.fill(0.5)
     return RecurrentNetwork(cells: [cell]).gradientCheck(
-      inputs: inputs, from: [start], outputWeights: outputs, stateWeights: [states])
+      inputs: drawn.inputs, from: [start], outputWeights: outputs, stateWeights: [states])
   }
 }

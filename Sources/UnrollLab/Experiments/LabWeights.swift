@@ -80,6 +80,22 @@ func drawWeights<Scalar: KernelScalar>(
   return parameters
 }
 
+/// What the analyses begin with: inputs and a cell that the settings draw, in Double.
+struct DrawnCell {
+  let cell: any RecurrentCell<Double>
+  /// `[T, B, D]`.
+  let inputs: Tensor<Double>
+  /// Where further numbers come from.
+  var random: NumPyRandom
+
+  init(_ settings: LabSettings) throws(LabError) {
+    try settings.validate()
+    random = NumPyRandom(seed: settings.generatorSeed)
+    inputs = drawInputs(settings, &random)
+    cell = settings.cell.cell(drawWeights(settings, scale: settings.scale, &random))
+  }
+}
+
 /// Turns each recurrent matrix into the orthogonal factor of itself, times a gain.
 private func makeOrthogonal<Scalar: KernelScalar>(
   _ parameters: inout CellParameters<Scalar>, gain: Double
