@@ -1,4 +1,4 @@
-"""The real page in a headless browser: page_in_browser.py ADDRESS UNROLL [FOLDER FOR SCREENSHOTS].
+"""The real page in a headless browser: page_in_browser.py ADDRESS UNROLL [FOLDER FOR SCREENSHOTS [RUN]].
 
 Drags, presses, follows links, reads data and holds it against the command line, and looks whether names,
 roles and contrast are there. Prints a line for each thing that holds; exits with 1 at the first that does not.
@@ -18,6 +18,7 @@ from selenium.webdriver.common.keys import Keys
 
 address, unroll = sys.argv[1:3]
 folder = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+run = sys.argv[4] if len(sys.argv) > 4 else ""
 
 
 def browser(width=1280, height=900, dark=False):
@@ -67,7 +68,8 @@ def after(driver, action, what, settles=True):
 
 
 def number(driver, name):
-    return driver.find_element(By.CSS_SELECTOR, f"[data-number='{name}']").text
+    # In one go: the list may be made anew between two calls.
+    return driver.execute_script("return document.querySelector(arguments[0])?.textContent", f"[data-number='{name}']")
 
 
 def drag(driver, values, field="scale"):
@@ -225,7 +227,8 @@ if driver.find_element(By.ID, "model-body").is_displayed():
     spans = text.find_elements(By.TAG_NAME, "span")
     holds("as many symbols come as were asked for", len(spans) == 31, text.text[:60].replace("\n", "/"))
     holds("symbols are coloured", spans[5].value_of_css_property("background-color") != "rgba(0, 0, 0, 0)")
-    first = text.text
+    written = lambda: driver.execute_script("return arguments[0].textContent", text)
+    first = written()
     driver.execute_script("arguments[0].focus()", spans[0])
     spans[0].send_keys(Keys.ARROW_RIGHT)
     candidates = driver.find_element(By.ID, "candidates")
@@ -234,8 +237,16 @@ if driver.find_element(By.ID, "model-body").is_displayed():
     driver.find_element(By.CSS_SELECTOR, "#color option[value='state']").click()
     time.sleep(0.2)
     wait(driver, "the text comes again", lambda: text.get_attribute("data-done") == "true" and len(text.find_elements(By.TAG_NAME, "span")) == 31)
-    holds("the same seed writes the same text", text.text == first)
+    holds("the same seed writes the same text", written() == first)
     wait(driver, "the learning curves are shown", lambda: driver.find_elements(By.CSS_SELECTOR, "#curves img"))
+    holds("the text's settings are in the address", "length=30" in driver.current_url and "color=state" in driver.current_url, driver.current_url)
+    command = driver.find_element(By.ID, "command").text.replace("RUN", run).split(" --prompt '' ")
+    again = subprocess.run([unroll] + command[0].split()[1:] + ["--prompt", ""] + command[1].split(), check=True,
+                           capture_output=True, text=True).stdout if run else ""
+    holds("the command writes the same text", not run or again.strip() == first.strip(), again[:40].replace("\n", "/"))
+    for kind in ["svg", "csv", "npz"]:
+        link = driver.find_element(By.CSS_SELECTOR, f"#curves a[href$='{kind}']").get_attribute("href")
+        holds(f"the learning curves come as {kind}", len(urllib.request.urlopen(link).read()) > 50)
     holds("the learning curves have a text", "epochs" in driver.find_element(By.CSS_SELECTOR, "#curves img").get_attribute("alt"))
     problems, worst = driver.execute_script(AUDIT)
     holds("names, roles and contrast (with text)", not problems, "; ".join(problems) or f"worst contrast {worst:.1f}")

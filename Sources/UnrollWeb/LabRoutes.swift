@@ -100,31 +100,70 @@ struct LabRoutes: Sendable {
       )
     }
     let query = try LabQuery(QueryFields(request.uri.query, known: LabQuery.settingNames))
-    let bytes = try await watch.run(for: request) {
+    return try await FigureFile(name: part.rawValue, type: type, watch: watch).response(to: request)
+    {
       try await workers.run { board, wanted in
         var answer = try self.answer(part, query, LabAnswers(query, wanted))
         // On the page the mark lies over the picture, and moves.
         answer.figure = answer.figure.marking(scale: query.settings.scale)
-        return switch type {
-        case .csv: Array(answer.figure.csv.utf8)
-        case .npz: NPZ.encode(answer.arrays)
-        case .svg: try board.draw(answer.figure, as: .svg)
-        case .png: try board.draw(answer.figure, as: .png)
-        case .pdf: try board.draw(answer.figure, as: .pdf)
-        }
+        return try board.bytes(of: answer.figure, arrays: answer.arrays, as: type)
       }
     }
+  }
+}
+
+/// A figure as a file of its own.
+struct FigureFile: Sendable {
+  var name: String
+  var type: FileType
+  var watch: ClientWatch
+
+  func response(
+    to request: Request, _ compute: @Sendable () async throws -> [UInt8]
+  ) async throws -> Response {
+    let bytes = try await watch.run(for: request, compute)
     return Response(
       status: .ok,
       headers: [
-        .contentType: type.mediaType, .contentDisposition: "inline; filename=\"\(name)\"",
-        .connection: "close",
+        .contentType: type.mediaType, .connection: "close",
+        .contentDisposition: "inline; filename=\"\(name).\(type.rawValue)\"",
       ], body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
   }
 }
 
+extension FigureBoard {
+  /// A figure as one of its files.
+  func bytes(
+    of figure: Figure, arrays: [String: StoredArray], as type: FileType
+  ) throws -> [UInt8] {
+    switch type {
+    case .csv: Array(figure.csv.utf8)
+    case .npz: NPZ.encode(arrays)
+    case .svg: try draw(figure, as: .svg)
+    case .png: try draw(figure, as: .png)
+    case .pdf: try draw(figure, as: .pdf)
+    }
+  }
+}
+
+extension Figure {
+  /// The lines' numbers as arrays, for figures that are drawn from nothing else.
+  var arrays: [String: StoredArray] {
+    var result: [String: StoredArray] = [:]
+    for panel in panels {
+      guard case .lines(let lines) = panel.content else { continue }
+      for line in lines {
+        let name = line.title.replacingOccurrences(of: " ", with: "_")
+        result["\(name).x"] = StoredArray(Tensor(line.x))
+        result["\(name).y"] = StoredArray(Tensor(line.y))
+      }
+    }
+    return result
+  }
+}
+
 /// The files that a figure can be had as.
-enum FileType: String {
+enum FileType: String, CaseIterable {
   case svg, png, pdf, csv, npz
 
   var mediaType: String {

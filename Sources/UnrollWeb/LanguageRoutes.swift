@@ -84,6 +84,17 @@ extension LanguageRoutes {
     router.get("api/curves") { request, _ in
       try await watch.json(for: request) { try await curves() }
     }
+    for type in FileType.allCases {
+      router.get("figure/curves.\(type.rawValue)") { request, _ in
+        let (figure, _) = try curvesFigure()
+        return try await FigureFile(name: "curves", type: type, watch: watch).response(to: request)
+        {
+          try await workers.run { board, _ in
+            try board.bytes(of: figure, arrays: figure.arrays, as: type)
+          }
+        }
+      }
+    }
   }
 
   private func stored() throws -> StoredModel {
@@ -260,14 +271,19 @@ extension LanguageRoutes {
     var epochs: Int
   }
 
-  private func curves() async throws -> Curves {
+  private func curvesFigure() throws -> (figure: Figure, epochs: Int) {
     guard let run else {
       throw WebError(
         status: 404, sentence: "model: expected a run; start the server with --model RUN")
     }
-    guard let (figure, epochs) = LearningCurves.figure(run: run) else {
+    guard let found = LearningCurves.figure(run: run) else {
       throw WebError(status: 503, sentence: "curves: the run has no epoch behind it yet")
     }
+    return found
+  }
+
+  private func curves() async throws -> Curves {
+    let (figure, epochs) = try curvesFigure()
     return try await workers.run { board, _ in
       Curves(svg: String(decoding: try board.draw(figure, as: .svg), as: UTF8.self), epochs: epochs)
     }

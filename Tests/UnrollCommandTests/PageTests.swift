@@ -114,7 +114,7 @@ struct PageTests {
       let shots = ProcessInfo.processInfo.environment["UNROLL_SCREENSHOTS"] ?? folder
       let (status, output) = try runScript(
         "page_in_browser.py", #require(preparedPython()),
-        [server.address, CommandTests.binary.path, shots])
+        [server.address, CommandTests.binary.path, shots, run])
       let text = String(decoding: output, as: UTF8.self)
       #expect(status == 0, "\(text)")
       #expect(text.contains("a redraw at the notebook's size takes"))

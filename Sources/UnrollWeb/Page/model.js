@@ -1,6 +1,8 @@
 // The page of the language model: text streams in, each symbol with what the model thought of it.
 
 const field = (id) => document.getElementById(id);
+const controls = ["prompt", "temperature", "top-k", "top-p", "text-seed", "length", "color", "layer", "unit"];
+const defaults = {};
 let source;
 let symbols = [];
 
@@ -17,6 +19,35 @@ function fill(model) {
     option.textContent = `the ${gate} gate of a unit`;
     field("color").append(option);
   }
+  // The controls are in the address, too.
+  const address = new URLSearchParams(location.search);
+  for (const name of controls) {
+    defaults[name] = field(name).value;
+    if (address.has(name)) field(name).value = address.get(name);
+  }
+  tellCommand();
+}
+
+function remember() {
+  const kept = new URLSearchParams(location.search);
+  for (const name of controls) {
+    if (field(name).value !== defaults[name]) kept.set(name, field(name).value);
+    else kept.delete(name);
+  }
+  history.replaceState(null, "", kept.size ? "?" + kept : location.pathname);
+  tellCommand();
+}
+
+// The command that writes the same text; RUN is the folder that the server was started with.
+function tellCommand() {
+  const quoted = `'${field("prompt").value.replaceAll("'", "'\\''")}'`;
+  const topK = field("top-k").value ? ` --top-k ${field("top-k").value}` : "";
+  field("command").textContent =
+    `unroll generate RUN --prompt ${quoted} --temperature ${field("temperature").value || 1}${topK}` +
+    ` --top-p ${field("top-p").value || 1} --seed ${field("text-seed").value || 0} --length ${field("length").value || 200}`;
+}
+for (const name of controls) {
+  for (const event of ["input", "change"]) field(name).addEventListener(event, remember);
 }
 
 // Blue for much, orange for below zero; the letters stay readable on both.
@@ -111,7 +142,16 @@ async function curves() {
   const old = image.src;
   image.src = URL.createObjectURL(new Blob([answer.svg], { type: "image/svg+xml" }));
   if (old) URL.revokeObjectURL(old);
-  if (!image.parentNode) field("curves").append(image);
+  if (image.parentNode) return;
+  const caption = document.createElement("figcaption");
+  for (const type of ["svg", "png", "pdf", "csv", "npz"]) {
+    const link = document.createElement("a");
+    link.textContent = type;
+    link.href = `/figure/curves.${type}`;
+    link.setAttribute("aria-label", `learning curves as ${type}`);
+    caption.append(link, " ");
+  }
+  field("curves").append(image, caption);
 }
 
 const response = await fetch("/api/model");

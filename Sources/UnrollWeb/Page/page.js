@@ -45,9 +45,12 @@ function query(parts) {
 }
 
 function remember() {
-  const kept = new URLSearchParams();
-  for (const name of Object.keys(defaults)) if (state[name] !== defaults[name]) kept.set(name, state[name]);
-  if (address.has("hide")) kept.set("hide", address.get("hide"));
+  // The other part of the page has fields of its own in the address.
+  const kept = new URLSearchParams(location.search);
+  for (const name of Object.keys(defaults)) {
+    if (state[name] !== defaults[name]) kept.set(name, state[name]);
+    else kept.delete(name);
+  }
   history.replaceState(null, "", kept.size ? "?" + kept : location.pathname);
 }
 
@@ -212,7 +215,7 @@ async function ask(kind, parts) {
     Object.assign(numbers, page.numbers);
     await Promise.all(Object.entries(page.figures).map(([part, picture]) => draw(part, picture, page.commands[part])));
     field("problem").textContent = "";
-    list();
+    if (parts !== "phase") list();
     return !abort.signal.aborted;
   } catch (error) {
     if (error.name !== "AbortError") field("problem").textContent = error.message;
