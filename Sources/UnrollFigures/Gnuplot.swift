@@ -89,8 +89,11 @@ public final class Gnuplot {
     if process.isRunning { process.terminate() }
   }
 
+  /// The process's number with the system.
+  package var identifier: Int32 { process.processIdentifier }
+
   /// Ends the process at once.
-  package func kill() {
+  private func kill() {
     Foundation.kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
   }

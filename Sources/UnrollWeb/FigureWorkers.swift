@@ -53,8 +53,8 @@ final class FigureBoard {
     return try AtomicFile.read("\(base).\(format.rawValue)")
   }
 
-  /// Ends gnuplot as the system might; for tests.
-  func killGnuplot() { gnuplot?.kill() }
+  /// The present gnuplot's number with the system, for tests.
+  var gnuplotProcess: Int32? { gnuplot?.identifier }
 
   private func plot(_ figure: Figure, _ format: PictureFormat) throws {
     let plotter = try gnuplot ?? Gnuplot(folder: folder + "/figures")

@@ -32,34 +32,23 @@ enum JSONNumber: Sendable, Encodable {
   }
 }
 
-/// Computes the parts of the page; what two parts need of one request is computed once.
-final class LabAnswers {
-  private let query: LabQuery
-  private let wanted: Wanted
-  private var memoryResult: MemoryResult?
-
-  init(_ query: LabQuery, _ wanted: Wanted) { (self.query, self.wanted) = (query, wanted) }
-
-  func answer(_ part: LabQuery.Part) throws -> PartAnswer {
+/// Computes the parts of the page.
+enum LabAnswers {
+  static func answer(
+    _ part: LabQuery.Part, _ settings: LabSettings, _ wanted: Wanted
+  ) throws -> PartAnswer {
     try wanted.check()
     return switch part {
-    case .memory: try memory(query.settings)
-    case .flow: try flow(query.settings)
-    case .spectrum: try spectrum(query.settings)
-    case .gates: try gates(query.settings)
-    case .phase: try phase(query.settings)
+    case .memory: try memory(settings)
+    case .flow: try flow(settings, wanted)
+    case .spectrum: try spectrum(settings)
+    case .gates: try gates(settings)
+    case .phase: try phase(settings, wanted)
     }
   }
 
-  private func forgetting() throws -> MemoryResult {
-    if let memoryResult { return memoryResult }
-    let result = try MemoryExperiment.run(query.settings)
-    memoryResult = result
-    return result
-  }
-
-  private func memory(_ settings: LabSettings) throws -> PartAnswer {
-    let result = try forgetting()
+  private static func memory(_ settings: LabSettings) throws -> PartAnswer {
+    let result = try MemoryExperiment.run(settings)
     let section = result.section()
     let set = result.distances[0]
     return PartAnswer(
@@ -73,8 +62,8 @@ final class LabAnswers {
   }
 
   /// Norms against t, forward and backward, on one logarithmic axis.
-  private func flow(_ settings: LabSettings) throws -> PartAnswer {
-    let memory = try forgetting()
+  private static func flow(_ settings: LabSettings, _ wanted: Wanted) throws -> PartAnswer {
+    let memory = try MemoryExperiment.run(settings)
     try wanted.check()
     let gradients = try GradientExperiment.run(settings, points: [.zero], curvePoints: 12)
     var lines = [0, 2, 5].map { pair in
@@ -111,17 +100,17 @@ final class LabAnswers {
       ])
   }
 
-  /// About two seconds each: whole Jacobians of all steps, and the passes of one scale.
+  /// At most about three seconds each: whole Jacobians of all steps, and the passes of one scale.
   private static let spectrumLimit = 50_000_000
   private static let phaseLimit = 400_000_000
 
-  private func spectrum(_ settings: LabSettings) throws -> PartAnswer {
+  private static func spectrum(_ settings: LabSettings) throws -> PartAnswer {
     let size = settings.cell == .lstm ? 2 * settings.hiddenSize : settings.hiddenSize
-    guard size * size * size * settings.timeStepCount <= Self.spectrumLimit else {
+    guard size * size * size * settings.timeStepCount <= spectrumLimit else {
       throw WebError(
         status: 413,
         sentence:
-          "spectrum: expected time × state³ of at most \(Self.spectrumLimit / 1_000_000) million, found \(size * size * size * settings.timeStepCount); the command line has no such limit"
+          "spectrum: expected time × state³ of at most \(spectrumLimit / 1_000_000) million, found \(size * size * size * settings.timeStepCount); the command line has no such limit"
       )
     }
     let result = try SpectrumExperiment.run(settings, sequences: LabQuery.sequenceCount)
@@ -142,7 +131,7 @@ final class LabAnswers {
       arrays: result.section().arrays)
   }
 
-  private func gates(_ settings: LabSettings) throws -> PartAnswer {
+  private static func gates(_ settings: LabSettings) throws -> PartAnswer {
     let result = try GateExperiment.run(settings)
     let half = result.lifetimes.map(\.halfLife).sorted()
     return PartAnswer(
@@ -158,16 +147,16 @@ final class LabAnswers {
       arrays: result.section().arrays)
   }
 
-  private func phase(_ settings: LabSettings) throws -> PartAnswer {
+  private static func phase(_ settings: LabSettings, _ wanted: Wanted) throws -> PartAnswer {
     let passes = min(settings.timeStepCount, 200)
     let work =
       settings.timeStepCount * settings.batchSize * settings.hiddenSize
       * (settings.hiddenSize + settings.inputSize)
-    guard passes * work <= Self.phaseLimit else {
+    guard passes * work <= phaseLimit else {
       throw WebError(
         status: 413,
         sentence:
-          "phase: expected time × batch × hidden × (hidden + input) of at most \(Self.phaseLimit / passes), found \(work); the command line has no such limit"
+          "phase: expected time × batch × hidden × (hidden + input) of at most \(phaseLimit / passes), found \(work); the command line has no such limit"
       )
     }
     let result = try ScaleSweep.run(settings, scales: ScaleSweep.defaultScales)

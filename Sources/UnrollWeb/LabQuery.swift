@@ -67,7 +67,7 @@ struct QueryFields {
 }
 
 /// The settings of a page, from its query.
-struct LabQuery: Equatable, Hashable, Sendable {
+struct LabQuery: Equatable, Sendable {
   /// The parts of the page that are computed.
   enum Part: String, CaseIterable, Sendable {
     case memory, flow, spectrum, gates, phase
@@ -79,9 +79,6 @@ struct LabQuery: Equatable, Hashable, Sendable {
   ]
 
   var settings: LabSettings
-
-  static func == (left: LabQuery, right: LabQuery) -> Bool { left.settings == right.settings }
-  func hash(into hasher: inout Hasher) { hasher.combine(settings.listed().map(\.value)) }
 
   /// How many sequences the Lyapunov exponents are the mean of.
   static let sequenceCount = 2

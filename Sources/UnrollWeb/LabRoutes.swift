@@ -62,9 +62,8 @@ struct LabRoutes: Sendable {
     let query = try LabQuery(fields)
     return try await workers.run { board, wanted in
       var page = Page()
-      let answers = LabAnswers(query, wanted)
       for part in Set(parts).sorted(by: { $0.rawValue < $1.rawValue }) {
-        let answer = try self.answer(part, query, answers)
+        let answer = try self.answer(part, query, wanted)
         try wanted.check()
         let svg = try board.draw(answer.figure, as: .svg)
         page.numbers[part.rawValue] = answer.numbers
@@ -79,12 +78,14 @@ struct LabRoutes: Sendable {
   }
 
   private func answer(
-    _ part: LabQuery.Part, _ query: LabQuery, _ answers: LabAnswers
+    _ part: LabQuery.Part, _ query: LabQuery, _ wanted: Wanted
   ) throws -> PartAnswer {
-    guard part == .phase else { return try answers.answer(part) }
+    guard part == .phase else { return try LabAnswers.answer(part, query.settings, wanted) }
     var anyScale = query
     anyScale.settings.scale = 1
-    return try diagrams.answer(anyScale) { try answers.answer(part) }
+    return try diagrams.answer(anyScale) {
+      try LabAnswers.answer(part, anyScale.settings, wanted)
+    }
   }
 
   /// A figure as a file: `PART.svg`, `.png`, `.pdf`, `.csv` or `.npz`.
@@ -103,7 +104,7 @@ struct LabRoutes: Sendable {
     return try await FigureFile(name: part.rawValue, type: type, watch: watch).response(to: request)
     {
       try await workers.run { board, wanted in
-        var answer = try self.answer(part, query, LabAnswers(query, wanted))
+        var answer = try self.answer(part, query, wanted)
         // On the page the mark lies over the picture, and moves.
         answer.figure = answer.figure.marking(scale: query.settings.scale)
         return try board.bytes(of: answer.figure, arrays: answer.arrays, as: type)

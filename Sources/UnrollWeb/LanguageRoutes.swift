@@ -53,10 +53,14 @@ private final class KeptModel: Sendable {
       let model = try StoredModel(run: run)
       kept.withLock { $0 = (stamp, model) }
       return model
-    } catch let error as RunError {
-      // A path is nobody's business but the one's who started the server.
+    } catch {
+      // The error names files, which are the business of who started the server alone.
+      FileHandle.standardError.write(Data("\(error)\n".utf8))
       throw WebError(
-        status: 503, sentence: "model: the run has none that can be read yet (\(error.problem))")
+        status: 503,
+        sentence:
+          "model: expected a model in the run, found none that can be read; it comes with the first validation"
+      )
     }
   }
 }
@@ -76,7 +80,7 @@ extension LanguageRoutes {
     var words: [String: String]
   }
 
-  func add<Context: RequestContext>(to router: Router<Context>) where Self: Sendable {
+  func add<Context: RequestContext>(to router: Router<Context>) {
     router.get("api/model") { request, _ in
       try await watch.json(for: request) { try describe() }
     }

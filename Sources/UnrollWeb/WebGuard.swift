@@ -72,7 +72,10 @@ struct WebGuard<Context: RequestContext>: RouterMiddleware {
     } catch is CancellationError {
       response = Self.text(.serviceUnavailable, "stopped: nobody waits for this any more")
     } catch {
-      response = Self.text(.internalServerError, "the server could not answer: \(error)")
+      // What went wrong may name files of this machine.
+      FileHandle.standardError.write(Data("\(error)\n".utf8))
+      response = Self.text(
+        .internalServerError, "the server could not answer; its terminal says why")
     }
     for (name, value) in Self.headers { response.headers[name] = value }
     return response

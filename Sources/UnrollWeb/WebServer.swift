@@ -8,7 +8,6 @@ internal import Logging
 internal import NIOCore
 internal import ServiceLifecycle
 internal import UnixSignals
-internal import Unroll
 
 /// The lab as a live page.
 public struct WebServer: Sendable {
@@ -29,12 +28,12 @@ public struct WebServer: Sendable {
 
   /// Serves until the process is told to stop (SIGINT, SIGTERM).
   ///
+  /// Two requests are computed at a time; `Threads.count` 1 gives each a core of its own.
+  ///
   /// - Parameter ready: Called with the page's address when it can be opened; it has a token in it
   ///   if other machines can reach it.
   /// - Throws: The system's error if the address cannot be listened at.
   public func serve(ready: @escaping @Sendable (String) -> Void) async throws {
-    // Two workers, each on one thread: requests are many and small.
-    Threads.count = 1
     let doors = Doors()
     let (host, token) = (host, isLoopback ? nil : Self.newToken())
     let quiet = Logger(label: "unroll", factory: { _ in SwiftLogNoOpLogHandler() })

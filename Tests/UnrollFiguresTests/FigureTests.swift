@@ -143,4 +143,41 @@ struct FigureTests {
       for _ in 0..<1500 { try gnuplot.draw(figure, as: .svg) }
     }
   }
+
+  @Test("A panel's axes are where the figure says", .enabled(if: Gnuplot.path() != nil))
+  func plotAreas() throws {
+    var figure = Figure(
+      name: "areas", title: "areas", rows: 2, columns: 2,
+      panels: (0..<4).map { index in
+        Panel(
+          title: "\(index)", x: Axis("x", range: -0.5...2.5), y: Axis("y", range: 0...4),
+          content: .heatMap(
+            x: [0, 1, 2], y: [1, 3], values: [[1, 2, 3], [4, 5, 6]], colors: Axis("c")))
+      }, size: (1000, 600))
+    // A level at a quarter of the height is a line from the left end of the axis to the right one.
+    for index in figure.panels.indices { figure.panels[index].levels = [Level(1, "")] }
+    try withTemporaryFolder { folder in
+      for part in ["/figures", "/data"] {
+        try FileManager.default.createDirectory(
+          atPath: folder + part, withIntermediateDirectories: true)
+      }
+      try Data(figure.script.utf8).write(to: URL(fileURLWithPath: folder + "/figures/areas.gp"))
+      try Data(figure.csv.utf8).write(to: URL(fileURLWithPath: folder + "/data/areas.csv"))
+      try Gnuplot(folder: folder + "/figures").draw(figure, as: .svg)
+      let svg = try String(contentsOfFile: folder + "/figures/areas.svg", encoding: .utf8)
+      let level = try Regex(
+        "stroke='rgb\\(136, 136, 136\\)'[^>]*d='M([0-9.]+),([0-9.]+) L([0-9.]+),([0-9.]+)")
+      let lines = svg.matches(of: level).map { match in
+        (1...4).compactMap { match.output[$0].substring.flatMap { Double($0) } }
+      }
+      #expect(lines.count == 4)
+      for (index, line) in lines.enumerated() {
+        let area = figure.plotArea(ofPanel: index)
+        let height = area.y.upperBound - area.y.lowerBound
+        #expect(abs(line[0] - 1000 * area.x.lowerBound) < 1.5)
+        #expect(abs(line[2] - 1000 * area.x.upperBound) < 1.5)
+        #expect(abs(line[1] - 600 * (1 - area.y.lowerBound - height / 4)) < 1.5)
+      }
+    }
+  }
 }

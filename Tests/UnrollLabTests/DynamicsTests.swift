@@ -28,7 +28,8 @@ struct DynamicsTests {
 
   private func spectrum(_ cell: any RecurrentCell<Double>, steps: Int) throws -> SpectrumResult {
     let settings = settings(cell.hiddenSize, steps: steps)
-    return try SpectrumExperiment.run(settings, cell: cell, inputs: drawnInputs(settings))
+    return try SpectrumExperiment.run(
+      settings, layer: LayerInNetwork(cell: cell, inputs: drawnInputs(settings)))
   }
 
   @Test("A linear network's singular values are powers, far below the largest, too")
@@ -155,7 +156,7 @@ struct DynamicsTests {
     }
     // What is truncated after k steps is the gradient of a run that begins k steps before the end,
     // in the state that was reached there.
-    let result = try GradientParts.run(settings, cell: cell, inputs: x)
+    let result = try GradientParts.run(settings, layer: LayerInNetwork(cell: cell, inputs: x))
     let late = layer.forward(
       x.slice(6..<9),
       from: layer.forward(x.slice(0..<6), from: layer.zeroState(batchSize: 2)).finalState)
@@ -226,5 +227,42 @@ struct DynamicsTests {
     #expect(
       error?.description
         == "data: expected sequences of 3 numbers a step, at least one, got [5, 2, 4]")
+  }
+
+  @Test("Orthogonal weights are orthogonal, chrono biases in their range, and all else as it was")
+  func initialization() throws {
+    func drawn(_ cell: LabCell, _ change: (inout LabSettings) -> Void = { _ in })
+      -> CellParameters<Double>
+    {
+      var settings = LabSettings(cell: cell)
+      change(&settings)
+      var random = NumPyRandom(seed: testSeed)
+      return drawWeights(settings, scale: 2, &random)
+    }
+    let plain = drawn(.lstm)
+    let orthogonal = drawn(.lstm) { $0.orthogonalGain = 1.5 }
+    for gate in plain.gates {
+      let u = Matrix(orthogonal[gate].recurrentWeights)
+      let square = u.transposed * u
+      for i in 0..<8 {
+        for j in 0..<8 { #expect(abs(square[i, j] - (i == j ? 2.25 : 0)) < 1e-6) }
+      }
+      #expect(orthogonal[gate].inputWeights == plain[gate].inputWeights)
+      #expect(orthogonal[gate].bias == plain[gate].bias)
+    }
+    let chrono = drawn(.lstm) { $0.chronoSteps = 50 }
+    let biases = chrono[.forget].bias.elements
+    #expect(biases.allSatisfy { $0 >= 0 && $0 <= log(49) })
+    #expect((biases.max() ?? 0) - (biases.min() ?? 0) > 0.5)
+    #expect(chrono[.input].bias.elements == biases.map { -$0 })
+    #expect(chrono[.output] == plain[.output])
+    #expect(chrono[.forget].recurrentWeights == plain[.forget].recurrentWeights)
+    let moved = drawn(.gru) { $0.gateBias = 0.1 }
+    let before = drawn(.gru)
+    for (a, b) in zip(moved[.update].bias.elements, before[.update].bias.elements) {
+      // A float32 number in both precisions.
+      #expect(a == Double(Float(b + 0.1)))
+    }
+    #expect(moved[.reset] == before[.reset])
   }
 }

@@ -131,4 +131,51 @@ struct GenerationTests {
     body()
     return Int(allocation_count() - before)
   }
+
+  @Test(
+    "A traced text is the plain one, with probabilities, states and gates that the layers have",
+    arguments: [LanguageCell.gruAfter, .lstm, .rnn])
+  func traced(cell: LanguageCell) throws {
+    let model = model(cell)
+    var options = SamplingOptions()
+    options.seed = 7
+    let prompt: [Int32] = [3, 1, 4]
+    var plain = TextGenerator(model, prompt: prompt, options: options)
+    var read = prompt
+    for _ in 0..<12 {
+      plain.next()
+      read.append(plain.symbols[0])
+    }
+    let gates = model.layers[1].cell.parameters.gates.filter { $0 != .candidate }
+    for gate in gates.map(Optional.some) + [nil] {
+      var generator = TracedGenerator(
+        model, options: options, probe: UnitProbe(layer: 1, unit: 5, gate: gate))
+      let traced = prompt.map { generator.read($0) } + (0..<12).map { _ in generator.next() }
+      #expect(traced.map(\.symbol) == read)
+      // The whole text at once.
+      var values = Tensor<Float>(shape: [0])
+      model.embedding.lookUp(read, timeStepCount: read.count, into: &values)
+      var trace = SequenceTrace<Float>()
+      for layer in model.layers {
+        trace = layer.forward(values, from: layer.zeroState(batchSize: 1))
+        values = trace.outputs
+      }
+      let watched = gate.map { trace.gate($0) } ?? trace.hiddenStates
+      for (place, symbol) in traced.enumerated() {
+        let value = try #require(symbol.value)
+        #expect(abs(value - Double(watched[place, 0, 5])) < 1e-6)
+        guard place > 0 else {
+          #expect(symbol.probability == nil && symbol.candidates.isEmpty)
+          continue
+        }
+        var logits = Tensor<Float>(shape: [0])
+        model.softmax.forward(values.slice(place - 1), into: &logits, using: Workspace())
+        let weights = logits.elements.map { Double.exp(Double($0)) }
+        let expected = weights[Int(read[place])] / weights.reduce(0, +)
+        #expect(abs(try #require(symbol.probability) - expected) < 1e-6)
+        #expect(symbol.candidates.count == 8)
+        #expect(symbol.candidates[0].probability >= symbol.candidates[7].probability)
+      }
+    }
+  }
 }

@@ -29,11 +29,12 @@ struct MemoryCommand: ParsableCommand {
     }
     try InstrumentRun(
       title: "Forgetting", cells: cells, sizes: sizes, out: out, settings: settings,
-      drawn: { settings in
-        try MemoryExperiment.run(settings) { done in
+      measure: { settings, layer in
+        if let layer { return try MemoryExperiment.run(settings, layer: layer) }
+        return try MemoryExperiment.run(settings) { done in
           Terminal.progress("memory, step", done, of: settings.steps.count)
         }
-      }, given: { try MemoryExperiment.run($0, layer: $1) },
+      },
       show: show, section: { [$0.section(name: $1, weights: $2)] },
       context: ContextWords.showPrefixes
     ).run()
@@ -109,16 +110,18 @@ struct GradientsCommand: ParsableCommand {
     }
     try InstrumentRun(
       title: "Gradient flow", cells: cells, sizes: sizes, out: out, settings: settings,
-      drawn: { settings in
-        let flow = try GradientExperiment.run(settings) { done in
-          Terminal.progress("gradients, initial state", done, of: GradientPoint.allCases.count)
-        }
-        return Result(flow: flow, parts: parts ? try GradientParts.run(settings) : nil)
-      },
-      given: {
-        Result(
-          flow: try GradientExperiment.run($0, layer: $1),
-          parts: try GradientParts.run($1.settings($0), cell: $1.cell, inputs: $1.inputs))
+      measure: { settings, layer in
+        let flow =
+          if let layer {
+            try GradientExperiment.run(settings, layer: layer)
+          } else {
+            try GradientExperiment.run(settings) { done in
+              Terminal.progress("gradients, initial state", done, of: GradientPoint.allCases.count)
+            }
+          }
+        let takesApart = parts || layer != nil
+        return Result(
+          flow: flow, parts: takesApart ? try GradientParts.run(settings, layer: layer) : nil)
       },
       show: show,
       section: { result, name, weights in
@@ -155,7 +158,7 @@ struct GradientsCommand: ParsableCommand {
     print("\ntruncated against full backpropagation through time")
     var truncations = TextTable(["last k steps", "relative error", "cosine"])
     for row in parts.truncations
-    where GradientPartsResult.rows(row.steps, of: parts.truncations.count) {
+    where GradientPartsResult.isListed(row.steps, of: parts.truncations.count) {
       truncations.add([
         "\(row.steps)", scientific(row.relativeError, digits: 3), scientific(row.cosine, digits: 6),
       ])
@@ -188,26 +191,17 @@ struct SpectrumCommand: ParsableCommand {
 
   func run() throws {
     try cells.check(sizes)
-    guard cells.sweep == nil else {
-      throw ValidationError("--scale: expected one scale; memory and gradients have sweeps.")
-    }
+    try cells.refuseSweep()
     try InstrumentRun(
       title: "Spectrum", cells: cells, sizes: sizes, out: out,
       settings: cells.settings(sizes, defaultScale: 2),
-      drawn: { try SpectrumExperiment.run($0, sequences: sequences) },
-      given: {
-        try SpectrumExperiment.run(
-          $1.settings($0), cell: $1.cell, inputs: $1.inputs, sequences: sequences)
-      }, show: show, section: { [$0.section(name: $1, weights: $2)] }
+      measure: { try SpectrumExperiment.run($0, layer: $1, sequences: sequences) }, show: show,
+      section: { [$0.section(name: $1, weights: $2)] }
     ).run()
   }
 
   private func show(_ result: SpectrumResult) {
-    for table in result.section().tables {
-      var text = TextTable(table.header)
-      for row in table.rows { text.add(row) }
-      print("\(table.caption)\n\(text.text)\n")
-    }
+    for table in result.section().tables { table.show() }
     if result.singularValues.isEmpty {
       print(
         "no whole Jacobians: a state of \(result.stateSize) numbers over \(result.settings.timeStepCount) steps is too large for them"
@@ -220,7 +214,10 @@ struct GatesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gates",
     abstract: "How open gates are, how often they are stuck, how long what they keep lives.",
-    discussion: "Computed in float64. With --weights, for every layer of the network.")
+    discussion: """
+      Computed in float64, of a GRU unless --cell says otherwise. With --weights, for every layer of the \
+      network.
+      """)
 
   @OptionGroup var cells: CellOptions
   @OptionGroup var sizes: SizeOptions
@@ -228,20 +225,14 @@ struct GatesCommand: ParsableCommand {
 
   func run() throws {
     try cells.check(sizes)
-    guard cells.sweep == nil else {
-      throw ValidationError("--scale: expected one scale; memory and gradients have sweeps.")
-    }
+    try cells.refuseSweep()
     try InstrumentRun(
       title: "Gates", cells: cells, sizes: sizes, out: out,
-      settings: cells.settings(sizes, defaultScale: 2),
-      drawn: { try GateExperiment.run($0) },
-      given: { try GateExperiment.run($1.settings($0), cell: $1.cell, inputs: $1.inputs) },
+      settings: cells.settings(sizes, defaultScale: 2, defaultCell: .gru),
+      measure: { try GateExperiment.run($0, layer: $1) },
       show: { result in
-        for table in result.section().tables {
-          var text = TextTable(table.header)
-          for row in table.rows { text.add(row) }
-          print("\(table.caption)\n\(text.text)\n")
-        }
+        if result.gates.isEmpty { print("a basic RNN has no gates\n") }
+        for table in result.section().tables { table.show() }
       }, section: { [$0.section(name: $1, weights: $2)] }
     ).run()
   }

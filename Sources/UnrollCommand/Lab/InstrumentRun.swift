@@ -11,10 +11,8 @@ struct InstrumentRun<Result: Encodable> {
   var sizes: SizeOptions
   var out: OutputOptions
   var settings: LabSettings
-  /// Measures a cell whose weights are drawn.
-  var drawn: (LabSettings) throws -> Result
-  /// Measures a layer.
-  var given: (LabSettings, LayerInNetwork) throws -> Result
+  /// Measures a layer; a cell whose weights are drawn, if there is none.
+  var measure: (LabSettings, LayerInNetwork?) throws -> Result
   /// Prints tables.
   var show: (Result) -> Void
   /// The report's sections of a result: of this name, with weights from there.
@@ -35,14 +33,14 @@ struct InstrumentRun<Result: Encodable> {
   func run() throws {
     try prepare(out)
     guard let network = try GivenNetwork(cells.given, sizes, settings) else {
-      let result = try attempt { try drawn(settings) }
+      let result = try attempt { try measure(settings, nil) }
       return try tell(result, shown: { show(result) }, sections: section(result, anchor, nil))
     }
     let layers = try network.chosen(cells.given.layer)
     let results = try layers.enumerated().map { index, layer in
       defer { Terminal.progress("layer", index + 1, of: layers.count) }
       return Layered.Layer(
-        layer: network.title(layer), result: try attempt { try given(settings, layer) })
+        layer: network.title(layer), result: try attempt { try measure(settings, layer) })
     }
     let sections = results.enumerated().flatMap { index, part in
       section(
@@ -81,6 +79,15 @@ struct InstrumentRun<Result: Encodable> {
   }
 }
 
+extension LabReport.Table {
+  /// The table as text under its caption.
+  func show() {
+    var table = TextTable(header)
+    for row in rows { table.add(row) }
+    print("\(caption)\n\(table.text)\n")
+  }
+}
+
 /// A language model's context, as text.
 enum ContextWords {
   static func showPrefixes(_ result: ContextResult, _ vocabulary: Vocabulary) {
@@ -102,7 +109,7 @@ enum ContextWords {
     print("(the norm of d log p / d vector; the mean of \(result.predictionCount) predictions)")
     var table = TextTable(["places before", "mean", "in the last prediction", "symbol there"])
     for (index, mean) in result.influences.enumerated()
-    where index < 16 || GradientPartsResult.rows(index + 1, of: result.influences.count) {
+    where index < 16 || GradientPartsResult.isListed(index + 1, of: result.influences.count) {
       table.add([
         "\(index + 1)", scientific(mean, digits: 3),
         scientific(result.lastInfluences[index], digits: 3),

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Synchronization
+internal import Unroll
 internal import UnrollLanguage
 internal import UnrollWeb
 
@@ -37,6 +38,8 @@ struct ServeCommand: ParsableCommand {
         "warning: \(host) can be reached by other machines; whoever has the address below can use the page"
       )
     }
+    // Requests are many and small: each is computed on one thread.
+    Threads.count = 1
     let (port, host, open) = (port, host, open)
     try Blocking.run {
       do {

@@ -10,9 +10,18 @@ extension CellOptions {
     return values
   }
 
-  func settings(_ sizes: SizeOptions, defaultScale: Double) -> LabSettings {
+  /// Refuses several scales.
+  func refuseSweep() throws {
+    guard sweep == nil else {
+      throw ValidationError("--scale: expected one scale; memory and gradients have sweeps.")
+    }
+  }
+
+  func settings(
+    _ sizes: SizeOptions, defaultScale: Double, defaultCell: LabCell = .rnn
+  ) -> LabSettings {
     var settings = sizes.applied(
-      to: LabSettings(cell: cell ?? .rnn, scale: defaultScale, keepBias: keepBias))
+      to: LabSettings(cell: cell ?? defaultCell, scale: defaultScale, keepBias: keepBias))
     (settings.gateBias, settings.chronoSteps) = (gateBias, chrono)
     settings.orthogonalGain = orthogonal
     if let value = scale?.values.first { settings.scale = value }

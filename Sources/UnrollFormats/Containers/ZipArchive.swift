@@ -73,14 +73,14 @@ struct ZipArchive: Sendable {
     var directory: [UInt8] = []
     for (name, contents) in members.sorted(by: { $0.key < $1.key }) {
       let fileName = Array(name.utf8)
-      let isWide = contents.count > limit
+      let (isWide, checksum) = (contents.count > limit, CRC32.checksum(contents))
       func common(_ extra: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: UInt16(extra.isEmpty ? 20 : 45))  // version needed
         bytes.append(littleEndian: UInt16(0x0800))  // names are UTF-8
         bytes.append(littleEndian: UInt16(0))  // stored
         bytes.append(littleEndian: UInt32(0x0021_0000))  // 1 January 1980
-        bytes.append(littleEndian: CRC32.checksum(contents))
+        bytes.append(littleEndian: checksum)
         bytes.append(littleEndian: isWide ? UInt32.max : UInt32(contents.count))
         bytes.append(littleEndian: isWide ? UInt32.max : UInt32(contents.count))
         bytes.append(littleEndian: UInt16(fileName.count))

@@ -43,25 +43,21 @@ public struct GateResult: Sendable, Codable {
 
 /// The experiment of gates.
 public enum GateExperiment {
-  /// Runs the experiment on its own seed: draws inputs, then weights.
+  /// Runs the experiment, from a state that is zero.
   ///
+  /// - Parameters:
+  ///   - settings: What to do.
+  ///   - layer: A layer and its inputs; nil to draw inputs, then weights.
+  /// - Returns: What was found.
   /// - Throws: `LabError` for settings that cannot be used.
-  public static func run(_ settings: LabSettings) throws(LabError) -> GateResult {
-    let drawn = try DrawnCell(settings)
-    return measure(drawn.cell, drawn.inputs, settings)
-  }
-
-  /// Runs the experiment on a cell and its inputs `[T, B, D]`, from a state that is zero.
-  ///
-  /// - Throws: `LabError` for settings that cannot be used, or are not the cell's.
   public static func run(
-    _ settings: LabSettings, cell: any RecurrentCell<Double>, inputs: Tensor<Double>
+    _ settings: LabSettings, layer: LayerInNetwork? = nil
   ) throws(LabError) -> GateResult {
-    try settings.validate(for: cell)
-    return measure(cell, inputs, settings)
+    let subject = try Subject(settings, layer)
+    return measure(subject.cell, subject.inputs, subject.settings)
   }
 
-  static func measure(
+  private static func measure(
     _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings
   ) -> GateResult {
     let layer = RecurrentLayer(cell: cell)

@@ -1,8 +1,7 @@
 // What a cell does to small differences: singular values of the Jacobian product, Lyapunov exponents,
 // spectral radii, fixed points. Always in Double, whatever the weights' own precision.
 
-public import Unroll
-internal import UnrollFormats
+internal import Unroll
 
 /// What the analysis of a cell's dynamics found.
 public struct SpectrumResult: Sendable, Codable {
@@ -43,42 +42,19 @@ public enum SpectrumExperiment {
   /// The most exponents that are sought.
   static let mostExponents = 64
 
-  /// Runs the analysis on the settings' own seed: draws inputs, weights, then a state.
+  /// Runs the analysis, from a state that is zero.
   ///
   /// - Parameters:
   ///   - settings: What to do.
+  ///   - layer: A layer and its inputs; nil to draw inputs, then weights.
   ///   - sequences: How many sequences the exponents are the mean of; at most B.
   /// - Returns: What was found.
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(
-    _ settings: LabSettings, sequences: Int = 8
+    _ settings: LabSettings, layer: LayerInNetwork? = nil, sequences: Int = 8
   ) throws(LabError) -> SpectrumResult {
-    var drawn = try DrawnCell(settings)
-    return measure(drawn.cell, drawn.inputs, settings, sequences: sequences, &drawn.random)
-  }
-
-  /// Runs the analysis on a cell and its inputs.
-  ///
-  /// - Parameters:
-  ///   - settings: Seed and steps; the sizes are those of `inputs` and the cell.
-  ///   - cell: The cell.
-  ///   - inputs: `[T, B, D]`.
-  ///   - sequences: How many sequences the exponents are the mean of; at most B.
-  /// - Returns: What was found.
-  /// - Throws: `LabError` for settings that cannot be used, or are not the cell's.
-  public static func run(
-    _ settings: LabSettings, cell: any RecurrentCell<Double>, inputs: Tensor<Double>,
-    sequences: Int = 8
-  ) throws(LabError) -> SpectrumResult {
-    try settings.validate(for: cell)
-    var random = NumPyRandom(seed: settings.generatorSeed)
-    return measure(cell, inputs, settings, sequences: sequences, &random)
-  }
-
-  static func measure(
-    _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings,
-    sequences: Int, _ random: inout NumPyRandom
-  ) -> SpectrumResult {
+    var subject = try Subject(settings, layer)
+    let (settings, cell, inputs) = (subject.settings, subject.cell, subject.inputs)
     let map = StepMap(cell)
     let (steps, rows) = (inputs.shape[0], inputs.shape[1])
     let count = max(1, min(sequences, rows))
@@ -103,11 +79,11 @@ public enum SpectrumExperiment {
     if takesWhole {
       result.singularValues = JacobianProduct.singularValues(first)
       result.stepRadii = first.map(\.spectralRadius)
-      let starts = starts(orbits, map.size, &random)
+      let starts = starts(orbits, map.size, &subject.random)
       result.fixedPointStarts = starts.shape[0]
       result.fixedPoints = FixedPointSearch.run(map, input: meanInput(inputs), starts: starts)
     }
-    (result.underflowCount, result.gradientCount) = underflows(cell, inputs, settings)
+    (result.underflowCount, result.gradientCount) = try underflows(subject)
     return result
   }
 
@@ -163,25 +139,21 @@ public enum SpectrumExperiment {
   }
 
   /// The gradient's entries that are zero or subnormal, in the settings' precision.
-  private static func underflows(
-    _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings
-  ) -> (count: Int, of: Int) {
-    func count<Scalar: KernelScalar>(_ gradient: Tensor<Scalar>) -> (Int, Int) {
-      (gradient.elements.count { $0.magnitude < .leastNormalMagnitude }, gradient.count)
+  private static func underflows(_ subject: Subject) throws(LabError) -> (count: Int, of: Int) {
+    func count<Scalar: KernelScalar>(
+      _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>
+    ) -> (Int, Int) {
+      let gradient = GradientFlow(cell).gradient(
+        inputs, from: cell.zeroState(batchSize: inputs.shape[1]),
+        at: subject.settings.steps.last ?? 0
+      ).whole
+      return (
+        gradient.elements.count { $0.magnitude < .leastNormalMagnitude }, gradient.count
+      )
     }
-    let step = min(settings.steps.last ?? 0, inputs.shape[0] - 1)
-    switch settings.precision {
-    case .float64:
-      return count(
-        GradientFlow(cell).gradient(
-          inputs, from: cell.zeroState(batchSize: inputs.shape[1]), at: step
-        ).whole)
-    case .float32:
-      guard let single = try? cell.converted(to: Float.self) else { return (0, 0) }
-      return count(
-        GradientFlow(single).gradient(
-          Tensor<Float>(inputs), from: single.zeroState(batchSize: inputs.shape[1]), at: step
-        ).whole)
+    return switch subject.settings.precision {
+    case .float64: count(subject.cell, subject.inputs)
+    case .float32: count(try subject.singleCell(), Tensor<Float>(subject.inputs))
     }
   }
 }

@@ -10,7 +10,7 @@ public enum LabGradientCheck {
   /// - Complexity: Four passes over the sequences for each parameter, input and state.
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(_ settings: LabSettings) throws(LabError) -> GradientCheck {
-    var drawn = try DrawnCell(settings)
+    var drawn = try Subject(settings, nil)
     let cell = drawn.cell
     let start: RecurrentState<Double> =
       DrawnState(cell.cellStateSize, settings, &drawn.random).state()

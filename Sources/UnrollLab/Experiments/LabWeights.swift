@@ -74,26 +74,10 @@ func drawWeights<Scalar: KernelScalar>(
   if let steps = settings.chronoSteps { setChronoBiases(&parameters, steps: steps, settings) }
   if let change = settings.gateBias {
     for gate in parameters.gates where gate == .update || gate == .forget {
-      parameters[gate].bias = parameters[gate].bias + Scalar(change)
+      parameters[gate].bias = (Tensor<Double>(parameters[gate].bias) + change).roundedToFloat()
     }
   }
   return parameters
-}
-
-/// What the analyses begin with: inputs and a cell that the settings draw, in Double.
-struct DrawnCell {
-  let cell: any RecurrentCell<Double>
-  /// `[T, B, D]`.
-  let inputs: Tensor<Double>
-  /// Where further numbers come from.
-  var random: NumPyRandom
-
-  init(_ settings: LabSettings) throws(LabError) {
-    try settings.validate()
-    random = NumPyRandom(seed: settings.generatorSeed)
-    inputs = drawInputs(settings, &random)
-    cell = settings.cell.cell(drawWeights(settings, scale: settings.scale, &random))
-  }
 }
 
 /// Turns each recurrent matrix into the orthogonal factor of itself, times a gain.

@@ -15,6 +15,14 @@ public struct LayerInNetwork: Sendable {
   /// What it reads, `[T, B, D]`, in the order in which it does.
   public var inputs: Tensor<Double>
 
+  /// Creates a layer that is looked at alone.
+  public init(
+    index: Int = 0, cell: any RecurrentCell<Double>, direction: Direction = .forward,
+    inputs: Tensor<Double>
+  ) {
+    (self.index, self.cell, self.direction, self.inputs) = (index, cell, direction, inputs)
+  }
+
   /// The layers of a network that reads some data from states that are zero.
   ///
   /// - Parameters:
@@ -34,29 +42,45 @@ public struct LayerInNetwork: Sendable {
     }
     var result: [LayerInNetwork] = []
     var inputs = data
-    for level in network.levels {
+    for (place, level) in network.levels.enumerated() {
       var outputs: [Tensor<Double>] = []
       for layer in level {
         result.append(
           LayerInNetwork(
             index: result.count, cell: layer.cell, direction: layer.direction,
             inputs: layer.direction == .forward ? inputs : inputs.reversedInTime))
+        // Nobody reads what the top puts out.
+        guard place + 1 < network.levels.count else { continue }
         outputs.append(
           layer.forward(inputs, from: layer.zeroState(batchSize: data.shape[1])).outputs)
       }
-      inputs = Tensor.concatenatingLastAxis(outputs)
+      if !outputs.isEmpty { inputs = Tensor.concatenatingLastAxis(outputs) }
     }
     return result
   }
 
-  /// Settings for this layer: its sizes, its inputs' sizes, and steps within them.
+  /// Settings for this layer: its kind, its sizes and its inputs', and steps within them.
   ///
-  /// - Throws: `LabError` for a cell whose output is projected.
+  /// - Throws: `LabError` for settings that cannot be used, and for a cell whose output is projected,
+  ///   which the experiments do not know.
   public func settings(_ asked: LabSettings) throws(LabError) -> LabSettings {
-    var settings = asked
-    try settings.adopt(cell)
-    (settings.timeStepCount, settings.batchSize) = (inputs.shape[0], inputs.shape[1])
-    return try settings.clippingDefaultSteps(to: settings.timeStepCount)
+    guard cell.outputSize == cell.hiddenSize else {
+      throw LabError(
+        .outOfRange(
+          expected: "a cell without a projection", found: "\(cell.hiddenSize) → \(cell.outputSize)"),
+        field: "weights")
+    }
+    var settings = try asked.clippingDefaultSteps(to: inputs.shape[0])
+    (settings.hiddenSize, settings.inputSize) = (cell.hiddenSize, cell.inputSize)
+    settings.batchSize = inputs.shape[1]
+    switch cell {
+    case let gru as GRU<Double>:
+      settings.cell = gru.resetGate == .beforeProduct ? .gru : .gruAfter
+    case is LSTM<Double>: settings.cell = .lstm
+    default: settings.cell = .rnn
+    }
+    try settings.validate()
+    return settings
   }
 }
 
@@ -95,21 +119,53 @@ extension Tensor {
   }
 }
 
+/// What an analysis is about: a cell that the settings draw, or a layer, and what it reads.
+struct Subject {
+  let settings: LabSettings
+  /// In Double.
+  let cell: any RecurrentCell<Double>
+  /// `[T, B, D]`.
+  let inputs: Tensor<Double>
+  /// Where further numbers come from.
+  var random: NumPyRandom
+
+  init(_ asked: LabSettings, _ layer: LayerInNetwork?) throws(LabError) {
+    random = NumPyRandom(seed: asked.generatorSeed)
+    if let layer {
+      settings = try layer.settings(asked)
+      (cell, inputs) = (layer.cell, layer.inputs)
+    } else {
+      try asked.validate()
+      settings = asked
+      inputs = drawInputs(settings, &random)
+      cell = settings.cell.cell(drawWeights(settings, scale: settings.scale, &random))
+    }
+  }
+
+  /// The cell in Float.
+  func singleCell() throws(LabError) -> any RecurrentCell<Float> {
+    do { return try cell.converted(to: Float.self) } catch {
+      throw LabError(.system("\(error)"), field: "dtype")
+    }
+  }
+}
+
 extension MemoryExperiment {
   /// Runs the experiment on a layer and its inputs, in the settings' precision.
   ///
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(
-    _ asked: LabSettings, layer: LayerInNetwork
+    _ settings: LabSettings, layer: LayerInNetwork
   ) throws(LabError) -> MemoryResult {
-    let settings = try layer.settings(asked)
-    try settings.validate(for: layer.cell)
-    var random = NumPyRandom(seed: settings.generatorSeed)
-    guard settings.precision == .float32, let cell = try? layer.cell.converted(to: Float.self)
-    else {
-      return measure(layer.cell, layer.inputs, settings, &random).result
+    var subject = try Subject(settings, layer)
+    let settings = subject.settings
+    return switch settings.precision {
+    case .float32:
+      try measure(
+        subject.singleCell(), Tensor<Float>(subject.inputs), settings, &subject.random
+      ).result
+    case .float64: measure(subject.cell, subject.inputs, settings, &subject.random).result
     }
-    return measure(cell, Tensor<Float>(layer.inputs), settings, &random).result
   }
 }
 
@@ -118,17 +174,16 @@ extension GradientExperiment {
   ///
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(
-    _ asked: LabSettings, layer: LayerInNetwork
+    _ settings: LabSettings, layer: LayerInNetwork
   ) throws(LabError) -> GradientResult {
-    let settings = try layer.settings(asked)
-    try settings.validate(for: layer.cell)
-    var random = NumPyRandom(seed: settings.generatorSeed)
-    let state = DrawnState(layer.cell.cellStateSize, settings, &random)
-    let points = GradientPoint.allCases
-    guard settings.precision == .float32, let cell = try? layer.cell.converted(to: Float.self)
-    else {
-      return measure(layer.cell, layer.inputs, settings, state, points: points)
+    var subject = try Subject(settings, layer)
+    let (settings, points) = (subject.settings, GradientPoint.allCases)
+    let state = DrawnState(subject.cell.cellStateSize, settings, &subject.random)
+    return switch settings.precision {
+    case .float32:
+      try measure(
+        subject.singleCell(), Tensor<Float>(subject.inputs), settings, state, points: points)
+    case .float64: measure(subject.cell, subject.inputs, settings, state, points: points)
     }
-    return measure(cell, Tensor<Float>(layer.inputs), settings, state, points: points)
   }
 }

@@ -216,7 +216,7 @@ extension GradientPartsResult {
         LabReport.Table(
           caption: "Truncated against full backpropagation through time",
           header: ["last k steps", "relative error", "cosine"],
-          rows: truncations.filter { Self.rows($0.steps, of: truncations.count) }.map {
+          rows: truncations.filter { Self.isListed($0.steps, of: truncations.count) }.map {
             ["\($0.steps)", shortNumber($0.relativeError), shortNumber($0.cosine)]
           })
       ],
@@ -226,5 +226,5 @@ extension GradientPartsResult {
   }
 
   /// Powers of two, and the last.
-  public static func rows(_ k: Int, of count: Int) -> Bool { k & (k - 1) == 0 || k == count }
+  public static func isListed(_ k: Int, of count: Int) -> Bool { k & (k - 1) == 0 || k == count }
 }

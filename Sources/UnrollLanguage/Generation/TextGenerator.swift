@@ -12,7 +12,8 @@ public struct TextGenerator {
   private let count: Int
   private var stream: RecurrentStream<Float>
   private var sampler: SymbolSampler
-  private var vectors: Tensor<Float>
+  /// The vectors of the symbols that were read last.
+  private(set) var vectors: Tensor<Float>
   private var outputs: Tensor<Float>
   private var projected = Tensor<Float>(shape: [0])
   private var logits = Tensor<Float>(shape: [0])
@@ -33,9 +34,16 @@ public struct TextGenerator {
     _ model: LanguageModel<Float>, prompt: [Int32], count: Int = 1,
     options: SamplingOptions = SamplingOptions()
   ) {
+    precondition(!prompt.isEmpty, "TextGenerator.init: expected a prompt.")
+    self.init(model, count: count, options: options)
+    for symbol in prompt { read(symbol) }
+  }
+
+  /// Begins texts of which nothing has been read.
+  init(_ model: LanguageModel<Float>, count: Int, options: SamplingOptions) {
     precondition(
-      options.problem == nil && count > 0 && !prompt.isEmpty,
-      "TextGenerator.init: expected a prompt, at least one text and options that can be.")
+      options.problem == nil && count > 0,
+      "TextGenerator.init: expected at least one text and options that can be.")
     self.count = count
     embedding = model.embedding
     softmax = model.softmax
@@ -45,15 +53,25 @@ public struct TextGenerator {
     vectors = Tensor(shape: [count, model.configuration.embeddingSize])
     outputs = Tensor(shape: [count, stream.outputSize])
     symbols = [Int32](repeating: 0, count: count)
-    for symbol in prompt {
-      for index in symbols.indices { symbols[index] = symbol }
-      read()
-    }
+  }
+
+  /// The layers' states after the symbols that were read.
+  var states: [RecurrentState<Float>] { stream.states }
+
+  /// Reads one symbol in every text.
+  mutating func read(_ symbol: Int32) {
+    for index in symbols.indices { symbols[index] = symbol }
+    read()
   }
 
   /// Draws the next symbol of every text.
   public mutating func next() {
     computeLogits()
+    draw()
+  }
+
+  /// Draws by the logits that were computed last, and reads what was drawn.
+  mutating func draw() {
     let classes = softmax.outputSize
     logits.withUnsafeElements { logits in
       for index in symbols.indices {

@@ -33,15 +33,11 @@ public struct UnitProbe: Sendable, Equatable {
 
 /// Generates one text, and tells what led to each symbol.
 public struct TracedGenerator {
-  private let model: LanguageModel<Float>
+  private let layers: [RecurrentLayer<Float>]
   private let probe: UnitProbe?
   private let candidateCount: Int
-  private var sampler: SymbolSampler
-  private var states: [RecurrentState<Float>]
-  private var top: Tensor<Float>
-  private var traces: [SequenceTrace<Float>] = []
-  private let workspace = Workspace<Float>()
-  private var place = 0
+  private var generator: TextGenerator
+  private var hasRead = false
 
   /// Begins a text.
   ///
@@ -55,7 +51,6 @@ public struct TracedGenerator {
     _ model: LanguageModel<Float>, options: SamplingOptions = SamplingOptions(),
     probe: UnitProbe? = nil, candidateCount: Int = 8
   ) {
-    precondition(options.problem == nil, "TracedGenerator.init: expected options that can be.")
     if let probe {
       precondition(
         model.layers.indices.contains(probe.layer)
@@ -64,72 +59,54 @@ public struct TracedGenerator {
             ?? true,
         "TracedGenerator.init: expected a unit of the model.")
     }
-    self.model = model
+    layers = model.layers
     self.probe = probe
     self.candidateCount = candidateCount
-    sampler = SymbolSampler(options, symbolCount: model.configuration.vocabularySize)
-    states = model.zeroStates(batchSize: 1)
-    top = Tensor(shape: [1, 0])
+    generator = TextGenerator(model, count: 1, options: options)
   }
 
   /// Reads a symbol of the prompt.
   public mutating func read(_ symbol: Int32) -> TracedSymbol {
-    let before = traces.isEmpty ? nil : probabilities(logits())
-    return take(symbol, before)
+    let before = hasRead ? probabilities(generator.nextLogits()) : nil
+    return traced(before) { $0.read(symbol) }
   }
 
   /// Draws the next symbol, and reads it.
   ///
   /// - Precondition: A symbol was read before.
   public mutating func next() -> TracedSymbol {
-    precondition(!traces.isEmpty, "TracedGenerator.next: expected a prompt to be read first.")
-    let logits = logits()
-    let symbol = logits.withUnsafeElements {
-      sampler.draw(
-        UnsafeBufferPointer(start: $0, count: logits.count), sequence: 0, place: place)
-    }
-    place += 1
-    return take(symbol, probabilities(logits))
+    precondition(hasRead, "TracedGenerator.next: expected a prompt to be read first.")
+    return traced(probabilities(generator.nextLogits())) { $0.draw() }
   }
 
-  private mutating func take(_ symbol: Int32, _ before: [Double]?) -> TracedSymbol {
-    step(symbol)
+  private mutating func traced(
+    _ before: [Double]?, _ step: (inout TextGenerator) -> Void
+  ) -> TracedSymbol {
+    // A gate's value is not kept by the stream: its layer is run once more for it.
+    let previous = probe.flatMap { $0.gate == nil ? nil : generator.states[$0.layer] }
+    step(&generator)
+    hasRead = true
+    let symbol = generator.symbols[0]
     let best = before.map { values in
       values.indices.sorted { values[$0] > values[$1] || values[$0] == values[$1] && $0 < $1 }
         .prefix(candidateCount).map { (symbol: Int32($0), probability: values[$0]) }
     }
     return TracedSymbol(
       symbol: symbol, probability: before.map { $0[Int(symbol)] }, candidates: best ?? [],
-      value: value())
+      value: value(previous))
   }
 
-  private mutating func step(_ symbol: Int32) {
-    var values = Tensor<Float>(shape: [0])
-    model.embedding.lookUp([symbol], timeStepCount: 1, into: &values)
-    traces = []
-    for (index, layer) in model.layers.enumerated() {
-      let trace = layer.forward(values, from: states[index])
-      states[index] = trace.finalState
-      values = trace.outputs
-      traces.append(trace)
-    }
-    top = states[states.count - 1].hidden
-  }
-
-  private func value() -> Double? {
+  /// What the probe shows after a step from a layer's state.
+  private func value(_ previous: RecurrentState<Float>?) -> Double? {
     guard let probe else { return nil }
-    let trace = traces[probe.layer]
-    let values = probe.gate.map { trace.gate($0) } ?? trace.hiddenStates
-    return Double(values.elements[probe.unit])
-  }
-
-  private func logits() -> Tensor<Float> {
-    var (below, logits) = (top, Tensor<Float>(shape: [0]))
-    if let projection = model.projection {
-      projection.forward(top, into: &below, using: workspace)
+    let states = generator.states
+    guard let gate = probe.gate, let previous else {
+      return Double(states[probe.layer].hidden.elements[probe.unit])
     }
-    model.softmax.forward(below, into: &logits, using: workspace)
-    return logits
+    let input = probe.layer == 0 ? generator.vectors : states[probe.layer - 1].hidden
+    let trace = layers[probe.layer].forward(
+      input.reshaped(to: [1, 1, layers[probe.layer].inputSize]), from: previous)
+    return Double(trace.gate(gate).elements[probe.unit])
   }
 
   private func probabilities(_ logits: Tensor<Float>) -> [Double] {

@@ -81,11 +81,12 @@ extension LanguageModel {
 
   /// The log-probabilities of the next symbol, `[N, V]`, from the top layer's last states.
   private func logProbabilities(_ top: Tensor<Scalar>) -> Tensor<Double> {
-    let below = projection.map { top.matrixProduct($0.weights).addingRow($0.bias) } ?? top
-    let weights = softmax.isTransposed ? softmax.weights.transposed : softmax.weights
-    let logits = Tensor<Double>(below.matrixProduct(weights).addingRow(softmax.bias))
+    let workspace = Workspace<Scalar>()
+    var (below, logits) = (top, Tensor<Scalar>(shape: [0]))
+    projection?.forward(top, into: &below, using: workspace)
+    softmax.forward(below, into: &logits, using: workspace)
     let size = logits.shape[1]
-    var values = logits.elements
+    var values = logits.elements.map { Double($0) }
     for row in 0..<logits.shape[0] {
       let range = row * size..<(row + 1) * size
       let largest = values[range].max() ?? 0
@@ -146,15 +147,5 @@ extension LanguageModel {
       gradients.slice(prefix - distance).reshaped(to: [embedded[1], embedded[2]]).rowNorms
         .elements.map { Double($0) }
     }
-  }
-}
-
-extension Tensor {
-  /// A row added to each row of a matrix.
-  fileprivate func addingRow(_ row: Tensor) -> Tensor {
-    let (values, added) = (elements, row.elements)
-    return Tensor(
-      shape: shape,
-      elements: values.indices.map { values[$0] + added[$0 % max(1, added.count)] })
   }
 }
