@@ -76,6 +76,15 @@ struct NetworkInstrumentTests {
       try refused(
         StoredArray(Tensor<Float>(shape: [0, 3, 4])), "data: expected sequences of 4 numbers")
     }
+    for size in [["--time", "0"], ["--batch", "-1"]] {
+      let none = try command.run(["lab", "memory", "--weights", file] + size)
+      #expect(none.status == 1)
+      #expect(none.errors.contains("expected at least 1, got \(size[1])"), "\(none.errors)")
+    }
+    let late = try command.run([
+      "lab", "memory", "--weights", file, "--time", "5", "--steps", "2,9",
+    ])
+    #expect(late.errors.contains("steps: expected steps in 0 ... 4"))
     let alone = try command.run(["lab", "gates", "--data", "x.npy"])
     #expect(alone.status == 64)
     #expect(alone.errors.contains("give both"))
