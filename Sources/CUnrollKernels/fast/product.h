@@ -11,8 +11,13 @@
 #define PANEL_DEPTH 1024
 // The most rows of one pass of a transposed product, which reads and writes its sums once; without
 // copies, the lines of a's rows stay in the first-level cache for neighbouring strips.
-#define BLOCK_ROWS 1280
+#define BLOCK_ROWS 720
 #define DIRECT_ROWS 512
+// Fewer tiles, as a step has, find their rows and outputs in the caches.
+#define FAR_TILES 16
+// Numbers of a line of memory.
+#define UNROLL_ALL _Pragma("clang loop unroll(full)")
+#define LINE ((ptrdiff_t)(64 / sizeof(REAL)))
 
 // Packs b, whose element (p, j) stands at b[p * k_stride + j * n_stride]; one stride is 1.
 void NAME(pack)(REAL *restrict packed, const REAL *restrict b, ptrdiff_t k_stride,
@@ -52,44 +57,74 @@ void NAME(pack)(REAL *restrict packed, const REAL *restrict b, ptrdiff_t k_strid
 // Where a tile begins: from what stands in the output, or from a row (zero if null).
 enum { NAME(FROM_OUTPUT), NAME(FROM_ROW) };
 
+// What a tile calls into the caches while it computes. A tile's own memory arrives too late: its
+// rows come from further away than it can look ahead, and its results, stored at once, would hold
+// all the buffers through which its panel comes. Any of it may be null.
+typedef struct {
+  const REAL *rows;      // the next tile's rows of a, strides as this one's
+  REAL *out;             // output rows: this tile's own where they are only stored, or the next one's
+  const REAL *panel;     // a part of the next panel,
+  ptrdiff_t panel_step;  // of so many numbers for each of k
+  const REAL *source;     // lines that the next panel is copied from,
+  ptrdiff_t source_step;  // so many numbers apart
+} NAME(ahead);
+
 // out[rows, vectors] = start + a b. Element (r, p) of a stands at a[r * row_stride + p * k_stride].
-// Meanwhile, memory from `ahead` on, `ahead_step` numbers for each of k, is called into the
-// second-level cache.
 INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_stride,
                        ptrdiff_t k_stride, const REAL *b, ptrdiff_t k, ptrdiff_t columns,
-                       const REAL *start, int from, const REAL *ahead, ptrdiff_t ahead_step,
-                       const int rows, const int vectors) {
+                       const REAL *start, int from, const NAME(ahead) *ahead, const int rows,
+                       const int vectors) {
   VECTOR sums[TILE_ROWS][TILE_VECTORS];
   const ptrdiff_t last = columns - (vectors - 1) * WIDTH;
-  for (int v = 0; v < vectors; ++v) {
+  UNROLL_ALL for (int v = 0; v < vectors; ++v) {
     const ptrdiff_t n = v < vectors - 1 ? WIDTH : last;
     if (from == NAME(FROM_OUTPUT)) {
-      for (int r = 0; r < rows; ++r) {
+      UNROLL_ALL for (int r = 0; r < rows; ++r) {
         sums[r][v] = NAME(load_part)(out + r * ldout + v * WIDTH, n);
       }
     } else {
       const VECTOR value = start ? NAME(load_part)(start + v * WIDTH, n) : NAME(splat)(0);
-      for (int r = 0; r < rows; ++r) sums[r][v] = value;
+      UNROLL_ALL for (int r = 0; r < rows; ++r) sums[r][v] = value;
     }
   }
-  for (ptrdiff_t p = 0; p < k; ++p) {
-    VECTOR column[TILE_VECTORS];
-    for (int v = 0; v < vectors; ++v) column[v] = NAME(load)(b + v * WIDTH);
-    b += vectors * WIDTH;
-    if (rows > 1) {  // one row reads its panels too fast to have loads to spare
-      __builtin_prefetch(ahead, 0, 2);
-      ahead += ahead_step;
+  // A line of memory holds as many of a row's numbers as are multiplied between two calls.
+  const REAL *panel = ahead->panel, *source = ahead->source;
+  int out_line = 0;
+  for (ptrdiff_t p = 0; p < k;) {
+    const ptrdiff_t end = k - p < LINE ? k : p + LINE;
+    if (rows > 1 && ahead->rows) {
+      UNROLL_ALL for (int r = 0; r < rows; ++r) {
+        const ptrdiff_t line = k_stride == 1 ? r * row_stride + p : p * k_stride + r * LINE;
+        __builtin_prefetch(ahead->rows + line, 0, 2);
+      }
     }
-    for (int r = 0; r < rows; ++r) {
-      const VECTOR factor = NAME(splat)(a[r * row_stride + p * k_stride]);
-      for (int v = 0; v < vectors; ++v) {
-        sums[r][v] = MULTIPLY_ADD(factor, column[v], sums[r][v]);
+    if (rows > 1 && ahead->out && out_line < rows * vectors) {
+      __builtin_prefetch(ahead->out + out_line / vectors * ldout + out_line % vectors * WIDTH, 1, 3);
+      ++out_line;
+    }
+    if (rows > 1 && source) {
+      __builtin_prefetch(source, 0, 2);
+      source += ahead->source_step;
+    }
+    for (; p < end; ++p) {
+      VECTOR column[TILE_VECTORS];
+      UNROLL_ALL for (int v = 0; v < vectors; ++v) column[v] = NAME(load)(b + v * WIDTH);
+      b += vectors * WIDTH;
+      if (rows > 1) {  // one row reads its panels too fast to have loads to spare
+        __builtin_prefetch(panel, 0, 2);
+        panel += ahead->panel_step;
+      }
+      UNROLL_ALL for (int r = 0; r < rows; ++r) {
+        const VECTOR factor = NAME(splat)(a[r * row_stride + p * k_stride]);
+        UNROLL_ALL for (int v = 0; v < vectors; ++v) {
+          sums[r][v] = MULTIPLY_ADD(factor, column[v], sums[r][v]);
+        }
       }
     }
   }
-  for (int v = 0; v < vectors; ++v) {
+  UNROLL_ALL for (int v = 0; v < vectors; ++v) {
     const ptrdiff_t n = v < vectors - 1 ? WIDTH : last;
-    for (int r = 0; r < rows; ++r) {
+    UNROLL_ALL for (int r = 0; r < rows; ++r) {
       NAME(store_part)(out + r * ldout + v * WIDTH, sums[r][v], n);
     }
   }
@@ -100,21 +135,20 @@ INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_
   static void NAME(tile_##ROWS##_##VECTORS)(                                                     \
       REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_stride, ptrdiff_t k_stride,       \
       const REAL *b, ptrdiff_t k, ptrdiff_t columns, const REAL *start, int from,                \
-      const REAL *ahead, ptrdiff_t step) {                                                       \
+      const NAME(ahead) *ahead) {                                                                \
     if (k_stride == 1) {                                                                         \
-      NAME(tile)(out, ldout, a, row_stride, 1, b, k, columns, start, from, ahead, step, ROWS,    \
+      NAME(tile)(out, ldout, a, row_stride, 1, b, k, columns, start, from, ahead, ROWS,          \
                  VECTORS);                                                                       \
     } else if (row_stride == 1 && k_stride == TILE_ROWS) {                                       \
-      NAME(tile)(out, ldout, a, 1, TILE_ROWS, b, k, columns, start, from, ahead, step, ROWS,     \
-                 VECTORS);                                                                       \
+      NAME(tile)(out, ldout, a, 1, TILE_ROWS, b, k, columns, start, from, ahead, ROWS, VECTORS); \
     } else {                                                                                     \
-      NAME(tile)(out, ldout, a, row_stride, k_stride, b, k, columns, start, from, ahead, step,   \
-                 ROWS, VECTORS);                                                                 \
+      NAME(tile)(out, ldout, a, row_stride, k_stride, b, k, columns, start, from, ahead, ROWS,   \
+                 VECTORS);                                                                       \
     }                                                                                            \
   }
 typedef void (*NAME(tile_function))(REAL *, ptrdiff_t, const REAL *, ptrdiff_t, ptrdiff_t,
                                     const REAL *, ptrdiff_t, ptrdiff_t, const REAL *, int,
-                                    const REAL *, ptrdiff_t);
+                                    const NAME(ahead) *);
 #define TILE_FUNCTIONS(VECTORS)                                                            \
   TILE_FUNCTION(1, VECTORS) TILE_FUNCTION(2, VECTORS) TILE_FUNCTION(3, VECTORS)            \
   TILE_FUNCTION(4, VECTORS) TILE_FUNCTION(5, VECTORS) TILE_FUNCTION(6, VECTORS)
@@ -148,6 +182,7 @@ static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t l
                           const REAL *packed, ptrdiff_t k, ptrdiff_t n, NAME(row_groups) rows,
                           const REAL *start, int from) {
   const ptrdiff_t tile_count = (rows.rows + TILE_ROWS - 1) / TILE_ROWS;
+  const int is_near = tile_count * rows.groups < FAR_TILES;
   for (ptrdiff_t first = 0; first < n; first += PANEL_COLUMNS) {
     const ptrdiff_t columns = n - first < PANEL_COLUMNS ? n - first : PANEL_COLUMNS;
     const ptrdiff_t vectors = (columns + WIDTH - 1) / WIDTH;
@@ -163,7 +198,7 @@ static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t l
       if (tile_total == 1) {  // a stream's step: no division, and nothing ahead to share out
         tiles[rows.rows - 1](out + first, ldout, a + depth, lda, 1, here, count, columns,
                              start ? start + first : start, depth > 0 ? NAME(FROM_OUTPUT) : from,
-                             here, 0);
+                             &(NAME(ahead)){.panel = here});
         depth += count;
         continue;
       }
@@ -173,11 +208,16 @@ static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t l
         for (ptrdiff_t i = 0; i < tile_count; ++i) {
           const ptrdiff_t row = rows.rows * i / tile_count;
           const ptrdiff_t next = rows.rows * (i + 1) / tile_count;
-          const REAL *ahead = is_last ? here : here + size + size * tile / tile_total;
-          tiles[next - row - 1](out_rows + row * ldout, ldout, a_rows + row * lda, lda, 1, here,
-                                count, columns, start ? start + first : start,
-                                depth > 0 ? NAME(FROM_OUTPUT) : from, ahead,
-                                is_last ? 0 : vectors * WIDTH / tile_total);
+          const int first_sums = depth == 0 && from == NAME(FROM_ROW), is_final = i + 1 == tile_count;
+          REAL *here_out = out_rows + row * ldout;
+          const NAME(ahead) ahead = {
+              .rows = is_near || is_final ? 0 : a_rows + next * lda,
+              .out = is_near ? 0 : first_sums ? here_out : is_final ? 0 : out_rows + next * ldout,
+              .panel = is_last ? here : here + size + size * tile / tile_total,
+              .panel_step = is_last ? 0 : vectors * WIDTH / tile_total};
+          tiles[next - row - 1](here_out, ldout, a_rows + row * lda, lda, 1, here, count, columns,
+                                start ? start + first : start,
+                                depth > 0 ? NAME(FROM_OUTPUT) : from, &ahead);
           tile += 1;
         }
       }
@@ -201,6 +241,28 @@ INLINE void NAME(copy_strip)(REAL *to, const REAL *from, ptrdiff_t ld, ptrdiff_t
   }
 }
 
+// `columns` neighbouring columns of b, row after row, and their sums (unless null).
+INLINE void NAME(copy_panel)(REAL *restrict to, const REAL *b, ptrdiff_t ldb, ptrdiff_t rows,
+                             const ptrdiff_t columns, REAL *sums, int from, const int vectors) {
+  VECTOR sum[TILE_VECTORS];
+  const ptrdiff_t last = columns - (vectors - 1) * WIDTH;
+  for (int v = 0; v < vectors; ++v) {
+    const ptrdiff_t n = v < vectors - 1 ? WIDTH : last;
+    sum[v] = sums && from != NAME(FROM_ROW) ? NAME(load_part)(sums + v * WIDTH, n) : NAME(splat)(0);
+  }
+  for (ptrdiff_t r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
+      const VECTOR value =
+          NAME(load_part)(b + r * ldb + v * WIDTH, v < vectors - 1 ? WIDTH : last);
+      NAME(store)(to + (r * vectors + v) * WIDTH, value);
+      sum[v] += value;
+    }
+  }
+  for (int v = 0; sums && v < vectors; ++v) {
+    NAME(store_part)(sums + v * WIDTH, sum[v], v < vectors - 1 ? WIDTH : last);
+  }
+}
+
 // Room for products over up to m rows.
 static ptrdiff_t NAME(transposed_room)(ptrdiff_t m, ptrdiff_t k) {
   return (m < BLOCK_ROWS ? m : BLOCK_ROWS) * (PANEL_COLUMNS + k + TILE_ROWS) + 16;
@@ -221,6 +283,7 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, 
   for (ptrdiff_t part = 0; part < blocks; ++part) {
     const ptrdiff_t block = m * part / blocks, count = m * (part + 1) / blocks - block;
     const int from = adds || part > 0 ? NAME(FROM_OUTPUT) : NAME(FROM_ROW);
+    const ptrdiff_t lines = (count + LINE - 1) / LINE, calls = (count + lines - 1) / lines;
     if (copies) {
       for (ptrdiff_t strip = 0; strip < k; strip += TILE_ROWS) {
         const ptrdiff_t width = k - strip < TILE_ROWS ? k - strip : TILE_ROWS;
@@ -237,29 +300,31 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, 
       const ptrdiff_t columns = last - column < PANEL_COLUMNS ? last - column : PANEL_COLUMNS;
       const ptrdiff_t vectors = (columns + WIDTH - 1) / WIDTH;
       const NAME(tile_function) *tiles = NAME(tiles)[vectors - 1];
-      FOR_VECTORS(columns, {
-        VECTOR sum =
-            sums && from != NAME(FROM_ROW) ? NAME(load_part)(sums + column + j, n) : NAME(splat)(0);
-        const REAL *source = b + block * ldb + column + j;
-        for (ptrdiff_t r = 0; r < count; ++r) {
-          const VECTOR value = NAME(load_part)(source + r * ldb, n);
-          NAME(store)(panel + r * vectors * WIDTH + j, value);
-          sum += value;
-        }
-        if (sums) NAME(store_part)(sums + column + j, sum, n);
-      })
+      const int is_last = column + columns >= last;
+      REAL *sum = sums ? sums + column : 0;
+      if (columns == PANEL_COLUMNS) {
+        NAME(copy_panel)(panel, b + block * ldb + column, ldb, count, columns, sum, from,
+                         TILE_VECTORS);
+      } else {
+        NAME(copy_panel)(panel, b + block * ldb + column, ldb, count, columns, sum, from,
+                         (int)vectors);
+      }
       for (ptrdiff_t strip = 0; strip < k; strip += TILE_ROWS) {
         const ptrdiff_t width = k - strip < TILE_ROWS ? k - strip : TILE_ROWS;
         const REAL *rows = copies ? strips + strip * depth : a + block * lda + strip;
         REAL *to = out + strip * ldout + column;
-        // The next tile's sums are on their way when it begins.
-        for (ptrdiff_t r = TILE_ROWS; r < 2 * TILE_ROWS && strip + r < k; ++r) {
-          for (ptrdiff_t v = 0; v < vectors; ++v) {
-            __builtin_prefetch(to + r * ldout + v * WIDTH, 1, 3);
-          }
-        }
+        const int is_final = strip + TILE_ROWS >= k;
+        // Of the next panel's source, a tile calls one vector of as many rows as it has lines.
+        const ptrdiff_t call = strip / TILE_ROWS, vector = call / calls;
+        const REAL *source = b + (block + call % calls * lines) * ldb + column + PANEL_COLUMNS;
+        const NAME(ahead) ahead = {
+            .rows = is_final || !copies ? 0 : rows + TILE_ROWS * depth,
+            .out = from == NAME(FROM_ROW) ? to : is_final ? 0 : to + TILE_ROWS * ldout,
+            .panel = panel,
+            .source = is_last || vector >= vectors ? 0 : source + vector * WIDTH,
+            .source_step = ldb};
         tiles[width - 1](to, ldout, rows, 1, copies ? TILE_ROWS : lda, panel, count, columns, 0,
-                         from, panel, 0);
+                         from, &ahead);
       }
     }
   }
