@@ -32,6 +32,7 @@ let package = Package(
     .trait(
       name: "HDF5", description: "Keras' files, read and written, through the system's libhdf5."),
     .trait(name: "Page", description: "The lab as a live page, through Hummingbird."),
+    .trait(name: "MPI", description: "Training on many processes, through the system's MPI."),
     .default(enabledTraits: ["ONNX", "HDF5", "Page"]),
   ],
   dependencies: [
@@ -57,6 +58,11 @@ let package = Package(
     .systemLibrary(
       name: "CLAPACK",
       providers: [.apt(["liblapacke-dev"]), .brew(["lapack"])]
+    ),
+
+    .systemLibrary(
+      name: "CMPI", pkgConfig: "mpi-c",
+      providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]
     ),
 
     .systemLibrary(
@@ -120,7 +126,13 @@ let package = Package(
       swiftSettings: strict
     ),
 
-    // Level 4: the page.
+    // Level 4: other processes, and the page.
+    .target(
+      name: "UnrollMPI",
+      dependencies: ["UnrollLanguage", .target(name: "CMPI", condition: .when(traits: ["MPI"]))],
+      swiftSettings: strict
+    ),
+
     .target(
       name: "UnrollWeb",
       dependencies: [
@@ -153,7 +165,7 @@ let package = Package(
       name: "UnrollCommand",
       dependencies: [
         "Unroll", "UnrollFormats", "UnrollONNX", "UnrollFigures", "UnrollLab", "UnrollLanguage",
-        "UnrollWeb",
+        "UnrollMPI", "UnrollWeb",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "RealModule", package: "swift-numerics"),
       ],

@@ -10,6 +10,7 @@ struct InfoCommand: ParsableCommand {
     var table = TextTable(["what", "value"])
     table.add(["unroll", UnrollVersion.text])
     for (name, value) in BuildInformation.facts { table.add([name, value]) }
+    table.add(["MPI", Launcher.library])
     table.add(["gnuplot", Gnuplot.version() ?? "not found; install gnuplot for pictures"])
     print(table.text)
   }

@@ -7,17 +7,22 @@ nonisolated(unsafe) private var pendingSignal: sig_atomic_t = 0
 
 /// Work that a person (Ctrl-C) or a scheduler may interrupt, and that then cleans up itself.
 enum Interruption {
+  /// Under an MPI launcher SIGUSR1 asks to stop, too: mpirun passes it on and waits, where after the other
+  /// two it kills within a second.
+  private static let signals =
+    [SIGINT, SIGTERM] + (Launcher.rank == nil ? [] : [SIGUSR1])
+
   /// Calls `body`, in which SIGINT and SIGTERM do not end the process but are noted.
   static func noted<Result>(during body: () throws -> Result) rethrows -> Result {
     // A parent may have started us with these signals blocked; then no handler would be called.
     var wanted = sigset_t()
     sigemptyset(&wanted)
-    for number in [SIGINT, SIGTERM] {
+    for number in signals {
       signal(number) { pendingSignal = sig_atomic_t($0) }
       sigaddset(&wanted, number)
     }
     pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
-    defer { for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) } }
+    defer { for number in signals { signal(number, SIG_DFL) } }
     return try body()
   }
 

@@ -26,6 +26,10 @@ struct UnrollCommand: ParsableCommand {
     ])
 
   static func main() {
+    // What several processes of one job have to say, one says.
+    if ["train", "evaluate"].contains(CommandLine.arguments.dropFirst().first) {
+      RankOutput.hush()
+    }
     do {
       try MachineSettings.check(ProcessInfo.processInfo.environment)
     } catch {

@@ -70,8 +70,8 @@ struct ContextTests {
     #expect(result.prefixes.map(\.length) == [1, 2, 4, 8])
     // One prediction remains, of the last symbol from all before it.
     var evaluator = Evaluator<Double>()
-    let whole = evaluator.run(model, short, batchSize: 1)
-    let allButLast = evaluator.run(model, EncodedText((0..<8).map { text[$0] }), batchSize: 1)
+    let whole = try evaluator.run(model, short, batchSize: 1)
+    let allButLast = try evaluator.run(model, EncodedText((0..<8).map { text[$0] }), batchSize: 1)
     let last = try 8 * #require(whole).loss - 7 * #require(allButLast).loss
     #expect(abs(result.prefixes[3].loss - last) < 1e-9)
   }

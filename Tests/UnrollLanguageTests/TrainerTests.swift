@@ -355,4 +355,9 @@ enum CheckpointFile {
   static func newest(_ run: String) throws -> Safetensors {
     try Safetensors(AtomicFile.read(paths(run)[0]))
   }
+
+  /// The newest one's arrays, every bit of them.
+  static func arrays(_ run: String) throws -> [String: [Float]] {
+    try newest(run).arrays.mapValues { $0.tensor(of: Float.self).elements }
+  }
 }

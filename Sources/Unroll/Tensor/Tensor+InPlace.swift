@@ -9,6 +9,35 @@ extension Tensor {
     withExtendedLifetime((self, other)) { base.update(from: other.base, count: other.count) }
   }
 
+  /// Takes over some rows of a tensor with two axes.
+  ///
+  /// - Precondition: The rows are there.
+  /// - Complexity: O(count); allocates nothing if the memory is large enough and not shared.
+  package mutating func become(rows: Range<Int>, of other: Tensor) {
+    precondition(
+      other.rank == 2 && rows.lowerBound >= 0 && rows.upperBound <= other.shape[0],
+      "Tensor.become: expected rows of shape \(other.shape), got \(rows).")
+    let columns = other.shape[1]
+    prepare(rows.count, columns)
+    withExtendedLifetime((self, other)) {
+      base.update(from: other.base + rows.lowerBound * columns, count: count)
+    }
+  }
+
+  /// Puts its rows in the place of some rows of another tensor.
+  ///
+  /// - Precondition: The rows are there, and as many.
+  package func put(into other: inout Tensor, rows: Range<Int>) {
+    precondition(
+      rank == 2 && other.rank == 2 && shape == [rows.count, other.shape[1]]
+        && rows.lowerBound >= 0 && rows.upperBound <= other.shape[0],
+      "Tensor.put: expected \(rows.count) rows of shape \(other.shape), got shape \(shape).")
+    other.makeUnique()
+    withExtendedLifetime((self, other)) {
+      (other.base + rows.lowerBound * shape[1]).update(from: base, count: count)
+    }
+  }
+
   /// Adds a multiple of another tensor.
   ///
   /// - Parameters:

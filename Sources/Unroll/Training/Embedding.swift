@@ -87,6 +87,42 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     }
   }
 
+  /// Becomes these rows, and zero elsewhere.
+  ///
+  /// - Parameters:
+  ///   - symbols: The symbols of the rows, each once.
+  ///   - rows: dL/d vectors of those, `[symbols, E]`.
+  package mutating func set(symbols: [Int32], rows: Tensor<Scalar>) {
+    let size = vectors.shape[1]
+    precondition(
+      rows.count == symbols.count * size,
+      "EmbeddingGradient.set: expected \(symbols.count) rows of \(size), got shape \(rows.shape).")
+    vectors.makeUnique()
+    for symbol in touched {
+      (vectors.base + Int(symbol) * size).update(repeating: 0, count: size)
+      isTouched[Int(symbol)] = false
+    }
+    touched.removeAll(keepingCapacity: true)
+    for (row, symbol) in symbols.enumerated() {
+      isTouched[Int(symbol)] = true
+      touched.append(symbol)
+      (vectors.base + Int(symbol) * size).update(from: rows.base + row * size, count: size)
+    }
+  }
+
+  /// Copies the rows of some symbols, whether touched or not.
+  package func copyRows(_ symbols: [Int32], into rows: inout Tensor<Scalar>) {
+    let size = vectors.shape[1]
+    precondition(
+      rows.count == symbols.count * size,
+      "EmbeddingGradient.copyRows: expected \(symbols.count) rows of \(size), got shape \(rows.shape)."
+    )
+    rows.makeUnique()
+    for (row, symbol) in symbols.enumerated() {
+      (rows.base + row * size).update(from: vectors.base + Int(symbol) * size, count: size)
+    }
+  }
+
   /// The sum of the squares, of the touched rows alone.
   public var sumOfSquares: Double {
     let size = vectors.shape[1]

@@ -38,29 +38,32 @@ struct EvaluateCommand: ParsableCommand {
 
   func run() throws {
     LanguageThreads.set(threads)
-    try LanguageErrors.told {
-      let stored = try StoredModel(run: folder)
-      let (text, unknown) = try Corpus.encode(file: file, with: stored.vocabulary)
-      guard text.count >= 2 else {
-        throw CorpusError(.tooShort(symbols: text.count, needed: 2), path: file)
-      }
-      let start = ContinuousClock.now
-      let result = stored.evaluate(text, batchSize: min(batchSize, text.count - 1))
-      let seconds = start.duration(to: .now) / .seconds(1)
-      if json {
-        try Terminal.printJSON(
-          Result(
-            file: file, symbols: result.symbols, unknown: unknown, loss: result.loss,
-            perplexity: result.perplexity, bits_per_symbol: result.bitsPerSymbol, seconds: seconds))
-      } else {
-        var table = TextTable(["what", "value"])
-        table.add(["symbols predicted", "\(result.symbols)"])
-        if unknown > 0 { table.add(["of them <unk> by the vocabulary", "\(unknown)"]) }
-        table.add(["loss", String(format: "%.6f nats per symbol", result.loss)])
-        table.add(["quality", LanguageWords.quality(result.loss, stored.vocabulary.unit)])
-        table.add(["time", LanguageWords.duration(seconds)])
-        print(table.text)
-      }
+    try Launcher.ranks { ranks in try LanguageErrors.told { try evaluate(ranks) } }
+  }
+
+  private func evaluate(_ ranks: any Ranks) throws {
+    let stored = try StoredModel(run: folder)
+    let (text, unknown) = try Corpus.encode(file: file, with: stored.vocabulary)
+    guard text.count >= 2 else {
+      throw CorpusError(.tooShort(symbols: text.count, needed: 2), path: file)
+    }
+    let start = ContinuousClock.now
+    let result = try stored.evaluate(text, batchSize: min(batchSize, text.count - 1), ranks: ranks)
+    guard ranks.rank == 0 else { return }
+    let seconds = start.duration(to: .now) / .seconds(1)
+    if json {
+      try Terminal.printJSON(
+        Result(
+          file: file, symbols: result.symbols, unknown: unknown, loss: result.loss,
+          perplexity: result.perplexity, bits_per_symbol: result.bitsPerSymbol, seconds: seconds))
+    } else {
+      var table = TextTable(["what", "value"])
+      table.add(["symbols predicted", "\(result.symbols)"])
+      if unknown > 0 { table.add(["of them <unk> by the vocabulary", "\(unknown)"]) }
+      table.add(["loss", String(format: "%.6f nats per symbol", result.loss)])
+      table.add(["quality", LanguageWords.quality(result.loss, stored.vocabulary.unit)])
+      table.add(["time", LanguageWords.duration(seconds)])
+      print(table.text)
     }
   }
 }

@@ -106,6 +106,11 @@ struct ModelOptions: ParsableArguments {
 /// Batches, rule, rate and their limits.
 struct TrainingOptions: ParsableArguments {
   @Option(help: "Sequences side by side.") var batchSize: Int?
+  @Option(
+    help:
+      "Parts of a batch whose gradients are summed in order: at least one for each process of an MPI job. Default: 1; under mpirun 8, or as many as processes."
+  )
+  var shards: Int?
   @Option(help: "Steps of truncated backpropagation through time.") var timeSteps: Int?
   @Flag(inversion: .prefixedNo, help: "Vary the steps from batch to batch.")
   var jitter: Bool?
@@ -130,6 +135,7 @@ struct TrainingOptions: ParsableArguments {
 
   func apply(to training: inout TrainingConfiguration) {
     if let batchSize { training.batchSize = batchSize }
+    if let shards { training.shards = shards == 1 ? nil : shards }
     if let timeSteps { training.timeSteps = timeSteps }
     if let jitter { training.isJittered = jitter }
     if let resetEachLine { training.resetsEachLine = resetEachLine }

@@ -16,6 +16,9 @@ struct TrainCommand: ParsableCommand {
       --time-budget end with a checkpoint; --resume goes on from it, to the same bits as if nothing \
       had happened.
 
+      Under an MPI launcher (mpirun -n 4 unroll train ..., in a build with MPI) all processes learn one \
+      model; each has some of a batch's shards. Another number of processes gives the same bits.
+
       Presets, each with its source:
       \(Preset.all.map { "  \($0.name): \($0.source)" }.joined(separator: "\n"))
 
@@ -60,7 +63,9 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     LanguageThreads.set(threads)
-    let outcome = try Interruption.noted { try LanguageErrors.told(learn) }
+    let outcome = try Interruption.noted {
+      try Launcher.ranks { ranks in try LanguageErrors.told { try learn(ranks) } }
+    }
     switch outcome {
     case .interrupted: throw ExitCode(Interruption.exitCode ?? 1)
     case .diverged: throw ExitCode(1)
@@ -68,11 +73,13 @@ struct TrainCommand: ParsableCommand {
     }
   }
 
-  private func learn() throws -> TrainingOutcome {
+  private func learn(_ ranks: any Ranks) throws -> TrainingOutcome {
     let folder = RunFolder(output)
+    if ranks.rank > 0 { return try follow(ranks, folder) }
     if resume && !folder.hasRun { throw RunError(.noRun, path: folder.path) }
     // What cannot be is refused before a folder is made.
-    var settings = resume ? try resumed(folder) : try fresh()
+    var settings = resume ? try resumed(folder) : try fresh(ranks)
+    try checkShards(settings, ranks)
     let isNew = !folder.hasCheckpoint
     if isNew { try settings.checkVectors() }
     let layers = isNew ? try initialLayers(settings) : nil
@@ -83,10 +90,13 @@ struct TrainCommand: ParsableCommand {
       in: folder,
       vocabulary: resume ? Vocabulary(contentsOf: output + "/vocabulary.json") : nil)
     for note in corpus.notes { Terminal.note(note) }
+    try RankAgreement.check(ranks, version: UnrollVersion.text)
+    try RunSetup(settings: settings, corpus: corpus).give(to: ranks)
     try settings.checkMemory(path: output)
     let trainer = try Trainer(
       settings, corpus, in: folder,
-      vectors: isNew ? settings.initialVectors(for: corpus.vocabulary) : nil, layers: layers)
+      vectors: isNew ? settings.initialVectors(for: corpus.vocabulary) : nil, layers: layers,
+      ranks: ranks)
     trainer.checkpointSeconds = checkpointEvery
     if resume {
       for problem in try trainer.resume() { Terminal.note(problem) }
@@ -99,14 +109,51 @@ struct TrainCommand: ParsableCommand {
         "\(settings.model.parameterCount) parameters, vocabulary \(corpus.vocabulary.count), \(corpus.texts[.train]?.count ?? 0) symbols to learn from"
       )
     }
+    if ranks.count > 1 {
+      Terminal.note(
+        "\(ranks.count) ranks, a batch in \(settings.training.shards ?? 1) shards; the same bits for any number of ranks"
+      )
+    }
+    try trainer.share()
     var line = TrainingProgressLine(
       settings, vocabulary: corpus.vocabulary, samples: sample)
     let outcome = try trainer.run(
       timeBudget: timeBudget, shouldStop: { Interruption.exitCode != nil }
     ) { line.show($0, of: output) }
     line.end()
-    try finish(outcome, trainer, corpus.vocabulary.unit)
+    try finish(outcome, trainer, corpus.vocabulary.unit, ranks)
     return outcome
+  }
+
+  /// What ranks other than 0 do: the same with what rank 0 gives them, and no files but a log.
+  private func follow(_ ranks: any Ranks, _ folder: RunFolder) throws -> TrainingOutcome {
+    try RankAgreement.check(ranks, version: UnrollVersion.text)
+    let setup = try RunSetup(from: ranks, in: folder)
+    RankOutput.log(to: "\(folder.path).rank-\(ranks.rank).log")
+    let trainer = try Trainer(setup.settings, setup.corpus, in: folder, ranks: ranks)
+    try trainer.share()
+    Terminal.note("rank \(ranks.rank) of \(ranks.count), after step \(trainer.progress.step)")
+    var line = TrainingProgressLine(
+      setup.settings, vocabulary: setup.corpus.vocabulary, samples: 0)
+    let outcome = try trainer.run(shouldStop: { Interruption.exitCode != nil }) {
+      line.show($0, of: output)
+    }
+    line.end()
+    switch outcome {
+    case .interrupted, .diverged: break
+    default: _ = try trainer.test { Interruption.exitCode != nil }
+    }
+    return outcome
+  }
+
+  /// Refuses more ranks than shards.
+  private func checkShards(_ settings: RunConfiguration, _ ranks: any Ranks) throws {
+    let shards = settings.training.shards ?? 1
+    guard ranks.count > shards else { return }
+    throw DataError(
+      description: resume
+        ? "--resume: this run has \(shards) shards, so expected at most \(shards) ranks, found \(ranks.count); start fewer"
+        : "--shards: expected at least \(ranks.count), one for each rank, found \(shards)")
   }
 
   /// The recurrent layers that the model begins with; nil if no file is named.
@@ -125,7 +172,7 @@ struct TrainCommand: ParsableCommand {
     return layers
   }
 
-  private func fresh() throws -> RunConfiguration {
+  private func fresh(_ ranks: any Ranks) throws -> RunConfiguration {
     var settings: RunConfiguration
     if let config {
       settings = try RunConfiguration(contentsOf: config)
@@ -140,6 +187,10 @@ struct TrainCommand: ParsableCommand {
     model.apply(to: &settings.model)
     training.apply(to: &settings.training)
     if onDivergence == .halve { settings.training.halvesOnDivergence = true }
+    if Launcher.rank != nil, training.shards == nil, config == nil {
+      // Not the number of ranks: a run on fewer or more would have other bits.
+      settings.training.shards = min(settings.training.batchSize, max(8, ranks.count))
+    }
     if let problem = settings.problem { throw ValidationError(problem + ".") }
     return settings
   }
@@ -171,7 +222,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func finish(
-    _ outcome: TrainingOutcome, _ trainer: Trainer, _ unit: SymbolUnit
+    _ outcome: TrainingOutcome, _ trainer: Trainer, _ unit: SymbolUnit, _ ranks: any Ranks
   ) throws {
     switch outcome {
     case .interrupted:
@@ -189,7 +240,7 @@ struct TrainCommand: ParsableCommand {
     case .finished, .reachedSteps: break
     }
     let test = try trainer.test { Interruption.exitCode != nil }
-    print(TrainingSummary.text(trainer, test: test, folder: output, unit: unit))
+    print(TrainingSummary.text(trainer, test: test, folder: output, unit: unit, ranks: ranks))
     if let problem = LearningCurves.draw(run: output) { Terminal.note("no curves: \(problem)") }
   }
 }

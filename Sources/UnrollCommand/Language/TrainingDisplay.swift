@@ -102,9 +102,9 @@ enum LanguageWords {
 
 /// The end of a run.
 enum TrainingSummary {
-  static func text(_ trainer: Trainer, test: Evaluation?, folder: String, unit: SymbolUnit)
-    -> String
-  {
+  static func text(
+    _ trainer: Trainer, test: Evaluation?, folder: String, unit: SymbolUnit, ranks: any Ranks
+  ) -> String {
     let progress = trainer.progress
     var table = TextTable(["what", "value"])
     table.add(["parameters", "\(trainer.configuration.model.parameterCount)"])
@@ -112,6 +112,15 @@ enum TrainingSummary {
     table.add(["time of learning", LanguageWords.duration(progress.seconds)])
     if progress.seconds > 0 {
       table.add(["tokens/s", "\(Int(Double(progress.symbols) / progress.seconds))"])
+    }
+    if ranks.count > 1 {
+      let shards = trainer.configuration.training.shards ?? 1
+      let steps = Double(max(1, trainer.sittingSteps))
+      let sent = String(format: "%.2f", Double(ranks.sentBytes) / steps / 1e6)
+      let waited = String(format: "%.2f", ranks.waitedSeconds / steps * 1e3)
+      table.add(["ranks", "\(ranks.count), of \(shards) shards"])
+      table.add(["sent by rank 0", "\(sent) MB a step"])
+      table.add(["waited for sums", "\(waited) ms a step"])
     }
     if let best = progress.bestLoss {
       table.add([

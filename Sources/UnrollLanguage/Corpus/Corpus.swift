@@ -145,7 +145,8 @@ public struct Corpus: Sendable {
     var texts: [CorpusPart: EncodedText] = [:]
     for part in CorpusPart.allCases {
       guard let source = plan.parts[part] else { continue }
-      let (text, note) = try Self.encode(source, vocabulary, part.rawValue, folder)
+      let (text, note) = try Self.encode(
+        source, vocabulary, to: Self.encodedPath(part, in: folder))
       if let note { notes.append(note) }
       if part == .test && text.count < 2 {
         notes.append("\(source.path) (test): has no text; nothing is tested at the end")
@@ -159,6 +160,28 @@ public struct Corpus: Sendable {
     }
     self.texts = texts
     self.notes = notes
+  }
+
+  /// Maps the encoded files that another process has written.
+  ///
+  /// - Parameters:
+  ///   - folder: Where they are.
+  ///   - parts: Which there are.
+  ///   - vocabulary: Theirs.
+  /// - Throws: `CorpusError` if a file cannot be mapped.
+  init(mapping folder: String, parts: [CorpusPart], vocabulary: Vocabulary) throws {
+    self.vocabulary = vocabulary
+    var texts: [CorpusPart: EncodedText] = [:]
+    for part in parts {
+      texts[part] = try EncodedText(
+        mapping: Self.encodedPath(part, in: folder), vocabularySize: vocabulary.count)
+    }
+    self.texts = texts
+    notes = []
+  }
+
+  private static func encodedPath(_ part: CorpusPart, in folder: String) -> String {
+    "\(folder)/\(part.rawValue).symbols"
   }
 
   /// Whether valid or test have symbols that the vocabulary has not.
@@ -176,9 +199,8 @@ public struct Corpus: Sendable {
   }
 
   private static func encode(
-    _ source: TextPart, _ vocabulary: Vocabulary, _ name: String, _ folder: String
+    _ source: TextPart, _ vocabulary: Vocabulary, to path: String
   ) throws -> (EncodedText, String?) {
-    let path = "\(folder)/\(name).symbols"
     let stampPath = path + ".json"
     let stamp = try stamp(of: source, vocabulary)
     if let old = try? AtomicFile.read(stampPath, limit: 1 << 20),

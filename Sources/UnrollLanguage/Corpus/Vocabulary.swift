@@ -224,6 +224,13 @@ extension Vocabulary {
     do { bytes = try AtomicFile.read(path, limit: 1 << 30) } catch {
       throw CorpusError(.malformedVocabulary("\(error)"), path: path)
     }
+    try self.init(decoding: bytes, path: path)
+  }
+
+  /// Reads the contents of a `vocabulary.json`.
+  ///
+  /// - Throws: `CorpusError` if they are not such a file's.
+  init(decoding bytes: [UInt8], path: String) throws {
     let file: File
     do { file = try JSONDecoder().decode(File.self, from: Data(bytes)) } catch {
       throw CorpusError(.malformedVocabulary("expected its JSON fields"), path: path)

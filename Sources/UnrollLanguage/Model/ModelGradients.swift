@@ -22,6 +22,11 @@ public struct ModelGradients<Scalar: KernelScalar>: Sendable {
     hasProjection = model.configuration.projectionSize != nil
   }
 
+  /// Makes one gradient of the two of tied weights.
+  mutating func join() {
+    if isTied { lookUps.add(to: &softmaxWeights) }
+  }
+
   /// dL/d embedding, all of it.
   var embedding: Tensor<Scalar> { isTied ? softmaxWeights : lookUps.vectors }
 

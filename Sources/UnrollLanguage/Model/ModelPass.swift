@@ -19,6 +19,26 @@ public struct LanguageBatch: Sendable, Equatable {
   /// The symbol after each; negative: nothing is to be predicted.
   public var targets: [Int32]
 
+  /// The targets that count.
+  var targetCount: Int { targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) } }
+
+  /// Takes over some rows of another batch.
+  mutating func become(rows: Range<Int>, of other: LanguageBatch) {
+    timeStepCount = other.timeStepCount
+    batchSize = rows.count
+    let count = timeStepCount * batchSize
+    if inputs.count != count {
+      inputs = [Int32](repeating: 0, count: count)
+      targets = [Int32](repeating: 0, count: count)
+    }
+    for time in 0..<timeStepCount {
+      for (column, row) in rows.enumerated() {
+        inputs[time * batchSize + column] = other.inputs[time * other.batchSize + row]
+        targets[time * batchSize + column] = other.targets[time * other.batchSize + row]
+      }
+    }
+  }
+
   /// Creates a batch.
   public init(timeStepCount: Int, batchSize: Int, inputs: [Int32], targets: [Int32]) {
     self.timeStepCount = timeStepCount
@@ -51,10 +71,36 @@ struct ModelPass<Scalar: KernelScalar> {
     var rates: DropoutRates
     var seed: UInt64
     var step: Int
+    /// Which shard of a batch the rows are; masks of parameters are the same for all of them.
+    var shard = 0
 
+    /// The mask of a parameter or of symbols.
     func dropout(_ rate: Double, _ stream: Int) -> Dropout {
       Dropout(rate: rate, seed: seed, stream: stream, step: step)
     }
+
+    /// The seed of what is drawn for rows: seeds of runs have 32 bits, above which the shard stands.
+    var rowSeed: UInt64 { seed ^ UInt64(shard) << 32 }
+
+    /// The mask of rows.
+    func rowDropout(_ rate: Double, _ stream: Int) -> Dropout {
+      Dropout(rate: rate, seed: rowSeed, stream: stream, step: step)
+    }
+  }
+
+  /// What rows are of a larger batch, over whose parts gradients are summed.
+  struct Share {
+    /// The targets of the whole that count.
+    var targetCount: Int
+    /// The rows of the whole, divided by those here.
+    var factor = 1.0
+  }
+
+  /// What of the gradients becomes ready at once, in this order; layers from the last one down.
+  enum Part: Equatable {
+    case softmax
+    case layer(Int)
+    case lookUps
   }
 
   private(set) var gradients: ModelGradients<Scalar>
@@ -95,19 +141,49 @@ struct ModelPass<Scalar: KernelScalar> {
     states: inout [RecurrentState<Scalar>], masks: Masks?,
     penalties: ActivationPenalties = ActivationPenalties()
   ) -> Double {
+    let count = batch.targetCount
+    let sum = run(
+      model, batch, of: Share(targetCount: count), states: &states, masks: masks,
+      penalties: penalties)
+    gradients.join()
+    return sum / Double(max(1, count))
+  }
+
+  /// The gradient of what some rows add to the mean loss of a larger batch, penalties included; tied
+  /// weights' two gradients are not joined yet.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - batch: What is read and predicted.
+  ///   - share: What the rows are of the whole.
+  ///   - states: The states before the rows; replaced by those after them.
+  ///   - masks: Dropout; nil for none.
+  ///   - penalties: AR and TAR.
+  ///   - ready: Called when a part of the gradients is final.
+  /// - Returns: The sum of the losses in nats.
+  mutating func run(
+    _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, of share: Share,
+    states: inout [RecurrentState<Scalar>], masks: Masks?, penalties: ActivationPenalties,
+    ready: (Part, ModelGradients<Scalar>) -> Void = { _, _ in }
+  ) -> Double {
     forward(model, batch, states, masks)
-    let count = batch.targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) }
     if losses.count != batch.targets.count {
       losses = [Double](repeating: 0, count: batch.targets.count)
     }
-    let scale = Scalar(1) / Scalar(max(1, count))
+    let scale = Scalar(1) / Scalar(max(1, share.targetCount))
     lossGradients(model, batch, scale)
-    backward(model, batch, masks, penalties)
+    ready(.softmax, gradients)
+    backward(model, batch, share, masks, penalties, ready)
     for index in states.indices {
       states[index].hidden.become(traces[index].finalState.hidden)
       states[index].cell.become(traces[index].finalState.cell)
     }
-    return losses.reduce(0, +) / Double(max(1, count))
+    return losses.reduce(0, +)
+  }
+
+  /// Exchanges the memory of the gradients, so that those of one call outlive the next.
+  mutating func swapGradients(with other: inout ModelGradients<Scalar>) {
+    swap(&gradients, &other)
   }
 
   private mutating func forward(
@@ -128,7 +204,8 @@ struct ModelPass<Scalar: KernelScalar> {
       var layer = dropWeights(model, index, masks)
       if let masks, masks.rates.zoneoutHidden > 0 || masks.rates.zoneoutCell > 0 {
         layer.cell.zoneout.masks = Zoneout.Masks(
-          seed: masks.seed, step: masks.step, hiddenStream: 2000 + index, cellStream: 3000 + index)
+          seed: masks.rowSeed, step: masks.step, hiddenStream: 2000 + index,
+          cellStream: 3000 + index)
       }
       layer.forward(masked[index], from: states[index], into: &traces[index])
     }
@@ -157,16 +234,19 @@ struct ModelPass<Scalar: KernelScalar> {
   }
 
   private mutating func backward(
-    _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, _ masks: Masks?,
-    _ penalties: ActivationPenalties
+    _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, _ share: Share, _ masks: Masks?,
+    _ penalties: ActivationPenalties, _ ready: (Part, ModelGradients<Scalar>) -> Void
   ) {
     let last = model.layers.count - 1
     // The penalties' gradients: AR acts where dropout has acted, TAR before it.
     if penalties.activation > 0 {
-      softmaxGradient.add(top, times: Scalar(2 * penalties.activation / Double(top.count)))
+      softmaxGradient.add(
+        top, times: Scalar(2 * penalties.activation / (Double(top.count) * share.factor)))
     }
     if let masks { drop(&softmaxGradient, masks.rates.output, 2 + last, batch, masks) }
-    if penalties.temporal > 0 { addTemporal(traces[last].outputs, batch, penalties.temporal) }
+    if penalties.temporal > 0 {
+      addTemporal(traces[last].outputs, batch, penalties.temporal / share.factor)
+    }
     for index in model.layers.indices.reversed() {
       let layer = (masks?.rates.weights ?? 0) > 0 ? droppedLayers[index] : model.layers[index]
       layer.backward(
@@ -176,6 +256,7 @@ struct ModelPass<Scalar: KernelScalar> {
         masks.dropout(masks.rates.weights, 1000 + index)
           .apply(to: &gradients.layers[index].parameters.recurrentWeights)
       }
+      ready(.layer(index), gradients)
       flow.become(gradients.layers[index].inputs)
       if let masks {
         drop(
@@ -186,7 +267,7 @@ struct ModelPass<Scalar: KernelScalar> {
     droppedLayers = []
     if let masks { dropSymbols(&flow, batch, masks) }
     gradients.lookUps.set(symbols: batch.inputs, gradient: flow)
-    if gradients.isTied { gradients.lookUps.add(to: &gradients.softmaxWeights) }
+    ready(.lookUps, gradients)
   }
 
   /// β · mean over B, H and the T − 1 differences, in `softmaxGradient`.
@@ -226,7 +307,7 @@ struct ModelPass<Scalar: KernelScalar> {
     _ masks: Masks
   ) {
     guard rate > 0 else { return }
-    masks.dropout(rate, stream).apply(
+    masks.rowDropout(rate, stream).apply(
       to: &tensor,
       period: masks.rates.isVariational ? tensor.count / batch.timeStepCount : nil)
   }

@@ -83,11 +83,16 @@ public struct StoredModel: Sendable {
   /// - Parameters:
   ///   - text: The text, of the model's symbols.
   ///   - batchSize: Sequences side by side; with 1 the state is carried through the whole text.
+  ///   - ranks: Who shares the work; all of them get the result.
   /// - Returns: The loss over all symbols but the first.
-  public func evaluate(_ text: EncodedText, batchSize: Int = 1) -> Evaluation {
+  /// - Throws: `RankError` if a rank is gone.
+  public func evaluate(
+    _ text: EncodedText, batchSize: Int = 1, ranks: any Ranks = SingleRank()
+  ) throws -> Evaluation {
     var evaluator = Evaluator<Float>()
     let lineEnd = configuration.training.resetsEachLine ? vocabulary.endOfLine : nil
-    return evaluator.run(model, text, batchSize: batchSize, lineEnd: lineEnd)
+    return try evaluator.run(
+      model, text, batchSize: batchSize, lineEnd: lineEnd, ranks: ranks)
       ?? Evaluation(loss: 0, symbols: 0)
   }
 }

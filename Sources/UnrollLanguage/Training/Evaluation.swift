@@ -24,8 +24,12 @@ struct Evaluator<Scalar: KernelScalar> {
   private var vectors = Tensor<Scalar>(shape: [0])
   private var projected = Tensor<Scalar>(shape: [0])
   private var losses: [Double] = []
+  private var rows = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
 
-  /// The mean loss over a text.
+  /// The mean loss over a text, to the same bits for any number of ranks.
+  ///
+  /// The rows of a batch are divided among the ranks. Where there are fewer, as with a state that is carried
+  /// through the whole text, every rank runs the layers, and the softmax is divided by batches.
   ///
   /// - Parameters:
   ///   - model: The model.
@@ -33,24 +37,34 @@ struct Evaluator<Scalar: KernelScalar> {
   ///   - batchSize: Sequences side by side, each beginning with states that are zero; with 1 the
   ///     state is carried through the whole text, as the literature does.
   ///   - lineEnd: The symbol that ends lines, if every line begins with states that are zero.
+  ///   - ranks: Who shares the work; all of them get the result.
   ///   - shouldStop: Asked before each batch.
-  /// - Returns: The evaluation; nil if it was stopped.
+  /// - Returns: The evaluation; nil if it was stopped, on any rank.
+  /// - Throws: `RankError` if a rank is gone.
   mutating func run(
     _ model: LanguageModel<Scalar>, _ text: EncodedText, batchSize: Int, lineEnd: Int32? = nil,
-    shouldStop: () -> Bool = { false }
-  ) -> Evaluation? {
+    ranks: any Ranks = SingleRank(), shouldStop: () -> Bool = { false }
+  ) throws -> Evaluation? {
     // Lines are not cut, unless one is longer than any sentence.
     let steps = lineEnd == nil ? max(1, min(512, 4096 / batchSize)) : 16_384
     let source = BatchSource(
       text, batchSize: batchSize, timeSteps: steps, lineEnd: lineEnd, isComplete: true)
     let frozen = model.layers.map { $0.frozen() }
-    var states = model.zeroStates(batchSize: batchSize)
+    let dividesRows = batchSize >= ranks.count
+    let mine =
+      dividesRows ? ShardPlan.piece(ranks.rank, of: ranks.count, in: batchSize) : 0..<batchSize
+    var states = model.zeroStates(batchSize: mine.count)
     let zero = states
     var results = model.layers.map { _ in SequenceOutputs<Scalar>() }
-    var (position, total, count) = (0, 0.0, 0)
+    var (position, count, batches) = (0, 0, 0)
+    // Of each batch: the sum of each of this rank's rows; zero where another rank has the batch.
+    var sums: [Double] = []
+    var isStopped = false
     while let next = source.fill(&batch, at: position, step: 0) {
-      if shouldStop() { return nil }
-      model.embedding.lookUp(batch.inputs, timeStepCount: batch.timeStepCount, into: &vectors)
+      isStopped = shouldStop()
+      if isStopped { break }
+      rows.become(rows: mine, of: batch)
+      model.embedding.lookUp(rows.inputs, timeStepCount: rows.timeStepCount, into: &vectors)
       for index in frozen.indices {
         frozen[index].run(
           index == 0 ? vectors : results[index - 1].outputs,
@@ -58,20 +72,49 @@ struct Evaluator<Scalar: KernelScalar> {
         states[index].hidden.become(results[index].finalState.hidden)
         states[index].cell.become(results[index].finalState.cell)
       }
-      if losses.count != batch.targets.count {
-        losses = [Double](repeating: 0, count: batch.targets.count)
+      if dividesRows || batches % ranks.count == ranks.rank {
+        findLosses(model, results[frozen.count - 1].outputs)
+        for row in mine.indices {
+          var sum = 0.0
+          for time in 0..<rows.timeStepCount {
+            sum += losses[time * mine.count + row - mine.lowerBound]
+          }
+          sums.append(sum)
+        }
+      } else {
+        sums.append(contentsOf: repeatElement(0, count: mine.count))
       }
-      let top = results[frozen.count - 1].outputs
-      if let projection = model.projection {
-        projection.forward(top, into: &projected, using: workspace)
-      }
-      model.softmax.crossEntropy(
-        model.configuration.projectionSize == nil ? top : projected, targets: batch.targets,
-        losses: &losses, using: logits)
-      for loss in losses { total += loss }
-      for target in batch.targets where target >= 0 { count += 1 }
+      count += batch.targetCount
       position = next
+      batches += 1
+    }
+    let all = try ranks.gather(RankBytes.encode(sums, flag: isStopped)).map(RankBytes.decode)
+    guard !all.contains(where: \.flag) else { return nil }
+    var total = 0.0
+    for index in 0..<batches {
+      if dividesRows {
+        for rank in 0..<ranks.count {
+          let width = ShardPlan.piece(rank, of: ranks.count, in: batchSize).count
+          for row in 0..<width { total += all[rank].numbers[index * width + row] }
+        }
+      } else {
+        let owner = all[index % ranks.count].numbers
+        for row in 0..<batchSize { total += owner[index * batchSize + row] }
+      }
     }
     return Evaluation(loss: count > 0 ? total / Double(count) : 0, symbols: count)
+  }
+
+  /// The loss at each of `rows`' targets.
+  private mutating func findLosses(_ model: LanguageModel<Scalar>, _ top: Tensor<Scalar>) {
+    if losses.count != rows.targets.count {
+      losses = [Double](repeating: 0, count: rows.targets.count)
+    }
+    if let projection = model.projection {
+      projection.forward(top, into: &projected, using: workspace)
+    }
+    model.softmax.crossEntropy(
+      model.configuration.projectionSize == nil ? top : projected, targets: rows.targets,
+      losses: &losses, using: logits)
   }
 }

@@ -43,15 +43,21 @@ public final class Trainer {
   private let corpus: Corpus
   private let folder: RunFolder
   private var state: TrainingState<Float>
-  private var pass: ModelPass<Float>
+  private let ranks: any Ranks
+  private var pass: ShardedPass
   private var evaluator = Evaluator<Float>()
   private var batch = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
   private let source: BatchSource
   private let train, valid: EncodedText
   /// Seconds between two checkpoints within an epoch.
   public var checkpointSeconds = 60.0
-  private let fingerprint: RunFingerprint
+  /// Rank 0's, which alone reads and writes checkpoints.
+  private let fingerprint: RunFingerprint?
+  /// What the ranks have agreed on at the end of a step.
+  private var vote = RankVote()
 
+  /// Steps done since this process began.
+  public private(set) var sittingSteps = 0
   /// How far the run is.
   public var progress: TrainingProgress { state.progress }
   /// The model as it is.
@@ -65,11 +71,13 @@ public final class Trainer {
   ///   - folder: Where files go.
   ///   - vectors: What the embedding begins with, `[V, E]`; nil for random numbers.
   ///   - layers: What each recurrent layer begins with, of the model's sizes; nil for random numbers.
+  ///   - ranks: The processes that learn together, at most as many as shards; only rank 0 touches the folder.
   /// - Throws: An encoding error if the settings have numbers that JSON has not.
   /// - Precondition: The corpus has texts for train and valid.
   public init(
     _ configuration: RunConfiguration, _ corpus: Corpus, in folder: RunFolder,
-    vectors: Tensor<Float>? = nil, layers: [CellParameters<Float>]? = nil
+    vectors: Tensor<Float>? = nil, layers: [CellParameters<Float>]? = nil,
+    ranks: any Ranks = SingleRank()
   ) throws {
     guard let train = corpus.texts[.train], let valid = corpus.texts[.valid] else {
       preconditionFailure("Trainer.init: expected texts for train and valid.")
@@ -78,7 +86,8 @@ public final class Trainer {
     self.corpus = corpus
     self.folder = folder
     (self.train, self.valid) = (train, valid)
-    fingerprint = try RunFingerprint(configuration, corpus)
+    self.ranks = ranks
+    fingerprint = ranks.rank == 0 ? try RunFingerprint(configuration, corpus) : nil
     let training = configuration.training
     var random = NumPyRandom(seed: training.seed)
     var model = LanguageModel<Float>(
@@ -88,18 +97,28 @@ public final class Trainer {
       model.layers[index].cell.parameters = parameters
     }
     state = TrainingState(model, training)
-    pass = ModelPass(model)
+    pass = ShardedPass(
+      model,
+      ShardPlan(
+        shardCount: training.shards ?? 1, batchSize: training.batchSize, rankCount: ranks.count),
+      ranks)
     source = BatchSource(
       train, batchSize: training.batchSize, timeSteps: training.timeSteps,
       lineEnd: training.resetsEachLine ? corpus.vocabulary.endOfLine : nil,
       jitterSeed: training.isJittered ? training.seed : nil)
   }
 
-  /// Goes back to the newest checkpoint that is whole.
+  /// Gives all ranks rank 0's state; called by all of them before `run`, after rank 0 has resumed.
+  ///
+  /// - Throws: `RankError` if one of them is gone.
+  public func share() throws { try state.share(among: ranks) }
+
+  /// Goes back to the newest checkpoint that is whole; for rank 0.
   ///
   /// - Returns: What was found wrong with newer ones, and with the run's other files.
   /// - Throws: `RunError` if none is whole, or they belong to another text or other settings.
   public func resume() throws -> [String] {
+    guard let fingerprint else { return [] }
     if folder.checkpoints.isEmpty && folder.metrics.size > 0 {
       throw RunError(
         .noWholeCheckpoint(["there is none, though the run has metrics"]),
@@ -117,6 +136,7 @@ public final class Trainer {
 
   /// Cuts off what was written after the checkpoint.
   private func cutMetrics() throws -> [String] {
+    guard ranks.rank == 0 else { return [] }
     var problems: [String] = []
     for (file, size) in [
       (folder.metrics, state.progress.metricsBytes), (folder.events, state.progress.eventBytes),
@@ -146,6 +166,14 @@ public final class Trainer {
     let isOver = { timeBudget.map { start.duration(to: .now) / .seconds(1) >= $0 } ?? false }
     if state.progress.step == 0 { try checkpoint(observe) }
     var lastCheckpoint = ContinuousClock.now
+    // Rank 0's clock is that of all.
+    func wanted() -> RankVote {
+      RankVote(
+        stops: shouldStop(), isOver: ranks.rank == 0 && isOver(),
+        keeps: ranks.rank == 0
+          && lastCheckpoint.duration(to: .now) / .seconds(1) >= checkpointSeconds)
+    }
+    vote = try wanted().agreed([], among: ranks).0
     while true {
       if state.progress.epoch > training.epochs { return try end(.finished, observe) }
       if let patience = training.patience, let best = state.progress.bestEpoch,
@@ -154,14 +182,15 @@ public final class Trainer {
         return try end(.noGain(epochs: patience), observe)
       }
       let stepStart = ContinuousClock.now
-      if shouldStop() {
+      if ranks.count == 1 { vote = wanted() }
+      if vote.stops {
         try checkpoint(observe)
         return .interrupted
       }
       if let most = training.maximumSteps, state.progress.step >= most {
         return try end(.reachedSteps, observe)
       }
-      if isOver() { return try end(.reachedTime, observe) }
+      if vote.isOver { return try end(.reachedTime, observe) }
       guard
         let next = source.fill(
           &batch, at: state.progress.position, step: state.progress.step)
@@ -174,9 +203,10 @@ public final class Trainer {
           return .diverged(step: state.progress.step, loss: loss, norm: pass.gradients.norm)
         }
         lastCheckpoint = .now
+        vote = try wanted().agreed([], among: ranks).0
         continue
       }
-      if let diverged = step(to: next) {
+      if let diverged = try step(to: next, wanted) {
         guard try goBack(observe) else { return diverged }
         continue
       }
@@ -184,7 +214,8 @@ public final class Trainer {
       state.progress.seconds += seconds
       state.progress.epochSeconds += seconds
       report(observe)
-      if lastCheckpoint.duration(to: .now) / .seconds(1) >= checkpointSeconds {
+      if ranks.count == 1 { vote = wanted() }
+      if vote.keeps {
         try checkpoint(observe)
         lastCheckpoint = .now
       }
@@ -197,8 +228,11 @@ public final class Trainer {
   private func goBack(_ observe: (TrainingEvent) -> Void) throws -> Bool {
     let factor = state.progress.rateFactor / 2
     guard configuration.training.halvesOnDivergence, factor > 1e-9 else { return false }
-    try folder.checkpoints.readEpochStart(into: &state, of: fingerprint)
-    _ = try cutMetrics()
+    if let fingerprint {
+      try folder.checkpoints.readEpochStart(into: &state, of: fingerprint)
+      _ = try cutMetrics()
+    }
+    try share()
     state.progress.rateFactor = factor
     observe(
       .note("diverged; back to step \(state.progress.step) with \(factor) of the learning rate"))
@@ -207,7 +241,7 @@ public final class Trainer {
   }
 
   /// One step; nil unless it diverged.
-  private func step(to next: Int) -> TrainingOutcome? {
+  private func step(to next: Int, _ wanted: () -> RankVote) throws -> TrainingOutcome? {
     let training = configuration.training
     let dropout = configuration.model.dropout
     if training.resetsEachLine {
@@ -216,21 +250,24 @@ public final class Trainer {
         state.states[index].cell.fill(0)
       }
     }
-    let loss = pass.run(
-      state.model, batch, states: &state.states,
+    let symbols = batch.targetCount
+    var losses = try pass.run(
+      state.model, batch, targetCount: symbols, states: &state.states,
       masks: ModelPass<Float>.Masks(
         rates: dropout, seed: UInt64(training.seed), step: state.progress.step),
       penalties: training.penalties)
+    if ranks.count > 1 { (vote, losses) = try wanted().agreed(losses, among: ranks) }
+    let loss = losses.reduce(0, +) / Double(max(1, symbols))
     if training.clipValue > 0 { pass.withGradients { $0.clip(to: training.clipValue) } }
     let norm = pass.gradients.norm
     let limit = 10 * Double.log(Double(max(2, configuration.model.vocabularySize)))
     guard loss.isFinite, norm.isFinite, loss <= limit else {
       return .diverged(step: state.progress.step + 1, loss: loss, norm: norm)
     }
-    let symbols = batch.targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) }
     let jitter =
       training.isJittered ? Double(batch.timeStepCount) / Double(training.timeSteps) : 1
     state.move(by: pass.gradients, norm: norm, rate: rate * jitter, training)
+    sittingSteps += 1
     state.progress.position = next
     state.progress.epochLoss += loss * Double(symbols)
     state.progress.epochSymbols += symbols
@@ -277,22 +314,32 @@ public final class Trainer {
   ) throws -> Double? {
     let judged = state.judgedModel
     guard
-      let result = evaluator.run(
+      let result = try evaluator.run(
         judged, valid, batchSize: min(configuration.training.evaluationBatchSize, valid.count - 1),
-        lineEnd: source.lineEnd, shouldStop: shouldStop)
+        lineEnd: source.lineEnd, ranks: ranks, shouldStop: shouldStop)
     else { return nil }
     guard result.loss.isFinite else { return result.loss }
     var line = metrics
     line.validationLoss = result.loss
     let isBest = result.loss < state.progress.bestLoss ?? .infinity
+    if ranks.rank == 0 { try write(line, judged, isBest: isBest && keeps) }
     if isBest && keeps {
+      state.progress.bestLoss = result.loss
+      state.progress.bestEpoch = state.progress.epoch
+    }
+    observe(.epoch(line, isBest: isBest && keeps))
+    return result.loss
+  }
+
+  /// Writes the model, if it is the best, and the epoch's metrics.
+  private func write(_ line: EpochMetrics, _ judged: LanguageModel<Float>, isBest: Bool) throws {
+    if isBest {
       try folder.write(
         judged,
         metadata: [
-          "epoch": "\(line.epoch)", "step": "\(line.step)", "validation_loss": "\(result.loss)",
+          "epoch": "\(line.epoch)", "step": "\(line.step)",
+          "validation_loss": "\(line.validationLoss)",
         ])
-      state.progress.bestLoss = result.loss
-      state.progress.bestEpoch = state.progress.epoch
     }
     try folder.metrics.append(line.line)
     state.progress.metricsBytes = folder.metrics.size
@@ -300,8 +347,6 @@ public final class Trainer {
     if state.progress.eventBytes == 0 { try folder.events.append(EventFile.start(time: time)) }
     try folder.events.append(EventFile.scalars(line.values, step: line.step, time: time))
     state.progress.eventBytes = folder.events.size
-    observe(.epoch(line, isBest: isBest && keeps))
-    return result.loss
   }
 
   private func finishEpoch(
@@ -345,7 +390,10 @@ public final class Trainer {
     return outcome
   }
 
+  /// Writes a checkpoint; called by all ranks, which give rank 0 the states of their rows.
   private func checkpoint(_ observe: (TrainingEvent) -> Void) throws {
+    try state.collectStates(pass.plan, among: ranks)
+    guard let fingerprint else { return }
     try folder.checkpoints.write(state, of: fingerprint)
     observe(.checkpoint(step: state.progress.step))
   }
@@ -356,8 +404,9 @@ public final class Trainer {
   /// - Throws: `RunError` if the model cannot be read.
   public func test(shouldStop: () -> Bool = { false }) throws -> Evaluation? {
     guard let text = corpus.texts[.test] else { return nil }
-    let stored = try StoredModel(run: folder.path)
-    return evaluator.run(
-      stored.model, text, batchSize: 1, lineEnd: source.lineEnd, shouldStop: shouldStop)
+    var best = ranks.rank == 0 ? try StoredModel(run: folder.path).model : state.model
+    try best.share(among: ranks)
+    return try evaluator.run(
+      best, text, batchSize: 1, lineEnd: source.lineEnd, ranks: ranks, shouldStop: shouldStop)
   }
 }

@@ -51,6 +51,11 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   public var batchSize = 20
   /// T, the steps of truncated backpropagation through time.
   public var timeSteps = 35
+  /// S, the parts of a batch whose gradients are summed in order, so that several processes can have them;
+  /// nil for one.
+  ///
+  /// It belongs to the run: the same number of shards has the same bits on any number of processes.
+  public var shards: Int?
   /// Whether T varies from batch to batch: about ± 5, sometimes half.
   ///
   /// The rate varies with it. Source: Merity et al. 2018.
@@ -101,6 +106,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   enum CodingKeys: String, CodingKey {
     case batchSize = "batch_size"
     case timeSteps = "time_steps"
+    case shards
     case isJittered = "jittered"
     case resetsEachLine = "resets_each_line"
     case optimizer
@@ -125,9 +131,14 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
       ("batch-size", batchSize), ("time-steps", timeSteps), ("epochs", epochs),
       ("max-steps", maximumSteps ?? 1), ("patience", patience ?? 1),
       ("evaluation-batch-size", evaluationBatchSize), ("non-monotone", nonMonotone),
+      ("shards", shards ?? 1),
     ]
     for (name, count) in counts where !(1...1_000_000_000).contains(count) {
       return "\(name): expected 1 ... 1000000000, found \(count)"
+    }
+    if let shards, shards > min(batchSize, 256) {
+      return
+        "shards: expected at most \(min(batchSize, 256)), one for each row of a batch and not above 256, found \(shards)"
     }
     let numbers = [
       ("learning-rate", learningRate), ("clip-norm", clipNorm), ("clip-value", clipValue),

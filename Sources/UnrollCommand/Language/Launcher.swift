@@ -1,0 +1,101 @@
+internal import Foundation
+internal import UnrollLanguage
+
+#if MPI
+internal import UnrollMPI
+#endif
+
+/// Whether this process is one of several that an MPI launcher has started, as its environment says.
+enum Launcher {
+  private static let environment = ProcessInfo.processInfo.environment
+
+  private static func number(_ names: [String]) -> Int? {
+    names.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+  }
+
+  /// This process's number; nil without a launcher.
+  static var rank: Int? { number(["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"]) }
+
+  /// How many processes there are; nil without a launcher, or if it does not say.
+  static var count: Int? {
+    number(["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"]) ?? (rank == nil ? nil : number(["SLURM_NTASKS"]))
+  }
+
+  /// The MPI of this build, for people.
+  static var library: String {
+    #if MPI
+    MPIRanks.library
+    #else
+    "none; ./run mpi builds with it"
+    #endif
+  }
+
+  /// Gives `body` the ranks of this job, and parts with them at its end.
+  ///
+  /// - Throws: What `body` throws; of several ranks only one says so.
+  static func ranks<Result>(_ body: (any Ranks) throws -> Result) throws -> Result {
+    guard rank != nil, count ?? 2 > 1 || isBuiltWithMPI else { return try body(SingleRank()) }
+    #if MPI
+    let ranks: MPIRanks
+    do { ranks = try MPIRanks { Interruption.exitCode != nil } } catch let error as RankError {
+      throw DataError(description: error.description)
+    }
+    do {
+      let result = try body(ranks)
+      ranks.end()
+      return result
+    } catch {
+      if ranks.speaks(of: error) {
+        RankOutput.say("\(ranks.rank == 0 ? "" : "rank \(ranks.rank): ")\(error)")
+      }
+      ranks.abandon()
+      throw error
+    }
+    #else
+    RankOutput.hush()
+    throw DataError(
+      description:
+        "an MPI launcher started \(count.map { "\($0) processes" } ?? "this process"), but this unroll was built without MPI and each would do all the work; build it with ./run mpi, or start it without the launcher"
+    )
+    #endif
+  }
+
+  private static var isBuiltWithMPI: Bool {
+    #if MPI
+    true
+    #else
+    false
+    #endif
+  }
+}
+
+/// What ranks other than 0 write: nothing on the terminal, and a log beside the run's folder.
+enum RankOutput {
+  /// Standard error as it was.
+  private nonisolated(unsafe) static var terminal: Int32 = STDERR_FILENO
+
+  /// Turns this process's output off, unless it is rank 0; before anything is written.
+  static func hush() {
+    guard let rank = Launcher.rank, rank > 0, terminal == STDERR_FILENO else { return }
+    terminal = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
+    let nowhere = open("/dev/null", O_WRONLY)
+    dup2(nowhere, STDOUT_FILENO)
+    dup2(nowhere, STDERR_FILENO)
+    close(nowhere)
+  }
+
+  /// Turns it into a file's.
+  static func log(to path: String) {
+    guard let rank = Launcher.rank, rank > 0 else { return }
+    let file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
+    guard file >= 0 else { return }
+    dup2(file, STDOUT_FILENO)
+    dup2(file, STDERR_FILENO)
+    close(file)
+  }
+
+  /// Says something on the terminal, whichever rank this is.
+  static func say(_ text: String) {
+    _ = "Error: \(text)\n".withCString { write(terminal, $0, strlen($0)) }
+  }
+}

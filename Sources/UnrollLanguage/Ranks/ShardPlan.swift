@@ -1,0 +1,85 @@
+// How a batch is cut. The cuts belong to the run, not to the machines: a shard's gradient has the same
+// bits wherever it is computed, and shards are summed in their order.
+
+/// Which rows of a batch are which shard, and which rank has it.
+public struct ShardPlan: Sendable, Equatable {
+  /// S, the shards of a batch.
+  public let shardCount: Int
+  /// B, the rows of the whole batch.
+  public let batchSize: Int
+  /// R, the ranks.
+  public let rankCount: Int
+
+  /// Creates a plan.
+  ///
+  /// - Precondition: 1 ≤ R ≤ S ≤ B.
+  public init(shardCount: Int, batchSize: Int, rankCount: Int) {
+    precondition(
+      1 <= rankCount && rankCount <= shardCount && shardCount <= batchSize,
+      "ShardPlan.init: expected 1 ≤ ranks ≤ shards ≤ rows, got \(rankCount), \(shardCount) and \(batchSize)."
+    )
+    self.shardCount = shardCount
+    self.batchSize = batchSize
+    self.rankCount = rankCount
+  }
+
+  /// The rows of a shard: equally many, or one more.
+  public func rows(of shard: Int) -> Range<Int> {
+    Self.piece(shard, of: shardCount, in: batchSize)
+  }
+
+  /// The shards of a rank, neighbours.
+  public func shards(of rank: Int) -> Range<Int> {
+    Self.piece(rank, of: rankCount, in: shardCount)
+  }
+
+  /// The rows of a rank's shards together.
+  func rows(ofRank rank: Int) -> Range<Int> {
+    let shards = shards(of: rank)
+    return rows(of: shards.lowerBound).lowerBound..<rows(of: shards.upperBound - 1).upperBound
+  }
+
+  /// The part of an array that a rank sums: whole lines of memory.
+  public func slice(of rank: Int, count: Int) -> Range<Int> {
+    let lines = Self.piece(rank, of: rankCount, in: (count + 15) / 16)
+    return min(count, 16 * lines.lowerBound)..<min(count, 16 * lines.upperBound)
+  }
+
+  /// One of equal pieces, whose sizes differ by at most 1.
+  static func piece(_ index: Int, of count: Int, in whole: Int) -> Range<Int> {
+    whole * index / count..<whole * (index + 1) / count
+  }
+}
+
+/// Sums in shard order.
+public enum OrderedSum {
+  /// sum[i] += values[i].
+  public static func add(
+    _ values: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    var i = 0
+    while i + 16 <= count {
+      let total =
+        UnsafeRawPointer(sum + i).loadUnaligned(as: SIMD16<Float>.self)
+        + UnsafeRawPointer(values + i).loadUnaligned(as: SIMD16<Float>.self)
+      UnsafeMutableRawPointer(sum + i).storeBytes(of: total, as: SIMD16<Float>.self)
+      i += 16
+    }
+    while i < count {
+      sum[i] += values[i]
+      i += 1
+    }
+  }
+
+  /// sum[i] = ((parts[0])[i] + (parts[1])[i]) + ...; a piece at a time, which stays in the cache.
+  public static func of(
+    _ parts: [UnsafePointer<Float>], into sum: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    guard let first = parts.first else { return }
+    for start in stride(from: 0, to: count, by: 4096) {
+      let size = min(4096, count - start)
+      (sum + start).update(from: first + start, count: size)
+      for part in parts.dropFirst() { add(part + start, to: sum + start, count: size) }
+    }
+  }
+}

@@ -1,0 +1,79 @@
+// A run's state on several ranks: parameters, optimiser and averages are the same everywhere; the carried
+// states of a row are kept by the rank that has its shard.
+
+internal import Foundation
+internal import Unroll
+
+extension TrainingState<Float> {
+  /// Takes over rank 0's state.
+  ///
+  /// - Throws: `RankError` if a rank is gone.
+  mutating func share(among ranks: any Ranks) throws {
+    guard ranks.count > 1 else { return }
+    let words = ranks.rank == 0 ? Array(try JSONEncoder().encode(progress)) : nil
+    let received = try ranks.broadcast(words)
+    progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(received))
+    try model.share(among: ranks)
+    for index in memories.indices {
+      try memories[index].first.share(among: ranks)
+      try memories[index].second.share(among: ranks)
+    }
+    averages = progress.averagedSteps > 0 ? (averages.isEmpty ? model.parameters : averages) : []
+    for index in averages.indices { try averages[index].share(among: ranks) }
+    for index in states.indices {
+      try states[index].hidden.share(among: ranks)
+      try states[index].cell.share(among: ranks)
+    }
+  }
+
+  /// Gives every rank the carried states of all rows.
+  ///
+  /// - Throws: `RankError` if a rank is gone.
+  mutating func collectStates(_ plan: ShardPlan, among ranks: any Ranks) throws {
+    guard ranks.count > 1 else { return }
+    let mine = plan.rows(ofRank: ranks.rank)
+    for index in states.indices {
+      for part in [\RecurrentState<Float>.hidden, \.cell] {
+        guard !states[index][keyPath: part].isEmpty else { continue }
+        var rows = Tensor<Float>(shape: [0, 0])
+        rows.become(rows: mine, of: states[index][keyPath: part])
+        let all = try ranks.gather(rows.bytes)
+        for (rank, bytes) in all.enumerated() {
+          let range = plan.rows(ofRank: rank)
+          var others = Tensor<Float>(shape: [range.count, rows.shape[1]])
+          others.take(bytes)
+          others.put(into: &states[index][keyPath: part], rows: range)
+        }
+      }
+    }
+  }
+}
+
+extension LanguageModel<Float> {
+  /// Takes over rank 0's parameters.
+  ///
+  /// - Throws: `RankError` if a rank is gone.
+  mutating func share(among ranks: any Ranks) throws {
+    guard ranks.count > 1 else { return }
+    try forEachParameter { try $1.share(among: ranks) }
+  }
+}
+
+extension Tensor<Float> {
+  fileprivate mutating func share(among ranks: any Ranks) throws {
+    guard !isEmpty else { return }
+    take(try ranks.broadcast(ranks.rank == 0 ? bytes : nil))
+  }
+
+  fileprivate var bytes: [UInt8] {
+    withUnsafeElements { Array(UnsafeRawBufferPointer(start: $0, count: 4 * count)) }
+  }
+
+  fileprivate mutating func take(_ bytes: [UInt8]) {
+    let size = 4 * count
+    precondition(bytes.count == size, "Tensor.take: expected \(size) bytes, got \(bytes.count).")
+    withUnsafeMutableElements {
+      UnsafeMutableRawBufferPointer(start: $0, count: size).copyBytes(from: bytes)
+    }
+  }
+}

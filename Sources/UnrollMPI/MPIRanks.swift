@@ -1,0 +1,171 @@
+// Ranks over MPI. All calls of MPI are made by one thread at a time: between steps by the trainer's, during a
+// step's sums by the one that exchanges them. Nothing blocks inside MPI: whoever waits looks again and
+// again, and sees between two looks whether a rank has died.
+
+#if MPI
+internal import CMPI
+internal import Foundation
+public import UnrollLanguage
+
+/// The processes that an MPI launcher started.
+public final class MPIRanks: Ranks {
+  /// This process's number, from 0.
+  public let rank: Int
+  /// How many there are.
+  public let count: Int
+  private let mpi: MPIHandle
+  private let watch: RankWatch
+  private let exchange: SumExchange
+
+  /// Bytes that this process has sent of gradients and their sums.
+  public var sentBytes: Int { exchange.sentBytes }
+  /// Seconds that it waited for sums after its own work was done.
+  public var waitedSeconds: Double { exchange.waitedSeconds }
+
+  /// Meets the other ranks.
+  ///
+  /// - Parameter stopRequested: Whether a signal has asked this process to stop: mpirun sends one when a
+  ///   rank has died.
+  /// - Throws: `RankError` if MPI cannot begin, or a rank is gone already.
+  public init(stopRequested: @escaping @Sendable () -> Bool) throws {
+    mpi = MPIHandle()
+    let error = unroll_mpi_start(mpi.pointer)
+    guard error == 0 else {
+      throw RankError(
+        .different(
+          error == -1
+            ? "this MPI cannot be called from several threads; use one built with MPI_THREAD_SERIALIZED"
+            : "MPI could not begin (error \(error)); was it started by the mpirun of the MPI that unroll info names?"
+        ))
+    }
+    rank = Int(mpi.pointer.pointee.rank)
+    count = Int(mpi.pointer.pointee.count)
+    watch = RankWatch(mpi, stopRequested: stopRequested)
+    exchange = SumExchange(mpi, watch)
+    let facts = "\(ProcessInfo.processInfo.hostName) \(ProcessInfo.processInfo.processIdentifier)"
+    watch.peers = try gather(Array(facts.utf8)).map { RankWatch.Peer($0) }
+  }
+
+  /// Parts with the other ranks, which do the same.
+  public func end() {
+    exchange.end()
+    unroll_mpi_stop(mpi.pointer)
+  }
+
+  /// Ends all ranks, because this one cannot go on and has said why.
+  public func abandon() {
+    if rank == 0 {
+      unroll_mpi_say_ended(mpi.pointer)
+      // Time for the message: then the others end in silence.
+      for _ in 0..<20 {
+        _ = unroll_mpi_has_ended(mpi.pointer)
+        usleep(5000)
+      }
+    }
+    unroll_mpi_abort(1)
+  }
+
+  /// Whether this rank is the one that tells a person why the job ends: others may know it, too.
+  public func speaks(of error: any Error) -> Bool {
+    switch (error as? RankError)?.problem {
+    case .ended: false
+    case .different: rank == 0
+    case .lost: watch.isLowestAlive
+    case nil: true
+    }
+  }
+
+  /// Everybody's bytes, in the order of ranks.
+  ///
+  /// - Throws: `RankError` if one of them is gone.
+  public func gather(_ bytes: [UInt8]) throws -> [[UInt8]] {
+    // What is short goes along with the sizes: most of what is said fits, at one message's cost.
+    let short = 256
+    var first = [UInt8](repeating: 0, count: 8 + short)
+    withUnsafeBytes(of: Int64(bytes.count).littleEndian) { first.replaceSubrange(0..<8, with: $0) }
+    if bytes.count <= short { first.replaceSubrange(8..<8 + bytes.count, with: bytes) }
+    var all = [UInt8](repeating: 0, count: first.count * count)
+    try talk { unroll_mpi_gather(mpi.pointer, &first, &all, Int64(first.count)) }
+    let pieces = (0..<count).map { all[$0 * first.count..<($0 + 1) * first.count] }
+    let sizes = pieces.map { piece in
+      piece.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+    guard sizes.contains(where: { $0 > short }) else {
+      return zip(pieces, sizes).map { Array($0.dropFirst(8).prefix($1)) }
+    }
+    let total = sizes.reduce(0, +)
+    guard total <= Int(Int32.max) else {
+      throw RankError(.different("expected at most 2 GB to gather, found \(total) bytes"))
+    }
+    let counts = sizes.map { Int32($0) }
+    var places = [Int32](repeating: 0, count: count)
+    for other in 1..<count { places[other] = places[other - 1] + counts[other - 1] }
+    var whole = [UInt8](repeating: 0, count: total)
+    var mine = bytes
+    try talk { unroll_mpi_gather_sizes(mpi.pointer, &mine, &whole, counts, places) }
+    return zip(places, sizes).map { Array(whole[Int($0)..<Int($0) + $1]) }
+  }
+
+  /// Rank 0's bytes for everybody; the others give nil.
+  ///
+  /// - Throws: `RankError` if one of them is gone.
+  public func broadcast(_ bytes: [UInt8]?) throws -> [UInt8] {
+    var size = Int64(bytes?.count ?? 0)
+    try talk { unroll_mpi_broadcast(mpi.pointer, &size, 8) }
+    var result = bytes ?? [UInt8](repeating: 0, count: Int(size))
+    let most = 1 << 30
+    for start in stride(from: 0, to: Int(size), by: most) {
+      let part = Int64(min(most, Int(size) - start))
+      try result.withUnsafeMutableBytes { buffer in
+        try talk { unroll_mpi_broadcast(mpi.pointer, buffer.baseAddress.map { $0 + start }, part) }
+      }
+    }
+    return result
+  }
+
+  /// Begins sums over shards.
+  public func beginSums(_ plan: ShardPlan, _ sums: [UnsafeMutableBufferPointer<Float>]) {
+    exchange.begin(plan, sums)
+  }
+
+  /// Sends what others sum.
+  ///
+  /// - Returns: true: it is read where it stands.
+  public func contribute(_ index: Int, shard: Int, _ values: UnsafePointer<Float>) -> Bool {
+    exchange.contribute(index, shard: shard, values)
+    return true
+  }
+
+  /// Waits until all sums are there.
+  ///
+  /// - Throws: `RankError` if a rank is gone.
+  public func finishSums() throws { try exchange.finish() }
+
+  /// Begins to talk, and looks until it is over.
+  private func talk(_ begin: () -> Int32) throws {
+    guard begin() == 0 else { throw watch.unreachable }
+    var patience = Patience(watch)
+    while true {
+      switch unroll_mpi_has_talked(mpi.pointer) {
+      case 1: return
+      case 0: try patience.pass(isUrgent: true)
+      default: throw watch.unreachable
+      }
+    }
+  }
+
+  /// The MPI that this was built with.
+  public static var library: String {
+    var text = [CChar](repeating: 0, count: 200)
+    unroll_mpi_version(&text, 200)
+    let all = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return String(all.prefix { $0 != "\n" && $0 != "," })
+  }
+}
+
+/// MPI's handles, at one address.
+final class MPIHandle: @unchecked Sendable {
+  // Sendable: one thread at a time uses it, as the file's head says.
+  let pointer = UnsafeMutablePointer<unroll_mpi>.allocate(capacity: 1)
+}
+#endif

@@ -1,0 +1,115 @@
+// Whether the other ranks are still there. MPI does not say: a receive from a dead rank is never over. The
+// launcher notices the death and sends everybody a signal; then whoever waits looks which process is gone.
+
+#if MPI
+internal import CMPI
+internal import Foundation
+internal import UnrollLanguage
+
+/// The other ranks' processes.
+final class RankWatch: @unchecked Sendable {
+  // Sendable: `peers` is set once, before another thread begins.
+  struct Peer {
+    let host: String
+    let process: pid_t
+
+    init(_ bytes: [UInt8]) {
+      let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
+      host = words.first.map(String.init) ?? ""
+      process = words.last.flatMap { pid_t($0) } ?? 0
+    }
+  }
+
+  private let mpi: MPIHandle
+  private let stopRequested: @Sendable () -> Bool
+  /// By rank; empty before they have met.
+  var peers: [Peer] = []
+  /// Seconds without an answer after which a rank counts as lost; much longer than any step.
+  private let limit: Double
+
+  init(_ mpi: MPIHandle, stopRequested: @escaping @Sendable () -> Bool) {
+    self.mpi = mpi
+    self.stopRequested = stopRequested
+    limit = ProcessInfo.processInfo.environment["UNROLL_RANK_TIMEOUT"].flatMap(Double.init) ?? 600
+  }
+
+  private var rank: Int { Int(mpi.pointer.pointee.rank) }
+
+  /// A rank cannot be reached, as MPI says.
+  var unreachable: RankError {
+    lost.map { RankError(.lost($0)) }
+      ?? RankError(.lost("rank \(rank): MPI reports that another rank cannot be reached"))
+  }
+
+  /// Whether another rank's process is gone, as far as this machine can see.
+  private func isDead(_ other: Int) -> Bool {
+    other != rank && peers[other].host == peers[rank].host
+      && kill(peers[other].process, 0) != 0 && errno == ESRCH
+  }
+
+  /// Whether no rank before this one is left on this machine.
+  var isLowestAlive: Bool {
+    peers.count > rank
+      && !(0..<rank).contains { peers[$0].host == peers[rank].host && !isDead($0) }
+  }
+
+  /// What has happened to another rank.
+  private var lost: String? {
+    guard let dead = peers.indices.first(where: isDead) else { return nil }
+    return "rank \(dead) (process \(peers[dead].process) on \(peers[dead].host)) has died"
+  }
+
+  /// Ends the wait of somebody who waits in vain.
+  ///
+  /// - Parameters:
+  ///   - seconds: How long nothing has come.
+  ///   - from: The ranks that something is expected of; empty if that is not known.
+  /// - Throws: `RankError` if one is gone, or rank 0 has said that it cannot go on.
+  func check(after seconds: Double, from ranks: [Int]) throws {
+    if unroll_mpi_has_ended(mpi.pointer) != 0 { throw RankError(.ended) }
+    if let lost { throw RankError(.lost(lost)) }
+    // The launcher kills a second after its signal.
+    let isWarned =
+      stopRequested() && seconds > 0.6 && peers.contains { $0.host != peers[rank].host }
+    guard isWarned || seconds > limit else { return }
+    let names = ranks.map(String.init).joined(separator: ", ")
+    let whom =
+      ranks.isEmpty
+      ? "another rank" : ranks.count == 1 ? "rank \(names)" : "one of the ranks \(names)"
+    let hosts = Set(ranks.filter { $0 < peers.count }.map { peers[$0].host }).sorted()
+    let place = hosts.isEmpty ? "" : " (on \(hosts.joined(separator: ", ")))"
+    throw RankError(
+      .lost("\(whom)\(place) has not answered for \(String(format: "%.1f", seconds)) seconds"))
+  }
+}
+
+/// How somebody waits: at first at once again, then ever more calmly, and not for ever.
+struct Patience {
+  private let watch: RankWatch
+  private var looks = 0
+  private var start = ContinuousClock.now
+  private var lastCheck = ContinuousClock.now
+
+  init(_ watch: RankWatch) { self.watch = watch }
+
+  /// Something has come.
+  mutating func reset() {
+    looks = 0
+    start = .now
+  }
+
+  /// Lets some time pass.
+  ///
+  /// - Parameters:
+  ///   - isUrgent: Whether nothing else is to be done meanwhile; else the core is somebody else's.
+  ///   - from: The ranks that something is expected of.
+  /// - Throws: `RankError` if one is gone.
+  mutating func pass(isUrgent: Bool, from ranks: @autoclosure () -> [Int] = []) throws {
+    looks += 1
+    if isUrgent && looks < 20_000 { sched_yield() } else { usleep(isUrgent ? 200 : 40) }
+    guard looks % 64 == 0, lastCheck.duration(to: .now) > .milliseconds(20) else { return }
+    lastCheck = .now
+    try watch.check(after: start.duration(to: .now) / .seconds(1), from: ranks())
+  }
+}
+#endif

@@ -1,0 +1,328 @@
+// Training on several real processes, started by the machine's mpirun. They need a build with MPI, which
+// `./run test` makes and names in UNROLL_MPI_BINARY.
+
+import Foundation
+import Testing
+import UnrollTestSupport
+
+/// The command, built with MPI.
+private let mpiBinary = ProcessInfo.processInfo.environment["UNROLL_MPI_BINARY"]
+
+@Suite(
+  "One model on many processes",
+  .enabled(
+    if: mpiBinary != nil,
+    "no build with MPI: UNROLL_MPI_BINARY is not set; ./run test makes one where MPI can be installed"
+  ),
+  .serialized)
+struct MPITests {
+  /// A run of 50 steps with all kinds of dropout, whose batch is in 4 shards.
+  private static let settings = [
+    "--hidden-size", "24", "--embedding-size", "16", "--cell", "lstm", "--layers", "2",
+    "--batch-size", "10", "--time-steps", "9", "--dropout", "0.2", "--weight-drop", "0.2",
+    "--dropout-embedding", "0.1", "--jitter", "--shards", "4", "--seed", "3",
+  ]
+
+  /// mpirun as a container's root may call it, with more ranks than cores.
+  private func mpirun(
+    _ ranks: Int, _ arguments: [String], environment: [String: String] = [:]
+  ) -> Process {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments =
+      ["mpirun", "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none", mpiBinary ?? ""]
+      + arguments
+    process.environment = Self.environment.merging(environment) { $1 }
+    return process
+  }
+
+  private static var environment: [String: String] {
+    ProcessInfo.processInfo.environment.merging([
+      "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "UNROLL_THREADS": "1",
+    ]) { $1 }
+  }
+
+  /// Runs to the end, at most for some seconds.
+  private func finish(
+    _ process: Process, in folder: String, seconds: Double = 120,
+    meanwhile: () throws -> Void = {}
+  ) throws -> (status: Int32, text: String) {
+    let path = folder + "/printed-\(UUID().uuidString)"
+    try Data().write(to: URL(fileURLWithPath: path))
+    let file = FileHandle(forWritingAtPath: path)
+    process.standardOutput = file
+    process.standardError = file
+    // A test's thread may have signals blocked, which mpirun would take over.
+    var none = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, nil)
+    try process.run()
+    try meanwhile()
+    let end = Date().addingTimeInterval(seconds)
+    while process.isRunning && Date() < end { usleep(20_000) }
+    if process.isRunning {
+      Issue.record("not over after \(seconds) seconds")
+      kill(process.processIdentifier, SIGKILL)
+    }
+    process.waitUntilExit()
+    return (process.terminationStatus, try String(contentsOfFile: path, encoding: .utf8))
+  }
+
+  private func train(_ folder: String, _ run: String, _ more: [String] = []) -> [String] {
+    ["train", folder + "/text", "--output", "\(folder)/\(run)"] + Self.settings
+      + (more.contains("--max-steps") ? [] : ["--max-steps", "50"]) + more
+  }
+
+  private func bytes(_ folder: String, _ run: String, _ file: String = "model.safetensors") throws
+    -> Data
+  {
+    try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(run)/\(file)"))
+  }
+
+  /// The newest checkpoint without what a clock has put into it.
+  private func checkpoint(_ folder: String, _ run: String) throws -> Data {
+    let path = "\(folder)/\(run)/checkpoints"
+    let name = try #require(
+      try FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasPrefix("0") }
+        .sorted().last)
+    let all = try Data(contentsOf: URL(fileURLWithPath: path + "/" + name))
+    let header = all.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    return all.dropFirst(8 + header)
+  }
+
+  private func withText(_ body: (String) throws -> Void) throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      try body(folder)
+    }
+  }
+
+  /// The processes of an mpirun, in the order of ranks.
+  private func processes(of parent: Int32) throws -> [pid_t] {
+    var found: [(rank: Int, process: pid_t)] = []
+    for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+      guard let process = pid_t(name),
+        let status = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
+        status.split(separator: ")").last?.split(separator: " ").dropFirst().first
+          == "\(parent)",
+        let environment = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(name)/environ"))
+      else { continue }
+      for word in environment.split(separator: 0) {
+        let text = String(decoding: word, as: UTF8.self)
+        if text.hasPrefix("OMPI_COMM_WORLD_RANK="), let rank = Int(text.dropFirst(21)) {
+          found.append((rank, process))
+        }
+      }
+    }
+    return found.sorted { $0.rank < $1.rank }.map(\.process)
+  }
+
+  /// Waits for a checkpoint, so that there is something to go on from.
+  private func waitForStep(_ folder: String, _ run: String) {
+    for _ in 0..<500 {
+      let names =
+        (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(run)/checkpoints")) ?? []
+      if names.contains(where: { $0.hasPrefix("0") && !$0.hasPrefix("000000000000") }) { return }
+      usleep(20_000)
+    }
+    Issue.record("no checkpoint after 10 seconds")
+  }
+
+  @Test("1, 2 and 4 ranks leave the same model, checkpoint and metrics as one process alone")
+  func ranks() throws {
+    try withText { folder in
+      let alone = Process()
+      alone.executableURL = URL(fileURLWithPath: mpiBinary ?? "")
+      alone.arguments = train(folder, "alone", ["--threads", "2"])
+      #expect(try finish(alone, in: folder).status == 0)
+      for ranks in [1, 2, 4] {
+        let result = try finish(mpirun(ranks, train(folder, "\(ranks)")), in: folder)
+        #expect(result.status == 0, "\(result.text)")
+        #expect(try bytes(folder, "\(ranks)") == bytes(folder, "alone"))
+        #expect(try checkpoint(folder, "\(ranks)") == checkpoint(folder, "alone"))
+        #expect(result.text.components(separatedBy: "symbols to learn from").count == 2)
+        let logs = (1..<ranks).map { "\(folder)/\(ranks).rank-\($0).log" }
+        #expect(logs.allSatisfy { FileManager.default.fileExists(atPath: $0) })
+      }
+    }
+  }
+
+  @Test("A run of 2 ranks goes on with 4, then with 1, to the same bits")
+  func resume() throws {
+    try withText { folder in
+      #expect(try finish(mpirun(2, train(folder, "whole")), in: folder).status == 0)
+      #expect(
+        try finish(mpirun(2, train(folder, "parts", ["--max-steps", "17"])), in: folder).status == 0
+      )
+      for (ranks, steps) in [(4, "33"), (1, "50")] {
+        let more = ["train", "--resume", "--output", folder + "/parts", "--max-steps", steps]
+        let result = try finish(mpirun(ranks, more), in: folder)
+        #expect(result.status == 0, "\(result.text)")
+      }
+      #expect(try checkpoint(folder, "parts") == checkpoint(folder, "whole"))
+    }
+  }
+
+  @Test(
+    "A rank that dies ends the job with a sentence that names it; the run goes on",
+    arguments: [0, 1, 2])
+  func death(_ victim: Int) throws {
+    try withText { folder in
+      let long = ["--epochs", "400", "--max-steps", "1000000", "--checkpoint-every", "0"]
+      let process = mpirun(3, train(folder, "killed", long))
+      let result = try finish(process, in: folder) {
+        waitForStep(folder, "killed")
+        let ranks = try processes(of: process.processIdentifier)
+        try #require(ranks.count == 3)
+        kill(ranks[victim], SIGKILL)
+      }
+      #expect(result.status != 0)
+      let sentences = result.text.split(separator: "\n").filter { $0.contains("Error: ") }
+      #expect(sentences.count == 1, "\(result.text)")
+      #expect(sentences.first?.contains("rank \(victim) (process ") == true, "\(result.text)")
+      #expect(sentences.first?.contains("--resume") == true)
+      let steps = try #require(Int(try lastStep(folder, "killed"))) + 5
+      let more = ["train", "--resume", "--output", folder + "/killed", "--max-steps", "\(steps)"]
+      let resumed = try finish(mpirun(2, more), in: folder)
+      #expect(resumed.status == 0, "\(resumed.text)")
+      #expect(
+        try finish(
+          mpirun(1, train(folder, "whole", ["--epochs", "400", "--max-steps", "\(steps)"])),
+          in: folder
+        ).status == 0)
+      #expect(try checkpoint(folder, "killed") == checkpoint(folder, "whole"))
+    }
+  }
+
+  private func lastStep(_ folder: String, _ run: String) throws -> Substring {
+    try #require(
+      try FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(run)/checkpoints")
+        .filter { $0.hasPrefix("0") }.sorted().last
+    ).prefix(12)
+  }
+
+  @Test(
+    "Ctrl-C, SIGTERM and SIGUSR1 at mpirun end with a checkpoint",
+    arguments: [SIGINT, SIGTERM, SIGUSR1])
+  func signals(_ signal: Int32) throws {
+    try withText { folder in
+      let long = ["--epochs", "400", "--max-steps", "1000000", "--checkpoint-every", "0.2"]
+      let process = mpirun(2, train(folder, "stopped", long))
+      let result = try finish(process, in: folder) {
+        waitForStep(folder, "stopped")
+        usleep(300_000)
+        kill(process.processIdentifier, signal)
+      }
+      #expect(result.status != 0)
+      #expect(result.text.contains("which is kept; go on with"), "\(result.text)")
+      let steps = try #require(Int(try lastStep(folder, "stopped")))
+      #expect(result.text.contains("stopped after step \(steps),"), "\(result.text)")
+      #expect(steps > 1)
+    }
+  }
+
+  @Test("What cannot be is said once, by rank 0")
+  func refusals() throws {
+    try withText { folder in
+      for (more, sentence) in [
+        (["--shards", "2"], "--shards: expected at least 3, one for each rank, found 2"),
+        (["--shards", "11"], "shards: expected at most 10, one for each row"),
+        (["--hidden-size", "0"], "hidden-size"),
+      ] {
+        let result = try finish(mpirun(3, train(folder, "refused", more)), in: folder)
+        #expect(result.status != 0)
+        #expect(
+          result.text.components(separatedBy: sentence).count == 2, "\(more): \(result.text)")
+        #expect(!FileManager.default.fileExists(atPath: folder + "/refused"))
+      }
+      #expect(try finish(mpirun(2, train(folder, "two")), in: folder).status == 0)
+      let more = ["train", "--resume", "--output", folder + "/two", "--max-steps", "60"]
+      let result = try finish(mpirun(5, more), in: folder)
+      #expect(result.text.contains("this run has 4 shards, so expected at most 4 ranks, found 5"))
+    }
+  }
+
+  @Test("Ranks that round otherwise are refused")
+  func kernels() throws {
+    try withText { folder in
+      let binary = mpiBinary ?? ""
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+      process.arguments =
+        ["mpirun", "--oversubscribe", "-n", "1", binary] + train(folder, "mixed")
+        + [":", "-n", "1", "-x", "UNROLL_ISA=baseline", binary] + train(folder, "mixed")
+      process.environment = Self.environment
+      let result = try finish(process, in: folder)
+      #expect(result.status != 0)
+      #expect(
+        result.text.contains("rank 1 has the baseline kernels, rank 0 "), "\(result.text)")
+    }
+  }
+
+  @Test("evaluate is divided, and says what one process says")
+  func evaluation() throws {
+    try withText { folder in
+      #expect(try finish(mpirun(2, train(folder, "run")), in: folder).status == 0)
+      for rows in ["1", "7"] {
+        let arguments = [
+          "evaluate", folder + "/run", folder + "/text/test.txt", "--batch-size", rows,
+        ]
+        let texts = try [1, 2, 3].map { ranks in
+          try finish(mpirun(ranks, arguments), in: folder).text.split(separator: "\n")
+            .filter { $0.contains("loss") || $0.contains("predicted") }
+        }
+        #expect(texts[0].count == 2)
+        #expect(texts[1] == texts[0] && texts[2] == texts[0])
+      }
+    }
+  }
+
+  @Test(
+    "Two hosts with a network between them, also one that delays and loses, leave the same bits")
+  func hosts() throws {
+    guard let hosts = try NetworkHosts() else { return }  // it has said why
+    defer { hosts.remove() }
+    try withText { folder in
+      #expect(try finish(mpirun(1, train(folder, "here")), in: folder).status == 0)
+      for link in [NetworkHosts.Link.fast, .slow] {
+        guard try hosts.connect(link) else { continue }
+        let agent = folder + "/agent"
+        try hosts.writeAgent(agent)
+        let run = "hosts-\(link)"
+        let process = hosts.mpirun(
+          agent: agent, [mpiBinary ?? ""] + train(folder, run), environment: Self.environment)
+        let result = try finish(process, in: folder, seconds: 240)
+        #expect(result.status == 0, "\(result.text)")
+        #expect(try bytes(folder, run) == bytes(folder, "here"))
+        #expect(try checkpoint(folder, run) == checkpoint(folder, "here"))
+        let log = try String(contentsOfFile: "\(folder)/\(run).rank-1.log", encoding: .utf8)
+        #expect(log.contains("rank 1 of 2"))
+      }
+    }
+  }
+}
+
+@Suite("A build without MPI")
+struct WithoutMPITests {
+  @Test("It says so when a launcher starts it several times, once, and trains nothing")
+  func launcher() throws {
+    let command = CommandTests()
+    try withTemporaryFolder { folder in
+      for (variables, isFirst) in [
+        (["OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0"], true),
+        (["OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "2"], false),
+        (["PMI_SIZE": "2", "PMI_RANK": "0"], true),
+        (["PMIX_RANK": "0", "SLURM_NTASKS": "3"], true),
+      ] {
+        let result = try command.run(
+          ["train", "--output", folder + "/run", "--max-steps", "2"], environment: variables)
+        #expect(result.status != 0)
+        #expect(result.errors.contains("was built without MPI") == isFirst)
+        #expect(isFirst || result.errors.isEmpty)
+        #expect(!FileManager.default.fileExists(atPath: folder + "/run"))
+      }
+      let info = try command.unroll("info")
+      #expect(info.output.contains("MPI "))
+    }
+  }
+}

@@ -1,0 +1,109 @@
+// Ranks that are threads of this process, for tests of everything but MPI itself. They share nothing that
+// ranks of several machines would not.
+
+import Foundation
+import Unroll
+
+@testable import UnrollLanguage
+
+/// What the threads meet at.
+final class RankMeeting: @unchecked Sendable {
+  let count: Int
+  private let condition = NSCondition()
+  private var arrived = 0
+  private var round = 0
+  private var given: [[UInt8]]
+  private var taken: [[UInt8]] = []
+
+  init(count: Int) {
+    self.count = count
+    given = Array(repeating: [], count: count)
+  }
+
+  /// Everybody's bytes, once all have come.
+  func gather(_ bytes: [UInt8], rank: Int) -> [[UInt8]] {
+    condition.lock()
+    defer { condition.unlock() }
+    given[rank] = bytes
+    arrived += 1
+    let mine = round
+    if arrived == count {
+      (taken, arrived) = (given, 0)
+      round += 1
+      condition.broadcast()
+    }
+    while round == mine { condition.wait() }
+    return taken
+  }
+}
+
+/// One of them.
+final class ThreadRanks: Ranks {
+  let rank: Int
+  var count: Int { meeting.count }
+  private(set) var sentBytes = 0
+  let waitedSeconds = 0.0
+  private let meeting: RankMeeting
+  private var plan = ShardPlan(shardCount: 1, batchSize: 1, rankCount: 1)
+  private var sums: [UnsafeMutableBufferPointer<Float>] = []
+  private var offered: [[[UInt8]]] = []
+
+  init(_ rank: Int, _ meeting: RankMeeting) {
+    self.rank = rank
+    self.meeting = meeting
+  }
+
+  func gather(_ bytes: [UInt8]) -> [[UInt8]] { meeting.gather(bytes, rank: rank) }
+
+  func broadcast(_ bytes: [UInt8]?) -> [UInt8] { gather(bytes ?? [])[0] }
+
+  func beginSums(_ plan: ShardPlan, _ sums: [UnsafeMutableBufferPointer<Float>]) {
+    (self.plan, self.sums) = (plan, sums)
+    offered = Array(repeating: [], count: sums.count)
+  }
+
+  func contribute(_ index: Int, shard: Int, _ values: UnsafePointer<Float>) -> Bool {
+    // As bytes of now: what is changed later is not seen by the others.
+    offered[index].append(
+      Array(UnsafeRawBufferPointer(start: values, count: 4 * sums[index].count)))
+    return false
+  }
+
+  func finishSums() {
+    for (index, sum) in sums.enumerated() {
+      guard let base = sum.baseAddress else { continue }
+      let parts = gather(offered[index].flatMap(\.self)).flatMap { bytes in
+        bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+      }
+      parts.withUnsafeBufferPointer { all in
+        guard let start = all.baseAddress else { return }
+        OrderedSum.of(
+          (0..<plan.shardCount).map { start + $0 * sum.count }, into: base, count: sum.count)
+      }
+    }
+  }
+
+  /// Runs `body` on every rank at once; their results in the order of ranks.
+  static func run<Result: Sendable>(
+    _ count: Int, _ body: @escaping @Sendable (any Ranks) throws -> Result
+  ) throws -> [Result] {
+    let meeting = RankMeeting(count: count)
+    let lock = NSLock()
+    nonisolated(unsafe) var results: [Int: Swift.Result<Result, any Error>] = [:]
+    DispatchQueue.concurrentPerform(iterations: 1) { _ in
+      let group = DispatchGroup()
+      for rank in 0..<count {
+        group.enter()
+        let thread = Thread {
+          let result = Swift.Result { try body(ThreadRanks(rank, meeting)) }
+          lock.withLock { results[rank] = result }
+          group.leave()
+        }
+        thread.stackSize = 8 << 20
+        thread.start()
+      }
+      group.wait()
+    }
+    return try (0..<count).compactMap { try results[$0]?.get() }
+  }
+}
