@@ -23,6 +23,7 @@ let package = Package(
     .library(name: "UnrollFigures", targets: ["UnrollFigures"]),
     .library(name: "UnrollLab", targets: ["UnrollLab"]),
     .library(name: "UnrollLanguage", targets: ["UnrollLanguage"]),
+    .library(name: "UnrollMPI", targets: ["UnrollMPI"]),
     .library(name: "UnrollWeb", targets: ["UnrollWeb"]),
     .executable(name: "unroll", targets: ["UnrollCommand"]),
   ],

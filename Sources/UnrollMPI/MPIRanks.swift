@@ -148,7 +148,9 @@ public final class MPIRanks: Ranks {
     while true {
       switch unroll_mpi_has_talked(mpi.pointer) {
       case 1: return
-      case 0: try patience.pass(isUrgent: true)
+      case 0:
+        try patience.look()
+        patience.pass()
       default: throw watch.unreachable
       }
     }

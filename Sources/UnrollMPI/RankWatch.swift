@@ -63,7 +63,7 @@ final class RankWatch: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - seconds: How long nothing has come.
-  ///   - from: The ranks that something is expected of; empty if that is not known.
+  ///   - ranks: The ranks that something is expected of; empty if that is not known.
   /// - Throws: `RankError` if one is gone, or rank 0 has said that it cannot go on.
   func check(after seconds: Double, from ranks: [Int]) throws {
     if unroll_mpi_has_ended(mpi.pointer) != 0 { throw RankError(.ended) }
@@ -98,18 +98,20 @@ struct Patience {
     start = .now
   }
 
-  /// Lets some time pass.
+  /// Looks, now and then, whether the others are still there.
   ///
-  /// - Parameters:
-  ///   - isUrgent: Whether nothing else is to be done meanwhile; else the core is somebody else's.
-  ///   - from: The ranks that something is expected of.
+  /// - Parameter ranks: The ranks that something is expected of.
   /// - Throws: `RankError` if one is gone.
-  mutating func pass(isUrgent: Bool, from ranks: @autoclosure () -> [Int] = []) throws {
+  mutating func look(from ranks: @autoclosure () -> [Int] = []) throws {
     looks += 1
-    if isUrgent && looks < 20_000 { sched_yield() } else { usleep(isUrgent ? 200 : 40) }
-    guard looks % 64 == 0, lastCheck.duration(to: .now) > .milliseconds(20) else { return }
+    guard looks % 16 == 0, lastCheck.duration(to: .now) > .milliseconds(20) else { return }
     lastCheck = .now
     try watch.check(after: start.duration(to: .now) / .seconds(1), from: ranks())
+  }
+
+  /// Lets some time pass, when there is nothing else to do.
+  func pass() {
+    if looks < 20_000 { sched_yield() } else { usleep(200) }
   }
 }
 #endif

@@ -88,13 +88,17 @@ final class SumExchange: @unchecked Sendable {
   }
 
   func contribute(_ item: Int, shard: Int, _ values: UnsafePointer<Float>) {
-    condition.withLock { offered.append((item, shard, values)) }
+    condition.withLock {
+      offered.append((item, shard, values))
+      condition.broadcast()
+    }
   }
 
   func finish() throws {
     let start = ContinuousClock.now
     condition.lock()
     isAwaited = true
+    condition.broadcast()
     while stage == .working { condition.wait() }
     stage = .idle
     let failure = failure
@@ -142,11 +146,21 @@ final class SumExchange: @unchecked Sendable {
       }
       for (item, shard, values) in ready { try take(item, shard, values) }
       let found = try look()
-      if ready.isEmpty && !found {
-        try patience.pass(isUrgent: isAwaited, from: awaited())
-      } else {
+      if !ready.isEmpty || found {
         patience.reset()
+      } else {
+        try patience.look(from: awaited())
+        if isAwaited { patience.pass() } else { rest() }
       }
+    }
+  }
+
+  /// Leaves the core to the way back, until it offers something or some time has passed: every look costs
+  /// the other thread far more than the time it takes, for the caches that it leaves behind.
+  private func rest() {
+    condition.withLock {
+      guard offered.isEmpty || !overlaps, !isAwaited else { return }
+      _ = condition.wait(until: Date(timeIntervalSinceNow: 0.0005))
     }
   }
 

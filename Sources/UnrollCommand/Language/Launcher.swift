@@ -41,7 +41,7 @@ enum Launcher {
       throw DataError(description: error.description)
     }
     do {
-      let result = try body(ranks)
+      let result = try body(ranks.count == 1 ? SingleRank() : ranks)
       ranks.end()
       return result
     } catch {

@@ -57,29 +57,42 @@ public enum OrderedSum {
   public static func add(
     _ values: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>, count: Int
   ) {
+    add(sum, values, into: sum, count)
+  }
+
+  /// sum[i] = ((parts[0])[i] + (parts[1])[i]) + ...; a piece at a time, which stays in the cache.
+  ///
+  /// - Precondition: There is a part.
+  public static func of(
+    _ parts: [UnsafePointer<Float>], into sum: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    precondition(!parts.isEmpty, "OrderedSum.of: expected at least one part, got none.")
+    guard parts.count > 1 else {
+      sum.update(from: parts[0], count: count)
+      return
+    }
+    for start in stride(from: 0, to: count, by: 4096) {
+      let size = min(4096, count - start)
+      add(parts[0] + start, parts[1] + start, into: sum + start, size)
+      for part in parts.dropFirst(2) { add(sum + start, part + start, into: sum + start, size) }
+    }
+  }
+
+  private static func add(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into sum: UnsafeMutablePointer<Float>,
+    _ count: Int
+  ) {
     var i = 0
     while i + 16 <= count {
       let total =
-        UnsafeRawPointer(sum + i).loadUnaligned(as: SIMD16<Float>.self)
-        + UnsafeRawPointer(values + i).loadUnaligned(as: SIMD16<Float>.self)
+        UnsafeRawPointer(a + i).loadUnaligned(as: SIMD16<Float>.self)
+        + UnsafeRawPointer(b + i).loadUnaligned(as: SIMD16<Float>.self)
       UnsafeMutableRawPointer(sum + i).storeBytes(of: total, as: SIMD16<Float>.self)
       i += 16
     }
     while i < count {
-      sum[i] += values[i]
+      sum[i] = a[i] + b[i]
       i += 1
-    }
-  }
-
-  /// sum[i] = ((parts[0])[i] + (parts[1])[i]) + ...; a piece at a time, which stays in the cache.
-  public static func of(
-    _ parts: [UnsafePointer<Float>], into sum: UnsafeMutablePointer<Float>, count: Int
-  ) {
-    guard let first = parts.first else { return }
-    for start in stride(from: 0, to: count, by: 4096) {
-      let size = min(4096, count - start)
-      (sum + start).update(from: first + start, count: size)
-      for part in parts.dropFirst() { add(part + start, to: sum + start, count: size) }
     }
   }
 }

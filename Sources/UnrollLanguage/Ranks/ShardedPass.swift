@@ -44,7 +44,12 @@ struct ShardedPass {
   /// The gradient of the mean loss of a batch, penalties included; see `ModelPass.run`.
   ///
   /// - Parameters:
-  ///   - states: The states of all rows; those of this rank's shards are replaced.
+  ///   - model: The model.
+  ///   - batch: What is read and predicted, all rows of it.
+  ///   - targetCount: Its targets that count.
+  ///   - all: The states of all rows; those of this rank's shards are replaced.
+  ///   - masks: Dropout.
+  ///   - penalties: AR and TAR.
   /// - Returns: The sums of the losses of this rank's shards, in nats.
   /// - Throws: `RankError` if a rank is gone.
   mutating func run(
@@ -110,7 +115,8 @@ struct ShardedPass {
     }
     swap(&packed, &heldRows[index])
     for layer in states.indices { states[layer].put(into: &all[layer], rows: range) }
-    if mustStay {
+    // The last shard's stay where they are: nothing is computed before they have been summed.
+    if mustStay && shard < plan.shards(of: ranks.rank).upperBound - 1 {
       if held.count <= index { held.append(ModelGradients(of: model)) }
       pass.swapGradients(with: &held[index])
     }
