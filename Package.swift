@@ -62,7 +62,7 @@ let package = Package(
     ),
 
     .systemLibrary(
-      name: "CMPI", pkgConfig: "mpi-c",
+      name: "CMPI", pkgConfig: "mpi",
       providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]
     ),
 

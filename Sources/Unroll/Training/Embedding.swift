@@ -71,12 +71,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
       gradient.count == symbols.count * size,
       "EmbeddingGradient.set: expected \(symbols.count) rows of \(size), got shape \(gradient.shape)."
     )
-    vectors.makeUnique()
-    for symbol in touched {
-      (vectors.base + Int(symbol) * size).update(repeating: 0, count: size)
-      isTouched[Int(symbol)] = false
-    }
-    touched.removeAll(keepingCapacity: true)
+    clear()
     for (row, symbol) in symbols.enumerated() {
       if !isTouched[Int(symbol)] {
         isTouched[Int(symbol)] = true
@@ -97,17 +92,23 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     precondition(
       rows.count == symbols.count * size,
       "EmbeddingGradient.set: expected \(symbols.count) rows of \(size), got shape \(rows.shape).")
+    clear()
+    for (row, symbol) in symbols.enumerated() {
+      isTouched[Int(symbol)] = true
+      touched.append(symbol)
+      (vectors.base + Int(symbol) * size).update(from: rows.base + row * size, count: size)
+    }
+  }
+
+  /// Becomes zero.
+  private mutating func clear() {
+    let size = vectors.shape[1]
     vectors.makeUnique()
     for symbol in touched {
       (vectors.base + Int(symbol) * size).update(repeating: 0, count: size)
       isTouched[Int(symbol)] = false
     }
     touched.removeAll(keepingCapacity: true)
-    for (row, symbol) in symbols.enumerated() {
-      isTouched[Int(symbol)] = true
-      touched.append(symbol)
-      (vectors.base + Int(symbol) * size).update(from: rows.base + row * size, count: size)
-    }
   }
 
   /// Copies the rows of some symbols, whether touched or not.
