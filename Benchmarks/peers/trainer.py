@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs Unroll's whole trainer and the peers' bare training steps alternately, and prints ratios.
 
-  trainer.py CORPUS [--rounds 3]
+  trainer.py CORPUS [--rounds 3] [--names a_ptb_small,d_ptb_medium]
 
 CORPUS is a folder with train and valid texts, such as Penn Treebank's words. Ours is `unroll train`
 with everything that a run does: reading the text, dropout off, clipping, updates, metrics, a
@@ -79,11 +79,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--names", default=",".join(row[0] for row in ROWS))
     arguments = parser.parse_args()
     print("| workload | ours, tokens/s | best peer | tokens/s | ratio | wanted | our peak, MB | PyTorch's | less its import |")
     print("|---|---|---|---|---|---|---|---|---|")
     _, imported = peak_of([sys.executable, "-c", "import torch"])
     for name, cell, steps, options, wanted in ROWS:
+        if name not in arguments.names.split(","):
+            continue
         mine, others, peaks = [], {}, []
         for _ in range(arguments.rounds):
             mine.append(ours(arguments.corpus, steps, options))
