@@ -161,7 +161,8 @@ public final class MPIRanks: Ranks {
     var text = [CChar](repeating: 0, count: 200)
     unroll_mpi_version(&text, 200)
     let all = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return String(all.prefix { $0 != "\n" && $0 != "," })
+    return all.prefix { $0 != "\n" && $0 != "," }.split { $0 == " " || $0 == "\t" }.joined(
+      separator: " ")
   }
 }
 
