@@ -57,6 +57,10 @@ enum MachineSettings {
     if let text = environment["UNROLL_THREADS"], !(1...256).contains(Int(text) ?? 0) {
       throw Refused(description: "UNROLL_THREADS: expected 1 ... 256, found '\(text)'.")
     }
+    if let text = environment["UNROLL_RANK_TIMEOUT"], !(Double(text) ?? 0 > 0) {
+      throw Refused(
+        description: "UNROLL_RANK_TIMEOUT: expected more than 0 seconds, found '\(text)'.")
+    }
   }
 }
 

@@ -53,7 +53,7 @@ public final class MPIRanks: Ranks {
   }
 
   /// Ends all ranks, because this one cannot go on and has said why.
-  public func abandon() {
+  public func abandon() -> Never {
     if rank == 0 {
       unroll_mpi_say_ended(mpi.pointer)
       // Time for the message: then the others end in silence.
@@ -63,6 +63,7 @@ public final class MPIRanks: Ranks {
       }
     }
     unroll_mpi_abort(1)
+    exit(1)
   }
 
   /// Whether this rank is the one that tells a person why the job ends: others may know it, too.
@@ -70,6 +71,7 @@ public final class MPIRanks: Ranks {
     switch (error as? RankError)?.problem {
     case .ended: false
     case .different: rank == 0
+    case .failed: true
     case .lost: watch.isLowestAlive
     case nil: true
     }

@@ -171,7 +171,7 @@ final class SumExchange: @unchecked Sendable {
     let others = plan.rankCount - 1
     let most = items.count * (remote + mine.count * others + 2 * others)
     guard unroll_mpi_reserve(mpi.pointer, Int32(most)) != 0 else {
-      throw RankError(.different("rank \(rank) has no memory for \(most) messages"))
+      throw RankError(.failed("no memory for \(most) messages of a step"))
     }
     purposes.removeAll(keepingCapacity: true)
     (open, unsummed) = (0, items.count)

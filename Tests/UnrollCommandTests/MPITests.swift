@@ -117,6 +117,19 @@ struct MPITests {
     return found.sorted { $0.rank < $1.rank }.map(\.process)
   }
 
+  /// Begins a run that nobody waits for the end of, and calls `body` when there is a checkpoint.
+  private func endless(
+    _ ranks: Int, _ folder: String, _ run: String, checkpointEvery seconds: String,
+    _ body: (Process) throws -> Void
+  ) throws -> (status: Int32, text: String) {
+    let more = ["--epochs", "400", "--max-steps", "1000000", "--checkpoint-every", seconds]
+    let process = mpirun(ranks, train(folder, run, more))
+    return try finish(process, in: folder) {
+      waitForStep(folder, run)
+      try body(process)
+    }
+  }
+
   /// Waits for a checkpoint, so that there is something to go on from.
   private func waitForStep(_ folder: String, _ run: String) {
     for _ in 0..<500 {
@@ -168,10 +181,7 @@ struct MPITests {
     arguments: [0, 1, 2])
   func death(_ victim: Int) throws {
     try withText { folder in
-      let long = ["--epochs", "400", "--max-steps", "1000000", "--checkpoint-every", "0"]
-      let process = mpirun(3, train(folder, "killed", long))
-      let result = try finish(process, in: folder) {
-        waitForStep(folder, "killed")
+      let result = try endless(3, folder, "killed", checkpointEvery: "0") { process in
         let ranks = try processes(of: process.processIdentifier)
         try #require(ranks.count == 3)
         kill(ranks[victim], SIGKILL)
@@ -206,10 +216,7 @@ struct MPITests {
     arguments: [SIGINT, SIGTERM, SIGUSR1])
   func signals(_ signal: Int32) throws {
     try withText { folder in
-      let long = ["--epochs", "400", "--max-steps", "1000000", "--checkpoint-every", "0.2"]
-      let process = mpirun(2, train(folder, "stopped", long))
-      let result = try finish(process, in: folder) {
-        waitForStep(folder, "stopped")
+      let result = try endless(2, folder, "stopped", checkpointEvery: "0.2") { process in
         usleep(300_000)
         kill(process.processIdentifier, signal)
       }
@@ -256,6 +263,7 @@ struct MPITests {
       #expect(result.status != 0)
       #expect(
         result.text.contains("rank 1 has the baseline kernels, rank 0 "), "\(result.text)")
+      #expect(!FileManager.default.fileExists(atPath: folder + "/mixed"))
     }
   }
 

@@ -123,6 +123,20 @@ struct FigureTests {
     #expect(text == "t\n  0.0 │\n  0.5 │████████ 8\n  1.0 │███ 3")
   }
 
+  /// A folder with what gnuplot reads of a figure.
+  private func withFiles(of figure: Figure, _ body: (String) throws -> Void) throws {
+    try withTemporaryFolder { folder in
+      for (part, name, text) in [
+        ("figures", "\(figure.name).gp", figure.script), ("data", "\(figure.name).csv", figure.csv),
+      ] {
+        try FileManager.default.createDirectory(
+          atPath: "\(folder)/\(part)", withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(part)/\(name)"))
+      }
+      try body(folder)
+    }
+  }
+
   @Test("A gnuplot that warns at every figure goes on", .enabled(if: Gnuplot.path() != nil))
   func warnings() throws {
     // One height only: "empty y range"; a pipe that nobody reads would be full after 1,300 of them.
@@ -132,13 +146,7 @@ struct FigureTests {
         Panel(
           title: "", x: Axis("x"), y: Axis("y"), content: .lines([Line("", x: [0, 1], y: [1, 1])]))
       ])
-    try withTemporaryFolder { folder in
-      for part in ["/figures", "/data"] {
-        try FileManager.default.createDirectory(
-          atPath: folder + part, withIntermediateDirectories: true)
-      }
-      try Data(figure.script.utf8).write(to: URL(fileURLWithPath: folder + "/figures/flat.gp"))
-      try Data(figure.csv.utf8).write(to: URL(fileURLWithPath: folder + "/data/flat.csv"))
+    try withFiles(of: figure) { folder in
       let gnuplot = try Gnuplot(folder: folder + "/figures")
       for _ in 0..<1500 { try gnuplot.draw(figure, as: .svg) }
     }
@@ -156,13 +164,7 @@ struct FigureTests {
       }, size: (1000, 600))
     // A level at a quarter of the height is a line from the left end of the axis to the right one.
     for index in figure.panels.indices { figure.panels[index].levels = [Level(1, "")] }
-    try withTemporaryFolder { folder in
-      for part in ["/figures", "/data"] {
-        try FileManager.default.createDirectory(
-          atPath: folder + part, withIntermediateDirectories: true)
-      }
-      try Data(figure.script.utf8).write(to: URL(fileURLWithPath: folder + "/figures/areas.gp"))
-      try Data(figure.csv.utf8).write(to: URL(fileURLWithPath: folder + "/data/areas.csv"))
+    try withFiles(of: figure) { folder in
       try Gnuplot(folder: folder + "/figures").draw(figure, as: .svg)
       let svg = try String(contentsOfFile: folder + "/figures/areas.svg", encoding: .utf8)
       let level = try Regex(

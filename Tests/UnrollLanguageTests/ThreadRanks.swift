@@ -90,20 +90,18 @@ final class ThreadRanks: Ranks {
     let meeting = RankMeeting(count: count)
     let lock = NSLock()
     nonisolated(unsafe) var results: [Int: Swift.Result<Result, any Error>] = [:]
-    DispatchQueue.concurrentPerform(iterations: 1) { _ in
-      let group = DispatchGroup()
-      for rank in 0..<count {
-        group.enter()
-        let thread = Thread {
-          let result = Swift.Result { try body(ThreadRanks(rank, meeting)) }
-          lock.withLock { results[rank] = result }
-          group.leave()
-        }
-        thread.stackSize = 8 << 20
-        thread.start()
+    let group = DispatchGroup()
+    for rank in 0..<count {
+      group.enter()
+      let thread = Thread {
+        let result = Swift.Result { try body(ThreadRanks(rank, meeting)) }
+        lock.withLock { results[rank] = result }
+        group.leave()
       }
-      group.wait()
+      thread.stackSize = 8 << 20
+      thread.start()
     }
+    group.wait()
     return try (0..<count).compactMap { try results[$0]?.get() }
   }
 }

@@ -69,7 +69,7 @@ extension Tensor {
   ///
   /// Memory that is already there, large enough and not shared, stays: then nothing is allocated, even
   /// if the shape changes.
-  mutating func prepare(_ first: Int, _ second: Int) {
+  package mutating func prepare(_ first: Int, _ second: Int) {
     guard shape.count == 2, isKnownUniquelyReferenced(&storage), storage.resize(to: first * second)
     else {
       self = Tensor(uninitialized: [first, second])

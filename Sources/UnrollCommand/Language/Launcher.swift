@@ -49,10 +49,8 @@ enum Launcher {
         RankOutput.say("\(ranks.rank == 0 ? "" : "rank \(ranks.rank): ")\(error)")
       }
       ranks.abandon()
-      throw error
     }
     #else
-    RankOutput.hush()
     throw DataError(
       description:
         "an MPI launcher started \(count.map { "\($0) processes" } ?? "this process"), but this unroll was built without MPI and each would do all the work; build it with ./run mpi, or start it without the launcher"

@@ -80,6 +80,7 @@ struct TrainCommand: ParsableCommand {
     // What cannot be is refused before a folder is made.
     var settings = resume ? try resumed(folder) : try fresh(ranks)
     try checkShards(settings, ranks)
+    try RankAgreement.check(ranks, version: UnrollVersion.text)
     let isNew = !folder.hasCheckpoint
     if isNew { try settings.checkVectors() }
     let layers = isNew ? try initialLayers(settings) : nil
@@ -90,7 +91,6 @@ struct TrainCommand: ParsableCommand {
       in: folder,
       vocabulary: resume ? Vocabulary(contentsOf: output + "/vocabulary.json") : nil)
     for note in corpus.notes { Terminal.note(note) }
-    try RankAgreement.check(ranks, version: UnrollVersion.text)
     try RunSetup(settings: settings, corpus: corpus).give(to: ranks)
     try settings.checkMemory(path: output)
     let trainer = try Trainer(

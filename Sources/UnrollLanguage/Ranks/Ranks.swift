@@ -101,6 +101,8 @@ public struct RankError: Error, Equatable, Sendable, CustomStringConvertible {
     case lost(String)
     /// Rank 0 could not go on, and has said why.
     case ended
+    /// This rank cannot go on; the others do not know why.
+    case failed(String)
     /// The ranks do not agree on something that must be the same.
     case different(String)
   }
@@ -117,7 +119,7 @@ public struct RankError: Error, Equatable, Sendable, CustomStringConvertible {
     case .lost(let what):
       "\(what); go on from the last whole checkpoint with --resume"
     case .ended: "rank 0 could not go on"
-    case .different(let what): what
+    case .failed(let what), .different(let what): what
     }
   }
 }

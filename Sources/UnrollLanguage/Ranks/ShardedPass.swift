@@ -65,7 +65,7 @@ struct ShardedPass {
       return [loss]
     }
     collectTouched(batch)
-    sumRows.prepareRows(touched.count, model.configuration.embeddingSize)
+    sumRows.prepare(touched.count, model.configuration.embeddingSize)
     ranks.beginSums(plan, sums.places() + [sumRows.place()])
     var losses: [Double] = []
     let mine = plan.shards(of: ranks.rank)
@@ -92,7 +92,7 @@ struct ShardedPass {
     share.factor = Double(batch.batchSize) / Double(range.count)
     masks.shard = shard
     if heldRows.count <= index { heldRows.append(Tensor(shape: [0, 0])) }
-    heldRows[index].prepareRows(touched.count, sumRows.shape[1])
+    heldRows[index].prepare(touched.count, sumRows.shape[1])
     let (ranks, touched) = (ranks, touched)
     var packed = Tensor<Float>(shape: [0, 0])
     swap(&packed, &heldRows[index])
@@ -192,11 +192,6 @@ extension Tensor<Float> {
   fileprivate mutating func place() -> UnsafeMutableBufferPointer<Float> {
     let count = count
     return withUnsafeMutableElements { UnsafeMutableBufferPointer(start: $0, count: count) }
-  }
-
-  /// Gets room for rows, with any numbers in them.
-  fileprivate mutating func prepareRows(_ rows: Int, _ columns: Int) {
-    if shape != [rows, columns] { self = Tensor(shape: [rows, columns]) }
   }
 }
 
