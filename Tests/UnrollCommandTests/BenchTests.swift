@@ -112,6 +112,12 @@ struct BenchTests {
         threads.status != 0
           && threads.errors.contains("UNROLL_THREADS: expected 1 ... 256, found '\(text)'"))
     }
+    for text in ["0", "soon", "-1"] {
+      let timeout = try command.unroll("info", environment: ["UNROLL_RANK_TIMEOUT": text])
+      #expect(
+        timeout.status != 0
+          && timeout.errors.contains("UNROLL_RANK_TIMEOUT: expected more than 0 seconds, found"))
+    }
     let three = try command.unroll(
       "info", environment: ["UNROLL_THREADS": "3", "UNROLL_ISA": "baseline"])
     #expect(three.status == 0 && three.output.contains("3 of"))

@@ -75,18 +75,10 @@ struct FigureTests {
 
   @Test("One gnuplot draws every figure in every format", .enabled(if: Gnuplot.path() != nil))
   func drawing() throws {
-    try withTemporaryFolder { root in
+    try withFiles(of: Self.figures) { root in
       let folder = root + "/figures"
-      for part in ["/figures", "/data"] {
-        try FileManager.default.createDirectory(
-          atPath: root + part, withIntermediateDirectories: true)
-      }
       let gnuplot = try Gnuplot(folder: folder)
       for figure in Self.figures {
-        try figure.script.write(
-          toFile: "\(folder)/\(figure.name).gp", atomically: true, encoding: .utf8)
-        try figure.csv.write(
-          toFile: "\(root)/data/\(figure.name).csv", atomically: true, encoding: .utf8)
         for format in PictureFormat.allCases {
           try gnuplot.draw(figure, as: format)
           let bytes = try Data(
@@ -123,15 +115,19 @@ struct FigureTests {
     #expect(text == "t\n  0.0 │\n  0.5 │████████ 8\n  1.0 │███ 3")
   }
 
-  /// A folder with what gnuplot reads of a figure.
-  private func withFiles(of figure: Figure, _ body: (String) throws -> Void) throws {
+  /// A folder with what gnuplot reads of some figures.
+  private func withFiles(of figures: [Figure], _ body: (String) throws -> Void) throws {
     try withTemporaryFolder { folder in
-      for (part, name, text) in [
-        ("figures", "\(figure.name).gp", figure.script), ("data", "\(figure.name).csv", figure.csv),
-      ] {
+      for part in ["figures", "data"] {
         try FileManager.default.createDirectory(
           atPath: "\(folder)/\(part)", withIntermediateDirectories: true)
-        try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(part)/\(name)"))
+      }
+      for figure in figures {
+        for (name, text) in [
+          ("figures/\(figure.name).gp", figure.script), ("data/\(figure.name).csv", figure.csv),
+        ] {
+          try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+        }
       }
       try body(folder)
     }
@@ -146,7 +142,7 @@ struct FigureTests {
         Panel(
           title: "", x: Axis("x"), y: Axis("y"), content: .lines([Line("", x: [0, 1], y: [1, 1])]))
       ])
-    try withFiles(of: figure) { folder in
+    try withFiles(of: [figure]) { folder in
       let gnuplot = try Gnuplot(folder: folder + "/figures")
       for _ in 0..<1500 { try gnuplot.draw(figure, as: .svg) }
     }
@@ -164,7 +160,7 @@ struct FigureTests {
       }, size: (1000, 600))
     // A level at a quarter of the height is a line from the left end of the axis to the right one.
     for index in figure.panels.indices { figure.panels[index].levels = [Level(1, "")] }
-    try withFiles(of: figure) { folder in
+    try withFiles(of: [figure]) { folder in
       try Gnuplot(folder: folder + "/figures").draw(figure, as: .svg)
       let svg = try String(contentsOfFile: folder + "/figures/areas.svg", encoding: .utf8)
       let level = try Regex(
