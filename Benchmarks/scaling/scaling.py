@@ -128,6 +128,8 @@ def step(rows_time, megabytes, ranks, gigabits, copy):
 
 
 def report(arguments):
+    if not os.path.exists(arguments.file):
+        sys.exit(f"{arguments.file}: expected what `measure` wrote, found no file")
     with open(arguments.file) as file:
         found = json.load(file)
     print("| workload | one process, two threads | two ranks of one thread | ratio | half a batch alone, twice | "

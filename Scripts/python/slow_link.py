@@ -33,6 +33,8 @@ def device(namespace, address):
 
 
 def main():
+    if len(sys.argv) != 7:
+        sys.exit(__doc__)
     one, first, other, second, delay, loss = sys.argv[1:]
     delay, loss = float(delay) / 1000, float(loss)
     files = [device(one, first), device(other, second)]

@@ -242,6 +242,10 @@ struct MPITests {
           result.text.components(separatedBy: sentence).count == 2, "\(more): \(result.text)")
         #expect(!FileManager.default.fileExists(atPath: folder + "/refused"))
       }
+      let missing = ["evaluate", folder + "/nowhere", folder + "/text/test.txt"]
+      #expect(
+        try finish(mpirun(3, missing), in: folder).text
+          .components(separatedBy: "expected a run with config.json").count == 2)
       #expect(try finish(mpirun(2, train(folder, "two")), in: folder).status == 0)
       let more = ["train", "--resume", "--output", folder + "/two", "--max-steps", "60"]
       let result = try finish(mpirun(5, more), in: folder)

@@ -42,11 +42,14 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   private func evaluate(_ ranks: any Ranks) throws {
+    // What rank 0 cannot read, the others need not complain about, too.
+    if ranks.rank > 0 { _ = try ranks.broadcast(nil) }
     let stored = try StoredModel(run: folder)
     let (text, unknown) = try Corpus.encode(file: file, with: stored.vocabulary)
     guard text.count >= 2 else {
       throw CorpusError(.tooShort(symbols: text.count, needed: 2), path: file)
     }
+    if ranks.rank == 0 { _ = try ranks.broadcast([]) }
     let start = ContinuousClock.now
     let result = try stored.evaluate(text, batchSize: min(batchSize, text.count - 1), ranks: ranks)
     guard ranks.rank == 0 else { return }
