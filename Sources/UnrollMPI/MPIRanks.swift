@@ -19,8 +19,9 @@ public final class MPIRanks: Ranks {
 
   /// Bytes that this process has sent of gradients and their sums.
   public var sentBytes: Int { exchange.sentBytes }
-  /// Seconds that it waited for sums after its own work was done.
-  public var waitedSeconds: Double { exchange.waitedSeconds }
+  /// Seconds that it waited for the others' gradients and sums after its own work was done.
+  public var waitedSeconds: Double { exchange.waitedSeconds + meetingSeconds }
+  private var meetingSeconds = 0.0
 
   /// Meets the other ranks.
   ///
@@ -123,6 +124,54 @@ public final class MPIRanks: Ranks {
       }
     }
     return result
+  }
+
+  /// Memory that all ranks see, if they are on one host, which must have so much for it; given once.
+  ///
+  /// `UNROLL_MPI_MEMORY=0` does without.
+  ///
+  /// - Throws: `RankError` if one of them is gone.
+  public func commonMemory(byteCount: Int) throws -> [UnsafeMutableRawPointer]? {
+    let isWanted = ProcessInfo.processInfo.environment["UNROLL_MPI_MEMORY"] != "0"
+    let isPossible =
+      isWanted && mpi.pointer.pointee.has_window == 0 && unroll_mpi_is_one_host(mpi.pointer) != 0
+      && Self.hasRoom(for: byteCount * count)
+    guard try all(isPossible) else { return nil }
+    let isThere = unroll_mpi_share_memory(mpi.pointer, Int64(byteCount)) == 0
+    let parts = isThere ? (0..<count).map { unroll_mpi_shared_memory(mpi.pointer, Int32($0)) } : []
+    guard try all(!parts.isEmpty && !parts.contains(nil)) else {
+      if isThere { unroll_mpi_drop_memory(mpi.pointer) }
+      return nil
+    }
+    return parts.compactMap(\.self)
+  }
+
+  /// Whether this host's shared memory, which a container may have little of, has room: MPI would say at
+  /// length that it has not.
+  private static func hasRoom(for byteCount: Int) -> Bool {
+    #if os(Linux)
+    var facts = statvfs()
+    guard statvfs("/dev/shm", &facts) == 0 else { return true }
+    return Int(facts.f_bavail) * Int(facts.f_frsize) > byteCount + byteCount / 8 + 1 << 20
+    #else
+    true
+    #endif
+  }
+
+  /// Whether this is so on all ranks.
+  private func all(_ condition: Bool) throws -> Bool {
+    try gather([condition ? 1 : 0]).allSatisfy { $0 == [1] }
+  }
+
+  /// Returns when all ranks have called it, and common memory is the same for all.
+  ///
+  /// - Throws: `RankError` if one of them is gone.
+  public func meet() throws {
+    let start = ContinuousClock.now
+    unroll_mpi_sync_memory(mpi.pointer)
+    try talk { unroll_mpi_meet(mpi.pointer) }
+    unroll_mpi_sync_memory(mpi.pointer)
+    meetingSeconds += start.duration(to: .now) / .seconds(1)
   }
 
   /// Begins sums over shards.

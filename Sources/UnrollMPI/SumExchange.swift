@@ -230,7 +230,7 @@ final class SumExchange: @unchecked Sendable {
     let slice = items[index].slice
     guard !slice.isEmpty, let sum = items[index].sum.baseAddress else { return }
     OrderedSum.of(
-      items[index].parts.compactMap(\.self), into: sum + slice.lowerBound, count: slice.count)
+      items[index].parts.compactMap(\.self), at: 0..<slice.count, into: sum + slice.lowerBound)
     for other in 0..<plan.rankCount where other != rank {
       try send(UNROLL_MPI_SUMS, sum + slice.lowerBound, slice.count, to: other, tag: index)
     }

@@ -141,20 +141,26 @@ struct MPITests {
     Issue.record("no checkpoint after 10 seconds")
   }
 
-  @Test("1, 2 and 4 ranks leave the same model, checkpoint and metrics as one process alone")
+  @Test(
+    "1, 2 and 4 ranks, by memory or by messages, leave the same model, checkpoint and metrics as one process"
+  )
   func ranks() throws {
     try withText { folder in
       let alone = Process()
       alone.executableURL = URL(fileURLWithPath: mpiBinary ?? "")
       alone.arguments = train(folder, "alone", ["--threads", "2"])
       #expect(try finish(alone, in: folder).status == 0)
-      for ranks in [1, 2, 4] {
-        let result = try finish(mpirun(ranks, train(folder, "\(ranks)")), in: folder)
+      for (ranks, memory) in [(1, "1"), (2, "1"), (4, "1"), (2, "0"), (4, "0")] {
+        let run = "\(ranks)-\(memory)"
+        let result = try finish(
+          mpirun(ranks, train(folder, run), environment: ["UNROLL_MPI_MEMORY": memory]),
+          in: folder)
         #expect(result.status == 0, "\(result.text)")
-        #expect(try bytes(folder, "\(ranks)") == bytes(folder, "alone"))
-        #expect(try checkpoint(folder, "\(ranks)") == checkpoint(folder, "alone"))
+        #expect(try bytes(folder, run) == bytes(folder, "alone"))
+        #expect(try checkpoint(folder, run) == checkpoint(folder, "alone"))
         #expect(result.text.components(separatedBy: "symbols to learn from").count == 2)
-        let logs = (1..<ranks).map { "\(folder)/\(ranks).rank-\($0).log" }
+        #expect(result.text.contains("all ranks see one memory") == (ranks > 1 && memory == "1"))
+        let logs = (1..<ranks).map { "\(folder)/\(run).rank-\($0).log" }
         #expect(logs.allSatisfy { FileManager.default.fileExists(atPath: $0) })
       }
     }

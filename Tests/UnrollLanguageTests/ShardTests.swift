@@ -29,34 +29,36 @@ struct ShardTests {
 
   /// Runs a run on some ranks, each with threads of its own number.
   static func run(
-    _ settings: RunConfiguration, _ path: String, ranks count: Int, resumes: Bool = false,
-    until stop: Int = .max
+    _ settings: RunConfiguration, _ path: String, ranks count: Int, hasMemory: Bool = false,
+    level: KernelLevel = .current, resumes: Bool = false, until stop: Int = .max
   ) throws -> [(outcome: TrainingOutcome, test: Evaluation?)] {
     if !resumes { _ = try TrainerTests.trainer(settings, path) }
     let kept = try RunConfiguration(contentsOf: path + "/config.json")
     var wanted = kept
     wanted.training.epochs = settings.training.epochs
-    return try ThreadRanks.run(count) { [wanted] ranks in
-      try Threads.use(1 + ranks.rank % 2) {
-        let folder = RunFolder(path)
-        let setup: RunSetup
-        if ranks.rank == 0 {
-          var settings = wanted
-          let corpus = try settings.prepareCorpus(
-            in: folder, vocabulary: Vocabulary(contentsOf: path + "/vocabulary.json"))
-          setup = RunSetup(settings: settings, corpus: corpus)
-          try setup.give(to: ranks)
-        } else {
-          setup = try RunSetup(from: ranks, in: folder)
+    return try ThreadRanks.run(count, hasMemory: hasMemory) { [wanted] ranks in
+      try level.use {
+        try Threads.use(1 + ranks.rank % 2) {
+          let folder = RunFolder(path)
+          let setup: RunSetup
+          if ranks.rank == 0 {
+            var settings = wanted
+            let corpus = try settings.prepareCorpus(
+              in: folder, vocabulary: Vocabulary(contentsOf: path + "/vocabulary.json"))
+            setup = RunSetup(settings: settings, corpus: corpus)
+            try setup.give(to: ranks)
+          } else {
+            setup = try RunSetup(from: ranks, in: folder)
+          }
+          let trainer = try Trainer(setup.settings, setup.corpus, in: folder, ranks: ranks)
+          if ranks.rank == 0 && resumes { _ = try trainer.resume() }
+          try trainer.share()
+          // Only the last rank is told to stop: the others agree.
+          let outcome = try trainer.run(shouldStop: {
+            ranks.rank == ranks.count - 1 && trainer.progress.step >= stop
+          })
+          return (outcome, outcome == .finished ? try trainer.test() : nil)
         }
-        let trainer = try Trainer(setup.settings, setup.corpus, in: folder, ranks: ranks)
-        if ranks.rank == 0 && resumes { _ = try trainer.resume() }
-        try trainer.share()
-        // Only the last rank is told to stop: the others agree.
-        let outcome = try trainer.run(shouldStop: {
-          ranks.rank == ranks.count - 1 && trainer.progress.step >= stop
-        })
-        return (outcome, outcome == .finished ? try trainer.test() : nil)
       }
     }
   }
@@ -89,7 +91,7 @@ struct ShardTests {
             guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress,
               let base = sum.baseAddress
             else { return }
-            OrderedSum.of([a, b, c], into: base, count: 5001)
+            OrderedSum.of([a, b, c], at: 0..<5001, into: base)
           }
         }
       }
@@ -118,7 +120,7 @@ struct ShardTests {
 
     var whole = ModelPass(model)
     let loss = whole.run(model, batch, states: &one, masks: masks, penalties: penalties)
-    var parts = ShardedPass(
+    var parts = try ShardedPass(
       model, ShardPlan(shardCount: shards, batchSize: 7, rankCount: 1), SingleRank())
     let count = batch.targetCount
     let losses = try parts.run(
@@ -145,9 +147,9 @@ struct ShardTests {
   }
 
   @Test(
-    "Any number of ranks and threads leaves the same files",
-    arguments: [LanguageOptimizer.sgd, .adam, .averaged])
-  func ranks(_ optimizer: LanguageOptimizer) throws {
+    "Any number of ranks and threads leaves the same files, with and without memory in common",
+    arguments: [LanguageOptimizer.sgd, .adam, .averaged], [false, true])
+  func ranks(_ optimizer: LanguageOptimizer, _ hasMemory: Bool) throws {
     try withTemporaryFolder { folder in
       let text = try TrainerTests.corpus(in: folder)
       let settings = try Self.configuration(text) {
@@ -158,7 +160,8 @@ struct ShardTests {
         $0.training.epochs = optimizer == .averaged ? 8 : 2
       }
       let results = try [1, 2, 3, 6].map { count in
-        let all = try Self.run(settings, "\(folder)/\(count)", ranks: count)
+        let all = try Self.run(
+          settings, "\(folder)/\(count)", ranks: count, hasMemory: hasMemory)
         #expect(all.allSatisfy { $0.outcome == .finished && $0.test == all[0].test })
         return all[0].test
       }
@@ -185,7 +188,8 @@ struct ShardTests {
       var isBegun = false
       for ranks in [2, 4, 1] {
         let outcomes = try Self.run(
-          settings, path, ranks: ranks, resumes: isBegun, until: stops.removeFirst())
+          settings, path, ranks: ranks, hasMemory: ranks == 4, resumes: isBegun,
+          until: stops.removeFirst())
         #expect(outcomes.allSatisfy { $0.outcome == .interrupted })
         isBegun = true
       }
@@ -207,10 +211,38 @@ struct ShardTests {
         $0.training.clipValue = 0.01
         $0.training.halvesOnDivergence = true
       }
-      for ranks in [1, 4] { _ = try Self.run(settings, "\(folder)/\(ranks)", ranks: ranks) }
-      #expect(
-        try AtomicFile.read(folder + "/4/model.safetensors")
-          == AtomicFile.read(folder + "/1/model.safetensors"))
+      for ranks in [1, 3, 4] {
+        _ = try Self.run(settings, "\(folder)/\(ranks)", ranks: ranks, hasMemory: ranks == 3)
+      }
+      for ranks in [3, 4] {
+        #expect(
+          try AtomicFile.read("\(folder)/\(ranks)/model.safetensors")
+            == AtomicFile.read(folder + "/1/model.safetensors"))
+      }
+    }
+  }
+
+  @Test("Cells without fast kernels, and weights that are not tied, leave the same files, too")
+  func plainCells() throws {
+    try withTemporaryFolder { folder in
+      let settings = try Self.configuration(TrainerTests.corpus(in: folder)) {
+        $0.model.isTied = false
+        $0.model.topSize = nil
+        $0.model.projectionSize = 7
+        $0.model.dropout.zoneoutHidden = 0.1
+        $0.training.optimizer = .sgd
+        $0.training.learningRate = 2
+        $0.training.epochs = 1
+      }
+      for ranks in [1, 2, 4] {
+        _ = try Self.run(
+          settings, "\(folder)/\(ranks)", ranks: ranks, hasMemory: ranks > 1, level: .plain)
+      }
+      for ranks in [2, 4] {
+        #expect(
+          try CheckpointFile.arrays("\(folder)/\(ranks)")
+            == CheckpointFile.arrays(folder + "/1"))
+      }
     }
   }
 

@@ -1,5 +1,4 @@
-// Ranks that are threads of this process, for tests of everything but MPI itself. They share nothing that
-// ranks of several machines would not.
+// Ranks that are threads of this process, for tests of everything but MPI itself.
 
 import Foundation
 import Unroll
@@ -9,16 +8,26 @@ import Unroll
 /// What the threads meet at.
 final class RankMeeting: @unchecked Sendable {
   let count: Int
+  let hasMemory: Bool
   private let condition = NSCondition()
   private var arrived = 0
   private var round = 0
   private var given: [[UInt8]]
   private var taken: [[UInt8]] = []
+  private var memory: [UnsafeMutableRawPointer] = []
 
-  init(count: Int) {
+  init(count: Int, hasMemory: Bool) {
     self.count = count
+    self.hasMemory = hasMemory
     given = Array(repeating: [], count: count)
   }
+
+  deinit {
+    for part in memory { part.deallocate() }
+  }
+
+  /// Keeps memory until all ranks have ended.
+  func keep(_ part: UnsafeMutableRawPointer) { condition.withLock { memory.append(part) } }
 
   /// Everybody's bytes, once all have come.
   func gather(_ bytes: [UInt8], rank: Int) -> [[UInt8]] {
@@ -37,7 +46,8 @@ final class RankMeeting: @unchecked Sendable {
   }
 }
 
-/// One of them.
+/// One of them. They share nothing that ranks of several machines would not, unless they are to have common
+/// memory, as ranks of one host have.
 final class ThreadRanks: Ranks {
   let rank: Int
   var count: Int { meeting.count }
@@ -52,6 +62,17 @@ final class ThreadRanks: Ranks {
     self.rank = rank
     self.meeting = meeting
   }
+
+  func commonMemory(byteCount: Int) -> [UnsafeMutableRawPointer]? {
+    guard meeting.hasMemory else { return nil }
+    let mine = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 4096)
+    meeting.keep(mine)
+    return gather(withUnsafeBytes(of: UInt(bitPattern: mine)) { Array($0) }).compactMap { bytes in
+      UnsafeMutableRawPointer(bitPattern: bytes.withUnsafeBytes { $0.load(as: UInt.self) })
+    }
+  }
+
+  func meet() { _ = gather([]) }
 
   func gather(_ bytes: [UInt8]) -> [[UInt8]] { meeting.gather(bytes, rank: rank) }
 
@@ -78,16 +99,17 @@ final class ThreadRanks: Ranks {
       parts.withUnsafeBufferPointer { all in
         guard let start = all.baseAddress else { return }
         OrderedSum.of(
-          (0..<plan.shardCount).map { start + $0 * sum.count }, into: base, count: sum.count)
+          (0..<plan.shardCount).map { start + $0 * sum.count }, at: 0..<sum.count,
+          into: base)
       }
     }
   }
 
   /// Runs `body` on every rank at once; their results in the order of ranks.
   static func run<Result: Sendable>(
-    _ count: Int, _ body: @escaping @Sendable (any Ranks) throws -> Result
+    _ count: Int, hasMemory: Bool = false, _ body: @escaping @Sendable (any Ranks) throws -> Result
   ) throws -> [Result] {
-    let meeting = RankMeeting(count: count)
+    let meeting = RankMeeting(count: count, hasMemory: hasMemory)
     let lock = NSLock()
     nonisolated(unsafe) var results: [Int: Swift.Result<Result, any Error>] = [:]
     let group = DispatchGroup()

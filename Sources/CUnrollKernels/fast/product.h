@@ -98,9 +98,14 @@ INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_
         __builtin_prefetch(ahead->rows + line, 0, 2);
       }
     }
-    if (rows > 1 && ahead->out && out_line < rows * vectors) {
-      __builtin_prefetch(ahead->out + out_line / vectors * ldout + out_line % vectors * WIDTH, 1, 3);
-      ++out_line;
+    if (rows > 1 && ahead->out) {
+      // Two, where half as many calls would not reach them all.
+      UNROLL_ALL for (int call = 0; call < 2; ++call) {
+        if (out_line < rows * vectors && (call == 0 || k < rows * vectors * LINE)) {
+          __builtin_prefetch(ahead->out + out_line / vectors * ldout + out_line % vectors * WIDTH, 1, 3);
+          ++out_line;
+        }
+      }
     }
     if (rows > 1 && source) {
       __builtin_prefetch(source, 0, 2);

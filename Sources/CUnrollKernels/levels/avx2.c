@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #include <stddef.h>
 
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,prfchw"))), apply_to = function)
 
 #define LEVEL avx2
 #define VECTOR_BYTES 32

@@ -213,9 +213,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   /// Zero for every parameter: where gradients begin.
   public var zeros: CellParameters {
     var result = self
-    for (_, path) in Self.paths where !self[keyPath: path].isEmpty {
-      result[keyPath: path] = Tensor(shape: self[keyPath: path].shape)
-    }
+    result.modifyEach { $1 = Tensor(shape: $1.shape) }
     return result
   }
 
@@ -229,13 +227,26 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     ]
   }
 
+  /// The parameters that this cell has, in the order of `names` (which leaves out the input weights of D = 0).
+  ///
+  /// Made without key paths: making those takes longer than a small layer's step.
+  public var all: [Tensor<Scalar>] {
+    var result = [inputWeights, recurrentWeights, bias]
+    if hasRecurrentBias { result.append(recurrentBias) }
+    if hasPeepholes { result.append(peepholes) }
+    if hasProjection { result.append(projection) }
+    if isNormalized { result += [inputGain, recurrentGain] }
+    if hasNormalCell { result += [cellGain, cellOffset] }
+    return result
+  }
+
   /// The names of the parameters that this cell has, in a fixed order.
   public var names: [String] {
     Self.paths.filter { !self[keyPath: $0.value].isEmpty }.map(\.key)
   }
 
   /// The number of trainable numbers.
-  public var count: Int { Self.paths.reduce(0) { $0 + self[keyPath: $1.value].count } }
+  public var count: Int { all.reduce(0) { $0 + $1.count } }
 
   /// A parameter by its name, as in `names`.
   ///
@@ -257,41 +268,38 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   ) {
     precondition(
       hasShapes(of: gradients), "CellParameters.update: expected gradients of this cell.")
-    modifyEach { index, path, parameter in body(index, &parameter, gradients[keyPath: path]) }
+    let all = gradients.all
+    modifyEach { body($0, &$1, all[$0]) }
   }
 
   /// Changes every parameter that the cell has, in place: nothing is copied or allocated.
   ///
-  /// - Parameter body: Called with the parameter's index in `names`, its place in any set of parameters,
-  ///   and the parameter, whose shape must stay.
+  /// - Parameter body: Called with the parameter's index in `names` and the parameter, whose shape must stay.
   public mutating func modifyEach(
-    _ body: (
-      _ index: Int, _ path: KeyPath<CellParameters, Tensor<Scalar>>,
-      _ parameter: inout Tensor<Scalar>
-    ) -> Void
-  ) {
-    body(0, \.inputWeights, &inputWeights)
-    body(1, \.recurrentWeights, &recurrentWeights)
-    body(2, \.bias, &bias)
+    _ body: (_ index: Int, _ parameter: inout Tensor<Scalar>) throws -> Void
+  ) rethrows {
+    try body(0, &inputWeights)
+    try body(1, &recurrentWeights)
+    try body(2, &bias)
     var index = 3
     if hasRecurrentBias {
-      body(index, \.recurrentBias, &recurrentBias)
+      try body(index, &recurrentBias)
       index += 1
     }
     if hasPeepholes {
-      body(index, \.peepholes, &peepholes)
+      try body(index, &peepholes)
       index += 1
     }
     if hasProjection {
-      body(index, \.projection, &projection)
+      try body(index, &projection)
       index += 1
     }
     guard isNormalized else { return }
-    body(index, \.inputGain, &inputGain)
-    body(index + 1, \.recurrentGain, &recurrentGain)
+    try body(index, &inputGain)
+    try body(index + 1, &recurrentGain)
     guard hasNormalCell else { return }
-    body(index + 2, \.cellGain, &cellGain)
-    body(index + 3, \.cellOffset, &cellOffset)
+    try body(index + 2, &cellGain)
+    try body(index + 3, &cellOffset)
   }
 
   private func path(_ name: String) -> WritableKeyPath<CellParameters, Tensor<Scalar>> {

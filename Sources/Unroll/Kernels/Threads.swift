@@ -16,6 +16,17 @@ public enum Threads {
   /// The cores that the process may use.
   public static var availableCores: Int { Int(unroll_available_cores()) }
 
+  /// Calls `body` for every index below `count`, on several threads; returns when all are done.
+  package static func forEach(_ count: Int, _ body: (Int) -> Void) {
+    withoutActuallyEscaping(body) { body in
+      var body = body
+      withUnsafeMutablePointer(to: &body) { context in
+        unroll_parallel(
+          count, { $0?.assumingMemoryBound(to: ((Int) -> Void).self).pointee($1) }, context)
+      }
+    }
+  }
+
   /// Calls `body` with a number of threads of its own: a hook for tests.
   package static func use<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
     unroll_force_thread_count(Int32(clamping: count))

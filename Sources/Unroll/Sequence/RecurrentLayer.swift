@@ -173,8 +173,8 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
       gradients.initialState.cell.base.update(
         from: finalStateGradient.cell.base, count: rows * cellSize)
     } else {
-      gradients.initialState.hidden.base.update(repeating: 0, count: rows * out)
-      gradients.initialState.cell.base.update(repeating: 0, count: rows * cellSize)
+      gradients.initialState.hidden.base.fill(0, count: rows * out)
+      gradients.initialState.cell.base.fill(0, count: rows * cellSize)
     }
     gradients.layout = trace.layout
     if var kernel = cell.currentKernel {

@@ -60,7 +60,7 @@ extension Tensor {
   /// - Complexity: O(count); no allocation unless the memory is shared.
   public mutating func fill(_ value: Scalar) {
     prepare(like: shape)
-    base.update(repeating: value, count: count)
+    base.fill(value, count: count)
   }
 
   /// Limits every number to ± limit.

@@ -10,6 +10,8 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
   /// How many elements are in use.
   fileprivate(set) var count: Int
   private let capacity: Int
+  /// Whether the memory is somebody else's.
+  private let isBorrowed: Bool
 
   /// Uninitialised memory for `count` elements.
   init(count: Int) {
@@ -23,6 +25,13 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
     self.base = raw.bindMemory(to: Scalar.self, capacity: max(1, count))
     self.count = count
     capacity = count
+    isBorrowed = false
+  }
+
+  /// Somebody else's memory, which outlives this.
+  init(borrowing base: UnsafeMutablePointer<Scalar>, count: Int) {
+    (self.base, self.count, capacity) = (base, count, count)
+    isBorrowed = true
   }
 
   /// Takes more or fewer elements into use; false if there is no room.
@@ -33,11 +42,20 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
   }
 
   deinit {
-    UnsafeMutableRawPointer(base).deallocate()
+    if !isBorrowed { UnsafeMutableRawPointer(base).deallocate() }
   }
 }
 
 extension Tensor {
+  /// The numbers that stand at an address, which stay there: what is written into the tensor is seen by
+  /// others who read that memory. A copy that is written to has memory of its own, as always.
+  ///
+  /// - Precondition: The memory is aligned to 64 bytes and outlives the tensor and its copies.
+  package init(shape: [Int], at base: UnsafeMutablePointer<Scalar>) {
+    self.shape = shape
+    storage = TensorStorage(borrowing: base, count: shape.reduce(1, *))
+  }
+
   /// Calls `body` with the elements, row-major.
   package func withUnsafeElements<Result>(
     _ body: (UnsafePointer<Scalar>) throws -> Result
@@ -99,6 +117,15 @@ extension Tensor {
       return
     }
     if self.shape != shape { self.shape = shape }
+  }
+}
+
+extension UnsafeMutablePointer where Pointee: KernelScalar {
+  /// Becomes the same number, so many times; zero at the speed of memory, whoever calls.
+  func fill(_ value: Pointee, count: Int) {
+    guard value == 0 && value.sign == .plus else { return update(repeating: value, count: count) }
+    UnsafeMutableRawPointer(self).initializeMemory(
+      as: UInt8.self, repeating: 0, count: count * MemoryLayout<Pointee>.stride)
   }
 }
 

@@ -21,7 +21,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   /// - Precondition: No size is negative.
   public init(shape: [Int], repeating value: Scalar = 0) {
     self.init(uninitialized: shape)
-    storage.base.initialize(repeating: value, count: storage.count)
+    storage.base.fill(value, count: storage.count)
   }
 
   /// Creates a tensor from its elements, in row-major order.

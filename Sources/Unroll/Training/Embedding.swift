@@ -105,7 +105,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     let size = vectors.shape[1]
     vectors.makeUnique()
     for symbol in touched {
-      (vectors.base + Int(symbol) * size).update(repeating: 0, count: size)
+      (vectors.base + Int(symbol) * size).fill(0, count: size)
       isTouched[Int(symbol)] = false
     }
     touched.removeAll(keepingCapacity: true)

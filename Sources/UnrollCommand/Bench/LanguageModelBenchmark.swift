@@ -49,9 +49,7 @@ struct LanguageModelBenchmark {
     let optimizer = optimizer
     let shapes =
       [embedding.vectors.shape, softmax.weights.shape, softmax.bias.shape]
-      + layers.flatMap { layer in
-        layer.cell.parameters.names.map { layer.cell.parameters[$0].shape }
-      }
+      + layers.flatMap { $0.cell.parameters.all.map(\.shape) }
     memories = shapes.map { OptimizerMemory(optimizer, shape: $0) }
     states = layers.map { $0.zeroState(batchSize: workload.batch) }
     // Frequent symbols first, as in a text.
@@ -101,7 +99,7 @@ struct LanguageModelBenchmark {
     var squares =
       embeddingGradient.sumOfSquares + weightGradient.sumOfSquares + biasGradient.sumOfSquares
     for gradient in gradients {
-      for name in gradient.parameters.names { squares += gradient.parameters[name].sumOfSquares }
+      for parameter in gradient.parameters.all { squares += parameter.sumOfSquares }
     }
     let norm = squares.squareRoot()
     let scale = workload.clip > 0 && norm > workload.clip ? workload.clip / norm : 1
@@ -125,7 +123,7 @@ struct LanguageModelBenchmark {
         optimizer.move(
           &$1, by: $2, memory: &memories[first + $0], rate: rate, gradientScale: scale, step: step)
       }
-      first += gradients[index].parameters.names.count
+      first += gradients[index].parameters.all.count
     }
   }
 }

@@ -116,10 +116,10 @@ enum TrainingSummary {
     if ranks.count > 1 {
       let shards = trainer.configuration.training.shards ?? 1
       let steps = Double(max(1, trainer.sittingSteps))
-      let sent = String(format: "%.2f", Double(ranks.sentBytes) / steps / 1e6)
+      let sent = String(format: "%.2f MB a step", Double(ranks.sentBytes) / steps / 1e6)
       let waited = String(format: "%.2f", ranks.waitedSeconds / steps * 1e3)
       table.add(["ranks", "\(ranks.count), of \(shards) shards"])
-      table.add(["sent by rank 0", "\(sent) MB a step"])
+      table.add(["sent by rank 0", ranks.sentBytes > 0 ? sent : "nothing: all ranks see one memory"])
       table.add(["waited for sums", "\(waited) ms a step"])
     }
     if let best = progress.bestLoss {

@@ -181,9 +181,7 @@ extension LanguageModel {
     }
     try visit(&embedding.vectors)
     for layer in layers.indices {
-      for name in layers[layer].cell.parameters.names {
-        try visit(&layers[layer].cell.parameters[name])
-      }
+      try layers[layer].cell.parameters.modifyEach { try visit(&$1) }
     }
     if configuration.projectionSize != nil {
       try visit(&projectionWeights)

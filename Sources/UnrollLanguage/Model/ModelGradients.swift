@@ -33,7 +33,7 @@ public struct ModelGradients<Scalar: KernelScalar>: Sendable {
   /// Every gradient, in the order of `LanguageModel.parameterNames`.
   public var all: [Tensor<Scalar>] {
     var result = [embedding]
-    for layer in layers { result += layer.parameters.names.map { layer.parameters[$0] } }
+    for layer in layers { result += layer.parameters.all }
     if hasProjection { result += [projectionWeights, projectionBias] }
     if !isTied { result.append(softmaxWeights) }
     return result + [softmaxBias]
@@ -45,7 +45,7 @@ public struct ModelGradients<Scalar: KernelScalar>: Sendable {
   public var norm: Double {
     var squares = isTied ? softmaxWeights.sumOfSquares : lookUps.sumOfSquares
     for layer in layers {
-      for name in layer.parameters.names { squares += layer.parameters[name].sumOfSquares }
+      for gradient in layer.parameters.all { squares += gradient.sumOfSquares }
     }
     if hasProjection { squares += projectionWeights.sumOfSquares + projectionBias.sumOfSquares }
     if !isTied { squares += softmaxWeights.sumOfSquares }
@@ -57,7 +57,7 @@ public struct ModelGradients<Scalar: KernelScalar>: Sendable {
     let limit = Scalar(limit)
     if !isTied { lookUps.clip(to: limit) }
     for index in layers.indices {
-      layers[index].parameters.modifyEach { $2.clip(to: limit) }
+      layers[index].parameters.modifyEach { $1.clip(to: limit) }
     }
     projectionWeights.clip(to: limit)
     projectionBias.clip(to: limit)
@@ -75,11 +75,9 @@ extension LanguageModel {
     body(0, &embedding.vectors, gradients.embedding)
     var first = 1
     for index in layers.indices {
-      let names = gradients.layers[index].parameters.names.count
-      layers[index].cell.parameters.update(by: gradients.layers[index].parameters) {
-        body(first + $0, &$1, $2)
-      }
-      first += names
+      let all = gradients.layers[index].parameters.all
+      layers[index].cell.parameters.modifyEach { body(first + $0, &$1, all[$0]) }
+      first += all.count
     }
     if gradients.hasProjection {
       body(first, &projectionWeights, gradients.projectionWeights)

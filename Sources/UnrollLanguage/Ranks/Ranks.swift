@@ -1,31 +1,10 @@
 // Processes that learn one model together ("ranks", as MPI says), and what they ask of each other.
 // Everything else of a run knows this protocol alone; MPI is one module that implements it.
 
-/// The processes of one job, seen from one of them.
-///
-/// All ranks call the same functions in the same order. Rank 0 alone reads settings and writes files.
-public protocol Ranks: AnyObject {
-  /// This process's number, from 0.
-  var rank: Int { get }
-  /// How many there are.
-  var count: Int { get }
-  /// Bytes that this process has sent of gradients and their sums.
-  var sentBytes: Int { get }
-  /// Seconds that it waited for sums after its own work was done.
-  var waitedSeconds: Double { get }
-
-  /// Everybody's bytes, in the order of ranks.
-  ///
-  /// - Throws: `RankError` if one of them is gone.
-  func gather(_ bytes: [UInt8]) throws -> [[UInt8]]
-
-  /// Rank 0's bytes for everybody; the others give nil.
-  ///
-  /// - Throws: `RankError` if one of them is gone.
-  func broadcast(_ bytes: [UInt8]?) throws -> [UInt8]
-
-  /// Begins sums of arrays over shards: `sum[i] = ((shard 0)[i] + (shard 1)[i]) + ...`, the same bits
-  /// for any number of ranks.
+/// Sums of arrays over the shards of a batch: `sum[i] = ((shard 0)[i] + (shard 1)[i]) + ...`, the same bits
+/// for any number of ranks.
+public protocol ShardSums: AnyObject {
+  /// Begins the sums of a step.
   ///
   /// - Parameters:
   ///   - plan: Which rank has which shard.
@@ -39,13 +18,50 @@ public protocol Ranks: AnyObject {
   ///   - shard: Whose; one of this rank's, in their order.
   ///   - values: As many numbers as the sum has.
   /// - Returns: Whether the values must stay as they are until `finishSums` is over; if not, they have
-  ///   been taken.
+  ///   been taken. The last shard's stay in either case.
   func contribute(_ index: Int, shard: Int, _ values: UnsafePointer<Float>) -> Bool
 
   /// Waits until all sums are there.
   ///
   /// - Throws: `RankError` if a rank is gone.
   func finishSums() throws
+}
+
+/// The processes of one job, seen from one of them.
+///
+/// All ranks call the same functions in the same order. Rank 0 alone reads settings and writes files.
+public protocol Ranks: ShardSums {
+  /// This process's number, from 0.
+  var rank: Int { get }
+  /// How many there are.
+  var count: Int { get }
+  /// Bytes that this process has sent of gradients and their sums.
+  var sentBytes: Int { get }
+  /// Seconds that it waited for the others' gradients and sums after its own work was done.
+  var waitedSeconds: Double { get }
+
+  /// Everybody's bytes, in the order of ranks.
+  ///
+  /// - Throws: `RankError` if one of them is gone.
+  func gather(_ bytes: [UInt8]) throws -> [[UInt8]]
+
+  /// Rank 0's bytes for everybody; the others give nil.
+  ///
+  /// - Throws: `RankError` if one of them is gone.
+  func broadcast(_ bytes: [UInt8]?) throws -> [UInt8]
+
+  /// Memory that all ranks see, a part for each of them, aligned as pages are, until they part.
+  ///
+  /// - Parameter byteCount: The bytes of a part, the same on all ranks.
+  /// - Returns: Where the parts begin for this process; on all ranks nil if they have none in common, as
+  ///   ranks of several hosts have not.
+  /// - Throws: `RankError` if one of them is gone.
+  func commonMemory(byteCount: Int) throws -> [UnsafeMutableRawPointer]?
+
+  /// Returns when all ranks have called it: then each sees what the others had written into common memory.
+  ///
+  /// - Throws: `RankError` if one of them is gone.
+  func meet() throws
 }
 
 /// One process, which has all shards.
@@ -69,6 +85,14 @@ public final class SingleRank: Ranks {
 
   /// The bytes.
   public func broadcast(_ bytes: [UInt8]?) -> [UInt8] { bytes ?? [] }
+
+  /// None: nobody else is there.
+  ///
+  /// - Returns: nil.
+  public func commonMemory(byteCount: Int) -> [UnsafeMutableRawPointer]? { nil }
+
+  /// Does nothing.
+  public func meet() {}
 
   /// Remembers where the sums go.
   public func beginSums(_ plan: ShardPlan, _ sums: [UnsafeMutableBufferPointer<Float>]) {

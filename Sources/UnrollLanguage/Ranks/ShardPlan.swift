@@ -60,19 +60,20 @@ public enum OrderedSum {
     add(sum, values, into: sum, count)
   }
 
-  /// sum[i] = ((parts[0])[i] + (parts[1])[i]) + ...; a piece at a time, which stays in the cache.
+  /// sum[i] = ((parts[0])[i] + (parts[1])[i]) + ... for the i of a range; a piece at a time, which stays
+  /// in the cache.
   ///
   /// - Precondition: There is a part.
   public static func of(
-    _ parts: [UnsafePointer<Float>], into sum: UnsafeMutablePointer<Float>, count: Int
+    _ parts: [UnsafePointer<Float>], at range: Range<Int>, into sum: UnsafeMutablePointer<Float>
   ) {
     precondition(!parts.isEmpty, "OrderedSum.of: expected at least one part, got none.")
     guard parts.count > 1 else {
-      sum.update(from: parts[0], count: count)
+      (sum + range.lowerBound).update(from: parts[0] + range.lowerBound, count: range.count)
       return
     }
-    for start in stride(from: 0, to: count, by: 4096) {
-      let size = min(4096, count - start)
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
+      let size = min(4096, range.upperBound - start)
       add(parts[0] + start, parts[1] + start, into: sum + start, size)
       for part in parts.dropFirst(2) { add(sum + start, part + start, into: sum + start, size) }
     }

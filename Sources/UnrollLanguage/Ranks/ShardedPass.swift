@@ -8,6 +8,8 @@ internal import Unroll
 struct ShardedPass {
   let plan: ShardPlan
   private let ranks: any Ranks
+  /// Who sums: the ranks by messages, or through memory that they have in common.
+  private let summing: any ShardSums
   private var pass: ModelPass<Float>
   /// The gradients of this rank's shards that are still on their way.
   private var held: [ModelGradients<Float>] = []
@@ -20,17 +22,56 @@ struct ShardedPass {
   private var rows = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
   private var states: [RecurrentState<Float>]
 
-  init(_ model: LanguageModel<Float>, _ plan: ShardPlan, _ ranks: any Ranks) {
-    self.plan = plan
-    self.ranks = ranks
+  /// Called by all ranks.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - plan: Which rank has which shard.
+  ///   - ranks: The ranks.
+  ///   - changesSums: Whether `withGradients` will be called.
+  ///   - mostSymbols: The most different symbols of a batch; nil for no limit.
+  /// - Throws: `RankError` if one of them is gone.
+  init(
+    _ model: LanguageModel<Float>, _ plan: ShardPlan, _ ranks: any Ranks, changesSums: Bool = false,
+    mostSymbols: Int? = nil
+  ) throws {
+    (self.plan, self.ranks) = (plan, ranks)
     pass = ModelPass(model)
     sums = ModelGradients(of: model)
     isTouched = []
     states = []
-    guard plan.shardCount > 1 else { return }
+    guard plan.shardCount > 1 else {
+      summing = ranks
+      return
+    }
     sums.takeShapes(of: model)
     isTouched = [Bool](repeating: false, count: model.configuration.vocabularySize)
     states = model.zeroStates(batchSize: 1)
+    let vectors = model.embedding.vectors.shape
+    let rows = [min(vectors[0], mostSymbols ?? vectors[0]), vectors[1]]
+    let sizes = sums.places().map(\.count) + [rows[0] * rows[1]]
+    guard let common = try CommonSums(of: sizes, plan, ranks) else {
+      summing = ranks
+      return
+    }
+    summing = common
+    for set in 0..<plan.shards(of: ranks.rank).count {
+      let places = common.gradientPlaces(set)
+      if set == 0 {
+        pass.withGradients { $0.takeShapes(of: model, at: places) }
+      } else {
+        held.append(ModelGradients(of: model))
+        held[set - 1].takeShapes(of: model, at: places)
+      }
+      heldRows.append(.zeros(rows, at: places[places.count - 1]))
+    }
+    let places = common.sumPlaces
+    // What this rank changes afterwards is a copy of its own.
+    if !changesSums {
+      sums.takeShapes(of: model, at: places)
+      if sums.isTied { sums.softmaxWeights = Tensor(shape: vectors) }
+    }
+    sumRows = .zeros(rows, at: places[places.count - 1])
   }
 
   /// The gradient of the last step's mean loss.
@@ -66,7 +107,7 @@ struct ShardedPass {
     }
     collectTouched(batch)
     sumRows.prepare(touched.count, model.configuration.embeddingSize)
-    ranks.beginSums(plan, sums.places() + [sumRows.place()])
+    summing.beginSums(plan, sums.places() + [sumRows.place()])
     var losses: [Double] = []
     let mine = plan.shards(of: ranks.rank)
     for shard in mine {
@@ -74,7 +115,7 @@ struct ShardedPass {
         runShard(shard, index: shard - mine.lowerBound, model, batch, share, &all, masks, penalties)
       )
     }
-    try ranks.finishSums()
+    try summing.finishSums()
     sums.lookUps.set(symbols: touched, rows: sumRows)
     sums.join()
     return losses
@@ -93,7 +134,7 @@ struct ShardedPass {
     masks.shard = shard
     if heldRows.count <= index { heldRows.append(Tensor(shape: [0, 0])) }
     heldRows[index].prepare(touched.count, sumRows.shape[1])
-    let (ranks, touched) = (ranks, touched)
+    let (summing, touched) = (summing, touched)
     var packed = Tensor<Float>(shape: [0, 0])
     swap(&packed, &heldRows[index])
     var mustStay = false
@@ -103,13 +144,13 @@ struct ShardedPass {
       if part == .lookUps {
         gradients.lookUps.copyRows(touched, into: &packed)
         let stays = packed.withUnsafeElements {
-          ranks.contribute(gradients.indices(of: part).lowerBound, shard: shard, $0)
+          summing.contribute(gradients.indices(of: part).lowerBound, shard: shard, $0)
         }
         if stays { mustStay = true }
         return
       }
       for (index, tensor) in zip(gradients.indices(of: part), gradients.tensors(of: part)) {
-        let stays = tensor.withUnsafeElements { ranks.contribute(index, shard: shard, $0) }
+        let stays = tensor.withUnsafeElements { summing.contribute(index, shard: shard, $0) }
         if stays { mustStay = true }
       }
     }
@@ -143,7 +184,7 @@ extension ModelGradients<Float> {
     case .softmax:
       [softmaxWeights, softmaxBias] + (hasProjection ? [projectionWeights, projectionBias] : [])
     case .layer(let index):
-      layers[index].parameters.names.map { layers[index].parameters[$0] }
+      layers[index].parameters.all
     case .lookUps: []
     }
   }
@@ -159,21 +200,31 @@ extension ModelGradients<Float> {
     let softmax = next(hasProjection ? 4 : 2)
     if part == .softmax { return softmax }
     for index in layers.indices.reversed() {
-      let range = next(layers[index].parameters.names.count)
+      let range = next(layers[index].parameters.all.count)
       if part == .layer(index) { return range }
     }
     return next(1)
   }
 
-  /// Becomes a place for sums of gradients of this model.
-  fileprivate mutating func takeShapes(of model: LanguageModel<Float>) {
-    for index in layers.indices {
-      layers[index].parameters = model.layers[index].cell.parameters.zeros
+  /// Becomes zero, of the shapes of this model's parameters; the numbers stand where they are wanted, in the
+  /// order of `indices(of:)`.
+  fileprivate mutating func takeShapes(
+    of model: LanguageModel<Float>, at places: [UnsafeMutablePointer<Float>] = []
+  ) {
+    var next = places.makeIterator()
+    func zeros(_ shape: [Int]) -> Tensor<Float> {
+      next.next().map { .zeros(shape, at: $0) } ?? Tensor(shape: shape)
     }
-    softmaxWeights = Tensor(shape: model.softmax.weights.shape)
-    softmaxBias = Tensor(shape: model.softmaxBias.shape)
-    projectionWeights = Tensor(shape: model.projectionWeights.shape)
-    projectionBias = Tensor(shape: model.projectionBias.shape)
+    softmaxWeights = zeros(model.softmax.weights.shape)
+    softmaxBias = zeros(model.softmaxBias.shape)
+    if hasProjection {
+      projectionWeights = zeros(model.projectionWeights.shape)
+      projectionBias = zeros(model.projectionBias.shape)
+    }
+    for index in layers.indices.reversed() {
+      layers[index].parameters = model.layers[index].cell.parameters.zeros
+      layers[index].parameters.modifyEach { $1 = zeros($1.shape) }
+    }
   }
 
   /// Where the sums go, in the order of `indices(of:)`, but the vectors'.
@@ -181,13 +232,20 @@ extension ModelGradients<Float> {
     var result = [softmaxWeights.place(), softmaxBias.place()]
     if hasProjection { result += [projectionWeights.place(), projectionBias.place()] }
     for index in layers.indices.reversed() {
-      layers[index].parameters.modifyEach { result.append($2.place()) }
+      layers[index].parameters.modifyEach { result.append($1.place()) }
     }
     return result
   }
 }
 
 extension Tensor<Float> {
+  /// Zeros at an address: memory that all ranks see is there for certain only when it has been written.
+  fileprivate static func zeros(_ shape: [Int], at place: UnsafeMutablePointer<Float>) -> Tensor {
+    var result = Tensor(shape: shape, at: place)
+    result.fill(0)
+    return result
+  }
+
   /// The elements, for as long as the tensor is neither copied nor changed.
   fileprivate mutating func place() -> UnsafeMutableBufferPointer<Float> {
     let count = count

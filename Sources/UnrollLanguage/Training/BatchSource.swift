@@ -50,8 +50,13 @@ struct BatchSource {
     // Three uniform numbers in ± 5 have a deviation of 5.
     let unit = { (word: UInt32) in Double(word) / 4_294_967_296 * 10 - 5 }
     let shift = unit(words[1]) + unit(words[2]) + unit(words[3])
-    return max(5, min(base + Int(shift.rounded()), timeSteps + 15))
+    return max(5, min(base + Int(shift.rounded()), timeSteps + Self.mostJitter))
   }
+
+  private static let mostJitter = 15
+
+  /// The most symbols of a batch; nil if lines, which may have any length, are read each for itself.
+  var mostSymbols: Int? { lineEnd == nil ? batchSize * (timeSteps + Self.mostJitter) : nil }
 
   /// Fills a batch.
   ///

@@ -44,7 +44,7 @@ public final class Trainer {
   ///   - vectors: What the embedding begins with, `[V, E]`; nil for random numbers.
   ///   - layers: What each recurrent layer begins with, of the model's sizes; nil for random numbers.
   ///   - ranks: The processes that learn together, at most as many as shards; only rank 0 touches the folder.
-  /// - Throws: An encoding error if the settings have numbers that JSON has not.
+  /// - Throws: An encoding error if the settings have numbers that JSON has not; `RankError` if a rank is gone.
   /// - Precondition: The corpus has texts for train and valid.
   public init(
     _ configuration: RunConfiguration, _ corpus: Corpus, in folder: RunFolder,
@@ -69,15 +69,15 @@ public final class Trainer {
       model.layers[index].cell.parameters = parameters
     }
     state = TrainingState(model, training)
-    pass = ShardedPass(
-      model,
-      ShardPlan(
-        shardCount: training.shards ?? 1, batchSize: training.batchSize, rankCount: ranks.count),
-      ranks)
     source = BatchSource(
       train, batchSize: training.batchSize, timeSteps: training.timeSteps,
       lineEnd: training.resetsEachLine ? corpus.vocabulary.endOfLine : nil,
       jitterSeed: training.isJittered ? training.seed : nil)
+    pass = try ShardedPass(
+      model,
+      ShardPlan(
+        shardCount: training.shards ?? 1, batchSize: training.batchSize, rankCount: ranks.count),
+      ranks, changesSums: training.clipValue > 0, mostSymbols: source.mostSymbols)
   }
 
   /// Gives all ranks rank 0's state; called by all of them before `run`, after rank 0 has resumed.

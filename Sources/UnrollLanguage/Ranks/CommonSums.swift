@@ -1,0 +1,127 @@
+// Sums of ranks that have memory in common: those of one host. Nothing is sent or copied. Gradients are computed
+// where the other ranks can read them; when all have come, each sums its slices of the arrays into memory that
+// all read.
+
+internal import Unroll
+
+/// Exchanges by reading what the others have written.
+final class CommonSums: ShardSums {
+  /// What one thread does at a time: some numbers of one array.
+  private struct Piece {
+    var array: Int
+    var range: Range<Int>
+  }
+
+  private static let pieceSize = 1 << 16
+
+  private let ranks: any Ranks
+  private let plan: ShardPlan
+  /// Each rank's part: where its shards' arrays stand today, then as many sets of arrays as a rank has shards, and on
+  /// rank 0 the sums.
+  private let parts: [UnsafeMutableRawPointer]
+  /// Where arrays begin in a set, in numbers.
+  private let offsets: [Int]
+  private let capacities: [Int]
+  /// A set's numbers, and the bytes before the first set.
+  private let setSize, tableSize: Int
+  private let mostShards: Int
+  private var sums: [UnsafeMutableBufferPointer<Float>] = []
+
+  /// Nil if the ranks have no memory in common, or there is only one.
+  ///
+  /// - Parameters:
+  ///   - capacities: How many numbers each array has at most.
+  ///   - plan: Which rank has which shard.
+  ///   - ranks: The ranks; all call this.
+  /// - Throws: `RankError` if one of them is gone.
+  init?(of capacities: [Int], _ plan: ShardPlan, _ ranks: any Ranks) throws {
+    var (offsets, size) = ([Int](), 0)
+    for capacity in capacities {
+      offsets.append(size)
+      size += (capacity + 15) / 16 * 16
+    }
+    mostShards = (plan.shardCount + plan.rankCount - 1) / plan.rankCount
+    tableSize = (8 * mostShards * capacities.count + 63) / 64 * 64
+    guard plan.rankCount > 1,
+      let parts = try ranks.commonMemory(byteCount: tableSize + 4 * size * (mostShards + 1))
+    else { return nil }
+    (self.ranks, self.plan, self.parts) = (ranks, plan, parts)
+    (self.offsets, self.capacities, setSize) = (offsets, capacities, size)
+  }
+
+  /// Memory for the arrays of one of this rank's shards, which the others read where it stands.
+  func gradientPlaces(_ set: Int) -> [UnsafeMutablePointer<Float>] { places(ranks.rank, set) }
+
+  /// Memory for the sums, the same for all ranks.
+  var sumPlaces: [UnsafeMutablePointer<Float>] { places(0, mostShards) }
+
+  private func places(_ rank: Int, _ set: Int) -> [UnsafeMutablePointer<Float>] {
+    offsets.map {
+      (parts[rank] + tableSize + 4 * (set * setSize + $0)).assumingMemoryBound(to: Float.self)
+    }
+  }
+
+  /// Where a rank says how far from the beginning of its part an array of a shard stands.
+  private func table(_ array: Int, shard: Int, of rank: Int) -> UnsafeMutablePointer<Int> {
+    let index = array * mostShards + shard - plan.shards(of: rank).lowerBound
+    return parts[rank].assumingMemoryBound(to: Int.self) + index
+  }
+
+  func beginSums(_ plan: ShardPlan, _ sums: [UnsafeMutableBufferPointer<Float>]) {
+    self.sums = sums
+  }
+
+  func contribute(_ index: Int, shard: Int, _ values: UnsafePointer<Float>) -> Bool {
+    let part = parts[ranks.rank]
+    var distance = UnsafeRawPointer(values) - UnsafeRawPointer(part)
+    let isThere = distance >= tableSize && distance < tableSize + 4 * setSize * mostShards
+    if !isThere {
+      // Of a cell whose kernel makes its gradients' memory itself: no array of its layer stands there.
+      precondition(
+        sums[index].count <= capacities[index],
+        "CommonSums: expected at most \(capacities[index]) numbers, got \(sums[index].count).")
+      let set = shard - plan.shards(of: ranks.rank).lowerBound
+      let place = gradientPlaces(set)[index]
+      place.update(from: values, count: sums[index].count)
+      distance = UnsafeRawPointer(place) - UnsafeRawPointer(part)
+    }
+    table(index, shard: shard, of: ranks.rank).pointee = distance
+    return isThere
+  }
+
+  func finishSums() throws {
+    try ranks.meet()
+    let common = sumPlaces
+    let shards = sums.indices.map { array in
+      (0..<plan.rankCount).flatMap { rank in
+        plan.shards(of: rank).map { shard in
+          UnsafePointer(
+            (parts[rank] + table(array, shard: shard, of: rank).pointee)
+              .assumingMemoryBound(to: Float.self))
+        }
+      }
+    }
+    forEachPiece({ plan.slice(of: ranks.rank, count: $0) }) { piece in
+      OrderedSum.of(shards[piece.array], at: piece.range, into: common[piece.array])
+    }
+    try ranks.meet()
+    forEachPiece({ 0..<$0 }) { piece in
+      guard let sum = sums[piece.array].baseAddress, sum != common[piece.array] else { return }
+      let start = piece.range.lowerBound
+      (sum + start).update(from: common[piece.array] + start, count: piece.range.count)
+    }
+  }
+
+  /// Calls `body` for pieces of a part of every array, on several threads.
+  private func forEachPiece(_ part: (_ count: Int) -> Range<Int>, _ body: (Piece) -> Void) {
+    var pieces: [Piece] = []
+    for array in sums.indices {
+      let range = part(sums[array].count)
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.pieceSize) {
+        let end = min(range.upperBound, start + Self.pieceSize)
+        pieces.append(Piece(array: array, range: start..<end))
+      }
+    }
+    Threads.forEach(pieces.count) { body(pieces[$0]) }
+  }
+}
