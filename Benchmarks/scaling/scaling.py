@@ -5,8 +5,9 @@
   scaling.py report scaling.json
 
 BINARY is `unroll` built with MPI (`./run mpi` prints where), CORPUS Penn Treebank's folder. `measure` runs,
-alternately: one process of two threads; two ranks of one thread, with and without overlap; two ranks in
-network namespaces, joined by a link of 1 Gbit/s (tc's tbf; needs root). `report` prints the tables of
+alternately: one process of two threads; two ranks of one thread, through the memory of their host, and by
+messages, with and without overlap; two ranks in network namespaces, joined by a link of 1 Gbit/s (tc's tbf;
+needs root). `report` prints the tables of
 Documentation/Scaling.md: measured points, the model's values at those points, and its values elsewhere.
 """
 import argparse
@@ -23,18 +24,18 @@ CHAR = ["--preset", "char-ptb", "--cell", "gru-after", "--layers", "2", "--hidde
         "--optimizer", "adam", "--learning-rate", "0.001", "--dropout", "0"]
 # Options, rows of a batch, steps to measure over, tokens of a step.
 WORK = {
-    "zaremba-small": (["--preset", "zaremba-small"], 20, 200, 400),
-    "char GRU 512 x 2": (CHAR, 32, 60, 2048),
+    "zaremba-small": (["--preset", "zaremba-small"], 20, 400, 400),
+    "char GRU 512 x 2": (CHAR, 32, 80, 2048),
 }
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
 TWO = ["mpirun", "-n", "2", "--bind-to", "core"]
 
 
-def run(command, variables=None):
+def run(command):
     """Trains in a folder of its own; tokens/s, MB sent a step, ms waited a step."""
     with tempfile.TemporaryDirectory() as folder:
         result = subprocess.run(command + ["--output", folder + "/run"], text=True, capture_output=True,
-                                env=dict(ENVIRONMENT, **(variables or {})))
+                                env=ENVIRONMENT)
         if result.returncode != 0:
             sys.exit(f"{' '.join(command)}: {result.stderr[-500:]}")
         with open(folder + "/run/metrics.jsonl") as file:
@@ -96,16 +97,17 @@ def measure_with(arguments, corpus):
                 "one": lambda: run(whole + ["--threads", "2"]),
                 "half": lambda: run(train + ["--batch-size", str(rows // 2), "--threads", "1"]),
                 "two": lambda: run(TWO + two),
-                "apart": lambda: run(TWO + ["-x", "UNROLL_MPI_OVERLAP"] + two, {"UNROLL_MPI_OVERLAP": "0"}),
+                "messages": lambda: run(TWO + ["-x", "UNROLL_MPI_MEMORY=0"] + two),
+                "apart": lambda: run(TWO + ["-x", "UNROLL_MPI_MEMORY=0", "-x", "UNROLL_MPI_OVERLAP=0"] + two),
                 "gigabit": lambda: on_hosts(two, "1gbit"),
             }
             for point, body in points.items():
                 found.setdefault(name, {}).setdefault(point, []).append(body())
                 print(name, point, found[name][point][-1], file=sys.stderr, flush=True)
-    medians = {name: {point: [statistics.median(v) for v in zip(*all)] for point, all in points.items()}
-               for name, points in found.items()}
-    with open(arguments.out, "w") as file:
-        json.dump(medians, file, indent=1)
+        medians = {name: {point: [statistics.median(v) for v in zip(*all)] for point, all in points.items()}
+                   for name, points in found.items()}
+        with open(arguments.out, "w") as file:
+            json.dump(medians, file, indent=1)
 
 
 # The share of a link's rate that MPI's TCP reaches: fitted to zaremba-small on the link of 1 Gbit/s.
@@ -132,22 +134,24 @@ def report(arguments):
         sys.exit(f"{arguments.file}: expected what `measure` wrote, found no file")
     with open(arguments.file) as file:
         found = json.load(file)
-    print("| workload | one process, two threads | two ranks of one thread | ratio | half a batch alone, twice | "
-          "sent a step | 2 (n - 1)/n of all parameters | waited, with and without overlap |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| workload | one process, two threads | two ranks of one thread | ratio | by messages | ratio | "
+          "half a batch alone, twice | sent a step by messages | 2 (n - 1)/n of all parameters | "
+          "waited then, with and without overlap |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     parameters = {"zaremba-small": 4651600, "char GRU 512 x 2": arguments.char_parameters}
     models = {}
     for name, points in found.items():
         tokens = WORK[name][3]
-        one, two, half = points["one"][0], points["two"], points["half"][0]
+        one, two, half, messages = points["one"][0], points["two"][0], points["half"][0], points["messages"]
         whole = parameters[name] * 4e-6
         apart = points["apart"][2]
-        print(f"| {name} | {one:,.0f} | {two[0]:,.0f} | {two[0] / one:.2f} | {2 * half:,.0f} | {two[1]:.1f} MB | "
-              f"{whole:.1f} MB | {two[2]:.1f} and {apart:.1f} ms: {100 * (1 - two[2] / apart):.0f} % hidden |")
+        print(f"| {name} | {one:,.0f} | {two:,.0f} | {two / one:.2f} | {messages[0]:,.0f} | "
+              f"{messages[0] / one:.2f} | {2 * half:,.0f} | {messages[1]:.1f} MB | {whole:.1f} MB | "
+              f"{messages[2]:.1f} and {apart:.1f} ms: {100 * (1 - messages[2] / apart):.0f} % hidden |")
         # A step of half the rows on one core; what two ranks need beyond it is copying, at no wire.
         rows_time = tokens / 2 / half
-        copy = two[1] / max(1e-4, tokens / two[0] - rows_time)
-        models[name] = (tokens, rows_time, two[1], copy)
+        copy = messages[1] / max(1e-4, tokens / messages[0] - rows_time)
+        models[name] = (tokens, rows_time, messages[1], copy)
     print()
     print("| workload | link | measured, tokens/s | model | |")
     print("|---|---|---|---|---|")

@@ -46,8 +46,10 @@ final class RankMeeting: @unchecked Sendable {
   }
 }
 
-/// One of them. They share nothing that ranks of several machines would not, unless they are to have common
-/// memory, as ranks of one host have.
+/// One of them.
+///
+/// They share nothing that ranks of several machines would not, unless they are to have memory in common,
+/// as ranks of one host have.
 final class ThreadRanks: Ranks {
   let rank: Int
   var count: Int { meeting.count }

@@ -47,8 +47,10 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
 }
 
 extension Tensor {
-  /// The numbers that stand at an address, which stay there: what is written into the tensor is seen by
-  /// others who read that memory. A copy that is written to has memory of its own, as always.
+  /// The numbers that stand at an address, which stay there.
+  ///
+  /// What is written into the tensor is seen by others who read that memory. A copy that is written to has
+  /// memory of its own, as always.
   ///
   /// - Precondition: The memory is aligned to 64 bytes and outlives the tensor and its copies.
   package init(shape: [Int], at base: UnsafeMutablePointer<Scalar>) {

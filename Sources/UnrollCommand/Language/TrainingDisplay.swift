@@ -119,7 +119,9 @@ enum TrainingSummary {
       let sent = String(format: "%.2f MB a step", Double(ranks.sentBytes) / steps / 1e6)
       let waited = String(format: "%.2f", ranks.waitedSeconds / steps * 1e3)
       table.add(["ranks", "\(ranks.count), of \(shards) shards"])
-      table.add(["sent by rank 0", ranks.sentBytes > 0 ? sent : "nothing: all ranks see one memory"])
+      table.add([
+        "sent by rank 0", ranks.sentBytes > 0 ? sent : "nothing: all ranks see one memory",
+      ])
       table.add(["waited for sums", "\(waited) ms a step"])
     }
     if let best = progress.bestLoss {

@@ -60,8 +60,9 @@ public enum OrderedSum {
     add(sum, values, into: sum, count)
   }
 
-  /// sum[i] = ((parts[0])[i] + (parts[1])[i]) + ... for the i of a range; a piece at a time, which stays
-  /// in the cache.
+  /// For the i of a range: sum[i] = ((parts[0])[i] + (parts[1])[i]) + ...
+  ///
+  /// A piece at a time, which stays in the cache.
   ///
   /// - Precondition: There is a part.
   public static func of(
