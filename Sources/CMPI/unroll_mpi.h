@@ -14,14 +14,12 @@ enum { UNROLL_MPI_ENDED = 1 };
 
 typedef struct {
   int rank, count;
+  int host_count;  // the ranks that this one can share memory with, itself included
   MPI_Comm parts, sums, talk;  // a shard's numbers to who sums them; sums to all; everything else
   MPI_Request *requests;
   int *finished;
   int capacity;
   MPI_Request talking;  // the one request of `talk`
-  MPI_Comm host;        // the ranks of this host
-  MPI_Win window;       // the memory that they have in common
-  int has_window;
 } unroll_mpi;
 
 // Which of a job's two ways of numbers.
@@ -41,60 +39,22 @@ static inline int unroll_mpi_start(unroll_mpi *m) {
     if ((error = MPI_Comm_dup(MPI_COMM_WORLD, all[i])) != MPI_SUCCESS) return error;
     MPI_Comm_set_errhandler(*all[i], MPI_ERRORS_RETURN);
   }
-  error = MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &m->host);
+  MPI_Comm host;
+  error = MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
   if (error != MPI_SUCCESS) return error;
-  MPI_Comm_set_errhandler(m->host, MPI_ERRORS_RETURN);
+  MPI_Comm_size(host, &m->host_count);
+  MPI_Comm_free(&host);
   return 0;
 }
 
-// Whether all ranks are on one host.
-static inline int unroll_mpi_is_one_host(unroll_mpi *m) {
-  int count = 0;
-  MPI_Comm_size(m->host, &count);
-  return count == m->count;
-}
-
-// Memory that all ranks see, `size` bytes for each; 0, or MPI's error. All call it, once, on one host.
-static inline int unroll_mpi_share_memory(unroll_mpi *m, int64_t size) {
-  void *mine = 0;
-  MPI_Info info;
-  MPI_Info_create(&info);
-  // Every rank's part on pages of its own, near to it.
-  MPI_Info_set(info, "alloc_shared_noncontig", "true");
-  int error = MPI_Win_allocate_shared((MPI_Aint)size, 1, info, m->host, &mine, &m->window);
-  MPI_Info_free(&info);
-  if (error != MPI_SUCCESS) return error;
-  m->has_window = 1;
-  return MPI_Win_lock_all(MPI_MODE_NOCHECK, m->window);
-}
-
-// Where a rank's part of that memory begins here.
-static inline void *unroll_mpi_shared_memory(unroll_mpi *m, int rank) {
-  void *start = 0;
-  MPI_Aint size = 0;
-  int unit = 0;
-  return MPI_Win_shared_query(m->window, rank, &size, &unit, &start) == MPI_SUCCESS ? start : 0;
-}
-
-// Gives it back; all ranks that have it call it.
-static inline void unroll_mpi_drop_memory(unroll_mpi *m) {
-  if (!m->has_window) return;
-  m->has_window = 0;
-  MPI_Win_unlock_all(m->window);
-  MPI_Win_free(&m->window);
-}
-
-// What this rank has written there will be seen, and what the others have is seen from now on.
-static inline void unroll_mpi_sync_memory(unroll_mpi *m) {
-  if (m->has_window) MPI_Win_sync(m->window);
-}
+// What this thread has written before is seen by whoever sees what it does next, and the other way round.
+static inline void unroll_mpi_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 // Begins to wait for all ranks.
 static inline int unroll_mpi_meet(unroll_mpi *m) { return MPI_Ibarrier(m->talk, &m->talking); }
 
 // Ends; all ranks call it.
 static inline void unroll_mpi_stop(unroll_mpi *m) {
-  unroll_mpi_drop_memory(m);
   free(m->requests);
   free(m->finished);
   MPI_Finalize();

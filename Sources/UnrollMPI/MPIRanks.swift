@@ -22,6 +22,8 @@ public final class MPIRanks: Ranks {
   /// Seconds that it waited for the others' gradients and sums after its own work was done.
   public var waitedSeconds: Double { exchange.waitedSeconds + meetingSeconds }
   private var meetingSeconds = 0.0
+  /// Whether ranks sum in memory that all of them see.
+  public private(set) var hasCommonMemory = false
 
   /// Meets the other ranks.
   ///
@@ -126,36 +128,33 @@ public final class MPIRanks: Ranks {
     return result
   }
 
-  /// Memory that all ranks see, if they are on one host, which must have so much for it; given once.
+  /// Memory that all ranks see, if they are on one host that has so much for it.
   ///
   /// `UNROLL_MPI_MEMORY=0` does without.
   ///
   /// - Throws: `RankError` if one of them is gone.
-  public func commonMemory(byteCount: Int) throws -> [UnsafeMutableRawPointer]? {
+  public func commonMemory(byteCounts: [Int]) throws -> [UnsafeMutableRawPointer]? {
     let isWanted = ProcessInfo.processInfo.environment["UNROLL_MPI_MEMORY"] != "0"
-    let isPossible =
-      isWanted && mpi.pointer.pointee.has_window == 0 && unroll_mpi_is_one_host(mpi.pointer) != 0
-      && Self.hasRoom(for: byteCount * count)
-    guard try all(isPossible) else { return nil }
-    let isThere = unroll_mpi_share_memory(mpi.pointer, Int64(byteCount)) == 0
-    let parts = isThere ? (0..<count).map { unroll_mpi_shared_memory(mpi.pointer, Int32($0)) } : []
-    guard try all(!parts.isEmpty && !parts.contains(nil)) else {
-      if isThere { unroll_mpi_drop_memory(mpi.pointer) }
+    guard try all(isWanted && Int(mpi.pointer.pointee.host_count) == count) else { return nil }
+    let name = "/unroll-\(ProcessInfo.processInfo.processIdentifier)-\(UInt64.random(in: 0 ... .max))"
+    let mine = HostMemory(making: name, byteCount: byteCounts[rank])
+    // Once all have it mapped, nobody needs the name.
+    defer { if mine != nil { shm_unlink(name) } }
+    let names = try gather(mine == nil ? [] : Array(name.utf8))
+    let parts = names.enumerated().compactMap { other, name in
+      other == rank
+        ? mine
+        : name.isEmpty
+          ? nil
+          : HostMemory(
+            opening: String(decoding: name, as: UTF8.self), byteCount: byteCounts[other])
+    }
+    hasCommonMemory = try all(parts.count == count)
+    guard hasCommonMemory else {
+      for part in parts { part.unmap() }
       return nil
     }
-    return parts.compactMap(\.self)
-  }
-
-  /// Whether this host's shared memory, which a container may have little of, has room: MPI would say at
-  /// length that it has not.
-  private static func hasRoom(for byteCount: Int) -> Bool {
-    #if os(Linux)
-    var facts = statvfs()
-    guard statvfs("/dev/shm", &facts) == 0 else { return true }
-    return Int(facts.f_bavail) * Int(facts.f_frsize) > byteCount + byteCount / 8 + 1 << 20
-    #else
-    true
-    #endif
+    return parts.map(\.start)
   }
 
   /// Whether this is so on all ranks.
@@ -168,9 +167,10 @@ public final class MPIRanks: Ranks {
   /// - Throws: `RankError` if one of them is gone.
   public func meet() throws {
     let start = ContinuousClock.now
-    unroll_mpi_sync_memory(mpi.pointer)
+    // MPI orders its own messages; what stands in memory is ordered by what passes it on.
+    unroll_mpi_fence()
     try talk { unroll_mpi_meet(mpi.pointer) }
-    unroll_mpi_sync_memory(mpi.pointer)
+    unroll_mpi_fence()
     meetingSeconds += start.duration(to: .now) / .seconds(1)
   }
 

@@ -183,6 +183,13 @@ struct LanguageCommandTests {
       let perplexity = try #require(result["perplexity"] as? Double)
       #expect(learnt.output.contains(String(format: "perplexity %.2f", perplexity)))
       #expect(perplexity < 3)
+      let dynamic = try command.unroll(
+        "evaluate", run, folder + "/text/test.txt", "--dynamic", "0.001", "--dynamic-steps", "5")
+      #expect(dynamic.status == 0 && dynamic.output.contains("learning while reading  rate 0.001"))
+      let after = try command.unroll("evaluate", run, folder + "/text/test.txt", "--json")
+      #expect(
+        after.output.components(separatedBy: "seconds")[0]
+          == measured.output.components(separatedBy: "seconds")[0])
       let first = try command.unroll(
         "generate", run, "--prompt", "the cat", "--length", "40", "--seed", "3", "--threads", "1")
       let second = try command.unroll(
@@ -245,6 +252,14 @@ struct LanguageCommandTests {
       try expect(["generate", run, "--temperature", "-1"], 64, "temperature: expected")
       try expect(["generate", run, "--stop", "xyz"], 1, "--stop: 'xyz' is not in the vocabulary")
       try expect(["evaluate", run, folder + "/no.txt"], 1, "no.txt: cannot be read")
+      for rate in ["0", "-1", "nan", "2"] {
+        try expect(
+          ["evaluate", run, "x", "--dynamic=\(rate)"], 64, "--dynamic: expected a learning rate")
+      }
+      try expect(
+        ["evaluate", run, "x", "--dynamic", "0.1", "--batch-size", "4"], 64,
+        "--dynamic: expected --batch-size 1")
+      try expect(["evaluate", run, "x", "--dynamic-steps", "0"], 64, "expected 1 ... 10000")
       let model = URL(fileURLWithPath: run + "/model.safetensors")
       var bytes = try Data(contentsOf: model)
       bytes[bytes.count - 3] ^= 1

@@ -122,7 +122,10 @@ struct MPITests {
     _ ranks: Int, _ folder: String, _ run: String, checkpointEvery seconds: String,
     _ body: (Process) throws -> Void
   ) throws -> (status: Int32, text: String) {
-    let more = ["--epochs", "400", "--max-steps", "1000000", "--checkpoint-every", seconds]
+    let more = [
+      "--epochs", "400", "--patience", "400", "--max-steps", "1000000",
+      "--checkpoint-every", seconds,
+    ]
     let process = mpirun(ranks, train(folder, run, more))
     return try finish(process, in: folder) {
       waitForStep(folder, run)

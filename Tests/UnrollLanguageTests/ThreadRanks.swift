@@ -65,9 +65,11 @@ final class ThreadRanks: Ranks {
     self.meeting = meeting
   }
 
-  func commonMemory(byteCount: Int) -> [UnsafeMutableRawPointer]? {
+  var hasCommonMemory: Bool { meeting.hasMemory }
+
+  func commonMemory(byteCounts: [Int]) -> [UnsafeMutableRawPointer]? {
     guard meeting.hasMemory else { return nil }
-    let mine = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 4096)
+    let mine = UnsafeMutableRawPointer.allocate(byteCount: byteCounts[rank], alignment: 4096)
     meeting.keep(mine)
     return gather(withUnsafeBytes(of: UInt(bitPattern: mine)) { Array($0) }).compactMap { bytes in
       UnsafeMutableRawPointer(bitPattern: bytes.withUnsafeBytes { $0.load(as: UInt.self) })

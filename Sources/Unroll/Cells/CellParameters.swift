@@ -217,6 +217,11 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     return result
   }
 
+  /// Changes U in place; a change through the property from another module copies U first.
+  package mutating func withRecurrentWeights(_ body: (inout Tensor<Scalar>) -> Void) {
+    body(&recurrentWeights)
+  }
+
   /// Every parameter's name and place, in a fixed order.
   static var paths: KeyValuePairs<String, WritableKeyPath<CellParameters, Tensor<Scalar>>> {
     [

@@ -5,7 +5,8 @@ internal import CUnrollKernels
 
 /// Memory of one tensor: 64-byte aligned, so that a row of vectors never straddles a cache line.
 final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
-  // Sendable: written only while one tensor value holds it (`isKnownUniquelyReferenced`).
+  // Sendable: written only while one tensor value holds it (`isKnownUniquelyReferenced`); of borrowed memory,
+  // whoever lends it says when others may write.
   let base: UnsafeMutablePointer<Scalar>
   /// How many elements are in use.
   fileprivate(set) var count: Int
@@ -54,6 +55,8 @@ extension Tensor {
   ///
   /// - Precondition: The memory is aligned to 64 bytes and outlives the tensor and its copies.
   package init(shape: [Int], at base: UnsafeMutablePointer<Scalar>) {
+    precondition(
+      UInt(bitPattern: base) % 64 == 0, "Tensor.init: expected memory aligned to 64 bytes.")
     self.shape = shape
     storage = TensorStorage(borrowing: base, count: shape.reduce(1, *))
   }
@@ -126,8 +129,8 @@ extension UnsafeMutablePointer where Pointee: KernelScalar {
   /// Becomes the same number, so many times; zero at the speed of memory, whoever calls.
   func fill(_ value: Pointee, count: Int) {
     guard value == 0 && value.sign == .plus else { return update(repeating: value, count: count) }
-    UnsafeMutableRawPointer(self).initializeMemory(
-      as: UInt8.self, repeating: 0, count: count * MemoryLayout<Pointee>.stride)
+    let size = count * MemoryLayout<Pointee>.stride
+    withMemoryRebound(to: UInt8.self, capacity: size) { $0.update(repeating: 0, count: size) }
   }
 }
 

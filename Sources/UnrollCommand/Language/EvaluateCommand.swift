@@ -10,18 +10,39 @@ struct EvaluateCommand: ParsableCommand {
       Every symbol but the first is predicted once. With --batch-size 1 the state is carried through \
       the whole text, as the literature does; more sequences side by side are faster and know less \
       at their beginnings.
+
+      With --dynamic the model learns from each part of the text after it has predicted it (dynamic \
+      evaluation: Mikolov et al. 2010, Krause et al. 2018); the run itself stays as it is. Its losses are \
+      lower, and not to be compared with others'.
       """)
 
   @Argument(help: ArgumentHelp("A run's folder, made by unroll train.", valueName: "run"))
   var folder: String
   @Argument(help: "A text file.") var file: String
   @Option(help: "Sequences side by side.") var batchSize = 1
+  @Option(help: "Learn while reading, by Adam with this learning rate, such as 0.0003.")
+  var dynamic: Double?
+  @Option(help: "With --dynamic: symbols predicted between two steps of learning.")
+  var dynamicSteps = 20
   @Option(help: "Threads.") var threads: Int?
   @Flag(help: "Print the result as JSON.") var json = false
 
   func validate() throws {
     guard (1...100_000).contains(batchSize) else {
       throw ValidationError("--batch-size: expected 1 ... 100000, found \(batchSize).")
+    }
+    if let dynamic {
+      guard dynamic > 0 && dynamic <= 1 else {
+        throw ValidationError(
+          "--dynamic: expected a learning rate above 0 and at most 1, found \(dynamic).")
+      }
+      guard batchSize == 1 else {
+        throw ValidationError(
+          "--dynamic: expected --batch-size 1, which reads a text in its order, found \(batchSize).")
+      }
+    }
+    guard (1...10_000).contains(dynamicSteps) else {
+      throw ValidationError("--dynamic-steps: expected 1 ... 10000, found \(dynamicSteps).")
     }
     try LanguageThreads.check(threads)
   }
@@ -30,6 +51,7 @@ struct EvaluateCommand: ParsableCommand {
     var file: String
     var symbols: Int
     var unknown: Int
+    var dynamic: Double?
     var loss: Double
     var perplexity: Double
     var bits_per_symbol: Double
@@ -51,18 +73,28 @@ struct EvaluateCommand: ParsableCommand {
     }
     if ranks.rank == 0 { _ = try ranks.broadcast([]) }
     let start = ContinuousClock.now
-    let result = try stored.evaluate(text, batchSize: min(batchSize, text.count - 1), ranks: ranks)
+    let result =
+      try dynamic.map {
+        stored.evaluate(text, learning: DynamicEvaluation(rate: $0, timeSteps: dynamicSteps))
+      } ?? stored.evaluate(text, batchSize: min(batchSize, text.count - 1), ranks: ranks)
     guard ranks.rank == 0 else { return }
+    guard result.loss.isFinite else {
+      throw DataError(
+        description:
+          "\(file): expected a finite loss, found \(result.loss) after \(result.symbols) symbols"
+          + (dynamic.map { "; learning with --dynamic \($0) diverged, try less" } ?? ""))
+    }
     let seconds = start.duration(to: .now) / .seconds(1)
     if json {
       try Terminal.printJSON(
         Result(
-          file: file, symbols: result.symbols, unknown: unknown, loss: result.loss,
+          file: file, symbols: result.symbols, unknown: unknown, dynamic: dynamic, loss: result.loss,
           perplexity: result.perplexity, bits_per_symbol: result.bitsPerSymbol, seconds: seconds))
     } else {
       var table = TextTable(["what", "value"])
       table.add(["symbols predicted", "\(result.symbols)"])
       if unknown > 0 { table.add(["of them <unk> by the vocabulary", "\(unknown)"]) }
+      if let dynamic { table.add(["learning while reading", "rate \(dynamic)"]) }
       table.add(["loss", String(format: "%.6f nats per symbol", result.loss)])
       table.add(["quality", LanguageWords.quality(result.loss, stored.vocabulary.unit)])
       table.add(["time", LanguageWords.duration(seconds)])

@@ -120,7 +120,7 @@ enum TrainingSummary {
       let waited = String(format: "%.2f", ranks.waitedSeconds / steps * 1e3)
       table.add(["ranks", "\(ranks.count), of \(shards) shards"])
       table.add([
-        "sent by rank 0", ranks.sentBytes > 0 ? sent : "nothing: all ranks see one memory",
+        "sent by rank 0", ranks.hasCommonMemory ? "nothing: all ranks see one memory" : sent,
       ])
       table.add(["waited for sums", "\(waited) ms a step"])
     }

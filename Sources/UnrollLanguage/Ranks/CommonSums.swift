@@ -26,6 +26,8 @@ final class CommonSums: ShardSums {
   private let setSize, tableSize: Int
   private let mostShards: Int
   private var sums: [UnsafeMutableBufferPointer<Float>] = []
+  /// Arrays that did not stand where the others can read them.
+  private(set) var copies = 0
 
   /// Nil if the ranks have no memory in common, or there is only one.
   ///
@@ -42,8 +44,9 @@ final class CommonSums: ShardSums {
     }
     mostShards = (plan.shardCount + plan.rankCount - 1) / plan.rankCount
     tableSize = (8 * mostShards * capacities.count + 63) / 64 * 64
-    guard plan.rankCount > 1,
-      let parts = try ranks.commonMemory(byteCount: tableSize + 4 * size * (mostShards + 1))
+    let sets = (0..<plan.rankCount).map { plan.shards(of: $0).count + ($0 == 0 ? 1 : 0) }
+    let byteCounts = sets.map { [tableSize] in tableSize + 4 * size * $0 }
+    guard plan.rankCount > 1, let parts = try ranks.commonMemory(byteCounts: byteCounts)
     else { return nil }
     (self.ranks, self.plan, self.parts) = (ranks, plan, parts)
     (self.offsets, self.capacities, setSize) = (offsets, capacities, size)
@@ -53,7 +56,7 @@ final class CommonSums: ShardSums {
   func gradientPlaces(_ set: Int) -> [UnsafeMutablePointer<Float>] { places(ranks.rank, set) }
 
   /// Memory for the sums, the same for all ranks.
-  var sumPlaces: [UnsafeMutablePointer<Float>] { places(0, mostShards) }
+  var sumPlaces: [UnsafeMutablePointer<Float>] { places(0, plan.shards(of: 0).count) }
 
   private func places(_ rank: Int, _ set: Int) -> [UnsafeMutablePointer<Float>] {
     offsets.map {
@@ -74,7 +77,8 @@ final class CommonSums: ShardSums {
   func contribute(_ index: Int, shard: Int, _ values: UnsafePointer<Float>) -> Bool {
     let part = parts[ranks.rank]
     var distance = UnsafeRawPointer(values) - UnsafeRawPointer(part)
-    let isThere = distance >= tableSize && distance < tableSize + 4 * setSize * mostShards
+    let sets = plan.shards(of: ranks.rank).count
+    let isThere = distance >= tableSize && distance < tableSize + 4 * setSize * sets
     if !isThere {
       // Of a cell whose kernel makes its gradients' memory itself: no array of its layer stands there.
       precondition(
@@ -83,6 +87,7 @@ final class CommonSums: ShardSums {
       let set = shard - plan.shards(of: ranks.rank).lowerBound
       let place = gradientPlaces(set)[index]
       place.update(from: values, count: sums[index].count)
+      copies += 1
       distance = UnsafeRawPointer(place) - UnsafeRawPointer(part)
     }
     table(index, shard: shard, of: ranks.rank).pointee = distance

@@ -39,6 +39,8 @@ public protocol Ranks: ShardSums {
   var sentBytes: Int { get }
   /// Seconds that it waited for the others' gradients and sums after its own work was done.
   var waitedSeconds: Double { get }
+  /// Whether they sum in memory that all of them see, and send nothing.
+  var hasCommonMemory: Bool { get }
 
   /// Everybody's bytes, in the order of ranks.
   ///
@@ -52,11 +54,11 @@ public protocol Ranks: ShardSums {
 
   /// Memory that all ranks see, a part for each of them, aligned as pages are, until they part.
   ///
-  /// - Parameter byteCount: The bytes of a part, the same on all ranks.
+  /// - Parameter byteCounts: The bytes of every rank's part.
   /// - Returns: Where the parts begin for this process; on all ranks nil if they have none in common, as
   ///   ranks of several hosts have not.
   /// - Throws: `RankError` if one of them is gone.
-  func commonMemory(byteCount: Int) throws -> [UnsafeMutableRawPointer]?
+  func commonMemory(byteCounts: [Int]) throws -> [UnsafeMutableRawPointer]?
 
   /// Returns when all ranks have called it: then each sees what the others had written into common memory.
   ///
@@ -79,6 +81,8 @@ public final class SingleRank: Ranks {
   public var sentBytes: Int { 0 }
   /// 0.
   public var waitedSeconds: Double { 0 }
+  /// false.
+  public var hasCommonMemory: Bool { false }
 
   /// The bytes.
   public func gather(_ bytes: [UInt8]) -> [[UInt8]] { [bytes] }
@@ -89,7 +93,7 @@ public final class SingleRank: Ranks {
   /// None: nobody else is there.
   ///
   /// - Returns: nil.
-  public func commonMemory(byteCount: Int) -> [UnsafeMutableRawPointer]? { nil }
+  public func commonMemory(byteCounts: [Int]) -> [UnsafeMutableRawPointer]? { nil }
 
   /// Does nothing.
   public func meet() {}

@@ -10,6 +10,7 @@ struct ShardedPass {
   private let ranks: any Ranks
   /// Who sums: the ranks by messages, or through memory that they have in common.
   private let summing: any ShardSums
+  private let changesSums: Bool
   private var pass: ModelPass<Float>
   /// The gradients of this rank's shards that are still on their way.
   private var held: [ModelGradients<Float>] = []
@@ -35,7 +36,7 @@ struct ShardedPass {
     _ model: LanguageModel<Float>, _ plan: ShardPlan, _ ranks: any Ranks, changesSums: Bool = false,
     mostSymbols: Int? = nil
   ) throws {
-    (self.plan, self.ranks) = (plan, ranks)
+    (self.plan, self.ranks, self.changesSums) = (plan, ranks, changesSums)
     pass = ModelPass(model)
     sums = ModelGradients(of: model)
     isTouched = []
@@ -77,8 +78,14 @@ struct ShardedPass {
   /// The gradient of the last step's mean loss.
   var gradients: ModelGradients<Float> { plan.shardCount == 1 ? pass.gradients : sums }
 
+  /// Arrays of gradients that were copied so that other ranks of this host could read them.
+  var copies: Int { (summing as? CommonSums)?.copies ?? 0 }
+
   /// Gradients changed in place before they are used.
+  ///
+  /// - Precondition: The pass has been told so at the beginning.
   mutating func withGradients(_ body: (inout ModelGradients<Float>) -> Void) {
+    precondition(changesSums, "ShardedPass.withGradients: expected a pass that changes sums.")
     if plan.shardCount == 1 { pass.withGradients(body) } else { body(&sums) }
   }
 

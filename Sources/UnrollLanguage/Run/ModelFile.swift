@@ -95,4 +95,15 @@ public struct StoredModel: Sendable {
       model, text, batchSize: batchSize, lineEnd: lineEnd, ranks: ranks)
       ?? Evaluation(loss: 0, symbols: 0)
   }
+
+  /// How well the model predicts a text from which it learns while it reads; the model stays as it is.
+  ///
+  /// - Parameters:
+  ///   - text: The text, of the model's symbols.
+  ///   - dynamic: How it learns.
+  /// - Returns: The loss over all symbols but the first; not finite if learning diverged.
+  public func evaluate(_ text: EncodedText, learning dynamic: DynamicEvaluation) -> Evaluation {
+    dynamic.run(
+      model, text, lineEnd: configuration.training.resetsEachLine ? vocabulary.endOfLine : nil)
+  }
 }

@@ -1,0 +1,89 @@
+// Evaluation that learns from what it has predicted.
+
+import Testing
+import Unroll
+
+@testable import UnrollLanguage
+
+@Suite("Dynamic evaluation")
+struct DynamicEvaluationTests {
+  private func model(_ configuration: ModelConfiguration) -> LanguageModel<Double> {
+    var random = NumPyRandom(seed: 8)
+    return LanguageModel(configuration, initialization: Initialization(), using: &random)
+  }
+
+  private static let small = ModelConfiguration(
+    vocabularySize: 12, embeddingSize: 6, hiddenSize: 10, cell: .lstm)
+
+  /// Symbols that repeat themselves, which the model has never seen.
+  private static let text = (0..<601).map { Int32($0 * $0 % 11) }
+
+  @Test("Without a learning rate it is evaluation with a carried state, however the text is cut")
+  func withoutRate() throws {
+    let model = model(Self.small)
+    let text = EncodedText(Self.text)
+    var evaluator = Evaluator<Double>()
+    let plain = try #require(try evaluator.run(model, text, batchSize: 1))
+    for steps in [1, 20, 64] {
+      let dynamic = DynamicEvaluation(rate: 0, timeSteps: steps).run(model, text)
+      #expect(dynamic.symbols == plain.symbols)
+      #expect(abs(dynamic.loss - plain.loss) < 1e-12)
+    }
+  }
+
+  @Test("A symbol is predicted before anything is learnt from it")
+  func nothingLeaks() throws {
+    let model = model(Self.small)
+    var evaluator = Evaluator<Double>()
+    let first = try #require(
+      try evaluator.run(model, EncodedText(Array(Self.text[...20])), batchSize: 1))
+    let learning = DynamicEvaluation(rate: 0.05, timeSteps: 20)
+    #expect(
+      abs(learning.run(model, EncodedText(Array(Self.text[...20]))).loss - first.loss) < 1e-12)
+    // What comes after a place changes no loss before it.
+    let losses = [40, 41, 60].map { count in
+      let result = learning.run(model, EncodedText(Array(Self.text[...count])))
+      return result.loss * Double(result.symbols)
+    }
+    var other = Self.text
+    for index in 41..<61 { other[index] = Int32(index % 12) }
+    let changed = learning.run(model, EncodedText(Array(other[...40])))
+    #expect(changed.loss * Double(changed.symbols) == losses[0])
+    #expect(losses[1] > losses[0] && losses[2] > losses[1])
+  }
+
+  @Test("A text that repeats itself is learnt while it is read, and the model stays as it was")
+  func learns() throws {
+    let model = model(Self.small)
+    let text = EncodedText(Self.text)
+    var evaluator = Evaluator<Double>()
+    let before = try #require(try evaluator.run(model, text, batchSize: 1))
+    let dynamic = DynamicEvaluation(rate: 0.02, timeSteps: 10).run(model, text)
+    #expect(dynamic.loss < 0.8 * before.loss)
+    #expect(try evaluator.run(model, text, batchSize: 1) == before)
+    // The same by hand: a step of Adam after each ten symbols.
+    var training = TrainingConfiguration()
+    training.optimizer = .adam
+    training.clipNorm = 1
+    training.batchSize = 1
+    var state = TrainingState(model, training)
+    var total = 0.0
+    for start in stride(from: 0, to: 600, by: 10) {
+      var pass = ModelPass(state.model)
+      let batch = LanguageBatch(
+        timeStepCount: 10, batchSize: 1, inputs: Array(Self.text[start..<start + 10]),
+        targets: Array(Self.text[start + 1..<start + 11]))
+      total += 10 * pass.run(state.model, batch, states: &state.states, masks: nil)
+      let gradients = pass.gradients
+      state.move(by: gradients, norm: gradients.norm, rate: 0.02, training)
+    }
+    #expect(abs(total / 600 - dynamic.loss) < 1e-12)
+  }
+
+  @Test("Learning that diverges is seen by its loss")
+  func diverges() {
+    let result = DynamicEvaluation(rate: 1e6, timeSteps: 5).run(
+      model(Self.small), EncodedText(Self.text))
+    #expect(!result.loss.isFinite)
+  }
+}
