@@ -136,7 +136,8 @@ public final class MPIRanks: Ranks {
   public func commonMemory(byteCounts: [Int]) throws -> [UnsafeMutableRawPointer]? {
     let isWanted = ProcessInfo.processInfo.environment["UNROLL_MPI_MEMORY"] != "0"
     guard try all(isWanted && Int(mpi.pointer.pointee.host_count) == count) else { return nil }
-    let name = "/unroll-\(ProcessInfo.processInfo.processIdentifier)-\(UInt64.random(in: 0 ... .max))"
+    let name =
+      "/unroll-\(ProcessInfo.processInfo.processIdentifier)-\(UInt64.random(in: 0 ... .max))"
     let mine = HostMemory(making: name, byteCount: byteCounts[rank])
     // Once all have it mapped, nobody needs the name.
     defer { if mine != nil { shm_unlink(name) } }

@@ -136,7 +136,8 @@ struct ShardTests {
     for (a, b) in zip(one, other) { #expect(a == b) }
   }
 
-  @Test("Fast kernels leave gradients where other ranks read them; the plain ones' are copied there")
+  @Test(
+    "Fast kernels leave gradients where other ranks read them; the plain ones' are copied there")
   func placesOfGradients() throws {
     let configuration = ModelConfiguration(
       vocabularySize: 20, embeddingSize: 10, hiddenSize: 10, layers: 2, isTied: true,

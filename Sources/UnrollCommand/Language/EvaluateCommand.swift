@@ -38,7 +38,8 @@ struct EvaluateCommand: ParsableCommand {
       }
       guard batchSize == 1 else {
         throw ValidationError(
-          "--dynamic: expected --batch-size 1, which reads a text in its order, found \(batchSize).")
+          "--dynamic: expected --batch-size 1, which reads a text in its order, found \(batchSize)."
+        )
       }
     }
     guard (1...10_000).contains(dynamicSteps) else {
@@ -88,7 +89,8 @@ struct EvaluateCommand: ParsableCommand {
     if json {
       try Terminal.printJSON(
         Result(
-          file: file, symbols: result.symbols, unknown: unknown, dynamic: dynamic, loss: result.loss,
+          file: file, symbols: result.symbols, unknown: unknown, dynamic: dynamic,
+          loss: result.loss,
           perplexity: result.perplexity, bits_per_symbol: result.bitsPerSymbol, seconds: seconds))
     } else {
       var table = TextTable(["what", "value"])
