@@ -169,6 +169,26 @@ struct MPITests {
     }
   }
 
+  @Test("Where a host has no room for common memory, ranks send messages, to the same bits")
+  func noRoom() throws {
+    let mount = "mount -t tmpfs -o size=64k tmpfs /dev/shm"
+    guard try NetworkHosts.sh("unshare -m \(mount)") == 0 else {
+      print("no room: skipped; a mount of its own needs root and CAP_SYS_ADMIN")
+      return
+    }
+    try withText { folder in
+      #expect(try finish(mpirun(2, train(folder, "room")), in: folder).status == 0)
+      let process = mpirun(
+        2, train(folder, "none"), environment: ["OMPI_MCA_btl_vader_backing_directory": folder])
+      process.arguments =
+        ["unshare", "-m", "sh", "-c", mount + " && exec \"$@\"", "sh"] + (process.arguments ?? [])
+      let result = try finish(process, in: folder)
+      #expect(result.status == 0, "\(result.text)")
+      #expect(result.text.contains("MB a step"), "\(result.text)")
+      #expect(try bytes(folder, "none") == bytes(folder, "room"))
+    }
+  }
+
   @Test("A run of 2 ranks goes on with 4, then with 1, to the same bits")
   func resume() throws {
     try withText { folder in

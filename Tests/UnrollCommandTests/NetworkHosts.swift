@@ -98,7 +98,7 @@ final class NetworkHosts {
     return process
   }
 
-  private static func sh(_ command: String) throws -> Int32 {
+  static func sh(_ command: String) throws -> Int32 {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     process.arguments = ["-c", command]
