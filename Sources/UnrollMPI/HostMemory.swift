@@ -27,7 +27,7 @@ struct HostMemory {
     self = mapped
   }
 
-  /// Maps what another rank has made.
+  /// Maps what another rank has made; nil if it has not, or it cannot be reached.
   init?(opening name: String, byteCount: Int) {
     let file = shm_open(name, O_RDWR, 0)
     guard file >= 0 else { return nil }

@@ -142,13 +142,10 @@ public final class MPIRanks: Ranks {
     // Once all have it mapped, nobody needs the name.
     defer { if mine != nil { shm_unlink(name) } }
     let names = try gather(mine == nil ? [] : Array(name.utf8))
-    let parts = names.enumerated().compactMap { other, name in
-      other == rank
-        ? mine
-        : name.isEmpty
-          ? nil
-          : HostMemory(
-            opening: String(decoding: name, as: UTF8.self), byteCount: byteCounts[other])
+    let parts = (0..<count).compactMap { other in
+      if other == rank { return mine }
+      return HostMemory(
+        opening: String(decoding: names[other], as: UTF8.self), byteCount: byteCounts[other])
     }
     hasCommonMemory = try all(parts.count == count)
     guard hasCommonMemory else {

@@ -260,6 +260,7 @@ struct LanguageCommandTests {
         ["evaluate", run, "x", "--dynamic", "0.1", "--batch-size", "4"], 64,
         "--dynamic: expected --batch-size 1")
       try expect(["evaluate", run, "x", "--dynamic-steps", "0"], 64, "expected 1 ... 10000")
+      try expect(["evaluate", run, "x", "--dynamic-steps", "5"], 64, "expected --dynamic with it")
       let model = URL(fileURLWithPath: run + "/model.safetensors")
       var bytes = try Data(contentsOf: model)
       bytes[bytes.count - 3] ^= 1

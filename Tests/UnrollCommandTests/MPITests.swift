@@ -315,6 +315,12 @@ struct MPITests {
         #expect(texts[0].count == 2)
         #expect(texts[1] == texts[0] && texts[2] == texts[0])
       }
+      let dynamic = [
+        "evaluate", folder + "/run", folder + "/text/test.txt", "--dynamic", "0.001",
+      ]
+      let refused = try finish(mpirun(2, dynamic), in: folder)
+      #expect(refused.status != 0)
+      #expect(refused.text.components(separatedBy: "expected one process, found 2").count == 2)
     }
   }
 

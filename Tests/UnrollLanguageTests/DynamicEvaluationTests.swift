@@ -15,17 +15,21 @@ struct DynamicEvaluationTests {
   private static let small = ModelConfiguration(
     vocabularySize: 12, embeddingSize: 6, hiddenSize: 10, cell: .lstm)
 
+  /// What evaluation without learning finds.
+  private func plain(_ model: LanguageModel<Double>, _ symbols: [Int32]) throws -> Evaluation {
+    var evaluator = Evaluator<Double>()
+    return try #require(try evaluator.run(model, EncodedText(symbols), batchSize: 1))
+  }
+
   /// Symbols that repeat themselves, which the model has never seen.
   private static let text = (0..<601).map { Int32($0 * $0 % 11) }
 
   @Test("Without a learning rate it is evaluation with a carried state, however the text is cut")
   func withoutRate() throws {
     let model = model(Self.small)
-    let text = EncodedText(Self.text)
-    var evaluator = Evaluator<Double>()
-    let plain = try #require(try evaluator.run(model, text, batchSize: 1))
+    let plain = try plain(model, Self.text)
     for steps in [1, 20, 64] {
-      let dynamic = DynamicEvaluation(rate: 0, timeSteps: steps).run(model, text)
+      let dynamic = DynamicEvaluation(rate: 0, timeSteps: steps).run(model, EncodedText(Self.text))
       #expect(dynamic.symbols == plain.symbols)
       #expect(abs(dynamic.loss - plain.loss) < 1e-12)
     }
@@ -34,9 +38,7 @@ struct DynamicEvaluationTests {
   @Test("A symbol is predicted before anything is learnt from it")
   func nothingLeaks() throws {
     let model = model(Self.small)
-    var evaluator = Evaluator<Double>()
-    let first = try #require(
-      try evaluator.run(model, EncodedText(Array(Self.text[...20])), batchSize: 1))
+    let first = try plain(model, Array(Self.text[...20]))
     let learning = DynamicEvaluation(rate: 0.05, timeSteps: 20)
     #expect(
       abs(learning.run(model, EncodedText(Array(Self.text[...20]))).loss - first.loss) < 1e-12)
@@ -55,12 +57,10 @@ struct DynamicEvaluationTests {
   @Test("A text that repeats itself is learnt while it is read, and the model stays as it was")
   func learns() throws {
     let model = model(Self.small)
-    let text = EncodedText(Self.text)
-    var evaluator = Evaluator<Double>()
-    let before = try #require(try evaluator.run(model, text, batchSize: 1))
-    let dynamic = DynamicEvaluation(rate: 0.02, timeSteps: 10).run(model, text)
+    let before = try plain(model, Self.text)
+    let dynamic = DynamicEvaluation(rate: 0.02, timeSteps: 10).run(model, EncodedText(Self.text))
     #expect(dynamic.loss < 0.8 * before.loss)
-    #expect(try evaluator.run(model, text, batchSize: 1) == before)
+    #expect(try plain(model, Self.text) == before)
     // The same by hand: a step of Adam after each ten symbols.
     var training = TrainingConfiguration()
     training.optimizer = .adam

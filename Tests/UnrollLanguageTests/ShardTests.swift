@@ -79,6 +79,16 @@ struct ShardTests {
     }
   }
 
+  @Test("No batch has more symbols than are said to be the most", arguments: [nil, 3] as [UInt32?])
+  func mostSymbols(_ seed: UInt32?) throws {
+    let source = BatchSource(
+      EncodedText((0..<9).map { Int32($0) }), batchSize: 4, timeSteps: 20, jitterSeed: seed)
+    let most = try #require(source.mostSymbols)
+    let lengths = (0..<20_000).map { source.length(step: $0) }
+    #expect(lengths.allSatisfy { 4 * $0 <= most })
+    #expect(try #require(lengths.max()) >= (seed == nil ? 20 : 30))
+  }
+
   @Test("Sums are folded in shard order, not in any other")
   func order() {
     // 1e8 + 1 - 1e8 is 0 in float32, 1e8 - 1e8 + 1 is 1.

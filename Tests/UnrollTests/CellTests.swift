@@ -166,6 +166,16 @@ struct CellParametersTests {
     #expect([parameters[.reset], parameters[.candidate]] == others)
   }
 
+  @Test("Parameters are walked in the order of their names", arguments: cellZoo(Float.self))
+  func order(_ cell: ZooCell<Float>) {
+    var parameters = cell.cell.parameters
+    let named = parameters.names.map { parameters[$0] }
+    #expect(parameters.all == named)
+    parameters.modifyEach { $1 = $1 + Float($0) }
+    #expect(parameters.all == named.enumerated().map { $1 + Float($0) })
+    #expect(parameters.names.map { parameters[$0] } == parameters.all)
+  }
+
   @Test("The count is that of all parameters")
   func count() {
     let lstm = LSTM<Float>(inputSize: 5, hiddenSize: 7, hasPeepholes: true, projectionSize: 3)

@@ -12,6 +12,21 @@ struct DenseTests {
     (1400, 6, 40), (1400, 6, 300),  // several passes over the rows
   ]
 
+  @Test("Threads call for every index once", arguments: [1, 2, 3])
+  func everyIndex(_ threads: Int) {
+    Threads.use(threads) {
+      for count in [0, 1, 2, 97] {
+        var calls = [Int](repeating: 0, count: count)
+        calls.withUnsafeMutableBufferPointer { calls in
+          // Each index has a place of its own.
+          nonisolated(unsafe) let calls = calls
+          Threads.forEach(count) { calls[$0] += 1 + $0 }
+        }
+        #expect(calls == Array(1..<count + 1))
+      }
+    }
+  }
+
   @Test("A dense layer is its sums, forward and in all gradients, plain and transposed")
   func dense() {
     var random = NumPyRandom(seed: testSeed)

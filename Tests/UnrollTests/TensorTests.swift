@@ -111,6 +111,26 @@ struct TensorTests {
     #expect(!Tensor<Float>([0]).isBitwiseEqual(to: Tensor<Float>([-0.0])))
   }
 
+  @Test("A tensor at a place writes there; a copy that is changed has memory of its own")
+  func borrowedMemory() {
+    let place = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 64)
+      .bindMemory(to: Float.self, capacity: 64)
+    defer { place.deallocate() }
+    place.initialize(repeating: 7, count: 64)
+    var tensor = Tensor<Float>(shape: [4, 16], at: place)
+    #expect(tensor[3, 15] == 7)
+    tensor[1, 2] = 5
+    #expect(place[18] == 5)
+    let copy = tensor
+    tensor[0, 0] = 1
+    #expect(place[0] == 7 && copy[0, 0] == 7 && tensor[0, 0] == 1)
+    // Less than there is room for stays where it is.
+    var rows = Tensor<Float>(shape: [4, 16], at: place)
+    rows.prepare(2, 16)
+    rows.fill(0)
+    #expect(place[31] == 0 && place[32] == 7)
+  }
+
   #if DEBUG
   @Test("A wrong shape stops with operation, expected and got")
   func traps() async {

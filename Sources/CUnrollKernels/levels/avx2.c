@@ -5,6 +5,7 @@
 #include <immintrin.h>
 #include <stddef.h>
 
+// prfchw: where a machine lacks it, the instruction does nothing.
 #pragma clang attribute push(__attribute__((target("avx2,fma,prfchw"))), apply_to = function)
 
 #define LEVEL avx2

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+// prfchw: where a machine lacks it, the instruction does nothing.
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prfchw"))), apply_to = function)
 

@@ -84,28 +84,57 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
 
   /// W, shape `[D, G·H]`.
   public var inputWeights: Tensor<Scalar> {
-    didSet { check(inputWeights, inputSize, width) }
+    get { storedInputWeights }
+    _modify {
+      defer { check(storedInputWeights, inputSize, width) }
+      yield &storedInputWeights
+    }
   }
   /// U, shape `[P, G·H]`.
   public var recurrentWeights: Tensor<Scalar> {
-    didSet { check(recurrentWeights, outputSize, width) }
+    get { storedRecurrentWeights }
+    _modify {
+      defer { check(storedRecurrentWeights, outputSize, width) }
+      yield &storedRecurrentWeights
+    }
   }
   /// b, shape `[G·H]`.
   public var bias: Tensor<Scalar> {
-    didSet { check(bias, width) }
+    get { storedBias }
+    _modify {
+      defer { check(storedBias, width) }
+      yield &storedBias
+    }
   }
   /// c, the second bias of a GRU, shape `[G·H]`; else `[0]`.
   public var recurrentBias: Tensor<Scalar> {
-    didSet { check(recurrentBias, hasRecurrentBias ? width : 0) }
+    get { storedRecurrentBias }
+    _modify {
+      defer { check(storedRecurrentBias, hasRecurrentBias ? width : 0) }
+      yield &storedRecurrentBias
+    }
   }
   /// p, the LSTM's peepholes to the input, forget and output gate, shape `[3, H]`; else `[0, H]`.
   public var peepholes: Tensor<Scalar> {
-    didSet { check(peepholes, hasPeepholes ? 3 : 0, hiddenSize) }
+    get { storedPeepholes }
+    _modify {
+      defer { check(storedPeepholes, hasPeepholes ? 3 : 0, hiddenSize) }
+      yield &storedPeepholes
+    }
   }
   /// The LSTM's projection, shape `[H, P]`; else `[0, P]`.
   public var projection: Tensor<Scalar> {
-    didSet { check(projection, hasProjection ? hiddenSize : 0, outputSize) }
+    get { storedProjection }
+    _modify {
+      defer { check(storedProjection, hasProjection ? hiddenSize : 0, outputSize) }
+      yield &storedProjection
+    }
   }
+
+  // Stored apart from what is public: an observer would check as well, but what another module changes through
+  // an observed property is copied first.
+  private var storedInputWeights, storedRecurrentWeights, storedBias, storedRecurrentBias,
+    storedPeepholes, storedProjection: Tensor<Scalar>
 
   /// What x·W is multiplied with once it is normalised, shape `[G·H]`; else `[0]`.
   public var inputGain: Tensor<Scalar> {
@@ -163,18 +192,17 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     self.hasPeepholes = hasPeepholes
     hasProjection = projectionSize != nil
     width = gates.count * hiddenSize
-    inputWeights = Tensor(shape: [inputSize, width])
-    recurrentWeights = Tensor(shape: [outputSize, width])
-    bias = Tensor(shape: [width])
-    recurrentBias = Tensor(shape: [hasRecurrentBias ? width : 0])
-    peepholes = Tensor(shape: [hasPeepholes ? 3 : 0, hiddenSize])
-    projection = Tensor(shape: [projectionSize == nil ? 0 : hiddenSize, outputSize])
+    storedInputWeights = Tensor(shape: [inputSize, width])
+    storedRecurrentWeights = Tensor(shape: [outputSize, width])
+    storedBias = Tensor(shape: [width])
+    storedRecurrentBias = Tensor(shape: [hasRecurrentBias ? width : 0])
+    storedPeepholes = Tensor(shape: [hasPeepholes ? 3 : 0, hiddenSize])
+    storedProjection = Tensor(shape: [projectionSize == nil ? 0 : hiddenSize, outputSize])
     self.isNormalized = isNormalized
     let cellSize = gates.contains(.output) ? hiddenSize : 0
     gains = isNormalized ? [Gains(width: width, cellSize: cellSize)] : []
   }
 
-  // The observers do not mention the old value: Swift would copy it before each change in place.
   private func check(_ new: Tensor<Scalar>, _ rows: Int, _ columns: Int) {
     precondition(
       new.rank == 2 && new.shape[0] == rows && new.shape[1] == columns,
@@ -217,11 +245,6 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     return result
   }
 
-  /// Changes U in place; a change through the property from another module copies U first.
-  package mutating func withRecurrentWeights(_ body: (inout Tensor<Scalar>) -> Void) {
-    body(&recurrentWeights)
-  }
-
   /// Every parameter's name and place, in a fixed order.
   static var paths: KeyValuePairs<String, WritableKeyPath<CellParameters, Tensor<Scalar>>> {
     [
@@ -234,14 +257,10 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
 
   /// The parameters that this cell has, in the order of `names` (which leaves out the input weights of D = 0).
   ///
-  /// Made without key paths: making those takes longer than a small layer's step.
+  /// Walks them without key paths, which generic code makes anew at each use.
   public var all: [Tensor<Scalar>] {
-    var result = [inputWeights, recurrentWeights, bias]
-    if hasRecurrentBias { result.append(recurrentBias) }
-    if hasPeepholes { result.append(peepholes) }
-    if hasProjection { result.append(projection) }
-    if isNormalized { result += [inputGain, recurrentGain] }
-    if hasNormalCell { result += [cellGain, cellOffset] }
+    var (result, copy) = ([Tensor<Scalar>](), self)
+    copy.modifyEach { result.append($1) }
     return result
   }
 

@@ -145,7 +145,7 @@ public struct GRU<Scalar: KernelScalar>: RecurrentCell {
       case .afterProduct:
         let recurrent = buffers.scratch
         if parameters.recurrentBias.isEmpty {
-          recurrent.update(repeating: 0, count: rows * width)
+          recurrent.fill(0, count: rows * width)
         } else {
           parameters.recurrentBias.withUnsafeElements {
             Scalar._fillRows(recurrent, $0, rows, width)
@@ -174,7 +174,7 @@ public struct GRU<Scalar: KernelScalar>: RecurrentCell {
     switch resetGate {
     case .beforeProduct:
       let scaled = buffers.scratch
-      scaled.update(repeating: 0, count: rows * size)
+      scaled.fill(0, count: rows * size)
       Scalar._product(
         scaled, size, gradients.gates + 2 * size, width, transposed + 2 * size * size, size, rows,
         size, size)

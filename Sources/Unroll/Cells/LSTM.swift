@@ -145,7 +145,7 @@ public struct LSTM<Scalar: KernelScalar>: RecurrentCell {
         buffers.previousCell, peepholes, buffers.active, rows, size, &switches)
     }
     if projects {
-      buffers.hidden.update(repeating: 0, count: rows * out)
+      buffers.hidden.fill(0, count: rows * out)
       parameters.projection.withUnsafeElements {
         Scalar._product(buffers.hidden, out, buffers.auxiliary, size, $0, out, rows, size, out)
       }
@@ -171,7 +171,7 @@ public struct LSTM<Scalar: KernelScalar>: RecurrentCell {
           clipped, buffers.hidden, Scalar(options.projectionClip), rows * out)
       }
       outputGradient = clipped + rows * out
-      outputGradient.update(repeating: 0, count: rows * size)
+      outputGradient.fill(0, count: rows * size)
       Scalar._product(
         outputGradient, size, clipped, out, gradients.transposedProjection, size, rows, out, size)
       Scalar._productTransposed(
@@ -183,7 +183,7 @@ public struct LSTM<Scalar: KernelScalar>: RecurrentCell {
         gradients.gates, gradients.cell, gradients.peepholes, outputGradient, buffers.gates,
         buffers.cell, buffers.previousCell, peepholes, buffers.active, rows, size, &switches)
     }
-    gradients.previousHidden.update(repeating: 0, count: rows * out)
+    gradients.previousHidden.fill(0, count: rows * out)
     Scalar._replaceInactive(
       gradients.previousHidden, gradients.hidden, buffers.active, rows, out)
     Scalar._product(

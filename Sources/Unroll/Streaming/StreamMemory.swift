@@ -87,7 +87,7 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
   ) {
     func zeros(_ count: Int) -> TensorStorage<Scalar> {
       let storage = TensorStorage<Scalar>(count: count + Int(UNROLL_STREAM_PADDING))
-      storage.base.initialize(repeating: 0, count: storage.count)
+      storage.base.fill(0, count: storage.count)
       return storage
     }
     self.weights = weights

@@ -62,8 +62,8 @@ extension DenseLayer {
     let (da, dW) = (inputGradient.base, weightGradient.base)
     let db = bias.isEmpty ? nil : biasGradient.base
     if inputs.isEmpty {
-      dW.update(repeating: 0, count: weights.count)
-      db?.update(repeating: 0, count: bias.count)
+      dW.fill(0, count: weights.count)
+      db?.fill(0, count: bias.count)
     }
     withExtendedLifetime((inputGradient, weightGradient, biasGradient)) {
       forEachPart(inputs, targets, &losses, memory) { part in

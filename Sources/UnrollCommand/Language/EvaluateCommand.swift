@@ -22,8 +22,8 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: "Sequences side by side.") var batchSize = 1
   @Option(help: "Learn while reading, by Adam with this learning rate, such as 0.0003.")
   var dynamic: Double?
-  @Option(help: "With --dynamic: symbols predicted between two steps of learning.")
-  var dynamicSteps = 20
+  @Option(help: "With --dynamic: symbols predicted between two steps of learning. Default: 20.")
+  var dynamicSteps: Int?
   @Option(help: "Threads.") var threads: Int?
   @Flag(help: "Print the result as JSON.") var json = false
 
@@ -42,8 +42,13 @@ struct EvaluateCommand: ParsableCommand {
         )
       }
     }
-    guard (1...10_000).contains(dynamicSteps) else {
-      throw ValidationError("--dynamic-steps: expected 1 ... 10000, found \(dynamicSteps).")
+    if let dynamicSteps {
+      guard (1...10_000).contains(dynamicSteps) else {
+        throw ValidationError("--dynamic-steps: expected 1 ... 10000, found \(dynamicSteps).")
+      }
+      guard dynamic != nil else {
+        throw ValidationError("--dynamic-steps: expected --dynamic with it, found none.")
+      }
     }
     try LanguageThreads.check(threads)
   }
@@ -65,6 +70,12 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   private func evaluate(_ ranks: any Ranks) throws {
+    guard dynamic == nil || ranks.count == 1 else {
+      throw RankError(
+        .different(
+          "--dynamic: expected one process, found \(ranks.count) ranks; every step needs the one before"
+        ))
+    }
     // What rank 0 cannot read, the others need not complain about, too.
     if ranks.rank > 0 { _ = try ranks.broadcast(nil) }
     let stored = try StoredModel(run: folder)
@@ -76,7 +87,7 @@ struct EvaluateCommand: ParsableCommand {
     let start = ContinuousClock.now
     let result =
       try dynamic.map {
-        stored.evaluate(text, learning: DynamicEvaluation(rate: $0, timeSteps: dynamicSteps))
+        stored.evaluate(text, learning: DynamicEvaluation(rate: $0, timeSteps: dynamicSteps ?? 20))
       } ?? stored.evaluate(text, batchSize: min(batchSize, text.count - 1), ranks: ranks)
     guard ranks.rank == 0 else { return }
     guard result.loss.isFinite else {

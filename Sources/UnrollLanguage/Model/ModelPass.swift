@@ -253,8 +253,8 @@ struct ModelPass<Scalar: KernelScalar> {
         traces[index], outputs: index == last ? softmaxGradient : flow,
         into: &gradients.layers[index])
       if let masks, masks.rates.weights > 0 {
-        let mask = masks.dropout(masks.rates.weights, 1000 + index)
-        gradients.layers[index].parameters.withRecurrentWeights { mask.apply(to: &$0) }
+        masks.dropout(masks.rates.weights, 1000 + index)
+          .apply(to: &gradients.layers[index].parameters.recurrentWeights)
       }
       ready(.layer(index), gradients)
       flow.become(gradients.layers[index].inputs)
@@ -297,8 +297,8 @@ struct ModelPass<Scalar: KernelScalar> {
     guard let masks, masks.rates.weights > 0 else { return model.layers[index] }
     if droppedLayers.isEmpty { droppedLayers = model.layers }
     droppedLayers[index] = model.layers[index]
-    let mask = masks.dropout(masks.rates.weights, 1000 + index)
-    droppedLayers[index].cell.parameters.withRecurrentWeights { mask.apply(to: &$0) }
+    masks.dropout(masks.rates.weights, 1000 + index)
+      .apply(to: &droppedLayers[index].cell.parameters.recurrentWeights)
     return droppedLayers[index]
   }
 

@@ -1,4 +1,4 @@
-// Sums of ranks that have memory in common: those of one host. Nothing is sent or copied. Gradients are computed
+// Sums of ranks that have memory in common: those of one host. Nothing is sent. Gradients are computed
 // where the other ranks can read them; when all have come, each sums its slices of the arrays into memory that
 // all read.
 
@@ -25,6 +25,8 @@ final class CommonSums: ShardSums {
   /// A set's numbers, and the bytes before the first set.
   private let setSize, tableSize: Int
   private let mostShards: Int
+  /// Memory for the sums, the same for all ranks.
+  let sumPlaces: [UnsafeMutablePointer<Float>]
   private var sums: [UnsafeMutableBufferPointer<Float>] = []
   /// Arrays that did not stand where the others can read them.
   private(set) var copies = 0
@@ -50,18 +52,14 @@ final class CommonSums: ShardSums {
     else { return nil }
     (self.ranks, self.plan, self.parts) = (ranks, plan, parts)
     (self.offsets, self.capacities, setSize) = (offsets, capacities, size)
+    let first = parts[0] + tableSize + 4 * size * plan.shards(of: 0).count
+    sumPlaces = offsets.map { (first + 4 * $0).assumingMemoryBound(to: Float.self) }
   }
 
   /// Memory for the arrays of one of this rank's shards, which the others read where it stands.
-  func gradientPlaces(_ set: Int) -> [UnsafeMutablePointer<Float>] { places(ranks.rank, set) }
-
-  /// Memory for the sums, the same for all ranks.
-  var sumPlaces: [UnsafeMutablePointer<Float>] { places(0, plan.shards(of: 0).count) }
-
-  private func places(_ rank: Int, _ set: Int) -> [UnsafeMutablePointer<Float>] {
-    offsets.map {
-      (parts[rank] + tableSize + 4 * (set * setSize + $0)).assumingMemoryBound(to: Float.self)
-    }
+  func gradientPlaces(_ set: Int) -> [UnsafeMutablePointer<Float>] {
+    let first = parts[ranks.rank] + tableSize + 4 * setSize * set
+    return offsets.map { (first + 4 * $0).assumingMemoryBound(to: Float.self) }
   }
 
   /// Where a rank says how far from the beginning of its part an array of a shard stands.
@@ -96,7 +94,6 @@ final class CommonSums: ShardSums {
 
   func finishSums() throws {
     try ranks.meet()
-    let common = sumPlaces
     let shards = sums.indices.map { array in
       (0..<plan.rankCount).flatMap { rank in
         plan.shards(of: rank).map { shard in
@@ -106,21 +103,26 @@ final class CommonSums: ShardSums {
         }
       }
     }
-    forEachPiece({ plan.slice(of: ranks.rank, count: $0) }) { piece in
-      OrderedSum.of(shards[piece.array], at: piece.range, into: common[piece.array])
+    forEachPiece(of: Array(sums.indices), { plan.slice(of: ranks.rank, count: $0) }) { piece in
+      OrderedSum.of(shards[piece.array], at: piece.range, into: sumPlaces[piece.array])
     }
     try ranks.meet()
-    forEachPiece({ 0..<$0 }) { piece in
-      guard let sum = sums[piece.array].baseAddress, sum != common[piece.array] else { return }
+    // Sums that this rank will change are wanted elsewhere.
+    let apart = sums.indices.filter { sums[$0].baseAddress != sumPlaces[$0] }
+    forEachPiece(of: apart, { 0..<$0 }) { piece in
       let start = piece.range.lowerBound
-      (sum + start).update(from: common[piece.array] + start, count: piece.range.count)
+      sums[piece.array].baseAddress.map {
+        ($0 + start).update(from: sumPlaces[piece.array] + start, count: piece.range.count)
+      }
     }
   }
 
-  /// Calls `body` for pieces of a part of every array, on several threads.
-  private func forEachPiece(_ part: (_ count: Int) -> Range<Int>, _ body: (Piece) -> Void) {
+  /// Calls `body` for pieces of a part of some arrays, on several threads.
+  private func forEachPiece(
+    of arrays: [Int], _ part: (_ count: Int) -> Range<Int>, _ body: (Piece) -> Void
+  ) {
     var pieces: [Piece] = []
-    for array in sums.indices {
+    for array in arrays {
       let range = part(sums[array].count)
       for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.pieceSize) {
         let end = min(range.upperBound, start + Self.pieceSize)

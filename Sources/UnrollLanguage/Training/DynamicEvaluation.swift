@@ -53,13 +53,13 @@ public struct DynamicEvaluation: Sendable, Equatable {
       let loss = pass.run(state.model, batch, states: &state.states, masks: nil)
       total += loss * Double(symbols)
       count += symbols
-      // As in training: much worse than knowing nothing.
-      guard loss <= 10 * Double.log(Double(max(2, model.configuration.vocabularySize))) else {
-        return Evaluation(loss: .infinity, symbols: count)
-      }
+      guard total.isFinite else { break }
       state.move(by: pass.gradients, norm: pass.gradients.norm, rate: rate, training)
       position = next
     }
-    return Evaluation(loss: count > 0 ? total / Double(count) : 0, symbols: count)
+    let mean = count > 0 ? total / Double(count) : 0
+    // As in training: much worse than knowing nothing. Of one symbol alone that would say little.
+    let limit = 10 * Double.log(Double(max(2, model.configuration.vocabularySize)))
+    return Evaluation(loss: mean <= limit ? mean : .infinity, symbols: count)
   }
 }
