@@ -108,6 +108,32 @@ struct VectorMathTests {
     }
   }
 
+  @Test("A number's value has the same bits whatever stands beside it", arguments: Function.all)
+  fileprivate func neighbours(function: Function) {
+    let few: [Float] = [
+      -90, -30, -15.6, -15.5, -15.4, -9, -0.7, 0, 0.1, 3, 9.5, 40, .infinity, .nan,
+    ]
+    let (x, count) = (few.flatMap { Array(repeating: $0, count: 16) }, few.count)
+    for level in KernelLevel.available where level != .plain {
+      level.use {
+        // First in vectors of their own, then all of them in one vector.
+        var (alone, mixed) = (x, x)
+        unroll_function_f32(&alone, x, x.count, function.kind)
+        for start in 0..<16 {
+          let row = (0..<16).map { few[(start + $0) % count] }
+          unroll_function_f32(&mixed, row, row.count, function.kind)
+          for place in 0..<16 {
+            let expected = alone[(start + place) % count * 16]
+            #expect(
+              mixed[place].bitPattern == expected.bitPattern
+                || expected.isNaN && mixed[place].isNaN,
+              "\(level) \(function.name) \(row[place])")
+          }
+        }
+      }
+    }
+  }
+
   @Test("Zero, infinities and NaN are exact")
   func edges() {
     for level in KernelLevel.available where level != .plain {

@@ -1,4 +1,5 @@
-// exp, sigmoid and tanh of vectors. All go through expm1 on |r| <= ln 2 / 2:
+// exp, sigmoid and tanh of vectors. All go through expm1 on |r| <= ln 2 / 2, but where a level looks
+// numbers up in tables (LOOK_UP; tabled.h):
 //
 //   x = n ln 2 + r      expm1(r) = r + r^2 q(r)      exp(x) = 2^n (1 + expm1(r))
 //
@@ -85,7 +86,7 @@ INLINE VECTOR NAME(exp)(VECTOR x) {
 // sigmoid(-|x|) = m / sum, m = exp(-|x|) = 2^n (1 + expm1(r)), sum = 1 + m; what the sum's rounding
 // took from the quotient is given back. sigmoid(|x|) = 1 - sigmoid(-|x|). Where m would be less
 // than about the least normal number it is 0: the power's exponent bits then are.
-INLINE VECTOR NAME(sigmoid)(VECTOR x) {
+INLINE VECTOR NAME(quotient_sigmoid)(VECTOR x) {
   const VECTOR y = -__builtin_elementwise_abs(x);
   const VECTOR z = y < NAME(splat)(LEAST_POWER) ? NAME(splat)(LEAST_POWER) : y;
   // The exponent's bias rides along: the low bits of the sum are those of 2^n.
@@ -102,6 +103,11 @@ INLINE VECTOR NAME(sigmoid)(VECTOR x) {
   const VECTOR value = MULTIPLY_ADD(-ratio * lost, 1 - ratio, ratio);
   return x < 0 ? value : 1 - value;
 }
+
+#ifdef LOOK_UP
+#include "tabled.h"
+#else
+INLINE VECTOR NAME(sigmoid)(VECTOR x) { return NAME(quotient_sigmoid)(x); }
 
 // tanh x = -sign(x) m / (m + 2), m = expm1(-2 |x|) = 2^n expm1(2 h) + (2^n - 1), h = r / 2.
 //
@@ -150,6 +156,7 @@ INLINE VECTOR NAME(tanh)(VECTOR x) {
       MULTIPLY_ADD(MULTIPLY_ADD(-ratio, sum_lost, m_lost), inverse, ratio);
   return NAME(bits_of)((NAME(integers_of)(magnitude) & ~sign) | (NAME(integers_of)(x) & sign));
 }
+#endif
 
 #undef EXPONENT_BITS
 #undef EXPONENT_BIAS

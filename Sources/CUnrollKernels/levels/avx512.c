@@ -21,6 +21,11 @@
 #define PART_LOAD_F64(from, count) _mm512_maskz_loadu_pd((__mmask8)((1u << (count)) - 1), from)
 #define PART_STORE_F64(to, value, count) \
   _mm512_mask_storeu_pd(to, (__mmask8)((1u << (count)) - 1), value)
+// Each number's place, its low five bits, in a table of 32 floats.
+#define LOOK_UP_F32(table, places)                                              \
+  (NAME(vector))_mm512_permutex2var_ps(_mm512_load_ps(table), (__m512i)(places), \
+                                       _mm512_load_ps((table) + 16))
+#define ANY_LESS_F32(a, b) (_mm512_cmp_ps_mask((__m512)(a), (__m512)(b), _CMP_LT_OQ) != 0)
 
 #include "level.h"
 

@@ -25,6 +25,10 @@
 #define PART_LOAD PART_LOAD_F32
 #define PART_STORE PART_STORE_F32
 #endif
+#ifdef LOOK_UP_F32
+#define LOOK_UP LOOK_UP_F32
+#define ANY_LESS ANY_LESS_F32
+#endif
 #include "../fast/shuffles.h"
 #include "../fast/body.h"
 #undef REAL
@@ -33,6 +37,8 @@
 #undef NAME
 #undef PART_LOAD
 #undef PART_STORE
+#undef LOOK_UP
+#undef ANY_LESS
 
 #define REAL double
 #define REAL_BITS 64

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Writes Sources/CUnrollKernels/fast/function_tables.h: tanh and sigmoid on 32 intervals each.
+
+The functions are tabled for y = -|x|. On each interval one is a polynomial of t = y - centre, c0 + t (c1 +
+t (c2 + ...)). The centre is a float near the interval's middle where the function is nearest to a float,
+so that c0 has no error of its own; each coefficient is fitted after those before it have been rounded.
+Prints how far the polynomials are off, before any arithmetic of floats. `--check` writes nothing and
+fails if the file is another one.
+
+sigmoid's intervals are equal; tanh's are those between the floats of three bits of mantissa, of |x| +
+TANH_OFFSET: narrow near 0, where the relative error counts, wide where nothing changes any more.
+"""
+import pathlib
+import struct
+import sys
+from decimal import Decimal, getcontext
+
+getcontext().prec = 40
+INTERVALS, DEGREE = 32, 5
+SIGMOID_WIDTH = Decimal("0.5")
+TANH_OFFSET, TANH_MOST, TANH_SHIFT = Decimal("0.63"), Decimal("9.3"), 20
+TARGET = pathlib.Path(__file__).parents[2] / "Sources/CUnrollKernels/fast/function_tables.h"
+PI = Decimal("3.141592653589793238462643383279502884197")
+
+
+def bits_of(value):
+    return struct.unpack("I", struct.pack("f", float(value)))[0]
+
+
+def float_of(bits):
+    return Decimal(struct.unpack("f", struct.pack("I", bits))[0])
+
+
+def rounded(value):
+    """The nearest float, as a decimal."""
+    return float_of(bits_of(value))
+
+
+def neighbours(value, count):
+    """The floats up to `count` places from a value."""
+    bits = bits_of(value)
+    return map(float_of, range(bits - count, bits + count + 1))
+
+
+def short(number):
+    """In hexadecimal, without the zeros at its end."""
+    mantissa, exponent = float(number).hex().split("p")
+    return mantissa.rstrip("0").rstrip(".") + "p" + exponent
+
+
+def sigmoid(y):
+    return y.exp() / (1 + y.exp())
+
+
+def tanh(y):
+    """Of |y|, for y <= 0."""
+    return (1 - (2 * y).exp()) / (1 + (2 * y).exp())
+
+
+def sigmoid_inverse(value):
+    return (value / (1 - value)).ln()
+
+
+def tanh_inverse(value):
+    return ((1 - value) / (1 + value)).ln() / 2
+
+
+def cosine(angle):
+    total, term, n = Decimal(1), Decimal(1), 0
+    while abs(term) > Decimal(10) ** -38:
+        n += 2
+        term *= -angle * angle / (n * (n - 1))
+        total += term
+    return total
+
+
+def nodes(count):
+    """Chebyshev's points on -1 ... 1."""
+    return [cosine(PI * (2 * i + 1) / (2 * count)) for i in range(count)]
+
+
+def solve(rows):
+    """The solution of linear equations, each [coefficients..., right side]."""
+    size = len(rows)
+    for i in range(size):
+        pivot = max(range(i, size), key=lambda r: abs(rows[r][i]))
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        for r in range(size):
+            if r != i:
+                factor = rows[r][i] / rows[i][i]
+                rows[r] = [a - factor * b for a, b in zip(rows[r], rows[i])]
+    return [rows[i][size] / rows[i][i] for i in range(size)]
+
+
+def fitted(function, centre, places, known):
+    """The coefficients after the known ones: least squares of the relative errors."""
+    unknown = range(len(known), DEGREE + 1)
+    normal = [[Decimal(0)] * (len(unknown) + 1) for _ in unknown]
+    for y in places:
+        value, t = function(y), y - centre
+        rest = value - sum(c * t**k for k, c in enumerate(known))
+        basis = [t**k / value for k in unknown]
+        for i, a in enumerate(basis):
+            for j, b in enumerate(basis):
+                normal[i][j] += a * b
+            normal[i][-1] += a * rest / value
+    return solve(normal)
+
+
+def centre_of(function, inverse, middle):
+    if middle == 0:
+        return middle
+    near = inverse(rounded(function(middle)))
+    return min(neighbours(near, 600), key=lambda c: abs(function(c) / rounded(function(c)) - 1))
+
+
+def interval(function, inverse, first, last, middle):
+    """The centre and coefficients between two places, and their relative error."""
+    centre = centre_of(function, inverse, middle)
+    known = [rounded(function(centre))]
+    places = [first + (last - first) * (1 + node) / 2 for node in nodes(24)]
+    while len(known) <= DEGREE:
+        known.append(rounded(fitted(function, centre, places, known)[0]))
+    worst = max(abs(sum(c * (y - centre)**k for k, c in enumerate(known)) / function(y) - 1)
+                for y in (first + (last - first) * step / 100 for step in range(101)) if y < 0)
+    return [centre] + known, worst
+
+
+def sigmoid_intervals():
+    """Each number's place in the table, and what it spans."""
+    for i in range(INTERVALS):
+        middle = -i * SIGMOID_WIDTH
+        yield i, middle - SIGMOID_WIDTH / 2, middle + SIGMOID_WIDTH / 2, middle
+
+
+def tanh_intervals():
+    start = bits_of(TANH_OFFSET) >> TANH_SHIFT
+    for i in range(start, start + INTERVALS):
+        last = TANH_OFFSET - float_of(i << TANH_SHIFT)
+        first = max(TANH_OFFSET - float_of((i + 1) << TANH_SHIFT), -TANH_MOST)
+        yield i % INTERVALS, first, min(last, Decimal(0)), Decimal(0) if i == start else (first + last) / 2
+
+
+def table(name, function, inverse, intervals):
+    rows, worst = [None] * INTERVALS, Decimal(0)
+    for place, first, last, middle in intervals:
+        rows[place], error = interval(function, inverse, first, last, middle)
+        worst = max(worst, error)
+    print(f"{name}: off by {float(worst):.2g} of the value at most")
+    text = f"static const float {name}[{DEGREE + 2}][{INTERVALS}] __attribute__((aligned(64))) = {{\n"
+    for column in zip(*rows):
+        numbers = [f"{short(number)}f" for number in column]
+        text += "    {" + ",\n     ".join(
+            ", ".join(numbers[i:i + 4]) for i in range(0, INTERVALS, 4)) + "},\n"
+    return text + "};\n"
+
+
+def main():
+    text = (
+        "// tanh and sigmoid of -|x|, in 32 intervals: centres, then the coefficients from the constant one\n"
+        "// on. Written by Scripts/kernels/function_tables.py.\n\n"
+        "#pragma once\n\n"
+        "// Of |x| + TANH_OFFSET, the bits above TANH_SHIFT; tanh of TANH_MOST is 1.\n"
+        f"#define TANH_OFFSET {TANH_OFFSET}f\n#define TANH_SHIFT {TANH_SHIFT}\n"
+        f"#define TANH_MOST {TANH_MOST}f\n")
+    text += table("unroll_tanh_table", tanh, tanh_inverse, tanh_intervals())
+    text += f"\n#define SIGMOID_WIDTH {SIGMOID_WIDTH}f\n"
+    text += table("unroll_sigmoid_table", sigmoid, sigmoid_inverse, sigmoid_intervals())
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if TARGET.read_text() == text else f"{TARGET.name} was not written by this program")
+    TARGET.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
