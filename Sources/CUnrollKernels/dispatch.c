@@ -82,8 +82,8 @@ void unroll_layer_backward_f64(const unroll_layer *layer, const unroll_layer_gra
 ptrdiff_t unroll_stream_packed_count(const unroll_layer *layer, int is_double) {
   return table(is_double)->stream_packed(layer);
 }
-void unroll_stream_pack_f32(const unroll_layer *layer) { table(0)->stream_pack(layer); }
-void unroll_stream_pack_f64(const unroll_layer *layer) { table(1)->stream_pack(layer); }
+void unroll_stream_pack_f32(unroll_layer *layer) { table(0)->stream_pack(layer); }
+void unroll_stream_pack_f64(unroll_layer *layer) { table(1)->stream_pack(layer); }
 void unroll_stack_step_f32(const unroll_layer *layers, ptrdiff_t count) {
   table(0)->stack_step(layers, count);
 }

@@ -1,8 +1,11 @@
 // Products with weights kept as bfloat16: the upper half of a float32. Half the bytes are read for
 // each step; states and sums stay float32.
 //
-// A panel is as in product.h, but its vectors come in pairs that share words: the low half of
-// word i is number i of the first vector, the high half number i of the second.
+// A panel is as in product.h, but its vectors come in pairs that share words: the low half of word i is
+// number i of the first vector, the high half number i of the second. A shift widens the first. The
+// second is the word as it stands: its lower bits, the first one's, are taken into account when the upper
+// ones are chosen, so that it, too, is within half a unit of bfloat16's last place. Weights that are
+// bfloat16 already stay what they are (UNROLL_EXACT_HALVES): there a mask takes the lower bits off.
 
 // The nearest bfloat16, ties to even; NaN stays NaN.
 INLINE uint32_t NAME(half_of)(REAL value) {
@@ -19,9 +22,31 @@ INLINE ptrdiff_t NAME(paired)(ptrdiff_t columns) {
 // The words that `k` rows of `n` columns take.
 static ptrdiff_t NAME(half_count)(ptrdiff_t k, ptrdiff_t n) { return k * NAME(paired)(n) / 2; }
 
+// The upper half of the word that is nearest to a finite value, its lower half given.
+INLINE uint32_t NAME(half_above)(REAL value, uint32_t low) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  const int64_t most = 0x7f7f, high = ((int64_t)(bits & 0x7fffffff) - low + 0x8000) >> 16;
+  return (uint32_t)(high < 0 ? 0 : high > most ? most : high) | (bits >> 31 << 15);
+}
+
+// Whether weights b[k,n] are bfloat16 already, or not finite.
+static int NAME(halves_are_exact)(const REAL *b, ptrdiff_t ldb, ptrdiff_t k, ptrdiff_t n) {
+  uint32_t lost = 0;
+  for (ptrdiff_t p = 0; p < k; ++p) {
+    for (ptrdiff_t j = 0; j < n; ++j) {
+      uint32_t bits;
+      memcpy(&bits, b + p * ldb + j, sizeof bits);
+      if ((bits & 0x7f800000) == 0x7f800000) return 1;
+      lost |= bits & 0xffff;
+    }
+  }
+  return lost == 0;
+}
+
 // Packs b[k,n], whose rows stand `ldb` apart.
 static void NAME(pack_half)(uint32_t *packed, const REAL *b, ptrdiff_t ldb, ptrdiff_t k,
-                            ptrdiff_t n) {
+                            ptrdiff_t n, int kind) {
   for (ptrdiff_t first = 0; first < n; first += PANEL_COLUMNS) {
     const ptrdiff_t columns = n - first < PANEL_COLUMNS ? n - first : PANEL_COLUMNS;
     for (ptrdiff_t p = 0; p < k; ++p) {
@@ -29,8 +54,10 @@ static void NAME(pack_half)(uint32_t *packed, const REAL *b, ptrdiff_t ldb, ptrd
       for (ptrdiff_t pair = 0; pair < NAME(paired)(columns); pair += 2 * WIDTH) {
         for (ptrdiff_t i = 0; i < WIDTH; ++i) {
           const ptrdiff_t low = pair + i, high = pair + WIDTH + i;
-          *packed++ = (low < columns ? NAME(half_of)(row[low]) : 0) |
-                      (high < columns ? NAME(half_of)(row[high]) << 16 : 0);
+          const REAL above = high < columns ? row[high] : 0;
+          const uint32_t below = low < columns ? NAME(half_of)(row[low]) : 0;
+          *packed++ = below | (kind == UNROLL_EXACT_HALVES ? NAME(half_of)(above)
+                                                           : NAME(half_above)(above, below)) << 16;
         }
       }
     }
@@ -42,9 +69,11 @@ typedef NAME(words) NAME(loose_words) __attribute__((aligned(4)));
 
 INLINE void NAME(half_tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
                             const uint32_t *b, ptrdiff_t k, ptrdiff_t columns, const REAL *start,
-                            int from, const int rows, const int pairs) {
-  VECTOR sums[4][TILE_VECTORS];
-  for (int v = 0; v < 2 * pairs; ++v) {
+                            int from, const int rows, const int panels, const int pairs,
+                            const int kind) {
+  VECTOR sums[4][8];
+  const int vectors = 2 * pairs;  // of a panel
+  for (int v = 0; v < panels * vectors; ++v) {
     const ptrdiff_t n = columns - v * WIDTH;
     for (int r = 0; r < rows; ++r) {
       const REAL *place = from == NAME(FROM_OUTPUT) ? out + r * ldout : start;
@@ -52,21 +81,24 @@ INLINE void NAME(half_tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t
     }
   }
   for (ptrdiff_t p = 0; p < k; ++p) {
-    VECTOR column[TILE_VECTORS];
-    for (int pair = 0; pair < pairs; ++pair) {
-      const NAME(words) both = *(const NAME(loose_words) *)(b + pair * WIDTH);
-      column[2 * pair] = (VECTOR)(both << 16);
-      column[2 * pair + 1] = (VECTOR)(both & 0xffff0000);
+    VECTOR column[8];
+    UNROLL_ALL for (int panel = 0; panel < panels; ++panel) {
+      UNROLL_ALL for (int pair = 0; pair < pairs; ++pair) {
+        const uint32_t *place = b + ((panel * k + p) * pairs + pair) * WIDTH;
+        const NAME(words) both = *(const NAME(loose_words) *)place;
+        const int v = panel * vectors + 2 * pair;
+        column[v] = (VECTOR)(both << 16);
+        column[v + 1] = (VECTOR)(kind == UNROLL_EXACT_HALVES ? both & 0xffff0000 : both);
+      }
     }
-    b += pairs * WIDTH;
-    for (int r = 0; r < rows; ++r) {
+    UNROLL_ALL for (int r = 0; r < rows; ++r) {
       const VECTOR factor = NAME(splat)(a[r * lda + p]);
-      for (int v = 0; v < 2 * pairs; ++v) {
+      UNROLL_ALL for (int v = 0; v < panels * vectors; ++v) {
         sums[r][v] = MULTIPLY_ADD(factor, column[v], sums[r][v]);
       }
     }
   }
-  for (int v = 0; v < 2 * pairs; ++v) {
+  for (int v = 0; v < panels * vectors; ++v) {
     const ptrdiff_t n = columns - v * WIDTH;
     for (int r = 0; r < rows; ++r) {
       if (n > 0) NAME(store_part)(out + r * ldout + v * WIDTH, sums[r][v], n);
@@ -74,30 +106,42 @@ INLINE void NAME(half_tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t
   }
 }
 
-static void NAME(half_product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
-                               const uint32_t *packed, ptrdiff_t k, ptrdiff_t n, ptrdiff_t rows,
-                               const REAL *start, int from) {
-  for (ptrdiff_t first = 0; first < n; first += PANEL_COLUMNS) {
-    const ptrdiff_t columns = n - first < PANEL_COLUMNS ? n - first : PANEL_COLUMNS;
-    const ptrdiff_t pairs = NAME(paired)(columns) / (2 * WIDTH);
+INLINE void NAME(half_product_of)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
+                                  const uint32_t *packed, ptrdiff_t k, ptrdiff_t n, ptrdiff_t rows,
+                                  const REAL *start, int from, const int kind) {
+  ptrdiff_t span;
+  for (ptrdiff_t first = 0; first < n; first += span) {
+    const int is_wide = rows == 1 && n - first >= ROW_PANELS * PANEL_COLUMNS;
+    span = is_wide ? ROW_PANELS * PANEL_COLUMNS : PANEL_COLUMNS;
+    const ptrdiff_t columns = n - first < span ? n - first : span;
+    const ptrdiff_t pairs = NAME(paired)(columns) / (2 * WIDTH);  // of all panels
     const REAL *from_row = start ? start + first : start;
     for (ptrdiff_t row = 0; row < rows;) {
       REAL *to = out + row * ldout + first;
       const REAL *x = a + row * lda;
       const int many = rows - row >= 4;
-#define HALF_TILE(ROWS, PAIRS) \
-  NAME(half_tile)(to, ldout, x, lda, packed, k, columns, from_row, from, ROWS, PAIRS)
-#if TILE_VECTORS == 4
-      if (pairs == 2) {
-        many ? HALF_TILE(4, 2) : HALF_TILE(1, 2);
-      } else
-#endif
-      {
-        many ? HALF_TILE(4, 1) : HALF_TILE(1, 1);
+#define HALF_TILE(ROWS, PANELS, PAIRS)                                                         \
+  NAME(half_tile)(to, ldout, x, lda, packed, k, columns, from_row, from, ROWS, PANELS, PAIRS, kind)
+      if (is_wide) {
+        HALF_TILE(1, ROW_PANELS, TILE_VECTORS / 2);
+      } else if (pairs == TILE_VECTORS / 2) {
+        many ? HALF_TILE(4, 1, TILE_VECTORS / 2) : HALF_TILE(1, 1, TILE_VECTORS / 2);
+      } else {
+        many ? HALF_TILE(4, 1, 1) : HALF_TILE(1, 1, 1);
       }
 #undef HALF_TILE
       row += many ? 4 : 1;
     }
     packed += k * pairs * WIDTH;
+  }
+}
+
+static void NAME(half_product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
+                               const uint32_t *packed, ptrdiff_t k, ptrdiff_t n, ptrdiff_t rows,
+                               const REAL *start, int from, int kind) {
+  if (kind == UNROLL_EXACT_HALVES) {
+    NAME(half_product_of)(out, ldout, a, lda, packed, k, n, rows, start, from, UNROLL_EXACT_HALVES);
+  } else {
+    NAME(half_product_of)(out, ldout, a, lda, packed, k, n, rows, start, from, UNROLL_NEAREST_HALVES);
   }
 }

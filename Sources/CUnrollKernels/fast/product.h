@@ -176,6 +176,28 @@ static const NAME(tile_function) NAME(tiles)[TILE_VECTORS][TILE_ROWS] = {TILE_NA
                                                                          TILE_NAMES(2)};
 #endif
 
+// Panels that a single row passes at once: with fewer sums it would wait for each one's last addition.
+#define ROW_PANELS (8 / TILE_VECTORS)
+
+// One row and ROW_PANELS whole panels.
+static void NAME(row_tile)(REAL *out, const REAL *a, const REAL *b, ptrdiff_t k, const REAL *start,
+                           int from) {
+  enum { VECTORS = ROW_PANELS * TILE_VECTORS };
+  VECTOR sums[VECTORS];
+  const REAL *place = from == NAME(FROM_OUTPUT) ? out : start;
+  UNROLL_ALL for (int v = 0; v < VECTORS; ++v) {
+    sums[v] = place ? NAME(load)(place + v * WIDTH) : NAME(splat)(0);
+  }
+  for (ptrdiff_t p = 0; p < k; ++p) {
+    const VECTOR factor = NAME(splat)(a[p]);
+    UNROLL_ALL for (int v = 0; v < VECTORS; ++v) {
+      const REAL *column = b + (v / TILE_VECTORS * k + p) * PANEL_COLUMNS + v % TILE_VECTORS * WIDTH;
+      sums[v] = MULTIPLY_ADD(factor, NAME(load)(column), sums[v]);
+    }
+  }
+  UNROLL_ALL for (int v = 0; v < VECTORS; ++v) NAME(store)(out + v * WIDTH, sums[v]);
+}
+
 // Rows that come in `groups` of `rows`, out_group and a_group numbers apart: the same sequences
 // at several time steps.
 typedef struct {
@@ -188,7 +210,14 @@ static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t l
                           const REAL *start, int from) {
   const ptrdiff_t tile_count = (rows.rows + TILE_ROWS - 1) / TILE_ROWS;
   const int is_near = tile_count * rows.groups < FAR_TILES;
-  for (ptrdiff_t first = 0; first < n; first += PANEL_COLUMNS) {
+  ptrdiff_t first = 0;
+  if (rows.rows * rows.groups == 1) {  // a stream's step
+    for (; n - first >= ROW_PANELS * PANEL_COLUMNS; first += ROW_PANELS * PANEL_COLUMNS) {
+      NAME(row_tile)(out + first, a, packed + first * k, k, start ? start + first : start, from);
+    }
+    packed += first * k;
+  }
+  for (; first < n; first += PANEL_COLUMNS) {
     const ptrdiff_t columns = n - first < PANEL_COLUMNS ? n - first : PANEL_COLUMNS;
     const ptrdiff_t vectors = (columns + WIDTH - 1) / WIDTH;
     const NAME(tile_function) *tiles = NAME(tiles)[vectors - 1];

@@ -17,30 +17,35 @@ static NAME(half_panels) NAME(half_panels_of)(const unroll_layer *l) {
   return p;
 }
 
-static void NAME(pack_layer_half)(const unroll_layer *l) {
+static void NAME(pack_layer_half)(unroll_layer *l) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
   const NAME(half_panels) p = NAME(half_panels_of)(l);
-  const REAL *u = l->recurrent_weights;
-  NAME(pack_half)((uint32_t *)p.input, l->input_weights, width, l->input, width);
-  NAME(pack_half)((uint32_t *)p.recurrent, u, width, h, NAME(first_columns)(l));
-  if (NAME(is_gru)(l)) NAME(pack_half)((uint32_t *)p.second, u + 2 * h, width, h, h);
+  const REAL *w = l->input_weights, *u = l->recurrent_weights;
+  const int is_exact = NAME(halves_are_exact)(w, width, l->input, width) &&
+                       NAME(halves_are_exact)(u, width, h, width);
+  const int kind = is_exact ? UNROLL_EXACT_HALVES : UNROLL_NEAREST_HALVES;
+  l->half_weights = kind;
+  NAME(pack_half)((uint32_t *)p.input, w, width, l->input, width, kind);
+  NAME(pack_half)((uint32_t *)p.recurrent, u, width, h, NAME(first_columns)(l), kind);
+  if (NAME(is_gru)(l)) NAME(pack_half)((uint32_t *)p.second, u + 2 * h, width, h, h, kind);
 }
 
 static void NAME(half_step)(const unroll_layer *l, NAME(step_rows) s) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, rows = l->batch;
   const NAME(half_panels) p = NAME(half_panels_of)(l);
+  const int kind = l->half_weights;
   NAME(half_product)(s.gates, width, l->inputs, l->input, p.input, l->input, width, rows, l->bias,
-                     NAME(FROM_ROW));
+                     NAME(FROM_ROW), kind);
   NAME(half_product)(s.gates, width, s.hidden, h, p.recurrent, h, NAME(first_columns)(l), rows, 0,
-                     NAME(FROM_OUTPUT));
+                     NAME(FROM_OUTPUT), kind);
   if (l->cell == UNROLL_GRU_AFTER) {
     NAME(half_product)(s.auxiliary, h, s.hidden, h, p.second, h, h, rows, l->candidate_bias,
-                       NAME(FROM_ROW));
+                       NAME(FROM_ROW), kind);
   }
   NAME(activate_step)(l, s, rows);
   if (l->cell == UNROLL_GRU_BEFORE) {
     NAME(half_product)(s.gates + 2 * h, width, s.auxiliary, h, p.second, h, h, rows, 0,
-                       NAME(FROM_OUTPUT));
+                       NAME(FROM_OUTPUT), kind);
     NAME(finish_gru_before)(l, s, rows);
   }
 }
@@ -60,7 +65,7 @@ static void NAME(stream_step)(const unroll_layer *l) {
   s.cell = l->final_cell;
   s.previous_cell = s.cell;
 #if REAL_BITS == 32
-  if (l->has_half_weights) {
+  if (l->half_weights) {
     NAME(half_step)(l, s);
     return;
   }
@@ -95,7 +100,7 @@ ptrdiff_t NAME(stream_packed)(const unroll_layer *l) {
   const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
   if (NAME(is_tiny)(l)) return NAME(tiny_count)(l);
 #if REAL_BITS == 32
-  if (l->has_half_weights) {
+  if (l->half_weights) {
     return NAME(half_count)(l->input, width) +
            NAME(half_count)(l->hidden, NAME(first_columns)(l)) +
            NAME(half_count)(l->hidden, NAME(is_gru)(l) ? l->hidden : 0);
@@ -106,9 +111,9 @@ ptrdiff_t NAME(stream_packed)(const unroll_layer *l) {
 }
 
 // Packs a layer's weights for steps: as they are, or as bfloat16.
-void NAME(stream_pack)(const unroll_layer *l) {
+void NAME(stream_pack)(unroll_layer *l) {
 #if REAL_BITS == 32
-  if (l->has_half_weights) {
+  if (l->half_weights) {
     NAME(pack_layer_half)(l);
     return;
   }

@@ -4,7 +4,7 @@
 // order: the bits are the same.
 
 INLINE int NAME(is_tiny)(const unroll_layer *l) {
-  return l->batch == 1 && l->hidden <= 2 * WIDTH && !l->peepholes && !l->has_half_weights &&
+  return l->batch == 1 && l->hidden <= 2 * WIDTH && !l->peepholes && !l->half_weights &&
          !l->normalizes && !l->zones;
 }
 

@@ -30,13 +30,19 @@ typedef struct {
   int32_t draws;  ///< 0: every unit mixes both states by the rate
 } unroll_zoneout;
 
+/// How a stream keeps weights as bfloat16.
+enum {
+  UNROLL_NEAREST_HALVES = 1,  ///< each off by half a unit of bfloat16's last place at most
+  UNROLL_EXACT_HALVES = 2,    ///< as they are: they were bfloat16 already; 40 % slower
+};
+
 /// A layer, its input, and where its states go.
 typedef struct {
   int32_t cell;      ///< UNROLL_RNN ...; gates in the order n, or r z n, or i f g o
   int32_t relu;      ///< the basic cell's function: relu instead of tanh
   int32_t reversed;  ///< from the last step to the first
   int32_t is_packed; ///< `packed` holds the weights already
-  int32_t has_half_weights;  ///< `packed` holds bfloat16: steps of float32 streams only
+  int32_t half_weights;  ///< `packed` holds bfloat16 (UNROLL_NEAREST_HALVES ...): float32 streams only
   ptrdiff_t steps, batch, input, hidden;  ///< T, B, D, H
   double forget_offset;           ///< added to the LSTM's forget gate
   const void *input_weights;      ///< [D, G H]
@@ -96,8 +102,8 @@ enum { UNROLL_STREAM_PADDING = 32 };
 /// The numbers of memory that the packed weights of a stream take.
 ptrdiff_t unroll_stream_packed_count(const unroll_layer *layer, int is_double);
 /// Packs the weights for steps: as they are, or as bfloat16 in half of the memory.
-void unroll_stream_pack_f32(const unroll_layer *layer);
-void unroll_stream_pack_f64(const unroll_layer *layer);
+void unroll_stream_pack_f32(unroll_layer *layer);
+void unroll_stream_pack_f64(unroll_layer *layer);
 /// Advances a stack by one step, each layer reading the `hidden_states` of the one below it.
 ///
 /// The states `hidden_states` [B, H] and `final_cell` [B, H] change in place; `gates` [B, G H] and

@@ -110,7 +110,7 @@ extension Float: KernelScalar {
   }
 
   /// Packs a layer's weights for a stream.
-  public static func _streamPack(_ layer: UnsafePointer<unroll_layer>) {
+  public static func _streamPack(_ layer: UnsafeMutablePointer<unroll_layer>) {
     unroll_stream_pack_f32(layer)
   }
 

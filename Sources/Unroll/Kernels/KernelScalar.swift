@@ -63,7 +63,7 @@ public protocol KernelScalar: Real, BinaryFloatingPoint, Codable, Sendable {
     _ layer: UnsafePointer<unroll_layer>, _ gradients: UnsafePointer<unroll_layer_gradients>)
 
   /// Packs a layer's weights for a stream.
-  static func _streamPack(_ layer: UnsafePointer<unroll_layer>)
+  static func _streamPack(_ layer: UnsafeMutablePointer<unroll_layer>)
   /// One step of a stack of layers.
   static func _stackStep(_ layers: UnsafePointer<unroll_layer>, _ count: Int)
 

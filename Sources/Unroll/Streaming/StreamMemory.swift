@@ -25,11 +25,11 @@ private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendab
         continue
       }
       kernel.zoneout.masks = nil
-      let half = layers[index].has_half_weights
+      let half = layers[index].half_weights
       let rows = layers[index].batch
       layers[index] = FusedPass.layer(
         kernel, cell.parameters, .forward, steps: 1, rows: rows, memory: bias)
-      layers[index].has_half_weights = half
+      layers[index].half_weights = half
       layers[index].is_packed = 1
       let storage = TensorStorage<Scalar>(
         count: unroll_stream_packed_count(&layers[index], Scalar._isDouble))
@@ -63,7 +63,7 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
     var layers = cells.map { _ in
       var layer = unroll_layer()
       layer.batch = batchSize
-      layer.has_half_weights = weights == .bfloat16 ? 1 : 0
+      layer.half_weights = weights == .bfloat16 ? Int32(UNROLL_NEAREST_HALVES) : 0
       return layer
     }
     let packed = StreamWeightsMemory(&layers, cells)
