@@ -99,7 +99,7 @@ static void NAME(plan)(NAME(pass) *pass) {
   const unroll_layer *l = pass->layer;
   const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
   const ptrdiff_t panels = (width + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
-  const ptrdiff_t share = pass->parts < 2 ? 1 : 2 * pass->parts;
+  const ptrdiff_t share = pass->parts;
   const ptrdiff_t parts = panels < share ? panels : share;
   pass->recurrent_parts = NAME(is_gru)(l) ? (parts < 3 ? 3 : parts) : parts;
   pass->input_parts = parts;

@@ -265,13 +265,28 @@ INLINE NAME(row_groups) NAME(one_group)(ptrdiff_t rows) {
   return (NAME(row_groups)){1, rows, 0, 0};
 }
 
-// `width` neighbouring columns, row after row.
-INLINE void NAME(copy_strip)(REAL *to, const REAL *from, ptrdiff_t ld, ptrdiff_t rows,
-                             const ptrdiff_t width) {
-  for (ptrdiff_t r = 0; r < rows; ++r) {
-    FOR_VECTORS(width, {
-      NAME(store_part)(to + r * TILE_ROWS + j, NAME(load_part)(from + r * ld + j, n), n);
-    })
+// Strips of TILE_ROWS neighbouring columns, row after row, each `depth` rows long; the last one may be
+// narrower. Eight at once read a row's lines while they are near, and whole ones move without masks.
+INLINE void NAME(copy_strips)(REAL *to, ptrdiff_t depth, const REAL *from, ptrdiff_t ld,
+                              ptrdiff_t rows, ptrdiff_t columns) {
+  enum { MANY = 8 };
+  ptrdiff_t column = 0;
+  for (; columns - column >= MANY * TILE_ROWS; column += MANY * TILE_ROWS) {
+    for (ptrdiff_t r = 0; r < rows; ++r) {
+      UNROLL_ALL for (ptrdiff_t i = 0; i < MANY; ++i) {
+        memcpy(to + column * depth + (i * depth + r) * TILE_ROWS,
+               from + r * ld + column + i * TILE_ROWS, TILE_ROWS * sizeof(REAL));
+      }
+    }
+  }
+  for (; column < columns; column += TILE_ROWS) {
+    const ptrdiff_t width = columns - column < TILE_ROWS ? columns - column : TILE_ROWS;
+    for (ptrdiff_t r = 0; r < rows; ++r) {
+      REAL *place = to + column * depth + r * TILE_ROWS;
+      FOR_VECTORS(width, {
+        NAME(store_part)(place + j, NAME(load_part)(from + r * ld + column + j, n), n);
+      })
+    }
   }
 }
 
@@ -318,18 +333,7 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, 
     const ptrdiff_t block = m * part / blocks, count = m * (part + 1) / blocks - block;
     const int from = adds || part > 0 ? NAME(FROM_OUTPUT) : NAME(FROM_ROW);
     const ptrdiff_t lines = (count + LINE - 1) / LINE, calls = (count + lines - 1) / lines;
-    if (copies) {
-      for (ptrdiff_t strip = 0; strip < k; strip += TILE_ROWS) {
-        const ptrdiff_t width = k - strip < TILE_ROWS ? k - strip : TILE_ROWS;
-        REAL *to = strips + strip * depth;
-        const REAL *source = a + block * lda + strip;
-        if (width == TILE_ROWS) {
-          NAME(copy_strip)(to, source, lda, count, TILE_ROWS);
-        } else {
-          NAME(copy_strip)(to, source, lda, count, width);
-        }
-      }
-    }
+    if (copies) NAME(copy_strips)(strips, depth, a + block * lda, lda, count, k);
     for (ptrdiff_t column = first; column < last; column += PANEL_COLUMNS) {
       const ptrdiff_t columns = last - column < PANEL_COLUMNS ? last - column : PANEL_COLUMNS;
       const ptrdiff_t vectors = (columns + WIDTH - 1) / WIDTH;
