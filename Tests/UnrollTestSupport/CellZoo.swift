@@ -12,7 +12,8 @@ public struct ZooCell<Scalar: KernelScalar>: Sendable, CustomTestStringConvertib
   /// The name.
   public var testDescription: String { name }
 
-  init(_ name: String, _ cell: any RecurrentCell<Scalar>, _ random: inout NumPyRandom) {
+  /// A cell whose parameters, biases too, are drawn from -0.7 ..< 0.7.
+  public init(_ name: String, _ cell: any RecurrentCell<Scalar>, _ random: inout NumPyRandom) {
     var cell = cell
     for parameter in cell.parameters.names {
       let shape = cell.parameters[parameter].shape

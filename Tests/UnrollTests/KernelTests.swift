@@ -109,6 +109,48 @@ struct KernelTests {
     }
   }
 
+  @Test(
+    "Threads that share a step's columns, as weights beyond a core's cache have it, give the same bits"
+  )
+  func columns() {
+    var random = NumPyRandom(seed: testSeed)
+    // The smallest ones of more than 2 MB.
+    let cells: [ZooCell<Float>] = [
+      ZooCell("RNN", BasicRNN(inputSize: 7, hiddenSize: 730), &random),
+      ZooCell("GRU before", GRU(inputSize: 7, hiddenSize: 421, resetGate: .beforeProduct), &random),
+      ZooCell("GRU after", GRU(inputSize: 7, hiddenSize: 421, resetGate: .afterProduct), &random),
+      ZooCell("LSTM", LSTM(inputSize: 7, hiddenSize: 365, hasPeepholes: true), &random),
+    ]
+    for (zoo, rows) in cells.flatMap({ zoo in [1, 5].map { (zoo, $0) } }) {
+      for masked in [false, true] {
+        let one = Case(zoo.cell, steps: 3, rows: rows, masked: masked, &random)
+        let frozen = one.layer.frozen()
+        for level in KernelLevel.available where level != .plain {
+          let (single, expected) = level.use {
+            Threads.use(1) { (one.run(), outputs(of: frozen, one)) }
+          }
+          for count in [2, 3, 8] {
+            let (several, found) = level.use {
+              Threads.use(count) { (one.run(), outputs(of: frozen, one)) }
+            }
+            #expect(found.isBitwiseEqual(to: expected), "\(level) \(zoo.name), \(count) threads")
+            for (a, b) in zip(arrays(single), arrays(several)) {
+              #expect(
+                a.tensor.isBitwiseEqual(to: b.tensor),
+                "\(level) \(zoo.name), \(rows) rows, \(count) threads: \(a.name)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private func outputs(of frozen: FrozenLayer<Float>, _ one: Case<Float>) -> Tensor<Float> {
+    var result = SequenceOutputs<Float>()
+    frozen.run(one.inputs, from: one.state, mask: one.mask, into: &result)
+    return result.outputs
+  }
+
   @Test("A sequence has the same bits alone, in a batch and in pieces, at every level")
   func rows() {
     var random = NumPyRandom(seed: testSeed)

@@ -11,6 +11,7 @@
 #include "zoneout.h"
 #include "sequence.h"
 #include "sequence_backward.h"
+#include "columns.h"
 #include "narrow.h"
 #include "layer.h"
 #if REAL_BITS == 32

@@ -10,17 +10,6 @@ typedef struct {
   ptrdiff_t recurrent_parts, input_parts, row_parts, gain_parts;
 } NAME(pass);
 
-// Below this many multiply-adds a second thread costs more than it saves.
-#define LEAST_WORK 60000
-
-static ptrdiff_t NAME(threads_for)(const unroll_layer *l, ptrdiff_t most) {
-  const double work = (double)l->steps * (double)l->batch * NAME(gate_count)(l) *
-                      (double)l->hidden * (double)(l->input + l->hidden + 20);
-  const ptrdiff_t threads = unroll_thread_count();
-  if (work < LEAST_WORK || threads < 2) return 1;
-  return most < 1 ? 1 : most < threads ? most : threads;
-}
-
 INLINE ptrdiff_t NAME(block_count)(const unroll_layer *l) {
   return (l->batch + WIDTH - 1) / WIDTH;
 }
@@ -34,6 +23,7 @@ INLINE ptrdiff_t NAME(leftover)(const unroll_layer *l) {
 // Rows are not cut so thin that a tile is mostly empty.
 static ptrdiff_t NAME(part_count)(const unroll_layer *l) {
   if (NAME(is_narrow)(l)) return NAME(threads_for)(l, NAME(block_count)(l));
+  if (NAME(cuts_columns)(l)) return 1;
   return NAME(threads_for)(l, (l->batch + 1) / 2);
 }
 
@@ -74,10 +64,10 @@ static void NAME(forward_part)(void *context, ptrdiff_t part) {
       NAME(narrow_forward)(l, first, left < WIDTH ? left : WIDTH, room);
     }
     // The part with the fewest blocks is the first.
-    if (leftover > 0 && part == 0) NAME(forward_rows)(l, l->batch - leftover, leftover, room);
+    if (leftover > 0 && part == 0) NAME(forward_rows)(l, l->batch - leftover, leftover, room, 0);
   } else {
     const ptrdiff_t first = l->batch * part / pass->parts;
-    NAME(forward_rows)(l, first, l->batch * (part + 1) / pass->parts - first, room);
+    NAME(forward_rows)(l, first, l->batch * (part + 1) / pass->parts - first, room, 0);
   }
   unroll_restore_float_mode(mode);
 }
@@ -86,6 +76,11 @@ void NAME(forward)(const unroll_layer *l) {
   if (!l->is_packed && (!NAME(is_narrow)(l) || NAME(leftover)(l) > 0)) NAME(pack_forward)(l);
   NAME(pass) pass = {.layer = l, .parts = NAME(part_count)(l)};
   pass.room = NAME(forward_part_room)(l, pass.parts);
+  if (NAME(cuts_columns)(l)) {
+    NAME(shared_step) step = NAME(shared)(l, NAME(forward_panels)(l));
+    NAME(forward_rows)(l, 0, l->batch, l->scratch, &step);
+    return;
+  }
   unroll_parallel(pass.parts, NAME(forward_part), &pass);
 }
 
@@ -99,7 +94,7 @@ static void NAME(plan)(NAME(pass) *pass) {
   const unroll_layer *l = pass->layer;
   const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
   const ptrdiff_t panels = (width + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
-  const ptrdiff_t share = pass->parts;
+  const ptrdiff_t share = NAME(threads_for)(l, l->batch);
   const ptrdiff_t parts = panels < share ? panels : share;
   pass->recurrent_parts = NAME(is_gru)(l) ? (parts < 3 ? 3 : parts) : parts;
   pass->input_parts = parts;
@@ -138,16 +133,9 @@ static void NAME(backward_part)(void *context, ptrdiff_t part) {
     }
   } else {
     const ptrdiff_t first = l->batch * part / pass->parts;
-    NAME(backward_rows)(l, g, first, l->batch * (part + 1) / pass->parts - first, room);
+    NAME(backward_rows)(l, g, first, l->batch * (part + 1) / pass->parts - first, room, 0);
   }
   unroll_restore_float_mode(mode);
-}
-
-// Columns `part` of `parts` between two columns, in whole panels from the first.
-INLINE ptrdiff_t NAME(cut)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t part, ptrdiff_t parts) {
-  const ptrdiff_t panels = (last - first + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
-  const ptrdiff_t column = first + panels * part / parts * PANEL_COLUMNS;
-  return column < last ? column : last;
 }
 
 static void NAME(gradient_part)(void *context, ptrdiff_t part) {
@@ -221,7 +209,12 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
   }
   NAME(pack_backward)(l, g);
   pass.room = NAME(lined)(NAME(backward_room)(l, (l->batch + pass.parts - 1) / pass.parts));
-  unroll_parallel(pass.parts, NAME(backward_part), &pass);
+  if (NAME(cuts_columns)(l)) {
+    NAME(shared_step) step = NAME(shared)(l, NAME(backward_panels)(l, g->packed));
+    NAME(backward_rows)(l, g, 0, l->batch, g->scratch, &step);
+  } else {
+    unroll_parallel(pass.parts, NAME(backward_part), &pass);
+  }
   if (g->peepholes) NAME(peephole_gradient)(l, g, g->scratch);
   NAME(plan)(&pass);
   unroll_parallel(

@@ -66,6 +66,24 @@ static void NAME(pack_backward)(const unroll_layer *l, const unroll_layer_gradie
   if (NAME(is_gru)(l)) NAME(pack)(p.second, u + 2 * h, 1, width, h, h);
 }
 
+// Below this many multiply-adds a second thread costs more than it saves.
+#define LEAST_WORK 60000
+
+static ptrdiff_t NAME(threads_for)(const unroll_layer *l, ptrdiff_t most) {
+  const double work = (double)l->steps * (double)l->batch * NAME(gate_count)(l) *
+                      (double)l->hidden * (double)(l->input + l->hidden + 20);
+  const ptrdiff_t threads = unroll_thread_count();
+  if (work < LEAST_WORK || threads < 2) return 1;
+  return most < 1 ? 1 : most < threads ? most : threads;
+}
+
+// Columns `part` of `parts` between two columns, in whole panels from the first.
+INLINE ptrdiff_t NAME(cut)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t part, ptrdiff_t parts) {
+  const ptrdiff_t panels = (last - first + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
+  const ptrdiff_t column = first + panels * part / parts * PANEL_COLUMNS;
+  return column < last ? column : last;
+}
+
 INLINE ptrdiff_t NAME(time_of)(const unroll_layer *l, ptrdiff_t position) {
   return l->reversed ? l->steps - 1 - position : position;
 }

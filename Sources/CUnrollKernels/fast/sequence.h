@@ -7,6 +7,11 @@ INLINE ptrdiff_t NAME(chunk)(const unroll_layer *l, ptrdiff_t rows) {
   return steps < 1 ? 1 : steps < l->steps ? steps : l->steps;
 }
 
+// A step that all threads take together (columns.h).
+typedef struct NAME(shared_step) NAME(shared_step);
+static void NAME(share_inputs)(NAME(shared_step) *, REAL *gates, const REAL *x, NAME(row_groups));
+static void NAME(share_step)(NAME(shared_step) *, NAME(step_rows));
+
 static ptrdiff_t NAME(forward_room)(const unroll_layer *l, ptrdiff_t rows) {
   const ptrdiff_t h = l->hidden;
   if (l->gates) return 0;
@@ -100,9 +105,10 @@ INLINE void NAME(attach_normal)(const unroll_layer *l, NAME(step_rows) * s, ptrd
   s->spreads = (REAL *)normal->spreads + row * NAME(SPREADS);
 }
 
-// The rows first ..< first + rows, from the first step to the last.
+// The rows first ..< first + rows, from the first step to the last: all by the calling thread, or each
+// step by all threads (`shared`, then of all rows; else null).
 static void NAME(forward_rows)(const unroll_layer *l, ptrdiff_t first, ptrdiff_t rows,
-                               REAL *room) {
+                               REAL *room, NAME(shared_step) * shared) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, batch = l->batch;
   const ptrdiff_t chunk = NAME(chunk)(l, rows), direction = l->reversed ? -1 : 1;
   const NAME(panels) p = NAME(forward_panels)(l);
@@ -125,8 +131,12 @@ static void NAME(forward_rows)(const unroll_layer *l, ptrdiff_t first, ptrdiff_t
         rows == batch && !l->reversed
             ? NAME(one_group)(rows * count)
             : (NAME(row_groups)){count, rows, gate_step, direction * batch * l->input};
-    NAME(product)(gates, width, x, l->input, p.input, l->input, width, groups,
-                  l->normalizes ? 0 : l->bias, NAME(FROM_ROW));
+    if (shared) {
+      NAME(share_inputs)(shared, gates, x, groups);
+    } else {
+      NAME(product)(gates, width, x, l->input, p.input, l->input, width, groups,
+                    l->normalizes ? 0 : l->bias, NAME(FROM_ROW));
+    }
     for (ptrdiff_t position = start; position < start + count; ++position) {
       const ptrdiff_t row = NAME(time_of)(l, position) * batch + first;
       s.previous_hidden = s.hidden;
@@ -137,7 +147,11 @@ static void NAME(forward_rows)(const unroll_layer *l, ptrdiff_t first, ptrdiff_t
       s.cell = tape ? AT(REAL, l->cell_states, row * h) : cells[position % 2];
       s.active = l->active ? l->active + row : 0;
       NAME(attach_normal)(l, &s, row);
-      NAME(step_forward)(l, p, s, rows, row, normal_cell);
+      if (shared) {
+        NAME(share_step)(shared, s);
+      } else {
+        NAME(step_forward)(l, p, s, rows, row, normal_cell);
+      }
     }
   }
   if (!tape && l->final_cell) NAME(move)((REAL *)l->final_cell + first * h, s.cell, rows * h);

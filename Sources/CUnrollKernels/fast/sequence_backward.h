@@ -72,12 +72,10 @@ static void NAME(part_zoned)(const unroll_layer *l, NAME(step_rows) s, NAME(step
   }
 }
 
-// One step back. `index` counts the rows of the steps before.
-static void NAME(step_backward)(const unroll_layer *l, NAME(panels) p, NAME(step_rows) s,
-                                NAME(step_gradients) d, ptrdiff_t rows, ptrdiff_t index) {
+// The gates' gradients of a step, and what of dh and dc does not go through the products.
+static void NAME(gates_backward)(const unroll_layer *l, NAME(step_rows) s, NAME(step_gradients) d,
+                                 ptrdiff_t rows) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
-  const int normalizes = l->normalizes;
-  if (l->zones) NAME(part_zoned)(l, s, d, rows, index);
   for (ptrdiff_t row = 0; row < rows; ++row) {
     const REAL *gates = s.gates + row * width, *before = s.previous_hidden + row * h;
     REAL *da = d.gates + row * width, *dh = d.dh + row * h;
@@ -101,16 +99,46 @@ static void NAME(step_backward)(const unroll_layer *l, NAME(panels) p, NAME(step
       default: NAME(lstm_row_backward)(l, s, d, row);
     }
   }
+}
+
+// The reset gate's gradient of a GRU with that gate before the product.
+static void NAME(reset_backward)(const unroll_layer *l, NAME(step_rows) s, NAME(step_gradients) d,
+                                 ptrdiff_t rows) {
+  const ptrdiff_t h = l->hidden, width = 3 * h;
+  for (ptrdiff_t row = 0; row < rows; ++row) {
+    if (s.active && !s.active[row]) continue;
+    NAME(gru_before_reset)(d.gates + row * width, d.dh + row * h, d.scaled + row * h,
+                           s.gates + row * width, s.previous_hidden + row * h, h);
+  }
+}
+
+// dL/d(output) of the rows that are active.
+static void NAME(add_output_gradient)(const unroll_layer *l, NAME(step_rows) s,
+                                      NAME(step_gradients) d, const REAL *dy, ptrdiff_t rows) {
+  const ptrdiff_t h = l->hidden;
+  if (!dy) return;
+  if (!s.active) {
+    NAME(add)(d.dh, dy, rows * h);
+    return;
+  }
+  for (ptrdiff_t i = 0; i < rows; ++i) {
+    if (s.active[i]) NAME(add)(d.dh + i * h, dy + i * h, h);
+  }
+}
+
+// One step back. `index` counts the rows of the steps before.
+static void NAME(step_backward)(const unroll_layer *l, NAME(panels) p, NAME(step_rows) s,
+                                NAME(step_gradients) d, ptrdiff_t rows, ptrdiff_t index) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const int normalizes = l->normalizes;
+  if (l->zones) NAME(part_zoned)(l, s, d, rows, index);
+  NAME(gates_backward)(l, s, d, rows);
   const NAME(row_groups) all = NAME(one_group)(rows);
   const REAL *through = normalizes ? d.recurrent_products : d.gates;
   if (normalizes && NAME(is_gru)(l)) NAME(product_gradients)(l, s, d, 1, 0, rows);
   if (l->cell == UNROLL_GRU_BEFORE) {
     NAME(product)(d.scaled, h, through + 2 * h, width, p.second, h, h, all, 0, NAME(FROM_ROW));
-    for (ptrdiff_t row = 0; row < rows; ++row) {
-      if (s.active && !s.active[row]) continue;
-      NAME(gru_before_reset)(d.gates + row * width, d.dh + row * h, d.scaled + row * h,
-                             s.gates + row * width, s.previous_hidden + row * h, h);
-    }
+    NAME(reset_backward)(l, s, d, rows);
   } else if (l->cell == UNROLL_GRU_AFTER) {
     NAME(product)(d.dh, h, normalizes ? through + 2 * h : d.auxiliary, normalizes ? width : h,
                   p.second, h, h, all, 0, NAME(FROM_OUTPUT));
@@ -155,8 +183,12 @@ static NAME(step_rows) NAME(tape_rows)(const unroll_layer *l, ptrdiff_t position
   return s;
 }
 
+static void NAME(share_step_backward)(NAME(shared_step) *, NAME(step_rows), NAME(step_gradients),
+                                      const REAL *output_gradient);
+
 static void NAME(backward_rows)(const unroll_layer *l, const unroll_layer_gradients *g,
-                                ptrdiff_t first, ptrdiff_t rows, REAL *room) {
+                                ptrdiff_t first, ptrdiff_t rows, REAL *room,
+                                NAME(shared_step) * shared) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
   const NAME(panels) p = NAME(backward_panels)(l, g->packed);
   NAME(step_gradients) d = {0};
@@ -169,22 +201,18 @@ static void NAME(backward_rows)(const unroll_layer *l, const unroll_layer_gradie
   for (ptrdiff_t position = l->steps - 1; position >= 0; --position) {
     const ptrdiff_t row = NAME(time_of)(l, position) * l->batch + first;
     const NAME(step_rows) s = NAME(tape_rows)(l, position, first);
-    if (g->output_gradient) {
-      const REAL *dy = (const REAL *)g->output_gradient + row * h;
-      if (!s.active) {
-        NAME(add)(d.dh, dy, rows * h);
-      } else {
-        for (ptrdiff_t i = 0; i < rows; ++i) {
-          if (s.active[i]) NAME(add)(d.dh + i * h, dy + i * h, h);
-        }
-      }
-    }
+    const REAL *dy = AT(const REAL, g->output_gradient, row * h);
     d.gates = (REAL *)g->gate_gradients + row * width;
     d.auxiliary = AT(REAL, g->product_gradients, row * h);
     d.input_products = AT(REAL, g->input_products, row * width);
     d.recurrent_products = AT(REAL, g->recurrent_products, row * width);
     d.shown = AT(REAL, g->shown_gradients, row * h);
-    NAME(step_backward)(l, p, s, d, rows, row);
+    if (shared) {
+      NAME(share_step_backward)(shared, s, d, dy);
+    } else {
+      NAME(add_output_gradient)(l, s, d, dy, rows);
+      NAME(step_backward)(l, p, s, d, rows, row);
+    }
   }
 }
 
