@@ -8,12 +8,16 @@
 // With so many rows for each thread, weights come faster than they are used.
 #define MANY_ROWS 20
 
-static int NAME(cuts_columns)(const unroll_layer *l) {
+// How many threads share the columns; 1: rows are shared.
+static ptrdiff_t NAME(column_parts)(const unroll_layer *l) {
   const ptrdiff_t columns = NAME(gate_count)(l) * l->hidden, threads = unroll_thread_count();
   const size_t bytes = (size_t)(l->hidden * columns) * sizeof(REAL);
-  return threads > 1 && bytes > NEAR_BYTES && l->batch < MANY_ROWS * threads && !l->normalizes &&
-         !l->zones && NAME(threads_for)(l, columns / PANEL_COLUMNS) > 1;
+  const int is_far = bytes > NEAR_BYTES && l->batch < MANY_ROWS * threads;
+  return is_far && !l->normalizes && !l->zones
+             ? NAME(threads_for)(l, columns / PANEL_COLUMNS) : 1;
 }
+
+static int NAME(cuts_columns)(const unroll_layer *l) { return NAME(column_parts)(l) > 1; }
 
 // One step, or one chunk's products with the inputs, as the threads see it.
 struct NAME(shared_step) {
@@ -114,7 +118,7 @@ static void NAME(candidate_functions)(void *context, ptrdiff_t part) {
 }
 
 static NAME(shared_step) NAME(shared)(const unroll_layer *l, NAME(panels) panels) {
-  return (NAME(shared_step)){.layer = l, .parts = unroll_thread_count(), .panels = panels};
+  return (NAME(shared_step)){.layer = l, .parts = NAME(column_parts)(l), .panels = panels};
 }
 
 static void NAME(share)(const NAME(shared_step) * step, void (*body)(void *, ptrdiff_t)) {

@@ -96,7 +96,7 @@ static void NAME(plan)(NAME(pass) *pass) {
   const ptrdiff_t panels = (width + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
   const ptrdiff_t share = NAME(threads_for)(l, l->batch);
   const ptrdiff_t parts = panels < share ? panels : share;
-  pass->recurrent_parts = NAME(is_gru)(l) ? (parts < 3 ? 3 : parts) : parts;
+  pass->recurrent_parts = NAME(is_gru)(l) ? 2 * parts : parts;
   pass->input_parts = parts;
   const ptrdiff_t pairs = l->steps * l->batch;
   pass->row_parts = pass->gradients->inputs ? (share < pairs / 24 ? share : pairs / 24) : 0;
@@ -146,9 +146,9 @@ static void NAME(gradient_part)(void *context, ptrdiff_t part) {
   const unroll_float_mode mode = unroll_flush_subnormals();
   REAL *room = (REAL *)g->scratch + unroll_worker_index() * NAME(gradient_room)(l);
   if (part < pass->recurrent_parts) {
-    // Of a GRU's parts, a third at least is the candidate's.
+    // Half of a GRU's parts are the candidate's, so that every thread has as much of both.
     const ptrdiff_t border = NAME(first_columns)(l);
-    const ptrdiff_t candidate = border < width ? (pass->recurrent_parts + 2) / 3 : 0;
+    const ptrdiff_t candidate = border < width ? pass->recurrent_parts / 2 : 0;
     const ptrdiff_t others = pass->recurrent_parts - candidate;
     if (part < others) {
       NAME(recurrent_weight_gradient)(l, g, NAME(cut)(0, border, part, others),
