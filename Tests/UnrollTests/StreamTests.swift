@@ -103,7 +103,7 @@ struct StreamTests {
       for zoo in cellZoo(Float.self, inputSize: d, hiddenSize: h) {
         guard zoo.cell.fusedKernel?.hasPlainTwin == true else { continue }
         let cell = scaled(zoo.cell, nearestBrainFloat)
-        for (level, batch) in product(KernelLevel.available.filter { $0 != .plain }, [1, 3]) {
+        for (level, batch) in product(KernelLevel.available.filter { $0 != .plain }, [1, 6]) {
           level.use {
             var half = cell.makeStream(batchSize: batch, weights: .bfloat16)
             var full = cell.makeStream(batchSize: batch, weights: .full)
@@ -130,13 +130,13 @@ struct StreamTests {
         let cell = scaled(zoo.cell)
         for level in KernelLevel.available where level != .plain {
           level.use {
-            // Three sequences together, the first of them alone, and all with the weights as they are.
-            var half = cell.makeStream(batchSize: 3, weights: .bfloat16)
+            // Six sequences together, the first of them alone, and all with the weights as they are.
+            var half = cell.makeStream(batchSize: 6, weights: .bfloat16)
             var alone = cell.makeStream(batchSize: 1, weights: .bfloat16)
-            var full = cell.makeStream(batchSize: 3, weights: .full)
-            var outputs = [3, 1, 3].map { Tensor<Float>(shape: [$0, h]) }
+            var full = cell.makeStream(batchSize: 6, weights: .full)
+            var outputs = [6, 1, 6].map { Tensor<Float>(shape: [$0, h]) }
             for _ in 0..<8 {
-              let x: Tensor<Float> = uniform([3, d], &random)
+              let x: Tensor<Float> = uniform([6, d], &random)
               half.step(x, into: &outputs[0])
               alone.step(
                 Tensor(shape: [1, d], elements: Array(x.elements[..<d])), into: &outputs[1])
@@ -153,33 +153,57 @@ struct StreamTests {
     }
   }
 
-  @Test("A weight in bfloat16 is off by at most half a unit of its last place")
+  /// What a bfloat16 stream has for each of W's numbers: with relu, no recurrence and one number of the
+  /// input 1 (or -1), the output is a row of W (or -W), where it is above 0.
+  private func kept(_ weights: Tensor<Float>, through input: Float = 1) -> [Float] {
+    let (d, h) = (weights.shape[0], weights.shape[1])
+    var cell = BasicRNN<Float>(inputSize: d, hiddenSize: h, activation: .relu)
+    cell.parameters["inputWeights"] = weights
+    cell.parameters["recurrentWeights"] = Tensor(shape: [h, h], repeating: 0.3)  // not bfloat16
+    return (0..<d).flatMap { row in
+      var stream = RecurrentLayer(cell: cell).stream(batchSize: 1, weights: .bfloat16)
+      var output = Tensor<Float>(shape: [1, h])
+      let x = (0..<d).map { $0 == row ? input : 0 }
+      stream.step(Tensor(shape: [1, d], elements: x), into: &output)
+      return output.elements
+    }
+  }
+
+  @Test("A weight in bfloat16 is off by at most 1 part in 256")
   func halfWeightsOneByOne() {
-    // With relu, no recurrence and one number of the input 1, the output is a row of the weights.
     let (d, h) = (3, 200)
     var random = NumPyRandom(seed: testSeed)
-    var cell = BasicRNN<Float>(inputSize: d, hiddenSize: h, activation: .relu, using: &random)
-    let scales: [Float] = [1e-38, 1e-30, 1e-3, 1, 7, 3e38]
+    let scales: [Float] = [1e-38, 1e-30, 1e-3, 1, 1, 7, 3e38]
     let numbers = random.uniform(0.5, 1.1, [d * h]).elements
     let elements = numbers.enumerated().map { index, number in
       index % 50 == 0 ? 0 : scales[index % scales.count] * Float(number)
     }
-    let weights = Tensor(shape: [d, h], elements: elements)
-    cell.parameters["inputWeights"] = weights
-    cell.parameters["recurrentWeights"] = Tensor(shape: [h, h])
-    cell.parameters["bias"] = Tensor(shape: [h])
+    for sign in [Float(1), -1] {
+      let weights = Tensor(shape: [d, h], elements: elements)
+      for level in KernelLevel.available where level != .plain {
+        let found = level.use { sign > 0 ? kept(weights) : kept(weights * -1, through: -1) }
+        for (kept, weight) in zip(found, elements) {
+          let bound = max(weight / 256, .leastNormalMagnitude)  // what is subnormal may become 0
+          #expect(abs(kept - weight) <= bound, "\(level) \(sign * weight) became \(kept)")
+        }
+      }
+    }
+  }
+
+  @Test("Weights in bfloat16 that are not finite stay so, and finite ones finite")
+  func infiniteHalfWeights() {
+    let most = Float.greatestFiniteMagnitude
     for level in KernelLevel.available where level != .plain {
-      level.use {
-        var output = Tensor<Float>(shape: [1, h])
-        for row in 0..<d {
-          var stream = RecurrentLayer(cell: cell).stream(batchSize: 1, weights: .bfloat16)
-          let x = (0..<d).map { Float($0 == row ? 1 : 0) }
-          stream.step(Tensor(shape: [1, d], elements: x), into: &output)
-          for (kept, weight) in zip(output.elements, weights.elements[(row * h)...]) {
-            // Half of the last of 8 bits; what is subnormal may become 0.
-            let bound = max(weight.binade / 256, .leastNormalMagnitude)
-            #expect(abs(kept - weight) <= bound, "\(level) \(weight) became \(kept)")
-          }
+      for place in [0, 17, 40, 63] {
+        var elements = [Float](repeating: 0.1, count: 64)
+        for (special, check) in [
+          (Float.nan, { $0.isNaN }), (.infinity, { $0 == .infinity }),
+          (most, { $0.isFinite && $0 > most / 2 }),
+        ] as [(Float, (Float) -> Bool)] {
+          elements[place] = special
+          let found = level.use { kept(Tensor(shape: [1, 64], elements: elements)) }
+          #expect(check(found[place]), "\(level) \(special) at \(place) became \(found[place])")
+          #expect(abs(found[(place + 1) % 64] - 0.1) < 0.001)
         }
       }
     }

@@ -8,13 +8,13 @@
 // With so many rows for each thread, weights come faster than they are used.
 #define MANY_ROWS 20
 
-// How many threads share the columns; 1: rows are shared.
+// How many threads share the columns; 1: rows are shared, as where they would occupy more threads.
 static ptrdiff_t NAME(column_parts)(const unroll_layer *l) {
-  const ptrdiff_t columns = NAME(gate_count)(l) * l->hidden, threads = unroll_thread_count();
-  const size_t bytes = (size_t)(l->hidden * columns) * sizeof(REAL);
-  const int is_far = bytes > NEAR_BYTES && l->batch < MANY_ROWS * threads;
-  return is_far && !l->normalizes && !l->zones
-             ? NAME(threads_for)(l, columns / PANEL_COLUMNS) : 1;
+  const ptrdiff_t h = l->hidden, rows = NAME(threads_for)(l, (l->batch + 1) / 2);
+  const ptrdiff_t parts = NAME(threads_for)(l, h / PANEL_COLUMNS);
+  const size_t bytes = (size_t)(h * NAME(gate_count)(l) * h) * sizeof(REAL);
+  const int is_far = bytes > NEAR_BYTES && l->batch < MANY_ROWS * unroll_thread_count();
+  return is_far && parts >= rows && !l->normalizes && !l->zones ? parts : 1;
 }
 
 static int NAME(cuts_columns)(const unroll_layer *l) { return NAME(column_parts)(l) > 1; }

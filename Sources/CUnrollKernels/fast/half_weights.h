@@ -4,15 +4,17 @@
 // A panel is as in product.h, but its vectors come in pairs that share words: the low half of word i is
 // number i of the first vector, the high half number i of the second. A shift widens the first. The
 // second is the word as it stands: its lower bits, the first one's, are taken into account when the upper
-// ones are chosen, so that it, too, is within half a unit of bfloat16's last place. Weights that are
-// bfloat16 already stay what they are (UNROLL_EXACT_HALVES): there a mask takes the lower bits off.
+// ones are chosen, so that it, too, is off by 1 part in 256 at most, as rounding would leave it. Weights that
+// are bfloat16 already stay what they are, and infinite ones infinite (UNROLL_EXACT_HALVES): there a mask
+// takes the lower bits off.
 
-// The nearest bfloat16, ties to even; NaN stays NaN.
+// The nearest bfloat16, ties to even; NaN stays NaN, and a finite value finite.
 INLINE uint32_t NAME(half_of)(REAL value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
   if (value != value) return (bits >> 16) | 0x40;
-  return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const uint32_t half = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  return (half & 0x7fff) == 0x7f80 && (bits & 0x7fffffff) != 0x7f800000 ? half - 1 : half;
 }
 
 INLINE ptrdiff_t NAME(paired)(ptrdiff_t columns) {
@@ -30,18 +32,18 @@ INLINE uint32_t NAME(half_above)(REAL value, uint32_t low) {
   return (uint32_t)(high < 0 ? 0 : high > most ? most : high) | (bits >> 31 << 15);
 }
 
-// Whether weights b[k,n] are bfloat16 already, or not finite.
-static int NAME(halves_are_exact)(const REAL *b, ptrdiff_t ldb, ptrdiff_t k, ptrdiff_t n) {
-  uint32_t lost = 0;
-  for (ptrdiff_t p = 0; p < k; ++p) {
-    for (ptrdiff_t j = 0; j < n; ++j) {
-      uint32_t bits;
-      memcpy(&bits, b + p * ldb + j, sizeof bits);
-      if ((bits & 0x7f800000) == 0x7f800000) return 1;
-      lost |= bits & 0xffff;
-    }
+enum { NAME(HAS_LONGER) = 1, NAME(HAS_INFINITE) = 2 };
+
+// Whether some of b[k,n] are not bfloat16 already, and whether some are not finite.
+static int NAME(kinds_of)(const REAL *b, ptrdiff_t count) {
+  uint32_t lost = 0, infinite = 0;
+  for (ptrdiff_t i = 0; i < count; ++i) {
+    uint32_t bits;
+    memcpy(&bits, b + i, sizeof bits);
+    infinite |= (bits & 0x7f800000) == 0x7f800000;
+    lost |= bits & 0xffff;
   }
-  return lost == 0;
+  return (lost ? NAME(HAS_LONGER) : 0) | (infinite ? NAME(HAS_INFINITE) : 0);
 }
 
 // Packs b[k,n], whose rows stand `ldb` apart.

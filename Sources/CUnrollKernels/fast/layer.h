@@ -94,11 +94,10 @@ static void NAME(plan)(NAME(pass) *pass) {
   const unroll_layer *l = pass->layer;
   const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
   const ptrdiff_t panels = (width + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
-  const ptrdiff_t share = NAME(threads_for)(l, l->batch);
+  const ptrdiff_t pairs = l->steps * l->batch, share = NAME(threads_for)(l, pairs);
   const ptrdiff_t parts = panels < share ? panels : share;
   pass->recurrent_parts = NAME(is_gru)(l) ? 2 * parts : parts;
   pass->input_parts = parts;
-  const ptrdiff_t pairs = l->steps * l->batch;
   pass->row_parts = pass->gradients->inputs ? (share < pairs / 24 ? share : pairs / 24) : 0;
   if (pass->gradients->inputs && pass->row_parts < 1) pass->row_parts = 1;
   pass->gain_parts = l->normalizes ? NAME(GAIN_PARTS) : 0;

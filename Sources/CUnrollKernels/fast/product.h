@@ -15,8 +15,8 @@
 #define DIRECT_ROWS 512
 // Fewer tiles, as a step has, find their rows and outputs in the caches.
 #define FAR_TILES 16
-// Numbers of a line of memory.
 #define UNROLL_ALL _Pragma("clang loop unroll(full)")
+// Numbers of a line of memory.
 #define LINE ((ptrdiff_t)(64 / sizeof(REAL)))
 
 // Packs b, whose element (p, j) stands at b[p * k_stride + j * n_stride]; one stride is 1.

@@ -1,5 +1,6 @@
-// A layer over a whole sequence, for a range of the batch's rows: nothing but these rows is read
-// or written, so that threads which own different rows never meet.
+// A layer over a whole sequence, for a range of the batch's rows: nothing but these rows is read or
+// written, so that threads which own different rows never meet. (Where they share columns, columns.h
+// does each step for all of them.)
 
 // Steps whose products with the inputs are taken together.
 INLINE ptrdiff_t NAME(chunk)(const unroll_layer *l, ptrdiff_t rows) {

@@ -21,9 +21,8 @@ static void NAME(pack_layer_half)(unroll_layer *l) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
   const NAME(half_panels) p = NAME(half_panels_of)(l);
   const REAL *w = l->input_weights, *u = l->recurrent_weights;
-  const int is_exact = NAME(halves_are_exact)(w, width, l->input, width) &&
-                       NAME(halves_are_exact)(u, width, h, width);
-  const int kind = is_exact ? UNROLL_EXACT_HALVES : UNROLL_NEAREST_HALVES;
+  const int found = NAME(kinds_of)(w, l->input * width) | NAME(kinds_of)(u, h * width);
+  const int kind = found == NAME(HAS_LONGER) ? UNROLL_NEAREST_HALVES : UNROLL_EXACT_HALVES;
   l->half_weights = kind;
   NAME(pack_half)((uint32_t *)p.input, w, width, l->input, width, kind);
   NAME(pack_half)((uint32_t *)p.recurrent, u, width, h, NAME(first_columns)(l), kind);

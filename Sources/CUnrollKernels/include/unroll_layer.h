@@ -32,8 +32,8 @@ typedef struct {
 
 /// How a stream keeps weights as bfloat16.
 enum {
-  UNROLL_NEAREST_HALVES = 1,  ///< each off by half a unit of bfloat16's last place at most
-  UNROLL_EXACT_HALVES = 2,    ///< as they are: they were bfloat16 already; 40 % slower
+  UNROLL_NEAREST_HALVES = 1,  ///< each off by 1 part in 256 at most
+  UNROLL_EXACT_HALVES = 2,    ///< rounded as usual: they were bfloat16 already, or not finite; 40 % slower
 };
 
 /// A layer, its input, and where its states go.
@@ -101,7 +101,8 @@ enum { UNROLL_STREAM_PADDING = 32 };
 
 /// The numbers of memory that the packed weights of a stream take.
 ptrdiff_t unroll_stream_packed_count(const unroll_layer *layer, int is_double);
-/// Packs the weights for steps: as they are, or as bfloat16 in half of the memory.
+/// Packs the weights for steps: as they are, or as bfloat16 in half of the memory (then `half_weights`
+/// is set to how).
 void unroll_stream_pack_f32(unroll_layer *layer);
 void unroll_stream_pack_f64(unroll_layer *layer);
 /// Advances a stack by one step, each layer reading the `hidden_states` of the one below it.

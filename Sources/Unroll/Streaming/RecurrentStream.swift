@@ -8,8 +8,8 @@ public enum StreamWeights: String, Sendable, Codable {
   /// As the layers have them.
   case full
   /// As bfloat16: half the memory to read for every step, float32 only. States and sums stay
-  /// float32; each weight is off by at most 1 part in 256 (half a unit of bfloat16's last place), and by
-  /// 1 in 700 on average. Weights that are bfloat16 already, all of a layer, are kept exactly.
+  /// float32; each weight (of normal size) is off by at most 1 part in 256, and by 1 in 700 on average.
+  /// Weights that are bfloat16 already, all of a layer, are kept exactly.
   case bfloat16
 }
 
