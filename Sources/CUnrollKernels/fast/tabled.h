@@ -1,6 +1,6 @@
 // tanh and sigmoid of vectors by tables, where one instruction looks a vector up among 32 numbers: a
-// polynomial of degree 5 on each of 32 intervals of -|x|, seven look-ups, no division. Two thirds of the
-// time that the quotients of math.h take.
+// polynomial of degree 5 on each of 32 intervals of -|x|, seven look-ups, no division. Half to two
+// thirds of the time that the quotients of math.h take.
 
 #include "function_tables.h"
 
