@@ -103,17 +103,19 @@ struct StreamTests {
       for zoo in cellZoo(Float.self, inputSize: d, hiddenSize: h) {
         guard zoo.cell.fusedKernel?.hasPlainTwin == true else { continue }
         let cell = scaled(zoo.cell, nearestBrainFloat)
-        for (level, batch) in product(KernelLevel.available.filter { $0 != .plain }, [1, 6]) {
-          level.use {
-            var half = cell.makeStream(batchSize: batch, weights: .bfloat16)
-            var full = cell.makeStream(batchSize: batch, weights: .full)
-            var outputs = [Tensor<Float>](repeating: Tensor(shape: [batch, h]), count: 2)
-            for _ in 0..<8 {
-              let x: Tensor<Float> = uniform([batch, d], &random)
-              half.step(x, into: &outputs[0])
-              full.step(x, into: &outputs[1])
-              #expect(
-                outputs[0].isBitwiseEqual(to: outputs[1]), "\(level) \(zoo.name) \(h) \(batch)")
+        for level in KernelLevel.available where level != .plain {
+          for batch in [1, 6] {
+            level.use {
+              var half = RecurrentLayer(cell: cell).stream(batchSize: batch, weights: .bfloat16)
+              var full = RecurrentLayer(cell: cell).stream(batchSize: batch)
+              var outputs = [Tensor<Float>](repeating: Tensor(shape: [batch, h]), count: 2)
+              for _ in 0..<8 {
+                let x: Tensor<Float> = uniform([batch, d], &random)
+                half.step(x, into: &outputs[0])
+                full.step(x, into: &outputs[1])
+                #expect(
+                  outputs[0].isBitwiseEqual(to: outputs[1]), "\(level) \(zoo.name) \(h) \(batch)")
+              }
             }
           }
         }
@@ -131,9 +133,9 @@ struct StreamTests {
         for level in KernelLevel.available where level != .plain {
           level.use {
             // Six sequences together, the first of them alone, and all with the weights as they are.
-            var half = cell.makeStream(batchSize: 6, weights: .bfloat16)
-            var alone = cell.makeStream(batchSize: 1, weights: .bfloat16)
-            var full = cell.makeStream(batchSize: 6, weights: .full)
+            var half = RecurrentLayer(cell: cell).stream(batchSize: 6, weights: .bfloat16)
+            var alone = RecurrentLayer(cell: cell).stream(batchSize: 1, weights: .bfloat16)
+            var full = RecurrentLayer(cell: cell).stream(batchSize: 6)
             var outputs = [6, 1, 6].map { Tensor<Float>(shape: [$0, h]) }
             for _ in 0..<8 {
               let x: Tensor<Float> = uniform([6, d], &random)
@@ -208,14 +210,4 @@ struct StreamTests {
       }
     }
   }
-}
-
-extension RecurrentCell<Float> {
-  fileprivate func makeStream(batchSize: Int, weights: StreamWeights) -> RecurrentStream<Float> {
-    RecurrentStream(cells: [self], batchSize: batchSize, weights: weights)
-  }
-}
-
-private func product<A, B>(_ a: [A], _ b: [B]) -> [(A, B)] {
-  a.flatMap { first in b.map { (first, $0) } }
 }

@@ -10,20 +10,34 @@
 
 // How many threads share the columns; 1: rows are shared, as where they would occupy more threads.
 static ptrdiff_t NAME(column_parts)(const unroll_layer *l) {
-  const ptrdiff_t h = l->hidden, rows = NAME(threads_for)(l, (l->batch + 1) / 2);
-  const ptrdiff_t parts = NAME(threads_for)(l, h / PANEL_COLUMNS);
+  const ptrdiff_t h = l->hidden;
   const size_t bytes = (size_t)(h * NAME(gate_count)(l) * h) * sizeof(REAL);
-  const int is_far = bytes > NEAR_BYTES && l->batch < MANY_ROWS * unroll_thread_count();
-  return is_far && parts >= rows && !l->normalizes && !l->zones ? parts : 1;
+  if (bytes <= NEAR_BYTES || l->normalizes || l->zones) return 1;
+  if (l->batch >= MANY_ROWS * unroll_thread_count()) return 1;
+  const ptrdiff_t parts = NAME(threads_for)(l, h / PANEL_COLUMNS);
+  return parts >= NAME(threads_for)(l, (l->batch + 1) / 2) ? parts : 1;
 }
 
-static int NAME(cuts_columns)(const unroll_layer *l) { return NAME(column_parts)(l) > 1; }
+// What all threads do before they meet again: by rows, and from the fifth on by columns. "Candidate" is that of
+// a GRU with the reset gate before the product, whose product waits for the gate.
+typedef enum {
+  NAME(STEP_ROWS),         // the functions, but for the candidate's
+  NAME(CANDIDATE_ROWS),    // the candidate's
+  NAME(BACKWARD_ROWS),     // the gates' gradients
+  NAME(RESET_ROWS),        // the reset gate's, before the candidate
+  NAME(INPUT_COLUMNS),     // x W of a chunk
+  NAME(STATE_COLUMNS),     // h U, but for the candidate's
+  NAME(CANDIDATE_COLUMNS), // the candidate's
+  NAME(SCALED_COLUMNS),    // back through the candidate's product
+  NAME(BACKWARD_COLUMNS)   // back through the others, to the state before
+} NAME(stage);
 
 // One step, or one chunk's products with the inputs, as the threads see it.
 struct NAME(shared_step) {
   const unroll_layer *layer;
   ptrdiff_t parts;
   NAME(panels) panels;
+  NAME(stage) stage;
   NAME(step_rows) rows;
   NAME(step_gradients) gradients;
   const REAL *output_gradient;
@@ -31,109 +45,108 @@ struct NAME(shared_step) {
   NAME(row_groups) groups;
 };
 
+static NAME(shared_step) NAME(shared)(const unroll_layer *l, ptrdiff_t parts,
+                                      NAME(panels) panels) {
+  return (NAME(shared_step)){.layer = l, .parts = parts, .panels = panels};
+}
+
 // A part's columns of out = start + a b.
 static void NAME(column_product)(const NAME(shared_step) * step, ptrdiff_t part, REAL *out,
                                  ptrdiff_t ldout, const REAL *a, ptrdiff_t lda, const REAL *packed,
-                                 ptrdiff_t k, ptrdiff_t n, NAME(row_groups) groups,
-                                 const REAL *start, int from) {
+                                 ptrdiff_t k, ptrdiff_t n, const REAL *start, int from) {
   const ptrdiff_t first = NAME(cut)(0, n, part, step->parts);
   const ptrdiff_t last = NAME(cut)(0, n, part + 1, step->parts);
-  const unroll_float_mode mode = unroll_flush_subnormals();
-  NAME(product)(out + first, ldout, a, lda, packed + first * k, k, last - first, groups,
+  NAME(product)(out + first, ldout, a, lda, packed + first * k, k, last - first, step->groups,
                 start ? start + first : start, from);
-  unroll_restore_float_mode(mode);
 }
 
-// A part's rows of a step.
-static NAME(step_rows) NAME(part_rows)(const NAME(shared_step) * step, ptrdiff_t part,
-                                       ptrdiff_t *rows) {
+static void NAME(column_stage)(const NAME(shared_step) * step, ptrdiff_t part) {
   const unroll_layer *l = step->layer;
-  const ptrdiff_t h = l->hidden, row = l->batch * part / step->parts;
-  *rows = l->batch * (part + 1) / step->parts - row;
-  NAME(step_rows) s = step->rows;
-  s.gates += row * NAME(gate_count)(l) * h;
-  s.auxiliary = AT(REAL, s.auxiliary, row * h);
-  s.hidden += row * h;
-  s.cell = AT(REAL, s.cell, row * h);
-  s.previous_hidden += row * h;
-  s.previous_cell = AT(const REAL, s.previous_cell, row * h);
-  s.active = AT(const uint8_t, s.active, row);
-  return s;
-}
-
-static NAME(step_gradients) NAME(part_gradients)(const NAME(shared_step) * step, ptrdiff_t part) {
-  const unroll_layer *l = step->layer;
-  const ptrdiff_t h = l->hidden, row = l->batch * part / step->parts;
-  NAME(step_gradients) d = step->gradients;
-  d.gates += row * NAME(gate_count)(l) * h;
-  d.auxiliary = AT(REAL, d.auxiliary, row * h);
-  d.dh += row * h;
-  d.dc = AT(REAL, d.dc, row * h);
-  d.scaled += row * h;
-  return d;
-}
-
-static void NAME(input_columns)(void *context, ptrdiff_t part) {
-  const NAME(shared_step) *step = context;
-  const unroll_layer *l = step->layer;
-  const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
-  NAME(column_product)(step, part, step->rows.gates, width, step->inputs, l->input,
-                       step->panels.input, l->input, width, step->groups, l->bias,
-                       NAME(FROM_ROW));
-}
-
-static void NAME(state_columns)(void *context, ptrdiff_t part) {
-  const NAME(shared_step) *step = context;
-  const unroll_layer *l = step->layer;
+  const NAME(panels) *p = &step->panels;
   const NAME(step_rows) *s = &step->rows;
+  const NAME(step_gradients) *d = &step->gradients;
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
-  NAME(column_product)(step, part, s->gates, width, s->previous_hidden, h, step->panels.recurrent,
-                       h, NAME(first_columns)(l), step->groups, 0, NAME(FROM_OUTPUT));
-  if (l->cell != UNROLL_GRU_AFTER) return;
-  NAME(column_product)(step, part, s->auxiliary, h, s->previous_hidden, h, step->panels.second, h,
-                       h, step->groups, l->candidate_bias, NAME(FROM_ROW));
+  const ptrdiff_t columns = NAME(first_columns)(l);
+  const int after = l->cell == UNROLL_GRU_AFTER;
+  switch (step->stage) {
+    case NAME(INPUT_COLUMNS):
+      NAME(column_product)(step, part, s->gates, width, step->inputs, l->input, p->input,
+                           l->input, width, l->bias, NAME(FROM_ROW));
+      break;
+    case NAME(STATE_COLUMNS):
+      NAME(column_product)(step, part, s->gates, width, s->previous_hidden, h, p->recurrent, h,
+                           columns, 0, NAME(FROM_OUTPUT));
+      if (!after) break;
+      NAME(column_product)(step, part, s->auxiliary, h, s->previous_hidden, h, p->second, h, h,
+                           l->candidate_bias, NAME(FROM_ROW));
+      break;
+    case NAME(CANDIDATE_COLUMNS):
+      NAME(column_product)(step, part, s->gates + 2 * h, width, s->auxiliary, h, p->second, h, h,
+                           0, NAME(FROM_OUTPUT));
+      break;
+    case NAME(SCALED_COLUMNS):
+      NAME(column_product)(step, part, d->scaled, h, d->gates + 2 * h, width, p->second, h, h, 0,
+                           NAME(FROM_ROW));
+      break;
+    default:
+      if (after) {
+        NAME(column_product)(step, part, d->dh, h, d->auxiliary, h, p->second, h, h, 0,
+                             NAME(FROM_OUTPUT));
+      }
+      NAME(column_product)(step, part, d->dh, h, d->gates, width, p->recurrent, columns, h, 0,
+                           NAME(FROM_OUTPUT));
+  }
 }
 
-static void NAME(candidate_columns)(void *context, ptrdiff_t part) {
+static void NAME(row_stage)(const NAME(shared_step) * step, ptrdiff_t part) {
+  const unroll_layer *l = step->layer;
+  const ptrdiff_t row = l->batch * part / step->parts;
+  const ptrdiff_t rows = l->batch * (part + 1) / step->parts - row;
+  const ptrdiff_t units = row * l->hidden, gates = units * NAME(gate_count)(l);
+  NAME(step_rows) s = step->rows;
+  s.gates += gates;
+  s.auxiliary = AT(REAL, s.auxiliary, units);
+  s.hidden += units;
+  s.cell = AT(REAL, s.cell, units);
+  s.previous_hidden += units;
+  s.previous_cell = AT(const REAL, s.previous_cell, units);
+  s.active = AT(const uint8_t, s.active, row);
+  if (step->stage == NAME(STEP_ROWS)) {
+    NAME(activate_step)(l, s, rows);
+    return;
+  }
+  if (step->stage == NAME(CANDIDATE_ROWS)) {
+    NAME(finish_gru_before)(l, s, rows);
+    return;
+  }
+  NAME(step_gradients) d = step->gradients;
+  d.gates += gates;
+  d.auxiliary = AT(REAL, d.auxiliary, units);
+  d.dh += units;
+  d.dc = AT(REAL, d.dc, units);
+  d.scaled += units;
+  if (step->stage == NAME(RESET_ROWS)) {
+    NAME(reset_backward)(l, s, d, rows);
+    return;
+  }
+  NAME(add_output_gradient)(l, s, d, AT(const REAL, step->output_gradient, units), rows);
+  NAME(gates_backward)(l, s, d, rows);
+}
+
+static void NAME(stage_part)(void *context, ptrdiff_t part) {
   const NAME(shared_step) *step = context;
-  const ptrdiff_t h = step->layer->hidden;
-  NAME(column_product)(step, part, step->rows.gates + 2 * h, 3 * h, step->rows.auxiliary, h,
-                       step->panels.second, h, h, step->groups, 0, NAME(FROM_OUTPUT));
-}
-
-static void NAME(step_functions)(void *context, ptrdiff_t part) {
-  ptrdiff_t rows;
-  const NAME(step_rows) s = NAME(part_rows)(context, part, &rows);
   const unroll_float_mode mode = unroll_flush_subnormals();
-  NAME(activate_step)(((NAME(shared_step) *)context)->layer, s, rows);
+  if (step->stage < NAME(INPUT_COLUMNS)) {
+    NAME(row_stage)(step, part);
+  } else {
+    NAME(column_stage)(step, part);
+  }
   unroll_restore_float_mode(mode);
 }
 
-static void NAME(candidate_functions)(void *context, ptrdiff_t part) {
-  ptrdiff_t rows;
-  const NAME(step_rows) s = NAME(part_rows)(context, part, &rows);
-  const unroll_float_mode mode = unroll_flush_subnormals();
-  NAME(finish_gru_before)(((NAME(shared_step) *)context)->layer, s, rows);
-  unroll_restore_float_mode(mode);
-}
-
-static NAME(shared_step) NAME(shared)(const unroll_layer *l, NAME(panels) panels) {
-  return (NAME(shared_step)){.layer = l, .parts = NAME(column_parts)(l), .panels = panels};
-}
-
-static void NAME(share)(const NAME(shared_step) * step, void (*body)(void *, ptrdiff_t)) {
-  unroll_parallel(step->parts, body, (void *)step);
-}
-
-// What sequence.h's step_forward does for all rows.
-static void NAME(share_step)(NAME(shared_step) * step, NAME(step_rows) s) {
-  step->rows = s;
-  step->groups = NAME(one_group)(step->layer->batch);
-  NAME(share)(step, NAME(state_columns));
-  NAME(share)(step, NAME(step_functions));
-  if (step->layer->cell != UNROLL_GRU_BEFORE) return;
-  NAME(share)(step, NAME(candidate_columns));
-  NAME(share)(step, NAME(candidate_functions));
+static void NAME(share)(NAME(shared_step) * step, NAME(stage) stage) {
+  step->stage = stage;
+  unroll_parallel(step->parts, NAME(stage_part), step);
 }
 
 static void NAME(share_inputs)(NAME(shared_step) * step, REAL *gates, const REAL *x,
@@ -141,50 +154,18 @@ static void NAME(share_inputs)(NAME(shared_step) * step, REAL *gates, const REAL
   step->rows.gates = gates;
   step->inputs = x;
   step->groups = groups;
-  NAME(share)(step, NAME(input_columns));
+  NAME(share)(step, NAME(INPUT_COLUMNS));
 }
 
-static void NAME(gradient_functions)(void *context, ptrdiff_t part) {
-  const NAME(shared_step) *step = context;
-  const unroll_layer *l = step->layer;
-  ptrdiff_t rows;
-  const NAME(step_rows) s = NAME(part_rows)(step, part, &rows);
-  const NAME(step_gradients) d = NAME(part_gradients)(step, part);
-  const ptrdiff_t first = l->batch * part / step->parts * l->hidden;
-  const unroll_float_mode mode = unroll_flush_subnormals();
-  NAME(add_output_gradient)(l, s, d, AT(const REAL, step->output_gradient, first), rows);
-  NAME(gates_backward)(l, s, d, rows);
-  unroll_restore_float_mode(mode);
-}
-
-static void NAME(reset_functions)(void *context, ptrdiff_t part) {
-  ptrdiff_t rows;
-  const NAME(step_rows) s = NAME(part_rows)(context, part, &rows);
-  const unroll_float_mode mode = unroll_flush_subnormals();
-  NAME(reset_backward)(((NAME(shared_step) *)context)->layer, s,
-                       NAME(part_gradients)(context, part), rows);
-  unroll_restore_float_mode(mode);
-}
-
-static void NAME(scaled_columns)(void *context, ptrdiff_t part) {
-  const NAME(shared_step) *step = context;
-  const NAME(step_gradients) *d = &step->gradients;
-  const ptrdiff_t h = step->layer->hidden;
-  NAME(column_product)(step, part, d->scaled, h, d->gates + 2 * h, 3 * h, step->panels.second, h,
-                       h, step->groups, 0, NAME(FROM_ROW));
-}
-
-static void NAME(state_gradient_columns)(void *context, ptrdiff_t part) {
-  const NAME(shared_step) *step = context;
-  const unroll_layer *l = step->layer;
-  const NAME(step_gradients) *d = &step->gradients;
-  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
-  if (l->cell == UNROLL_GRU_AFTER) {
-    NAME(column_product)(step, part, d->dh, h, d->auxiliary, h, step->panels.second, h, h,
-                         step->groups, 0, NAME(FROM_OUTPUT));
-  }
-  NAME(column_product)(step, part, d->dh, h, d->gates, width, step->panels.recurrent,
-                       NAME(first_columns)(l), h, step->groups, 0, NAME(FROM_OUTPUT));
+// What sequence.h's step_forward does for all rows.
+static void NAME(share_step)(NAME(shared_step) * step, NAME(step_rows) s) {
+  step->rows = s;
+  step->groups = NAME(one_group)(step->layer->batch);
+  NAME(share)(step, NAME(STATE_COLUMNS));
+  NAME(share)(step, NAME(STEP_ROWS));
+  if (step->layer->cell != UNROLL_GRU_BEFORE) return;
+  NAME(share)(step, NAME(CANDIDATE_COLUMNS));
+  NAME(share)(step, NAME(CANDIDATE_ROWS));
 }
 
 // What sequence_backward.h's step_backward does for all rows, the gradient of the output before it.
@@ -194,10 +175,10 @@ static void NAME(share_step_backward)(NAME(shared_step) * step, NAME(step_rows) 
   step->gradients = d;
   step->output_gradient = output_gradient;
   step->groups = NAME(one_group)(step->layer->batch);
-  NAME(share)(step, NAME(gradient_functions));
+  NAME(share)(step, NAME(BACKWARD_ROWS));
   if (step->layer->cell == UNROLL_GRU_BEFORE) {
-    NAME(share)(step, NAME(scaled_columns));
-    NAME(share)(step, NAME(reset_functions));
+    NAME(share)(step, NAME(SCALED_COLUMNS));
+    NAME(share)(step, NAME(RESET_ROWS));
   }
-  NAME(share)(step, NAME(state_gradient_columns));
+  NAME(share)(step, NAME(BACKWARD_COLUMNS));
 }

@@ -23,7 +23,7 @@ INLINE ptrdiff_t NAME(leftover)(const unroll_layer *l) {
 // Rows are not cut so thin that a tile is mostly empty.
 static ptrdiff_t NAME(part_count)(const unroll_layer *l) {
   if (NAME(is_narrow)(l)) return NAME(threads_for)(l, NAME(block_count)(l));
-  if (NAME(cuts_columns)(l)) return 1;
+  if (NAME(column_parts)(l) > 1) return 1;
   return NAME(threads_for)(l, (l->batch + 1) / 2);
 }
 
@@ -74,13 +74,14 @@ static void NAME(forward_part)(void *context, ptrdiff_t part) {
 
 void NAME(forward)(const unroll_layer *l) {
   if (!l->is_packed && (!NAME(is_narrow)(l) || NAME(leftover)(l) > 0)) NAME(pack_forward)(l);
-  NAME(pass) pass = {.layer = l, .parts = NAME(part_count)(l)};
-  pass.room = NAME(forward_part_room)(l, pass.parts);
-  if (NAME(cuts_columns)(l)) {
-    NAME(shared_step) step = NAME(shared)(l, NAME(forward_panels)(l));
+  const ptrdiff_t columns = NAME(column_parts)(l);
+  if (columns > 1) {
+    NAME(shared_step) step = NAME(shared)(l, columns, NAME(forward_panels)(l));
     NAME(forward_rows)(l, 0, l->batch, l->scratch, &step);
     return;
   }
+  NAME(pass) pass = {.layer = l, .parts = NAME(part_count)(l)};
+  pass.room = NAME(forward_part_room)(l, pass.parts);
   unroll_parallel(pass.parts, NAME(forward_part), &pass);
 }
 
@@ -208,8 +209,9 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
   }
   NAME(pack_backward)(l, g);
   pass.room = NAME(lined)(NAME(backward_room)(l, (l->batch + pass.parts - 1) / pass.parts));
-  if (NAME(cuts_columns)(l)) {
-    NAME(shared_step) step = NAME(shared)(l, NAME(backward_panels)(l, g->packed));
+  const ptrdiff_t columns = NAME(column_parts)(l);
+  if (columns > 1) {
+    NAME(shared_step) step = NAME(shared)(l, columns, NAME(backward_panels)(l, g->packed));
     NAME(backward_rows)(l, g, 0, l->batch, g->scratch, &step);
   } else {
     unroll_parallel(pass.parts, NAME(backward_part), &pass);
