@@ -57,6 +57,8 @@ struct KernelTests {
   static let sizes = [
     (3, 4, 5, 7), (5, 8, 6, 37), (1, 1, 3, 1), (2, 15, 4, 20), (17, 16, 3, 5), (9, 33, 4, 13),
     (70, 67, 3, 2), (20, 130, 2, 9), (0, 3, 2, 4),
+    // Gradients of weights over several blocks of rows, of several panels and many strips.
+    (103, 193, 3, 250),
   ]
   #endif
 
@@ -86,12 +88,12 @@ struct KernelTests {
   func float32() { check(Float.self, tolerance: 2e-5) }
 
   @Test("Every level agrees with the plain twin, in float64")
-  func float64() { check(Double.self, tolerance: 2e-14) }
+  func float64() { check(Double.self, tolerance: 4e-14) }
 
   @Test("One, two, three and eight threads give the same bits, forward and in every gradient")
   func threads() {
     var random = NumPyRandom(seed: testSeed)
-    for (d, h, steps, rows) in [(5, 8, 20, 100), (64, 70, 6, 21), (30, 129, 4, 16)] {
+    for (d, h, steps, rows) in [(5, 8, 20, 100), (64, 70, 6, 21), (140, 129, 4, 16)] {
       for zoo in cellZoo(Float.self, inputSize: d, hiddenSize: h) {
         let one = Case(zoo.cell, steps: steps, rows: rows, masked: false, &random)
         for level in KernelLevel.available {

@@ -4,6 +4,7 @@
 #include "vector.h"
 #include "math.h"
 #include "product.h"
+#include "transposed.h"
 #include "cells.h"
 #include "panels.h"
 #include "normalize.h"

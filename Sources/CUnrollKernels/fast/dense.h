@@ -117,11 +117,13 @@ static void NAME(dense_weights)(void *context, ptrdiff_t index) {
   const ptrdiff_t last = end < d->n ? end : d->n;
   const unroll_float_mode mode = unroll_flush_subnormals();
   if (d->is_transposed) {
-    NAME(transposed_product)(job->weight_gradient + first * d->k, d->k, job->out_gradient + first,
-                             d->n, d->a, d->k, d->m, last - first, 0, d->k, 0, job->adds, room);
+    NAME(transposed_product)(job->weight_gradient + first * d->k, d->k,
+                             NAME(all_rows)(job->out_gradient + first), d->n, d->a, d->k, d->m,
+                             last - first, 0, d->k, 0, job->adds, room);
   } else {
-    NAME(transposed_product)(job->weight_gradient, d->n, d->a, d->k, job->out_gradient, d->n,
-                             d->m, d->k, first, last, job->bias_gradient, job->adds, room);
+    NAME(transposed_product)(job->weight_gradient, d->n, NAME(all_rows)(d->a), d->k,
+                             job->out_gradient, d->n, d->m, d->k, first, last,
+                             job->bias_gradient, job->adds, room);
   }
   unroll_restore_float_mode(mode);
 }
@@ -165,8 +167,8 @@ static void NAME(sum_panels)(void *context, ptrdiff_t index) {
   const NAME(sum_job) *job = context;
   const ptrdiff_t first = index * job->columns, end = first + job->columns;
   const unroll_float_mode mode = unroll_flush_subnormals();
-  NAME(transposed_product)(job->out, job->ldout, job->a, job->lda, job->b, job->ldb, job->m,
-                           job->k, first, end < job->n ? end : job->n, 0, 1,
+  NAME(transposed_product)(job->out, job->ldout, NAME(all_rows)(job->a), job->lda, job->b,
+                           job->ldb, job->m, job->k, first, end < job->n ? end : job->n, 0, 1,
                            job->scratch +
                                unroll_worker_index() * NAME(transposed_room)(job->m, job->k));
   unroll_restore_float_mode(mode);

@@ -90,7 +90,7 @@ static ptrdiff_t NAME(gradient_room)(const unroll_layer *l) {
   return NAME(lined)(NAME(transposed_room)(l->steps * l->batch, k));
 }
 
-// The second phase's pieces: columns of dU, columns of dW, rows of dx, kinds of gains.
+// The second phase's pieces: parts of dU, parts of dW, rows of dx, kinds of gains.
 static void NAME(plan)(NAME(pass) *pass) {
   const unroll_layer *l = pass->layer;
   const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
@@ -150,18 +150,15 @@ static void NAME(gradient_part)(void *context, ptrdiff_t part) {
     const ptrdiff_t border = NAME(first_columns)(l);
     const ptrdiff_t candidate = border < width ? pass->recurrent_parts / 2 : 0;
     const ptrdiff_t others = pass->recurrent_parts - candidate;
-    if (part < others) {
-      NAME(recurrent_weight_gradient)(l, g, NAME(cut)(0, border, part, others),
-                                      NAME(cut)(0, border, part + 1, others), room);
-    } else {
-      part -= others;
-      NAME(recurrent_weight_gradient)(l, g, NAME(cut)(border, width, part, candidate),
-                                      NAME(cut)(border, width, part + 1, candidate), room);
-    }
+    const NAME(piece) piece =
+        part < others
+            ? NAME(piece_of)(l->hidden, 0, border, part, others)
+            : NAME(piece_of)(l->hidden, border, width, part - others, candidate);
+    NAME(recurrent_weight_gradient)(l, g, piece, room);
   } else if (part < pass->recurrent_parts + pass->input_parts) {
     part -= pass->recurrent_parts;
-    NAME(input_weight_gradient)(l, g, NAME(cut)(0, width, part, pass->input_parts),
-                                NAME(cut)(0, width, part + 1, pass->input_parts), room);
+    NAME(input_weight_gradient)(
+        l, g, NAME(piece_of)(l->input, 0, width, part, pass->input_parts), room);
   } else if (part >= pass->recurrent_parts + pass->input_parts + pass->row_parts) {
     part -= pass->recurrent_parts + pass->input_parts + pass->row_parts;
     NAME(gain_gradients)(l, g, part);
@@ -207,7 +204,7 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
     }
     return;
   }
-  NAME(pack_backward)(l, g);
+  NAME(pack_layer)(l, g);
   pass.room = NAME(lined)(NAME(backward_room)(l, (l->batch + pass.parts - 1) / pass.parts));
   const ptrdiff_t columns = NAME(column_parts)(l);
   if (columns > 1) {

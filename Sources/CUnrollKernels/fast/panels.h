@@ -39,16 +39,6 @@ static NAME(panels) NAME(forward_panels)(const unroll_layer *l) {
   return p;
 }
 
-static void NAME(pack_forward)(const unroll_layer *l) {
-  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
-  const ptrdiff_t columns = NAME(first_columns)(l);
-  const NAME(panels) p = NAME(forward_panels)(l);
-  const REAL *u = l->recurrent_weights;
-  NAME(pack)(p.input, l->input_weights, width, 1, l->input, width);
-  NAME(pack)(p.recurrent, u, width, 1, h, columns);
-  if (NAME(is_gru)(l)) NAME(pack)(p.second, u + 2 * h, width, 1, h, h);
-}
-
 static NAME(panels) NAME(backward_panels)(const unroll_layer *l, REAL *packed) {
   NAME(panels) p;
   p.input = packed;
@@ -57,14 +47,60 @@ static NAME(panels) NAME(backward_panels)(const unroll_layer *l, REAL *packed) {
   return p;
 }
 
-static void NAME(pack_backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
-  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
-  const NAME(panels) p = NAME(backward_panels)(l, g->packed);
-  const REAL *u = l->recurrent_weights;
-  if (g->inputs) NAME(pack)(p.input, l->input_weights, 1, width, width, l->input);
-  NAME(pack)(p.recurrent, u, 1, width, NAME(first_columns)(l), h);
-  if (NAME(is_gru)(l)) NAME(pack)(p.second, u + 2 * h, 1, width, h, h);
+// Columns `part` of `parts` between two columns, in whole panels from the first.
+INLINE ptrdiff_t NAME(cut)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t part, ptrdiff_t parts) {
+  const ptrdiff_t panels = (last - first + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
+  const ptrdiff_t column = first + panels * part / parts * PANEL_COLUMNS;
+  return column < last ? column : last;
 }
+
+// The packing of a layer's matrices, which threads share by columns: forward, or, with gradients, backward.
+typedef struct {
+  const unroll_layer *layer;
+  const unroll_layer_gradients *gradients;
+  ptrdiff_t parts;
+} NAME(packing);
+
+// So many numbers keep a second thread from being woken in vain.
+#define LEAST_PACKED (1 << 16)
+
+static void NAME(pack_part)(const NAME(packing) * job, ptrdiff_t part, REAL *packed, const REAL *b,
+                            ptrdiff_t k_stride, ptrdiff_t n_stride, ptrdiff_t k, ptrdiff_t n) {
+  const ptrdiff_t first = NAME(cut)(0, n, part, job->parts);
+  const ptrdiff_t last = NAME(cut)(0, n, part + 1, job->parts);
+  NAME(pack)(packed + first * k, b + first * n_stride, k_stride, n_stride, k, last - first);
+}
+
+static void NAME(pack_forward_part)(void *context, ptrdiff_t part) {
+  const NAME(packing) *job = context;
+  const unroll_layer *l = job->layer;
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const NAME(panels) p = NAME(forward_panels)(l);
+  const REAL *u = l->recurrent_weights;
+  NAME(pack_part)(job, part, p.input, l->input_weights, width, 1, l->input, width);
+  NAME(pack_part)(job, part, p.recurrent, u, width, 1, h, NAME(first_columns)(l));
+  if (NAME(is_gru)(l)) NAME(pack_part)(job, part, p.second, u + 2 * h, width, 1, h, h);
+}
+
+static void NAME(pack_backward_part)(void *context, ptrdiff_t part) {
+  const NAME(packing) *job = context;
+  const unroll_layer *l = job->layer;
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, columns = NAME(first_columns)(l);
+  const NAME(panels) p = NAME(backward_panels)(l, job->gradients->packed);
+  const REAL *u = l->recurrent_weights;
+  if (job->gradients->inputs) {
+    NAME(pack_part)(job, part, p.input, l->input_weights, 1, width, width, l->input);
+  }
+  NAME(pack_part)(job, part, p.recurrent, u, 1, width, columns, h);
+  if (NAME(is_gru)(l)) NAME(pack_part)(job, part, p.second, u + 2 * h, 1, width, h, h);
+}
+
+static void NAME(pack_layer)(const unroll_layer *l, const unroll_layer_gradients *g) {
+  NAME(packing) job = {l, g, NAME(packed_count)(l) < LEAST_PACKED ? 1 : unroll_thread_count()};
+  unroll_parallel(job.parts, g ? NAME(pack_backward_part) : NAME(pack_forward_part), &job);
+}
+
+static void NAME(pack_forward)(const unroll_layer *l) { NAME(pack_layer)(l, 0); }
 
 // Below this many multiply-adds a second thread costs more than it saves.
 #define LEAST_WORK 60000
@@ -75,13 +111,6 @@ static ptrdiff_t NAME(threads_for)(const unroll_layer *l, ptrdiff_t most) {
   const ptrdiff_t threads = unroll_thread_count();
   if (work < LEAST_WORK || threads < 2) return 1;
   return most < 1 ? 1 : most < threads ? most : threads;
-}
-
-// Columns `part` of `parts` between two columns, in whole panels from the first.
-INLINE ptrdiff_t NAME(cut)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t part, ptrdiff_t parts) {
-  const ptrdiff_t panels = (last - first + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
-  const ptrdiff_t column = first + panels * part / parts * PANEL_COLUMNS;
-  return column < last ? column : last;
 }
 
 INLINE ptrdiff_t NAME(time_of)(const unroll_layer *l, ptrdiff_t position) {

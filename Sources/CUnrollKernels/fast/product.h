@@ -9,12 +9,10 @@
 #define PANEL_COLUMNS (TILE_VECTORS * WIDTH)
 // A panel's part that is passed over at once fits the second-level cache beside its users.
 #define PANEL_DEPTH 1024
-// The most rows of one pass of a transposed product, which reads and writes its sums once; without
-// copies, the lines of a's rows stay in the first-level cache for neighbouring strips.
-#define BLOCK_ROWS 720
-#define DIRECT_ROWS 512
 // Fewer tiles, as a step has, find their rows and outputs in the caches.
 #define FAR_TILES 16
+// Lines of the output are called so many calls before a tile ends, besides one for each of them.
+#define LATE_CALLS 3
 #define UNROLL_ALL _Pragma("clang loop unroll(full)")
 // Numbers of a line of memory.
 #define LINE ((ptrdiff_t)(64 / sizeof(REAL)))
@@ -65,7 +63,7 @@ typedef struct {
   REAL *out;             // output rows: this tile's own where they are only stored, or the next one's
   const REAL *panel;     // a part of the next panel,
   ptrdiff_t panel_step;  // of so many numbers for each of k
-  const REAL *source;     // lines that the next panel is copied from,
+  const REAL *source;     // lines that are used soon, as those that the next panel is copied from,
   ptrdiff_t source_step;  // so many numbers apart
 } NAME(ahead);
 
@@ -89,7 +87,9 @@ INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_
   }
   // A line of memory holds as many of a row's numbers as are multiplied between two calls.
   const REAL *panel = ahead->panel, *source = ahead->source;
-  int out_line = 0;
+  // Late enough that panels do not drive them out again, early enough that they arrive.
+  const ptrdiff_t spare = (k + LINE - 1) / LINE - rows * vectors - LATE_CALLS;
+  ptrdiff_t out_line = spare > 0 ? -spare : 0;
   for (ptrdiff_t p = 0; p < k;) {
     const ptrdiff_t end = k - p < LINE ? k : p + LINE;
     if (rows > 1 && ahead->rows) {
@@ -101,7 +101,9 @@ INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_
     if (rows > 1 && ahead->out) {
       // Two, where half as many calls would not reach them all.
       UNROLL_ALL for (int call = 0; call < 2; ++call) {
-        if (out_line < rows * vectors && (call == 0 || k < rows * vectors * LINE)) {
+        if (out_line < 0) {
+          out_line += 1 - call;
+        } else if (out_line < rows * vectors && (call == 0 || k < rows * vectors * LINE)) {
           __builtin_prefetch(ahead->out + out_line / vectors * ldout + out_line % vectors * WIDTH, 1, 3);
           ++out_line;
         }
@@ -204,12 +206,37 @@ typedef struct {
   ptrdiff_t groups, rows, out_group, a_group;
 } NAME(row_groups);
 
-// out = start + a b for all rows; b is packed, [k,n].
-static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
-                          const REAL *packed, ptrdiff_t k, ptrdiff_t n, NAME(row_groups) rows,
-                          const REAL *start, int from) {
+// Memory that is used after a product and is far: called into the caches while it computes.
+typedef struct {
+  const REAL *start;
+  ptrdiff_t lines;
+} NAME(far_lines);
+enum { NAME(FAR_PARTS) = 3 };
+
+// `count` lines in a row from a line on, all parts taken as one; null if no part has them all.
+static const REAL *NAME(lines_at)(const NAME(far_lines) * far, ptrdiff_t line, ptrdiff_t count) {
+  for (int part = 0; line >= 0 && part < NAME(FAR_PARTS); ++part) {
+    if (line < far[part].lines) {
+      return line + count <= far[part].lines ? far[part].start + line * LINE : 0;
+    }
+    line -= far[part].lines;
+  }
+  return 0;
+}
+
+// out = start + a b for all rows; b is packed, [k,n]. `far` has FAR_PARTS, or is null.
+static void NAME(product_before)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
+                                 const REAL *packed, ptrdiff_t k, ptrdiff_t n,
+                                 NAME(row_groups) rows, const REAL *start, int from,
+                                 const NAME(far_lines) * far) {
   const ptrdiff_t tile_count = (rows.rows + TILE_ROWS - 1) / TILE_ROWS;
   const int is_near = tile_count * rows.groups < FAR_TILES;
+  // The far lines take the last of all calls, so that they are still there when they are used.
+  ptrdiff_t line = 0;
+  for (int part = 0; far && part < NAME(FAR_PARTS); ++part) line += far[part].lines;
+  const ptrdiff_t panels = (n + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
+  line -= panels * tile_count * rows.groups * ((k + LINE - 1) / LINE);
+  if (line > 0) line = 0;  // there are more than calls
   ptrdiff_t first = 0;
   if (rows.rows * rows.groups == 1) {  // a stream's step
     for (; n - first >= ROW_PANELS * PANEL_COLUMNS; first += ROW_PANELS * PANEL_COLUMNS) {
@@ -228,6 +255,7 @@ static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t l
       const REAL *here = packed + depth * vectors * WIDTH;
       const ptrdiff_t size = count * vectors * WIDTH, tile_total = tile_count * rows.groups;
       const int is_last = depth + count >= k && first + columns >= n;
+      const ptrdiff_t calls = (count + LINE - 1) / LINE;
       ptrdiff_t tile = 0;
       if (tile_total == 1) {  // a stream's step: no division, and nothing ahead to share out
         tiles[rows.rows - 1](out + first, ldout, a + depth, lda, 1, here, count, columns,
@@ -248,7 +276,10 @@ static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t l
               .rows = is_near || is_final ? 0 : a_rows + next * lda,
               .out = is_near ? 0 : first_sums ? here_out : is_final ? 0 : out_rows + next * ldout,
               .panel = is_last ? here : here + size + size * tile / tile_total,
-              .panel_step = is_last ? 0 : vectors * WIDTH / tile_total};
+              .panel_step = is_last ? 0 : vectors * WIDTH / tile_total,
+              .source = far ? NAME(lines_at)(far, line, calls) : 0,
+              .source_step = LINE};
+          line += calls;
           tiles[next - row - 1](here_out, ldout, a_rows + row * lda, lda, 1, here, count, columns,
                                 start ? start + first : start,
                                 depth > 0 ? NAME(FROM_OUTPUT) : from, &ahead);
@@ -261,109 +292,12 @@ static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t l
   }
 }
 
+static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
+                          const REAL *packed, ptrdiff_t k, ptrdiff_t n, NAME(row_groups) rows,
+                          const REAL *start, int from) {
+  NAME(product_before)(out, ldout, a, lda, packed, k, n, rows, start, from, 0);
+}
+
 INLINE NAME(row_groups) NAME(one_group)(ptrdiff_t rows) {
   return (NAME(row_groups)){1, rows, 0, 0};
-}
-
-// Strips of TILE_ROWS neighbouring columns, row after row, each `depth` rows long; the last one may be
-// narrower. Eight at once read a row's lines while they are near, and whole ones move without masks.
-INLINE void NAME(copy_strips)(REAL *to, ptrdiff_t depth, const REAL *from, ptrdiff_t ld,
-                              ptrdiff_t rows, ptrdiff_t columns) {
-  enum { MANY = 8 };
-  ptrdiff_t column = 0;
-  for (; columns - column >= MANY * TILE_ROWS; column += MANY * TILE_ROWS) {
-    for (ptrdiff_t r = 0; r < rows; ++r) {
-      UNROLL_ALL for (ptrdiff_t i = 0; i < MANY; ++i) {
-        memcpy(to + column * depth + (i * depth + r) * TILE_ROWS,
-               from + r * ld + column + i * TILE_ROWS, TILE_ROWS * sizeof(REAL));
-      }
-    }
-  }
-  for (; column < columns; column += TILE_ROWS) {
-    const ptrdiff_t width = columns - column < TILE_ROWS ? columns - column : TILE_ROWS;
-    for (ptrdiff_t r = 0; r < rows; ++r) {
-      REAL *place = to + column * depth + r * TILE_ROWS;
-      FOR_VECTORS(width, {
-        NAME(store_part)(place + j, NAME(load_part)(from + r * ld + column + j, n), n);
-      })
-    }
-  }
-}
-
-// `columns` neighbouring columns of b, row after row, and their sums (unless null).
-INLINE void NAME(copy_panel)(REAL *restrict to, const REAL *b, ptrdiff_t ldb, ptrdiff_t rows,
-                             const ptrdiff_t columns, REAL *sums, int from, const int vectors) {
-  VECTOR sum[TILE_VECTORS];
-  const ptrdiff_t last = columns - (vectors - 1) * WIDTH;
-  for (int v = 0; v < vectors; ++v) {
-    const ptrdiff_t n = v < vectors - 1 ? WIDTH : last;
-    sum[v] = sums && from != NAME(FROM_ROW) ? NAME(load_part)(sums + v * WIDTH, n) : NAME(splat)(0);
-  }
-  for (ptrdiff_t r = 0; r < rows; ++r) {
-    for (int v = 0; v < vectors; ++v) {
-      const VECTOR value =
-          NAME(load_part)(b + r * ldb + v * WIDTH, v < vectors - 1 ? WIDTH : last);
-      NAME(store)(to + (r * vectors + v) * WIDTH, value);
-      sum[v] += value;
-    }
-  }
-  for (int v = 0; sums && v < vectors; ++v) {
-    NAME(store_part)(sums + v * WIDTH, sum[v], v < vectors - 1 ? WIDTH : last);
-  }
-}
-
-// Room for products over up to m rows.
-static ptrdiff_t NAME(transposed_room)(ptrdiff_t m, ptrdiff_t k) {
-  return (m < BLOCK_ROWS ? m : BLOCK_ROWS) * (PANEL_COLUMNS + k + TILE_ROWS) + 16;
-}
-
-// out[k, first ..< last] = or (`adds`) += a[m,k]^T b[m, first ..< last], summed over m in order;
-// `sums` (if not null) likewise b's column sums, of those columns. `room` holds transposed_room.
-static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
-                                     const REAL *b, ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t k,
-                                     ptrdiff_t first, ptrdiff_t last, REAL *sums, int adds,
-                                     REAL *room) {
-  // Copying a pays where many panels read it.
-  const int copies = last - first >= 3 * PANEL_COLUMNS;
-  const ptrdiff_t most = copies ? BLOCK_ROWS : DIRECT_ROWS;
-  const ptrdiff_t blocks = (m + most - 1) / most;
-  const ptrdiff_t depth = blocks > 0 ? (m + blocks - 1) / blocks : 0;
-  REAL *panel = room, *strips = room + depth * PANEL_COLUMNS;
-  for (ptrdiff_t part = 0; part < blocks; ++part) {
-    const ptrdiff_t block = m * part / blocks, count = m * (part + 1) / blocks - block;
-    const int from = adds || part > 0 ? NAME(FROM_OUTPUT) : NAME(FROM_ROW);
-    const ptrdiff_t lines = (count + LINE - 1) / LINE, calls = (count + lines - 1) / lines;
-    if (copies) NAME(copy_strips)(strips, depth, a + block * lda, lda, count, k);
-    for (ptrdiff_t column = first; column < last; column += PANEL_COLUMNS) {
-      const ptrdiff_t columns = last - column < PANEL_COLUMNS ? last - column : PANEL_COLUMNS;
-      const ptrdiff_t vectors = (columns + WIDTH - 1) / WIDTH;
-      const NAME(tile_function) *tiles = NAME(tiles)[vectors - 1];
-      const int is_last = column + columns >= last;
-      REAL *sum = sums ? sums + column : 0;
-      if (columns == PANEL_COLUMNS) {
-        NAME(copy_panel)(panel, b + block * ldb + column, ldb, count, columns, sum, from,
-                         TILE_VECTORS);
-      } else {
-        NAME(copy_panel)(panel, b + block * ldb + column, ldb, count, columns, sum, from,
-                         (int)vectors);
-      }
-      for (ptrdiff_t strip = 0; strip < k; strip += TILE_ROWS) {
-        const ptrdiff_t width = k - strip < TILE_ROWS ? k - strip : TILE_ROWS;
-        const REAL *rows = copies ? strips + strip * depth : a + block * lda + strip;
-        REAL *to = out + strip * ldout + column;
-        const int is_final = strip + TILE_ROWS >= k;
-        // Of the next panel's source, a tile calls one vector of as many rows as it has lines.
-        const ptrdiff_t call = strip / TILE_ROWS, vector = call / calls;
-        const REAL *source = b + (block + call % calls * lines) * ldb + column + PANEL_COLUMNS;
-        const NAME(ahead) ahead = {
-            .rows = is_final || !copies ? 0 : rows + TILE_ROWS * depth,
-            .out = from == NAME(FROM_ROW) ? to : is_final ? 0 : to + TILE_ROWS * ldout,
-            .panel = panel,
-            .source = is_last || vector >= vectors ? 0 : source + vector * WIDTH,
-            .source_step = ldb};
-        tiles[width - 1](to, ldout, rows, 1, copies ? TILE_ROWS : lda, panel, count, columns, 0,
-                         from, &ahead);
-      }
-    }
-  }
 }

@@ -2,9 +2,11 @@
 // written, so that threads which own different rows never meet. (Where they share columns, columns.h
 // does each step for all of them.)
 
-// Steps whose products with the inputs are taken together.
+// Steps whose products with the inputs are taken together: of 192 rows, or of as many as leave room in the
+// second-level cache.
 INLINE ptrdiff_t NAME(chunk)(const unroll_layer *l, ptrdiff_t rows) {
-  const ptrdiff_t steps = 192 / (rows > 0 ? rows : 1);
+  const ptrdiff_t fitting = (3 << 19) / (ptrdiff_t)sizeof(REAL) / (NAME(gate_count)(l) * l->hidden + 1);
+  const ptrdiff_t most = fitting < 192 ? fitting : 192, steps = most / (rows > 0 ? rows : 1);
   return steps < 1 ? 1 : steps < l->steps ? steps : l->steps;
 }
 

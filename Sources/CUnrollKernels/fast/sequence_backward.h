@@ -8,6 +8,7 @@ typedef struct {
   REAL *dh, *dc;
   REAL *scaled, *carried_hidden, *carried_cell;  ///< [rows, H] of room each
   REAL *row;                                     ///< 3 [H] of room
+  NAME(far_lines) next[NAME(FAR_PARTS)];         ///< what the next step back reads and writes
 } NAME(step_gradients);
 
 // An LSTM's row, whose dh and dc become what is left of them.
@@ -149,8 +150,8 @@ static void NAME(step_backward)(const unroll_layer *l, NAME(panels) p, NAME(step
       NAME(product_gradients)(l, s, d, group, 1, rows);
     }
   }
-  NAME(product)(d.dh, h, through, width, p.recurrent, NAME(first_columns)(l), h, all, 0,
-                NAME(FROM_OUTPUT));
+  NAME(product_before)(d.dh, h, through, width, p.recurrent, NAME(first_columns)(l), h, all, 0,
+                       NAME(FROM_OUTPUT), d.next);
   if (l->zones) {
     NAME(add)(d.dh, d.carried_hidden, rows * h);
     if (l->cell == UNROLL_LSTM) NAME(add)(d.dc, d.carried_cell, rows * h);
@@ -183,6 +184,20 @@ static NAME(step_rows) NAME(tape_rows)(const unroll_layer *l, ptrdiff_t position
   return s;
 }
 
+// The arrays of the step at a position that are far when its turn comes.
+static void NAME(call_next)(const unroll_layer *l, const unroll_layer_gradients *g,
+                            NAME(step_gradients) * d, ptrdiff_t position, ptrdiff_t first,
+                            ptrdiff_t rows) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const ptrdiff_t row = NAME(time_of)(l, position) * l->batch + first;
+  const REAL *kept = l->cell == UNROLL_LSTM ? l->cell_states : l->auxiliary;
+  const ptrdiff_t gates = position < 0 ? 0 : rows * width / LINE;
+  const ptrdiff_t others = position < 0 || !kept ? 0 : rows * h / LINE;
+  d->next[0] = (NAME(far_lines)){(const REAL *)l->gates + row * width, gates};
+  d->next[1] = (NAME(far_lines)){(const REAL *)g->gate_gradients + row * width, gates};
+  d->next[2] = (NAME(far_lines)){AT(const REAL, kept, row * h), others};
+}
+
 static void NAME(share_step_backward)(NAME(shared_step) *, NAME(step_rows), NAME(step_gradients),
                                       const REAL *output_gradient);
 
@@ -207,6 +222,7 @@ static void NAME(backward_rows)(const unroll_layer *l, const unroll_layer_gradie
     d.input_products = AT(REAL, g->input_products, row * width);
     d.recurrent_products = AT(REAL, g->recurrent_products, row * width);
     d.shown = AT(REAL, g->shown_gradients, row * h);
+    NAME(call_next)(l, g, &d, position - 1, first, rows);
     if (shared) {
       NAME(share_step_backward)(shared, s, d, dy);
     } else {
@@ -231,46 +247,66 @@ static void NAME(input_gradient)(const unroll_layer *l, const unroll_layer_gradi
                 NAME(one_group)(count), 0, NAME(FROM_ROW));
 }
 
-// dW, and db unless it is summed elsewhere, columns first ..< last of the gates.
-static void NAME(input_weight_gradient)(const unroll_layer *l, const unroll_layer_gradients *g,
-                                        ptrdiff_t first, ptrdiff_t last, REAL *room) {
-  const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
-  NAME(transposed_product)(g->input_weights, width, l->inputs, l->input,
-                           NAME(input_products)(l, g), width, l->steps * l->batch, l->input, first,
-                           last, l->normalizes ? 0 : g->bias, 0, room);
+// A part of a weights' gradient [k, n]: rows top ..< bottom, columns first ..< last. Squares are cut
+// between rows, wider ones between columns, whichever lets the parts copy less (transposed.h).
+typedef struct {
+  ptrdiff_t top, bottom, first, last;
+} NAME(piece);
+
+static NAME(piece) NAME(piece_of)(ptrdiff_t rows, ptrdiff_t first, ptrdiff_t last, ptrdiff_t part,
+                                  ptrdiff_t parts) {
+  if (last - first > rows) {
+    return (NAME(piece)){0, rows, NAME(cut)(first, last, part, parts),
+                         NAME(cut)(first, last, part + 1, parts)};
+  }
+  const ptrdiff_t strips = (rows + TILE_ROWS - 1) / TILE_ROWS;
+  const ptrdiff_t bottom = strips * (part + 1) / parts * TILE_ROWS;
+  return (NAME(piece)){strips * part / parts * TILE_ROWS, bottom < rows ? bottom : rows, first,
+                       last};
 }
 
-// dU, columns first ..< last: the states before each step against the gradients of h U. They must
-// not straddle the candidate's columns of a GRU.
+// dW, and db unless it is summed elsewhere.
+static void NAME(input_weight_gradient)(const unroll_layer *l, const unroll_layer_gradients *g,
+                                        NAME(piece) piece, REAL *room) {
+  const ptrdiff_t d = l->input, width = NAME(gate_count)(l) * l->hidden;
+  NAME(transposed_product)((REAL *)g->input_weights + piece.top * width, width,
+                           NAME(all_rows)((const REAL *)l->inputs + piece.top), d,
+                           NAME(input_products)(l, g), width, l->steps * l->batch,
+                           piece.bottom - piece.top, piece.first, piece.last,
+                           l->normalizes || piece.top > 0 ? 0 : g->bias, 0, room);
+}
+
+// dU: the states before each step against the gradients of h U. The columns must not straddle the
+// border of a GRU's candidate.
 static void NAME(recurrent_weight_gradient)(const unroll_layer *l,
-                                            const unroll_layer_gradients *g, ptrdiff_t first,
-                                            ptrdiff_t last, REAL *room) {
-  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, batch = l->batch;
+                                            const unroll_layer_gradients *g, NAME(piece) piece,
+                                            REAL *room) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, pairs = l->steps * l->batch;
+  const ptrdiff_t rows = piece.bottom - piece.top;
   const REAL *gradients = l->normalizes ? g->recurrent_products : g->gate_gradients;
   ptrdiff_t ld = width;
-  REAL *out = g->recurrent_weights, *sums = 0;
-  if (NAME(is_gru)(l) && first >= 2 * h) {
+  REAL *out = (REAL *)g->recurrent_weights + piece.top * width, *sums = 0;
+  // The state before step t stands at t - 1, or at t + 1 for a layer that runs backward.
+  const REAL *initial = (const REAL *)l->initial_hidden + piece.top;
+  const REAL *states = (const REAL *)l->hidden_states + piece.top;
+  NAME(split_rows) before = {initial, l->batch, states};
+  if (l->reversed) {
+    before = (NAME(split_rows)){states + l->batch * h, pairs - l->batch, initial};
+  }
+  if (NAME(is_gru)(l) && piece.first >= 2 * h) {
     if (l->cell == UNROLL_GRU_BEFORE) {
-      NAME(transposed_product)(out, width, l->auxiliary, h, gradients, width, l->steps * batch, h,
-                               first, last, 0, 0, room);
-      return;
-    }
-    if (!l->normalizes) {
+      before = NAME(all_rows)((const REAL *)l->auxiliary + piece.top);
+    } else if (!l->normalizes) {
       gradients = g->product_gradients;
       ld = h;
       out += 2 * h;
-      first -= 2 * h;
-      last -= 2 * h;
-      sums = g->candidate_bias;
+      piece.first -= 2 * h;
+      piece.last -= 2 * h;
+      sums = piece.top > 0 ? 0 : g->candidate_bias;
     }
   }
-  // The state before step t stands at t - 1, or at t + 1 for a layer that runs backward.
-  const ptrdiff_t start = l->reversed ? l->steps - 1 : 0, rest = l->reversed ? 0 : 1;
-  const REAL *states = (const REAL *)l->hidden_states + (l->reversed ? batch * h : 0);
-  NAME(transposed_product)(out, width, l->initial_hidden, h, gradients + start * batch * ld, ld,
-                           batch, h, first, last, sums, 0, room);
-  NAME(transposed_product)(out, width, states, h, gradients + rest * batch * ld, ld,
-                           (l->steps - 1) * batch, h, first, last, sums, 1, room);
+  NAME(transposed_product)(out, width, before, h, gradients, ld, pairs, rows, piece.first,
+                           piece.last, sums, 0, room);
 }
 
 // Peepholes see i and f of the state before, and o of the state after.
