@@ -179,7 +179,7 @@ static void NAME(narrow_forward)(const unroll_layer *l, ptrdiff_t first, ptrdiff
         break;
       default:
         NAME(lstm_forward)((REAL *)gates, (REAL *)cell, (REAL *)state, (REAL *)cell, 0, size,
-                           (REAL)l->forget_offset);
+                           (REAL)l->forget_offset, 1);
     }
     NAME(scatter)((REAL *)l->hidden_states + row * h, state, h, h, lanes);
     if (!l->gates) continue;

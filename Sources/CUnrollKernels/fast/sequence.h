@@ -29,6 +29,12 @@ static void NAME(activate_step)(const unroll_layer *l, NAME(step_rows) s, ptrdif
     NAME(rnn_forward)(s.gates, l->gates ? s.gates : 0, s.hidden, rows * h, l->relu);
     return;
   }
+  REAL *shown = l->normalizes ? 0 : s.hidden;  // else the normalised cell is
+  if (l->cell == UNROLL_LSTM && !s.active) {
+    NAME(lstm_forward)(s.gates, s.cell, shown, s.previous_cell, l->peepholes, h,
+                       (REAL)l->forget_offset, rows);
+    return;
+  }
   for (ptrdiff_t row = 0; row < rows; ++row) {
     REAL *gates = s.gates + row * width, *hidden = s.hidden + row * h;
     const REAL *before = s.previous_hidden + row * h;
@@ -48,9 +54,8 @@ static void NAME(activate_step)(const unroll_layer *l, NAME(step_rows) s, ptrdif
         NAME(gru_after_forward)(gates, s.auxiliary + row * h, hidden, before, h);
         break;
       default:
-        NAME(lstm_forward)(gates, s.cell + row * h, l->normalizes ? 0 : hidden,
-                           s.previous_cell + row * h,
-                           l->peepholes, h, (REAL)l->forget_offset);
+        NAME(lstm_forward)(gates, s.cell + row * h, AT(REAL, shown, row * h),
+                           s.previous_cell + row * h, l->peepholes, h, (REAL)l->forget_offset, 1);
     }
   }
 }
