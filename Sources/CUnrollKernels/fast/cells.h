@@ -1,4 +1,4 @@
-// The cells between their products, for a row of `size` units; the equations stand beside the
+// The cells between their products, for rows of `size` units; the equations stand beside the
 // plain twins, in plain/rnn.h, gru.h and lstm.h. Here the functions are tanh and sigmoid (the
 // basic cell may have relu), nothing is clipped, and nothing is projected.
 
@@ -143,7 +143,7 @@ INLINE void NAME(lstm_output)(REAL *gates, const REAL *cell, REAL *hidden, const
 
 // Rows of [i | f | g | o]; peepholes p of i, f and o, or null; so is `hidden` where something else shows
 // c'. A loop for the cells and one for the outputs keep more of the tables in registers and have shorter
-// chains than one for all (76 cycles for 16 units became 62); so few rows at a time stay near.
+// chains than one for all; so few rows at a time stay near.
 static void NAME(lstm_forward)(REAL *gates, REAL *cell, REAL *hidden, const REAL *previous,
                                const REAL *peepholes, ptrdiff_t size, REAL forget_offset,
                                ptrdiff_t rows) {

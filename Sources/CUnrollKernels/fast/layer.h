@@ -1,5 +1,5 @@
 // A layer's pass, cut into pieces for the pool. How it is cut changes no bit: rows are
-// independent, columns of a gradient are, and the narrow blocks' sums are added in order.
+// independent, rows and columns of a weights' gradient are, and the narrow blocks' sums are added in order.
 
 typedef struct {
   const unroll_layer *layer;

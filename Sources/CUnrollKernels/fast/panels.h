@@ -61,8 +61,8 @@ typedef struct {
   ptrdiff_t parts;
 } NAME(packing);
 
-// So many numbers keep a second thread from being woken in vain.
-#define LEAST_PACKED (1 << 16)
+// Fewer numbers are packed before another thread wakes.
+#define LEAST_PACKED (1 << 15)
 
 static void NAME(pack_part)(const NAME(packing) * job, ptrdiff_t part, REAL *packed, const REAL *b,
                             ptrdiff_t k_stride, ptrdiff_t n_stride, ptrdiff_t k, ptrdiff_t n) {
@@ -96,7 +96,8 @@ static void NAME(pack_backward_part)(void *context, ptrdiff_t part) {
 }
 
 static void NAME(pack_layer)(const unroll_layer *l, const unroll_layer_gradients *g) {
-  NAME(packing) job = {l, g, NAME(packed_count)(l) < LEAST_PACKED ? 1 : unroll_thread_count()};
+  const ptrdiff_t most = NAME(packed_count)(l) / LEAST_PACKED, threads = unroll_thread_count();
+  NAME(packing) job = {l, g, most < 1 ? 1 : most < threads ? most : threads};
   unroll_parallel(job.parts, g ? NAME(pack_backward_part) : NAME(pack_forward_part), &job);
 }
 

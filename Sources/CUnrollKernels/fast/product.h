@@ -224,11 +224,12 @@ static const REAL *NAME(lines_at)(const NAME(far_lines) * far, ptrdiff_t line, p
   return 0;
 }
 
-// out = start + a b for all rows; b is packed, [k,n]. `far` has FAR_PARTS, or is null.
-static void NAME(product_before)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
-                                 const REAL *packed, ptrdiff_t k, ptrdiff_t n,
-                                 NAME(row_groups) rows, const REAL *start, int from,
-                                 const NAME(far_lines) * far) {
+// out = start + a b for all rows; b is packed, [k,n]. `far` has FAR_PARTS, or is null; one tile calls
+// none of them.
+static void NAME(product_ahead)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
+                                const REAL *packed, ptrdiff_t k, ptrdiff_t n,
+                                NAME(row_groups) rows, const REAL *start, int from,
+                                const NAME(far_lines) * far) {
   const ptrdiff_t tile_count = (rows.rows + TILE_ROWS - 1) / TILE_ROWS;
   const int is_near = tile_count * rows.groups < FAR_TILES;
   // The far lines take the last of all calls, so that they are still there when they are used.
@@ -295,7 +296,7 @@ static void NAME(product_before)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrd
 static void NAME(product)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
                           const REAL *packed, ptrdiff_t k, ptrdiff_t n, NAME(row_groups) rows,
                           const REAL *start, int from) {
-  NAME(product_before)(out, ldout, a, lda, packed, k, n, rows, start, from, 0);
+  NAME(product_ahead)(out, ldout, a, lda, packed, k, n, rows, start, from, 0);
 }
 
 INLINE NAME(row_groups) NAME(one_group)(ptrdiff_t rows) {

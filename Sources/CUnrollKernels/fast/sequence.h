@@ -2,11 +2,17 @@
 // written, so that threads which own different rows never meet. (Where they share columns, columns.h
 // does each step for all of them.)
 
-// Steps whose products with the inputs are taken together: of 192 rows, or of as many as leave room in the
-// second-level cache.
+// Steps whose products with the inputs are taken together: of 192 rows, or of as many as leave room in a
+// second-level cache of 2 MB, but not so few that reading W again would cost more.
+#define CHUNK_ROWS 192
+#define LEAST_CHUNK_ROWS 96
+#define CHUNK_BYTES (3 << 19)
 INLINE ptrdiff_t NAME(chunk)(const unroll_layer *l, ptrdiff_t rows) {
-  const ptrdiff_t fitting = (3 << 19) / (ptrdiff_t)sizeof(REAL) / (NAME(gate_count)(l) * l->hidden + 1);
-  const ptrdiff_t most = fitting < 192 ? fitting : 192, steps = most / (rows > 0 ? rows : 1);
+  const ptrdiff_t row_bytes = (NAME(gate_count)(l) * l->hidden + 1) * (ptrdiff_t)sizeof(REAL);
+  const ptrdiff_t fitting = CHUNK_BYTES / row_bytes;
+  const ptrdiff_t most = fitting > CHUNK_ROWS ? CHUNK_ROWS
+                         : fitting < LEAST_CHUNK_ROWS ? LEAST_CHUNK_ROWS : fitting;
+  const ptrdiff_t steps = most / (rows > 0 ? rows : 1);
   return steps < 1 ? 1 : steps < l->steps ? steps : l->steps;
 }
 

@@ -1,5 +1,5 @@
 // A layer's way back over a whole sequence, for a range of the batch's rows, and the parameters'
-// gradients, for a range of columns.
+// gradients, a piece at a time.
 
 // What one step back reads and writes besides the tape: on entry `dh` is dL/dh', on exit dL/dh; `dc`
 // likewise.
@@ -8,7 +8,7 @@ typedef struct {
   REAL *dh, *dc;
   REAL *scaled, *carried_hidden, *carried_cell;  ///< [rows, H] of room each
   REAL *row;                                     ///< 3 [H] of room
-  NAME(far_lines) next[NAME(FAR_PARTS)];         ///< what the next step back reads and writes
+  NAME(far_lines) next[NAME(FAR_PARTS)];         ///< some of what the next step back uses
 } NAME(step_gradients);
 
 // An LSTM's row, whose dh and dc become what is left of them.
@@ -150,7 +150,7 @@ static void NAME(step_backward)(const unroll_layer *l, NAME(panels) p, NAME(step
       NAME(product_gradients)(l, s, d, group, 1, rows);
     }
   }
-  NAME(product_before)(d.dh, h, through, width, p.recurrent, NAME(first_columns)(l), h, all, 0,
+  NAME(product_ahead)(d.dh, h, through, width, p.recurrent, NAME(first_columns)(l), h, all, 0,
                        NAME(FROM_OUTPUT), d.next);
   if (l->zones) {
     NAME(add)(d.dh, d.carried_hidden, rows * h);
@@ -184,15 +184,16 @@ static NAME(step_rows) NAME(tape_rows)(const unroll_layer *l, ptrdiff_t position
   return s;
 }
 
-// The arrays of the step at a position that are far when its turn comes.
+// The largest arrays of the step at a position, which are far when its turn comes.
 static void NAME(call_next)(const unroll_layer *l, const unroll_layer_gradients *g,
                             NAME(step_gradients) * d, ptrdiff_t position, ptrdiff_t first,
                             ptrdiff_t rows) {
+  memset(d->next, 0, sizeof d->next);
+  if (position < 0) return;
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
   const ptrdiff_t row = NAME(time_of)(l, position) * l->batch + first;
   const REAL *kept = l->cell == UNROLL_LSTM ? l->cell_states : l->auxiliary;
-  const ptrdiff_t gates = position < 0 ? 0 : rows * width / LINE;
-  const ptrdiff_t others = position < 0 || !kept ? 0 : rows * h / LINE;
+  const ptrdiff_t gates = rows * width / LINE, others = kept ? rows * h / LINE : 0;
   d->next[0] = (NAME(far_lines)){(const REAL *)l->gates + row * width, gates};
   d->next[1] = (NAME(far_lines)){(const REAL *)g->gate_gradients + row * width, gates};
   d->next[2] = (NAME(far_lines)){AT(const REAL, kept, row * h), others};
@@ -222,10 +223,10 @@ static void NAME(backward_rows)(const unroll_layer *l, const unroll_layer_gradie
     d.input_products = AT(REAL, g->input_products, row * width);
     d.recurrent_products = AT(REAL, g->recurrent_products, row * width);
     d.shown = AT(REAL, g->shown_gradients, row * h);
-    NAME(call_next)(l, g, &d, position - 1, first, rows);
     if (shared) {
       NAME(share_step_backward)(shared, s, d, dy);
     } else {
+      NAME(call_next)(l, g, &d, position - 1, first, rows);
       NAME(add_output_gradient)(l, s, d, dy, rows);
       NAME(step_backward)(l, p, s, d, rows, row);
     }
@@ -247,8 +248,9 @@ static void NAME(input_gradient)(const unroll_layer *l, const unroll_layer_gradi
                 NAME(one_group)(count), 0, NAME(FROM_ROW));
 }
 
-// A part of a weights' gradient [k, n]: rows top ..< bottom, columns first ..< last. Squares are cut
-// between rows, wider ones between columns, whichever lets the parts copy less (transposed.h).
+// A part of a weights' gradient [k, n]: rows top ..< bottom, columns first ..< last. Squares and
+// taller ones are cut between rows, wider ones between columns, whichever lets the parts copy less
+// (transposed.h).
 typedef struct {
   ptrdiff_t top, bottom, first, last;
 } NAME(piece);
@@ -259,7 +261,10 @@ static NAME(piece) NAME(piece_of)(ptrdiff_t rows, ptrdiff_t first, ptrdiff_t las
     return (NAME(piece)){0, rows, NAME(cut)(first, last, part, parts),
                          NAME(cut)(first, last, part + 1, parts)};
   }
+  // Only one part begins at the top and sums b's columns: none may be empty and begin there, too.
   const ptrdiff_t strips = (rows + TILE_ROWS - 1) / TILE_ROWS;
+  if (parts > strips) parts = strips;
+  if (part >= parts) return (NAME(piece)){0, 0, first, first};
   const ptrdiff_t bottom = strips * (part + 1) / parts * TILE_ROWS;
   return (NAME(piece)){strips * part / parts * TILE_ROWS, bottom < rows ? bottom : rows, first,
                        last};

@@ -99,7 +99,7 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, NAME(split_rows
                                      const REAL *b, ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t k,
                                      ptrdiff_t first, ptrdiff_t last, REAL *sums, int adds,
                                      REAL *room) {
-  const int copies = last - first >= 3 * PANEL_COLUMNS;
+  const int copies = last - first >= 3 * PANEL_COLUMNS;  // fewer panels read a for less than a copy costs
   const ptrdiff_t depth = NAME(block_rows)(m, copies ? BLOCK_ROWS : DIRECT_ROWS);
   const ptrdiff_t size = copies ? NAME(strip_size)(depth) : TILE_ROWS;
   REAL *panel = room, *strips = room + depth * PANEL_COLUMNS;
@@ -111,8 +111,10 @@ static void NAME(transposed_product)(REAL *out, ptrdiff_t ldout, NAME(split_rows
     if (!copies && before > 0) count = before;
     const REAL *rest = a.rest + (block + before - a.count) * lda;
     const REAL *rows = copies ? strips : before > 0 ? a.first + block * lda : rest;
-    if (copies) {
+    if (copies && before > 0) {
       NAME(copy_strips)(strips, size, a.first + block * lda, lda, before, k);
+    }
+    if (copies && before < count) {
       NAME(copy_strips)(strips + before * TILE_ROWS, size, rest, lda, count - before, k);
     }
     const int from = adds || block > 0 ? NAME(FROM_OUTPUT) : NAME(FROM_ROW);

@@ -4,11 +4,12 @@
 //   inference  T·B·H + (D + H)·G·H + n·G·H + 3·B·H (normalised: B·G·H more)
 //
 // numbers. k is 1 for the basic cell, 2 for the GRU with the reset gate before the product and for
-// the LSTM, 3 for the GRU with it after; s = min(T·B, 1280)·(c + max(D, H)) for each thread, where c
-// depends on the vectors: in float32 70, 22 or 14 with AVX-512, AVX2 or less. n counts the rows of as
-// many steps as have 192 rows together, of one step at least and T at most. Training takes
-// T·B·(4·G·H + 5) more if the cell is normalised, and T·B·2·H more yet if it is an LSTM. Weights are
-// packed into whole vectors, which for small H takes up to twice (D + H)·G·H more; that is left out.
+// the LSTM, 3 for the GRU with it after; s = min(T·B, 720)·(c + max(D, H)) for each thread, where c
+// depends on the vectors: in float32 70, 22 or 14 with AVX-512, AVX2 or less. n is B times the steps
+// that a thread's rows take together: as many as make 192 rows, or 1.5 MB of gates if those are fewer
+// and no fewer than 96; one at least and T at most. Training takes T·B·(4·G·H + 5) more if the cell is normalised, and
+// T·B·2·H more yet if it is an LSTM. Weights are packed into whole vectors, which for small H takes up
+// to twice (D + H)·G·H more; that is left out.
 
 internal import CUnrollKernels
 
@@ -45,7 +46,10 @@ extension RecurrentLayer {
   /// - Returns: Bytes.
   public func inferenceMemory(timeStepCount: Int, batchSize: Int) -> Int {
     let (pairs, d, h, width) = sizes(timeStepCount, batchSize)
-    let steps = batchSize == 0 ? 0 : max(1, min(timeStepCount, 192 / batchSize))
+    let threads = max(1, min(Threads.count, (batchSize + 1) / 2))
+    let rows = max(1, (batchSize + threads - 1) / threads)
+    let together = max(96, min(192, (3 << 19) / MemoryLayout<Scalar>.stride / (width + 1)))
+    let steps = max(1, min(timeStepCount, together / rows))
     let product = cell.parameters.isNormalized ? width : 0
     let count = pairs * h + (d + h) * width + batchSize * (steps * width + 3 * h + product)
     return count * MemoryLayout<Scalar>.stride
