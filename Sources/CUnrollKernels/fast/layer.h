@@ -1,5 +1,6 @@
-// A layer's pass, cut into pieces for the pool. How it is cut changes no bit: rows are
-// independent, rows and columns of a weights' gradient are, and the narrow blocks' sums are added in order.
+// A layer's pass, cut into pieces for the pool. How it is cut changes no bit: rows of the batch are
+// independent, rows and columns of a weights' gradient are, and the narrow blocks' sums are added in
+// order.
 
 typedef struct {
   const unroll_layer *layer;
@@ -7,7 +8,7 @@ typedef struct {
   ptrdiff_t parts;  ///< of the rows
   ptrdiff_t room;   ///< of each part, in numbers
   /// Of the second phase, in this order.
-  ptrdiff_t recurrent_parts, input_parts, row_parts, gain_parts;
+  ptrdiff_t recurrent_parts, candidate_parts, input_parts, row_parts, gain_parts;
 } NAME(pass);
 
 INLINE ptrdiff_t NAME(block_count)(const unroll_layer *l) {
@@ -90,15 +91,15 @@ static ptrdiff_t NAME(gradient_room)(const unroll_layer *l) {
   return NAME(lined)(NAME(transposed_room)(l->steps * l->batch, k));
 }
 
-// The second phase's pieces: parts of dU, parts of dW, rows of dx, kinds of gains.
+// The second phase's pieces: of dU without a GRU's candidate, of the candidate's dU, of dW; rows of dx;
+// kinds of gains. Every thread has as much of each, where they are large enough.
 static void NAME(plan)(NAME(pass) *pass) {
   const unroll_layer *l = pass->layer;
-  const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
-  const ptrdiff_t panels = (width + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, border = NAME(first_columns)(l);
   const ptrdiff_t pairs = l->steps * l->batch, share = NAME(threads_for)(l, pairs);
-  const ptrdiff_t parts = panels < share ? panels : share;
-  pass->recurrent_parts = NAME(is_gru)(l) ? 2 * parts : parts;
-  pass->input_parts = parts;
+  pass->recurrent_parts = NAME(piece_count)(h, border, share);
+  pass->candidate_parts = border < width ? NAME(piece_count)(h, width - border, share) : 0;
+  pass->input_parts = NAME(piece_count)(l->input, width, share);
   pass->row_parts = pass->gradients->inputs ? (share < pairs / 24 ? share : pairs / 24) : 0;
   if (pass->gradients->inputs && pass->row_parts < 1) pass->row_parts = 1;
   pass->gain_parts = l->normalizes ? NAME(GAIN_PARTS) : 0;
@@ -142,30 +143,23 @@ static void NAME(gradient_part)(void *context, ptrdiff_t part) {
   const NAME(pass) *pass = context;
   const unroll_layer *l = pass->layer;
   const unroll_layer_gradients *g = pass->gradients;
-  const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, border = NAME(first_columns)(l);
   const unroll_float_mode mode = unroll_flush_subnormals();
   REAL *room = (REAL *)g->scratch + unroll_worker_index() * NAME(gradient_room)(l);
   if (part < pass->recurrent_parts) {
-    // Half of a GRU's parts are the candidate's, so that every thread has as much of both.
-    const ptrdiff_t border = NAME(first_columns)(l);
-    const ptrdiff_t candidate = border < width ? pass->recurrent_parts / 2 : 0;
-    const ptrdiff_t others = pass->recurrent_parts - candidate;
-    const NAME(piece) piece =
-        part < others
-            ? NAME(piece_of)(l->hidden, 0, border, part, others)
-            : NAME(piece_of)(l->hidden, border, width, part - others, candidate);
-    NAME(recurrent_weight_gradient)(l, g, piece, room);
-  } else if (part < pass->recurrent_parts + pass->input_parts) {
-    part -= pass->recurrent_parts;
+    NAME(recurrent_weight_gradient)(
+        l, g, NAME(piece_of)(h, 0, border, part, pass->recurrent_parts), room);
+  } else if ((part -= pass->recurrent_parts) < pass->candidate_parts) {
+    NAME(recurrent_weight_gradient)(
+        l, g, NAME(piece_of)(h, border, width, part, pass->candidate_parts), room);
+  } else if ((part -= pass->candidate_parts) < pass->input_parts) {
     NAME(input_weight_gradient)(
         l, g, NAME(piece_of)(l->input, 0, width, part, pass->input_parts), room);
-  } else if (part >= pass->recurrent_parts + pass->input_parts + pass->row_parts) {
-    part -= pass->recurrent_parts + pass->input_parts + pass->row_parts;
-    NAME(gain_gradients)(l, g, part);
-  } else {
-    part -= pass->recurrent_parts + pass->input_parts;
+  } else if ((part -= pass->input_parts) < pass->row_parts) {
     const ptrdiff_t pairs = l->steps * l->batch, first = pairs * part / pass->row_parts;
     NAME(input_gradient)(l, g, first, pairs * (part + 1) / pass->row_parts - first);
+  } else {
+    NAME(gain_gradients)(l, g, part - pass->row_parts);
   }
   unroll_restore_float_mode(mode);
 }
@@ -216,6 +210,7 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
   if (g->peepholes) NAME(peephole_gradient)(l, g, g->scratch);
   NAME(plan)(&pass);
   unroll_parallel(
-      pass.recurrent_parts + pass.input_parts + pass.row_parts + pass.gain_parts,
+      pass.recurrent_parts + pass.candidate_parts + pass.input_parts + pass.row_parts +
+          pass.gain_parts,
       NAME(gradient_part), &pass);
 }

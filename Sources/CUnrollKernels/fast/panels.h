@@ -54,7 +54,23 @@ INLINE ptrdiff_t NAME(cut)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t part, ptrd
   return column < last ? column : last;
 }
 
-// The packing of a layer's matrices, which threads share by columns: forward, or, with gradients, backward.
+// As many threads as there are, `most` at most and one at least.
+static ptrdiff_t NAME(threads_up_to)(ptrdiff_t most) {
+  const ptrdiff_t threads = unroll_thread_count();
+  return most < 1 ? 1 : most < threads ? most : threads;
+}
+
+// Below this many multiply-adds a second thread costs more than it saves.
+#define LEAST_WORK 60000
+
+static ptrdiff_t NAME(threads_for)(const unroll_layer *l, ptrdiff_t most) {
+  const double work = (double)l->steps * (double)l->batch * NAME(gate_count)(l) *
+                      (double)l->hidden * (double)(l->input + l->hidden + 20);
+  return work < LEAST_WORK ? 1 : NAME(threads_up_to)(most);
+}
+
+// The packing of a layer's matrices, which threads share by columns: forward, or, with gradients,
+// backward.
 typedef struct {
   const unroll_layer *layer;
   const unroll_layer_gradients *gradients;
@@ -96,23 +112,11 @@ static void NAME(pack_backward_part)(void *context, ptrdiff_t part) {
 }
 
 static void NAME(pack_layer)(const unroll_layer *l, const unroll_layer_gradients *g) {
-  const ptrdiff_t most = NAME(packed_count)(l) / LEAST_PACKED, threads = unroll_thread_count();
-  NAME(packing) job = {l, g, most < 1 ? 1 : most < threads ? most : threads};
+  NAME(packing) job = {l, g, NAME(threads_up_to)(NAME(packed_count)(l) / LEAST_PACKED)};
   unroll_parallel(job.parts, g ? NAME(pack_backward_part) : NAME(pack_forward_part), &job);
 }
 
 static void NAME(pack_forward)(const unroll_layer *l) { NAME(pack_layer)(l, 0); }
-
-// Below this many multiply-adds a second thread costs more than it saves.
-#define LEAST_WORK 60000
-
-static ptrdiff_t NAME(threads_for)(const unroll_layer *l, ptrdiff_t most) {
-  const double work = (double)l->steps * (double)l->batch * NAME(gate_count)(l) *
-                      (double)l->hidden * (double)(l->input + l->hidden + 20);
-  const ptrdiff_t threads = unroll_thread_count();
-  if (work < LEAST_WORK || threads < 2) return 1;
-  return most < 1 ? 1 : most < threads ? most : threads;
-}
 
 INLINE ptrdiff_t NAME(time_of)(const unroll_layer *l, ptrdiff_t position) {
   return l->reversed ? l->steps - 1 - position : position;

@@ -100,12 +100,9 @@ INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_
     }
     if (rows > 1 && ahead->out) {
       // Two, where half as many calls would not reach them all.
-      UNROLL_ALL for (int call = 0; call < 2; ++call) {
-        if (out_line < 0) {
-          out_line += 1 - call;
-        } else if (out_line < rows * vectors && (call == 0 || k < rows * vectors * LINE)) {
+      UNROLL_ALL for (int call = 0; call < (k < rows * vectors * LINE ? 2 : 1); ++call, ++out_line) {
+        if (out_line >= 0 && out_line < rows * vectors) {
           __builtin_prefetch(ahead->out + out_line / vectors * ldout + out_line % vectors * WIDTH, 1, 3);
-          ++out_line;
         }
       }
     }

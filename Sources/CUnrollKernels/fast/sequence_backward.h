@@ -8,7 +8,6 @@ typedef struct {
   REAL *dh, *dc;
   REAL *scaled, *carried_hidden, *carried_cell;  ///< [rows, H] of room each
   REAL *row;                                     ///< 3 [H] of room
-  NAME(far_lines) next[NAME(FAR_PARTS)];         ///< some of what the next step back uses
 } NAME(step_gradients);
 
 // An LSTM's row, whose dh and dc become what is left of them.
@@ -127,9 +126,10 @@ static void NAME(add_output_gradient)(const unroll_layer *l, NAME(step_rows) s,
   }
 }
 
-// One step back. `index` counts the rows of the steps before.
+// One step back. `index` counts the rows of the steps before; `next` is called meanwhile.
 static void NAME(step_backward)(const unroll_layer *l, NAME(panels) p, NAME(step_rows) s,
-                                NAME(step_gradients) d, ptrdiff_t rows, ptrdiff_t index) {
+                                NAME(step_gradients) d, ptrdiff_t rows, ptrdiff_t index,
+                                const NAME(far_lines) * next) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
   const int normalizes = l->normalizes;
   if (l->zones) NAME(part_zoned)(l, s, d, rows, index);
@@ -151,7 +151,7 @@ static void NAME(step_backward)(const unroll_layer *l, NAME(panels) p, NAME(step
     }
   }
   NAME(product_ahead)(d.dh, h, through, width, p.recurrent, NAME(first_columns)(l), h, all, 0,
-                       NAME(FROM_OUTPUT), d.next);
+                      NAME(FROM_OUTPUT), next);
   if (l->zones) {
     NAME(add)(d.dh, d.carried_hidden, rows * h);
     if (l->cell == UNROLL_LSTM) NAME(add)(d.dc, d.carried_cell, rows * h);
@@ -184,19 +184,17 @@ static NAME(step_rows) NAME(tape_rows)(const unroll_layer *l, ptrdiff_t position
   return s;
 }
 
-// The largest arrays of the step at a position, which are far when its turn comes.
-static void NAME(call_next)(const unroll_layer *l, const unroll_layer_gradients *g,
-                            NAME(step_gradients) * d, ptrdiff_t position, ptrdiff_t first,
-                            ptrdiff_t rows) {
-  memset(d->next, 0, sizeof d->next);
-  if (position < 0) return;
+// The largest arrays of the step back at a position, which are far when its turn comes.
+static void NAME(far_of_step)(const unroll_layer *l, const unroll_layer_gradients *g,
+                              ptrdiff_t position, ptrdiff_t first, ptrdiff_t rows,
+                              NAME(far_lines) far[NAME(FAR_PARTS)]) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
   const ptrdiff_t row = NAME(time_of)(l, position) * l->batch + first;
   const REAL *kept = l->cell == UNROLL_LSTM ? l->cell_states : l->auxiliary;
   const ptrdiff_t gates = rows * width / LINE, others = kept ? rows * h / LINE : 0;
-  d->next[0] = (NAME(far_lines)){(const REAL *)l->gates + row * width, gates};
-  d->next[1] = (NAME(far_lines)){(const REAL *)g->gate_gradients + row * width, gates};
-  d->next[2] = (NAME(far_lines)){AT(const REAL, kept, row * h), others};
+  far[0] = (NAME(far_lines)){(const REAL *)l->gates + row * width, gates};
+  far[1] = (NAME(far_lines)){(const REAL *)g->gate_gradients + row * width, gates};
+  far[2] = (NAME(far_lines)){AT(const REAL, kept, row * h), others};
 }
 
 static void NAME(share_step_backward)(NAME(shared_step) *, NAME(step_rows), NAME(step_gradients),
@@ -226,9 +224,10 @@ static void NAME(backward_rows)(const unroll_layer *l, const unroll_layer_gradie
     if (shared) {
       NAME(share_step_backward)(shared, s, d, dy);
     } else {
-      NAME(call_next)(l, g, &d, position - 1, first, rows);
+      NAME(far_lines) next[NAME(FAR_PARTS)];
+      if (position > 0) NAME(far_of_step)(l, g, position - 1, first, rows, next);
       NAME(add_output_gradient)(l, s, d, dy, rows);
-      NAME(step_backward)(l, p, s, d, rows, row);
+      NAME(step_backward)(l, p, s, d, rows, row, position > 0 ? next : 0);
     }
   }
 }
@@ -250,21 +249,28 @@ static void NAME(input_gradient)(const unroll_layer *l, const unroll_layer_gradi
 
 // A part of a weights' gradient [k, n]: rows top ..< bottom, columns first ..< last. Squares and
 // taller ones are cut between rows, wider ones between columns, whichever lets the parts copy less
-// (transposed.h).
+// (transposed.h). The one at the top sums b's columns.
 typedef struct {
   ptrdiff_t top, bottom, first, last;
 } NAME(piece);
 
+enum { NAME(LEAST_ROWS) = 16 * TILE_ROWS };  // of a piece, which copies all of b
+
+static ptrdiff_t NAME(piece_count)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t threads) {
+  const ptrdiff_t most = columns > rows
+                             ? (columns + PANEL_COLUMNS - 1) / PANEL_COLUMNS
+                             : (rows + NAME(LEAST_ROWS) - 1) / NAME(LEAST_ROWS);
+  return most < threads ? most : threads;
+}
+
+// Piece `part` of piece_count; none is empty.
 static NAME(piece) NAME(piece_of)(ptrdiff_t rows, ptrdiff_t first, ptrdiff_t last, ptrdiff_t part,
                                   ptrdiff_t parts) {
   if (last - first > rows) {
     return (NAME(piece)){0, rows, NAME(cut)(first, last, part, parts),
                          NAME(cut)(first, last, part + 1, parts)};
   }
-  // Only one part begins at the top and sums b's columns: none may be empty and begin there, too.
   const ptrdiff_t strips = (rows + TILE_ROWS - 1) / TILE_ROWS;
-  if (parts > strips) parts = strips;
-  if (part >= parts) return (NAME(piece)){0, 0, first, first};
   const ptrdiff_t bottom = strips * (part + 1) / parts * TILE_ROWS;
   return (NAME(piece)){strips * part / parts * TILE_ROWS, bottom < rows ? bottom : rows, first,
                        last};

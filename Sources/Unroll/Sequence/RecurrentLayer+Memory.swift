@@ -7,9 +7,9 @@
 // the LSTM, 3 for the GRU with it after; s = min(T·B, 720)·(c + max(D, H)) for each thread, where c
 // depends on the vectors: in float32 70, 22 or 14 with AVX-512, AVX2 or less. n is B times the steps
 // that a thread's rows take together: as many as make 192 rows, or 1.5 MB of gates if those are fewer
-// and no fewer than 96; one at least and T at most. Training takes T·B·(4·G·H + 5) more if the cell is normalised, and
-// T·B·2·H more yet if it is an LSTM. Weights are packed into whole vectors, which for small H takes up
-// to twice (D + H)·G·H more; that is left out.
+// and no fewer than 96; one at least and T at most. Training takes T·B·(4·G·H + 5) more if the cell is
+// normalised, and T·B·2·H more yet if it is an LSTM. Weights are packed into whole vectors, which for
+// small H takes up to twice (D + H)·G·H more; that is left out.
 
 internal import CUnrollKernels
 
@@ -46,12 +46,14 @@ extension RecurrentLayer {
   /// - Returns: Bytes.
   public func inferenceMemory(timeStepCount: Int, batchSize: Int) -> Int {
     let (pairs, d, h, width) = sizes(timeStepCount, batchSize)
-    let threads = max(1, min(Threads.count, (batchSize + 1) / 2))
-    let rows = max(1, (batchSize + threads - 1) / threads)
-    let together = max(96, min(192, (3 << 19) / MemoryLayout<Scalar>.stride / (width + 1)))
-    let steps = max(1, min(timeStepCount, together / rows))
-    let product = cell.parameters.isNormalized ? width : 0
-    let count = pairs * h + (d + h) * width + batchSize * (steps * width + 3 * h + product)
+    var layer = unroll_layer()
+    layer.cell = (cell.fusedKernel?.kind ?? .lstm).rawValue
+    (layer.steps, layer.batch) = (timeStepCount, batchSize)
+    (layer.input, layer.hidden) = (d, h)
+    layer.normalizes = cell.parameters.isNormalized ? 1 : 0
+    // The gates of the steps that are taken together, and three states.
+    let scratch = unroll_forward_scratch_count(&layer, Scalar._isDouble)
+    let count = pairs * h + (d + h) * width + scratch
     return count * MemoryLayout<Scalar>.stride
   }
 
