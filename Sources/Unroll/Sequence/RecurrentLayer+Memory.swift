@@ -40,6 +40,8 @@ extension RecurrentLayer {
 
   /// About the bytes that one run of the frozen layer takes at its peak, packed weights included.
   ///
+  /// For cells that the fast kernels know; others keep a tape.
+  ///
   /// - Parameters:
   ///   - timeStepCount: T.
   ///   - batchSize: B.
