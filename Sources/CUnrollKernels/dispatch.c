@@ -84,10 +84,10 @@ ptrdiff_t unroll_stream_packed_count(const unroll_layer *layer, int is_double) {
 }
 void unroll_stream_pack_f32(unroll_layer *layer) { table(0)->stream_pack(layer); }
 void unroll_stream_pack_f64(unroll_layer *layer) { table(1)->stream_pack(layer); }
-void unroll_stack_step_f32(const unroll_layer *layers, ptrdiff_t count) {
+void unroll_stack_step_f32(unroll_layer *layers, ptrdiff_t count) {
   table(0)->stack_step(layers, count);
 }
-void unroll_stack_step_f64(const unroll_layer *layers, ptrdiff_t count) {
+void unroll_stack_step_f64(unroll_layer *layers, ptrdiff_t count) {
   table(1)->stack_step(layers, count);
 }
 ptrdiff_t unroll_dense_scratch_count(const unroll_dense *dense, int is_double) {

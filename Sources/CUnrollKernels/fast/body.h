@@ -19,6 +19,7 @@
 #include "half_weights.h"
 #endif
 #include "tiny.h"
+#include "single.h"
 #include "step.h"
 #include "dense.h"
 #include "arrays.h"

@@ -46,6 +46,16 @@ static int NAME(kinds_of)(const REAL *b, ptrdiff_t count) {
   return (lost ? NAME(HAS_LONGER) : 0) | (infinite ? NAME(HAS_INFINITE) : 0);
 }
 
+// Packs two vectors of a row, of which `count` numbers are there.
+static void NAME(pack_pair)(uint32_t *packed, const REAL *row, ptrdiff_t count, int kind) {
+  for (ptrdiff_t i = 0; i < WIDTH; ++i) {
+    const REAL above = WIDTH + i < count ? row[WIDTH + i] : 0;
+    const uint32_t below = i < count ? NAME(half_of)(row[i]) : 0;
+    packed[i] = below | (kind == UNROLL_EXACT_HALVES ? NAME(half_of)(above)
+                                                     : NAME(half_above)(above, below)) << 16;
+  }
+}
+
 // Packs b[k,n], whose rows stand `ldb` apart.
 static void NAME(pack_half)(uint32_t *packed, const REAL *b, ptrdiff_t ldb, ptrdiff_t k,
                             ptrdiff_t n, int kind) {
@@ -53,14 +63,8 @@ static void NAME(pack_half)(uint32_t *packed, const REAL *b, ptrdiff_t ldb, ptrd
     const ptrdiff_t columns = n - first < PANEL_COLUMNS ? n - first : PANEL_COLUMNS;
     for (ptrdiff_t p = 0; p < k; ++p) {
       const REAL *row = b + p * ldb + first;
-      for (ptrdiff_t pair = 0; pair < NAME(paired)(columns); pair += 2 * WIDTH) {
-        for (ptrdiff_t i = 0; i < WIDTH; ++i) {
-          const ptrdiff_t low = pair + i, high = pair + WIDTH + i;
-          const REAL above = high < columns ? row[high] : 0;
-          const uint32_t below = low < columns ? NAME(half_of)(row[low]) : 0;
-          *packed++ = below | (kind == UNROLL_EXACT_HALVES ? NAME(half_of)(above)
-                                                           : NAME(half_above)(above, below)) << 16;
-        }
+      for (ptrdiff_t pair = 0; pair < columns; pair += 2 * WIDTH, packed += WIDTH) {
+        NAME(pack_pair)(packed, row + pair, columns - pair, kind);
       }
     }
   }
@@ -69,13 +73,17 @@ static void NAME(pack_half)(uint32_t *packed, const REAL *b, ptrdiff_t ldb, ptrd
 typedef uint32_t NAME(words) __attribute__((ext_vector_type(WIDTH)));
 typedef NAME(words) NAME(loose_words) __attribute__((aligned(4)));
 
+INLINE VECTOR NAME(low_halves)(NAME(words) both) { return (VECTOR)(both << 16); }
+
+INLINE VECTOR NAME(high_halves)(NAME(words) both, const int kind) {
+  return (VECTOR)(kind == UNROLL_EXACT_HALVES ? both & 0xffff0000 : both);
+}
+
 INLINE void NAME(half_tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
                             const uint32_t *b, ptrdiff_t k, ptrdiff_t columns, const REAL *start,
-                            int from, const int rows, const int panels, const int pairs,
-                            const int kind) {
-  VECTOR sums[4][8];
-  const int vectors = 2 * pairs;  // of a panel
-  for (int v = 0; v < panels * vectors; ++v) {
+                            int from, const int rows, const int pairs, const int kind) {
+  VECTOR sums[4][TILE_VECTORS];
+  for (int v = 0; v < 2 * pairs; ++v) {
     const ptrdiff_t n = columns - v * WIDTH;
     for (int r = 0; r < rows; ++r) {
       const REAL *place = from == NAME(FROM_OUTPUT) ? out + r * ldout : start;
@@ -83,24 +91,21 @@ INLINE void NAME(half_tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t
     }
   }
   for (ptrdiff_t p = 0; p < k; ++p) {
-    VECTOR column[8];
-    UNROLL_ALL for (int panel = 0; panel < panels; ++panel) {
-      UNROLL_ALL for (int pair = 0; pair < pairs; ++pair) {
-        const uint32_t *place = b + ((panel * k + p) * pairs + pair) * WIDTH;
-        const NAME(words) both = *(const NAME(loose_words) *)place;
-        const int v = panel * vectors + 2 * pair;
-        column[v] = (VECTOR)(both << 16);
-        column[v + 1] = (VECTOR)(kind == UNROLL_EXACT_HALVES ? both & 0xffff0000 : both);
-      }
+    VECTOR column[TILE_VECTORS];
+    UNROLL_ALL for (int pair = 0; pair < pairs; ++pair) {
+      const NAME(words) both = *(const NAME(loose_words) *)(b + pair * WIDTH);
+      column[2 * pair] = NAME(low_halves)(both);
+      column[2 * pair + 1] = NAME(high_halves)(both, kind);
     }
+    b += pairs * WIDTH;
     UNROLL_ALL for (int r = 0; r < rows; ++r) {
       const VECTOR factor = NAME(splat)(a[r * lda + p]);
-      UNROLL_ALL for (int v = 0; v < panels * vectors; ++v) {
+      UNROLL_ALL for (int v = 0; v < 2 * pairs; ++v) {
         sums[r][v] = MULTIPLY_ADD(factor, column[v], sums[r][v]);
       }
     }
   }
-  for (int v = 0; v < panels * vectors; ++v) {
+  for (int v = 0; v < 2 * pairs; ++v) {
     const ptrdiff_t n = columns - v * WIDTH;
     for (int r = 0; r < rows; ++r) {
       if (n > 0) NAME(store_part)(out + r * ldout + v * WIDTH, sums[r][v], n);
@@ -111,25 +116,20 @@ INLINE void NAME(half_tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t
 INLINE void NAME(half_product_of)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda,
                                   const uint32_t *packed, ptrdiff_t k, ptrdiff_t n, ptrdiff_t rows,
                                   const REAL *start, int from, const int kind) {
-  ptrdiff_t span;
-  for (ptrdiff_t first = 0; first < n; first += span) {
-    const int is_wide = rows == 1 && n - first >= ROW_PANELS * PANEL_COLUMNS;
-    span = is_wide ? ROW_PANELS * PANEL_COLUMNS : PANEL_COLUMNS;
-    const ptrdiff_t columns = n - first < span ? n - first : span;
-    const ptrdiff_t pairs = NAME(paired)(columns) / (2 * WIDTH);  // of all panels
+  for (ptrdiff_t first = 0; first < n; first += PANEL_COLUMNS) {
+    const ptrdiff_t columns = n - first < PANEL_COLUMNS ? n - first : PANEL_COLUMNS;
+    const ptrdiff_t pairs = NAME(paired)(columns) / (2 * WIDTH);
     const REAL *from_row = start ? start + first : start;
     for (ptrdiff_t row = 0; row < rows;) {
       REAL *to = out + row * ldout + first;
       const REAL *x = a + row * lda;
       const int many = rows - row >= 4;
-#define HALF_TILE(ROWS, PANELS, PAIRS)                                                         \
-  NAME(half_tile)(to, ldout, x, lda, packed, k, columns, from_row, from, ROWS, PANELS, PAIRS, kind)
-      if (is_wide) {
-        HALF_TILE(1, ROW_PANELS, TILE_VECTORS / 2);
-      } else if (pairs == TILE_VECTORS / 2) {
-        many ? HALF_TILE(4, 1, TILE_VECTORS / 2) : HALF_TILE(1, 1, TILE_VECTORS / 2);
+#define HALF_TILE(ROWS, PAIRS)                                                                     \
+  NAME(half_tile)(to, ldout, x, lda, packed, k, columns, from_row, from, ROWS, PAIRS, kind)
+      if (pairs == TILE_VECTORS / 2) {
+        many ? HALF_TILE(4, TILE_VECTORS / 2) : HALF_TILE(1, TILE_VECTORS / 2);
       } else {
-        many ? HALF_TILE(4, 1, 1) : HALF_TILE(1, 1, 1);
+        many ? HALF_TILE(4, 1) : HALF_TILE(1, 1);
       }
 #undef HALF_TILE
       row += many ? 4 : 1;

@@ -4,38 +4,52 @@
 // whole vectors.
 
 #if REAL_BITS == 32
-// Where bfloat16 panels stand: as the others, in words.
+// Where bfloat16 panels stand, in words. A GRU's candidate has panels of its own in W, too: weights share
+// words with the same neighbours as where one sequence advances alone (single.h).
 typedef struct {
-  const uint32_t *input, *recurrent, *second;
+  uint32_t *input, *second_input, *recurrent, *second;
 } NAME(half_panels);
 
 static NAME(half_panels) NAME(half_panels_of)(const unroll_layer *l) {
+  const ptrdiff_t first = NAME(first_columns)(l), candidate = NAME(is_gru)(l) ? l->hidden : 0;
   NAME(half_panels) p;
   p.input = l->packed;
-  p.recurrent = p.input + NAME(half_count)(l->input, NAME(gate_count)(l) * l->hidden);
-  p.second = p.recurrent + NAME(half_count)(l->hidden, NAME(first_columns)(l));
+  p.second_input = p.input + NAME(half_count)(l->input, first);
+  p.recurrent = p.second_input + NAME(half_count)(l->input, candidate);
+  p.second = p.recurrent + NAME(half_count)(l->hidden, first);
   return p;
 }
 
-static void NAME(pack_layer_half)(unroll_layer *l) {
+// How a layer's weights are best kept.
+static int NAME(kind_of_halves)(const unroll_layer *l) {
+  const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
+  const int found = NAME(kinds_of)(l->input_weights, l->input * width) |
+                    NAME(kinds_of)(l->recurrent_weights, h * width);
+  return found == NAME(HAS_LONGER) ? UNROLL_NEAREST_HALVES : UNROLL_EXACT_HALVES;
+}
+
+static void NAME(half_pack)(const unroll_layer *l) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
   const NAME(half_panels) p = NAME(half_panels_of)(l);
   const REAL *w = l->input_weights, *u = l->recurrent_weights;
-  const int found = NAME(kinds_of)(w, l->input * width) | NAME(kinds_of)(u, h * width);
-  const int kind = found == NAME(HAS_LONGER) ? UNROLL_NEAREST_HALVES : UNROLL_EXACT_HALVES;
-  l->half_weights = kind;
-  NAME(pack_half)((uint32_t *)p.input, w, width, l->input, width, kind);
-  NAME(pack_half)((uint32_t *)p.recurrent, u, width, h, NAME(first_columns)(l), kind);
-  if (NAME(is_gru)(l)) NAME(pack_half)((uint32_t *)p.second, u + 2 * h, width, h, h, kind);
+  const int kind = l->half_weights;
+  const ptrdiff_t first = NAME(first_columns)(l), candidate = width - first;
+  NAME(pack_half)(p.input, w, width, l->input, first, kind);
+  NAME(pack_half)(p.second_input, w + first, width, l->input, candidate, kind);
+  NAME(pack_half)(p.recurrent, u, width, h, first, kind);
+  NAME(pack_half)(p.second, u + first, width, h, candidate, kind);
 }
 
 static void NAME(half_step)(const unroll_layer *l, NAME(step_rows) s) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h, rows = l->batch;
   const NAME(half_panels) p = NAME(half_panels_of)(l);
   const int kind = l->half_weights;
-  NAME(half_product)(s.gates, width, l->inputs, l->input, p.input, l->input, width, rows, l->bias,
+  const ptrdiff_t first = NAME(first_columns)(l), candidate = width - first;
+  NAME(half_product)(s.gates, width, l->inputs, l->input, p.input, l->input, first, rows, l->bias,
                      NAME(FROM_ROW), kind);
-  NAME(half_product)(s.gates, width, s.hidden, h, p.recurrent, h, NAME(first_columns)(l), rows, 0,
+  NAME(half_product)(s.gates + first, width, l->inputs, l->input, p.second_input, l->input, candidate,
+                     rows, (const REAL *)l->bias + first, NAME(FROM_ROW), kind);
+  NAME(half_product)(s.gates, width, s.hidden, h, p.recurrent, h, first, rows, 0,
                      NAME(FROM_OUTPUT), kind);
   if (l->cell == UNROLL_GRU_AFTER) {
     NAME(half_product)(s.auxiliary, h, s.hidden, h, p.second, h, h, rows, l->candidate_bias,
@@ -50,9 +64,13 @@ static void NAME(half_step)(const unroll_layer *l, NAME(step_rows) s) {
 }
 #endif
 
-static void NAME(stream_step)(const unroll_layer *l) {
+static void NAME(stream_step)(unroll_layer *l) {
   if (NAME(is_tiny)(l)) {
     NAME(tiny_step)(l);
+    return;
+  }
+  if (NAME(is_single)(l)) {
+    NAME(single_step)(l);
     return;
   }
   const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
@@ -89,7 +107,7 @@ static void NAME(stream_step)(const unroll_layer *l) {
   NAME(step_forward)(l, p, s, l->batch, 0, room + (l->normalizes ? l->batch * width : 0));
 }
 
-void NAME(stack_step)(const unroll_layer *layers, ptrdiff_t count) {
+void NAME(stack_step)(unroll_layer *layers, ptrdiff_t count) {
   const unroll_float_mode mode = unroll_flush_subnormals();
   for (ptrdiff_t i = 0; i < count; ++i) NAME(stream_step)(layers + i);
   unroll_restore_float_mode(mode);
@@ -98,11 +116,11 @@ void NAME(stack_step)(const unroll_layer *layers, ptrdiff_t count) {
 ptrdiff_t NAME(stream_packed)(const unroll_layer *l) {
   const ptrdiff_t width = NAME(gate_count)(l) * l->hidden;
   if (NAME(is_tiny)(l)) return NAME(tiny_count)(l);
+  if (NAME(is_single)(l)) return NAME(single_count)(l);
 #if REAL_BITS == 32
   if (l->half_weights) {
-    return NAME(half_count)(l->input, width) +
-           NAME(half_count)(l->hidden, NAME(first_columns)(l)) +
-           NAME(half_count)(l->hidden, NAME(is_gru)(l) ? l->hidden : 0);
+    const ptrdiff_t first = NAME(first_columns)(l), rows = l->input + l->hidden;
+    return NAME(half_count)(rows, first) + NAME(half_count)(rows, width - first);
   }
 #endif
   return l->input * NAME(padded)(width) + l->hidden * NAME(padded)(NAME(first_columns)(l)) +
@@ -112,13 +130,16 @@ ptrdiff_t NAME(stream_packed)(const unroll_layer *l) {
 // Packs a layer's weights for steps: as they are, or as bfloat16.
 void NAME(stream_pack)(unroll_layer *l) {
 #if REAL_BITS == 32
-  if (l->half_weights) {
-    NAME(pack_layer_half)(l);
-    return;
-  }
+  if (l->half_weights) l->half_weights = NAME(kind_of_halves)(l);
 #endif
   if (NAME(is_tiny)(l)) {
     NAME(tiny_pack)(l);
+  } else if (NAME(is_single)(l)) {
+    NAME(single_pack)(l);
+#if REAL_BITS == 32
+  } else if (l->half_weights) {
+    NAME(half_pack)(l);
+#endif
   } else {
     NAME(pack_forward)(l);
   }

@@ -43,6 +43,7 @@ typedef struct {
   int32_t reversed;  ///< from the last step to the first
   int32_t is_packed; ///< `packed` holds the weights already
   int32_t half_weights;  ///< `packed` holds bfloat16 (UNROLL_NEAREST_HALVES ...): float32 streams only
+  int32_t reads_backward;  ///< streams of one sequence: whether the next step begins with the last weights
   ptrdiff_t steps, batch, input, hidden;  ///< T, B, D, H
   double forget_offset;           ///< added to the LSTM's forget gate
   const void *input_weights;      ///< [D, G H]
@@ -109,7 +110,7 @@ void unroll_stream_pack_f64(unroll_layer *layer);
 ///
 /// The states `hidden_states` [B, H] and `final_cell` [B, H] change in place; `gates` [B, G H] and
 /// `auxiliary` [B, H] are scratch, all four with UNROLL_STREAM_PADDING more; weights are packed. No allocation, no lock, no system call.
-void unroll_stack_step_f32(const unroll_layer *layers, ptrdiff_t count);
-void unroll_stack_step_f64(const unroll_layer *layers, ptrdiff_t count);
+void unroll_stack_step_f32(unroll_layer *layers, ptrdiff_t count);
+void unroll_stack_step_f64(unroll_layer *layers, ptrdiff_t count);
 
 #endif

@@ -35,7 +35,7 @@ typedef struct {
   void (*backward)(const unroll_layer *, const unroll_layer_gradients *);
   ptrdiff_t (*stream_packed)(const unroll_layer *);
   void (*stream_pack)(unroll_layer *);
-  void (*stack_step)(const unroll_layer *, ptrdiff_t);
+  void (*stack_step)(unroll_layer *, ptrdiff_t);
   ptrdiff_t (*dense_scratch)(const unroll_dense *);
   EITHER(peak, double, PEAK_OF);
   EITHER(function, void, FUNCTION_OF);

@@ -115,7 +115,7 @@ extension Float: KernelScalar {
   }
 
   /// One step of a stack of layers.
-  public static func _stackStep(_ layers: UnsafePointer<unroll_layer>, _ count: Int) {
+  public static func _stackStep(_ layers: UnsafeMutablePointer<unroll_layer>, _ count: Int) {
     unroll_stack_step_f32(layers, count)
   }
 

@@ -65,7 +65,7 @@ public protocol KernelScalar: Real, BinaryFloatingPoint, Codable, Sendable {
   /// Packs a layer's weights for a stream.
   static func _streamPack(_ layer: UnsafeMutablePointer<unroll_layer>)
   /// One step of a stack of layers.
-  static func _stackStep(_ layers: UnsafePointer<unroll_layer>, _ count: Int)
+  static func _stackStep(_ layers: UnsafeMutablePointer<unroll_layer>, _ count: Int)
 
   /// A dense layer forward.
   static func _denseForward(

@@ -141,9 +141,9 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
       input.count == batchSize * inputSize && output.count == batchSize * outputSize,
       "RecurrentStream.step: expected shapes [\(batchSize), \(inputSize)] and [\(batchSize), \(outputSize)], got \(input.shape) and \(output.shape)."
     )
-    input.withUnsafeElements { input in
-      output.withUnsafeMutableElements { step(input, into: $0) }
-    }
+    // Both tensors outlive the call: nothing needs to be retained for it.
+    output.makeUnique()
+    step(UnsafePointer(input.base), into: output.base)
   }
 
   /// Advances all sequences by one step, for callers that hold memory of their own.
