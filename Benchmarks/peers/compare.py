@@ -27,6 +27,7 @@ ALIASES = {"larger": "course"}
 # Program, profile, variants, kinds of workloads, names (None: all): where each may lead.
 PEERS = [
     ("onednn", "default", "", ("layer", "step"), None),
+    ("rtneural", "default", "", ("step",), None),
     ("torch", "default", "", ("layer",), None),
     ("torch", "tuned", "", ("layer",), None),
     ("torch", "tuned", "cell", ("step",), None),

@@ -1,32 +1,48 @@
 // One sequence through a layer of up to two vectors of units: the whole step in registers. Every
 // gate has vectors of its own, padded with 0, so that nothing is masked and no gate passes through
-// memory; states have room for whole vectors. The chains are those of product.h, in the same
-// order: the bits are the same.
+// memory; two gates share a vector where it has room for both, and their functions with it. States have
+// room for whole vectors. The chains are those of product.h, in the same order: the bits are the same.
 
 INLINE int NAME(is_tiny)(const unroll_layer *l) {
   return l->batch == 1 && l->hidden <= 2 * WIDTH && !l->peepholes && !l->half_weights &&
          !l->normalizes && !l->zones;
 }
 
+// Whether two gates share a vector.
+INLINE int NAME(is_paired)(const unroll_layer *l) {
+  return l->cell != UNROLL_RNN && l->hidden <= WIDTH / 2;
+}
+
+// From a gate to the next one, and of a row of all gates.
+INLINE ptrdiff_t NAME(tiny_gate)(const unroll_layer *l) {
+  return NAME(is_paired)(l) ? WIDTH / 2 : NAME(padded)(l->hidden);
+}
+
+INLINE ptrdiff_t NAME(tiny_row)(const unroll_layer *l) {
+  return NAME(padded)(NAME(gate_count)(l) * NAME(tiny_gate)(l));
+}
+
 // Biases (the candidate's second one last), then W and U row by row, gate by gate.
 static ptrdiff_t NAME(tiny_count)(const unroll_layer *l) {
-  return NAME(padded)(l->hidden) * ((l->input + l->hidden + 1) * NAME(gate_count)(l) + 1);
+  return NAME(tiny_row)(l) * (l->input + l->hidden + 1) + NAME(padded)(l->hidden);
 }
 
 static void NAME(tiny_pack)(const unroll_layer *l) {
-  const ptrdiff_t h = l->hidden, wide = NAME(padded)(h), gates = NAME(gate_count)(l);
+  const ptrdiff_t h = l->hidden, gates = NAME(gate_count)(l), step = NAME(tiny_gate)(l);
+  const ptrdiff_t wide = NAME(tiny_row)(l);
   REAL *to = l->packed;
-  const REAL *rows[2] = {l->input_weights, l->recurrent_weights};
-  const ptrdiff_t counts[2] = {l->input, h};
+  const REAL *rows[3] = {l->bias, l->input_weights, l->recurrent_weights};
+  const ptrdiff_t counts[3] = {1, l->input, h};
   NAME(set)(to, 0, NAME(tiny_count)(l));
-  for (ptrdiff_t g = 0; g < gates; ++g) NAME(move)(to + g * wide, (REAL *)l->bias + g * h, h);
-  if (l->candidate_bias) NAME(move)(to + gates * wide, l->candidate_bias, h);
-  to += (gates + 1) * wide;
-  for (int part = 0; part < 2; ++part) {
-    for (ptrdiff_t i = 0; i < counts[part] * gates; ++i) {
-      NAME(move)(to, rows[part] + i * h, h);
-      to += wide;
+  for (int part = 0; part < 3; ++part) {
+    for (ptrdiff_t i = 0; i < counts[part]; ++i, to += wide) {
+      for (ptrdiff_t g = 0; g < gates; ++g) {
+        NAME(move)(to + g * step, rows[part] + (i * gates + g) * h, h);
+      }
     }
+    if (part > 0) continue;
+    if (l->candidate_bias) NAME(move)(to, l->candidate_bias, h);
+    to += NAME(padded)(h);
   }
 }
 
@@ -97,9 +113,48 @@ INLINE void NAME(tiny_cell)(const unroll_layer *l, const int cell, const int vec
   }
 }
 
+// The upper half of a vector, in the lower one.
+INLINE VECTOR NAME(upper)(VECTOR value) {
+  value.lo = value.hi;
+  return value;
+}
+
+// Gates in pairs: [i | f] and [g | o], or [r | z] and n. Upper halves that are nobody's hold any numbers.
+INLINE void NAME(paired_cell)(const unroll_layer *l, const int cell) {
+  const REAL *bias = l->packed, *w = bias + 3 * WIDTH, *u = w + l->input * 2 * WIDTH;
+  REAL *state = l->hidden_states;
+  VECTOR a[2] = {NAME(load)(bias), NAME(load)(bias + WIDTH)};
+  NAME(tiny_chain)(a, l->inputs, l->input, w, 2, 2);
+  if (cell == UNROLL_LSTM) {
+    REAL *cells = l->final_cell;
+    NAME(tiny_chain)(a, state, l->hidden, u, 2, 2);
+    VECTOR forget = NAME(splat)((REAL)l->forget_offset);
+    forget.lo = 0;
+    const VECTOR first = NAME(sigmoid)(a[0] + forget), g = NAME(tanh)(a[1]);
+    const VECTOR o = NAME(upper)(NAME(sigmoid)(a[1]));
+    const VECTOR c = MULTIPLY_ADD(NAME(upper)(first), NAME(load)(cells), first * g);
+    NAME(store)(cells, c);
+    NAME(store)(state, o * NAME(tanh)(c));
+    return;
+  }
+  const VECTOR h = NAME(load)(state);
+  VECTOR q = NAME(load)(bias + 2 * WIDTH);
+  NAME(tiny_chain)(a, state, l->hidden, u, 1, 2);
+  if (cell == UNROLL_GRU_AFTER) NAME(tiny_chain)(&q, state, l->hidden, u + WIDTH, 1, 2);
+  const VECTOR r = NAME(sigmoid)(a[0]), z = NAME(upper)(r);
+  if (cell == UNROLL_GRU_AFTER) {
+    a[1] = MULTIPLY_ADD(r, q, a[1]);
+  } else {
+    NAME(store)(l->auxiliary, r * h);
+    NAME(tiny_chain)(a + 1, l->auxiliary, l->hidden, u + WIDTH, 1, 2);
+  }
+  NAME(store)(state, MULTIPLY_ADD(z, h, (1 - z) * NAME(tanh)(a[1])));
+}
+
 #define TINY_CELL(CELL)                                                     \
-  static void NAME(tiny_of_##CELL)(const unroll_layer *l) {                    \
-    if (l->hidden <= WIDTH) NAME(tiny_cell)(l, UNROLL_##CELL, 1);           \
+  static void NAME(tiny_of_##CELL)(const unroll_layer *l) {                 \
+    if (NAME(is_paired)(l)) NAME(paired_cell)(l, UNROLL_##CELL);            \
+    else if (l->hidden <= WIDTH) NAME(tiny_cell)(l, UNROLL_##CELL, 1);      \
     else NAME(tiny_cell)(l, UNROLL_##CELL, 2);                              \
   }
 TINY_CELL(RNN)
