@@ -7,7 +7,9 @@ import UnrollTestSupport
 @Suite("Streams")
 struct StreamTests {
   /// Sizes on both sides of the small step's limits.
-  static let sizes = [(1, 8), (3, 4), (2, 2), (2, 16), (5, 20), (1, 32), (7, 33), (40, 70), (9, 150)]
+  static let sizes = [
+    (1, 8), (3, 4), (2, 2), (2, 16), (5, 20), (1, 32), (7, 33), (40, 70), (9, 150),
+  ]
 
   @Test("A stream has the bits of the whole sequence, alone and in a batch, at every level")
   func sequences() {
