@@ -66,6 +66,14 @@ INLINE void NAME(turn)(VECTOR *square) {
   }
 }
 
+// Each number in its predecessor's place, the first one in the last place.
+INLINE VECTOR NAME(rotated)(VECTOR value) {
+  VECTOR next = value;
+  ALL_UNROLLED
+  for (int i = 0; i < WIDTH; ++i) next[i] = value[(i + 1) % WIDTH];
+  return next;
+}
+
 // The sum of a vector's numbers, halves first: one fixed order.
 INLINE REAL NAME(sum)(VECTOR value) {
   REAL parts[WIDTH];
