@@ -236,6 +236,7 @@ struct LanguageCommandTests {
       try expect(train + ["--dropout", "1"], 64, "dropout-input: expected 0 up to")
       try expect(train + ["--tied"], 64, "use --top-size 50 or --projection-size 50")
       try expect(["train", folder + "/no", "--output", run], 1, "no such file or folder")
+      #expect(!FileManager.default.fileExists(atPath: run))
       try expect(
         ["train", "--resume", "--output", folder + "/text"], 1, "expected a run with config.json")
       try expect(

@@ -19,19 +19,31 @@ INLINE int NAME(is_single)(const unroll_layer *l) {
 // Columns of a slot.
 INLINE ptrdiff_t NAME(slot)(const unroll_layer *l) { return l->half_weights ? 2 * WIDTH : WIDTH; }
 
-// Slots of the gates but a GRU's candidate, and of that; groups of all, and of a candidate that is late.
+INLINE ptrdiff_t NAME(slots_of)(const unroll_layer *l, ptrdiff_t columns) {
+  return l->half_weights ? (columns + 2 * WIDTH - 1) / (2 * WIDTH) : (columns + WIDTH - 1) / WIDTH;
+}
+
+INLINE ptrdiff_t NAME(groups_of)(const unroll_layer *l, ptrdiff_t slots) {
+  return l->half_weights ? (2 * slots + SINGLE_VECTORS - 1) / SINGLE_VECTORS
+                         : (slots + SINGLE_VECTORS - 1) / SINGLE_VECTORS;
+}
+
+// Slots of the gates but a GRU's candidate, and of all; groups, and the slots of each but the last, of all
+// and of a candidate that is late.
 typedef struct {
-  ptrdiff_t first, all, groups, late_groups;
+  ptrdiff_t first, all, groups, group, late_groups, late_group;
 } NAME(single_plan);
 
 static NAME(single_plan) NAME(plan_single)(const unroll_layer *l) {
-  const ptrdiff_t slot = NAME(slot)(l), most = SINGLE_VECTORS * WIDTH / slot;
-  const ptrdiff_t candidate = NAME(is_gru)(l) ? (l->hidden + slot - 1) / slot : 0;
-  NAME(single_plan) p;
-  p.first = (NAME(first_columns)(l) + slot - 1) / slot;
+  const ptrdiff_t candidate = NAME(is_gru)(l) ? NAME(slots_of)(l, l->hidden) : 0;
+  NAME(single_plan) p = {.first = NAME(slots_of)(l, NAME(first_columns)(l))};
   p.all = p.first + candidate;
-  p.groups = (p.all + most - 1) / most;
-  p.late_groups = l->cell == UNROLL_GRU_BEFORE ? (candidate + most - 1) / most : 0;
+  p.groups = NAME(groups_of)(l, p.all);
+  p.group = p.groups == 1 ? p.all : (p.all + p.groups - 1) / p.groups;
+  if (l->cell == UNROLL_GRU_BEFORE) {
+    p.late_groups = NAME(groups_of)(l, candidate);
+    p.late_group = (candidate + p.late_groups - 1) / p.late_groups;
+  }
   return p;
 }
 
@@ -46,15 +58,15 @@ typedef struct {
 } NAME(single_group);
 
 INLINE NAME(single_group) NAME(group_at)(NAME(single_plan) p, ptrdiff_t group) {
-  const ptrdiff_t first = p.all * group / p.groups, next = p.all * (group + 1) / p.groups;
+  const ptrdiff_t first = group * p.group, next = NAME(at_most)(first + p.group, p.all);
   const ptrdiff_t early = NAME(at_most)(next, NAME(early)(p));
   return (NAME(single_group)){first, next, early > first ? early : first};
 }
 
 INLINE NAME(single_group) NAME(late_group_at)(NAME(single_plan) p, ptrdiff_t group) {
-  const ptrdiff_t count = p.all - p.first;
-  const ptrdiff_t next = p.first + count * (group + 1) / p.late_groups;
-  return (NAME(single_group)){p.first + count * group / p.late_groups, next, next};
+  const ptrdiff_t first = p.first + group * p.late_group;
+  const ptrdiff_t next = NAME(at_most)(first + p.late_group, p.all);
+  return (NAME(single_group)){first, next, next};
 }
 
 static ptrdiff_t NAME(single_count)(const unroll_layer *l) {

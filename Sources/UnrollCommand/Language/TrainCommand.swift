@@ -82,7 +82,7 @@ struct TrainCommand: ParsableCommand {
     try checkShards(settings, ranks)
     try RankAgreement.check(ranks, version: UnrollVersion.text)
     let isNew = !folder.hasCheckpoint
-    if isNew { try settings.checkVectors() }
+    if isNew { try settings.checkFiles() }
     let layers = isNew ? try initialLayers(settings) : nil
     if !resume { try folder.prepare() }
     let lock = try folder.lock()

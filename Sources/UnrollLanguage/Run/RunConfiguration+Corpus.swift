@@ -66,10 +66,11 @@ extension RunConfiguration {
     }
   }
 
-  /// Refuses vectors of a file that is not there, which is found out before anything is made.
+  /// Refuses a text or vectors that are not there, which is found out before anything is made.
   ///
-  /// - Throws: `RunError` if there is no such file.
-  public func checkVectors() throws {
+  /// - Throws: `CorpusError` or `RunError` if there is no such file.
+  public func checkFiles() throws {
+    if let corpus { _ = try CorpusPlan(path: corpus, split: split) }
     guard let path = vectors, !FileManager.default.fileExists(atPath: path) else { return }
     throw RunError(.file("expected a file of vectors, found none"), path: path)
   }
