@@ -114,7 +114,8 @@ def run(arguments):
 
 
 def medians(file):
-    """{(row, program, variant): seconds}, rows being (name, cell, mode, threads)."""
+    """{(row, program, variant): (seconds, the record nearest to them, runs)}, rows being (name, cell, mode,
+    threads)."""
     times, errors = collections.defaultdict(list), collections.Counter()
     with open(file) as lines:
         for line in lines:
@@ -126,8 +127,11 @@ def medians(file):
             variant = r["variant"] + ("+tuned" if r.get("profile") == "tuned" else "")
             row = (name, r["cell"], r["mode"], r["threads"])
             times[row, r["framework"], variant].append((r["median"], r))
-    return ({key: (statistics.median(t for t, _ in values), values[0][1])
-             for key, values in times.items()}, errors)
+
+    def middle(values):
+        median = statistics.median(t for t, _ in values)
+        return median, min(values, key=lambda v: abs(v[0] - median))[1], len(values)
+    return {key: middle(values) for key, values in times.items()}, errors
 
 
 def seconds(t):
@@ -155,7 +159,7 @@ def report(arguments):
     lines = []
 
     def best(row, keep):
-        found = [(t, f"{program} {variant}", record) for (r, program, variant), (t, record)
+        found = [(t, f"{program} {variant}") for (r, program, variant), (t, _, _)
                  in times.items() if r == row and keep(program, variant)]
         return min(found, key=lambda x: x[0]) if found else None
 
@@ -168,7 +172,7 @@ def report(arguments):
                      "| ratio | wanted | PyTorch's best | ratio |")
         lines.append("|---|---|---|---|---|---|---|---|---|---|---|---|")
         for row in chosen_rows:
-            for (r, program, variant), (t, record) in sorted(times.items(), key=str):
+            for (r, program, variant), (t, record, _) in sorted(times.items(), key=str):
                 if r != row or program != "unroll":
                     continue
                 other = best(row, lambda p, v: p != "unroll" and peer_filter(p))
@@ -201,7 +205,7 @@ def report(arguments):
     table("Language-model training steps", lambda r: r[0][:2] in ("a_", "b_", "c_", "d_"),
           lm_target, lambda p: True)
     versions = sorted({record.get("version", "") if program != "unroll" else "Unroll "
-                       + record.get("version", "") for (_, program, _), (_, record)
+                       + record.get("version", "") for (_, program, _), (_, record, _)
                        in times.items()})
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo")
                 if line.startswith("model name")), platform.machine())
@@ -211,7 +215,8 @@ def report(arguments):
             r = json.loads(line)
             if "fma_peak_gflops" in r:
                 peaks[r["threads"]].append(r["fma_peak_gflops"])
-    rounds = 1 + max(json.loads(line).get("round", 0) for line in open(arguments.results))
+    rounds = sorted(runs // 2 for (_, program, _), (_, _, runs) in times.items() if program == "unroll")
+    rounds = f"{rounds[0]}" if rounds[0] == rounds[-1] else f"{rounds[0]} to {rounds[-1]}, by row"
     head = [
         f"Machine: {cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; "
         f"multiply-add peak, measured in the same run: "
