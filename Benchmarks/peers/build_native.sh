@@ -15,12 +15,13 @@ gcc -shared -fPIC "$here/fakeintel.c" -o "$here/libfakeintel.so"  # lets MKL tak
 
 [ $# -gt 0 ] || exit 0
 source=$1
+version=$(git -C "$source" rev-parse --short HEAD)
 rtneural() {
   name=$1
   compiler=$2
   shift 2
   echo "rtneural_$name"
-  "$compiler" -O3 -std=c++17 -DNDEBUG -isystem "$source/RTNeural" "$@" "$here/rtneural_bench.cpp" \
+  "$compiler" -O3 -std=c++17 -DNDEBUG -DRTNEURAL_VERSION="\"$version\"" -isystem "$source/RTNeural" "$@" "$here/rtneural_bench.cpp" \
     -o "$here/rtneural_$name"
 }
 eigen="-DRTNEURAL_USE_EIGEN=1 -DEIGEN_STACK_ALLOCATION_LIMIT=0 -DRTNEURAL_DEFAULT_ALIGNMENT=32 -isystem $source/modules/Eigen"

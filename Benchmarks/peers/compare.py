@@ -178,11 +178,12 @@ def report(arguments):
                 other = best(row, lambda p, v: p != "unroll" and peer_filter(p))
                 torch = best(row, lambda p, v: p == "torch")
                 wanted = target(row, variant)
+                share = record["median"] / t  # rates belong to the median, not to the run next to it
                 ratio = other[0] / t if other else None
                 mark = "" if not wanted or ratio is None or ratio >= wanted else " ✗"
                 lines.append("| " + " | ".join([
                     f"{row[0]} {row[1]} {row[2]}", variant.replace("_", " "), str(row[3]),
-                    seconds(t), f"{record['gflops']:.3g}", f"{100 * record['of_peak']:.0f} %",
+                    seconds(t), f"{share * record['gflops']:.3g}", f"{100 * share * record['of_peak']:.0f} %",
                     other[1] if other else "–", seconds(other[0]) if other else "–",
                     f"{ratio:.2f}{mark}" if ratio else "–", f"≥ {wanted}" if wanted else "",
                     seconds(torch[0]) if torch else "–",
@@ -216,7 +217,7 @@ def report(arguments):
             if "fma_peak_gflops" in r:
                 peaks[r["threads"]].append(r["fma_peak_gflops"])
     rounds = sorted(runs // 2 for (_, program, _), (_, _, runs) in times.items() if program == "unroll")
-    rounds = f"{rounds[0]}" if rounds[0] == rounds[-1] else f"{rounds[0]} to {rounds[-1]}, by row"
+    rounds = " to ".join(f"{n}" for n in sorted({min(rounds), max(rounds)})) if rounds else "none of ours"
     head = [
         f"Machine: {cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; "
         f"multiply-add peak, measured in the same run: "

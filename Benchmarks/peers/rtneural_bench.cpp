@@ -1,7 +1,7 @@
 // Steps of RTNeural's layers, whose sizes are fixed when they are compiled: one for each size of
 // workloads/step.json. Reads lines "cell T B I H mode variant" and prints one JSON object for each, as
 // onednn_bench does; `--check` compares a layer of each cell with its equations. RTNeural computes with
-// Eigen, xsimd or plain loops: README.md has the commands that build the three programs.
+// Eigen or xsimd: build_native.sh builds a program for each, and defines RTNEURAL_VERSION.
 #include <RTNeural.h>
 
 #include <algorithm>
@@ -87,7 +87,7 @@ static std::string timed(const Step& step) {
   const size_t n = samples.size();
   char line[200];
   snprintf(line, sizeof line, "{\"median\":%.9g,\"min\":%.9g,\"p90\":%.9g,\"n\":%zu,\"inner\":%d,"
-           "\"version\":\"RTNeural 1fb1f07\"}", samples[n / 2], samples[0], samples[n * 9 / 10], n, inner);
+           "\"version\":\"RTNeural " RTNEURAL_VERSION "\"}", samples[n / 2], samples[0], samples[n * 9 / 10], n, inner);
   return line;
 }
 

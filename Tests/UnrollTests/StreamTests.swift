@@ -8,29 +8,34 @@ import UnrollTestSupport
 struct StreamTests {
   /// Sizes on both sides of the small step's limits.
   static let sizes = [
-    (1, 8), (3, 4), (2, 2), (2, 16), (5, 20), (1, 32), (7, 33), (40, 70), (9, 150),
+    (1, 1), (1, 8), (3, 4), (2, 2), (2, 16), (5, 20), (1, 32), (7, 33), (40, 70), (9, 150),
   ]
 
   @Test("A stream has the bits of the whole sequence, alone and in a batch, at every level")
   func sequences() {
+    check(Float.self)
+    check(Double.self)
+  }
+
+  private func check<Scalar: KernelScalar>(_ type: Scalar.Type) {
     var random = NumPyRandom(seed: testSeed)
     for (d, h) in Self.sizes {
-      for zoo in cellZoo(Float.self, inputSize: d, hiddenSize: h) {
+      for zoo in cellZoo(type, inputSize: d, hiddenSize: h) {
         let layer = RecurrentLayer(cell: zoo.cell)
         for rows in [1, 5] {
-          let x: Tensor<Float> = uniform([6, rows, d], &random)
+          let x: Tensor<Scalar> = uniform([6, rows, d], &random)
           let state = randomState(zoo.cell, batchSize: rows, &random)
           for level in KernelLevel.available {
             level.use {
               let whole = layer.forward(x, from: state)
               var stream = layer.stream(batchSize: rows)
               stream.states = [state]
-              var output = Tensor<Float>(shape: [rows, layer.outputSize])
+              var output = Tensor<Scalar>(shape: [rows, layer.outputSize])
               for time in 0..<6 {
                 stream.step(x.slice(time), into: &output)
                 #expect(
                   output.isBitwiseEqual(to: whole.outputs.slice(time)),
-                  "\(level) \(zoo.name) D \(d) H \(h) B \(rows) step \(time)")
+                  "\(type) \(level) \(zoo.name) D \(d) H \(h) B \(rows) step \(time)")
               }
               #expect(stream.states == [whole.finalState])
             }

@@ -236,7 +236,7 @@ static void NAME(product_ahead)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdi
   line -= panels * tile_count * rows.groups * ((k + LINE - 1) / LINE);
   if (line > 0) line = 0;  // there are more than calls
   ptrdiff_t first = 0;
-  if (rows.rows * rows.groups == 1) {  // a stream's step
+  if (rows.rows * rows.groups == 1) {  // a sequence alone
     for (; n - first >= ROW_PANELS * PANEL_COLUMNS; first += ROW_PANELS * PANEL_COLUMNS) {
       NAME(row_tile)(out + first, a, packed + first * k, k, start ? start + first : start, from);
     }
@@ -255,7 +255,7 @@ static void NAME(product_ahead)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdi
       const int is_last = depth + count >= k && first + columns >= n;
       const ptrdiff_t calls = (count + LINE - 1) / LINE;
       ptrdiff_t tile = 0;
-      if (tile_total == 1) {  // a stream's step: no division, and nothing ahead to share out
+      if (tile_total == 1) {  // a few rows alone: no division, and nothing ahead to share out
         tiles[rows.rows - 1](out + first, ldout, a + depth, lda, 1, here, count, columns,
                              start ? start + first : start, depth > 0 ? NAME(FROM_OUTPUT) : from,
                              &(NAME(ahead)){.panel = here});

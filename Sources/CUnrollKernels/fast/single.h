@@ -1,5 +1,5 @@
-// One sequence through a layer whose states do not fit registers: what a step waits for is its weights,
-// which are read once. They are packed in the order in which they are read, and read forward and backward
+// One sequence through a layer whose gates do not fit registers, or that tiny.h does not know: what a step
+// waits for is its weights, which are read once. They are packed in the order in which they are read, and read forward and backward
 // in turns: what a step read last is still in the caches when the next one begins with it. A cache that is
 // a little too small for all weights then misses a few of them, not all.
 //
@@ -42,7 +42,8 @@ static NAME(single_plan) NAME(plan_single)(const unroll_layer *l) {
   p.group = p.groups == 1 ? p.all : (p.all + p.groups - 1) / p.groups;
   if (l->cell == UNROLL_GRU_BEFORE) {
     p.late_groups = NAME(groups_of)(l, candidate);
-    p.late_group = (candidate + p.late_groups - 1) / p.late_groups;
+    p.late_group =
+        p.late_groups == 1 ? candidate : (candidate + p.late_groups - 1) / p.late_groups;
   }
   return p;
 }

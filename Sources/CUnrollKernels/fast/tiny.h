@@ -131,7 +131,7 @@ INLINE void NAME(paired_cell)(const unroll_layer *l, const int cell) {
     VECTOR forget = NAME(splat)((REAL)l->forget_offset);
     forget.lo = 0;
     const VECTOR first = NAME(sigmoid)(a[0] + forget), g = NAME(tanh)(a[1]);
-    const VECTOR o = NAME(upper)(NAME(sigmoid)(a[1]));
+    const VECTOR o = NAME(sigmoid)(NAME(upper)(a[1]));
     const VECTOR c = MULTIPLY_ADD(NAME(upper)(first), NAME(load)(cells), first * g);
     NAME(store)(cells, c);
     NAME(store)(state, o * NAME(tanh)(c));

@@ -109,7 +109,8 @@ void unroll_stream_pack_f64(unroll_layer *layer);
 /// Advances a stack by one step, each layer reading the `hidden_states` of the one below it.
 ///
 /// The states `hidden_states` [B, H] and `final_cell` [B, H] change in place; `gates` [B, G H] and
-/// `auxiliary` [B, H] are scratch, all four with UNROLL_STREAM_PADDING more; weights are packed. No allocation, no lock, no system call.
+/// `auxiliary` [B, H] are scratch, all four with UNROLL_STREAM_PADDING more; weights are packed. Of the layers
+/// themselves `reads_backward` changes. No allocation, no lock, no system call.
 void unroll_stack_step_f32(unroll_layer *layers, ptrdiff_t count);
 void unroll_stack_step_f64(unroll_layer *layers, ptrdiff_t count);
 

@@ -182,6 +182,9 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
       state.hidden.shape == expected.hidden.shape && state.cell.shape == expected.cell.shape,
       "RecurrentStream.states: expected shapes \(expected.hidden.shape) and \(expected.cell.shape), got \(state.hidden.shape) and \(state.cell.shape)."
     )
+    // What a step has written beyond the states goes, too: NaN there would stay for good, and slow steps down.
+    hidden[index].base.fill(0, count: hidden[index].count)
+    self.cell[index].base.fill(0, count: self.cell[index].count)
     hidden[index].base.update(from: state.hidden.base, count: state.hidden.count)
     self.cell[index].base.update(from: state.cell.base, count: state.cell.count)
   }

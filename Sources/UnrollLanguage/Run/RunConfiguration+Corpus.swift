@@ -68,7 +68,8 @@ extension RunConfiguration {
 
   /// Refuses a text or vectors that are not there, which is found out before anything is made.
   ///
-  /// - Throws: `CorpusError` or `RunError` if there is no such file.
+  /// - Throws: `CorpusError` if the text or a part of it is missing or cannot be split so, `RunError` if there
+  ///   is no file of vectors.
   public func checkFiles() throws {
     if let corpus { _ = try CorpusPlan(path: corpus, split: split) }
     guard let path = vectors, !FileManager.default.fileExists(atPath: path) else { return }
