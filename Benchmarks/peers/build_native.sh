@@ -15,6 +15,11 @@ gcc -shared -fPIC "$here/fakeintel.c" -o "$here/libfakeintel.so"  # lets MKL tak
 
 [ $# -gt 0 ] || exit 0
 source=$1
+for file in RTNeural/RTNeural.h modules/Eigen/Eigen/Core modules/xsimd/include/xsimd/xsimd.hpp; do
+  [ -f "$source/$file" ] && continue
+  echo "$source: expected a clone of RTNeural with its submodules, found no $file" >&2
+  exit 1
+done
 version=$(git -C "$source" rev-parse --short HEAD)
 rtneural() {
   name=$1

@@ -163,7 +163,7 @@ def report(arguments):
                  in times.items() if r == row and keep(program, variant)]
         return min(found, key=lambda x: x[0]) if found else None
 
-    def table(title, keep_rows, target, peer_filter):
+    def table(title, keep_rows, target):
         chosen_rows = [r for r in rows if keep_rows(r)]
         if not chosen_rows:
             return
@@ -175,7 +175,7 @@ def report(arguments):
             for (r, program, variant), (t, record, _) in sorted(times.items(), key=str):
                 if r != row or program != "unroll":
                     continue
-                other = best(row, lambda p, v: p != "unroll" and peer_filter(p))
+                other = best(row, lambda p, v: p != "unroll")
                 torch = best(row, lambda p, v: p == "torch")
                 wanted = target(row, variant)
                 share = record["median"] / t  # rates belong to the median, not to the run next to it
@@ -194,7 +194,6 @@ def report(arguments):
             return None
         return TARGETS[row[0]][(row[3] - 1) * 2 + (row[2] == "train")]
 
-    table("Layers", lambda r: r[0] in ORDER, layer_target, lambda p: True)
     def step_target(row, variant):
         # RTNeural, the peer that counts, has no reset gate before the product, and nobody has bfloat16.
         return None if variant.startswith("reset_before") or "bfloat16" in variant else 1
@@ -202,9 +201,9 @@ def report(arguments):
     def lm_target(row, variant):
         return LM_TARGETS.get(row[0]) if row[3] == 2 else None
 
-    table("Streaming steps, batch 1", lambda r: r[2] == "step", step_target, lambda p: True)
-    table("Language-model training steps", lambda r: r[0][:2] in ("a_", "b_", "c_", "d_"),
-          lm_target, lambda p: True)
+    table("Layers", lambda r: r[0] in ORDER, layer_target)
+    table("Streaming steps, batch 1", lambda r: r[2] == "step", step_target)
+    table("Language-model training steps", lambda r: r[0][:2] in ("a_", "b_", "c_", "d_"), lm_target)
     versions = sorted({record.get("version", "") if program != "unroll" else "Unroll "
                        + record.get("version", "") for (_, program, _), (_, record, _)
                        in times.items()})
@@ -216,8 +215,9 @@ def report(arguments):
             r = json.loads(line)
             if "fma_peak_gflops" in r:
                 peaks[r["threads"]].append(r["fma_peak_gflops"])
-    rounds = sorted(runs // 2 for (_, program, _), (_, _, runs) in times.items() if program == "unroll")
-    rounds = " to ".join(f"{n}" for n in sorted({min(rounds), max(rounds)})) if rounds else "none of ours"
+    # Ours run twice in a round.
+    counts = {runs // 2 for (_, program, _), (_, _, runs) in times.items() if program == "unroll"}
+    rounds = " to ".join(f"{n}" for n in sorted({min(counts), max(counts)})) if counts else "none of ours"
     head = [
         f"Machine: {cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; "
         f"multiply-add peak, measured in the same run: "

@@ -15,6 +15,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 using Matrix = std::vector<std::vector<float>>;
@@ -40,29 +41,26 @@ struct Weights {
         b(matrix(biases, gates * hidden, 1 / std::sqrt((float)hidden))) {}
 };
 
-template <int I, int H>
-struct Gru {
-  RTNeural::ModelT<float, I, H, RTNeural::GRULayerT<float, I, H>> model;
-  explicit Gru(const Weights& weights) {
+// A model of one layer. The GRU takes both rows of biases, the LSTM one.
+template <class Layer>
+struct Model {
+  RTNeural::ModelT<float, Layer::in_size, Layer::out_size, Layer> model;
+  explicit Model(const Weights& weights) {
     auto& layer = model.template get<0>();
     layer.setWVals(weights.w);
     layer.setUVals(weights.u);
-    layer.setBVals(weights.b);
+    if constexpr (std::is_invocable_v<decltype(&Layer::setBVals), Layer&, const Matrix&>) {
+      layer.setBVals(weights.b);
+    } else {
+      layer.setBVals(weights.b[0]);
+    }
     model.reset();
   }
 };
-
 template <int I, int H>
-struct Lstm {
-  RTNeural::ModelT<float, I, H, RTNeural::LSTMLayerT<float, I, H>> model;
-  explicit Lstm(const Weights& weights) {
-    auto& layer = model.template get<0>();
-    layer.setWVals(weights.w);
-    layer.setUVals(weights.u);
-    layer.setBVals(weights.b[0]);
-    model.reset();
-  }
-};
+using Gru = Model<RTNeural::GRULayerT<float, I, H>>;
+template <int I, int H>
+using Lstm = Model<RTNeural::LSTMLayerT<float, I, H>>;
 
 static double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
