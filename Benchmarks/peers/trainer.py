@@ -8,7 +8,8 @@ with everything that a run does: reading the text, dropout off, clipping, update
 checkpoint at the beginning and the end. The peers' are steps of the same sizes on random symbols
 (`workloads/lm.json`): PyTorch fused, as shipped and tuned, and JAX. Two threads. The last columns are
 the largest resident memory of the whole process, ours and PyTorch's (the leanest of its variants), the
-latter once as it is and once without what importing PyTorch alone takes.
+latter once as it is and once without what importing PyTorch alone takes. PEERS_PYTHON names the Python
+that has torch, jax and numpy.
 """
 import argparse
 import json
@@ -81,9 +82,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--names", default=",".join(row[0] for row in ROWS))
     arguments = parser.parse_args()
+    python = os.environ.get("PEERS_PYTHON", sys.executable)
+    code, imported = peak_of([python, "-c", "import torch"])
+    if code != 0:
+        sys.exit(f"{python}: expected a Python that has torch, whose import failed; PEERS_PYTHON names another")
     print("| workload | ours, tokens/s | best peer | tokens/s | ratio | wanted | our peak, MB | PyTorch's | less its import |")
     print("|---|---|---|---|---|---|---|---|---|")
-    _, imported = peak_of([sys.executable, "-c", "import torch"])
     for name, cell, steps, options, wanted in ROWS:
         if name not in arguments.names.split(","):
             continue

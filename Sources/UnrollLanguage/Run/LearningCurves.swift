@@ -33,7 +33,7 @@ public enum LearningCurves {
       name: "curves", title: "Learning curves", rows: 1, columns: 2,
       panels: [
         Panel(
-          title: "Loss (train: with dropout)", x: Axis("step"), y: Axis("nats per symbol"),
+          title: "Loss (train: while learning)", x: Axis("step"), y: Axis("nats per symbol"),
           content: .lines([
             line("train") { $0.train_loss }, line("validation") { $0.validation_loss },
           ])),
