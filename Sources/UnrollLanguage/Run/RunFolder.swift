@@ -96,7 +96,7 @@ public struct EpochMetrics: Sendable, Equatable {
   public var tokensPerSecond: Double
   /// Seconds of learning since the run began.
   public var seconds: Double
-  /// Nats per symbol, of training with dropout and of validation.
+  /// Nats per symbol, of training, as it was while learning, and of validation.
   public var trainLoss: Double, validationLoss: Double
   /// What a symbol is.
   public var unit: SymbolUnit
