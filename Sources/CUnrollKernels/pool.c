@@ -198,4 +198,8 @@ void unroll_set_thread_count(int count) {
   atomic_store(&process_threads, count > 0 ? limited(count) : 0);
 }
 
-void unroll_force_thread_count(int count) { forced_threads = count > 0 ? limited(count) : 0; }
+int unroll_force_thread_count(int count) {
+  const int before = forced_threads;
+  forced_threads = count > 0 ? limited(count) : 0;
+  return before;
+}

@@ -30,8 +30,8 @@ const char *unroll_level_name(int level);
 int unroll_thread_count(void);
 /// Sets the process's number of threads; 0 returns to the default.
 void unroll_set_thread_count(int count);
-/// Forces a number of threads for this thread's calls; 0 ends it.
-void unroll_force_thread_count(int count);
+/// Forces a number of threads for this thread's calls; 0 ends it. Returns what was forced before, or 0.
+int unroll_force_thread_count(int count);
 /// The cores that the process may use: affinity and control group respected.
 int unroll_available_cores(void);
 

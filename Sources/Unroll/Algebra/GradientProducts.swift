@@ -15,10 +15,12 @@ extension Tensor {
       Scalar._productTransposed(out, ldout, a, lda, b, ldb, m, k, n)
       return
     }
-    let scratch = TensorStorage<Scalar>(
-      count: unroll_transposed_sum_scratch_count(m, k, Scalar._isDouble))
-    withExtendedLifetime(scratch) {
-      Scalar._transposedSum(out, ldout, a, lda, b, ldb, m, k, n, scratch.base)
+    Threads.holdingCount {
+      let scratch = TensorStorage<Scalar>(
+        count: unroll_transposed_sum_scratch_count(m, k, Scalar._isDouble))
+      withExtendedLifetime(scratch) {
+        Scalar._transposedSum(out, ldout, a, lda, b, ldb, m, k, n, scratch.base)
+      }
     }
   }
 }

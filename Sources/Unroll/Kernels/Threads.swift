@@ -29,8 +29,19 @@ public enum Threads {
 
   /// Calls `body` with a number of threads of its own: a hook for tests.
   package static func use<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
-    unroll_force_thread_count(Int32(clamping: count))
-    defer { unroll_force_thread_count(0) }
+    let before = unroll_force_thread_count(Int32(clamping: count))
+    defer { unroll_force_thread_count(before) }
     return try body()
+  }
+
+  /// Calls `body` with one number of threads from its beginning to its end.
+  ///
+  /// Scratch is asked for by a number of threads and then used by it; another thread may set ``count``
+  /// in between.
+  @inline(__always)
+  static func holdingCount(_ body: () -> Void) {
+    let before = unroll_force_thread_count(unroll_thread_count())
+    defer { unroll_force_thread_count(before) }
+    body()
   }
 }

@@ -92,9 +92,11 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
     if cellSize > 0 {
       structure.final_cell = UnsafeMutableRawPointer(result.finalState.cell.base)
     }
-    structure.scratch = UnsafeMutableRawPointer(
-      memory.scratch.room(for: unroll_forward_scratch_count(&structure, Scalar._isDouble)))
-    Scalar._layerForward(&structure)
+    Threads.holdingCount {
+      structure.scratch = UnsafeMutableRawPointer(
+        memory.scratch.room(for: unroll_forward_scratch_count(&structure, Scalar._isDouble)))
+      Scalar._layerForward(&structure)
+    }
     let last = structure.reversed == 0 ? steps - 1 : 0
     result.finalState.hidden.base.update(
       from: result.outputs.base + last * rows * size, count: rows * size)

@@ -116,9 +116,11 @@ enum FusedPass<Scalar: KernelScalar> {
       // Last, when all is known on which the sizes depend.
       layer.packed = UnsafeMutableRawPointer(
         memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))
-      layer.scratch = UnsafeMutableRawPointer(
-        memory.scratch.room(for: unroll_forward_scratch_count(&layer, Scalar._isDouble)))
-      Scalar._layerForward(&layer)
+      Threads.holdingCount {
+        layer.scratch = UnsafeMutableRawPointer(
+          memory.scratch.room(for: unroll_forward_scratch_count(&layer, Scalar._isDouble)))
+        Scalar._layerForward(&layer)
+      }
     }
     withExtendedLifetime(trace) {}
     withExtendedLifetime(parameters) {}
@@ -165,9 +167,11 @@ enum FusedPass<Scalar: KernelScalar> {
       layer.active = flags
       sums.packed = UnsafeMutableRawPointer(
         memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))
-      sums.scratch = UnsafeMutableRawPointer(
-        memory.scratch.room(for: unroll_backward_scratch_count(&layer, Scalar._isDouble)))
-      Scalar._layerBackward(&layer, &sums)
+      Threads.holdingCount {
+        sums.scratch = UnsafeMutableRawPointer(
+          memory.scratch.room(for: unroll_backward_scratch_count(&layer, Scalar._isDouble)))
+        Scalar._layerBackward(&layer, &sums)
+      }
     }
     spreadBias(kernel, parameters, sums, into: &gradients)
     withExtendedLifetime(trace) {}

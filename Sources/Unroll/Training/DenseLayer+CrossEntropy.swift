@@ -112,19 +112,22 @@ extension DenseLayer {
     structure.weights = UnsafeRawPointer(weights.base)
     if !bias.isEmpty { structure.bias = UnsafeRawPointer(bias.base) }
     let logits = memory.logits.room(for: structure.m * outputSize)
-    structure.scratch = UnsafeMutableRawPointer(
-      memory.workspace.scratch.room(for: unroll_dense_scratch_count(&structure, Scalar._isDouble)))
-    targets.withUnsafeBufferPointer { targets in
-      losses.withUnsafeMutableBufferPointer { losses in
-        guard let targets = targets.baseAddress, let losses = losses.baseAddress else { return }
-        withExtendedLifetime((self, inputs, memory)) {
-          for first in stride(from: 0, to: rows, by: logitRows) {
-            structure.m = min(logitRows, rows - first)
-            structure.a = UnsafeRawPointer(inputs.base + first * inputSize)
-            var part = Part(
-              structure: structure, first: first, logits: logits, losses: losses + first,
-              targets: targets + first)
-            body(&part)
+    Threads.holdingCount {
+      structure.scratch = UnsafeMutableRawPointer(
+        memory.workspace.scratch.room(for: unroll_dense_scratch_count(&structure, Scalar._isDouble))
+      )
+      targets.withUnsafeBufferPointer { targets in
+        losses.withUnsafeMutableBufferPointer { losses in
+          guard let targets = targets.baseAddress, let losses = losses.baseAddress else { return }
+          withExtendedLifetime((self, inputs, memory)) {
+            for first in stride(from: 0, to: rows, by: logitRows) {
+              structure.m = min(logitRows, rows - first)
+              structure.a = UnsafeRawPointer(inputs.base + first * inputSize)
+              var part = Part(
+                structure: structure, first: first, logits: logits, losses: losses + first,
+                targets: targets + first)
+              body(&part)
+            }
           }
         }
       }

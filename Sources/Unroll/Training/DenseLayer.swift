@@ -108,8 +108,10 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
     structure.a = UnsafeRawPointer(inputs.base)
     structure.weights = UnsafeRawPointer(weights.base)
     if !bias.isEmpty { structure.bias = UnsafeRawPointer(bias.base) }
-    structure.scratch = UnsafeMutableRawPointer(
-      workspace.scratch.room(for: unroll_dense_scratch_count(&structure, Scalar._isDouble)))
-    withExtendedLifetime((inputs, self, workspace)) { body(&structure) }
+    Threads.holdingCount {
+      structure.scratch = UnsafeMutableRawPointer(
+        workspace.scratch.room(for: unroll_dense_scratch_count(&structure, Scalar._isDouble)))
+      withExtendedLifetime((inputs, self, workspace)) { body(&structure) }
+    }
   }
 }
