@@ -60,6 +60,23 @@ struct CommandTests {
     }
   }
 
+  @Test("Every experiment takes a number of threads, and says the same with any")
+  func threads() throws {
+    let sizes = ["--hidden", "40", "--input", "5", "--batch", "30", "--time", "40"]
+    for experiment in ["memory", "gradients", "spectrum", "gates"] {
+      let results = try ["1", "3"].map {
+        try run(["lab", experiment, "--cell", "gru", "--json", "--threads", $0] + sizes)
+      }
+      #expect(results[0].status == 0 && !results[0].output.isEmpty, "\(results[0].errors)")
+      #expect(results[0].output == results[1].output)
+    }
+    for experiment in [[], ["parity"], ["gru-as-rnn"]] {
+      let refused = try run(["lab"] + experiment + ["--threads", "0"])
+      #expect(refused.status == 64)
+      #expect(refused.errors.contains("--threads: expected 1 ... 256, found 0."))
+    }
+  }
+
   @Test("verify prints a line a case, a summary, and exits with 0 if none failed")
   func verify() throws {
     let result = try unroll("verify", goldenFolder, "--filter", "BasicRNNCell_T5")

@@ -213,6 +213,58 @@ struct LanguageCommandTests {
     }
   }
 
+  @Test(
+    "Several runs predict together, on any number of threads; runs of other symbols are refused")
+  func ensemble() throws {
+    try withTemporaryFolder { folder in
+      try Self.writeCorpus(folder + "/text")
+      let text = folder + "/text/test.txt"
+      func train(_ name: String, _ more: [String]) throws {
+        let learnt = try command.run(
+          ["train", folder + "/text", "--output", folder + "/" + name, "--epochs", "1"]
+            + Self.small + more)
+        #expect(learnt.status == 0, "\(learnt.errors)")
+      }
+      try train("one", [])
+      try train("two", ["--seed", "6", "--cell", "gru", "--hidden-size", "12"])
+      try train("letters", ["--unit", "characters"])
+      try train("few", ["--vocabulary-size", "9"])
+      try train("lines", ["--reset-each-line"])
+      func evaluate(_ arguments: [String]) throws -> (loss: Double, models: Int, symbols: Int) {
+        let outcome = try command.run(["evaluate"] + arguments + ["--json"])
+        let result = try #require(
+          JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+        return try (
+          #require(result["loss"] as? Double), #require(result["models"] as? Int),
+          #require(result["symbols"] as? Int)
+        )
+      }
+      let (one, two) = (folder + "/one", folder + "/two")
+      let apart = try [one, two].map { try evaluate([$0, text]) }
+      let together = try ["1", "2"].map {
+        try evaluate([one, text, "--with", two, "--threads", $0])
+      }
+      #expect(apart.allSatisfy { $0.models == 1 } && together.allSatisfy { $0.models == 2 })
+      #expect(together[0] == together[1])
+      #expect(together[0].symbols == apart[0].symbols)
+      #expect(together[0].loss < (apart[0].loss + apart[1].loss) / 2)
+      let shown = try command.unroll("evaluate", one, text, "--with", two, "--with", one)
+      #expect(shown.output.contains("models averaged    3"))
+      for (other, sentence) in [
+        ("letters", "letters: --with: expected a model of words, found one of characters"),
+        ("few", "symbols, in their order, found another of 9"),
+        ("lines", "expected a model that carries its states from line to line, found one"),
+        ("text", "text: expected a run with config.json, found none"),
+      ] {
+        let refused = try command.run(["evaluate", one, text, "--with", folder + "/" + other])
+        #expect(refused.status == 1 && refused.output.isEmpty)
+        #expect(refused.errors.contains(sentence), "\(refused.errors)")
+      }
+      let dynamic = try command.run(["evaluate", one, text, "--with", two, "--dynamic", "0.001"])
+      #expect(dynamic.status == 64 && dynamic.errors.contains("--dynamic: expected one model"))
+    }
+  }
+
   @Test("What cannot be is told in one sentence, and nothing is left behind")
   func mistakes() throws {
     try withTemporaryFolder { folder in

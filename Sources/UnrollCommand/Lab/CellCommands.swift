@@ -21,6 +21,7 @@ struct MemoryCommand: ParsableCommand {
   var terminal = false
 
   func run() throws {
+    sizes.threads.apply()
     try cells.check(sizes)
     let settings = cells.settings(sizes, defaultScale: 2)
     if let scales = cells.sweep {
@@ -100,6 +101,7 @@ struct GradientsCommand: ParsableCommand {
   }
 
   func run() throws {
+    sizes.threads.apply()
     try cells.check(sizes)
     let settings = cells.settings(sizes, defaultScale: 1)
     if let scales = cells.sweep {
@@ -190,6 +192,7 @@ struct SpectrumCommand: ParsableCommand {
   }
 
   func run() throws {
+    sizes.threads.apply()
     try cells.check(sizes)
     try cells.refuseSweep()
     try InstrumentRun(
@@ -224,6 +227,7 @@ struct GatesCommand: ParsableCommand {
   @OptionGroup var out: OutputOptions
 
   func run() throws {
+    sizes.threads.apply()
     try cells.check(sizes)
     try cells.refuseSweep()
     try InstrumentRun(

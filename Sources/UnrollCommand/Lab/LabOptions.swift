@@ -55,7 +55,7 @@ struct Steps: ExpressibleByArgument {
   }
 }
 
-/// Sizes, seed and arithmetic: the options of every experiment.
+/// Sizes, seed, arithmetic and threads: the options of every experiment.
 ///
 /// Absent ones keep the experiment's own defaults.
 struct SizeOptions: ParsableArguments {
@@ -65,6 +65,7 @@ struct SizeOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Time steps T.") var time: Int?
   @Option(parsing: .unconditional, help: "Seed of all draws, 0 to 4294967295.") var seed: Int?
   @Option(help: "Arithmetic: float32 or float64.") var dtype: LabPrecision?
+  @OptionGroup var threads: ThreadOptions
 
   /// The settings with what was given put in.
   func applied(to defaults: LabSettings) -> LabSettings {

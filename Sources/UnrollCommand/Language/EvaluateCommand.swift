@@ -14,17 +14,26 @@ struct EvaluateCommand: ParsableCommand {
       With --dynamic the model learns from each part of the text after it has predicted it (dynamic \
       evaluation: Mikolov et al. 2010, Krause et al. 2018); the run itself stays as it is. Its losses are \
       lower, and not to be compared with others'.
+
+      With --with, once for each other run of the same symbols, the mean of all models' probabilities is \
+      judged (an ensemble: Zaremba et al. 2014).
       """)
 
   @Argument(help: ArgumentHelp("A run's folder, made by unroll train.", valueName: "run"))
   var folder: String
   @Argument(help: "A text file.") var file: String
   @Option(help: "Sequences side by side.") var batchSize = 1
+  @Option(
+    name: .customLong("with"),
+    help: ArgumentHelp(
+      "Another run's folder, whose probabilities are averaged with the first's; may be repeated.",
+      valueName: "run"))
+  var others: [String] = []
   @Option(help: "Learn while reading, by Adam with this learning rate, such as 0.0003.")
   var dynamic: Double?
   @Option(help: "With --dynamic: symbols predicted between two steps of learning. Default: 20.")
   var dynamicSteps: Int?
-  @Option(help: "Threads.") var threads: Int?
+  @OptionGroup var threads: ThreadOptions
   @Flag(help: "Print the result as JSON.") var json = false
 
   func validate() throws {
@@ -41,6 +50,9 @@ struct EvaluateCommand: ParsableCommand {
           "--dynamic: expected --batch-size 1, which reads a text in its order, found \(batchSize)."
         )
       }
+      guard others.isEmpty else {
+        throw ValidationError("--dynamic: expected one model, found --with; leave out one of them.")
+      }
     }
     if let dynamicSteps {
       guard (1...10_000).contains(dynamicSteps) else {
@@ -50,11 +62,11 @@ struct EvaluateCommand: ParsableCommand {
         throw ValidationError("--dynamic-steps: expected --dynamic with it, found none.")
       }
     }
-    try LanguageThreads.check(threads)
   }
 
   private struct Result: Encodable {
     var file: String
+    var models: Int
     var symbols: Int
     var unknown: Int
     var dynamic: Double?
@@ -65,7 +77,7 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   func run() throws {
-    LanguageThreads.set(threads)
+    threads.apply()
     try Launcher.ranks { ranks in try LanguageErrors.told { try evaluate(ranks) } }
   }
 
@@ -79,6 +91,13 @@ struct EvaluateCommand: ParsableCommand {
     // What rank 0 cannot read, the others need not complain about, too.
     if ranks.rank > 0 { _ = try ranks.broadcast(nil) }
     let stored = try StoredModel(run: folder)
+    let averaged = try others.map { folder in
+      let other = try StoredModel(run: folder)
+      if let problem = stored.problem(averagingWith: other) {
+        throw RunError(.impossible("--with: \(problem)"), path: folder)
+      }
+      return other
+    }
     let (text, unknown) = try Corpus.encode(file: file, with: stored.vocabulary)
     guard text.count >= 2 else {
       throw CorpusError(.tooShort(symbols: text.count, needed: 2), path: file)
@@ -88,7 +107,9 @@ struct EvaluateCommand: ParsableCommand {
     let result =
       try dynamic.map {
         stored.evaluate(text, learning: DynamicEvaluation(rate: $0, timeSteps: dynamicSteps ?? 20))
-      } ?? stored.evaluate(text, batchSize: min(batchSize, text.count - 1), ranks: ranks)
+      }
+      ?? stored.evaluate(
+        text, averagingWith: averaged, batchSize: min(batchSize, text.count - 1), ranks: ranks)
     guard ranks.rank == 0 else { return }
     guard result.loss.isFinite else {
       throw DataError(
@@ -100,32 +121,21 @@ struct EvaluateCommand: ParsableCommand {
     if json {
       try Terminal.printJSON(
         Result(
-          file: file, symbols: result.symbols, unknown: unknown, dynamic: dynamic,
+          file: file, models: 1 + others.count, symbols: result.symbols, unknown: unknown,
+          dynamic: dynamic,
           loss: result.loss,
           perplexity: result.perplexity, bits_per_symbol: result.bitsPerSymbol, seconds: seconds))
     } else {
       var table = TextTable(["what", "value"])
       table.add(["symbols predicted", "\(result.symbols)"])
       if unknown > 0 { table.add(["of them <unk> by the vocabulary", "\(unknown)"]) }
+      if !others.isEmpty { table.add(["models averaged", "\(1 + others.count)"]) }
       if let dynamic { table.add(["learning while reading", "rate \(dynamic)"]) }
       table.add(["loss", String(format: "%.6f nats per symbol", result.loss)])
       table.add(["quality", LanguageWords.quality(result.loss, stored.vocabulary.unit)])
       table.add(["time", LanguageWords.duration(seconds)])
       print(table.text)
     }
-  }
-}
-
-/// Threads as an option.
-enum LanguageThreads {
-  static func check(_ threads: Int?) throws {
-    if let threads, !(1...256).contains(threads) {
-      throw ValidationError("--threads: expected 1 ... 256, found \(threads).")
-    }
-  }
-
-  static func set(_ threads: Int?) {
-    if let threads { Threads.count = threads }
   }
 }
 

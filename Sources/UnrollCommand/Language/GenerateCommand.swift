@@ -25,7 +25,7 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "A symbol after which a text ends, such as <eos>.") var stop: String?
   @Option(help: "How many texts, written one after the other.") var samples = 1
   @Flag(help: "Let <unk> be drawn.") var allowUnknown = false
-  @Option(help: "Threads.") var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   private var options: SamplingOptions {
     var options = SamplingOptions()
@@ -44,11 +44,10 @@ struct GenerateCommand: ParsableCommand {
     guard (1...10_000).contains(samples) else {
       throw ValidationError("--samples: expected 1 ... 10000, found \(samples).")
     }
-    try LanguageThreads.check(threads)
   }
 
   func run() throws {
-    LanguageThreads.set(threads)
+    threads.apply()
     try LanguageErrors.told {
       let stored = try StoredModel(run: folder)
       try stored.configuration.checkMemory(generating: samples, path: folder)

@@ -35,7 +35,7 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup(title: "The model") var model: ModelOptions
   @OptionGroup(title: "How it learns") var training: TrainingOptions
   @Option(help: "Stop after so many seconds, with a checkpoint.") var timeBudget: Double?
-  @Option(help: "Threads; the result is the same for any number.") var threads: Int?
+  @OptionGroup var threads: ThreadOptions
   @Option(help: "Seconds between checkpoints.") var checkpointEvery = 60.0
   @Option(help: "What follows divergence: stop, or halve (the learning rate, from a checkpoint).")
   var onDivergence: DivergenceRule = .stop
@@ -44,7 +44,6 @@ struct TrainCommand: ParsableCommand {
   enum DivergenceRule: String, ExpressibleByArgument, CaseIterable { case stop, halve }
 
   func validate() throws {
-    try LanguageThreads.check(threads)
     if let timeBudget, !(timeBudget > 0) {
       throw ValidationError("--time-budget: expected more than 0 seconds, found \(timeBudget).")
     }
@@ -62,7 +61,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
-    LanguageThreads.set(threads)
+    threads.apply()
     let outcome = try Interruption.noted {
       try Launcher.ranks { ranks in try LanguageErrors.told { try learn(ranks) } }
     }

@@ -78,22 +78,59 @@ public struct StoredModel: Sendable {
     metadata = file.metadata
   }
 
-  /// How well the model predicts a text.
+  /// How well the model predicts a text, alone or with others.
+  ///
+  /// The mean of several models' probabilities predicts better than any of them, the more the less alike they
+  /// are: Zaremba et al. 2014, [arXiv:1409.2329](https://arxiv.org/abs/1409.2329), table 1.
   ///
   /// - Parameters:
   ///   - text: The text, of the model's symbols.
+  ///   - others: Models of the same symbols; the mean of the probabilities of all of them is judged.
   ///   - batchSize: Sequences side by side; with 1 the state is carried through the whole text.
   ///   - ranks: Who shares the work; all of them get the result.
   /// - Returns: The loss over all symbols but the first.
   /// - Throws: `RankError` if a rank is gone.
+  /// - Precondition: The others have this model's symbols, and read lines as it does (``problem(averagingWith:)``).
   public func evaluate(
-    _ text: EncodedText, batchSize: Int = 1, ranks: any Ranks = SingleRank()
+    _ text: EncodedText, averagingWith others: [StoredModel] = [], batchSize: Int = 1,
+    ranks: any Ranks = SingleRank()
   ) throws -> Evaluation {
+    for other in others {
+      if let problem = problem(averagingWith: other) {
+        preconditionFailure("StoredModel.evaluate: \(problem).")
+      }
+    }
     var evaluator = Evaluator<Float>()
     let lineEnd = configuration.training.resetsEachLine ? vocabulary.endOfLine : nil
     return try evaluator.run(
-      model, text, batchSize: batchSize, lineEnd: lineEnd, ranks: ranks)
+      averaging: [model] + others.map(\.model), text, batchSize: batchSize, lineEnd: lineEnd,
+      ranks: ranks)
       ?? Evaluation(loss: 0, symbols: 0)
+  }
+
+  /// Why another model's probabilities cannot be averaged with this one's; nil if they can.
+  ///
+  /// The words say what was expected and what was found.
+  public func problem(averagingWith other: StoredModel) -> String? {
+    guard vocabulary.unit == other.vocabulary.unit else {
+      return "expected a model of \(vocabulary.unit), found one of \(other.vocabulary.unit)"
+    }
+    // By their bytes: Swift's strings are equal if they are canonically equivalent.
+    let sameSymbols = vocabulary.symbols.elementsEqual(other.vocabulary.symbols) {
+      $0.utf8.elementsEqual($1.utf8)
+    }
+    guard sameSymbols && vocabulary.trimsLines == other.vocabulary.trimsLines else {
+      return
+        "expected a vocabulary of the same \(vocabulary.count) symbols, in their order, found another of \(other.vocabulary.count)"
+    }
+    guard
+      configuration.training.resetsEachLine == other.configuration.training.resetsEachLine
+    else {
+      return configuration.training.resetsEachLine
+        ? "expected a model that reads each line from states that are zero, found one that carries them"
+        : "expected a model that carries its states from line to line, found one that does not"
+    }
+    return nil
   }
 
   /// How well the model predicts a text from which it learns while it reads; the model stays as it is.

@@ -16,15 +16,44 @@ public struct Evaluation: Sendable, Equatable, Codable {
   public var bitsPerSymbol: Double { loss / Double.log(2) }
 }
 
-/// Runs a model over texts, in memory that is used again.
+/// Runs models over texts, in memory that is used again.
 struct Evaluator<Scalar: KernelScalar> {
   private let logits = LogitMemory<Scalar>()
   private let workspace = Workspace<Scalar>()
   private var batch = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
   private var vectors = Tensor<Scalar>(shape: [0])
   private var projected = Tensor<Scalar>(shape: [0])
+  /// The loss at each of `rows`' targets; of several models, those of each one in `apart`.
   private var losses: [Double] = []
+  private var apart: [[Double]] = []
   private var rows = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
+
+  /// A model that has read a text up to some place.
+  private struct Reader {
+    let model: LanguageModel<Scalar>
+    let frozen: [FrozenLayer<Scalar>]
+    var states: [RecurrentState<Scalar>]
+    let zero: [RecurrentState<Scalar>]
+    var results: [SequenceOutputs<Scalar>]
+
+    init(_ model: LanguageModel<Scalar>, batchSize: Int) {
+      self.model = model
+      frozen = model.layers.map { $0.frozen() }
+      zero = model.zeroStates(batchSize: batchSize)
+      states = zero
+      results = model.layers.map { _ in SequenceOutputs<Scalar>() }
+    }
+  }
+
+  /// The mean loss of one model over a text; see ``run(averaging:_:batchSize:lineEnd:ranks:shouldStop:)``.
+  mutating func run(
+    _ model: LanguageModel<Scalar>, _ text: EncodedText, batchSize: Int, lineEnd: Int32? = nil,
+    ranks: any Ranks = SingleRank(), shouldStop: () -> Bool = { false }
+  ) throws -> Evaluation? {
+    try run(
+      averaging: [model], text, batchSize: batchSize, lineEnd: lineEnd, ranks: ranks,
+      shouldStop: shouldStop)
+  }
 
   /// The mean loss over a text, to the same bits for any number of ranks.
   ///
@@ -32,7 +61,7 @@ struct Evaluator<Scalar: KernelScalar> {
   /// through the whole text, every rank runs the layers, and the softmax is divided by batches.
   ///
   /// - Parameters:
-  ///   - model: The model.
+  ///   - models: The models, of one vocabulary; the mean of their probabilities is judged.
   ///   - text: The text.
   ///   - batchSize: Sequences side by side, each beginning with states that are zero; with 1 the
   ///     state is carried through the whole text, as the literature does.
@@ -42,20 +71,17 @@ struct Evaluator<Scalar: KernelScalar> {
   /// - Returns: The evaluation; nil if it was stopped, on any rank.
   /// - Throws: `RankError` if a rank is gone.
   mutating func run(
-    _ model: LanguageModel<Scalar>, _ text: EncodedText, batchSize: Int, lineEnd: Int32? = nil,
-    ranks: any Ranks = SingleRank(), shouldStop: () -> Bool = { false }
+    averaging models: [LanguageModel<Scalar>], _ text: EncodedText, batchSize: Int,
+    lineEnd: Int32? = nil, ranks: any Ranks = SingleRank(), shouldStop: () -> Bool = { false }
   ) throws -> Evaluation? {
     // Lines are not cut, unless one is longer than any sentence.
     let steps = lineEnd == nil ? max(1, min(512, 4096 / batchSize)) : 16_384
     let source = BatchSource(
       text, batchSize: batchSize, timeSteps: steps, lineEnd: lineEnd, isComplete: true)
-    let frozen = model.layers.map { $0.frozen() }
     let dividesRows = batchSize >= ranks.count
     let mine =
       dividesRows ? ShardPlan.piece(ranks.rank, of: ranks.count, in: batchSize) : 0..<batchSize
-    var states = model.zeroStates(batchSize: mine.count)
-    let zero = states
-    var results = model.layers.map { _ in SequenceOutputs<Scalar>() }
+    var readers = models.map { Reader($0, batchSize: mine.count) }
     var (position, count, batches) = (0, 0, 0)
     // Of each batch: the sum of each of this rank's rows; zero where another rank has the batch.
     var sums: [Double] = []
@@ -64,16 +90,17 @@ struct Evaluator<Scalar: KernelScalar> {
       isStopped = shouldStop()
       if isStopped { break }
       rows.become(rows: mine, of: batch)
-      model.embedding.lookUp(rows.inputs, timeStepCount: rows.timeStepCount, into: &vectors)
-      for index in frozen.indices {
-        frozen[index].run(
-          index == 0 ? vectors : results[index - 1].outputs,
-          from: lineEnd == nil ? states[index] : zero[index], into: &results[index])
-        states[index].hidden.become(results[index].finalState.hidden)
-        states[index].cell.become(results[index].finalState.cell)
+      let isMine = dividesRows || batches % ranks.count == ranks.rank
+      apart.removeAll(keepingCapacity: true)
+      for index in readers.indices {
+        read(&readers[index], carriesState: lineEnd == nil)
+        if isMine {
+          findLosses(readers[index])
+          if readers.count > 1 { apart.append(losses) }
+        }
       }
-      if dividesRows || batches % ranks.count == ranks.rank {
-        findLosses(model, results[frozen.count - 1].outputs)
+      if isMine {
+        if readers.count > 1 { averageProbabilities() }
         for row in mine.indices {
           var sum = 0.0
           for time in 0..<rows.timeStepCount {
@@ -105,8 +132,23 @@ struct Evaluator<Scalar: KernelScalar> {
     return Evaluation(loss: count > 0 ? total / Double(count) : 0, symbols: count)
   }
 
-  /// The loss at each of `rows`' targets.
-  private mutating func findLosses(_ model: LanguageModel<Scalar>, _ top: Tensor<Scalar>) {
+  /// Runs the layers of a model over `rows`.
+  private mutating func read(_ reader: inout Reader, carriesState: Bool) {
+    reader.model.embedding.lookUp(
+      rows.inputs, timeStepCount: rows.timeStepCount, into: &vectors)
+    for index in reader.frozen.indices {
+      reader.frozen[index].run(
+        index == 0 ? vectors : reader.results[index - 1].outputs,
+        from: carriesState ? reader.states[index] : reader.zero[index],
+        into: &reader.results[index])
+      reader.states[index].hidden.become(reader.results[index].finalState.hidden)
+      reader.states[index].cell.become(reader.results[index].finalState.cell)
+    }
+  }
+
+  /// The loss at each of `rows`' targets, from what the last layer made of them.
+  private mutating func findLosses(_ reader: Reader) {
+    let (model, top) = (reader.model, reader.results[reader.frozen.count - 1].outputs)
     if losses.count != rows.targets.count {
       losses = [Double](repeating: 0, count: rows.targets.count)
     }
@@ -116,5 +158,15 @@ struct Evaluator<Scalar: KernelScalar> {
     model.softmax.crossEntropy(
       model.configuration.projectionSize == nil ? top : projected, targets: rows.targets,
       losses: &losses, using: logits)
+  }
+
+  /// Puts -log of the mean of e to the minus `apart` into `losses`; where there is no target, all are 0.
+  private mutating func averageProbabilities() {
+    for index in losses.indices {
+      let best = apart.reduce(Double.infinity) { min($0, $1[index]) }
+      // The best one's summand is 1: nothing underflows that counts.
+      let sum = apart.reduce(0) { $0 + Double.exp(best - $1[index]) }
+      losses[index] = best - Double.log(sum / Double(apart.count))
+    }
   }
 }

@@ -1,0 +1,113 @@
+// Evaluation by the mean of several models' probabilities.
+
+import RealModule
+import Testing
+import Unroll
+
+@testable import UnrollLanguage
+
+@Suite("Evaluation by several models")
+struct EnsembleTests {
+  private static let text = EncodedText((0..<301).map { Int32($0 * $0 % 11) })
+
+  /// Three models that have nothing in common but their symbols.
+  private static func models<Scalar: KernelScalar>(of: Scalar.Type) -> [LanguageModel<Scalar>] {
+    [
+      ModelConfiguration(vocabularySize: 12, embeddingSize: 6, hiddenSize: 10, cell: .lstm),
+      ModelConfiguration(
+        vocabularySize: 12, embeddingSize: 7, hiddenSize: 7, cell: .gru, isTied: true),
+      ModelConfiguration(
+        vocabularySize: 12, embeddingSize: 4, hiddenSize: 9, cell: .rnn, projectionSize: 5),
+    ].enumerated().map { index, configuration in
+      var random = NumPyRandom(seed: UInt32(index))
+      // Large numbers, so that the models disagree.
+      return LanguageModel(
+        configuration,
+        initialization: Initialization(embeddingRange: 1, recurrentRange: 0.8, softmaxRange: 1),
+        using: &random)
+    }
+  }
+
+  private static func evaluate<Scalar>(
+    _ models: [LanguageModel<Scalar>], _ text: EncodedText, batchSize: Int = 1,
+    lineEnd: Int32? = nil, ranks: any Ranks = SingleRank()
+  ) throws -> Evaluation {
+    var evaluator = Evaluator<Scalar>()
+    return try #require(
+      try evaluator.run(
+        averaging: models, text, batchSize: batchSize, lineEnd: lineEnd, ranks: ranks))
+  }
+
+  /// Each symbol's loss by one model: what a text gains by its last symbol.
+  private static func losses(
+    _ model: LanguageModel<Double>, _ text: EncodedText, lineEnd: Int32?
+  ) throws -> [Double] {
+    let totals = try (1...text.count).map { length in
+      guard length > 1 else { return 0.0 }
+      let result = try evaluate(
+        [model], EncodedText((0..<length).map { text[$0] }), lineEnd: lineEnd)
+      return result.loss * Double(result.symbols)
+    }
+    return zip(totals, totals.dropFirst()).map { $1 - $0 }
+  }
+
+  @Test("It is the mean of the models' probabilities of each symbol", arguments: [nil, Int32(4)])
+  func byHand(lineEnd: Int32?) throws {
+    let models = Self.models(of: Double.self)
+    let text = EncodedText((0..<61).map { Self.text[$0] })
+    let apart = try models.map { try Self.losses($0, text, lineEnd: lineEnd) }
+    var total = 0.0
+    for index in 0..<60 {
+      let probabilities = apart.map { Double.exp(-$0[index]) }
+      total -= Double.log(probabilities.reduce(0, +) / 3)
+    }
+    let result = try Self.evaluate(models, text, lineEnd: lineEnd)
+    #expect(result.symbols == 60)
+    #expect(abs(result.loss - total / 60) < 1e-10)
+    // The mean predicts better than models do on average.
+    let mean =
+      try models.map { try Self.evaluate([$0], text, lineEnd: lineEnd).loss }
+      .reduce(0, +) / 3
+    #expect(result.loss < mean - 0.02)
+  }
+
+  @Test("A model averaged with itself is that model, and the order says nothing")
+  func itself() throws {
+    let models = Self.models(of: Double.self)
+    for rows in [1, 7] {
+      let alone = try Self.evaluate([models[0]], Self.text, batchSize: rows)
+      let twice = try Self.evaluate([models[0], models[0]], Self.text, batchSize: rows)
+      #expect(twice.symbols == alone.symbols && abs(twice.loss - alone.loss) < 1e-12)
+      let forward = try Self.evaluate(models, Self.text, batchSize: rows)
+      let backward = try Self.evaluate(models.reversed(), Self.text, batchSize: rows)
+      #expect(abs(forward.loss - backward.loss) < 1e-12)
+    }
+  }
+
+  @Test("Two models without hope of a symbol do not spoil the third's")
+  func hopeless() throws {
+    var models = Self.models(of: Double.self)
+    for index in [0, 2] {
+      // e to the -2000 is no number but 0.
+      models[index].softmaxBias[3] = 2000
+    }
+    let result = try Self.evaluate(models, Self.text)
+    let third = try Self.evaluate([models[1]], Self.text)
+    // At worst a third of the third's probability.
+    #expect(result.loss.isFinite && result.loss < third.loss + Double.log(3))
+  }
+
+  @Test("It has the same bits for any number of ranks")
+  func divided() throws {
+    let models = Self.models(of: Float.self)
+    for rows in [1, 2, 7] {
+      let alone = try Self.evaluate(models, Self.text, batchSize: rows)
+      for count in [2, 3] {
+        let all = try ThreadRanks.run(count) { ranks in
+          try Self.evaluate(models, Self.text, batchSize: rows, ranks: ranks)
+        }
+        #expect(all.allSatisfy { $0 == alone })
+      }
+    }
+  }
+}
