@@ -46,8 +46,10 @@ int unroll_level(void) {
   return level;
 }
 
-void unroll_force_level(int level) {
+int unroll_force_level(int level) {
+  const int before = forced_level;
   forced_level = level <= unroll_best_level() ? level : unroll_best_level();
+  return before;
 }
 
 static const unroll_table *table(int is_double) {

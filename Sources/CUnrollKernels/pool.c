@@ -183,6 +183,8 @@ int unroll_available_cores(void) {
 }
 
 int unroll_thread_count(void) {
+  // What is sized by this is indexed by the thread's number.
+  if (inside) return worker_index + 1;
   if (forced_threads > 0) return forced_threads;
   int count = atomic_load_explicit(&process_threads, memory_order_relaxed);
   if (count == 0) {

@@ -6,6 +6,8 @@ struct InfoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info", abstract: "Show versions, libraries and limits of this build.")
 
+  @OptionGroup var threads: ThreadOptions
+
   func run() throws {
     var table = TextTable(["what", "value"])
     table.add(["unroll", UnrollVersion.text])

@@ -1,18 +1,21 @@
 internal import ArgumentParser
 internal import Unroll
 
-/// `--threads`, for every command that computes.
+/// `--threads` of the experiments and of language models.
 struct ThreadOptions: ParsableArguments {
-  @Option(help: "Threads; the result is the same for any number.") var threads: Int?
+  @Option(
+    help: "Threads; the result is the same for any number. Default: UNROLL_THREADS, or the cores.")
+  var threads: Int?
 
+  /// Takes the number, if one was given, for the whole process: no command can forget it.
   func validate() throws {
+    try Self.check(threads)
+    if let threads { Threads.count = threads }
+  }
+
+  static func check(_ threads: Int?) throws {
     if let threads, !(1...256).contains(threads) {
       throw ValidationError("--threads: expected 1 ... 256, found \(threads).")
     }
-  }
-
-  /// Takes the number, if one was given, for the whole process.
-  func apply() {
-    if let threads { Threads.count = threads }
   }
 }

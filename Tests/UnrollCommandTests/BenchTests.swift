@@ -98,7 +98,7 @@ struct BenchTests {
     let missing = try command.unroll("bench", "--workloads", "/nowhere.json")
     #expect(missing.status != 0 && missing.errors.contains("expected a file that can be read"))
     let threads = try command.unroll("bench", "--threads", "0")
-    #expect(threads.status != 0 && threads.errors.contains("expected 1 ... 256, got 0"))
+    #expect(threads.status != 0 && threads.errors.contains("expected 1 ... 256, found 0"))
   }
 
   @Test("An instruction set or a number of threads that cannot be is refused, not ignored")

@@ -70,8 +70,12 @@ struct CommandTests {
       #expect(results[0].status == 0 && !results[0].output.isEmpty, "\(results[0].errors)")
       #expect(results[0].output == results[1].output)
     }
-    for experiment in [[], ["parity"], ["gru-as-rnn"]] {
-      let refused = try run(["lab"] + experiment + ["--threads", "0"])
+    #expect(try unroll("info", "--threads", "3").output.contains("threads            3 of "))
+    for command in [
+      ["lab"], ["lab", "parity"], ["lab", "gru-as-rnn"], ["train"], ["generate", "run"],
+      ["evaluate", "run", "file"], ["bench"],
+    ] {
+      let refused = try run(command + ["--threads", "0"])
       #expect(refused.status == 64)
       #expect(refused.errors.contains("--threads: expected 1 ... 256, found 0."))
     }

@@ -230,6 +230,7 @@ struct LanguageCommandTests {
       try train("letters", ["--unit", "characters"])
       try train("few", ["--vocabulary-size", "9"])
       try train("lines", ["--reset-each-line"])
+      try train("trimmed", ["--unit", "characters", "--trim-lines"])
       func evaluate(_ arguments: [String]) throws -> (loss: Double, models: Int, symbols: Int) {
         let outcome = try command.run(["evaluate"] + arguments + ["--json"])
         let result = try #require(
@@ -250,9 +251,13 @@ struct LanguageCommandTests {
       #expect(together[0].loss < (apart[0].loss + apart[1].loss) / 2)
       let shown = try command.unroll("evaluate", one, text, "--with", two, "--with", one)
       #expect(shown.output.contains("models averaged    3"))
+      let trimmed = try command.run([
+        "evaluate", folder + "/letters", text, "--with", folder + "/trimmed",
+      ])
+      #expect(trimmed.errors.contains("found one that leaves them out"), "\(trimmed.errors)")
       for (other, sentence) in [
         ("letters", "letters: --with: expected a model of words, found one of characters"),
-        ("few", "symbols, in their order, found another of 9"),
+        ("few", "symbols, in its order, found another of 9"),
         ("lines", "expected a model that carries its states from line to line, found one"),
         ("text", "text: expected a run with config.json, found none"),
       ] {

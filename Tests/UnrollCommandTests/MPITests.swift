@@ -304,10 +304,10 @@ struct MPITests {
   func evaluation() throws {
     try withText { folder in
       #expect(try finish(mpirun(2, train(folder, "run")), in: folder).status == 0)
-      for rows in ["1", "7"] {
-        let arguments = [
-          "evaluate", folder + "/run", folder + "/text/test.txt", "--batch-size", rows,
-        ]
+      for more in [
+        ["--batch-size", "1"], ["--batch-size", "7"], ["--with", folder + "/run"],
+      ] {
+        let arguments = ["evaluate", folder + "/run", folder + "/text/test.txt"] + more
         let texts = try [1, 2, 3].map { ranks in
           try finish(mpirun(ranks, arguments), in: folder).text.split(separator: "\n")
             .filter { $0.contains("loss") || $0.contains("predicted") }

@@ -180,6 +180,12 @@ struct TrainerTests {
     }
     #expect(error?.description.contains("generating needs about 4") == true)
     #expect(error?.description.hasSuffix("make --samples smaller") == true)
+    let many = [RunConfiguration](repeating: settings, count: 4000)
+    try RunConfiguration.checkMemory(averaging: [many[0]], batchSize: 1, path: "run")
+    let refused = #expect(throws: RunError.self) {
+      try RunConfiguration.checkMemory(averaging: many, batchSize: 1, path: "run")
+    }
+    #expect(refused?.description.contains("evaluating by 4000 models needs about") == true)
   }
 
   @Test("A run does not go on with another text or settings, or beside another process")

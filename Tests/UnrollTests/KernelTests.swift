@@ -1,7 +1,6 @@
 // The fast kernels against their plain twin, at every level that this machine has; and the laws
 // that make their speed harmless: the same bits for any number of threads, in any batch.
 
-import Synchronization
 import Testing
 import Unroll
 import UnrollTestSupport
@@ -115,33 +114,6 @@ struct KernelTests {
           }
         }
       }
-    }
-  }
-
-  @Test("Another thread may change the number of threads while a pass has begun")
-  func changedMeanwhile() async {
-    // A process of its own: the number holds for all of it.
-    await #expect(processExitsWith: .success) {
-      let isDone = Mutex(false)
-      let flips = Task.detached {
-        while !isDone.withLock({ $0 }) {
-          for count in [1, 8] { Threads.count = count }
-        }
-      }
-      var random = NumPyRandom(seed: testSeed)
-      let layers = cellZoo(Float.self, inputSize: 64, hiddenSize: 70)
-      for zoo in layers {
-        let one = Case(zoo.cell, steps: 6, rows: 40, masked: false, &random)
-        let expected = arrays(Threads.use(2) { one.run() })
-        // Each pass asks for new scratch: sized for one thread, eight would write beyond it.
-        for _ in 0..<50 {
-          for (a, b) in zip(expected, arrays(one.run())) {
-            precondition(a.tensor.isBitwiseEqual(to: b.tensor), "\(zoo.name): \(a.name)")
-          }
-        }
-      }
-      isDone.withLock { $0 = true }
-      await flips.value
     }
   }
 

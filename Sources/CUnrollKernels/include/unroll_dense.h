@@ -17,6 +17,7 @@ typedef struct {
   void *scratch;     ///< unroll_dense_scratch_count numbers
 } unroll_dense;
 
+/// They depend on the number of threads: whoever asks forces one (unroll_force_thread_count) until the work is done.
 ptrdiff_t unroll_transposed_sum_scratch_count(ptrdiff_t m, ptrdiff_t k, int is_double);
 ptrdiff_t unroll_dense_scratch_count(const unroll_dense *dense, int is_double);
 

@@ -85,7 +85,8 @@ typedef struct {
   void *input_gain, *recurrent_gain, *cell_gain, *cell_offset;
 } unroll_layer_gradients;
 
-/// The numbers of memory that a pass needs; they depend on the sizes and the level.
+/// The numbers of memory that a pass needs; they depend on the sizes and the level, scratch on the number of
+/// threads, too: whoever asks forces one (unroll_force_thread_count) until the pass is done.
 ptrdiff_t unroll_packed_count(const unroll_layer *layer, int is_double);
 ptrdiff_t unroll_forward_scratch_count(const unroll_layer *layer, int is_double);
 ptrdiff_t unroll_backward_scratch_count(const unroll_layer *layer, int is_double);

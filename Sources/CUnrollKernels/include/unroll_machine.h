@@ -20,13 +20,14 @@ int unroll_best_level(void);
 /// The level that kernels called by this thread use: forced for the thread, or named by
 /// UNROLL_ISA (plain, baseline, avx2, avx512; one that the machine lacks is not taken), or the best.
 int unroll_level(void);
-/// Forces a level that the machine has for this thread's calls; -1 ends it.
-void unroll_force_level(int level);
+/// Forces a level that the machine has for this thread's calls; -1 ends it. Returns what was forced before, or -1.
+int unroll_force_level(int level);
 /// The name by which UNROLL_ISA knows a level.
 const char *unroll_level_name(int level);
 
 /// The threads that a pass may use, this one included: forced for the thread, or the process's
-/// setting, or UNROLL_THREADS, or the cores that affinity and control group leave.
+/// setting, or UNROLL_THREADS, or the cores that affinity and control group leave. Within a body of
+/// unroll_parallel, which shares no work of its own, one more than the thread's number.
 int unroll_thread_count(void);
 /// Sets the process's number of threads; 0 returns to the default.
 void unroll_set_thread_count(int count);

@@ -25,8 +25,8 @@ public enum KernelLevel: String, Sendable, Codable, CaseIterable {
 
   /// Calls `body` with another level, for what this thread computes meanwhile: a hook for tests.
   package func use<Result>(_ body: () throws -> Result) rethrows -> Result {
-    unroll_force_level(kernel)
-    defer { unroll_force_level(-1) }
+    let before = unroll_force_level(kernel)
+    defer { unroll_force_level(before) }
     return try body()
   }
 

@@ -7,7 +7,8 @@ public enum Threads {
   /// The threads that a pass may use, the calling one included.
   ///
   /// At first `UNROLL_THREADS`, or else the cores that the process may use: affinity and control
-  /// group are respected. Setting 0 returns to that; the most is 256.
+  /// group are respected. Setting 0 returns to that; the most is 256. It may be set at any time: a pass
+  /// that has begun keeps the number that it began with.
   public static var count: Int {
     get { Int(unroll_thread_count()) }
     set { unroll_set_thread_count(Int32(clamping: newValue)) }

@@ -32,9 +32,7 @@ struct BenchCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    if let threads, !(1...256).contains(threads) {
-      throw ValidationError("--threads: expected 1 ... 256, got \(threads).")
-    }
+    try ThreadOptions.check(threads)
   }
 
   func run() throws {

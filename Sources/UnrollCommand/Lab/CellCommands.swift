@@ -21,7 +21,6 @@ struct MemoryCommand: ParsableCommand {
   var terminal = false
 
   func run() throws {
-    sizes.threads.apply()
     try cells.check(sizes)
     let settings = cells.settings(sizes, defaultScale: 2)
     if let scales = cells.sweep {
@@ -101,7 +100,6 @@ struct GradientsCommand: ParsableCommand {
   }
 
   func run() throws {
-    sizes.threads.apply()
     try cells.check(sizes)
     let settings = cells.settings(sizes, defaultScale: 1)
     if let scales = cells.sweep {
@@ -192,7 +190,6 @@ struct SpectrumCommand: ParsableCommand {
   }
 
   func run() throws {
-    sizes.threads.apply()
     try cells.check(sizes)
     try cells.refuseSweep()
     try InstrumentRun(
@@ -227,7 +224,6 @@ struct GatesCommand: ParsableCommand {
   @OptionGroup var out: OutputOptions
 
   func run() throws {
-    sizes.threads.apply()
     try cells.check(sizes)
     try cells.refuseSweep()
     try InstrumentRun(

@@ -69,7 +69,6 @@ struct NotebookCommand: ParsableCommand {
   var terminal = false
 
   func run() throws {
-    sizes.threads.apply()
     let settings = sizes.applied(to: LabSettings())
     try attempt {
       try settings.validate()
@@ -145,7 +144,6 @@ struct ParityCommand: ParsableCommand {
   @OptionGroup var out: OutputOptions
 
   func run() throws {
-    sizes.threads.apply()
     try prepare(out)
     var settings = sizes.applied(to: .toy)
     settings.steps = [max(0, settings.timeStepCount - 1)]
@@ -191,7 +189,6 @@ struct GRUAsRNNCommand: ParsableCommand {
   @OptionGroup var out: OutputOptions
 
   func run() throws {
-    sizes.threads.apply()
     try prepare(out)
     var settings = sizes.applied(to: .toy)
     settings.cell = cell

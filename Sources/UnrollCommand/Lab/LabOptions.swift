@@ -55,9 +55,8 @@ struct Steps: ExpressibleByArgument {
   }
 }
 
-/// Sizes, seed, arithmetic and threads: the options of every experiment.
-///
-/// Absent ones keep the experiment's own defaults.
+/// Sizes, seed and arithmetic, whose defaults are the experiment's own, and threads: the options of every
+/// experiment.
 struct SizeOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Units H.") var hidden: Int?
   @Option(parsing: .unconditional, help: "Size of an input D.") var input: Int?

@@ -77,7 +77,6 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   func run() throws {
-    threads.apply()
     try Launcher.ranks { ranks in try LanguageErrors.told { try evaluate(ranks) } }
   }
 
@@ -91,12 +90,16 @@ struct EvaluateCommand: ParsableCommand {
     // What rank 0 cannot read, the others need not complain about, too.
     if ranks.rank > 0 { _ = try ranks.broadcast(nil) }
     let stored = try StoredModel(run: folder)
-    let averaged = try others.map { folder in
+    var averaged: [StoredModel] = []
+    for folder in others {
       let other = try StoredModel(run: folder)
       if let problem = stored.problem(averagingWith: other) {
         throw RunError(.impossible("--with: \(problem)"), path: folder)
       }
-      return other
+      averaged.append(other)
+      try RunConfiguration.checkMemory(
+        averaging: [stored.configuration] + averaged.map(\.configuration), batchSize: batchSize,
+        path: folder)
     }
     let (text, unknown) = try Corpus.encode(file: file, with: stored.vocabulary)
     guard text.count >= 2 else {
@@ -115,7 +118,8 @@ struct EvaluateCommand: ParsableCommand {
       throw DataError(
         description:
           "\(file): expected a finite loss, found \(result.loss) after \(result.symbols) symbols"
-          + (dynamic.map { "; learning with --dynamic \($0) diverged, try less" } ?? ""))
+          + (dynamic.map { "; learning with --dynamic \($0) diverged, try less" } ?? "")
+          + (others.isEmpty ? "" : "; evaluate each run alone to see whose numbers they are"))
     }
     let seconds = start.duration(to: .now) / .seconds(1)
     if json {

@@ -47,7 +47,6 @@ struct GenerateCommand: ParsableCommand {
   }
 
   func run() throws {
-    threads.apply()
     try LanguageErrors.told {
       let stored = try StoredModel(run: folder)
       try stored.configuration.checkMemory(generating: samples, path: folder)

@@ -61,7 +61,6 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
-    threads.apply()
     let outcome = try Interruption.noted {
       try Launcher.ranks { ranks in try LanguageErrors.told { try learn(ranks) } }
     }

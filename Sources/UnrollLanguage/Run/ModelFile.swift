@@ -80,8 +80,9 @@ public struct StoredModel: Sendable {
 
   /// How well the model predicts a text, alone or with others.
   ///
-  /// The mean of several models' probabilities predicts better than any of them, the more the less alike they
-  /// are: Zaremba et al. 2014, [arXiv:1409.2329](https://arxiv.org/abs/1409.2329), table 1.
+  /// The mean of several models' probabilities is never worse than they are on average, and often better than the
+  /// best: Zaremba et al. 2014, [arXiv:1409.2329](https://arxiv.org/abs/1409.2329), table 1. All of them are in
+  /// memory at once (``RunConfiguration/checkMemory(averaging:batchSize:path:)``).
   ///
   /// - Parameters:
   ///   - text: The text, of the model's symbols.
@@ -110,7 +111,7 @@ public struct StoredModel: Sendable {
 
   /// Why another model's probabilities cannot be averaged with this one's; nil if they can.
   ///
-  /// The words say what was expected and what was found.
+  /// The words say what was expected, which is what this model is, and what was found.
   public func problem(averagingWith other: StoredModel) -> String? {
     guard vocabulary.unit == other.vocabulary.unit else {
       return "expected a model of \(vocabulary.unit), found one of \(other.vocabulary.unit)"
@@ -119,9 +120,17 @@ public struct StoredModel: Sendable {
     let sameSymbols = vocabulary.symbols.elementsEqual(other.vocabulary.symbols) {
       $0.utf8.elementsEqual($1.utf8)
     }
-    guard sameSymbols && vocabulary.trimsLines == other.vocabulary.trimsLines else {
+    guard sameSymbols else {
       return
-        "expected a vocabulary of the same \(vocabulary.count) symbols, in their order, found another of \(other.vocabulary.count)"
+        "expected the first model's vocabulary of \(vocabulary.count) symbols, in its order, found another of \(other.vocabulary.count)"
+    }
+    // Words have no spaces to leave out.
+    guard
+      vocabulary.unit != .characters || vocabulary.trimsLines == other.vocabulary.trimsLines
+    else {
+      return vocabulary.trimsLines
+        ? "expected a model that leaves out spaces at both ends of lines, found one that keeps them"
+        : "expected a model that keeps spaces at both ends of lines, found one that leaves them out"
     }
     guard
       configuration.training.resetsEachLine == other.configuration.training.resetsEachLine

@@ -105,6 +105,27 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
       smaller: "--samples", path: path)
   }
 
+  /// Refuses to evaluate by more models at once than this machine's memory can hold.
+  ///
+  /// - Parameters:
+  ///   - models: The settings of their runs.
+  ///   - batchSize: Sequences side by side.
+  ///   - path: The last run's folder, for the sentence.
+  /// - Throws: `RunError` with the estimate, what there is, and what to make smaller.
+  public static func checkMemory(
+    averaging models: [RunConfiguration], batchSize: Int, path: String
+  ) throws {
+    // Of each model: weights, the same packed, and what its layers put out.
+    let numbers = models.reduce(0.0) { sum, run in
+      let outputs = run.model.layerSizes.reduce(0) { $0 + $1.output }
+      return sum + 2 * Double(run.model.parameterCount)
+        + Double(max(batchSize, Evaluation.longestPart)) * Double(outputs)
+    }
+    try check(
+      4 * numbers, for: "evaluating by \(models.count) models",
+      smaller: "--batch-size or the number of runs", path: path)
+  }
+
   private static func check(
     _ needed: Double, for what: String, smaller: String, path: String
   ) throws {

@@ -10,6 +10,9 @@ public struct Evaluation: Sendable, Equatable, Codable {
   /// The predicted symbols: all but the first.
   public var symbols: Int
 
+  /// The most symbols that are read at once, unless there are more sequences side by side, or longer lines.
+  static let longestPart = 4096
+
   /// e to the loss.
   public var perplexity: Double { Double.exp(loss) }
   /// The loss in bits.
@@ -75,13 +78,14 @@ struct Evaluator<Scalar: KernelScalar> {
     lineEnd: Int32? = nil, ranks: any Ranks = SingleRank(), shouldStop: () -> Bool = { false }
   ) throws -> Evaluation? {
     // Lines are not cut, unless one is longer than any sentence.
-    let steps = lineEnd == nil ? max(1, min(512, 4096 / batchSize)) : 16_384
+    let steps = lineEnd == nil ? max(1, min(512, Evaluation.longestPart / batchSize)) : 16_384
     let source = BatchSource(
       text, batchSize: batchSize, timeSteps: steps, lineEnd: lineEnd, isComplete: true)
     let dividesRows = batchSize >= ranks.count
     let mine =
       dividesRows ? ShardPlan.piece(ranks.rank, of: ranks.count, in: batchSize) : 0..<batchSize
     var readers = models.map { Reader($0, batchSize: mine.count) }
+    apart = models.count > 1 ? [[Double]](repeating: [], count: models.count) : []
     var (position, count, batches) = (0, 0, 0)
     // Of each batch: the sum of each of this rank's rows; zero where another rank has the batch.
     var sums: [Double] = []
@@ -91,12 +95,11 @@ struct Evaluator<Scalar: KernelScalar> {
       if isStopped { break }
       rows.become(rows: mine, of: batch)
       let isMine = dividesRows || batches % ranks.count == ranks.rank
-      apart.removeAll(keepingCapacity: true)
       for index in readers.indices {
         read(&readers[index], carriesState: lineEnd == nil)
         if isMine {
           findLosses(readers[index])
-          if readers.count > 1 { apart.append(losses) }
+          if readers.count > 1 { swap(&losses, &apart[index]) }
         }
       }
       if isMine {
@@ -162,11 +165,13 @@ struct Evaluator<Scalar: KernelScalar> {
 
   /// Puts -log of the mean of e to the minus `apart` into `losses`; where there is no target, all are 0.
   private mutating func averageProbabilities() {
+    let count = rows.targets.count
+    if losses.count != count { losses = [Double](repeating: 0, count: count) }
     for index in losses.indices {
       let best = apart.reduce(Double.infinity) { min($0, $1[index]) }
-      // The best one's summand is 1: nothing underflows that counts.
+      // The best one's summand is 1: the sum cannot underflow, however small all probabilities are.
       let sum = apart.reduce(0) { $0 + Double.exp(best - $1[index]) }
-      losses[index] = best - Double.log(sum / Double(apart.count))
+      losses[index] = best.isFinite ? best - Double.log(sum / Double(apart.count)) : best
     }
   }
 }

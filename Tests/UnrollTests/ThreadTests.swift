@@ -1,0 +1,110 @@
+// What the number of threads may do: change at any time.
+
+import Foundation
+import Synchronization
+import Testing
+import Unroll
+import UnrollTestSupport
+
+@Suite("The number of threads")
+struct ThreadTests {
+  @Test("Another thread may change it while a pass has begun")
+  func changedMeanwhile() async {
+    // A process of its own: the number holds for all of it.
+    await #expect(processExitsWith: .success) {
+      let state = Mutex((flips: 0, isDone: false))
+      Thread.detachNewThread {
+        while !state.withLock({ $0.isDone }) {
+          for count in [1, 8] { Threads.count = count }
+          state.withLock { $0.flips += 1 }
+        }
+      }
+      for work in Self.works() {
+        let expected = Threads.use(2) { work.run() }
+        // Each asks for new scratch: sized for one thread, eight would write beyond it.
+        for _ in 0..<50 {
+          for (a, b) in zip(expected, work.run()) {
+            precondition(a.isBitwiseEqual(to: b), work.name)
+          }
+        }
+      }
+      state.withLock {
+        precondition($0.flips > 100)
+        $0.isDone = true
+      }
+    }
+  }
+
+  @Test("Within a body that threads share, work is done alone, in memory for that thread's number")
+  func nested() {
+    var random = NumPyRandom(seed: testSeed)
+    let layer = RecurrentLayer(
+      cell: ZooCell<Float>("", LSTM(inputSize: 9, hiddenSize: 70), &random).cell)
+    let inputs: Tensor<Float> = uniform([4, 40, 9], &random)
+    let expected = layer.forward(inputs, from: layer.zeroState(batchSize: 40)).outputs
+    let results = Mutex([Bool](repeating: false, count: 64))
+    Threads.use(8) {
+      Threads.forEach(64) { index in
+        var result = SequenceOutputs<Float>()
+        layer.frozen().run(inputs, from: layer.zeroState(batchSize: 40), into: &result)
+        results.withLock { $0[index] = result.outputs.isBitwiseEqual(to: expected) }
+      }
+    }
+    #expect(results.withLock { $0.allSatisfy(\.self) })
+  }
+
+  /// Something that threads share, and all that it returns.
+  private struct Work {
+    let name: String
+    let run: () -> [Tensor<Float>]
+  }
+
+  /// Every kind of pass whose scratch depends on the number of threads.
+  private static func works() -> [Work] {
+    var random = NumPyRandom(seed: testSeed)
+    var works: [Work] = []
+    let inputs: Tensor<Float> = uniform([6, 40, 64], &random)
+    for zoo in cellZoo(Float.self, inputSize: 64, hiddenSize: 70) {
+      let layer = RecurrentLayer(cell: zoo.cell)
+      let state = randomState(zoo.cell, batchSize: 40, &random)
+      let outputGradient: Tensor<Float> = uniform([6, 40, zoo.cell.outputSize], &random)
+      works.append(
+        Work(name: zoo.name) {
+          let trace = layer.forward(inputs, from: state)
+          let gradients = layer.backward(trace, outputs: outputGradient)
+          return [trace.outputs, gradients.inputs, gradients.parameters.recurrentWeights]
+        })
+      works.append(
+        Work(name: "frozen " + zoo.name) {
+          var result = SequenceOutputs<Float>()
+          layer.frozen().run(inputs, from: state, into: &result)
+          return [result.outputs]
+        })
+    }
+    let dense = DenseLayer<Float>(
+      weights: uniform([90, 300], &random), bias: uniform([300], &random))
+    let rows: Tensor<Float> = uniform([250, 90], &random)
+    let outputGradient: Tensor<Float> = uniform([250, 300], &random)
+    let targets = (0..<250).map { Int32($0) }
+    let empty = Tensor<Float>(shape: [0])
+    works.append(
+      Work(name: "dense") {
+        var (out, da, dw, db) = (empty, empty, empty, empty)
+        dense.forward(rows, into: &out, using: Workspace())
+        dense.backward(
+          rows, outputGradient: outputGradient, inputGradient: &da, weightGradient: &dw,
+          biasGradient: &db, using: Workspace())
+        return [out, da, dw, db]
+      })
+    works.append(
+      Work(name: "cross-entropy") {
+        var (da, dw, db) = (empty, empty, empty)
+        var losses = [Double](repeating: 0, count: 250)
+        dense.crossEntropyGradients(
+          rows, targets: targets, scale: 1, losses: &losses, inputGradient: &da,
+          weightGradient: &dw, biasGradient: &db, using: LogitMemory())
+        return [da, dw, db]
+      })
+    return works
+  }
+}
