@@ -131,7 +131,8 @@ struct TensorTests {
     #expect(place[31] == 0 && place[32] == 7)
   }
 
-  #if DEBUG
+  // Swift 6.1 has no tests of processes that end.
+  #if DEBUG && compiler(>=6.2)
   @Test("A wrong shape stops with operation, expected and got")
   func traps() async {
     await #expect(processExitsWith: .failure) {
