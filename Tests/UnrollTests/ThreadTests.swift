@@ -24,7 +24,7 @@ struct ThreadTests {
       for work in Self.works() {
         let expected = Threads.use(2) { work.run() }
         // Each asks for new scratch: sized for one thread, eight would write beyond it.
-        for _ in 0..<50 {
+        for _ in 0..<work.times {
           for (a, b) in zip(expected, work.run()) {
             precondition(a.isBitwiseEqual(to: b), work.name)
           }
@@ -46,19 +46,24 @@ struct ThreadTests {
     let inputs: Tensor<Float> = uniform([4, 40, 9], &random)
     let expected = layer.forward(inputs, from: layer.zeroState(batchSize: 40)).outputs
     let results = Mutex([Bool](repeating: false, count: 64))
+    let counts = Mutex(Set<Int>())
     Threads.use(8) {
       Threads.forEach(64) { index in
         var result = SequenceOutputs<Float>()
         layer.frozen().run(inputs, from: layer.zeroState(batchSize: 40), into: &result)
+        counts.withLock { _ = $0.insert(Threads.count) }
         results.withLock { $0[index] = result.outputs.isBitwiseEqual(to: expected) }
       }
     }
     #expect(results.withLock { $0.allSatisfy(\.self) })
+    // The calling thread is the first.
+    #expect(counts.withLock { $0.contains(1) && $0.allSatisfy { $0 <= 8 } })
   }
 
   /// Something that threads share, and all that it returns.
   private struct Work {
     let name: String
+    var times = 50
     let run: () -> [Tensor<Float>]
   }
 
@@ -91,7 +96,7 @@ struct ThreadTests {
     let targets = (0..<250).map { Int32($0) }
     let empty = Tensor<Float>(shape: [0])
     works.append(
-      Work(name: "dense") {
+      Work(name: "dense", times: 500) {
         var (out, da, dw, db) = (empty, empty, empty, empty)
         dense.forward(rows, into: &out, using: Workspace())
         dense.backward(
@@ -100,7 +105,7 @@ struct ThreadTests {
         return [out, da, dw, db]
       })
     works.append(
-      Work(name: "cross-entropy") {
+      Work(name: "cross-entropy", times: 500) {
         var (da, dw, db) = (empty, empty, empty)
         var losses = [Double](repeating: 0, count: 250)
         dense.crossEntropyGradients(
