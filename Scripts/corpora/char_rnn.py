@@ -13,8 +13,11 @@ ROWS, STEPS, LEARNT = 50, 50, 0.95
 
 if len(sys.argv) != 3:
     sys.exit("usage: char_rnn.py TEXT FOLDER")
-with open(sys.argv[1], encoding="utf-8", newline="") as file:
-    text = file.read()
+try:
+    with open(sys.argv[1], encoding="utf-8", newline="") as file:
+        text = file.read()
+except (OSError, UnicodeDecodeError) as error:
+    sys.exit(f"{sys.argv[1]}: expected a text in UTF-8: {error}")
 batches = len(text) // (ROWS * STEPS)
 if batches < 2:
     sys.exit(f"{sys.argv[1]}: expected at least {2 * ROWS * STEPS} characters, found {len(text)}")

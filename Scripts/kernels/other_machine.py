@@ -30,12 +30,12 @@ def load(path):
     return names, numbers
 
 
-def distance(ours, theirs):
-    if ours == theirs:
+def distance(expected, found):
+    if expected == found:
         return 0.0
-    scale = max(1.0, max(map(abs, theirs)))
-    worst = max(abs(a - b) for a, b in zip(ours, theirs)) / scale
-    return worst if all(map(math.isfinite, ours)) else math.inf
+    if not all(map(math.isfinite, (*expected, *found))):
+        return math.inf
+    return max(abs(a - b) for a, b in zip(expected, found)) / max(1.0, max(map(abs, expected)))
 
 
 here, there, limit = sys.argv[1], sys.argv[2], float(sys.argv[3])
@@ -45,11 +45,11 @@ if names != others:
     sys.exit(f"{there}: expected the arrays of {here}")
 start, equal, worst, failed = 0, 0, (0.0, "", ""), 0
 for case, name, count in names:
-    apart = distance(theirs[start : start + count], ours[start : start + count])
+    apart = distance(ours[start : start + count], theirs[start : start + count])
     start += count
     equal += apart == 0
     worst = max(worst, (apart, case, name))
-    if not apart <= limit:
+    if apart > limit:
         failed += 1
         print(f"{case}: {name}: {apart:.2e} apart")
 print(f"{len(names)} arrays: {equal} equal, the others at most {worst[0]:.1e} apart ({worst[1]}: {worst[2]}); at most {limit:g} wanted")

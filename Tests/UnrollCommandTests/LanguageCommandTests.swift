@@ -251,6 +251,9 @@ struct LanguageCommandTests {
       #expect(together[0].loss < (apart[0].loss + apart[1].loss) / 2)
       let shown = try command.unroll("evaluate", one, text, "--with", two, "--with", one)
       #expect(shown.output.contains("models averaged    3"))
+      // Words have no spaces to leave out.
+      try train("words", ["--trim-lines"])
+      #expect(try evaluate([one, text, "--with", folder + "/words"]).models == 2)
       let trimmed = try command.run([
         "evaluate", folder + "/letters", text, "--with", folder + "/trimmed",
       ])

@@ -181,7 +181,8 @@ struct TrainerTests {
     #expect(error?.description.contains("generating needs about 4") == true)
     #expect(error?.description.hasSuffix("make --samples smaller") == true)
     let many = [RunConfiguration](repeating: settings, count: 4000)
-    try RunConfiguration.checkMemory(averaging: [many[0]], batchSize: 1, path: "run")
+    try RunConfiguration.checkMemory(
+      averaging: [Self.configuration(), Self.configuration()], batchSize: 1, path: "run")
     let refused = #expect(throws: RunError.self) {
       try RunConfiguration.checkMemory(averaging: many, batchSize: 1, path: "run")
     }

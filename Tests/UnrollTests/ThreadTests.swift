@@ -46,18 +46,26 @@ struct ThreadTests {
     let inputs: Tensor<Float> = uniform([4, 40, 9], &random)
     let expected = layer.forward(inputs, from: layer.zeroState(batchSize: 40)).outputs
     let results = Mutex([Bool](repeating: false, count: 64))
-    let counts = Mutex(Set<Int>())
+    // Those of the calling thread, and those of others.
+    let counts = Mutex((own: Set<Int>(), others: Set<Int>()))
+    let caller = pthread_self()
     Threads.use(8) {
       Threads.forEach(64) { index in
         var result = SequenceOutputs<Float>()
         layer.frozen().run(inputs, from: layer.zeroState(batchSize: 40), into: &result)
-        counts.withLock { _ = $0.insert(Threads.count) }
+        let (count, isCaller) = (Threads.count, pthread_equal(pthread_self(), caller) != 0)
+        counts.withLock {
+          if isCaller { _ = $0.own.insert(count) } else { _ = $0.others.insert(count) }
+        }
         results.withLock { $0[index] = result.outputs.isBitwiseEqual(to: expected) }
       }
     }
     #expect(results.withLock { $0.allSatisfy(\.self) })
-    // The calling thread is the first.
-    #expect(counts.withLock { $0.contains(1) && $0.allSatisfy { $0 <= 8 } })
+    // Alone, where the pool is in use elsewhere, the caller keeps its 8.
+    counts.withLock {
+      #expect($0.others.isEmpty || $0.own.isSubset(of: [1]))
+      #expect($0.others.isSubset(of: 2...8))
+    }
   }
 
   /// Something that threads share, and all that it returns.

@@ -40,9 +40,5 @@ public enum Threads {
   /// Scratch is asked for by a number of threads and then used by it; another thread may set ``count``
   /// in between.
   @inline(__always)
-  static func holdingCount(_ body: () -> Void) {
-    let before = unroll_force_thread_count(unroll_thread_count())
-    defer { unroll_force_thread_count(before) }
-    body()
-  }
+  static func holdingCount(_ body: () -> Void) { use(count, body) }
 }
