@@ -4,6 +4,7 @@ internal import Unroll
 /// `--threads` of the experiments and of language models.
 struct ThreadOptions: ParsableArguments {
   @Option(
+    parsing: .unconditional,
     help: "Threads; the result is the same for any number. Default: UNROLL_THREADS, or the cores.")
   var threads: Int?
 

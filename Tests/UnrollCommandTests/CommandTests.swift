@@ -75,9 +75,11 @@ struct CommandTests {
       ["lab"], ["lab", "parity"], ["lab", "gru-as-rnn"], ["train"], ["generate", "run"],
       ["evaluate", "run", "file"], ["bench"],
     ] {
-      let refused = try run(command + ["--threads", "0"])
-      #expect(refused.status == 64)
-      #expect(refused.errors.contains("--threads: expected 1 ... 256, found 0."))
+      for count in ["0", "-1", "257"] {
+        let refused = try run(command + ["--threads", count])
+        #expect(refused.status == 64)
+        #expect(refused.errors.contains("--threads: expected 1 ... 256, found \(count)."))
+      }
     }
   }
 

@@ -25,7 +25,9 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "A JSON list of workloads.", completion: .file(extensions: ["json"]))
   var workloads: String?
 
-  @Option(help: "Threads, for all workloads; else each workload's own, or 1 for the named ones.")
+  @Option(
+    parsing: .unconditional,
+    help: "Threads, for all workloads; else each workload's own, or 1 for the named ones.")
   var threads: Int?
 
   @Flag(help: "Print one JSON object a result.")

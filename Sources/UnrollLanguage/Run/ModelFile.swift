@@ -122,7 +122,7 @@ public struct StoredModel: Sendable {
     }
     guard sameSymbols else {
       return
-        "expected the first model's vocabulary of \(vocabulary.count) symbols, in its order, found another of \(other.vocabulary.count)"
+        "expected the first model's vocabulary of \(vocabulary.count) symbols, in its order, found another of \(other.vocabulary.count); runs of the same training text and limits have the same"
     }
     // Words have no spaces to leave out.
     guard
