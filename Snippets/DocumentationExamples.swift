@@ -1,4 +1,5 @@
-// The examples that stand in docstrings, word for word, so that they are compiled.
+// The examples that stand in docstrings, word for word, so that they are compiled; those of frozen
+// layers and streams are in Streaming.swift.
 
 import Unroll
 
@@ -37,6 +38,21 @@ do {
   var random = NumPyRandom(seed: 1)
   let cell = LSTM<Float>(inputSize: 3, hiddenSize: 2, using: &random)
   print(cell.parameters.count)
+}
+
+// Zoneout
+do {
+  var random = NumPyRandom(seed: 1)
+  var layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 3, hiddenSize: 4, using: &random))
+  layer.cell.zoneout = Zoneout(hidden: 0.05, cell: 0.5)  // the mean: for inference
+  layer.cell.zoneout.masks = Zoneout.Masks(seed: 1, step: 12)  // drawn: for a training step
+}
+
+// Dropout
+do {
+  var x = Tensor<Float>(shape: [5, 2, 8], repeating: 1)
+  let dropout = Dropout(rate: 0.5, seed: 1, stream: 0, step: 12)
+  dropout.apply(to: &x)  // and to the gradient, later
 }
 
 // RecurrentLayer

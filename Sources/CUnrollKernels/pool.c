@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sched.h>
@@ -154,22 +155,55 @@ static int limited(long count) {
   return count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : (int)count;
 }
 
-// The quota of the process's control group in cores, rounded up; 0 if there is none.
-static long quota_of_group(void) {
-  long quota = 0, period = 0;
-  FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r");
-  if (file) {
-    if (fscanf(file, "%ld %ld", &quota, &period) != 2) quota = 0;
-    fclose(file);
-  } else if ((file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "r"))) {
-    if (fscanf(file, "%ld", &quota) != 1) quota = 0;
-    fclose(file);
-    if ((file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "r"))) {
-      if (fscanf(file, "%ld", &period) != 1) period = 0;
-      fclose(file);
-    }
-  }
+static long cores_of(long quota, long period) {
   return quota > 0 && period > 0 ? (quota + period - 1) / period : 0;
+}
+
+// The quota of one control group in cores, rounded up; 0 if it has none.
+static long quota_of(const char *group) {
+  char path[4200];
+  long quota = 0, period = 0;
+  snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
+  FILE *file = fopen(path, "r");
+  if (!file) return 0;
+  if (fscanf(file, "%ld %ld", &quota, &period) != 2) quota = 0;
+  fclose(file);
+  return cores_of(quota, period);
+}
+
+// The same of groups of the first version.
+static long quota_of_first_version(void) {
+  long quota = 0, period = 0;
+  FILE *file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "r");
+  if (!file) return 0;
+  if (fscanf(file, "%ld", &quota) != 1) quota = 0;
+  fclose(file);
+  if ((file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "r"))) {
+    if (fscanf(file, "%ld", &period) != 1) period = 0;
+    fclose(file);
+  }
+  return cores_of(quota, period);
+}
+
+// The least quota of the process's control group and of those that it is in; 0 if there is none.
+static long quota_of_groups(void) {
+  char line[4096];
+  char *group = 0;
+  FILE *file = fopen("/proc/self/cgroup", "r");
+  while (file && !group && fgets(line, sizeof line, file)) {
+    if (strncmp(line, "0::/", 4) == 0) group = line + 3;
+  }
+  if (file) fclose(file);
+  if (!group) return quota_of_first_version();
+  group[strcspn(group, "\n")] = 0;
+  long least = 0;
+  for (;;) {
+    const long quota = quota_of(group);
+    if (quota > 0 && (least == 0 || quota < least)) least = quota;
+    if (!*group) break;
+    *strrchr(group, '/') = 0;
+  }
+  return least > 0 ? least : quota_of_first_version();
 }
 
 int unroll_available_cores(void) {
@@ -178,7 +212,7 @@ int unroll_available_cores(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
 #endif
-  const long quota = quota_of_group();
+  const long quota = quota_of_groups();
   return limited(quota > 0 && quota < cores ? quota : cores);
 }
 
@@ -190,8 +224,9 @@ int unroll_thread_count(void) {
   if (count == 0) {
     const char *text = getenv("UNROLL_THREADS");
     const long asked = text ? strtol(text, 0, 10) : 0;
-    count = asked > 0 ? limited(asked) : unroll_available_cores();
-    atomic_store(&process_threads, count);
+    const int found = asked > 0 ? limited(asked) : unroll_available_cores();
+    // What another thread has set meanwhile stays.
+    if (atomic_compare_exchange_strong(&process_threads, &count, found)) count = found;
   }
   return count;
 }

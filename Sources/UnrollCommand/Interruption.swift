@@ -13,6 +13,9 @@ enum Interruption {
     [SIGINT, SIGTERM] + (Launcher.rank == nil ? [] : [SIGUSR1])
 
   /// Calls `body`, in which SIGINT and SIGTERM do not end the process but are noted.
+  ///
+  /// Nor does it end if who reads its progress goes away: Ctrl-C also ends the `tee` behind a pipe, and then
+  /// the work must still be kept.
   static func noted<Result>(during body: () throws -> Result) rethrows -> Result {
     // A parent may have started us with these signals blocked; then no handler would be called.
     var wanted = sigset_t()
@@ -22,7 +25,8 @@ enum Interruption {
       sigaddset(&wanted, number)
     }
     pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
-    defer { for number in signals { signal(number, SIG_DFL) } }
+    signal(SIGPIPE, SIG_IGN)
+    defer { for number in signals + [SIGPIPE] { signal(number, SIG_DFL) } }
     return try body()
   }
 

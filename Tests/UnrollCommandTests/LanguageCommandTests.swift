@@ -130,29 +130,30 @@ struct LanguageCommandTests {
     }
   }
 
-  @Test("SIGINT and SIGTERM end with a checkpoint, their exit code and the sentence how to go on")
-  func signals() throws {
-    for (signal, code) in [(SIGINT, Int32(130)), (SIGTERM, 143)] {
-      try withTemporaryFolder { folder in
-        try Self.writeCorpus(folder + "/text")
-        let process = Process()
-        process.executableURL = CommandTests.binary
-        process.arguments =
-          ["train", folder + "/text", "--output", folder + "/run", "--epochs", "100000"]
-          + Self.small
-        let errors = Pipe()
-        process.standardError = errors
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        while !FileManager.default.fileExists(atPath: folder + "/run/metrics.jsonl") {
-          usleep(20_000)
-        }
-        kill(process.processIdentifier, signal)
-        process.waitUntilExit()
-        #expect(process.terminationStatus == code)
-        let text = String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
-        #expect(text.contains("go on with: unroll train --resume --output \(folder)/run"))
+  @Test("An option changes what it names of a preset or a run, and nothing else")
+  func options() throws {
+    try withTemporaryFolder { folder in
+      try Self.writeCorpus(folder + "/text")
+      let sizes = [
+        "--hidden-size", "8", "--embedding-size", "8", "--batch-size", "8", "--max-steps", "2",
+      ]
+      func settings(_ run: String, _ options: [String]) throws -> String {
+        let learnt = try command.run(
+          ["train", "--output", folder + "/" + run] + options + sizes)
+        #expect(learnt.status == 0, "\(learnt.errors)")
+        return try String(contentsOfFile: "\(folder)/\(run)/config.json", encoding: .utf8)
       }
+      let text = folder + "/text"
+      let slower = try settings(
+        "slower", [text, "--preset", "zaremba-small", "--decay", "0.7", "--on-divergence", "halve"])
+      #expect(slower.contains("\"afterEpoch\" : 4") && slower.contains("\"factor\" : 0.7"))
+      #expect(slower.contains("\"halves_on_divergence\" : true"))
+      let other = try settings(
+        "other", ["--config", folder + "/slower/config.json", "--on-divergence", "stop"])
+      #expect(other.contains("\"afterEpoch\" : 4"))
+      #expect(other.contains("\"halves_on_divergence\" : false"))
+      let course = try settings("course", [text, "--preset", "course", "--decay", "0.7"])
+      #expect(course.contains("\"afterEpoch\" : 1"))
     }
   }
 
@@ -295,6 +296,14 @@ struct LanguageCommandTests {
       try expect(train + ["--preset", "huge"], 64, "--preset: expected one of grammar, course,")
       try expect(train + ["--dropout", "1"], 64, "dropout-input: expected 0 up to")
       try expect(train + ["--tied"], 64, "use --top-size 50 or --projection-size 50")
+      try expect(train + ["--output", ""], 64, "--output: expected the run's folder")
+      try expect(
+        train + ["--split", "0.9,0.1"], 64, "--split: expected one text file to divide, found")
+      try expect(
+        ["train", "--split", "0.9,0.1"], 64, "--split: expected one text file to divide, found no")
+      try expect(
+        train + ["--unit", "bytes", "--min-count", "2"], 64,
+        "--vocabulary-size and --min-count: expected words or characters, found bytes")
       try expect(["train", folder + "/no", "--output", run], 1, "no such file or folder")
       #expect(!FileManager.default.fileExists(atPath: run))
       try expect(
@@ -311,7 +320,9 @@ struct LanguageCommandTests {
         ["train", "--resume", "--output", run, "--learning-rate", "0.3"], 64,
         "--resume: a run goes on with what it was started with")
       try expect(["generate", run, "--temperature", "-1"], 64, "temperature: expected")
-      try expect(["generate", run, "--stop", "xyz"], 1, "--stop: 'xyz' is not in the vocabulary")
+      try expect(
+        ["generate", run, "--stop", "xyz"], 1,
+        "--stop: 'xyz' is not in the vocabulary, whose symbols are in \(run)/vocabulary.json")
       try expect(["evaluate", run, folder + "/no.txt"], 1, "no.txt: cannot be read")
       for rate in ["0", "-1", "nan", "2"] {
         try expect(

@@ -38,6 +38,47 @@ struct ConventionTests {
         filled(LSTM(inputSize: 3, hiddenSize: 2, hasPeepholes: true, projectionSize: 4))))
   }
 
+  @Test("Peepholes and projections of cells that have none are refused, before a kernel sees them")
+  func foreignParameters() throws {
+    func refused(_ shapes: [String: [Int]]) throws -> String? {
+      let arrays = shapes.mapValues { StoredArray(Tensor<Float>(shape: $0, repeating: 0.1)) }
+      let file = try ArrayFile(for: "x.safetensors", arrays: arrays)
+      return #expect(throws: ModelImportError.self) {
+        try NetworkFile.network(in: file, as: Float.self)
+      }?.description
+    }
+    let rnn = "rnn/basic_rnn_cell/"
+    #expect(
+      try refused([
+        rnn + "kernel": [4, 64], rnn + "bias": [64], rnn + "projection/kernel": [64, 1],
+      ])?
+      .hasSuffix("a BasicRNNCell has neither peepholes nor a projection; an LSTMCell has") == true)
+    let gru = "rnn/gru_cell/"
+    #expect(
+      try refused([
+        gru + "gates/kernel": [5, 4], gru + "gates/bias": [4], gru + "candidate/kernel": [5, 2],
+        gru + "candidate/bias": [2], gru + "w_f_diag": [2],
+      ])?.hasSuffix("a GRUCell has neither peepholes nor a projection; an LSTMCell has") == true)
+    // Our own file, with zoneout on a cell whose states are clipped.
+    try withTemporaryFolder { folder in
+      let path = folder + "/x.safetensors"
+      let clipped = LSTM<Float>(
+        inputSize: 2, hiddenSize: 4, options: LSTMOptions(cellClip: 2))
+      _ = try NetworkFile.write(RecurrentNetwork(cells: [clipped]), to: path)
+      var file = try ArrayFile(contentsOf: path)
+      let text = try #require(file.metadata["unroll.network"])
+      let zoned = text.replacingOccurrences(
+        of: "\"zoneoutHidden\":0", with: "\"zoneoutHidden\":0.3")
+      #expect(zoned != text)
+      file.metadata["unroll.network"] = zoned
+      let error = #expect(throws: ModelImportError.self) {
+        try NetworkFile.network(in: file, as: Float.self)
+      }
+      #expect(
+        error?.description.hasSuffix("has the usual functions, no clip and no projection") == true)
+    }
+  }
+
   @Test("Keras: out and in again is the same, reset after and before")
   func keras() throws {
     #expect(try roundTrip(KerasLayer(.simpleRNN), filled(BasicRNN(inputSize: 3, hiddenSize: 2))))

@@ -122,6 +122,21 @@ struct CorpusTests {
         let read = try Vocabulary(contentsOf: folder + "/v.json")
         #expect(read.symbols.map { Array($0.utf8) } == symbols)
         #expect(try read.encode("K \u{212A}") == corpus.vocabulary.encode("K \u{212A}"))
+        for (number, symbol) in corpus.vocabulary.symbols.enumerated() {
+          #expect(read.number(named: symbol) == Int32(number))
+        }
+      }
+    }
+  }
+
+  @Test("A prompt has the symbols of a file with its bytes")
+  func prompts() throws {
+    try withTemporaryFolder { folder in
+      // Line ends of two bytes, a lone return, and a space that an accent makes one letter with.
+      let text = "a\r\nb \u{301}c\rd\ta\r\n"
+      for unit in SymbolUnit.allCases {
+        let corpus = try corpus(folder, ["train.txt": text, "valid.txt": text], unit: unit)
+        #expect(try corpus.vocabulary.encode(text) == numbers(corpus.texts[.train]), "\(unit)")
       }
     }
   }
@@ -168,6 +183,30 @@ struct CorpusTests {
       #expect(throws: CorpusError(.system("no such file or folder"), path: folder + "/no")) {
         try CorpusPlan(path: folder + "/no")
       }
+    }
+  }
+
+  @Test("Of several files for a part the one with the plainest name is taken; of two such, none")
+  func several() throws {
+    try withTemporaryFolder { folder in
+      func write(_ name: String) throws {
+        try Data("a b\n".utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+      }
+      for part in ["train", "valid", "test"] {
+        try write("ptb.char.\(part).txt")
+        try write("ptb.\(part).txt")
+      }
+      try write("train.csv")
+      let plan = try CorpusPlan(path: folder)
+      for part in CorpusPart.allCases {
+        #expect(plan.parts[part]?.path == "\(folder)/ptb.\(part.rawValue).txt")
+      }
+      try write("wiki.train.tokens")
+      let problem = #expect(throws: CorpusError.self) { try CorpusPlan(path: folder) }
+      #expect(
+        problem?.description
+          == "\(folder): expected one text for train, found ptb.train.txt, wiki.train.tokens; give a folder with one of them"
+      )
     }
   }
 
@@ -279,6 +318,12 @@ struct VectorTests {
         }
         #expect(error?.description.contains(sentence) ?? false)
       }
+      // Of two symbols that Swift holds for equal each gets its own vector.
+      let twins = Vocabulary(
+        unit: .words, trimsLines: false, symbols: ["K", "\u{212A}", "<unk>"], counts: [3, 2, 1])
+      try write("twins.txt", "\u{212A} 1 1 1\nK 2 2 2\n")
+      let apart = try #require(try settings.initialVectors(for: twins))
+      #expect(apart.slice(0).elements == [2, 2, 2] && apart.slice(1).elements == [1, 1, 1])
       settings.model.embeddingSize = 4
       settings.vectors = folder + "/v.npy"
       #expect(throws: RunError.self) { try settings.initialVectors(for: corpus.vocabulary) }

@@ -35,6 +35,25 @@ struct DynamicEvaluationTests {
     }
   }
 
+  @Test("A line that begins anew is read to its end with one state, however it is cut")
+  func linesWithoutRate() throws {
+    let model = model(Self.small)
+    // Lines of 1 to 60 symbols, the first of them without a line end before it.
+    let text = (0..<601).map { (place: Int) -> Int32 in
+      place % 61 == 60 || place % 97 == 30 ? 0 : Int32(1 + place * place % 11)
+    }
+    var evaluator = Evaluator<Double>()
+    let lines = try #require(
+      try evaluator.run(model, EncodedText(text), batchSize: 1, lineEnd: 0))
+    #expect(abs(lines.loss - (try plain(model, text)).loss) > 1e-9)
+    for steps in [1, 7, 20, 64] {
+      let dynamic = DynamicEvaluation(rate: 0, timeSteps: steps)
+        .run(model, EncodedText(text), lineEnd: 0)
+      #expect(dynamic.symbols == lines.symbols)
+      #expect(abs(dynamic.loss - lines.loss) < 1e-12)
+    }
+  }
+
   @Test("A symbol is predicted before anything is learnt from it")
   func nothingLeaks() throws {
     let model = model(Self.small)

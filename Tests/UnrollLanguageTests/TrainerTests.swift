@@ -145,6 +145,29 @@ struct TrainerTests {
     }
   }
 
+  @Test("Copies that a person puts beside the checkpoints neither serve nor go")
+  func copies() throws {
+    try withTemporaryFolder { folder in
+      let text = try Self.corpus(in: folder)
+      let settings = try Self.configuration { $0.corpus = text }
+      let path = folder + "/run"
+      let trainer = try Self.trainer(settings, path)
+      _ = try trainer.run(shouldStop: { trainer.progress.step >= 5 })
+      let checkpoints = path + "/checkpoints/"
+      let names = ["backup.safetensors", "000000000005.sync-conflict.safetensors"]
+      for name in names {
+        try FileManager.default.copyItem(
+          atPath: CheckpointFile.paths(path)[0], toPath: checkpoints + name)
+      }
+      _ = try trainer.run(shouldStop: { trainer.progress.step >= 9 })
+      let other = try Self.trainer(settings, path, resumes: true)
+      #expect(other.progress.step == 9)
+      for name in names {
+        #expect(FileManager.default.fileExists(atPath: checkpoints + name), "\(name)")
+      }
+    }
+  }
+
   @Test("A run that goes on with other kernels says that its bits will differ")
   func otherKernels() throws {
     guard let other = KernelLevel.available.first(where: { $0 != .current && $0 != .plain }) else {

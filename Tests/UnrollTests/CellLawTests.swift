@@ -99,6 +99,33 @@ struct CellLawTests {
   }
 
   @Test(
+    "What stands behind the end of a sequence reaches nothing, not even NaN",
+    arguments: cellZoo(Float.self))
+  func padding(zoo: ZooCell<Float>) {
+    let mask = SequenceMask.lengths([3, 7, 5, 0, 2])
+    for direction in [Direction.forward, .backward] {
+      let (layer, inputs, state) = run(zoo.cell, direction)
+      var spoilt = inputs
+      for (row, length) in [3, 7, 5, 0, 2].enumerated() {
+        for time in length..<steps {
+          for column in 0..<inputs.shape[2] {
+            spoilt[time, row, column] = column == 0 ? .nan : .infinity
+          }
+        }
+      }
+      let results = [inputs, spoilt].map { x in
+        let trace = layer.forward(x, from: state, mask: mask)
+        let ones = Tensor<Float>(shape: trace.outputs.shape, repeating: 1)
+        return (trace, layer.backward(trace, outputs: ones))
+      }
+      #expect(results[0].0.outputs == results[1].0.outputs)
+      #expect(results[0].1.parameters == results[1].1.parameters)
+      #expect(results[0].1.inputs == results[1].1.inputs)
+      #expect(results[0].1.inputs.elements.allSatisfy { $0.isFinite })
+    }
+  }
+
+  @Test(
     "A shorter length is the shorter sequence: outputs zero past it, state frozen",
     arguments: cellZoo(Float.self))
   func lengths(zoo: ZooCell<Float>) {

@@ -27,6 +27,31 @@ struct DenseTests {
     }
   }
 
+  @Test("A layer without outputs, or a softmax without classes, has gradients and losses of zero")
+  func nothing() {
+    for level in KernelLevel.available {
+      level.use {
+        for isTransposed in [false, true] {
+          let layer = DenseLayer<Float>(
+            weights: Tensor(shape: isTransposed ? [0, 4] : [4, 0]), bias: Tensor(shape: [0]),
+            isTransposed: isTransposed)
+          let a = Tensor<Float>(shape: [3, 4], repeating: 1)
+          let workspace = Workspace<Float>()
+          var (out, da) = (
+            Tensor<Float>(shape: [0, 0]), Tensor<Float>(shape: [3, 4], repeating: 9)
+          )
+          var (dw, db) = (Tensor<Float>(shape: [0, 0]), Tensor<Float>(shape: [0]))
+          layer.forward(a, into: &out, using: workspace)
+          #expect(out.shape == [3, 0])
+          layer.backward(
+            a, outputGradient: out, inputGradient: &da, weightGradient: &dw, biasGradient: &db,
+            using: workspace)
+          #expect(da == Tensor(shape: [3, 4]) && dw.isEmpty && db.isEmpty, "\(level)")
+        }
+      }
+    }
+  }
+
   @Test("A dense layer is its sums, forward and in all gradients, plain and transposed")
   func dense() {
     var random = NumPyRandom(seed: testSeed)

@@ -54,6 +54,65 @@ struct RecurrentNetworkTests {
     #expect(network.parameters == before)
   }
 
+  // Swift 6.1 has no tests of processes that end.
+  #if compiler(>=6.2)
+  @Test(
+    "Another layer's trace, one without inputs and another cell's parameters stop with a sentence")
+  func others() async {
+    await #expect(processExitsWith: .failure) {
+      let (small, large) = (
+        RecurrentLayer<Float>(cell: LSTM(inputSize: 2, hiddenSize: 4)),
+        RecurrentLayer<Float>(cell: LSTM(inputSize: 2, hiddenSize: 8))
+      )
+      let trace = small.forward(Tensor(shape: [5, 3, 2]), from: small.zeroState(batchSize: 3))
+      _ = large.backward(trace)
+    }
+    await #expect(processExitsWith: .failure) {
+      let lstm = RecurrentLayer<Float>(cell: LSTM(inputSize: 2, hiddenSize: 4))
+      let gru = RecurrentLayer<Float>(
+        cell: GRU(inputSize: 2, hiddenSize: 4, resetGate: .afterProduct))
+      _ = gru.backward(
+        lstm.forward(Tensor(shape: [5, 3, 2]), from: lstm.zeroState(batchSize: 3)))
+    }
+    await #expect(processExitsWith: .failure) {
+      let layer = RecurrentLayer<Float>(cell: LSTM(inputSize: 2, hiddenSize: 4))
+      var trace = layer.forward(Tensor(shape: [5, 3, 2]), from: layer.zeroState(batchSize: 3))
+      trace.releaseInputs()
+      _ = layer.backward(trace, outputs: Tensor(shape: [5, 3, 4], repeating: 1))
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = BasicRNN<Float>(
+        parameters: CellParameters(
+          gates: BasicRNN<Float>.gates, inputSize: 3, hiddenSize: 64, projectionSize: 1))
+    }
+    await #expect(processExitsWith: .failure) {
+      var gru = GRU<Float>(inputSize: 3, hiddenSize: 4, resetGate: .beforeProduct)
+      gru.parameters = CellParameters(
+        gates: GRU<Float>.gates, inputSize: 3, hiddenSize: 4, hasPeepholes: true)
+      let layer = RecurrentLayer(cell: gru)
+      _ = layer.forward(Tensor(shape: [5, 3, 3]), from: layer.zeroState(batchSize: 3))
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = LSTM<Float>(
+        parameters: CellParameters(
+          gates: LSTM<Float>.gates, inputSize: 3, hiddenSize: 4, hasRecurrentBias: true))
+    }
+    await #expect(processExitsWith: .failure) {
+      var rnn = BasicRNN<Float>(inputSize: 3, hiddenSize: 4)
+      rnn.parameters = LSTM<Float>(inputSize: 3, hiddenSize: 4).parameters
+      _ = RecurrentStream<Float>(cells: [rnn], batchSize: 1)
+    }
+    await #expect(processExitsWith: .failure) {
+      var dropout = Dropout(rate: 0.5, seed: 1, stream: 0, step: 0)
+      dropout.rate = 1
+    }
+    await #expect(processExitsWith: .failure) {
+      var zoneout = Zoneout(hidden: 0.5)
+      zoneout.cell = 1
+    }
+  }
+  #endif
+
   #if DEBUG
   @Test("Layers that do not fit, wrong inputs and wrong lengths stop with a sentence")
   func traps() async {

@@ -87,6 +87,8 @@ void NAME(softmax_cross_entropy)(REAL *logits, double *losses, const int32_t *ta
                                  ptrdiff_t rows, ptrdiff_t classes, REAL scale) {
   NAME(array_job) job = {.values = logits, .sums = losses, .targets = targets, .rows = rows,
                          .columns = classes, .scale = scale, .wants_loss = 1};
+  // Without classes there is nothing to be wrong about.
+  for (ptrdiff_t row = 0; classes == 0 && row < rows; ++row) losses[row] = 0;
   if (classes > 0) unroll_parallel((rows + 7) / 8, NAME(softmax_rows), &job);
 }
 

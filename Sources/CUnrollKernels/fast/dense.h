@@ -153,6 +153,7 @@ void NAME(dense_backward)(const unroll_dense *d, const REAL *out_gradient, REAL 
       NAME(add)(bias_gradient, out_gradient + row * d->n, d->n);
     }
   }
+  if (d->n == 0) return;
   job.columns = d->is_transposed ? NAME(GRADIENT_ROWS) : NAME(gradient_columns)(d->n);
   unroll_parallel((d->n + job.columns - 1) / job.columns, NAME(dense_weights), &job);
 }
@@ -180,6 +181,7 @@ ptrdiff_t NAME(transposed_sum_scratch)(ptrdiff_t m, ptrdiff_t k) {
 
 void NAME(transposed_sum)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t lda, const REAL *b,
                           ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, REAL *scratch) {
+  if (n == 0) return;
   NAME(sum_job) job = {out, scratch, a, b, ldout, lda, ldb, m, k, n, NAME(gradient_columns)(n)};
   unroll_parallel((n + job.columns - 1) / job.columns, NAME(sum_panels), &job);
 }

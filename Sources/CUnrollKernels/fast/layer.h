@@ -189,6 +189,7 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
     pass.room = NAME(lined)(NAME(narrow_backward_room)(l));
     unroll_parallel(pass.parts, NAME(backward_part), &pass);
     const REAL *sums = (REAL *)g->scratch + pass.parts * pass.room;
+    const unroll_float_mode mode = unroll_flush_subnormals();
     for (ptrdiff_t block = 0; block < NAME(block_count)(l); ++block) {
       NAME(add)(g->input_weights, sums, d * width);
       NAME(add)(g->recurrent_weights, sums + d * width, h * width);
@@ -196,6 +197,7 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
       if (g->candidate_bias) NAME(add)(g->candidate_bias, sums + (d + h + 1) * width, h);
       sums += NAME(lined)(NAME(narrow_sums)(l));
     }
+    unroll_restore_float_mode(mode);
     return;
   }
   NAME(pack_layer)(l, g);
@@ -207,7 +209,11 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
   } else {
     unroll_parallel(pass.parts, NAME(backward_part), &pass);
   }
-  if (g->peepholes) NAME(peephole_gradient)(l, g, g->scratch);
+  if (g->peepholes) {
+    const unroll_float_mode mode = unroll_flush_subnormals();
+    NAME(peephole_gradient)(l, g, g->scratch);
+    unroll_restore_float_mode(mode);
+  }
   NAME(plan)(&pass);
   unroll_parallel(
       pass.recurrent_parts + pass.candidate_parts + pass.input_parts + pass.row_parts +

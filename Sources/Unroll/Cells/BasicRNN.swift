@@ -1,4 +1,4 @@
-// The basic (Elman) recurrent cell. Derivation: Derivations/BasicRNN.
+// The basic (Elman) recurrent cell. Derivation: Derivations/BasicRNN-derivation.md.
 //
 //   a  = x·W + h·U + b
 //   h′ = f(a)               f = tanh or another activation
@@ -27,13 +27,16 @@ public struct BasicRNN<Scalar: KernelScalar>: RecurrentCell {
   /// How often units keep their state.
   public var zoneout = Zoneout.none
 
+  /// The only gate.
+  public static var gates: [Gate] { Gate.ofBasicRNN }
+
   /// Creates a cell from its parameters.
+  ///
+  /// - Precondition: They are of these gates, with neither peepholes, projection nor a second bias.
   public init(
     parameters: CellParameters<Scalar>, activation: Activation = .tanh, argumentClip: Double = 0
   ) {
-    precondition(
-      parameters.gates == [.candidate],
-      "BasicRNN.init: expected the gate [candidate], got \(parameters.gates).")
+    parameters.check(areOf: Self.self, "BasicRNN.init")
     self.parameters = parameters
     self.activation = activation
     self.argumentClip = argumentClip
@@ -45,7 +48,7 @@ public struct BasicRNN<Scalar: KernelScalar>: RecurrentCell {
   ) {
     self.init(
       parameters: CellParameters(
-        gates: [.candidate], inputSize: inputSize, hiddenSize: hiddenSize,
+        gates: Self.gates, inputSize: inputSize, hiddenSize: hiddenSize,
         isNormalized: isNormalized),
       activation: activation)
   }

@@ -1,4 +1,4 @@
-// The gated recurrent unit, in both variants. Derivation: Derivations/GRU.
+// The gated recurrent unit, in both variants. Derivation: Derivations/GRU-derivation.md.
 //
 //   r  = σ(x·Wr + h·Ur + br)                         reset gate
 //   z  = σ(x·Wz + h·Uz + bz)                         update gate
@@ -48,16 +48,16 @@ public struct GRU<Scalar: KernelScalar>: RecurrentCell {
   public var zoneout = Zoneout.none
 
   /// The order of the columns.
-  public static var gates: [Gate] { [.reset, .update, .candidate] }
+  public static var gates: [Gate] { Gate.ofGRU }
 
   /// Creates a cell from its parameters.
+  ///
+  /// - Precondition: They are of these gates, with neither peepholes nor projection.
   public init(
     parameters: CellParameters<Scalar>, resetGate: ResetGate, activation: Activation = .tanh,
     gateActivation: Activation = .sigmoid, argumentClip: Double = 0
   ) {
-    precondition(
-      parameters.gates == Self.gates,
-      "GRU.init: expected the gates \(Self.gates), got \(parameters.gates).")
+    parameters.check(areOf: Self.self, "GRU.init")
     self.parameters = parameters
     self.resetGate = resetGate
     self.activation = activation

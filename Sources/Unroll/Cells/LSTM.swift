@@ -1,4 +1,4 @@
-// The long short-term memory, with the extensions of its practice. Derivation: Derivations/LSTM.
+// The long short-term memory, with the extensions of its practice. Derivation: Derivations/LSTM-derivation.md.
 //
 //   i  = σ(x·Wi + h·Ui + bi + pi ⊙ c)                input gate
 //   f  = σ(x·Wf + h·Uf + bf + pf ⊙ c + offset)       forget gate
@@ -69,13 +69,13 @@ public struct LSTM<Scalar: KernelScalar>: RecurrentCell {
   public var zoneout = Zoneout.none
 
   /// The order of the columns.
-  public static var gates: [Gate] { [.input, .forget, .candidate, .output] }
+  public static var gates: [Gate] { Gate.ofLSTM }
 
   /// Creates a cell from its parameters.
+  ///
+  /// - Precondition: They are of these gates, with no second bias.
   public init(parameters: CellParameters<Scalar>, options: LSTMOptions = LSTMOptions()) {
-    precondition(
-      parameters.gates == Self.gates,
-      "LSTM.init: expected the gates \(Self.gates), got \(parameters.gates).")
+    parameters.check(areOf: Self.self, "LSTM.init")
     self.parameters = parameters
     self.options = options
   }

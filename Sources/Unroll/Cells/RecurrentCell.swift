@@ -22,6 +22,8 @@ public protocol RecurrentCell<Scalar>: Sendable {
   /// The element type.
   associatedtype Scalar: KernelScalar
 
+  /// The gates of such cells, in the order of the parameters' columns.
+  static var gates: [Gate] { get }
   /// All parameters; setting keeps the shapes.
   var parameters: CellParameters<Scalar> { get set }
   /// How often units keep their state.

@@ -20,22 +20,34 @@ public struct Zoneout: Sendable, Equatable {
     public var seed: UInt64
     /// Tells the steps of training apart.
     public var step: Int
-    /// Tell the masks of one step apart, those of h and those of c; below 65,536.
-    public var hiddenStream, cellStream: Int
+    /// Tells the masks of h of one step apart; below 65,536.
+    public var hiddenStream: Int { didSet { check() } }
+    /// The same of c.
+    public var cellStream: Int { didSet { check() } }
 
     /// Creates masks.
+    ///
+    /// - Precondition: The streams are in 0 ..< 65536.
     public init(seed: UInt64, step: Int, hiddenStream: Int = 0, cellStream: Int = 1) {
       self.seed = seed
       self.step = step
       self.hiddenStream = hiddenStream
       self.cellStream = cellStream
+      check()
+    }
+
+    private func check() {
+      let streams = 0..<65536
+      precondition(
+        streams.contains(hiddenStream) && streams.contains(cellStream),
+        "Zoneout.Masks: expected streams in 0 ..< 65536, got \(hiddenStream) and \(cellStream).")
     }
   }
 
   /// The probability that a unit's h stays, in 0 ..< 1.
-  public var hidden: Double
+  public var hidden: Double { didSet { check() } }
   /// The probability that a unit's c stays (LSTM), in 0 ..< 1.
-  public var cell: Double
+  public var cell: Double { didSet { check() } }
   /// The masks of a training step; nil for the mean.
   public var masks: Masks?
 
@@ -43,12 +55,16 @@ public struct Zoneout: Sendable, Equatable {
   ///
   /// - Precondition: The rates are in 0 ..< 1.
   public init(hidden: Double, cell: Double = 0, masks: Masks? = nil) {
-    precondition(
-      (0..<1).contains(hidden) && (0..<1).contains(cell),
-      "Zoneout.init: expected rates in 0 ..< 1, got \(hidden) and \(cell).")
     self.hidden = hidden
     self.cell = cell
     self.masks = masks
+    check()
+  }
+
+  private func check() {
+    precondition(
+      (0..<1).contains(hidden) && (0..<1).contains(cell),
+      "Zoneout: expected rates in 0 ..< 1, got \(hidden) and \(cell).")
   }
 
   /// Every state is new.

@@ -5,11 +5,17 @@ public enum BuildInformation {
     [
       ("kernels", "\(KernelLevel.current.rawValue), compiled for \(architecture)"),
       ("levels here", KernelLevel.available.map(\.rawValue).joined(separator: ", ")),
-      ("activations", "vector polynomials, at most 2 units in the last place off"),
+      ("activations", activations),
       ("products", productLibrary),
       ("threads", "\(Threads.count) of \(Threads.availableCores) cores"),
       ("subnormal numbers", "flushed to zero inside the kernels (kept by the plain ones)"),
     ]
+  }
+
+  private static var activations: String {
+    KernelLevel.current == .plain
+      ? "the C library's, in double, rounded once"
+      : "vector polynomials, at most 2 units in the last place off"
   }
 
   /// Where matrix products come from.

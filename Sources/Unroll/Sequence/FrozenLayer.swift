@@ -47,7 +47,8 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
 
   /// Runs the layer over a batch of sequences; the same bits as `RecurrentLayer.forward`.
   ///
-  /// Allocates nothing after the first run of the same sizes, if no step is masked.
+  /// Allocates nothing after the first run of the same sizes, if no step is masked and the fast
+  /// kernels know the cell; else every run makes a whole trace.
   ///
   /// - Parameters:
   ///   - inputs: x, `[T, B, D]`.
@@ -126,6 +127,7 @@ private final class FrozenContent<Scalar: KernelScalar>: @unchecked Sendable {
     packed = PassMemory()
     level = KernelLevel.current
     parameters = layer.cell.parameters
+    parameters.check(areOf: type(of: layer.cell), "RecurrentLayer.frozen")
     inputSize = parameters.inputSize
     hiddenSize = parameters.hiddenSize
     guard level != .plain, let kernel = layer.cell.fusedKernel else {

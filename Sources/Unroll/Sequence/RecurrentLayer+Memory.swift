@@ -5,11 +5,12 @@
 //
 // numbers. k is 1 for the basic cell, 2 for the GRU with the reset gate before the product and for
 // the LSTM, 3 for the GRU with it after; s = min(T·B, 720)·(c + max(D, H)) for each thread, where c
-// depends on the vectors: in float32 70, 22 or 14 with AVX-512, AVX2 or less. n is B times the steps
+// depends on the vectors: in float32 70 with AVX-512, 22 with AVX2 or NEON, 14 with SSE2. n is B times the steps
 // that a thread's rows take together: as many as make 192 rows, or 1.5 MB of gates if those are fewer
 // and no fewer than 96; one at least and T at most. Training takes T·B·(4·G·H + 5) more if the cell is
 // normalised, and T·B·2·H more yet if it is an LSTM. Weights are packed into whole vectors, which for
-// small H takes up to twice (D + H)·G·H more; that is left out.
+// small H takes up to twice (D + H)·G·H more; that is left out. Layers that are narrower than a vector, in
+// batches of 3 or more, have another s: v·(T·(D + 3·H + G·H) + …) for each thread, v the numbers of a vector.
 
 internal import CUnrollKernels
 
@@ -31,7 +32,8 @@ extension RecurrentLayer {
       case .gruAfter: 3
       default: 1
       }
-    let scratch = unroll_transposed_sum_scratch_count(pairs, max(d, h), Scalar._isDouble)
+    var layer = layer(timeStepCount, batchSize)
+    let scratch = unroll_backward_scratch_count(&layer, Scalar._isDouble)
     let normal = cell.parameters.isNormalized ? 4 * width + 2 * cell.cellStateSize + 5 : 0
     let count =
       pairs * (2 * width + states * h + d + normal) + (3 * (d + h) + 1) * width + scratch
@@ -48,15 +50,26 @@ extension RecurrentLayer {
   /// - Returns: Bytes.
   public func inferenceMemory(timeStepCount: Int, batchSize: Int) -> Int {
     let (pairs, d, h, width) = sizes(timeStepCount, batchSize)
-    var layer = unroll_layer()
-    layer.cell = (cell.fusedKernel?.kind ?? .lstm).rawValue
-    (layer.steps, layer.batch) = (timeStepCount, batchSize)
-    (layer.input, layer.hidden) = (d, h)
-    layer.normalizes = cell.parameters.isNormalized ? 1 : 0
+    var layer = layer(timeStepCount, batchSize)
     // The gates of the steps that are taken together, and three states.
     let scratch = unroll_forward_scratch_count(&layer, Scalar._isDouble)
     let count = pairs * h + (d + h) * width + scratch
     return count * MemoryLayout<Scalar>.stride
+  }
+
+  /// What the kernels need to know to say how much scratch they take.
+  private func layer(_ steps: Int, _ rows: Int) -> unroll_layer {
+    let parameters = cell.parameters
+    var layer = unroll_layer()
+    layer.cell = (cell.fusedKernel?.kind ?? .lstm).rawValue
+    (layer.steps, layer.batch) = (steps, rows)
+    (layer.input, layer.hidden) = (parameters.inputSize, parameters.hiddenSize)
+    layer.normalizes = parameters.isNormalized ? 1 : 0
+    layer.zones = cell.zoneout.isActive ? 1 : 0
+    if !parameters.peepholes.isEmpty {
+      layer.peepholes = UnsafeRawPointer(parameters.peepholes.base)
+    }
+    return layer
   }
 
   private func sizes(_ steps: Int, _ rows: Int) -> (pairs: Int, d: Int, h: Int, width: Int) {

@@ -75,6 +75,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     layout: SequenceLayout = .timeMajor, into trace: inout SequenceTrace<Scalar>
   ) {
     let parameters = cell.parameters
+    parameters.check(areOf: type(of: cell), "RecurrentLayer.forward")
     let cellSize = cell.cellStateSize
     let x = layout == .timeMajor ? inputs : inputs.exchangingFirstAxes
     Self.check(
@@ -89,6 +90,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     trace.flags = mask.flags(timeStepCount: steps, batchSize: rows)
     trace.paddedOutputs = nil
     trace.timeMajorInputs = x
+    trace.clearInactiveInputs()
     trace.gateValues.prepare(steps, rows, parameters.bias.count)
     trace.auxiliary.prepare(steps, rows, cell.auxiliarySize)
     trace.timeMajorHidden.prepare(steps, rows, out)
@@ -151,6 +153,8 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     into gradients: inout LayerGradients<Scalar>
   ) {
     let parameters = cell.parameters
+    parameters.check(areOf: type(of: cell), "RecurrentLayer.backward")
+    check(trace, parameters)
     let (rows, out, cellSize) = (trace.batchSize, parameters.outputSize, cell.cellStateSize)
     var timeMajor: Tensor<Scalar>?
     if let outputGradient {
@@ -239,6 +243,27 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     precondition(
       fits(state.hidden, out) && fits(state.cell, cellSize),
       "\(operation): expected states [\(rows), \(out)] and [\(rows), \(cellSize)], got \(state.hidden.shape) and \(state.cell.shape)."
+    )
+  }
+
+  /// Stops the program unless a trace is of a layer such as this one, and has its inputs.
+  private func check(_ trace: SequenceTrace<Scalar>, _ parameters: CellParameters<Scalar>) {
+    let hidden = trace.timeMajorHidden
+    func fits(_ tensor: Tensor<Scalar>, _ last: Int) -> Bool {
+      tensor.rank == 3 && tensor.shape[0] == hidden.shape[0] && tensor.shape[1] == hidden.shape[1]
+        && tensor.shape[2] == last
+    }
+    let width = parameters.bias.count
+    precondition(
+      trace.gateOrder == parameters.gates && fits(hidden, parameters.outputSize)
+        && fits(trace.gateValues, width) && fits(trace.timeMajorCell, cell.cellStateSize)
+        && fits(trace.auxiliary, cell.auxiliarySize)
+        && (!parameters.isNormalized || fits(trace.normal.inputs, width)),
+      "RecurrentLayer.backward: expected a trace of this layer, with the gates \(parameters.gates) of \(parameters.hiddenSize) units, got one of another."
+    )
+    precondition(
+      fits(trace.timeMajorInputs, parameters.inputSize),
+      "RecurrentLayer.backward: expected a trace with its inputs, the last axis \(parameters.inputSize), got \(trace.timeMajorInputs.shape); after releaseInputs there is no way back."
     )
   }
 

@@ -11,7 +11,8 @@ public enum SequenceLayout: String, Sendable, Codable {
 /// Which time steps of which sequences of a batch are active.
 ///
 /// At an inactive step the state is carried unchanged, gates read 0, no gradient reaches the
-/// parameters or inputs, and the output is zero or repeats, as `paddedOutput` says.
+/// parameters or inputs, and the output is zero or repeats, as `paddedOutput` says. What the inputs hold
+/// there does not matter, not even NaN.
 public struct SequenceMask: Sendable, Equatable {
   /// What a layer puts out where a step is inactive.
   public enum PaddedOutput: String, Sendable, Codable {

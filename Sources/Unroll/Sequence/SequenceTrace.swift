@@ -97,6 +97,18 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     layout == .timeMajor ? tensor : tensor.exchangingFirstAxes
   }
 
+  /// Makes inputs zero where steps are inactive: what stands there may be NaN, which times a gradient of zero
+  /// would not be zero.
+  mutating func clearInactiveInputs() {
+    guard let flags else { return }
+    let (pairs, width) = (timeStepCount * batchSize, timeMajorInputs.shape[2])
+    timeMajorInputs.withUnsafeMutableElements { inputs in
+      flags.withUnsafeBufferPointer {
+        Scalar._replaceInactive(inputs, nil, $0.baseAddress, pairs, width)
+      }
+    }
+  }
+
   /// Where an inactive step repeated the output before it, its gradient goes to that one.
   func foldPaddedOutputs(_ gradient: inout Tensor<Scalar>?) {
     guard mask.paddedOutput == .previous, let flags else { return }

@@ -17,6 +17,7 @@ private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendab
     var biases: [PassMemory<Scalar>] = []
     var isFast: [Bool] = []
     for (index, cell) in cells.enumerated() {
+      cell.parameters.check(areOf: type(of: cell), "RecurrentStream.init")
       let bias = PassMemory<Scalar>()
       biases.append(bias)
       guard var kernel = cell.currentKernel else {

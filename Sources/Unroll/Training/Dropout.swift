@@ -14,11 +14,11 @@ internal import CUnrollKernels
 /// Source: Srivastava et al. 2014; with a period, Gal and Ghahramani 2016 (one mask a sequence).
 public struct Dropout: Sendable, Equatable {
   /// The probability of becoming 0, in 0 ..< 1.
-  public var rate: Double
+  public var rate: Double { didSet { check("Dropout.rate") } }
   /// With the same seed, a run makes the same masks.
   public var seed: UInt64
   /// Tells the masks of one step apart; below 65,536.
-  public var stream: Int
+  public var stream: Int { didSet { check("Dropout.stream") } }
   /// Tells the steps apart.
   public var step: Int
 
@@ -26,14 +26,18 @@ public struct Dropout: Sendable, Equatable {
   ///
   /// - Precondition: The rate is in 0 ..< 1 and the stream in 0 ..< 65536.
   public init(rate: Double, seed: UInt64, stream: Int, step: Int) {
-    precondition(
-      rate >= 0 && rate < 1 && (0..<65536).contains(stream),
-      "Dropout.init: expected a rate in 0 ..< 1 and a stream in 0 ..< 65536, got \(rate) and \(stream)."
-    )
     self.rate = rate
     self.seed = seed
     self.stream = stream
     self.step = step
+    check("Dropout.init")
+  }
+
+  private func check(_ operation: StaticString) {
+    precondition(
+      rate >= 0 && rate < 1 && (0..<65536).contains(stream),
+      "\(operation): expected a rate in 0 ..< 1 and a stream in 0 ..< 65536, got \(rate) and \(stream)."
+    )
   }
 
   /// Applies the mask to values, or to gradients of what it was applied to.

@@ -82,7 +82,9 @@ struct SizeOptions: ParsableArguments {
 /// Cell, scale and steps: the options of memory and gradients.
 struct CellOptions: ParsableArguments {
   @Option(
-    help: "The cell: rnn (the default), gru (reset gate before the product), gru-after, lstm.")
+    help: """
+      The cell: rnn, gru (reset gate before the product), gru-after, lstm. Default: rnn; of gates, gru.
+      """)
   var cell: LabCell?
 
   @OptionGroup var given: WeightsOptions
@@ -90,7 +92,8 @@ struct CellOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      Weights are uniform in ±scale/2. Several make a sweep: 0.5,1,2 or 0:4:9 or 0.25:8:log24.
+      Weights are uniform in ±scale/2. In memory and gradients several make a sweep: 0.5,1,2 or 0:4:9 or \
+      0.25:8:log24.
       """)
   var scale: Scales?
 

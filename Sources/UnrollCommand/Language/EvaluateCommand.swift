@@ -8,7 +8,8 @@ struct EvaluateCommand: ParsableCommand {
     commandName: "evaluate", abstract: "Measure how well a language model predicts a text.",
     discussion: """
       Every symbol but the first is predicted once. With --batch-size 1 the state is carried through \
-      the whole text, as the literature does; more sequences side by side are faster and know less \
+      the whole text, as the literature does (but not from line to line, if the run has --reset-each-line); \
+      more sequences side by side are faster and know less \
       at their beginnings.
 
       With --dynamic the model learns from each part of the text after it has predicted it (dynamic \

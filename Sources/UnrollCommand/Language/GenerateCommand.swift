@@ -7,7 +7,7 @@ struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate", abstract: "Let a language model write.",
     discussion: """
-      The text goes to standard output as it comes. The same seed gives the same text on any number \
+      The text goes to standard output as it comes; several (--samples) when all are done. The same seed gives the same text on any number \
       of threads. `<unk>` is not drawn unless --allow-unknown says so.
       """)
 
@@ -22,7 +22,10 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Draw from the likeliest symbols that together have this probability.")
   var topP = 1.0
   @Option(help: "The seed of all draws.") var seed: UInt64 = 0
-  @Option(help: "A symbol after which a text ends, such as <eos>.") var stop: String?
+  @Option(
+    help:
+      "A symbol after which a text ends, such as <eos> or \\n; of bytes, two hexadecimal digits.")
+  var stop: String?
   @Option(help: "How many texts, written one after the other.") var samples = 1
   @Flag(help: "Let <unk> be drawn.") var allowUnknown = false
   @OptionGroup var threads: ThreadOptions
@@ -70,11 +73,17 @@ struct GenerateCommand: ParsableCommand {
   }
 
   private func stopSymbol(_ name: String, _ vocabulary: Vocabulary) throws -> Int32 {
-    if name == "\\n", let end = vocabulary.endOfLine { return end }
-    guard let index = vocabulary.symbols.firstIndex(of: name) else {
-      throw CorpusError(.unknownSymbol(name), path: "--stop")
+    if ["\n", "\\n"].contains(name), let end = vocabulary.endOfLine { return end }
+    if vocabulary.unit == .bytes, name.utf8.count == 1 {
+      return name.utf8.first.map { Int32($0) } ?? 0
     }
-    return Int32(index)
+    guard let number = vocabulary.number(named: name) else {
+      throw DataError(
+        description:
+          "--stop: '\(name)' is not in the vocabulary, whose symbols are in \(folder)/vocabulary.json"
+      )
+    }
+    return number
   }
 
   /// One text, as it comes.

@@ -1,4 +1,5 @@
 public import ArgumentParser
+internal import Foundation
 public import UnrollLanguage
 
 extension LanguageCell: ExpressibleByArgument {}
@@ -50,6 +51,25 @@ struct TextOptions: ParsableArguments {
     }
     if let minCount, minCount < 1 {
       throw ValidationError("--min-count: expected at least 1, found \(minCount).")
+    }
+  }
+
+  /// Refuses what would change nothing.
+  func checkUse(in settings: RunConfiguration) throws {
+    if settings.unit == .bytes, vocabularySize != nil || minCount != nil {
+      throw ValidationError(
+        "--vocabulary-size and --min-count: expected words or characters, found bytes, whose symbols are always all 256; leave them out."
+      )
+    }
+    guard split != nil else { return }
+    var isFolder: ObjCBool = false
+    let isThere = settings.corpus.map {
+      FileManager.default.fileExists(atPath: $0, isDirectory: &isFolder)
+    }
+    if isThere == nil || isFolder.boolValue {
+      throw ValidationError(
+        "--split: expected one text file to divide, found \(settings.corpus ?? "no text"); leave it out."
+      )
     }
   }
 }
@@ -108,7 +128,7 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Sequences side by side.") var batchSize: Int?
   @Option(
     help:
-      "Parts of a batch whose gradients are summed in order: at least one for each process of an MPI job. Default: 1; under mpirun 8, or as many as processes."
+      "Parts of a batch whose gradients are summed in order: at least one for each process of an MPI job. Default: 1, or what --config has; under mpirun 8, or as many as processes."
   )
   var shards: Int?
   @Option(help: "Steps of truncated backpropagation through time.") var timeSteps: Int?
@@ -120,7 +140,8 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Learning rate.") var learningRate: Double?
   @Option(help: "Multiply the rate by this in every epoch after --decay-after.")
   var decay: Double?
-  @Option(help: "The epoch after which --decay begins.") var decayAfter: Int?
+  @Option(help: "The epoch after which --decay begins. Default: the preset's, or 1.")
+  var decayAfter: Int?
   @Option(help: "Multiply the rate by this after an epoch without gain.") var plateau: Double?
   @Option(help: "Decay of all parameters (with adam as in AdamW).") var weightDecay: Double?
   @Option(help: "The largest global norm of a gradient; 0 for any.") var clipNorm: Double?
@@ -141,7 +162,11 @@ struct TrainingOptions: ParsableArguments {
     if let resetEachLine { training.resetsEachLine = resetEachLine }
     if let optimizer { training.optimizer = optimizer }
     if let learningRate { training.learningRate = learningRate }
-    if let decay { training.schedule = .decay(afterEpoch: decayAfter ?? 1, factor: decay) }
+    if let decay {
+      var afterEpoch = decayAfter ?? 1
+      if decayAfter == nil, case .decay(let kept, _) = training.schedule { afterEpoch = kept }
+      training.schedule = .decay(afterEpoch: afterEpoch, factor: decay)
+    }
     if let plateau { training.schedule = .plateau(factor: plateau) }
     if let weightDecay { training.weightDecay = weightDecay }
     if let clipNorm { training.clipNorm = clipNorm }

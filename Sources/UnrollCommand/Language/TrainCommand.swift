@@ -12,9 +12,9 @@ struct TrainCommand: ParsableCommand {
       perplexity is known exactly.
 
       The run's folder gets config.json, vocabulary.json, model.safetensors (the best model by \
-      validation), metrics.jsonl, event files for TensorBoard, and checkpoints. Ctrl-C, SIGTERM and \
-      --time-budget end with a checkpoint; --resume goes on from it, to the same bits as if nothing \
-      had happened.
+      validation), metrics.jsonl, event files for TensorBoard, checkpoints and, at the end, learning curves. \
+      Ctrl-C, SIGTERM and --time-budget end with a checkpoint; --resume goes on from it, to the same \
+      bits as if nothing had happened.
 
       Under an MPI launcher (mpirun -n 4 unroll train ..., in a build with MPI) all processes learn one \
       model; each has some of a batch's shards. Another number of processes gives the same bits.
@@ -37,13 +37,20 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Stop after so many seconds, with a checkpoint.") var timeBudget: Double?
   @OptionGroup var threads: ThreadOptions
   @Option(help: "Seconds between checkpoints.") var checkpointEvery = 60.0
-  @Option(help: "What follows divergence: stop, or halve (the learning rate, from a checkpoint).")
-  var onDivergence: DivergenceRule = .stop
-  @Option(help: "Print so many generated symbols after each epoch.") var sample = 0
+  @Option(
+    help:
+      "What follows divergence: stop (the default), or halve (the learning rate, from the epoch's beginning)."
+  )
+  var onDivergence: DivergenceRule?
+  @Option(help: "Print so many generated symbols after each epoch that is the best so far.")
+  var sample = 0
 
   enum DivergenceRule: String, ExpressibleByArgument, CaseIterable { case stop, halve }
 
   func validate() throws {
+    guard !output.isEmpty else {
+      throw ValidationError("--output: expected the run's folder, found an empty word.")
+    }
     if let timeBudget, !(timeBudget > 0) {
       throw ValidationError("--time-budget: expected more than 0 seconds, found \(timeBudget).")
     }
@@ -119,8 +126,7 @@ struct TrainCommand: ParsableCommand {
       timeBudget: timeBudget, shouldStop: { Interruption.exitCode != nil }
     ) { line.show($0, of: output) }
     line.end()
-    try finish(outcome, trainer, corpus.vocabulary.unit, ranks)
-    return outcome
+    return try finish(outcome, trainer, corpus, ranks)
   }
 
   /// What ranks other than 0 do: the same with what rank 0 gives them, and no files but a log.
@@ -138,10 +144,11 @@ struct TrainCommand: ParsableCommand {
     }
     line.end()
     switch outcome {
-    case .interrupted, .diverged: break
-    default: _ = try trainer.test { Interruption.exitCode != nil }
+    case .interrupted, .diverged: return outcome
+    default:
+      let test = try trainer.test { Interruption.exitCode != nil }
+      return test == nil && setup.corpus.texts[.test] != nil ? .interrupted : outcome
     }
-    return outcome
   }
 
   /// Refuses more ranks than shards.
@@ -182,9 +189,10 @@ struct TrainCommand: ParsableCommand {
       settings = RunConfiguration(preset: preset, corpus: corpus, version: UnrollVersion.text)
     }
     text.apply(to: &settings)
+    try text.checkUse(in: settings)
     model.apply(to: &settings.model)
     training.apply(to: &settings.training)
-    if onDivergence == .halve { settings.training.halvesOnDivergence = true }
+    if let onDivergence { settings.training.halvesOnDivergence = onDivergence == .halve }
     if Launcher.rank != nil, training.shards == nil, config == nil {
       // Not the number of ranks: a run on fewer or more would have other bits.
       settings.training.shards = min(settings.training.batchSize, max(8, ranks.count))
@@ -204,7 +212,7 @@ struct TrainCommand: ParsableCommand {
     settings.training.maximumSteps = kept.training.maximumSteps
     guard settings == kept, preset == nil || preset == kept.preset, config == nil else {
       throw ValidationError(
-        "--resume: a run goes on with what it was started with; only --epochs, --max-steps, --time-budget, --threads and --on-divergence can be given."
+        "--resume: a run goes on with what it was started with; only CORPUS (where the text is now), --epochs, --max-steps, --time-budget, --threads, --on-divergence, --checkpoint-every and --sample can be given."
       )
     }
     if let epochs = training.epochs { settings.training.epochs = epochs }
@@ -213,32 +221,41 @@ struct TrainCommand: ParsableCommand {
     } else if training.epochs != nil {
       settings.training.maximumSteps = nil
     }
-    if onDivergence == .halve { settings.training.halvesOnDivergence = true }
+    if let onDivergence { settings.training.halvesOnDivergence = onDivergence == .halve }
     if let corpus { settings.corpus = corpus }
     if let problem = settings.problem { throw ValidationError(problem + ".") }
     return settings
   }
 
+  /// Tells how the run ended, and judges it by the test text if that was its end.
+  ///
+  /// - Returns: The outcome; interrupted, if the test was.
   private func finish(
-    _ outcome: TrainingOutcome, _ trainer: Trainer, _ unit: SymbolUnit, _ ranks: any Ranks
-  ) throws {
+    _ outcome: TrainingOutcome, _ trainer: Trainer, _ corpus: Corpus, _ ranks: any Ranks
+  ) throws -> TrainingOutcome {
     switch outcome {
     case .interrupted:
       Terminal.note(
         "stopped after step \(trainer.progress.step), which is kept; go on with: unroll train --resume --output \(output)"
       )
-      return
+      return outcome
     case .diverged(let step, let loss, let norm):
       Terminal.note(
         "diverged at step \(step): loss \(loss), gradient norm \(norm); the last good checkpoint is kept in \(output)/checkpoints; try a smaller --learning-rate, or --on-divergence halve"
       )
-      return
+      return outcome
     case .noGain(let epochs): Terminal.note("no gain for \(epochs) epochs")
     case .reachedTime: Terminal.note("the time is over")
     case .finished, .reachedSteps: break
     }
     let test = try trainer.test { Interruption.exitCode != nil }
+    let unit = corpus.vocabulary.unit
     print(TrainingSummary.text(trainer, test: test, folder: output, unit: unit, ranks: ranks))
     if let problem = LearningCurves.draw(run: output) { Terminal.note("no curves: \(problem)") }
+    guard test == nil, corpus.texts[.test] != nil else { return outcome }
+    Terminal.note(
+      "learning is done, but the test was stopped; it is made up for by: unroll evaluate \(output) FILE"
+    )
+    return .interrupted
   }
 }

@@ -130,7 +130,11 @@ enum TrainingSummary {
       ])
     }
     if let test { table.add(["test", LanguageWords.quality(test.loss, unit)]) }
-    if trainer.configuration.corpus == nil {
+    // A limit of whole words, of which none has become <unk>.
+    let settings = trainer.configuration
+    if settings.corpus == nil, unit == .words, settings.vocabularyLimit == nil,
+      settings.minimumCount == 1
+    {
       table.add([
         "best possible",
         LanguageWords.quality(EmbeddedGrammar.standard.entropyRate, .words)

@@ -210,6 +210,14 @@ public enum NetworkFile {
       parameters[name] = array.tensor(of: Scalar.self)
       names.append(fileName)
     }
-    return (description.cell(parameters), names)
+    let cell = description.cell(parameters)
+    guard cell.fusedKernel != nil || !isNormalized && rates.allSatisfy({ $0 == 0 }) else {
+      throw ModelImportError(
+        .doesNotFit(
+          "a cell with layer normalisation or zoneout has the usual functions, no clip and no projection"
+        ),
+        name: prefix)
+    }
+    return (cell, names)
   }
 }

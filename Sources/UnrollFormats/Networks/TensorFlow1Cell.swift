@@ -133,6 +133,11 @@ public struct TensorFlow1Cell: CellConvention {
   private func parameters<Scalar: KernelScalar>(
     _ gates: [Gate], _ kernel: Tensor<Scalar>, _ bias: Tensor<Scalar>, hidden: Int
   ) throws(ModelImportError) -> CellParameters<Scalar> {
+    guard gates.count == 4 || !usesPeepholes && projectionSize == nil else {
+      throw ModelImportError(
+        .doesNotFit("a \(kind.rawValue) has neither peepholes nor a projection; an LSTMCell has"),
+        name: usesPeepholes ? "w_f_diag" : "projection.kernel")
+    }
     let out = projectionSize ?? hidden
     let inputSize = kernel.shape[0] - out
     guard inputSize >= 0, hidden > 0 else {

@@ -26,12 +26,16 @@ public struct CorpusPlan: Sendable, Equatable {
 
   /// Finds the parts in a folder, or cuts one file.
   ///
+  /// Of several files for a part the one with the fewest words in its name is meant: `ptb.train.txt`, not
+  /// `ptb.char.train.txt`.
+  ///
   /// - Parameters:
   ///   - path: A folder with `train.txt` and `valid.txt`, or names such as `ptb.train.txt`; or one
   ///     file.
   ///   - split: The fractions of one file that are for train, valid and test, in file order; cut
   ///     after a line end.
-  /// - Throws: `CorpusError` if there is no such folder or file, or a part is missing.
+  /// - Throws: `CorpusError` if there is no such folder or file, a part is missing, or it is not clear which file
+  ///   it is.
   public init(path: String, split: [Double] = [0.9, 0.05, 0.05]) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -48,12 +52,18 @@ public struct CorpusPlan: Sendable, Equatable {
     var parts: [CorpusPart: TextPart] = [:]
     for part in CorpusPart.allCases {
       let words = part == .valid ? ["valid", "validation", "val", "dev"] : [part.rawValue]
-      let found = names.first { name in
-        let pieces = name.lowercased().split(separator: ".").map(String.init)
-        let stem = pieces.last == "txt" || pieces.last == "tokens" ? pieces.dropLast() : pieces[...]
-        return pieces.count > stem.count && (stem.last.map(words.contains) ?? false)
+      let pieces = { (name: String) in name.lowercased().split(separator: ".").map(String.init) }
+      let matching = names.filter { name in
+        let pieces = pieces(name)
+        return ["txt", "tokens"].contains(pieces.last)
+          && (pieces.dropLast().last.map(words.contains) ?? false)
       }
-      if let found { parts[part] = TextPart(path: path + "/" + found) }
+      let fewest = matching.map { pieces($0).count }.min()
+      let found = matching.filter { pieces($0).count == fewest }
+      guard found.count <= 1 else {
+        throw CorpusError(.severalParts(part.rawValue, found: found), path: path)
+      }
+      if let found = found.first { parts[part] = TextPart(path: path + "/" + found) }
     }
     for part in [CorpusPart.train, .valid] where parts[part] == nil {
       throw CorpusError(.missingPart(part.rawValue, found: names), path: path)

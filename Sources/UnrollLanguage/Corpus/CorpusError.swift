@@ -6,6 +6,8 @@ public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case system(String)
     /// A folder without a part that is needed.
     case missingPart(String, found: [String])
+    /// A folder with several files that may be a part.
+    case severalParts(String, found: [String])
     /// A text that is too short to learn from or to be judged.
     case tooShort(symbols: Int, needed: Int)
     /// A word that is longer than a vocabulary should hold.
@@ -43,6 +45,9 @@ public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
       let some = found.isEmpty ? "no text" : found.prefix(8).joined(separator: ", ")
       return
         "\(place): expected a text for \(part), such as \(part).txt, found \(some); give a folder with train, valid and test, or one file"
+    case .severalParts(let part, let found):
+      return
+        "\(place): expected one text for \(part), found \(found.prefix(8).joined(separator: ", ")); give a folder with one of them"
     case .tooShort(let symbols, let needed):
       return "\(place): expected at least \(needed) symbols, found \(symbols)"
     case .wordTooLong(let limit):

@@ -56,6 +56,14 @@ struct TextReader {
     self.trimsLines = trimsLines
   }
 
+  /// Whether a byte sets words apart and ends no line.
+  static func isSpace(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x09, 0x0B, 0x0C, 0x0D, 0x20: true
+    default: false
+    }
+  }
+
   /// Calls `body` with every symbol.
   mutating func forEachSymbol(_ body: (Symbol) throws -> Void) throws {
     var source = try ByteSource(part)
@@ -113,14 +121,14 @@ struct TextReader {
       lineHasWord = true
     }
     while let byte = source.next() {
-      switch byte {
-      case 0x0A:
+      if byte == 0x0A {
         try end(&defectCount)
         try body(.endOfLine)
         lineHasWord = false
         lineCount += 1
-      case 0x09, 0x0B, 0x0C, 0x0D, 0x20: try end(&defectCount)
-      default:
+      } else if Self.isSpace(byte) {
+        try end(&defectCount)
+      } else {
         word.append(byte)
         if word.count > Self.wordLimit {
           throw CorpusError(

@@ -137,6 +137,9 @@ public struct Vocabulary: Sendable, Equatable {
     }
   }
 
+  /// The number of the symbol that ``symbols`` writes so, byte for byte; nil if there is none.
+  public func number(named name: String) -> Int32? { numbers[.word(name)] }
+
   /// Whether the vocabulary has the symbol itself.
   func contains(_ symbol: TextReader.Symbol) -> Bool {
     switch symbol {
@@ -148,7 +151,7 @@ public struct Vocabulary: Sendable, Equatable {
 
   /// The numbers of a short text, such as a prompt.
   ///
-  /// Words are split as in a corpus, but only line feeds that are there end lines.
+  /// Symbols are those of a corpus with these bytes, but only line feeds that are there end lines.
   ///
   /// - Throws: `CorpusError` if a symbol is not known and no `<unk>` stands for it.
   public func encode(_ text: String) throws -> [Int32] {
@@ -162,15 +165,21 @@ public struct Vocabulary: Sendable, Equatable {
     }
     switch unit {
     case .bytes: for byte in text.utf8 { try put(.scalar(UInt32(byte))) }
-    case .characters: for scalar in text.unicodeScalars { try put(.scalar(scalar.value)) }
+    case .characters:
+      var isAfterReturn = false
+      for scalar in text.unicodeScalars {
+        if isAfterReturn && scalar != "\n" { try put(.scalar(0x0D)) }
+        isAfterReturn = scalar == "\r"
+        if !isAfterReturn { try put(.scalar(scalar.value)) }
+      }
+      if isAfterReturn { try put(.scalar(0x0D)) }
     case .words:
-      // A line end of two characters is one letter to Swift.
-      let lines = text.replacingOccurrences(of: "\r\n", with: "\n")
-        .split(separator: "\n", omittingEmptySubsequences: false)
+      // Bytes, not letters: a space with an accent after it is one letter to Swift.
+      let lines = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false)
       for (index, line) in lines.enumerated() {
         if index > 0 { try put(.endOfLine) }
-        for word in line.split(whereSeparator: { " \t\u{B}\u{C}\r".contains($0) }) {
-          try put(.word(String(word)))
+        for word in line.split(whereSeparator: TextReader.isSpace) {
+          try put(.word(String(decoding: word, as: UTF8.self)))
         }
       }
     }

@@ -10,13 +10,19 @@ struct CheckpointStore {
   let folder: String
   private static let epochStart = "epoch-start.safetensors"
   private static let levelKey = "kernels"
+  private static let suffix = ".safetensors"
 
   init(run: String) { folder = run + "/checkpoints" }
 
-  /// Names of the files that are there, the newest first.
+  /// Names of the files that are there, the newest first; other files, such as a person's copies, do not
+  /// count and stay.
   private func names() -> [String] {
     let all = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return all.filter { $0.hasSuffix(".safetensors") && $0 != Self.epochStart }.sorted(by: >)
+    return all.filter { name in
+      let digits = name.dropLast(Self.suffix.count)
+      return name.hasSuffix(Self.suffix) && digits.utf8.count >= 12
+        && digits.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    }.sorted(by: >)
   }
 
   /// Whether there is none.
@@ -31,7 +37,7 @@ struct CheckpointStore {
       throw RunError(.file("\(error)"), path: folder)
     }
     let digits = String(state.progress.step)
-    let name = String(repeating: "0", count: max(0, 12 - digits.count)) + digits + ".safetensors"
+    let name = String(repeating: "0", count: max(0, 12 - digits.count)) + digits + Self.suffix
     var arrays: [String: StoredArray] = [:]
     let parameters = state.model.parameterNames
     for (name, array) in state.model.arrays { arrays["model." + name] = array }

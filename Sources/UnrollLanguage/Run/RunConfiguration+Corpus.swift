@@ -111,11 +111,10 @@ extension RunConfiguration {
   ) throws -> Tensor<Float> {
     var random = NumPyRandom(seed: seed)
     var values: [Float] = random.uniform(count: vocabulary.count * size, from: -0.1, to: 0.1)
-    let numbers = Dictionary(
-      vocabulary.symbols.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
-      let fields = String(decoding: line, as: UTF8.self).split { " \t\r".contains($0) }
+      let fields = line.split(whereSeparator: TextReader.isSpace)
+        .map { String(decoding: $0, as: UTF8.self) }
       if fields.isEmpty { continue }
       // Some files begin with a line of two counts.
       if index == 0 && fields.count == 2 && size != 1 { continue }
@@ -126,7 +125,7 @@ extension RunConfiguration {
           ),
           path: path)
       }
-      guard let symbol = numbers[String(fields[0])] else { continue }
+      guard let symbol = vocabulary.number(named: fields[0]).map({ Int($0) }) else { continue }
       for (column, field) in fields.dropFirst().enumerated() {
         guard let number = Float(field), number.isFinite else {
           throw RunError(

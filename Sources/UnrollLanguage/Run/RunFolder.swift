@@ -7,6 +7,7 @@
 //   events.out.tfevents.…  the same for TensorBoard
 //   checkpoints/        the run's last moments, to go on from
 //   corpus/             the texts as numbers
+//   figures/, data/     the learning curves, which the command draws, and their numbers
 //   lock                held by the process that is at the run
 
 internal import Foundation

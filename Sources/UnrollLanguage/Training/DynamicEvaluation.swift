@@ -48,7 +48,8 @@ public struct DynamicEvaluation: Sendable, Equatable {
     var batch = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
     var (position, total, count) = (0, 0.0, 0)
     while let next = source.fill(&batch, at: position, step: 0) {
-      if lineEnd != nil { state.states = zero }
+      // A line that is longer than T is read in parts, through which the state is carried.
+      if let lineEnd, text[position] == lineEnd { state.states = zero }
       let symbols = batch.targetCount
       let loss = pass.run(state.model, batch, states: &state.states, masks: nil)
       total += loss * Double(symbols)

@@ -28,8 +28,6 @@ public struct TrainingProgress: Sendable, Equatable, Codable {
   public internal(set) var epochSeconds = 0.0
   /// Bytes of the metrics file and of the event file that belong to the run up to here.
   var metricsBytes = 0, eventBytes = 0
-  /// Whether the run has come to its end.
-  public internal(set) var isFinished = false
 }
 
 /// A run at one moment.
