@@ -154,7 +154,7 @@ struct TrainerTests {
       let trainer = try Self.trainer(settings, path)
       _ = try trainer.run(shouldStop: { trainer.progress.step >= 5 })
       let checkpoints = path + "/checkpoints/"
-      let names = ["backup.safetensors", "000000000005.sync-conflict.safetensors"]
+      let names = ["backup.safetensors", "000000000099.sync-conflict.safetensors"]
       for name in names {
         try FileManager.default.copyItem(
           atPath: CheckpointFile.paths(path)[0], toPath: checkpoints + name)
