@@ -140,6 +140,25 @@ after(driver, area.click, "a click into the phase diagram redraws")
 holds("a click into the phase diagram sets the scale", driver.current_url != old, number(driver, "memory.medians"))
 screenshot(driver, "page-rnn")
 
+# A part that is refused keeps nothing of other settings.
+PUT = "const f = document.getElementById(arguments[0]); f.value = arguments[1]; f.dispatchEvent(new Event('input', {bubbles: true}));"
+spectra = "return [document.querySelectorAll(\"[data-number^='spectrum.']\").length, document.querySelectorAll(\"figure[data-part='spectrum'] img\").length]"
+driver.execute_script(PUT, "cell", "lstm")
+driver.execute_script(PUT, "hidden", "64")
+wait(driver, "a refused part says so", lambda: "spectrum" in driver.find_element(By.ID, "problem").text)
+wait(driver, "its numbers and figure are gone", lambda: driver.execute_script(spectra) == [0, 0])
+driver.execute_script(PUT, "hidden", "8")
+wait(driver, "it comes back", lambda: min(driver.execute_script(spectra)) > 0)
+wait(driver, "nothing is refused any more", lambda: driver.find_element(By.ID, "problem").text == "")
+driver.execute_script(PUT, "cell", "rnn")
+# A number is typed digit by digit; the step that was asked for stays.
+wanted = driver.execute_script("return document.getElementById('step').value")
+for text in ["1", "10", "100"]:
+    driver.execute_script(PUT, "time", text)
+holds("typing a number of steps leaves t as it is",
+      driver.execute_script("return document.getElementById('step').value") == wanted and "time=100" in driver.current_url)
+after(driver, lambda: driver.execute_script(PUT, "time", "50"), "the page settles")
+
 # The buttons.
 driver.set_window_size(1280, 900)
 after(driver, lambda: driver.find_element(By.ID, "remember").click(), "remember redraws")

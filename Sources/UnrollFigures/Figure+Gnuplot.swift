@@ -213,12 +213,19 @@ extension Figure {
 
   /// A text as a gnuplot string; enhanced mode's own characters are taken literally.
   private func quoted(_ text: String) -> String {
-    var result = ""
-    for character in text where !character.isNewline {
-      if "^_@&~{}\\".contains(character) { result += "\\" }
-      result += character == "'" ? "''" : String(character)
+    // Scalars: a quotation mark and what stands before or after it may be one character to Swift, but not
+    // to gnuplot, which would run what follows.
+    var result = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control, .lineSeparator, .paragraphSeparator: continue
+      default: break
+      }
+      if "^_@&~{}\\".unicodeScalars.contains(scalar) { result.append("\\") }
+      if scalar == "'" { result.append("'") }
+      result.append(scalar)
     }
-    return "'\(result)'"
+    return "'\(String(result))'"
   }
 
   /// The numbers as comma-separated values: a line of names, then rows; short columns end blank.

@@ -7,6 +7,12 @@ enum ONNXLimits {
   /// What a graph with so many numbers may make of them: a few symbols become many logits, but a few
   /// bytes that ask for gigabytes are a bomb.
   static func limit(given numbers: Int) -> Int { max(1 << 22, 64 * numbers) }
+
+  /// The most numbers that all nodes together may read: it bounds a run's time.
+  static var work: Int {
+    let (product, overflow) = numbers.multipliedReportingOverflow(by: 1000)
+    return overflow ? .max : product
+  }
 }
 
 // Arrays of the graph interpreter: any element, any number of axes. These are the operators' oracle-like
@@ -32,6 +38,9 @@ public struct NDArray<Element: Sendable>: Sendable {
 
   /// The number of elements of a shape that comes from a file.
   static func count(_ shape: [Int]) throws(ONNXError) -> Int {
+    guard shape.count <= 64 else {
+      throw ONNXError(.wrongValue("expected at most 64 axes, found \(shape.count)"))
+    }
     // Axes of size 0 do not excuse the others: their products are taken apart.
     var count = 1
     for axis in shape where axis != 0 {
@@ -156,7 +165,8 @@ public struct NDArray<Element: Sendable>: Sendable {
     } else {
       let last = max(-1, size - 1)
       let stop = end < -size ? -1 : place(end, -1...last)
-      rows = Array(stride(from: place(start, -1...last), to: stop, by: step)).filter { $0 >= 0 }
+      rows =
+        size == 0 ? [] : Array(stride(from: place(start, 0...last), to: stop, by: step))
     }
     return try gathered(NDArray<Int>(shape: [rows.count], elements: rows), axis: axis)
   }

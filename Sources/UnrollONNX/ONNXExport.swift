@@ -142,17 +142,23 @@ extension ONNXModel {
     guard let bytes = Data(base64Encoded: text) else {
       throw ONNXError(.malformed("expected base64 in '\(Self.checkKey)'"))
     }
-    let archive = try NPZ(Array(bytes))
+    let arrays = try NPZ(Array(bytes)).arrays()
+    func stored(_ name: String) throws -> StoredArray {
+      guard let array = arrays[name] else {
+        throw ModelImportError(.missing, name: "\(Self.checkKey): \(name)")
+      }
+      return array
+    }
     var values: [String: ONNXValue<Scalar>] = [:]
     for name in inputs {
-      let array = try archive.array(name)
+      let array = try stored(name)
       values[name] =
         array.elementType == .int64
         ? .integers(NDArray(shape: array.shape, elements: try array.integers()))
         : ONNXValue(array.tensor(of: Scalar.self))
     }
     for (name, value) in try run(values) {
-      let theirs = try archive.array(name).tensor(of: Scalar.self)
+      let theirs = try stored(name).tensor(of: Scalar.self)
       guard let ours = value.tensor, ours.shape == theirs.shape else {
         throw ModelImportError(
           .wrongShape(expected: theirs.shape, found: value.shape), name: name)

@@ -29,7 +29,9 @@ extension ONNXModel {
     var sources: [String: Int] = [:]
     // Values on whose way something else than another order has happened.
     var changed: Set<String> = []
-    var total = 0
+    // What a recurrent operator puts out, directions side by side.
+    var sequences: Set<String> = []
+    var (total, work) = (0, 0)
     for node in model.graph.node {
       let name = node.name.isEmpty ? node.opType : node.name
       guard !["Loop", "Scan", "If"].contains(node.opType) else {
@@ -50,6 +52,7 @@ extension ONNXModel {
             "\(node.input[index]) \(values.shape) → level \(levels.count), \(Self.effect(array, node.opType))"
           )
         }
+        try refuseInitialStates(node, name, known)
         let source = node.input.first.flatMap { sources[$0] }
         guard source == (levels.isEmpty ? nil : levels.count - 1) else {
           throw ModelImportError(
@@ -63,12 +66,14 @@ extension ONNXModel {
         }
         levels.append(try settings.layers(arrays))
         for output in node.output { sources[output] = levels.count - 1 }
+        if let y = node.output.first { sequences.insert(y) }
         // Final states are no sequence.
         changed.formUnion(node.output.dropFirst())
         continue
       }
       let isChanged =
-        below != nil && !Self.movers.contains(node.opType) && !Self.takesDirection(node, known)
+        below != nil && !Self.movers.contains(node.opType)
+        && !Self.takesDirection(node, sequences, known)
         || node.input.contains { changed.contains($0) }
       for output in node.output {
         if let below { sources[output] = below }
@@ -79,9 +84,12 @@ extension ONNXModel {
         others.append(node.opType)
       }
       // What depends on constants alone is a constant: weights that are transposed or joined.
-      if node.input.allSatisfy({ $0.isEmpty || known[$0] != nil }),
-        let results = try? NodeRun(node, opset: opset, known).results()
-      {
+      guard node.input.allSatisfy({ $0.isEmpty || known[$0] != nil }) else { continue }
+      work += node.input.reduce(0) { $0 + (known[$1]?.count ?? 0) }
+      guard work <= ONNXLimits.work else {
+        throw ONNXError(.wrongValue("expected constants of less work"), node: name)
+      }
+      if let results = try? NodeRun(node, opset: opset, known).results() {
         for (output, value) in zip(node.output, results) {
           known[output] = value
           total += value?.count ?? 0
@@ -110,11 +118,25 @@ extension ONNXModel {
     "Shape", "Gather", "Slice", "Expand", "Constant", "ConstantOfShape",
   ]
 
+  /// A network's layers begin with states that are given, zero if nothing is said: a state in the file would be
+  /// lost.
+  private func refuseInitialStates<Scalar>(
+    _ node: Unroll_Onnx_Node, _ name: String, _ known: [String: ONNXValue<Scalar>]
+  ) throws {
+    for (state, index) in [("initial_h", 5), ("initial_c", 6)] where index < node.input.count {
+      if case .real(let values)? = known[node.input[index]],
+        values.elements.contains(where: { $0 != 0 })
+      {
+        throw ONNXError(.unsupported("\(state) with numbers in the file"), node: name)
+      }
+    }
+  }
+
   /// Whether a node takes the directions of `[T, directions, B, H]` apart, as tf2onnx does.
   private static func takesDirection<Scalar>(
-    _ node: Unroll_Onnx_Node, _ known: [String: ONNXValue<Scalar>]
+    _ node: Unroll_Onnx_Node, _ sequences: Set<String>, _ known: [String: ONNXValue<Scalar>]
   ) -> Bool {
-    guard node.opType == "Slice", node.input.count > 3,
+    guard node.opType == "Slice", node.input.count > 3, sequences.contains(node.input[0]),
       case .integers(let axes)? = known[node.input[3]]
     else { return false }
     return axes.elements == [1]

@@ -141,7 +141,7 @@ enum LabAnswers {
         "closed": .numbers(result.gates.map(\.shareClosed)),
         "open": .numbers(result.gates.map(\.shareOpen)),
         "half_lives": .numbers(
-          half.isEmpty ? [] : [half[0], half[half.count / 2], half[half.count - 1]]),
+          half.isEmpty ? [] : [half[0], Summary.median(half), half[half.count - 1]]),
       ], figure: result.figure(name: "gates"),
       alternative: "A histogram of each gate's values, and the gates' means at every step.",
       arrays: result.section().arrays)
@@ -162,16 +162,14 @@ enum LabAnswers {
     let result = try ScaleSweep.run(settings, scales: ScaleSweep.defaultScales)
     try wanted.check()
     let section = result.section(name: "phase")
-    let figure = section.figures[section.figures.count - 1].figure
+    let (figure, alternative) = section.figures[section.figures.count - 1]
     return PartAnswer(
       numbers: [
         "scales": .numbers(result.points.map(\.scale)),
         "memory": .numbers(result.points.map(\.memory)),
         "gradient": .numbers(result.points.map(\.gradient)),
       ], figure: figure,
-      alternative:
-        "Colours over step and scale: where memory and gradient vanish, survive, explode.",
-      arrays: section.arrays)
+      alternative: alternative, arrays: section.arrays)
   }
 }
 

@@ -44,7 +44,8 @@ enum Lessons {
 
   private static func remember(_ query: LabQuery) throws -> LessonAnswer {
     var query = query
-    if query.settings.cell == .rnn { query.settings.cell = .gru }
+    // An LSTM's h is new at every step, whatever c keeps.
+    if ![.gru, .gruAfter].contains(query.settings.cell) { query.settings.cell = .gru }
     let bias = query.settings.keepBias ?? (query.settings.precision == .float32 ? 18 : 38)
     (query.settings.keepBias, query.settings.gateBias) = (bias, nil)
     query.settings.chronoSteps = nil

@@ -94,6 +94,10 @@ struct WebGuard<Context: RequestContext>: RouterMiddleware {
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > 0 {
       throw WebError(status: 413, sentence: "body: expected none, found \(length) bytes")
     }
+    // A body in pieces says no length; nobody would read it.
+    guard HTTPField.Name("Transfer-Encoding").flatMap({ request.headers[$0] }) == nil else {
+      throw WebError(status: 413, sentence: "body: expected none, found one in pieces")
+    }
     guard let host = request.head.authority, doors.knows(host) else {
       throw WebError(
         status: 421,

@@ -35,6 +35,34 @@ struct BridgeCommandTests {
     }
   }
 
+  @Test("An ONNX file whose weights were changed fails its test, wherever it is read")
+  func damagedGraph() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/a.onnx"
+      #expect(
+        try command.run(["convert", files + "/torch_gru_stack.pt", path]).status == 0)
+      let good = try command.run(["convert", path, folder + "/good.safetensors"])
+      #expect(good.output.contains("tested: the graph gives the outputs that the file keeps"))
+      var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+      // The exponent of a weight: the file has no checksum.
+      let file = try ArrayFile(contentsOf: files + "/torch_gru_stack.pt")
+      let weights = try #require(file.arrays["encoder.weight_hh_l0"]).bytes
+      let place = try #require(bytes.firstRange(of: weights[0..<4])).lowerBound
+      bytes[place + 3] ^= 0x40
+      try bytes.write(to: URL(fileURLWithPath: path))
+      for arguments in [
+        ["convert", path, folder + "/bad.safetensors"], ["inspect", path],
+        ["lab", "memory", "--weights", path],
+      ] {
+        let refused = try command.run(arguments)
+        #expect(refused.status == 1, "\(arguments)")
+        #expect(
+          refused.errors.contains("away from the outputs that the file keeps"), "\(refused.errors)")
+      }
+      #expect(!FileManager.default.fileExists(atPath: folder + "/bad.safetensors"))
+    }
+  }
+
   @Test("A run's language model becomes an ONNX graph, its layers a network")
   func run() throws {
     try withTemporaryFolder { folder in

@@ -64,6 +64,14 @@ struct FigureTests {
       panels: []
     ).script
     #expect(!hostile.contains("\n!touch"))
+    // Scalars that Swift joins with the next or the last one into one character.
+    for joined in ["\u{600}'", "'\u{301}", "\u{600}\n", "\r\n"] {
+      let script = Figure(name: "x", title: "m\(joined); system(\"touch c\"); #", panels: []).script
+      let line = script.split(separator: "\n").first { $0.contains("system(") } ?? ""
+      // The command stands within a string: an odd number of marks opens it.
+      let before = line.components(separatedBy: "system(")[0]
+      #expect(before.unicodeScalars.count { $0 == "'" } % 2 == 1, "\(line)")
+    }
     #expect(!hostile.contains("\nset output 'b'"))
   }
 

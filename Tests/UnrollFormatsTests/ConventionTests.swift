@@ -59,6 +59,12 @@ struct ConventionTests {
         gru + "gates/kernel": [5, 4], gru + "gates/bias": [4], gru + "candidate/kernel": [5, 2],
         gru + "candidate/bias": [2], gru + "w_f_diag": [2],
       ])?.hasSuffix("a GRUCell has neither peepholes nor a projection; an LSTMCell has") == true)
+    // Without units, however many inputs there are said to be.
+    #expect(
+      try refused([
+        gru + "gates/kernel": [1 << 40, 0], gru + "gates/bias": [0],
+        gru + "candidate/kernel": [1 << 40, 0], gru + "candidate/bias": [0],
+      ])?.contains("candidate/bias") == true)
     // Our own file, with zoneout on a cell whose states are clipped.
     try withTemporaryFolder { folder in
       let path = folder + "/x.safetensors"

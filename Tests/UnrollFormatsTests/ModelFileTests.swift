@@ -107,75 +107,6 @@ struct ModelFileTests {
 
   #if HDF5
   private static let endings = ["safetensors", "npz", "index", "weights.h5"]
-
-  @Test("Keras' weights without a configuration: one class of layers is read, more are not guessed")
-  func weightsAlone() throws {
-    let file = try ArrayFile(contentsOf: "\(goldenFolder)/files/keras3_mixed.weights.h5")
-    let error = #expect(throws: ModelImportError.self) {
-      try NetworkFile.network(in: file, as: Float.self)
-    }
-    #expect(
-      error?.description
-        == "'layers': the order of the layers = unknown (the file has no configuration); bidirectional, gru cannot be expressed"
-    )
-    // The GRUs alone: the second has two rows of biases and resets after the product.
-    var part = file
-    part.arrays = file.arrays.filter { $0.key.hasPrefix("layers/gru") }
-    let (imported, _) = try NetworkFile.network(in: part, as: Float.self)
-    let gates = imported.network.layers.compactMap { ($0.cell as? GRU<Float>)?.resetGate }
-    #expect(gates == [.beforeProduct, .afterProduct])
-    #expect(imported.assumptions.count == 1)
-    part.arrays["layers/gru_1/cell/vars/2"] = nil
-    #expect(throws: ModelImportError.self) { try NetworkFile.network(in: part, as: Float.self) }
-  }
-
-  @Test("A configuration with what Unroll has not is refused by its field")
-  func configurations() throws {
-    var file = try ArrayFile(contentsOf: "\(goldenFolder)/files/keras3_functions.keras")
-    let text = try #require(file.metadata["model_config"])
-    func sentence(_ change: (String) -> String) -> String? {
-      file.metadata["model_config"] = change(text)
-      return #expect(throws: ModelImportError.self) {
-        try NetworkFile.network(in: file, as: Float.self)
-      }?.description
-    }
-    func replacing(_ old: String, _ new: String) -> (String) -> String {
-      { $0.replacingOccurrences(of: old, with: new) }
-    }
-    #expect(
-      sentence(replacing("\"go_backwards\": false", "\"go_backwards\": true"))
-        == "'simple_rnn': go_backwards = true cannot be expressed")
-    #expect(
-      sentence(replacing("\"activation\": \"relu\"", "\"activation\": \"elu\""))
-        == "'simple_rnn': activation = elu cannot be expressed")
-    let layer = "{\"class_name\": \"GRU\", \"config\": {\"units\": 3}}"
-    func model(_ kind: String, _ config: String) -> String {
-      "{\"config\":{\"layers\":[{\"class_name\":\"\(kind)\",\"config\":{\"name\":\"it\",\(config)}}]}}"
-    }
-    #expect(
-      sentence { _ in model("Functional", "\"layers\": [\(layer)]") }
-        == "'it': class_name = Functional with a layer GRU in it cannot be expressed")
-    #expect(
-      sentence { _ in model("TimeDistributed", "\"layer\": \(layer)") }
-        == "'it': class_name = TimeDistributed with a layer GRU in it cannot be expressed")
-    let backward = "{\"class_name\": \"GRU\", \"config\": {\"reset_after\": false}}"
-    let both = "\"merge_mode\": \"concat\", \"layer\": \(layer)"
-    #expect(
-      sentence { _ in model("Bidirectional", "\(both), \"backward_layer\": \(backward)") }
-        == "'it': backward_layer = another layer than the forward one cannot be expressed")
-    #expect(
-      sentence { _ in model("Bidirectional", "\"merge_mode\": \"sum\", \"layer\": \(layer)") }
-        == "'it': merge_mode = sum cannot be expressed")
-    #expect(sentence { _ in "{" } == "'model_config': expected a configuration with layers")
-    #expect(
-      sentence(replacing("\"use_bias\": false", "\"use_bias\": true"))
-        == "'simple_rnn/bias': expected such an array, found none")
-    file.metadata["keras_version"] = nil
-    #expect(
-      sentence { $0 }?.hasSuffix(
-        "recurrent_activation = hard_sigmoid of an unknown version of Keras cannot be expressed")
-        == true)
-  }
   #else
   private static let endings = ["safetensors", "npz", "index"]
   #endif
@@ -309,6 +240,20 @@ struct ModelFileTests {
       #expect(
         error?.description == "PyTorch cannot express layers = of different kinds or sizes")
       _ = try NetworkFile.write(sizes, to: folder + "/x.npz", layout: .mlx)
+      // Nor have the levels of one call some one direction and some both.
+      let some = RecurrentNetwork<Float>(levels: [
+        [
+          RecurrentLayer(cell: LSTM(inputSize: 3, hiddenSize: 4)),
+          RecurrentLayer(cell: LSTM(inputSize: 3, hiddenSize: 4), direction: .backward),
+        ], [RecurrentLayer(cell: LSTM(inputSize: 8, hiddenSize: 4))],
+      ])
+      for (layout, program) in [(NetworkLayout.pytorch, "PyTorch"), (.tensorFlow1, "TensorFlow 1")]
+      {
+        let error = #expect(throws: ModelImportError.self) {
+          try NetworkFile.write(some, to: folder + "/y.npz", layout: layout)
+        }
+        #expect(error?.description == "\(program) cannot express directions = of some levels only")
+      }
     }
   }
 

@@ -82,6 +82,11 @@ struct SafetensorsTests {
           data: 4), "impossible shape"
       ),
       (
+        file(
+          "{\"Wh\":{\"dtype\":\"F32\",\"shape\":[0,4611686018427387904],\"data_offsets\":[0,0]}}"),
+        "impossible shape [0, 4611686018427387904]"
+      ),
+      (
         file("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", data: 4),
         "expected offsets 8 bytes apart, found [0, 4]"
       ),

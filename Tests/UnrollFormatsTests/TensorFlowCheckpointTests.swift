@@ -147,6 +147,7 @@ struct TensorFlowCheckpointTests {
     (entry(shard: 3), "shard 3 of 1"),
     (entry(shape: [1 << 62, 8]), "impossible shape [4611686018427387904, 8]"),
     (entry(shape: [UInt64.max]), "impossible shape [9223372036854775807]"),
+    (entry(shape: [0, 1 << 62]), "impossible shape [0, 4611686018427387904]"),
     (entry(shape: [3]), "expected 12 bytes for [3], found 8"),
     (entry(offset: 4), "array 'a': byte 4: expected 8 bytes, found 4; the file is truncated"),
     (entry(offset: UInt64.max), "expected 8 bytes, found 0; the file is truncated"),

@@ -127,6 +127,11 @@ struct TorchFileTests {
     let (one, two, many) = (Piece.number(1), Piece.number(2), Piece.number(200))
     let huge: [UInt8] = [0x8A, 8] + [UInt8](repeating: 0xFF, count: 7) + [0x7F]
     let minus: [UInt8] = [0x8A, 1, 0xFF]
+    func hugeStorage(_ type: String) -> [UInt8] {
+      Piece.tuple([
+        Piece.text("storage"), Piece.name("torch", type), Piece.text("0"), Piece.text("cpu"), huge,
+      ]) + [0x51]
+    }
     let cases: [([UInt8], [String: [UInt8]], String)] = [
       (
         Piece.tensor(Piece.storage(4), shape: [many], strides: [one]), ["0": numbers(4)],
@@ -143,6 +148,18 @@ struct TorchFileTests {
       (
         Piece.tensor(Piece.storage(4), shape: [huge, huge], strides: [one, one]),
         ["0": numbers(4)], "impossible shape"
+      ),
+      (
+        Piece.tensor(hugeStorage("DoubleStorage"), shape: [huge], strides: [one]),
+        ["0": numbers(4)], "impossible shape"
+      ),
+      (
+        Piece.tensor(hugeStorage("DoubleStorage"), shape: [one], strides: [one]),
+        ["0": numbers(4)], "of a storage of 9223372036854775807 numbers"
+      ),
+      (
+        Piece.tensor(Piece.storage(4), shape: [Piece.number(0), huge], strides: [one, one]),
+        ["0": numbers(4)], "impossible shape [0, 9223372036854775807]"
       ),
       (
         Piece.tensor(Piece.storage(4), shape: [minus], strides: [one]), ["0": numbers(4)],
@@ -180,6 +197,21 @@ struct TorchFileTests {
     expect(
       file(pickle + [0x65] + Piece.stop, ["0": numbers(1_000_000)]),
       "many tensors of the same memory")
+  }
+
+  @Test(
+    "A few bytes that stand for many values, or for long names, are refused before they are made")
+  func bombs() {
+    // 64 MB hold about a million values; these ask for two.
+    expect(
+      file([UInt8](repeating: 0x4E, count: 2_000_000) + Piece.stop), "instructions, far more than")
+    // A key of 60,000 bytes before each of 60,000 numbers.
+    var pickle: [UInt8] = Piece.dictionary + [0x58, 0x60, 0xEA, 0, 0]
+    pickle += [UInt8](repeating: 0x61, count: 60_000)
+    pickle += [0x5D, 0x28]
+    for _ in 0..<60_000 { pickle += Piece.number(1) }
+    pickle += [0x65, 0x73]
+    expect(file(pickle + Piece.stop), "names of far more than the file")
   }
 
   @Test("Archives that are no such file, or a bomb, get their sentence")

@@ -48,6 +48,24 @@ struct DynamicsTests {
     #expect(abs(found.recurrentRadius - 0.9) < 1e-12)
   }
 
+  @Test("A direction that a step takes away is 0, not what rounding leaves of it")
+  func lostDirections() throws {
+    let matrix = Matrix(Tensor(rows: [[0, 0, 0], [1, 2, 3], [4, 5, 7]]))
+    let values = JacobianProduct.singularValues([matrix, matrix])
+    #expect(values.count == 2 && values.allSatisfy { $0[2] == 0 && $0[1] > 1e-3 })
+    let exponents = LyapunovSpectrum(steps: 3, size: 3, count: 3) { _, rows in rows * matrix }
+    #expect(exponents?.exponents[2] == -.infinity)
+    #expect(exponents?.exponents[1].isFinite == true)
+    // Nothing is left of any: no "± nan" in the report.
+    let found = try spectrum(cell([[0, 0], [0, 0]]), steps: 5)
+    #expect(found.exponents.allSatisfy { $0 == -.infinity })
+    let rows = found.section().tables[0].rows.filter { $0[0].contains("exponent") }
+    #expect(
+      rows.map { $0[1] } == [
+        "-inf: a step takes the direction away", "-inf: a step takes the direction away",
+      ])
+  }
+
   @Test("An orthogonal network keeps all directions; g times one stretches all alike")
   func orthogonal() throws {
     var random = NumPyRandom(seed: 3)

@@ -54,6 +54,14 @@ struct ReportTests {
       _ = try ReportFolder.write(report(), results: Array("{}".utf8), to: folder)
       let page = try String(contentsOfFile: folder + "/index.html", encoding: .utf8)
       #expect(page.contains("A &lt;title&gt; &amp; more"))
+      // One character to Swift, but a tag to a browser.
+      var hostile = try report()
+      hostile.title = "m\u{600}<img src=x\u{600}>"
+      _ = try ReportFolder.write(hostile, results: Array("{}".utf8), to: folder + "/hostile")
+      let text = try String(contentsOfFile: folder + "/hostile/index.html", encoding: .utf8)
+      #expect(
+        !text.unicodeScalars.map { String($0) }.joined(separator: " ").contains(
+          "< i m g   s r c = x"))
       #expect(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"))
       for match in page.matches(of: /href="([^"#]+)"/) {
         #expect(FileManager.default.fileExists(atPath: "\(folder)/\(match.1)"), "\(match.1)")

@@ -178,6 +178,37 @@ struct ImportTests {
       try ONNXModel(stack).network(as: Float.self)
     }
     #expect(changed?.description.contains("found them changed on the way (Tanh)") == true)
+    // A slice of time is no choice of a direction.
+    var cut = self.model(
+      "RNN", inputs: ["x", "w", "r"], outputs: ["a"],
+      initializers: [
+        "w": numbers(1, 3, 3), "r": numbers(1, 3, 3), "one": integers(1), "end": integers(9),
+      ])
+    for (type, inputs, output) in [
+      ("Squeeze", ["a", "one"], "b"), ("Slice", ["b", "one", "end", "one"], "c"),
+    ] {
+      var node = Unroll_Onnx_Node()
+      (node.opType, node.input, node.output) = (type, inputs, [output])
+      cut.graph.node.append(node)
+    }
+    cut.graph.node.append(second)
+    let sliced = #expect(throws: ModelImportError.self) {
+      try ONNXModel(cut).network(as: Float.self)
+    }
+    #expect(sliced?.description.contains("found them changed on the way") == true)
+    // A state that the file holds would be lost, but one of zeros is what a network begins with.
+    func started(_ state: ONNXValue<Float>) -> ONNXModel {
+      ONNXModel(
+        self.model(
+          "RNN", inputs: ["x", "w", "r", "", "", "h"],
+          initializers: ["w": numbers(1, 3, 3), "r": numbers(1, 3, 3), "h": state]))
+    }
+    let zero = ONNXValue<Float>.real(NDArray(shape: [1, 1, 3], elements: [0, 0, 0]))
+    #expect(try started(zero).network(as: Float.self).network.layers.count == 1)
+    let learnt = #expect(throws: ONNXError.self) {
+      try started(numbers(1, 1, 3)).network(as: Float.self)
+    }
+    #expect(learnt?.description.contains("initial_h with numbers in the file") == true)
     // A loop may be a recurrent layer that was taken apart: it is not passed over in silence.
     let loop = ONNXModel(model("Loop", inputs: ["x"]))
     let error = #expect(throws: ONNXError.self) { try loop.network(as: Float.self) }
@@ -241,6 +272,38 @@ struct ImportTests {
       doubling.graph.node.append(node)
     }
     try expect(doubling, "expected a shape of at most 4194304 numbers")
+    try expect(
+      model(
+        "Reshape", inputs: ["one", "axes"],
+        initializers: [
+          "one": numbers(1),
+          "axes": .integers(NDArray(shape: [65], elements: [Int](repeating: 1, count: 65))),
+        ]), "expected at most 64 axes, found 65")
+    // Nodes that read much and leave little: a few bytes must not ask for hours.
+    var reading = model("ConstantOfShape", inputs: ["s"], initializers: ["s": integers(1 << 21)])
+    for index in 0..<2100 {
+      var node = Unroll_Onnx_Node()
+      (node.opType, node.input, node.output) = ("Shape", ["y"], ["y\(index)"])
+      reading.graph.node.append(node)
+    }
+    try expect(reading, "expected nodes that read at most 4194304000 numbers in all")
+    // Counting backwards from before the beginning begins at the beginning.
+    let slice = model(
+      "Slice", inputs: ["v", "start", "end", "axis", "step"],
+      initializers: [
+        "v": numbers(5), "start": integers(-100), "end": integers(-200), "axis": integers(0),
+        "step": integers(-1),
+      ])
+    let result = try ONNXModel(ONNXModel(slice).encoded()).run([String: ONNXValue<Float>]())["y"]
+    #expect(result?.shape == [1] && result?.tensor?[0] == 0)
+  }
+
+  @Test("Inputs of a shape that no memory holds are refused, empty or not")
+  func givenShapes() throws {
+    let join = ONNXModel(model("Concat", inputs: ["x", "x"], [.integer("axis", 1)]))
+    let far = ONNXValue<Float>.real(NDArray(shape: [0, 1 << 62], elements: []))
+    let error = #expect(throws: ONNXError.self) { _ = try join.run(["x": far]) }
+    #expect(error?.description.contains("expected a shape of at most 4194304 numbers") == true)
   }
 }
 #endif

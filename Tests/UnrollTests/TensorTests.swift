@@ -68,6 +68,17 @@ struct TensorTests {
     #expect(tensor.sum == 2)
     #expect(tensor.mean == 0.5)
     #expect(tensor.rowNorms.elements == [5, 5])
+    // Squares that float32, and even float64, cannot hold.
+    for scale in [1e-30, 1e30] as [Float] {
+      let norm = Tensor<Float>(rows: [[3 * scale, 4 * scale]]).rowNorms[0]
+      #expect(abs(norm / (5 * scale) - 1) < 1e-6)
+    }
+    for scale in [1e-200, 1e200] {
+      let norm = Tensor<Double>(rows: [[3 * scale, 4 * scale]]).rowNorms[0]
+      #expect(abs(norm / (5 * scale) - 1) < 1e-15)
+    }
+    let special = Tensor<Double>(rows: [[0, 0], [.infinity, 1], [.nan, 1]]).rowNorms
+    #expect(special[0] == 0 && special[1] == .infinity && special[2].isNaN)
     #expect(tensor.columnSums.elements == [3, -1])
     #expect(tensor.maximumMagnitude == 5)
     #expect(Tensor<Float>([1, .nan]).maximumMagnitude.isNaN)

@@ -135,6 +135,10 @@ struct RouterTests {
     #expect(try await ask("/", method: .delete).status == 405)
     let body = try await ask("/", headers: [.contentLength: "5"], body: "hello")
     #expect(body.status == 413)
+    let pieces = try await ask(
+      "/api/lab", headers: [HTTPField.Name("Transfer-Encoding")!: "chunked"], body: "hello")
+    #expect(
+      pieces.status == 413 && pieces.text.hasPrefix("body: expected none, found one in pieces"))
     #expect(try await ask("/?" + String(repeating: "a", count: 9000)).status == 414)
     let origin = try await ask("/api/lab", headers: [.origin: "http://evil.example"])
     #expect(origin.status == 403)

@@ -74,6 +74,8 @@ extension Tensor {
   public var norm: Scalar { fold(0) { $0 + $1 * $1 }.squareRoot() }
 
   /// The Euclidean norm of each row: shape `[R]` for a tensor of shape `[R, …]`.
+  ///
+  /// Right for any finite numbers: squares that would vanish or overflow are taken of scaled ones.
   public var rowNorms: Tensor { normsOfRows() }
 
   @_specialize(where Scalar == Float)
@@ -83,12 +85,19 @@ extension Tensor {
     let width = rowSize
     let result = Tensor(uninitialized: [shape[0]])
     for row in 0..<shape[0] {
-      var sum: Scalar = 0
-      for column in 0..<width {
-        let element = storage.base[row * width + column]
-        sum += element * element
+      let elements = UnsafeBufferPointer(start: storage.base + row * width, count: width)
+      var sum = 0.0
+      for element in elements { sum += Double(element) * Double(element) }
+      var norm = sum.squareRoot()
+      // Of float64 alone: squares of float32 are all there.
+      if sum < 1e-280 || sum == .infinity {
+        let largest = elements.reduce(0) { max($0, Double($1.magnitude)) }
+        if largest > 0 && largest < .infinity {
+          let scaled = elements.reduce(0) { $0 + (Double($1) / largest) * (Double($1) / largest) }
+          norm = largest * scaled.squareRoot()
+        }
       }
-      result.storage.base[row] = sum.squareRoot()
+      result.storage.base[row] = Scalar(norm)
     }
     return result
   }

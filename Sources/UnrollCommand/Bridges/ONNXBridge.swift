@@ -66,12 +66,22 @@ enum ONNXBridge {
     if model.isDouble {
       let (network, mappings) = try told(path) { try model.network(as: Double.self) }
       show(mappings)
+      try test(model, path)
       try double(network)
     } else {
       let (network, mappings) = try told(path) { try model.network(as: Float.self) }
       show(mappings)
+      try test(model, path)
       try single(network)
     }
+  }
+
+  /// Refuses a model that does not give the outputs that it keeps.
+  private static func test(_ model: ONNXModel, _ path: String) throws {
+    let isTested = try told(path) {
+      try model.isDouble ? model.judge(as: Double.self) : model.judge(as: Float.self)
+    }
+    if isTested { print("  tested: the graph gives the outputs that the file keeps") }
   }
 
   /// Writes a network as a graph.

@@ -172,7 +172,7 @@ struct SpectrumCommand: ParsableCommand {
     commandName: "spectrum",
     abstract: "Singular values of the Jacobian product, Lyapunov exponents, fixed points.",
     discussion: """
-      Computed in float64; --dtype says in which precision underflowed entries of the gradient are \
+      Computed in float64; --dtype says in which precision entries of the gradient that are 0 or subnormal are \
       counted. Exponents are in nats per step; the last tenth of the steps turns the directions and does \
       not count. With --weights, for every layer of the network.
       """)

@@ -146,7 +146,7 @@ struct ParityCommand: ParsableCommand {
   func run() throws {
     try prepare(out)
     var settings = sizes.applied(to: .toy)
-    settings.steps = [max(0, settings.timeStepCount - 1)]
+    settings.steps = [max(1, settings.timeStepCount) - 1]
     let result = try attempt {
       try ParityExperiment.run(settings, cells: cell.map { [$0] } ?? [.rnn, .gru, .gruAfter])
     }
@@ -192,7 +192,7 @@ struct GRUAsRNNCommand: ParsableCommand {
     try prepare(out)
     var settings = sizes.applied(to: .toy)
     settings.cell = cell
-    settings.steps = [max(0, settings.timeStepCount - 1)]
+    settings.steps = [max(1, settings.timeStepCount) - 1]
     let result = try attempt { try GRUAsRNNExperiment.run(settings, bias: bias) }
     if out.json {
       try Terminal.printJSON(result)

@@ -64,20 +64,7 @@ public struct ArrayFile: Sendable {
         let file = try TorchFile(bytes)
         (container, arrays, metadata) = (.torch, file.arrays, file.metadata)
       } else {
-        let file = try NPZ(bytes)
-        var arrays: [String: StoredArray] = [:]
-        // Many names may stand for one member.
-        var budget = expansionLimit(bytes.count)
-        for name in file.names {
-          let array = try file.array(name)
-          budget -= array.byteCount
-          guard budget >= 0 else {
-            throw ArrayFileError(
-              .malformedHeader("arrays of far more than the file's size"), arrayName: name)
-          }
-          arrays[name] = array
-        }
-        self = try ArrayFile(.npz, arrays)
+        self = try ArrayFile(.npz, NPZ(bytes).arrays())
       }
     } else if bytes.starts(with: [0x89] + Array("HDF".utf8)) {
       self = try ArrayFile(hdf5: bytes)

@@ -15,6 +15,31 @@ public enum AtomicFile {
   ///   - path: Where the file goes; its folder must exist.
   /// - Throws: `ArrayFileError` with the system's reason; nothing is left behind then.
   public static func write(_ bytes: [UInt8], to path: String) throws(ArrayFileError) {
+    try write([(bytes, path)])
+  }
+
+  /// Writes files that belong together: all of them are on the disk before the first takes its place.
+  ///
+  /// - Throws: `ArrayFileError` with the system's reason; where one cannot be written, all stay as they were.
+  static func write(_ files: [(bytes: [UInt8], path: String)]) throws(ArrayFileError) {
+    var ready: [(beside: String, path: String)] = []
+    do throws(ArrayFileError) {
+      for file in files { ready.append((try writeBeside(file.bytes, file.path), file.path)) }
+      for (beside, path) in ready {
+        guard rename(beside, path) == 0 else {
+          throw failure("\(path): cannot be renamed into place")
+        }
+      }
+    } catch {
+      for file in ready { unlink(file.beside) }
+      throw error
+    }
+  }
+
+  /// Writes a file beside its place, down to the disk, and says where.
+  private static func writeBeside(
+    _ bytes: [UInt8], _ path: String
+  ) throws(ArrayFileError) -> String {
     let beside = "\(path).part-\(getpid())"
     let descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     guard descriptor >= 0 else { throw failure("\(path): cannot be written") }
@@ -35,11 +60,7 @@ public enum AtomicFile {
       unlink(beside)
       throw error
     }
-    guard rename(beside, path) == 0 else {
-      let error = failure("\(path): cannot be renamed into place")
-      unlink(beside)
-      throw error
-    }
+    return beside
   }
 
   /// Makes a folder, and those above it, where they are not there yet.

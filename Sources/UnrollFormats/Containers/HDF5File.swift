@@ -141,12 +141,7 @@ struct HDF5File: Sendable {
     let shape = withUnsafeBytes(of: message.sizes) { sizes in
       sizes.bindMemory(to: Int64.self).prefix(max(0, Int(message.rank))).map { Int($0) }
     }
-    var size = type.byteCount
-    for axis in shape {
-      let (product, overflow) = size.multipliedReportingOverflow(by: axis)
-      guard axis >= 0, !overflow else { throw ArrayFileError(nonsense) }
-      size = product
-    }
+    guard let size = type.byteCount(of: shape) else { throw ArrayFileError(nonsense) }
     guard size == Int(message.data_bytes) else { throw ArrayFileError(nonsense) }
     return StoredArray(
       elementType: type, shape: shape, bytes: try bytes(from: output, message.data_bytes, &budget))

@@ -128,16 +128,10 @@ public enum NPY {
 
     /// The size of the data, or an error where the shape overflows.
     func byteCount() throws(ArrayFileError) -> Int {
-      var count = elementType.byteCount
-      // An axis of size 0 must not hide a product that overflows beside it.
-      for size in shape where size > 0 {
-        let (product, overflow) = count.multipliedReportingOverflow(by: size)
-        guard !overflow else {
-          throw ArrayFileError(.malformedHeader("the shape \(shape) has too many elements"))
-        }
-        count = product
+      guard let count = elementType.byteCount(of: shape) else {
+        throw ArrayFileError(.malformedHeader("the shape \(shape) has too many elements"))
       }
-      return shape.contains(0) ? 0 : count
+      return count
     }
 
     func array(from data: [UInt8]) -> StoredArray {

@@ -7,6 +7,7 @@ public struct NPZ: Sendable {
   private let archive: ZipArchive
   /// The archive's name of each array.
   private let members: [String: String]
+  private let byteCount: Int
 
   /// The names of the arrays, sorted.
   public var names: [String] { members.keys.sorted() }
@@ -15,6 +16,7 @@ public struct NPZ: Sendable {
   ///
   /// - Throws: `ArrayFileError` for bytes that are no whole zip archive.
   public init(_ bytes: [UInt8]) throws(ArrayFileError) {
+    byteCount = bytes.count
     archive = try ZipArchive(bytes, kind: "a .npz file")
     members = Dictionary(
       archive.names.map { ($0.hasSuffix(".npy") ? String($0.dropLast(4)) : $0, $0) },
@@ -36,6 +38,26 @@ public struct NPZ: Sendable {
     } catch {
       throw ArrayFileError(error.problem, arrayName: name, byteOffset: error.byteOffset)
     }
+  }
+
+  /// Decodes all arrays.
+  ///
+  /// - Throws: `ArrayFileError` if one is damaged, or if they are far more than the file: many names may
+  ///   stand for one member.
+  public func arrays() throws(ArrayFileError) -> [String: StoredArray] {
+    var result: [String: StoredArray] = [:]
+    var budget = expansionLimit(byteCount)
+    for name in names {
+      let array = try array(name)
+      // A member without numbers costs time, too.
+      budget -= array.byteCount + 64
+      guard budget >= 0 else {
+        throw ArrayFileError(
+          .malformedHeader("arrays of far more than the file's size"), arrayName: name)
+      }
+      result[name] = array
+    }
+    return result
   }
 
   /// Encodes named arrays as an archive, in the order of their names.

@@ -65,20 +65,30 @@ struct PickleMachine {
 
   /// Runs a pickle.
   ///
+  /// - Parameters:
+  ///   - bytes: The pickle.
+  ///   - budget: About the bytes that its values may take: each instruction leaves one at most.
   /// - Returns: The machine, whose heap the value points into, and the value.
   /// - Throws: `ArrayFileError` for an instruction, class or function that is not needed for tensors, or
   ///   a pickle that is damaged.
-  static func run(_ bytes: [UInt8]) throws(ArrayFileError) -> (PickleMachine, PickleValue) {
+  static func run(
+    _ bytes: [UInt8], budget: Int
+  ) throws(ArrayFileError) -> (PickleMachine, PickleValue) {
     var machine = PickleMachine(reader: ByteReader(bytes[...]))
-    let value = try machine.run()
+    let value = try machine.run(budget / MemoryLayout<PickleValue>.stride)
     return (machine, value)
   }
 
   private init(reader: ByteReader) { self.reader = reader }
 
-  private mutating func run() throws(ArrayFileError) -> PickleValue {
+  private mutating func run(_ mostInstructions: Int) throws(ArrayFileError) -> PickleValue {
+    var instructions = 0
     while true {
       let place = reader.position
+      instructions += 1
+      guard instructions <= mostInstructions else {
+        throw damaged("more than \(mostInstructions) instructions, far more than the file's size")
+      }
       let code = try reader.integer(UInt8.self)
       if code == UInt8(ascii: ".") { return try pop() }
       do throws(ArrayFileError) {

@@ -180,13 +180,8 @@ public struct Safetensors: Sendable, Equatable {
       guard let type = Safetensors.types.first(where: { $0.value == entry.dtype })?.key else {
         throw ArrayFileError(.unsupportedElementType(entry.dtype), arrayName: name)
       }
-      var size = type.byteCount
-      for axis in entry.shape {
-        let (product, overflow) = size.multipliedReportingOverflow(by: axis)
-        guard axis >= 0, !overflow else {
-          throw ArrayFileError(.malformedHeader("impossible shape \(entry.shape)"), arrayName: name)
-        }
-        size = product
+      guard let size = type.byteCount(of: entry.shape) else {
+        throw ArrayFileError(.malformedHeader("impossible shape \(entry.shape)"), arrayName: name)
       }
       guard entry.data_offsets.count == 2, entry.data_offsets[0] >= 0,
         entry.data_offsets[1] >= entry.data_offsets[0],

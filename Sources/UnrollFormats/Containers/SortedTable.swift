@@ -29,9 +29,17 @@ enum SortedTable {
     var result: [(String, ArraySlice<UInt8>)] = []
     // Keys share their beginnings: a small block may stand for large ones.
     var budget = expansionLimit(bytes.count)
+    var blockBytes = 0
     for (_, place) in try entries(block(bytes, index)) {
       var reader = ByteReader(place)
-      let more = try entries(block(bytes, handle(&reader)))
+      let handle = try handle(&reader)
+      let contents = try block(bytes, handle)
+      // Blocks lie side by side; to read one again and again costs time.
+      blockBytes += contents.count + 5
+      guard blockBytes <= bytes.count else {
+        throw ArrayFileError(.malformedHeader("an index that names a block again and again"))
+      }
+      let more = try entries(contents)
       budget -= more.reduce(0) { $0 + $1.0.utf8.count }
       result += more
       guard result.count <= bytes.count, budget >= 0 else {

@@ -24,6 +24,21 @@ public enum ElementType: String, Sendable, CaseIterable {
   }
 }
 
+extension ElementType {
+  /// The bytes of an array whose shape stands in a file; nil if no file could hold it.
+  ///
+  /// An axis of size 0 does not excuse the others: what is computed of them later must not overflow.
+  func byteCount(of shape: [Int]) -> Int? {
+    var count = byteCount
+    for axis in shape where axis != 0 {
+      let (product, overflow) = count.multipliedReportingOverflow(by: axis)
+      guard axis > 0, !overflow, product <= 1 << 50 else { return nil }
+      count = product
+    }
+    return shape.contains(0) ? 0 : count
+  }
+}
+
 /// An array of numbers with the type that its file gave it.
 public struct StoredArray: Sendable {
   /// The elements' type.

@@ -113,13 +113,9 @@ public struct TensorFlowCheckpoint: Sendable {
       entries.append((name, entry))
       data += array.bytes
     }
-    let dataPath = Self.dataPath(prefix, 0, of: 1)
-    let isNew = !AtomicFile.exists(dataPath)
-    try AtomicFile.write(data, to: dataPath)
-    do { try AtomicFile.write(SortedTable.encode(entries), to: prefix + ".index") } catch {
-      if isNew { AtomicFile.remove(dataPath) }
-      throw error
-    }
+    try AtomicFile.write([
+      (data, Self.dataPath(prefix, 0, of: 1)), (SortedTable.encode(entries), prefix + ".index"),
+    ])
   }
 
   private static func dataPath(_ prefix: String, _ shard: Int, of count: Int) -> String {
@@ -139,13 +135,8 @@ public struct TensorFlowCheckpoint: Sendable {
     guard !entry.isSliced else {
       throw ArrayFileError(.unsupportedElementType("a partitioned variable"))
     }
-    var size = type.byteCount
-    for axis in entry.shape {
-      let (product, overflow) = size.multipliedReportingOverflow(by: axis)
-      guard !overflow else {
-        throw ArrayFileError(.malformedHeader("impossible shape \(entry.shape)"))
-      }
-      size = product
+    guard let size = type.byteCount(of: entry.shape) else {
+      throw ArrayFileError(.malformedHeader("impossible shape \(entry.shape)"))
     }
     guard size == entry.size else {
       throw ArrayFileError(

@@ -27,7 +27,8 @@ public struct TorchFile: Sendable {
     let folder = String(pickle.dropLast("data.pkl".count))
     let (machine, value): (PickleMachine, PickleValue)
     do {
-      (machine, value) = try PickleMachine.run(archive.contents(pickle))
+      (machine, value) = try PickleMachine.run(
+        archive.contents(pickle), budget: expansionLimit(bytes.count))
     } catch {
       throw ArrayFileError(error.problem, arrayName: "data.pkl", byteOffset: error.byteOffset)
     }
@@ -69,6 +70,11 @@ public struct TorchFile: Sendable {
       _ value: PickleValue, name: String, depth: Int
     ) throws(ArrayFileError) {
       visits += 1
+      // A long key stands before the names of all that is behind it.
+      budget -= name.utf8.count
+      guard budget >= 0 else {
+        throw ArrayFileError(.malformedHeader("names of far more than the file's size"))
+      }
       guard depth <= 32, visits <= 1_000_000 else {
         throw ArrayFileError(
           .malformedHeader("dictionaries in dictionaries without end"), arrayName: name)
@@ -122,6 +128,13 @@ public struct TorchFile: Sendable {
 
     private mutating func array(_ tensor: TorchTensor) throws(ArrayFileError) -> StoredArray {
       let (storage, size) = (tensor.storage, tensor.storage.elementType.byteCount)
+      guard storage.elementType.byteCount(of: tensor.shape) != nil,
+        storage.elementType.byteCount(of: [storage.count]) != nil
+      else {
+        throw ArrayFileError(
+          .malformedHeader(
+            "impossible shape \(tensor.shape) of a storage of \(storage.count) numbers"))
+      }
       var (count, last) = (1, tensor.offset)
       for (axis, stride) in zip(tensor.shape, tensor.strides) {
         let (product, overflow) = count.multipliedReportingOverflow(by: axis)

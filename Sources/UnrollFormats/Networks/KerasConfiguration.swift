@@ -31,6 +31,8 @@ struct KerasConfiguration {
         .doesNotFit("expected a configuration with layers"), name: KerasNames.configurationKey)
     }
     var counts: [String: Int] = [:]
+    var places: [String: Place] = [:]
+    var between: [String] = []
     for entry in list {
       guard let kind = entry["class_name"] as? String else { continue }
       let settings = entry["config"] as? [String: Any] ?? [:]
@@ -39,8 +41,75 @@ struct KerasConfiguration {
       counts[snake] = count + 1
       let stored = count == 0 ? snake : "\(snake)_\(count)"
       let name = settings["name"] as? String ?? stored
+      let known = layers.count
       try add(kind, settings, name, stored)
+      let place = Place(kind: kind, sources: Self.sources(in: entry["inbound_nodes"] ?? []))
+      if layers.count == known {
+        between.append(kind)
+      } else {
+        if known > 0 {
+          try check(name, place, follows: layers[known - 1], places, between: between)
+        }
+        between = []
+      }
+      places[name] = place
     }
+  }
+
+  /// A layer in a model's graph: where its inputs come from; empty in a sequence of layers.
+  private struct Place {
+    var kind: String
+    var sources: [(layer: String, output: Int)]
+  }
+
+  /// What changes nothing when a network predicts.
+  private static let passing: Set<String> = [
+    "InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout",
+    "ActivityRegularization", "Identity",
+  ]
+
+  /// Refuses a recurrent layer that does not read what the one before puts out, all of it and as it is.
+  private func check(
+    _ name: String, _ place: Place, follows below: Layer, _ places: [String: Place],
+    between: [String]
+  ) throws(ModelImportError) {
+    func refuse(_ field: String, _ value: String, _ name: String) -> ModelImportError {
+      ModelImportError(.unsupported(field: field, value: value), name: name)
+    }
+    guard below.returnsSequences else {
+      throw refuse("return_sequences", "false below another recurrent layer", below.name)
+    }
+    if place.sources.isEmpty {
+      guard let kind = between.first(where: { !Self.passing.contains($0) }) else { return }
+      throw refuse("class_name", "\(kind) between recurrent layers", name)
+    }
+    var (here, seen) = (place, 0)
+    while true {
+      seen += 1
+      guard here.sources.count == 1, here.sources[0].output == 0, seen <= places.count else {
+        throw refuse("inbound_nodes", "other inputs than the recurrent layer before", name)
+      }
+      let source = here.sources[0].layer
+      if source == below.name { return }
+      guard let next = places[source] else {
+        throw ModelImportError(.missing, name: "layer \(source)")
+      }
+      guard Self.passing.contains(next.kind), next.kind != "InputLayer" else {
+        throw refuse("inbound_nodes", "\(source), not the recurrent layer before", name)
+      }
+      here = next
+    }
+  }
+
+  /// The layers and outputs that some settings of a node name: `["gru", 0, 0]`, as Keras 2 and 3 write it.
+  private static func sources(in value: Any) -> [(layer: String, output: Int)] {
+    if let fields = value as? [String: Any] { return fields.values.flatMap(sources) }
+    guard let list = value as? [Any] else { return [] }
+    if list.count >= 3, let layer = list[0] as? String, list[1] is Int, let output = list[2] as? Int
+    {
+      return [(layer, output)] + list.dropFirst(3).flatMap(sources)
+    }
+    return list.flatMap(sources)
   }
 
   private mutating func add(

@@ -144,6 +144,8 @@ struct KerasNames: NetworkNames {
   private static func parse(_ name: String) -> (key: String, group: Group, variable: String)? {
     var parts = name.split(separator: "/").map(String.init)
     guard var last = parts.popLast() else { return nil }
+    // What an optimiser keeps of a variable has the variable's name behind its own.
+    if let first = parts.first, ["optimizer", "optimizer_weights"].contains(first) { return nil }
     if last.hasSuffix(":0") { last = String(last.dropLast(2)) }
     var variable = last
     // Keras 3 numbers the variables of a cell; other layers have numbers, too, but no cell.

@@ -32,9 +32,7 @@ struct NetworkCheck<Scalar: KernelScalar> {
     guard let bytes = Data(base64Encoded: text) else {
       throw ArrayFileError(.malformedHeader("expected base64 in '\(Self.key)'"))
     }
-    let archive = try NPZ(Array(bytes))
-    arrays = [:]
-    for name in archive.names { arrays[name] = try archive.array(name).tensor(of: Scalar.self) }
+    arrays = try NPZ(Array(bytes)).arrays().mapValues { $0.tensor(of: Scalar.self) }
   }
 
   /// The test as words.

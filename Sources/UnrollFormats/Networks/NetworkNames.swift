@@ -210,6 +210,7 @@ extension NetworkLayout {
     _ network: RecurrentNetwork<Scalar>, by names: any NetworkNames
   ) throws(ModelImportError) -> (arrays: [String: StoredArray], notes: [String]) {
     if self == .pytorch { try Self.checkUniform(network) }
+    if self == .tensorFlow1 { try Self.checkDirections(network, "TensorFlow 1") }
     var (result, notes) = ([String: StoredArray](), [String]())
     var counts: [String: Int] = [:]
     for (level, layers) in network.levels.enumerated() {
@@ -268,9 +269,16 @@ extension NetworkLayout {
           .inexpressible(field: "layers", value: "of different kinds or sizes"), name: "PyTorch")
       }
     }
-    guard Set(network.levels.map(\.count)).count == 1 else {
+    try checkDirections(network, "PyTorch")
+  }
+
+  /// One call of such a program makes levels of one direction, or of both.
+  private static func checkDirections<Scalar: KernelScalar>(
+    _ network: RecurrentNetwork<Scalar>, _ program: String
+  ) throws(ModelImportError) {
+    guard Set(network.levels.map(\.count)).count <= 1 else {
       throw ModelImportError(
-        .inexpressible(field: "directions", value: "of some levels only"), name: "PyTorch")
+        .inexpressible(field: "directions", value: "of some levels only"), name: program)
     }
   }
 }

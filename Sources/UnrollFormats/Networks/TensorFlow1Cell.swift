@@ -63,6 +63,10 @@ public struct TensorFlow1Cell: CellConvention {
     case .gru:
       let bias = try array("candidate.bias", in: arrays, shape: [nil])
       let size = bias.count
+      guard size > 0 else {
+        throw ModelImportError(
+          .wrongShape(expected: [1], found: bias.shape), name: "candidate.bias")
+      }
       let candidate = try array("candidate.kernel", in: arrays, shape: [nil, size])
       let gates = try array("gates.kernel", in: arrays, shape: [candidate.shape[0], 2 * size])
       let gateBias = try array("gates.bias", in: arrays, shape: [2 * size])

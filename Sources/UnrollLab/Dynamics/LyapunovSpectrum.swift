@@ -28,10 +28,14 @@ struct LyapunovSpectrum {
     var rows = Matrix(identity: count, columns: size)
     var sums = [Double](repeating: 0, count: count)
     for (position, step) in (0..<steps).reversed().enumerated() {
-      guard let (q, r) = pullBack(step, rows).transposed.orthonormalized else { return nil }
+      let pulled = pullBack(step, rows).transposed
+      guard let (q, r) = pulled.orthonormalized else { return nil }
       rows = q.transposed
       guard position >= transient else { continue }
-      for index in 0..<count { sums[index] += Double.log(r[index, index].magnitude) }
+      for index in 0..<count {
+        sums[index] +=
+          pulled.isDependent(index, r) ? -.infinity : Double.log(r[index, index].magnitude)
+      }
     }
     let counted = Double(max(1, steps - transient))
     exponents = sums.map { $0 / counted }.sorted(by: >)
@@ -42,14 +46,16 @@ struct LyapunovSpectrum {
 enum JacobianProduct {
   /// The singular values of the products of 1, 2, … matrices, each list from the largest.
   ///
-  /// The product is kept as Q·R, so that values far below the largest are right, too; a value below
-  /// 10⁻³⁰⁸ of the largest is 0. The list ends early if LAPACK finds none, or numbers are not finite.
+  /// The product is kept as Q·R, so that values far below the largest are right, too. A value is 0 if it is
+  /// below 10⁻³⁰⁸ of the largest, or if one step takes a direction down to what rounding leaves. The list ends early if LAPACK finds none, or numbers are not finite.
   static func singularValues(_ jacobians: [Matrix]) -> [[Double]] {
     guard let size = jacobians.first?.rows else { return [] }
     var (q, product, logScale) = (Matrix(identity: size), Matrix(identity: size), 0.0)
     var result: [[Double]] = []
     for jacobian in jacobians {
-      guard let next = (jacobian * q).orthonormalized else { break }
+      let stretched = jacobian * q
+      guard var next = stretched.orthonormalized else { break }
+      for index in 0..<size where stretched.isDependent(index, next.r) { next.r[index, index] = 0 }
       q = next.q
       product = next.r * product
       let largest = product.elements.reduce(0) { max($0, $1.magnitude) }

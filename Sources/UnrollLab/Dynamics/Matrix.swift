@@ -126,6 +126,12 @@ struct Matrix: Sendable, Equatable {
     return (Matrix(rows: rows, columns: columns, elements: copy), r)
   }
 
+  /// Whether a column is a sum of those before it, but for rounding; R is that of `orthonormalized`.
+  func isDependent(_ column: Int, _ r: Matrix) -> Bool {
+    let norm = (0..<rows).reduce(0) { $0 + self[$1, column] * self[$1, column] }.squareRoot()
+    return r[column, column].magnitude <= Double(rows) * .ulpOfOne * norm
+  }
+
   /// x of A·x = b; nil for a singular A.
   func solving(_ b: [Double]) -> [Double]? {
     var (copy, x) = (elements, b)

@@ -190,7 +190,8 @@ public struct LabSettings: Sendable, Equatable, Codable {
   private func checkMemory() throws(LabError) {
     let element = precision == .float32 ? 4.0 : 8.0
     let (time, batch) = (Double(timeStepCount), Double(batchSize))
-    let (width, hidden) = (Double(cell.gateCount * hiddenSize), Double(hiddenSize))
+    let hidden = Double(hiddenSize)
+    let width = Double(cell.gateCount) * hidden
     let perStep = 2 * Double(inputSize) + width + 4 * hidden
     let needed =
       element * (4 * time * batch * perStep + 3 * width * (Double(inputSize) + hidden))

@@ -33,12 +33,14 @@ extension SpectrumResult {
   private var summary: LabReport.Table {
     var rows = [
       ["spectral radius of U", shortNumber(recurrentRadius)],
-      ["underflowed entries of the gradient", "\(underflowCount) of \(gradientCount)"],
+      ["entries of the gradient that are 0 or subnormal", "\(underflowCount) of \(gradientCount)"],
     ]
     for (index, exponent) in exponents.prefix(4).enumerated() {
       rows.append([
         "Lyapunov exponent \(index + 1), nats per step",
-        "\(shortNumber(exponent)) ± \(shortNumber(exponentDeviations[index])) over \(sequenceCount) sequences",
+        exponent.isFinite
+          ? "\(shortNumber(exponent)) ± \(shortNumber(exponentDeviations[index])) over \(sequenceCount) sequences"
+          : "\(shortNumber(exponent)): a step takes the direction away",
       ])
     }
     if let last = singularValues.last, let largest = last.first, let smallest = last.last {

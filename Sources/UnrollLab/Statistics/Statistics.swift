@@ -78,7 +78,7 @@ public struct Summary: Sendable, Equatable, Codable {
   }
 
   /// The middle of sorted numbers.
-  static func median(_ sorted: [Double]) -> Double {
+  package static func median(_ sorted: [Double]) -> Double {
     guard !sorted.isEmpty else { return .nan }
     let middle = sorted.count / 2
     return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2

@@ -19,6 +19,8 @@ for (const name of (address.get("hide") ?? "").split(",").filter(Boolean)) {
 window.unrollRedraws = [];
 
 const hasGates = () => state.cell !== "rnn";
+// The step that is asked for: the wanted one, or the last where there are fewer.
+const step = () => String(Math.max(0, Math.min(Number(state.step), Number(state.time) - 1)));
 const shown = (value) => {
   if (typeof value !== "number") return String(value);
   if (value === 0) return "0";
@@ -30,7 +32,7 @@ const shown = (value) => {
 function query(parts) {
   const fields = new URLSearchParams();
   for (const name of ["cell", "scale", "step", "hidden", "time", "batch", "seed", "dtype"]) {
-    fields.set(name, state[name]);
+    fields.set(name, name === "step" ? step() : state[name]);
   }
   if (hasGates()) {
     if (state["keep-bias"] !== "") fields.set("keep-bias", state["keep-bias"]);
@@ -60,11 +62,11 @@ function show() {
   field("scale").value = Math.log2(Number(state.scale) || 0.125);
   field("scale").setAttribute("aria-valuetext", shown(Number(state.scale)));
   field("step").max = Math.max(1, Number(state.time) - 1);
-  field("step").value = state.step;
+  field("step").value = step();
   field("gate-bias").value = state["gate-bias"];
   field("gate-bias").disabled = !hasGates() || state["keep-bias"] !== "";
   field("scale-value").textContent = shown(Number(state.scale));
-  field("step-value").textContent = state.step;
+  field("step-value").textContent = step();
   field("gate-bias-value").textContent = state["keep-bias"] !== "" ? "keeps with " + state["keep-bias"] : state["gate-bias"];
   field("chrono").setAttribute("aria-pressed", String(state.chrono !== ""));
   field("orthogonal").setAttribute("aria-pressed", String(state.orthogonal !== ""));
@@ -169,7 +171,7 @@ const titles = {
   spectrum: {
     exponents: "largest Lyapunov exponents (nats/step)", recurrent_radius: "spectral radius of U",
     largest_singular_value: "largest singular value at T", smallest_singular_value: "smallest",
-    underflowed: "underflowed entries of the gradient", fixed_points: "fixed points found",
+    underflowed: "entries of the gradient that are 0 or subnormal", fixed_points: "fixed points found",
     stable_points: "of them stable",
   },
   gates: { means: "mean of the gates", half_lives: "half-lives: shortest, median, longest" },
@@ -198,6 +200,15 @@ function list() {
 // MARK: Asking
 
 const running = {};
+// What could not be answered, by kind of question; a part keeps neither numbers nor figure of other settings.
+const problems = {};
+function tell() { field("problem").textContent = [...new Set(Object.values(problems))].join(" "); }
+function forget(part) {
+  delete numbers[part];
+  figureOf(part)?.replaceChildren();
+  if (part === "phase") [areas, phaseKey] = [[], ""];
+  list();
+}
 
 // Asks for some parts; a newer question of the same kind ends this one.
 async function ask(kind, parts) {
@@ -209,16 +220,25 @@ async function ask(kind, parts) {
       await new Promise((resume) => setTimeout(resume, 300 + 700 * Math.random()));
       return running[kind] === abort ? ask(kind, parts) : false;
     }
-    if (!response.ok) throw new Error(await response.text());
+    if (!response.ok) {
+      const sentence = await response.text();
+      if (abort.signal.aborted) return false;
+      forget(kind);
+      throw new Error(sentence);
+    }
     const page = await response.json();
     if (abort.signal.aborted) return false;
+    delete problems[kind];
     Object.assign(numbers, page.numbers);
     await Promise.all(Object.entries(page.figures).map(([part, picture]) => draw(part, picture, page.commands[part])));
-    field("problem").textContent = "";
+    tell();
     if (parts !== "phase") list();
     return !abort.signal.aborted;
   } catch (error) {
-    if (error.name !== "AbortError") field("problem").textContent = error.message;
+    if (error.name !== "AbortError") {
+      problems[kind] = error.message;
+      tell();
+    }
     return false;
   }
 }
@@ -239,7 +259,12 @@ async function changed() {
   remember();
   placeMarks();
   clearTimeout(restTimer);
-  if (!hasGates()) figureOf("gates").replaceChildren();
+  if (!hasGates()) {
+    running.gates?.abort();
+    delete problems.gates;
+    forget("gates");
+    tell();
+  }
   const start = performance.now();
   const seen = parts().filter(isInSight);
   const first = seen.length ? seen : ["memory"];
@@ -252,7 +277,7 @@ async function changed() {
   if (mine !== question) return;
   restTimer = setTimeout(async () => {
     const rest = parts().filter((part) => !first.includes(part));
-    if (rest.length && !(await Promise.all(rest.map((part) => ask(part, part)))).every(Boolean)) return;
+    await Promise.all(rest.map((part) => ask(part, part)));
     if (mine !== question) return;
     window.unrollSettled = mine;
     const key = query().replace(/scale=[^&]*/, "");
@@ -265,8 +290,9 @@ async function changed() {
 for (const name of ["cell", "hidden", "time", "batch", "seed", "dtype", "step", "gate-bias"]) {
   field(name).addEventListener("input", (event) => {
     if (event.target.value === "") return;
+    // The beginning of a number that is still being typed.
+    if (name === "time" && Number(event.target.value) < 2) return;
     state[name] = event.target.value;
-    if (name === "time") state.step = String(Math.min(Number(state.step), Number(state.time) - 1));
     if (name === "cell" && !hasGates()) Object.assign(state, { "keep-bias": "", chrono: "", "gate-bias": "0" });
     changed();
   });
@@ -291,7 +317,7 @@ field("check").addEventListener("click", () => lesson("gradient-check"));
 field("remember").addEventListener("click", async () => {
   const answer = await lesson("remember");
   if (!answer) return;
-  if (!hasGates()) state.cell = "gru";
+  if (!state.cell.startsWith("gru")) state.cell = "gru";
   Object.assign(state, { "keep-bias": String(answer.numbers.bias), chrono: "", "gate-bias": "0" });
   changed();
 });
