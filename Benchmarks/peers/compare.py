@@ -79,11 +79,15 @@ def peer(program, profile, variants, ws):
                    "--profile", profile, "--out", result]
         if variants:
             command += ["--variants", variants]
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-        if not os.path.exists(result):
-            return
-        with open(result) as file:
-            records = json.load(file)
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        records = []
+        if os.path.exists(result):
+            with open(result) as file:
+                records = json.load(file)
+        # A peer that is missing must not make the next one the best in silence.
+        if done.returncode != 0 or not records:
+            records.append({"framework": f"{program} {profile}".strip(),
+                            "error": f"exit code {done.returncode}, {len(records)} records of {len(ws)} workloads"})
         for record in records:
             record["profile"] = profile
             yield record
@@ -109,8 +113,15 @@ def run(arguments):
                     program, profile, variants, part)
                 for record in records:
                     record["round"] = number
+                    record["date"], record["machine"] = str(datetime.date.today()), processor()
                     out.write(json.dumps(record) + "\n")
                 out.flush()
+
+
+def processor():
+    with open("/proc/cpuinfo") as file:
+        return next((line.split(":")[1].strip() for line in file if line.startswith("model name")),
+                    platform.machine())
 
 
 def medians(file):
@@ -207,8 +218,10 @@ def report(arguments):
     versions = sorted({record.get("version", "") if program != "unroll" else "Unroll "
                        + record.get("version", "") for (_, program, _), (_, record, _)
                        in times.items()})
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo")
-                if line.startswith("model name")), platform.machine())
+    # Of the run, which may have been on another day and machine than its report; old files do not say.
+    stamps = {(record.get("date", str(datetime.date.today())), record.get("machine", processor()))
+              for _, record, _ in times.values()}
+    dates, cpus = sorted({date for date, _ in stamps}), sorted({cpu for _, cpu in stamps})
     peaks = collections.defaultdict(list)
     with open(arguments.results) as file:
         for line in file:
@@ -219,11 +232,11 @@ def report(arguments):
     counts = {runs // 2 for (_, program, _), (_, _, runs) in times.items() if program == "unroll"}
     rounds = " to ".join(f"{n}" for n in sorted({min(counts), max(counts)})) if counts else "none of ours"
     head = [
-        f"Machine: {cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; "
+        f"Machine: {', '.join(cpus)}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; "
         f"multiply-add peak, measured in the same run: "
         + ", ".join(f"{max(v):.0f} GFLOP/s on {k} thread{'s' * (k > 1)}"
                     for k, v in sorted(peaks.items())) + ".",
-        f"Date: {datetime.date.today()}. Rounds: {rounds}. Versions: " + ", ".join(versions) + ".",
+        f"Date: {' to '.join([dates[0], dates[-1]] if len(dates) > 1 else dates)}. Rounds: {rounds}. Versions: " + ", ".join(versions) + ".",
         "Failed measurements: " + (", ".join(f"{k} {v}" for k, v in errors.items()) or "none") + "."]
     text = "\n\n".join(head) + "\n" + "\n".join(lines) + "\n"
     if arguments.markdown:

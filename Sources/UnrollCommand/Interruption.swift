@@ -26,9 +26,13 @@ enum Interruption {
     }
     pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
     signal(SIGPIPE, SIG_IGN)
-    defer { for number in signals + [SIGPIPE] { signal(number, SIG_DFL) } }
+    // Not restored: what is said at the end has no reader then, either.
+    defer { for number in signals { signal(number, SIG_DFL) } }
     return try body()
   }
+
+  /// Whether a launcher that sent the signal will kill soon: after SIGUSR1 it does not.
+  static var killIsNear: Bool { pendingSignal == SIGINT || pendingSignal == SIGTERM }
 
   /// The exit code that the noted signal asks for; nil if there was none.
   static var exitCode: Int32? { pendingSignal == 0 ? nil : 128 + Int32(pendingSignal) }

@@ -33,7 +33,14 @@ struct UnrollCommand: ParsableCommand {
     do {
       try MachineSettings.check(ProcessInfo.processInfo.environment)
     } catch {
+      if let rank = Launcher.rank, rank > 0 { RankOutput.say("rank \(rank): \(error)") }
       exit(withError: error)
+    }
+    // Ranks of one machine share its cores; UNROLL_THREADS or --threads says otherwise.
+    if let ranks = Launcher.localCount, ranks > 1,
+      ProcessInfo.processInfo.environment["UNROLL_THREADS"] == nil
+    {
+      Threads.count = max(1, Threads.availableCores / ranks)
     }
     main(nil)
   }

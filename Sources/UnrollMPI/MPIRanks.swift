@@ -27,10 +27,10 @@ public final class MPIRanks: Ranks {
 
   /// Meets the other ranks.
   ///
-  /// - Parameter stopRequested: Whether a signal has asked this process to stop: mpirun sends one when a
-  ///   rank has died.
+  /// - Parameter killIsNear: Whether a signal has come after which the launcher kills, as mpirun does when a rank has
+  ///   died.
   /// - Throws: `RankError` if MPI cannot begin, or a rank is gone already.
-  public init(stopRequested: @escaping @Sendable () -> Bool) throws {
+  public init(killIsNear: @escaping @Sendable () -> Bool) throws {
     mpi = MPIHandle()
     let error = unroll_mpi_start(mpi.pointer)
     guard error == 0 else {
@@ -43,7 +43,7 @@ public final class MPIRanks: Ranks {
     }
     rank = Int(mpi.pointer.pointee.rank)
     count = Int(mpi.pointer.pointee.count)
-    watch = RankWatch(mpi, stopRequested: stopRequested)
+    watch = RankWatch(mpi, killIsNear: killIsNear)
     exchange = SumExchange(mpi, watch)
     let facts = "\(ProcessInfo.processInfo.hostName) \(ProcessInfo.processInfo.processIdentifier)"
     watch.peers = try gather(Array(facts.utf8)).map { RankWatch.Peer($0) }
@@ -90,7 +90,13 @@ public final class MPIRanks: Ranks {
     withUnsafeBytes(of: Int64(bytes.count).littleEndian) { first.replaceSubrange(0..<8, with: $0) }
     if bytes.count <= short { first.replaceSubrange(8..<8 + bytes.count, with: bytes) }
     var all = [UInt8](repeating: 0, count: first.count * count)
-    try talk { unroll_mpi_gather(mpi.pointer, &first, &all, Int64(first.count)) }
+    // MPI writes until it says that it is done: the addresses must hold so long.
+    let size = Int64(first.count)
+    try first.withUnsafeMutableBytes { first in
+      try all.withUnsafeMutableBytes { all in
+        try talk { unroll_mpi_gather(mpi.pointer, first.baseAddress, all.baseAddress, size) }
+      }
+    }
     let pieces = (0..<count).map { all[$0 * first.count..<($0 + 1) * first.count] }
     let sizes = pieces.map { piece in
       piece.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
@@ -107,7 +113,19 @@ public final class MPIRanks: Ranks {
     for other in 1..<count { places[other] = places[other - 1] + counts[other - 1] }
     var whole = [UInt8](repeating: 0, count: total)
     var mine = bytes
-    try talk { unroll_mpi_gather_sizes(mpi.pointer, &mine, &whole, counts, places) }
+    try mine.withUnsafeMutableBytes { mine in
+      try whole.withUnsafeMutableBytes { whole in
+        try counts.withUnsafeBufferPointer { counts in
+          try places.withUnsafeBufferPointer { places in
+            try talk {
+              unroll_mpi_gather_sizes(
+                mpi.pointer, mine.baseAddress, whole.baseAddress, counts.baseAddress,
+                places.baseAddress)
+            }
+          }
+        }
+      }
+    }
     return zip(places, sizes).map { Array(whole[Int($0)..<Int($0) + $1]) }
   }
 
@@ -116,7 +134,9 @@ public final class MPIRanks: Ranks {
   /// - Throws: `RankError` if one of them is gone.
   public func broadcast(_ bytes: [UInt8]?) throws -> [UInt8] {
     var size = Int64(bytes?.count ?? 0)
-    try talk { unroll_mpi_broadcast(mpi.pointer, &size, 8) }
+    try withUnsafeMutablePointer(to: &size) { size in
+      try talk { unroll_mpi_broadcast(mpi.pointer, size, 8) }
+    }
     var result = bytes ?? [UInt8](repeating: 0, count: Int(size))
     let most = 1 << 30
     for start in stride(from: 0, to: Int(size), by: most) {

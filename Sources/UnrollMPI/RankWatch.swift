@@ -4,6 +4,7 @@
 #if MPI
 internal import CMPI
 internal import Foundation
+internal import Synchronization
 internal import UnrollLanguage
 
 /// The other ranks' processes.
@@ -21,16 +22,33 @@ final class RankWatch: @unchecked Sendable {
   }
 
   private let mpi: MPIHandle
-  private let stopRequested: @Sendable () -> Bool
+  private let killIsNear: @Sendable () -> Bool
+  /// When that was seen first.
+  private let warning = Mutex<ContinuousClock.Instant?>(nil)
+  /// Seconds that the launcher leaves between its signal and the kill, but for what it takes to say something.
+  private let grace: Double
   /// By rank; empty before they have met.
   var peers: [Peer] = []
   /// Seconds without an answer after which a rank counts as lost; much longer than any step.
   private let limit: Double
 
-  init(_ mpi: MPIHandle, stopRequested: @escaping @Sendable () -> Bool) {
+  init(_ mpi: MPIHandle, killIsNear: @escaping @Sendable () -> Bool) {
+    let environment = ProcessInfo.processInfo.environment
     self.mpi = mpi
-    self.stopRequested = stopRequested
-    limit = ProcessInfo.processInfo.environment["UNROLL_RANK_TIMEOUT"].flatMap(Double.init) ?? 600
+    self.killIsNear = killIsNear
+    limit = environment["UNROLL_RANK_TIMEOUT"].flatMap(Double.init) ?? 600
+    let given = environment["OMPI_MCA_odls_base_sigkill_timeout"].flatMap(Double.init)
+    grace = max(0.6, (given ?? 1) - 0.4)
+  }
+
+  /// Seconds since the launcher said that it is going to kill; nil if it has not.
+  private var secondsWarned: Double? {
+    guard killIsNear() else { return nil }
+    return warning.withLock { first in
+      let start = first ?? .now
+      first = start
+      return start.duration(to: .now) / .seconds(1)
+    }
   }
 
   private var rank: Int { Int(mpi.pointer.pointee.rank) }
@@ -68,9 +86,11 @@ final class RankWatch: @unchecked Sendable {
   func check(after seconds: Double, from ranks: [Int]) throws {
     if unroll_mpi_has_ended(mpi.pointer) != 0 { throw RankError(.ended) }
     if let lost { throw RankError(.lost(lost)) }
-    // The launcher kills a second after its signal.
+    // Of a rank on another host only its silence is known; what is to be said of it must be said before the
+    // launcher kills.
     let isWarned =
-      stopRequested() && seconds > 0.6 && peers.contains { $0.host != peers[rank].host }
+      peers.contains { $0.host != peers[rank].host }
+      && min(seconds, secondsWarned ?? 0) > grace
     guard isWarned || seconds > limit else { return }
     let names = ranks.map(String.init).joined(separator: ", ")
     let whom =
@@ -87,15 +107,15 @@ final class RankWatch: @unchecked Sendable {
 struct Patience {
   private let watch: RankWatch
   private var looks = 0
-  private var start = ContinuousClock.now
+  /// Seconds without anything, as far as this process ran: one that was suspended has not waited.
+  private var seconds = 0.0
   private var lastCheck = ContinuousClock.now
 
   init(_ watch: RankWatch) { self.watch = watch }
 
   /// Something has come.
   mutating func reset() {
-    looks = 0
-    start = .now
+    (looks, seconds, lastCheck) = (0, 0, .now)
   }
 
   /// Looks, now and then, whether the others are still there.
@@ -104,9 +124,12 @@ struct Patience {
   /// - Throws: `RankError` if one is gone.
   mutating func look(from ranks: @autoclosure () -> [Int] = []) throws {
     looks += 1
-    guard looks % 16 == 0, lastCheck.duration(to: .now) > .milliseconds(20) else { return }
+    guard looks % 16 == 0 else { return }
+    let passed = lastCheck.duration(to: .now) / .seconds(1)
+    guard passed > 0.02 else { return }
     lastCheck = .now
-    try watch.check(after: start.duration(to: .now) / .seconds(1), from: ranks())
+    seconds += min(passed, 1)
+    try watch.check(after: seconds, from: ranks())
   }
 
   /// Lets some time pass, when there is nothing else to do.

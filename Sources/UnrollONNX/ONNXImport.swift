@@ -31,6 +31,15 @@ extension ONNXModel {
     var changed: Set<String> = []
     // What a recurrent operator puts out, directions side by side.
     var sequences: Set<String> = []
+    // What is computed while the graph runs from numbers of the file that are not zero.
+    var filled: Set<String> = []
+    // What is computed of the outputs of recurrent layers, their shapes aside.
+    var carried: Set<String> = []
+    func isFilled(_ input: String) -> Bool {
+      if filled.contains(input) { return true }
+      guard case .real(let values)? = known[input] else { return false }
+      return values.elements.contains { $0 != 0 }
+    }
     var (total, work) = (0, 0)
     for node in model.graph.node {
       let name = node.name.isEmpty ? node.opType : node.name
@@ -52,7 +61,16 @@ extension ONNXModel {
             "\(node.input[index]) \(values.shape) → level \(levels.count), \(Self.effect(array, node.opType))"
           )
         }
-        try refuseInitialStates(node, name, known)
+        // A network's layers begin with states that are given, or zero: any other would be lost.
+        for (state, index) in [("initial_h", 5), ("initial_c", 6)] where index < node.input.count {
+          let input = node.input[index]
+          if isFilled(input) {
+            throw ONNXError(.unsupported("\(state) from numbers in the file"), node: name)
+          }
+          if carried.contains(input) {
+            throw ONNXError(.unsupported("\(state) from another recurrent layer"), node: name)
+          }
+        }
         let source = node.input.first.flatMap { sources[$0] }
         guard source == (levels.isEmpty ? nil : levels.count - 1) else {
           throw ModelImportError(
@@ -67,6 +85,7 @@ extension ONNXModel {
         levels.append(try settings.layers(arrays))
         for output in node.output { sources[output] = levels.count - 1 }
         if let y = node.output.first { sequences.insert(y) }
+        carried.formUnion(node.output)
         // Final states are no sequence.
         changed.formUnion(node.output.dropFirst())
         continue
@@ -82,6 +101,11 @@ extension ONNXModel {
       if below != nil && !Self.movers.contains(node.opType) && !Self.counters.contains(node.opType)
       {
         others.append(node.opType)
+      }
+      // A shape says nothing of the numbers.
+      if node.opType != "Shape" {
+        if node.input.contains(where: isFilled) { filled.formUnion(node.output) }
+        if node.input.contains(where: carried.contains) { carried.formUnion(node.output) }
       }
       // What depends on constants alone is a constant: weights that are transposed or joined.
       guard node.input.allSatisfy({ $0.isEmpty || known[$0] != nil }) else { continue }
@@ -117,20 +141,6 @@ extension ONNXModel {
   private static let counters: Set<String> = [
     "Shape", "Gather", "Slice", "Expand", "Constant", "ConstantOfShape",
   ]
-
-  /// A network's layers begin with states that are given, zero if nothing is said: a state in the file would be
-  /// lost.
-  private func refuseInitialStates<Scalar>(
-    _ node: Unroll_Onnx_Node, _ name: String, _ known: [String: ONNXValue<Scalar>]
-  ) throws {
-    for (state, index) in [("initial_h", 5), ("initial_c", 6)] where index < node.input.count {
-      if case .real(let values)? = known[node.input[index]],
-        values.elements.contains(where: { $0 != 0 })
-      {
-        throw ONNXError(.unsupported("\(state) with numbers in the file"), node: name)
-      }
-    }
-  }
 
   /// Whether a node takes the directions of `[T, directions, B, H]` apart, as tf2onnx does.
   private static func takesDirection<Scalar>(

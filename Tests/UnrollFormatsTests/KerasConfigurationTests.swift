@@ -113,6 +113,12 @@ struct KerasConfigurationTests {
         )
       } == found)
     #expect(
+      sentence { _ in
+        graph(
+          "[{\"args\":[{\"class_name\":\"__keras_tensor__\",\"config\":{\"keras_history\":[\"a\",0,0]}}],\"kwargs\":{\"mask\":{\"class_name\":\"__keras_tensor__\",\"config\":{\"keras_history\":[\"not_equal\",0,0]}}}}]"
+        )
+      } == found)
+    #expect(
       sentence { _ in graph("[[[\"side\",0,0,{}]]]") }
         == "'b': inbound_nodes = side, not the recurrent layer before cannot be expressed")
     for inputs in [

@@ -196,7 +196,7 @@ struct CorpusTests {
         try write("ptb.char.\(part).txt")
         try write("ptb.\(part).txt")
       }
-      try write("train.csv")
+      for other in ["train.csv", "._ptb.train.txt", ".train.txt"] { try write(other) }
       let plan = try CorpusPlan(path: folder)
       for part in CorpusPart.allCases {
         #expect(plan.parts[part]?.path == "\(folder)/ptb.\(part.rawValue).txt")

@@ -208,7 +208,27 @@ struct ImportTests {
     let learnt = #expect(throws: ONNXError.self) {
       try started(numbers(1, 1, 3)).network(as: Float.self)
     }
-    #expect(learnt?.description.contains("initial_h with numbers in the file") == true)
+    #expect(learnt?.description.contains("initial_h from numbers in the file") == true)
+    // One that is repeated for the batch, whose size the graph takes from its input.
+    var repeated = started(numbers(1, 1, 3)).model
+    var expand = Unroll_Onnx_Node()
+    (expand.opType, expand.input, expand.output) = ("Expand", ["h", "size"], ["h0"])
+    repeated.graph.node.insert(expand, at: 0)
+    repeated.graph.node[1].input[5] = "h0"
+    let expanded = #expect(throws: ONNXError.self) {
+      try ONNXModel(repeated).network(as: Float.self)
+    }
+    #expect(expanded?.description.contains("initial_h from numbers in the file") == true)
+    // And the last state of the layer below.
+    var bridged = started(zero).model
+    bridged.graph.node[0].output = ["y", "last"]
+    var upper = bridged.graph.node[0]
+    (upper.input, upper.output) = (["y", "w", "r", "", "", "last"], ["z"])
+    bridged.graph.node.append(upper)
+    let bridge = #expect(throws: ONNXError.self) {
+      try ONNXModel(bridged).network(as: Float.self)
+    }
+    #expect(bridge?.description.contains("initial_h from another recurrent layer") == true)
     // A loop may be a recurrent layer that was taken apart: it is not passed over in silence.
     let loop = ONNXModel(model("Loop", inputs: ["x"]))
     let error = #expect(throws: ONNXError.self) { try loop.network(as: Float.self) }

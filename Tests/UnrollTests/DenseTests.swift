@@ -47,6 +47,11 @@ struct DenseTests {
             a, outputGradient: out, inputGradient: &da, weightGradient: &dw, biasGradient: &db,
             using: workspace)
           #expect(da == Tensor(shape: [3, 4]) && dw.isEmpty && db.isEmpty, "\(level)")
+          var losses = [Double](repeating: 9, count: 3)
+          layer.crossEntropyGradients(
+            a, targets: [-1, -1, -1], scale: 1, losses: &losses, inputGradient: &da,
+            weightGradient: &dw, biasGradient: &db, using: LogitMemory())
+          #expect(losses == [0, 0, 0] && da == Tensor(shape: [3, 4]), "\(level)")
         }
       }
     }

@@ -96,15 +96,19 @@ struct LanguageModelBenchmark {
   }
 
   private mutating func update() {
-    var squares =
-      embeddingGradient.sumOfSquares + weightGradient.sumOfSquares + biasGradient.sumOfSquares
+    if workload.isTied { embeddingGradient.add(to: &weightGradient) }
+    var squares = weightGradient.sumOfSquares + biasGradient.sumOfSquares
+    if !workload.isTied { squares += embeddingGradient.sumOfSquares }
     for gradient in gradients {
       for parameter in gradient.parameters.all { squares += parameter.sumOfSquares }
     }
     let norm = squares.squareRoot()
     let scale = workload.clip > 0 && norm > workload.clip ? workload.clip / norm : 1
     let rate = workload.usesAdam ? 0.001 : 0.1
-    if workload.usesAdam {
+    if workload.isTied {
+      // One matrix, which is moved once: the other name of it must not hold it meanwhile, or it is copied.
+      embedding.vectors = Tensor(shape: [0, workload.inputSize])
+    } else if workload.usesAdam {
       optimizer.move(
         &embedding.vectors, by: embeddingGradient.vectors, memory: &memories[0], rate: rate,
         gradientScale: scale, step: step)
@@ -114,6 +118,7 @@ struct LanguageModelBenchmark {
     optimizer.move(
       &softmax.weights, by: weightGradient, memory: &memories[1], rate: rate,
       gradientScale: scale, step: step)
+    if workload.isTied { embedding.vectors = softmax.weights }
     optimizer.move(
       &softmax.bias, by: biasGradient, memory: &memories[2], rate: rate, gradientScale: scale,
       step: step)

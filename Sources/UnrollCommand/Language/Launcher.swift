@@ -21,6 +21,11 @@ enum Launcher {
     number(["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"]) ?? (rank == nil ? nil : number(["SLURM_NTASKS"]))
   }
 
+  /// How many of them this machine has; nil without a launcher, or if it does not say.
+  static var localCount: Int? {
+    rank == nil ? nil : number(["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"])
+  }
+
   /// The MPI of this build, for people.
   static var library: String {
     #if MPI
@@ -37,7 +42,7 @@ enum Launcher {
     guard rank != nil, count ?? 2 > 1 || isBuiltWithMPI else { return try body(SingleRank()) }
     #if MPI
     let ranks: MPIRanks
-    do { ranks = try MPIRanks { Interruption.exitCode != nil } } catch let error as RankError {
+    do { ranks = try MPIRanks { Interruption.killIsNear } } catch let error as RankError {
       throw DataError(description: error.description)
     }
     do {

@@ -20,18 +20,23 @@ public enum AtomicFile {
 
   /// Writes files that belong together: all of them are on the disk before the first takes its place.
   ///
-  /// - Throws: `ArrayFileError` with the system's reason; where one cannot be written, all stay as they were.
+  /// - Throws: `ArrayFileError` with the system's reason; where one cannot be written, all stay as they were,
+  ///   and where one cannot be renamed, none is new.
   static func write(_ files: [(bytes: [UInt8], path: String)]) throws(ArrayFileError) {
     var ready: [(beside: String, path: String)] = []
+    var added: [String] = []
     do throws(ArrayFileError) {
       for file in files { ready.append((try writeBeside(file.bytes, file.path), file.path)) }
       for (beside, path) in ready {
+        let isNew = !exists(path)
         guard rename(beside, path) == 0 else {
           throw failure("\(path): cannot be renamed into place")
         }
+        if isNew { added.append(path) }
       }
     } catch {
       for file in ready { unlink(file.beside) }
+      for path in added { unlink(path) }
       throw error
     }
   }

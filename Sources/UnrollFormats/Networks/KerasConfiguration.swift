@@ -103,7 +103,10 @@ struct KerasConfiguration {
 
   /// The layers and outputs that some settings of a node name: `["gru", 0, 0]`, as Keras 2 and 3 write it.
   private static func sources(in value: Any) -> [(layer: String, output: Int)] {
-    if let fields = value as? [String: Any] { return fields.values.flatMap(sources) }
+    if let fields = value as? [String: Any] {
+      // A mask says which steps count, not what is read.
+      return fields.filter { $0.key != "mask" }.values.flatMap(sources)
+    }
     guard let list = value as? [Any] else { return [] }
     if list.count >= 3, let layer = list[0] as? String, list[1] is Int, let output = list[2] as? Int
     {

@@ -55,7 +55,7 @@ enum JacobianProduct {
     for jacobian in jacobians {
       let stretched = jacobian * q
       guard var next = stretched.orthonormalized else { break }
-      for index in 0..<size where stretched.isDependent(index, next.r) { next.r[index, index] = 0 }
+      stretched.clearLostDirections(&next.r)
       q = next.q
       product = next.r * product
       let largest = product.elements.reduce(0) { max($0, $1.magnitude) }

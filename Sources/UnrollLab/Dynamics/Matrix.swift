@@ -126,10 +126,29 @@ struct Matrix: Sendable, Equatable {
     return (Matrix(rows: rows, columns: columns, elements: copy), r)
   }
 
+  /// Makes zero what R has of columns that are sums of those before them, but for rounding.
+  ///
+  /// A lost column's direction is anything; what later columns have along it is rounding, too, if nothing
+  /// else is left of them.
+  func clearLostDirections(_ r: inout Matrix) {
+    var lost: [Int] = []
+    for column in 0..<columns {
+      let left = (lost + [column]).reduce(0) { $0 + r[$1, column] * r[$1, column] }.squareRoot()
+      guard left <= resolution(of: column) else { continue }
+      for index in lost + [column] { r[index, column] = 0 }
+      lost.append(column)
+    }
+  }
+
+  /// What rounding may leave of a column.
+  private func resolution(of column: Int) -> Double {
+    let norm = (0..<rows).reduce(0) { $0 + self[$1, column] * self[$1, column] }.squareRoot()
+    return Double(rows) * .ulpOfOne * norm
+  }
+
   /// Whether a column is a sum of those before it, but for rounding; R is that of `orthonormalized`.
   func isDependent(_ column: Int, _ r: Matrix) -> Bool {
-    let norm = (0..<rows).reduce(0) { $0 + self[$1, column] * self[$1, column] }.squareRoot()
-    return r[column, column].magnitude <= Double(rows) * .ulpOfOne * norm
+    r[column, column].magnitude <= resolution(of: column)
   }
 
   /// x of A·x = b; nil for a singular A.

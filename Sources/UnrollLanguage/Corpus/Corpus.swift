@@ -54,6 +54,7 @@ public struct CorpusPlan: Sendable, Equatable {
       let words = part == .valid ? ["valid", "validation", "val", "dev"] : [part.rawValue]
       let pieces = { (name: String) in name.lowercased().split(separator: ".").map(String.init) }
       let matching = names.filter { name in
+        guard !name.hasPrefix(".") else { return false }
         let pieces = pieces(name)
         return ["txt", "tokens"].contains(pieces.last)
           && (pieces.dropLast().last.map(words.contains) ?? false)

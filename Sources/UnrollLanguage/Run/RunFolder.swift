@@ -21,7 +21,12 @@ public struct RunFolder: Sendable {
   public let path: String
 
   /// The folder at a path, as it is.
-  public init(_ path: String) { self.path = path }
+  public init(_ path: String) {
+    // Names beside the folder begin with its path: a slash at its end would make them names in it.
+    var path = path
+    while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
+    self.path = path
+  }
 
   /// Whether there is a run.
   public var hasRun: Bool { FileManager.default.fileExists(atPath: path + "/config.json") }

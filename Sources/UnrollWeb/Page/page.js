@@ -218,12 +218,11 @@ async function ask(kind, parts) {
     const response = await fetch(`/api/lab?${query(parts)}`, { signal: abort.signal });
     if (response.status === 429) {
       await new Promise((resume) => setTimeout(resume, 300 + 700 * Math.random()));
-      return running[kind] === abort ? ask(kind, parts) : false;
+      return running[kind] === abort && !abort.signal.aborted ? ask(kind, parts) : false;
     }
     if (!response.ok) {
       const sentence = await response.text();
       if (abort.signal.aborted) return false;
-      forget(kind);
       throw new Error(sentence);
     }
     const page = await response.json();
@@ -236,6 +235,7 @@ async function ask(kind, parts) {
     return !abort.signal.aborted;
   } catch (error) {
     if (error.name !== "AbortError") {
+      forget(kind);
       problems[kind] = error.message;
       tell();
     }
@@ -281,7 +281,9 @@ async function changed() {
     if (mine !== question) return;
     window.unrollSettled = mine;
     const key = query().replace(/scale=[^&]*/, "");
-    if (key !== phaseKey && (await ask("phase", "phase"))) phaseKey = key;
+    if (key === phaseKey) return;
+    phaseKey = key;
+    if (!(await ask("phase", "phase")) && phaseKey === key) phaseKey = "";
   }, 150);
 }
 
