@@ -347,29 +347,43 @@ struct MPITests {
       }
     }
   }
-}
 
-@Suite("A build without MPI")
-struct WithoutMPITests {
-  @Test("It says so when a launcher starts it several times, once, and trains nothing")
-  func launcher() throws {
-    let command = CommandTests()
-    try withTemporaryFolder { folder in
-      for (variables, isFirst) in [
-        (["OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0"], true),
-        (["OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "2"], false),
-        (["PMI_SIZE": "2", "PMI_RANK": "0"], true),
-        (["PMIX_RANK": "0", "SLURM_NTASKS": "3"], true),
-      ] {
-        let result = try command.run(
-          ["train", "--output", folder + "/run", "--max-steps", "2"], environment: variables)
-        #expect(result.status != 0)
-        #expect(result.errors.contains("was built without MPI") == isFirst)
-        #expect(isFirst || result.errors.isEmpty)
-        #expect(!FileManager.default.fileExists(atPath: folder + "/run"))
+  @Test("A rank of another host that is slow while SIGUSR1 asks to stop does not count as dead")
+  func slowRank() throws {
+    guard let hosts = try NetworkHosts() else { return }  // it has said why
+    defer { hosts.remove() }
+    try withText { folder in
+      let agent = folder + "/agent"
+      guard try hosts.connect(.fast) else { return }
+      try hosts.writeAgent(agent)
+      let more = ["--epochs", "400", "--patience", "400", "--max-steps", "1000000"]
+      let process = hosts.mpirun(
+        agent: agent, [mpiBinary ?? ""] + train(folder, "slow", more),
+        environment: Self.environment)
+      let result = try finish(process, in: folder, seconds: 60) {
+        waitForStep(folder, "slow")
+        let other = try #require(try rankOne(of: folder + "/slow"))
+        kill(other, SIGSTOP)
+        usleep(100_000)
+        kill(process.processIdentifier, SIGUSR1)
+        // Longer than what the launcher leaves after its other signals.
+        usleep(2_000_000)
+        kill(other, SIGCONT)
       }
-      let info = try command.unroll("info")
-      #expect(info.output.contains("MPI "))
+      #expect(result.text.contains("which is kept; go on with"), "\(result.text)")
+      #expect(!result.text.contains("has not answered"))
     }
+  }
+
+  /// The process of rank 1 of a run, on whichever host.
+  private func rankOne(of run: String) throws -> pid_t? {
+    func words(_ name: String, _ file: String) -> [String] {
+      let bytes = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(name)/\(file)"))
+      return (bytes ?? Data()).split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    }
+    return try FileManager.default.contentsOfDirectory(atPath: "/proc").lazy
+      .filter { words($0, "environ").contains("OMPI_COMM_WORLD_RANK=1") }
+      .filter { words($0, "cmdline").contains(run) }
+      .compactMap { pid_t($0) }.first
   }
 }
