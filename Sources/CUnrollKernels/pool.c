@@ -206,12 +206,19 @@ static long quota_of_groups(void) {
   return least > 0 ? least : quota_of_first_version();
 }
 
-int unroll_available_cores(void) {
-  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+int unroll_bound_cores(int process) {
 #if defined(__linux__)
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
+  if (sched_getaffinity(process, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#else
+  (void)process;
 #endif
+  return 0;
+}
+
+int unroll_available_cores(void) {
+  const int bound = unroll_bound_cores(0);
+  const long cores = bound > 0 ? bound : sysconf(_SC_NPROCESSORS_ONLN);
   const long quota = quota_of_groups();
   return limited(quota > 0 && quota < cores ? quota : cores);
 }

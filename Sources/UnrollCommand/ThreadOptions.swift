@@ -5,7 +5,9 @@ internal import Unroll
 struct ThreadOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
-    help: "Threads; the result is the same for any number. Default: UNROLL_THREADS, or the cores.")
+    help:
+      "Threads; the result is the same for any number. Default: UNROLL_THREADS, or the cores (of a rank its share)."
+  )
   var threads: Int?
 
   /// Takes the number, if one was given, for the whole process: no command can forget it.

@@ -16,7 +16,7 @@ struct UnrollCommand: ParsableCommand {
       layers.
 
       Results have the same bits for any number of threads: UNROLL_THREADS sets it, else all cores \
-      that the process may use. UNROLL_ISA chooses the kernels: plain, baseline, avx2 or avx512.
+      that the process may use, or a rank's share of them. UNROLL_ISA chooses the kernels: plain, baseline, avx2 or avx512.
       """,
     version: UnrollVersion.text,
     subcommands: [
@@ -27,20 +27,21 @@ struct UnrollCommand: ParsableCommand {
 
   static func main() {
     // What several processes of one job have to say, one says.
-    if ["train", "evaluate"].contains(CommandLine.arguments.dropFirst().first) {
-      RankOutput.hush()
-    }
+    let isOneOfMany = ["train", "evaluate"].contains(CommandLine.arguments.dropFirst().first)
+    if isOneOfMany { RankOutput.hush() }
     do {
       try MachineSettings.check(ProcessInfo.processInfo.environment)
     } catch {
-      if let rank = Launcher.rank, rank > 0 { RankOutput.say("rank \(rank): \(error)") }
+      // Of each other machine one says it: its instruction sets or variables may differ from rank 0's.
+      if let rank = Launcher.rank, rank > 0, Launcher.isFirstHere, isOneOfMany {
+        RankOutput.say("rank \(rank): \(error)")
+      }
       exit(withError: error)
     }
-    // Ranks of one machine share its cores; UNROLL_THREADS or --threads says otherwise.
-    if let ranks = Launcher.localCount, ranks > 1,
-      ProcessInfo.processInfo.environment["UNROLL_THREADS"] == nil
+    // UNROLL_THREADS or --threads says otherwise.
+    if ProcessInfo.processInfo.environment["UNROLL_THREADS"] == nil, let share = Launcher.coreShare
     {
-      Threads.count = max(1, Threads.availableCores / ranks)
+      Threads.count = share
     }
     main(nil)
   }

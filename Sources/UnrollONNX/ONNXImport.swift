@@ -64,6 +64,7 @@ extension ONNXModel {
         // A network's layers begin with states that are given, or zero: any other would be lost.
         for (state, index) in [("initial_h", 5), ("initial_c", 6)] where index < node.input.count {
           let input = node.input[index]
+          guard !input.isEmpty else { continue }
           if isFilled(input) {
             throw ONNXError(.unsupported("\(state) from numbers in the file"), node: name)
           }
@@ -85,7 +86,8 @@ extension ONNXModel {
         levels.append(try settings.layers(arrays))
         for output in node.output { sources[output] = levels.count - 1 }
         if let y = node.output.first { sequences.insert(y) }
-        carried.formUnion(node.output)
+        // An output that is left out has no name.
+        carried.formUnion(node.output.filter { !$0.isEmpty })
         // Final states are no sequence.
         changed.formUnion(node.output.dropFirst())
         continue
@@ -104,8 +106,11 @@ extension ONNXModel {
       }
       // A shape says nothing of the numbers.
       if node.opType != "Shape" {
-        if node.input.contains(where: isFilled) { filled.formUnion(node.output) }
-        if node.input.contains(where: carried.contains) { carried.formUnion(node.output) }
+        let outputs = node.output.filter { !$0.isEmpty }
+        if node.input.contains(where: isFilled) || Self.holdsNumber(node, as: Scalar.self) {
+          filled.formUnion(outputs)
+        }
+        if node.input.contains(where: carried.contains) { carried.formUnion(outputs) }
       }
       // What depends on constants alone is a constant: weights that are transposed or joined.
       guard node.input.allSatisfy({ $0.isEmpty || known[$0] != nil }) else { continue }
@@ -141,6 +146,17 @@ extension ONNXModel {
   private static let counters: Set<String> = [
     "Shape", "Gather", "Slice", "Expand", "Constant", "ConstantOfShape",
   ]
+
+  /// Whether a node fills a shape with a number that is not zero.
+  private static func holdsNumber<Scalar: KernelScalar>(
+    _ node: Unroll_Onnx_Node, as type: Scalar.Type
+  ) -> Bool {
+    guard node.opType == "ConstantOfShape",
+      let attribute = node.attribute.first(where: { $0.name == "value" }),
+      case .real(let values)? = try? ONNXValue<Scalar>(attribute.t)
+    else { return false }
+    return values.elements.contains { $0 != 0 }
+  }
 
   /// Whether a node takes the directions of `[T, directions, B, H]` apart, as tf2onnx does.
   private static func takesDirection<Scalar>(

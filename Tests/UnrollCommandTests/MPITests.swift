@@ -57,7 +57,11 @@ struct MPITests {
     sigemptyset(&none)
     pthread_sigmask(SIG_SETMASK, &none, nil)
     try process.run()
-    try meanwhile()
+    do { try meanwhile() } catch {
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+      throw error
+    }
     let end = Date().addingTimeInterval(seconds)
     while process.isRunning && Date() < end { usleep(20_000) }
     if process.isRunning {
@@ -356,7 +360,10 @@ struct MPITests {
       let agent = folder + "/agent"
       guard try hosts.connect(.fast) else { return }
       try hosts.writeAgent(agent)
-      let more = ["--epochs", "400", "--patience", "400", "--max-steps", "1000000"]
+      let more = [
+        "--epochs", "400", "--patience", "400", "--max-steps", "1000000",
+        "--checkpoint-every", "0.2",
+      ]
       let process = hosts.mpirun(
         agent: agent, [mpiBinary ?? ""] + train(folder, "slow", more),
         environment: Self.environment)

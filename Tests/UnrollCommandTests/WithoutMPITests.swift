@@ -23,6 +23,17 @@ struct WithoutMPITests {
         #expect(isFirst || result.errors.isEmpty)
         #expect(!FileManager.default.fileExists(atPath: folder + "/run"))
       }
+      // Processes of one machine share its cores.
+      if ProcessInfo.processInfo.environment["UNROLL_THREADS"] == nil {
+        var many = ["OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_LOCAL_SIZE": "1000"]
+        func threads() throws -> Substring? {
+          try command.unroll("info", environment: many).output.split(separator: "\n")
+            .first { $0.hasPrefix("threads") }?.split(separator: " ").dropFirst().first
+        }
+        #expect(try threads() == "1")
+        many["UNROLL_THREADS"] = "3"
+        #expect(try threads() == "3")
+      }
       let info = try command.unroll("info")
       #expect(info.output.contains("MPI "))
     }

@@ -219,6 +219,26 @@ struct ImportTests {
       try ONNXModel(repeated).network(as: Float.self)
     }
     #expect(expanded?.description.contains("initial_h from numbers in the file") == true)
+    // One of ones, for a batch whose size is not known.
+    var ones = repeated
+    ones.graph.node[0].opType = "ConstantOfShape"
+    ones.graph.node[0].input = ["size"]
+    var value = Unroll_Onnx_Attribute()
+    value.name = "value"
+    value.t = ONNXValue<Float>.real(NDArray(shape: [1], elements: [1])).data(named: "")
+    ones.graph.node[0].attribute = [value]
+    let filled = #expect(throws: ONNXError.self) {
+      try ONNXModel(ones).network(as: Float.self)
+    }
+    #expect(filled?.description.contains("initial_h from numbers in the file") == true)
+    // Outputs and states that are left out have no name, and nothing to do with each other.
+    var plain = started(zero).model
+    plain.graph.node[0].input = ["x", "w", "r"]
+    plain.graph.node[0].output = ["y", ""]
+    var above = plain.graph.node[0]
+    (above.input, above.output) = (["y", "w", "r", "", "", ""], ["z"])
+    plain.graph.node.append(above)
+    #expect(try ONNXModel(plain).network(as: Float.self).network.levels.count == 2)
     // And the last state of the layer below.
     var bridged = started(zero).model
     bridged.graph.node[0].output = ["y", "last"]

@@ -33,6 +33,9 @@ int unroll_thread_count(void);
 void unroll_set_thread_count(int count);
 /// Forces a number of threads for this thread's calls; 0 ends it. Returns what was forced before, or 0.
 int unroll_force_thread_count(int count);
+/// The cores that a process is bound to, 0 being this one; 0 where that is not known.
+int unroll_bound_cores(int process);
+
 /// The cores that the process may use: affinity and control group respected.
 int unroll_available_cores(void);
 

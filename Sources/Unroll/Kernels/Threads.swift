@@ -17,6 +17,12 @@ public enum Threads {
   /// The cores that the process may use.
   public static var availableCores: Int { Int(unroll_available_cores()) }
 
+  /// The cores that a process is bound to, 0 being this one; nil where that is not known.
+  package static func boundCores(of process: Int32) -> Int? {
+    let count = Int(unroll_bound_cores(process))
+    return count > 0 ? count : nil
+  }
+
   /// Calls `body` for every index below `count`, on several threads; returns when all are done.
   package static func forEach(_ count: Int, _ body: (Int) -> Void) {
     withoutActuallyEscaping(body) { body in

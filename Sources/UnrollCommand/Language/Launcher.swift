@@ -1,5 +1,12 @@
 internal import Foundation
+internal import Unroll
 internal import UnrollLanguage
+
+#if canImport(Glibc)
+internal import Glibc
+#else
+internal import Darwin
+#endif
 
 #if MPI
 internal import UnrollMPI
@@ -24,6 +31,23 @@ enum Launcher {
   /// How many of them this machine has; nil without a launcher, or if it does not say.
   static var localCount: Int? {
     rank == nil ? nil : number(["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"])
+  }
+
+  /// Whether this is the first of its machine's processes.
+  static var isFirstHere: Bool {
+    (number(["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"]) ?? 0) == 0
+  }
+
+  /// The cores that are this process's among those of its machine; nil where it is alone.
+  ///
+  /// Of what the launcher may use, which is the parent, each process has as many; no more than it is bound to.
+  static var coreShare: Int? {
+    guard let ranks = localCount, ranks > 1 else { return nil }
+    let mine = Threads.availableCores
+    var all = Threads.boundCores(of: getppid()) ?? mine
+    // Where a control group leaves less than this process is bound to, the launcher has no more, either.
+    if let bound = Threads.boundCores(of: 0), mine < bound { all = min(all, mine) }
+    return min(mine, max(1, all / ranks))
   }
 
   /// The MPI of this build, for people.
