@@ -106,7 +106,7 @@ public struct Preset: Sendable {
 
   static let tied512 = Preset(
     "tied-512",
-    "tied LSTM (Press and Wolf 2017) of 512 units with Adam and dropout 0.5: test about 76 in the literature",
+    "tied LSTM (Press and Wolf 2017) of 512 units with Adam and dropout 0.5: test about 76 in the literature, 89.6 here",
     model: sizes(
       512, 512, layers: 2, tied: true,
       DropoutRates(input: 0.5, hidden: 0.5, output: 0.5, isVariational: true))
