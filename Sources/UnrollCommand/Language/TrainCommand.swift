@@ -250,7 +250,9 @@ struct TrainCommand: ParsableCommand {
     }
     let test = try trainer.test { Interruption.exitCode != nil }
     let unit = corpus.vocabulary.unit
-    print(TrainingSummary.text(trainer, test: test, folder: output, unit: unit, ranks: ranks))
+    print(
+      TrainingSummary.text(
+        trainer, test: test, folder: RunFolder(output).path, unit: unit, ranks: ranks))
     if let problem = LearningCurves.draw(run: output) { Terminal.note("no curves: \(problem)") }
     guard test == nil, corpus.texts[.test] != nil else { return outcome }
     Terminal.note(
