@@ -6,28 +6,47 @@ import UnrollTestSupport
 
 @Suite("Interrupted runs")
 struct InterruptionTests {
+  /// A run of the text in a folder, and what it says.
+  private struct Running {
+    let process = Process()
+    let output = Pipe()
+    let errors = Pipe()
+    private let metrics: String
+
+    init(_ folder: String, epochs: Int) throws {
+      metrics = folder + "/run/metrics.jsonl"
+      process.executableURL = CommandTests.binary
+      process.arguments =
+        ["train", folder + "/text", "--output", folder + "/run", "--epochs", "\(epochs)"]
+        + LanguageCommandTests.small
+      (process.standardOutput, process.standardError) = (output, errors)
+      try process.run()
+    }
+
+    /// Sends a signal after the first epoch, and waits for the end.
+    func stop(_ signal: Int32, after pause: UInt32 = 0) {
+      while process.isRunning && !FileManager.default.fileExists(atPath: metrics) { usleep(5000) }
+      usleep(pause)
+      kill(process.processIdentifier, signal)
+      process.waitUntilExit()
+    }
+
+    static func text(_ pipe: Pipe) -> String {
+      String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    }
+  }
+
   @Test("SIGINT and SIGTERM end with a checkpoint, their exit code and the sentence how to go on")
   func signals() throws {
     for (signal, code) in [(SIGINT, Int32(130)), (SIGTERM, 143)] {
       try withTemporaryFolder { folder in
         try LanguageCommandTests.writeCorpus(folder + "/text")
-        let process = Process()
-        process.executableURL = CommandTests.binary
-        process.arguments =
-          ["train", folder + "/text", "--output", folder + "/run", "--epochs", "100000"]
-          + LanguageCommandTests.small
-        let errors = Pipe()
-        process.standardError = errors
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        while !FileManager.default.fileExists(atPath: folder + "/run/metrics.jsonl") {
-          usleep(20_000)
-        }
-        kill(process.processIdentifier, signal)
-        process.waitUntilExit()
-        #expect(process.terminationStatus == code)
-        let text = String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
-        #expect(text.contains("go on with: unroll train --resume --output \(folder)/run"))
+        let run = try Running(folder, epochs: 100_000)
+        run.stop(signal)
+        #expect(run.process.terminationStatus == code)
+        #expect(
+          Running.text(run.errors).contains(
+            "go on with: unroll train --resume --output \(folder)/run"))
       }
     }
   }
@@ -36,24 +55,10 @@ struct InterruptionTests {
   func goneReader() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
-      let process = Process()
-      process.executableURL = CommandTests.binary
-      process.arguments =
-        ["train", folder + "/text", "--output", folder + "/run", "--epochs", "100000"]
-        + LanguageCommandTests.small
-      let errors = Pipe()
-      process.standardError = errors
-      process.standardOutput = FileHandle.nullDevice
-      try process.run()
-      try errors.fileHandleForReading.close()
-      while !FileManager.default.fileExists(atPath: folder + "/run/metrics.jsonl") {
-        usleep(20_000)
-        guard process.isRunning else { break }
-      }
-      usleep(200_000)
-      kill(process.processIdentifier, SIGINT)
-      process.waitUntilExit()
-      #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+      let run = try Running(folder, epochs: 100_000)
+      try run.errors.fileHandleForReading.close()
+      run.stop(SIGINT, after: 200_000)
+      #expect(run.process.terminationReason == .exit && run.process.terminationStatus == 130)
     }
   }
 
@@ -61,29 +66,12 @@ struct InterruptionTests {
   func stoppedTest() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
-      let sentence = "the cat sees the other\n"
-      try String(repeating: sentence, count: 400_000)
+      try String(repeating: "the cat sees the other\n", count: 400_000)
         .write(toFile: folder + "/text/test.txt", atomically: true, encoding: .utf8)
-      let process = Process()
-      process.executableURL = CommandTests.binary
-      process.arguments =
-        ["train", folder + "/text", "--output", folder + "/run", "--epochs", "1"]
-        + LanguageCommandTests.small
-      let (errors, output) = (Pipe(), Pipe())
-      process.standardError = errors
-      process.standardOutput = output
-      try process.run()
-      while !FileManager.default.fileExists(atPath: folder + "/run/metrics.jsonl") {
-        usleep(5_000)
-        guard process.isRunning else { break }
-      }
-      kill(process.processIdentifier, SIGINT)
-      process.waitUntilExit()
-      let told = String(
-        decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      let summary = String(
-        decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      #expect(process.terminationStatus == 130)
+      let run = try Running(folder, epochs: 1)
+      run.stop(SIGINT)
+      let (told, summary) = (Running.text(run.errors), Running.text(run.output))
+      #expect(run.process.terminationStatus == 130)
       #expect(
         told.contains(
           "learning is done, but the test was stopped; it is made up for by: unroll evaluate \(folder)/run FILE"

@@ -182,6 +182,17 @@ struct AllocationTests {
     return (4 * Double(training), 4 * Double(inference))
   }
 
+  /// The most bytes that a pass forward and back has at a time.
+  private func trainingPeak(
+    _ layer: RecurrentLayer<Float>, _ x: Tensor<Float>, _ dy: Tensor<Float>
+  ) -> Double {
+    let state = layer.zeroState(batchSize: x.shape[1])
+    allocation_reset()
+    let trace = layer.forward(x, from: state)
+    _ = layer.backward(trace, outputs: dy)
+    return Double(allocation_peak())
+  }
+
   @Test("A narrow layer takes the memory that it says, within a fifth, at every level")
   func narrowMemory() {
     let (steps, rows) = (300, 16)
@@ -190,14 +201,10 @@ struct AllocationTests {
       let layer = RecurrentLayer(cell: zoo.cell)
       let x = Tensor<Float>(shape: [steps, rows, 5], repeating: 0.3)
       let dy = Tensor<Float>(shape: [steps, rows, 3], repeating: 0.1)
-      let state = layer.zeroState(batchSize: rows)
       for level in KernelLevel.available where level != .plain {
         level.use {
           Threads.use(1) {
-            allocation_reset()
-            let trace = layer.forward(x, from: state)
-            _ = layer.backward(trace, outputs: dy)
-            let measured = Double(allocation_peak())
+            let measured = trainingPeak(layer, x, dy)
             let stated = Double(layer.trainingMemory(timeStepCount: steps, batchSize: rows))
             #expect(
               abs(measured - stated) <= 0.2 * stated,
@@ -219,10 +226,7 @@ struct AllocationTests {
         let state = layer.zeroState(batchSize: rows)
         KernelLevel.baseline.use {
           Threads.use(1) {
-            allocation_reset()
-            let trace = layer.forward(x, from: state)
-            _ = layer.backward(trace, outputs: dy)
-            let measured = Double(allocation_peak())
+            let measured = trainingPeak(layer, x, dy)
             let stated = Double(layer.trainingMemory(timeStepCount: steps, batchSize: rows))
             let written = documented(zoo.cell, steps, rows)
             for figure in [stated, written.training] {

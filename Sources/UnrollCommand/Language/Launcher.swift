@@ -2,12 +2,6 @@ internal import Foundation
 internal import Unroll
 internal import UnrollLanguage
 
-#if canImport(Glibc)
-internal import Glibc
-#else
-internal import Darwin
-#endif
-
 #if MPI
 internal import UnrollMPI
 #endif

@@ -47,7 +47,8 @@ enum JacobianProduct {
   /// The singular values of the products of 1, 2, … matrices, each list from the largest.
   ///
   /// The product is kept as Q·R, so that values far below the largest are right, too. A value is 0 if it is
-  /// below 10⁻³⁰⁸ of the largest, or if one step takes a direction down to what rounding leaves. The list ends early if LAPACK finds none, or numbers are not finite.
+  /// below 10⁻³⁰⁸ of the largest, or if one step takes a direction down to what rounding leaves. The list ends
+  /// early if LAPACK finds none, or numbers are not finite.
   static func singularValues(_ jacobians: [Matrix]) -> [[Double]] {
     guard let size = jacobians.first?.rows else { return [] }
     var (q, product, logScale) = (Matrix(identity: size), Matrix(identity: size), 0.0)
