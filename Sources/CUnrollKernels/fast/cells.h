@@ -29,8 +29,9 @@ static void NAME(rnn_backward)(REAL *gate_gradient, const REAL *hidden_gradient,
 static void NAME(gru_before_gates)(REAL *gates, REAL *scaled, const REAL *previous,
                                    ptrdiff_t size) {
   FOR_VECTORS(size, {
-    const VECTOR r = NAME(sigmoid)(LOAD(gates));
-    const VECTOR z = NAME(sigmoid)(LOAD(gates + size));
+    VECTOR s[] = {LOAD(gates), LOAD(gates + size)};
+    NAME(sigmoids)(s, 2);
+    const VECTOR r = s[0], z = s[1];
     STORE(gates, r);
     STORE(gates + size, z);
     STORE(scaled, r * LOAD(previous));
@@ -51,8 +52,10 @@ static void NAME(gru_before_output)(REAL *gates, REAL *hidden, const REAL *previ
 static void NAME(gru_after_forward)(REAL *gates, const REAL *product, REAL *hidden,
                                     const REAL *previous, ptrdiff_t size) {
   FOR_VECTORS(size, {
-    STORE(gates, NAME(sigmoid)(LOAD(gates)));
-    STORE(gates + size, NAME(sigmoid)(LOAD(gates + size)));
+    VECTOR s[] = {LOAD(gates), LOAD(gates + size)};
+    NAME(sigmoids)(s, 2);
+    STORE(gates, s[0]);
+    STORE(gates + size, s[1]);
   })
   FOR_VECTORS(size, {
     const VECTOR z = LOAD(gates + size);
@@ -118,8 +121,9 @@ INLINE void NAME(lstm_cell)(REAL *gates, REAL *cell, const REAL *previous, const
       ai = MULTIPLY_ADD(LOAD(peepholes), before, ai);
       af = MULTIPLY_ADD(LOAD(peepholes + size), before, af);
     }
-    const VECTOR i = NAME(sigmoid)(ai);
-    const VECTOR f = NAME(sigmoid)(af);
+    VECTOR s[] = {ai, af};
+    NAME(sigmoids)(s, 2);
+    const VECTOR i = s[0], f = s[1];
     const VECTOR g = NAME(tanh)(LOAD(gates + 2 * size));
     STORE(gates, i);
     STORE(gates + size, f);

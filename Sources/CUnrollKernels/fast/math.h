@@ -104,10 +104,16 @@ INLINE VECTOR NAME(quotient_sigmoid)(VECTOR x) {
   return x < 0 ? value : 1 - value;
 }
 
+// Vectors whose sigmoids are taken together, at most.
+#define MOST_SIGMOIDS 4
+
 #ifdef LOOK_UP
 #include "tabled.h"
 #else
-INLINE VECTOR NAME(sigmoid)(VECTOR x) { return NAME(quotient_sigmoid)(x); }
+INLINE void NAME(sigmoids)(VECTOR *x, const int count) {
+  ALL_UNROLLED
+  for (int v = 0; v < count; ++v) x[v] = NAME(quotient_sigmoid)(x[v]);
+}
 
 // tanh x = -sign(x) m / (m + 2), m = expm1(-2 |x|) = 2^n expm1(2 h) + (2^n - 1), h = r / 2.
 //
@@ -158,12 +164,18 @@ INLINE VECTOR NAME(tanh)(VECTOR x) {
 }
 #endif
 
+INLINE VECTOR NAME(sigmoid)(VECTOR x) {
+  NAME(sigmoids)(&x, 1);
+  return x;
+}
+
 #undef EXPONENT_BITS
 #undef EXPONENT_BIAS
 #undef LOG2_E
 #undef LN2_HIGH
 #undef LN2_LOW
 #undef ROUNDER
+#undef MOST_SIGMOIDS
 #undef LEAST_ARGUMENT
 #undef MOST_ARGUMENT
 #undef LEAST_POWER

@@ -77,16 +77,15 @@ INLINE void NAME(tiny_cell)(const unroll_layer *l, const int cell, const int vec
     REAL *cells = l->final_cell;
     NAME(tiny_chain)(a, state, l->hidden, u, count, count);
     for (int v = 0; v < vectors; ++v) {
-      const VECTOR i = NAME(sigmoid)(a[v]);
-      const VECTOR f = NAME(sigmoid)(a[vectors + v] + (REAL)l->forget_offset);
+      VECTOR s[] = {a[v], a[vectors + v] + (REAL)l->forget_offset, a[3 * vectors + v]};
+      NAME(sigmoids)(s, 3);
       const VECTOR g = NAME(tanh)(a[2 * vectors + v]);
-      const VECTOR o = NAME(sigmoid)(a[3 * vectors + v]);
-      const VECTOR c = MULTIPLY_ADD(f, NAME(load)(cells + v * WIDTH), i * g);
+      const VECTOR c = MULTIPLY_ADD(s[1], NAME(load)(cells + v * WIDTH), s[0] * g);
       NAME(store)(cells + v * WIDTH, c);
-      NAME(store)(state + v * WIDTH, o * NAME(tanh)(c));
+      NAME(store)(state + v * WIDTH, s[2] * NAME(tanh)(c));
     }
   } else {
-    VECTOR h[2], z[2];
+    VECTOR h[2];
     const REAL *candidate = u + 2 * vectors * WIDTH;
     for (int v = 0; v < vectors; ++v) h[v] = NAME(load)(state + v * WIDTH);
     NAME(tiny_chain)(a, state, l->hidden, u, 2 * vectors, count);
@@ -94,9 +93,10 @@ INLINE void NAME(tiny_cell)(const unroll_layer *l, const int cell, const int vec
       for (int v = 0; v < vectors; ++v) q[v] = NAME(load)(bias + (count + v) * WIDTH);
       NAME(tiny_chain)(q, state, l->hidden, candidate, vectors, count);
     }
+    NAME(sigmoids)(a, 2 * vectors);
+    const VECTOR *z = a + vectors;
     for (int v = 0; v < vectors; ++v) {
-      const VECTOR r = NAME(sigmoid)(a[v]);
-      z[v] = NAME(sigmoid)(a[vectors + v]);
+      const VECTOR r = a[v];
       if (cell == UNROLL_GRU_AFTER) {
         a[2 * vectors + v] = MULTIPLY_ADD(r, q[v], a[2 * vectors + v]);
       } else {
@@ -130,11 +130,12 @@ INLINE void NAME(paired_cell)(const unroll_layer *l, const int cell) {
     NAME(tiny_chain)(a, state, l->hidden, u, 2, 2);
     VECTOR forget = NAME(splat)((REAL)l->forget_offset);
     forget.lo = 0;
-    const VECTOR first = NAME(sigmoid)(a[0] + forget), g = NAME(tanh)(a[1]);
-    const VECTOR o = NAME(sigmoid)(NAME(upper)(a[1]));
-    const VECTOR c = MULTIPLY_ADD(NAME(upper)(first), NAME(load)(cells), first * g);
+    VECTOR s[] = {a[0] + forget, NAME(upper)(a[1])};
+    NAME(sigmoids)(s, 2);
+    const VECTOR g = NAME(tanh)(a[1]);
+    const VECTOR c = MULTIPLY_ADD(NAME(upper)(s[0]), NAME(load)(cells), s[0] * g);
     NAME(store)(cells, c);
-    NAME(store)(state, o * NAME(tanh)(c));
+    NAME(store)(state, s[1] * NAME(tanh)(c));
     return;
   }
   const VECTOR h = NAME(load)(state);

@@ -25,7 +25,8 @@
 #define LOOK_UP_F32(table, places)                                              \
   (NAME(vector))_mm512_permutex2var_ps(_mm512_load_ps(table), (__m512i)(places), \
                                        _mm512_load_ps((table) + 16))
-#define ANY_LESS_F32(a, b) (_mm512_cmp_ps_mask((__m512)(a), (__m512)(b), _CMP_LT_OQ) != 0)
+#define ANY_ABOVE_31_F32(bits) \
+  (_mm512_test_epi32_mask((__m512i)(bits), _mm512_set1_epi32(~31)) != 0)
 
 #include "level.h"
 

@@ -27,7 +27,7 @@
 #endif
 #ifdef LOOK_UP_F32
 #define LOOK_UP LOOK_UP_F32
-#define ANY_LESS ANY_LESS_F32
+#define ANY_ABOVE_31 ANY_ABOVE_31_F32
 #endif
 #include "../fast/shuffles.h"
 #include "../fast/body.h"
@@ -38,7 +38,7 @@
 #undef PART_LOAD
 #undef PART_STORE
 #undef LOOK_UP
-#undef ANY_LESS
+#undef ANY_ABOVE_31
 
 #define REAL double
 #define REAL_BITS 64
