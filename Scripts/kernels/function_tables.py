@@ -192,10 +192,11 @@ def main():
         "// How far to the left the last word's lower number moves.\n"
         f"#define TABLE_WORD_SHIFT {WORD_SHIFT}\n\n"
         "// Of |x| + TANH_OFFSET, the bits above TANH_SHIFT; tanh of TANH_MOST is 1.\n"
-        f"#define TANH_OFFSET {TANH_OFFSET}f\n#define TANH_SHIFT {TANH_SHIFT}\n"
+        f"#define TANH_DEGREE {TANH_DEGREE}\n#define TANH_OFFSET {TANH_OFFSET}f\n#define TANH_SHIFT {TANH_SHIFT}\n"
         f"#define TANH_MOST {TANH_MOST}f\n")
     text += table("unroll_tanh_table", tanh, TANH_DEGREE, tanh_inverse, tanh_intervals())
     text += "\n// The intervals' middles are the halves from -15.5 to 0.\n"
+    text += f"#define SIGMOID_DEGREE {SIGMOID_DEGREE}\n"
     text += table("unroll_sigmoid_table", sigmoid, SIGMOID_DEGREE, sigmoid_inverse, sigmoid_intervals())
     if "--check" in sys.argv[1:]:
         sys.exit(0 if TARGET.read_text() == text else f"{TARGET.name} was not written by this program")

@@ -192,6 +192,42 @@ struct KernelTests {
     }
   }
 
+  @Test("A gate far from 0, where tables of functions end, is right beside gates that are near")
+  func farGates() {
+    var random = NumPyRandom(seed: testSeed)
+    // Streams of one and of two vectors and of more; narrow and wide layers.
+    for (h, rows) in [(4, 1), (8, 1), (8, 20), (20, 1), (20, 5), (33, 1), (33, 5)] {
+      for cell in plainCells(Float.self, 2, h, isNormalized: false)
+      where !(cell is BasicRNN<Float>) {
+        for gate in type(of: cell).gates.indices {
+          var far = ZooCell("far", cell, &random).cell
+          for unit in 0..<h {
+            far.parameters.bias[gate * h + unit] = [-90, -20, -15.8, 15.8, 40][unit % 5]
+          }
+          let one = Case(far, steps: 3, rows: rows, masked: false, &random)
+          let plain = KernelLevel.plain.use { one.layer.forward(one.inputs, from: one.state) }
+          for level in KernelLevel.available where level != .plain {
+            level.use {
+              let fast = one.layer.forward(one.inputs, from: one.state)
+              var stream = one.layer.stream(batchSize: rows)
+              stream.states = [one.state]
+              var output = Tensor<Float>(shape: [rows, h])
+              for time in 0..<3 {
+                let expected = plain.outputs.slice(time)
+                stream.step(one.inputs.slice(time), into: &output)
+                for result in [fast.outputs.slice(time), output] {
+                  #expect(
+                    (result - expected).maximumMagnitude <= 1e-5,
+                    "\(level) \(type(of: far)) H \(h) B \(rows) gate \(gate) step \(time)")
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
   @Test("Traces and gradients that are handed in again hold the same as new ones")
   func reuse() {
     var random = NumPyRandom(seed: testSeed)

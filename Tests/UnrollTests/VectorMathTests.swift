@@ -111,7 +111,7 @@ struct VectorMathTests {
   @Test("A number's value has the same bits whatever stands beside it", arguments: Function.all)
   fileprivate func neighbours(function: Function) {
     let few: [Float] = [
-      -90, -30, -15.6, -15.5, -15.4, -9, -0.7, 0, 0.1, 3, 9.5, 40, .infinity, .nan,
+      -90, -30, -15.8, -15.75, -15.7, -15.5, -9, -0.7, 0, 0.1, 3, 9.5, 15.8, 40, .infinity, .nan,
     ]
     let (x, count) = (few.flatMap { Array(repeating: $0, count: 16) }, few.count)
     for level in KernelLevel.available where level != .plain {

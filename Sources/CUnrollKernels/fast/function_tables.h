@@ -7,6 +7,7 @@
 #define TABLE_WORD_SHIFT 14
 
 // Of |x| + TANH_OFFSET, the bits above TANH_SHIFT; tanh of TANH_MOST is 1.
+#define TANH_DEGREE 4
 #define TANH_OFFSET 0.63f
 #define TANH_SHIFT 20
 #define TANH_MOST 9.3f
@@ -54,6 +55,7 @@ static const float unroll_tanh_table[5][32] __attribute__((aligned(64))) = {
 };
 
 // The intervals' middles are the halves from -15.5 to 0.
+#define SIGMOID_DEGREE 5
 static const float unroll_sigmoid_table[6][32] __attribute__((aligned(64))) = {
     {-0x1.effbdep+3f, -0x1.e0004ap+3f, -0x1.d0009ep+3f, -0x1.c00032p+3f,
      -0x1.b0025ep+3f, -0x1.a003a6p+3f, -0x1.8ffbfcp+3f, -0x1.80015cp+3f,

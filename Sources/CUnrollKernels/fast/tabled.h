@@ -4,8 +4,8 @@
 
 #include "function_tables.h"
 
-// What a table has for y <= 0 in the interval whose number the low five bits of `place` are. The last word is the
-// last coefficient; its lower bits are the upper ones of the coefficient before it.
+// What a table has for y <= 0 in the interval whose number the low five bits of `place` are. The last word
+// is the last coefficient; its lower bits are the upper ones of the coefficient before it.
 INLINE VECTOR NAME(tabled)(const REAL (*table)[32], const int degree, VECTOR y, INTEGERS place) {
   const VECTOR t = y - LOOK_UP(table[0], place);
   const VECTOR word = LOOK_UP(table[degree], place);
@@ -25,7 +25,7 @@ INLINE VECTOR NAME(tanh)(VECTOR x) {
   VECTOR y = NAME(below_zero)(x);
   y = y < NAME(splat)(-TANH_MOST) ? NAME(splat)(-TANH_MOST) : y;
   const INTEGERS place = NAME(integers_of)(NAME(splat)(TANH_OFFSET) - y) >> TANH_SHIFT;
-  const VECTOR magnitude = NAME(tabled)(unroll_tanh_table, 4, y, place);
+  const VECTOR magnitude = NAME(tabled)(unroll_tanh_table, TANH_DEGREE, y, place);
   return NAME(bits_of)((NAME(integers_of)(magnitude) & ~sign) | (NAME(integers_of)(x) & sign));
 }
 
@@ -53,7 +53,7 @@ INLINE void NAME(sigmoids)(VECTOR *x, const int count) {
   for (int v = 0; v < count; ++v) {
     const VECTOR y = NAME(below_zero)(x[v]);
     const INTEGERS place = NAME(sigmoid_place)(y);
-    const VECTOR value = NAME(tabled)(unroll_sigmoid_table, 5, y, place);
+    const VECTOR value = NAME(tabled)(unroll_sigmoid_table, SIGMOID_DEGREE, y, place);
     beyond |= NAME(beyond)(place);
     values[v] = x[v] < 0 ? value : 1 - value;
   }
