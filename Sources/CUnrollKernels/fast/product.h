@@ -62,7 +62,7 @@ typedef struct {
   const REAL *rows;      // the next tile's rows of a, strides as this one's
   REAL *out;             // output rows: this tile's own where they are only stored, or the next one's
   const REAL *panel;     // a part of the next panel,
-  ptrdiff_t panel_step;  // of so many numbers for each of k
+  ptrdiff_t panel_step;  // of so many bytes for each of k
   const REAL *source;     // lines that are used soon, as those that the next panel is copied from,
   ptrdiff_t source_step;  // so many numbers apart
 } NAME(ahead);
@@ -86,7 +86,8 @@ INLINE void NAME(tile)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdiff_t row_
     }
   }
   // A line of memory holds as many of a row's numbers as are multiplied between two calls.
-  const REAL *panel = ahead->panel, *source = ahead->source;
+  const char *panel = (const char *)ahead->panel;
+  const REAL *source = ahead->source;
   // Late enough that panels do not drive them out again, early enough that they arrive.
   const ptrdiff_t spare = (k + LINE - 1) / LINE - rows * vectors - LATE_CALLS;
   ptrdiff_t out_line = spare > 0 ? -spare : 0;
@@ -228,12 +229,14 @@ static void NAME(product_ahead)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdi
                                 NAME(row_groups) rows, const REAL *start, int from,
                                 const NAME(far_lines) * far) {
   const ptrdiff_t tile_count = (rows.rows + TILE_ROWS - 1) / TILE_ROWS;
-  const int is_near = tile_count * rows.groups < FAR_TILES;
+  const ptrdiff_t tile_total = tile_count * rows.groups;
+  if (tile_total == 0) return;
+  const int is_near = tile_total < FAR_TILES;
   // The far lines take the last of all calls, so that they are still there when they are used.
   ptrdiff_t line = 0;
   for (int part = 0; far && part < NAME(FAR_PARTS); ++part) line += far[part].lines;
   const ptrdiff_t panels = (n + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
-  line -= panels * tile_count * rows.groups * ((k + LINE - 1) / LINE);
+  line -= panels * tile_total * ((k + LINE - 1) / LINE);
   if (line > 0) line = 0;  // there are more than calls
   ptrdiff_t first = 0;
   if (rows.rows * rows.groups == 1) {  // a sequence alone
@@ -251,7 +254,10 @@ static void NAME(product_ahead)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdi
       const ptrdiff_t count = k - depth < PANEL_DEPTH ? k - depth : PANEL_DEPTH;
       // What comes next is called into the cache while the rows pass by, each tile its share.
       const REAL *here = packed + depth * vectors * WIDTH;
-      const ptrdiff_t size = count * vectors * WIDTH, tile_total = tile_count * rows.groups;
+      const ptrdiff_t size = count * vectors * WIDTH;
+      // Rounded up: rounded down, and to whole numbers, up to half of a panel was never called.
+      const ptrdiff_t share =
+          (vectors * WIDTH * (ptrdiff_t)sizeof(REAL) + tile_total - 1) / tile_total;
       const int is_last = depth + count >= k && first + columns >= n;
       const ptrdiff_t calls = (count + LINE - 1) / LINE;
       ptrdiff_t tile = 0;
@@ -274,7 +280,7 @@ static void NAME(product_ahead)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdi
               .rows = is_near || is_final ? 0 : a_rows + next * lda,
               .out = is_near ? 0 : first_sums ? here_out : is_final ? 0 : out_rows + next * ldout,
               .panel = is_last ? here : here + size + size * tile / tile_total,
-              .panel_step = is_last ? 0 : vectors * WIDTH / tile_total,
+              .panel_step = is_last ? 0 : share,
               .source = far ? NAME(lines_at)(far, line, calls) : 0,
               .source_step = LINE};
           line += calls;
