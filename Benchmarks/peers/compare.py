@@ -3,12 +3,13 @@
 
   compare.py run [--rounds N] [--kinds layer,step,lm] [--names toy,course] [--skip PEERS]
                  [--out results.jsonl]
-  compare.py report results.jsonl [--markdown ../../Documentation/Benchmarks.md]
+  compare.py report results.jsonl [--markdown ../../Documentation/Benchmarks.md] [--short]
 
 A round runs every program's list of workloads once, ours at its beginning and at its end; rounds
 follow each other, so that no program has the machine's better hour. Each figure is the median of all
 these runs' medians, and a peer's best variant counts. `peers.py` says how the peers are called and what is timed; PEERS_PYTHON
-names the Python that has torch, jax, numpy and onnxruntime.
+names the Python that has torch, jax, numpy and onnxruntime. `report --short` shows how many rows of each
+kind reach what is wanted, and of those that do not, which part of the machine's peak that would take.
 """
 import argparse
 import collections
@@ -168,6 +169,7 @@ def report(arguments):
     times, errors = medians(arguments.results)
     rows = sorted({key[0] for key in times}, key=rank)
     lines = []
+    reached, shortfalls = collections.Counter(), []
 
     def best(row, keep):
         found = [(t, f"{program} {variant}") for (r, program, variant), (t, _, _)
@@ -192,9 +194,20 @@ def report(arguments):
                 share = record["median"] / t  # rates belong to the median, not to the run next to it
                 ratio = other[0] / t if other else None
                 mark = "" if not wanted or ratio is None or ratio >= wanted else " ✗"
+                of_peak = 100 * share * record["of_peak"]
+                if wanted and ratio is not None:
+                    kind = (row[0] if title == "Layers" else title, row[2], row[3])
+                    reached[kind, not mark] += 1
+                    reached[kind, "least"] = min(ratio, reached.get((kind, "least"), ratio))
+                    reached[kind, "most"] = max(ratio, reached.get((kind, "most"), ratio))
+                if mark:
+                    shortfalls.append(" | ".join([
+                        f"| {row[0]} {row[1]} {row[2]}", variant.replace("_", " "), str(row[3]),
+                        f"{ratio:.2f}", f"{wanted}", other[1], f"{of_peak / ratio:.0f} %",
+                        f"{of_peak:.0f} %", f"{of_peak * wanted / ratio:.0f} % |"]))
                 lines.append("| " + " | ".join([
                     f"{row[0]} {row[1]} {row[2]}", variant.replace("_", " "), str(row[3]),
-                    seconds(t), f"{share * record['gflops']:.3g}", f"{100 * share * record['of_peak']:.0f} %",
+                    seconds(t), f"{share * record['gflops']:.3g}", f"{of_peak:.0f} %",
                     other[1] if other else "–", seconds(other[0]) if other else "–",
                     f"{ratio:.2f}{mark}" if ratio else "–", f"≥ {wanted}" if wanted else "",
                     seconds(torch[0]) if torch else "–",
@@ -215,6 +228,15 @@ def report(arguments):
     table("Layers", lambda r: r[0] in ORDER, layer_target)
     table("Streaming steps, batch 1", lambda r: r[2] == "step", step_target)
     table("Language-model training steps", lambda r: r[0][:2] in ("a_", "b_", "c_", "d_"), lm_target)
+    if arguments.short:
+        for kind in dict.fromkeys(kind for kind, _ in reached):
+            total = reached[kind, True] + reached[kind, False]
+            print(f"{kind[0]} {kind[1]} {kind[2]}: {reached[kind, 'least']:.2f}–{reached[kind, 'most']:.2f}"
+                  f" ({reached[kind, True]} of {total})")
+        print("\n| row | variant | threads | ratio | wanted | best peer | its part of the peak | ours "
+              "| wanted would take |\n|---|---|---|---|---|---|---|---|---|")
+        print("\n".join(shortfalls))
+        return
     versions = sorted({record.get("version", "") if program != "unroll" else "Unroll "
                        + record.get("version", "") for (_, program, _), (_, record, _)
                        in times.items()})
@@ -262,6 +284,7 @@ def main():
     reporter = commands.add_parser("report")
     reporter.add_argument("results")
     reporter.add_argument("--markdown")
+    reporter.add_argument("--short", action="store_true", help="only what falls short, and by how much")
     arguments = parser.parse_args()
     (run if arguments.command == "run" else report)(arguments)
 

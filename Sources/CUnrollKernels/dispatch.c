@@ -62,6 +62,9 @@ static const unroll_table *table(int is_double) {
   return &unroll_tables_baseline[is_double];
 }
 
+ptrdiff_t unroll_tape_lanes(const unroll_layer *layer, int is_double) {
+  return table(is_double)->tape_lanes(layer);
+}
 ptrdiff_t unroll_packed_count(const unroll_layer *layer, int is_double) {
   return table(is_double)->packed_count(layer);
 }

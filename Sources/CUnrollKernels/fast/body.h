@@ -14,6 +14,7 @@
 #include "sequence_backward.h"
 #include "columns.h"
 #include "narrow.h"
+#include "narrow_backward.h"
 #include "layer.h"
 #if REAL_BITS == 32
 #include "half_weights.h"

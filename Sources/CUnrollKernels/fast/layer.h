@@ -15,10 +15,10 @@ INLINE ptrdiff_t NAME(block_count)(const unroll_layer *l) {
   return (l->batch + WIDTH - 1) / WIDTH;
 }
 
-// Rows that would leave most of a last block empty: going forward, sequence.h runs them.
+// Rows that would leave most of a last block empty: where no tape is kept, sequence.h runs them.
 INLINE ptrdiff_t NAME(leftover)(const unroll_layer *l) {
   const ptrdiff_t rows = l->batch % WIDTH;
-  return rows <= WIDTH / 4 && l->batch > WIDTH ? rows : 0;
+  return !l->gates && rows <= WIDTH / 4 && l->batch > WIDTH ? rows : 0;
 }
 
 // Rows are not cut so thin that a tile is mostly empty.
@@ -191,10 +191,10 @@ void NAME(backward)(const unroll_layer *l, const unroll_layer_gradients *g) {
     const REAL *sums = (REAL *)g->scratch + pass.parts * pass.room;
     const unroll_float_mode mode = unroll_flush_subnormals();
     for (ptrdiff_t block = 0; block < NAME(block_count)(l); ++block) {
-      NAME(add)(g->input_weights, sums, d * width);
-      NAME(add)(g->recurrent_weights, sums + d * width, h * width);
-      NAME(add)(g->bias, sums + (d + h) * width, width);
-      if (g->candidate_bias) NAME(add)(g->candidate_bias, sums + (d + h + 1) * width, h);
+      NAME(add)(g->bias, sums, width);
+      NAME(add)(g->input_weights, sums + width, d * width);
+      NAME(add)(g->recurrent_weights, sums + (1 + d) * width, h * width);
+      if (g->candidate_bias) NAME(add)(g->candidate_bias, sums + (1 + d + h) * width, h);
       sums += NAME(lined)(NAME(narrow_sums)(l));
     }
     unroll_restore_float_mode(mode);

@@ -57,15 +57,21 @@ typedef struct {
   const void *initial_cell;       ///< [B, H], LSTM
   const uint8_t *active;          ///< [T, B] bytes, or null: all
   void *gates;                    ///< [T, B, G H], or null: no tape is kept
+  ptrdiff_t turned_lanes;         ///< 0, or how `gates`, `auxiliary` and `cell_states` stand: see below
   void *auxiliary;                ///< [T, B, H], GRU with tape: r h, or h Un + cn
   void *hidden_states;            ///< [T, B, H]
   void *cell_states;              ///< [T, B, H], LSTM with tape
-  void *final_cell;               ///< [B, H], LSTM without tape
+  void *final_cell;               ///< [B, H], LSTM without tape, or with a turned one
   void *scratch;                  ///< unroll_forward_scratch_count numbers
   int32_t normalizes, zones;      ///< whether the next two count
   unroll_normalization normal;
   unroll_zoneout zoneout;
 } unroll_layer;
+
+/// The numbers to give as `turned_lanes`, so that a narrow layer is fast: a tape then holds, for each block
+/// of so many sequences (the last one of as many as are left), [T, numbers of a row, sequences of the block].
+/// The two passes must agree. 0: only a tape of rows will do.
+ptrdiff_t unroll_tape_lanes(const unroll_layer *layer, int is_double);
 
 /// The gradients of a pass. All but `output_gradient` are written; the two state gradients hold
 /// the final state's on entry and the initial state's on exit.

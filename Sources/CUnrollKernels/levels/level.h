@@ -55,6 +55,7 @@
 #define OF_f64(f) {.f64 = f}
 #define TABLE(TYPE)                                                                 \
   {                                                                                 \
+    .tape_lanes = JOIN(tape_lanes, TYPE, LEVEL),                                    \
     .packed_count = JOIN(packed_count, TYPE, LEVEL),                                \
     .forward_scratch = JOIN(forward_scratch, TYPE, LEVEL),                          \
     .backward_scratch = JOIN(backward_scratch, TYPE, LEVEL),                        \

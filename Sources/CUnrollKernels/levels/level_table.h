@@ -27,6 +27,7 @@
 #define DROP_OF(REAL) REAL *, ptrdiff_t, const unroll_dropout *
 
 typedef struct {
+  ptrdiff_t (*tape_lanes)(const unroll_layer *);
   ptrdiff_t (*packed_count)(const unroll_layer *);
   ptrdiff_t (*forward_scratch)(const unroll_layer *);
   ptrdiff_t (*backward_scratch)(const unroll_layer *);

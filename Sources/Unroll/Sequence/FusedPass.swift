@@ -113,6 +113,11 @@ enum FusedPass<Scalar: KernelScalar> {
     attach(trace, kernel, to: &layer)
     withFlags(trace.flags) { flags in
       layer.active = flags
+      layer.turned_lanes = unroll_tape_lanes(&layer, Scalar._isDouble)
+      trace.turnedLanes = layer.turned_lanes
+      if trace.turnedLanes > 0, kernel.kind == .lstm {
+        layer.final_cell = UnsafeMutableRawPointer(trace.finalState.cell.base)
+      }
       // Last, when all is known on which the sizes depend.
       layer.packed = UnsafeMutableRawPointer(
         memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))
@@ -139,6 +144,10 @@ enum FusedPass<Scalar: KernelScalar> {
     let (steps, rows, width) = (trace.timeStepCount, trace.batchSize, parameters.bias.count)
     var layer = layer(
       kernel, parameters, trace.direction, steps: steps, rows: rows, memory: memory)
+    if trace.turnedLanes > 0, trace.turnedLanes != unroll_tape_lanes(&layer, Scalar._isDouble) {
+      // Of other kernels, with vectors of another width.
+      return backward(kernel, parameters, trace.inRows, outputs: outputs, into: &gradients)
+    }
     attach(trace, kernel, to: &layer)
     gradients.prepare(like: parameters, inputs: trace.timeMajorInputs)
     var sums = unroll_layer_gradients()
@@ -165,6 +174,7 @@ enum FusedPass<Scalar: KernelScalar> {
     if kernel.isNormalized { attachGains(kernel, steps * rows, &gradients, memory, to: &sums) }
     withFlags(trace.flags) { flags in
       layer.active = flags
+      layer.turned_lanes = trace.turnedLanes
       sums.packed = UnsafeMutableRawPointer(
         memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))
       Threads.holdingCount {

@@ -10,7 +10,8 @@
 // and no fewer than 96; one at least and T at most. Training takes T·B·(4·G·H + 5) more if the cell is
 // normalised, and T·B·2·H more yet if it is an LSTM. Weights are packed into whole vectors, which for
 // small H takes up to twice (D + H)·G·H more; that is left out. Layers that are narrower than a vector, in
-// batches of 3 or more, have another s: v·(T·(D + 3·H + G·H) + …) for each thread, v the numbers of a vector.
+// batches of 3 or more, have another s: v·(8·(1 + D + 3·H + G·H) + (1 + D + H)·G·H + …) for each thread, v the
+// numbers of a vector.
 
 internal import CUnrollKernels
 

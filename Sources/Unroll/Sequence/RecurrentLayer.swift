@@ -89,6 +89,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     trace.mask = mask
     trace.flags = mask.flags(timeStepCount: steps, batchSize: rows)
     trace.paddedOutputs = nil
+    trace.turnedLanes = 0
     trace.timeMajorInputs = x
     trace.clearInactiveInputs()
     trace.gateValues.prepare(steps, rows, parameters.bias.count)
@@ -108,8 +109,10 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
       let last = (direction == .forward ? steps - 1 : 0) * rows
       trace.finalState.hidden.base.update(
         from: trace.timeMajorHidden.base + last * out, count: rows * out)
-      trace.finalState.cell.base.update(
-        from: trace.timeMajorCell.base + last * cellSize, count: rows * cellSize)
+      if trace.turnedLanes == 0 {
+        trace.finalState.cell.base.update(
+          from: trace.timeMajorCell.base + last * cellSize, count: rows * cellSize)
+      }
     } else {
       trace.finalState = state
     }
@@ -185,7 +188,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
       kernel.zoneout = trace.zoneout
       FusedPass.backward(kernel, parameters, trace, outputs: timeMajor, into: &gradients)
     } else {
-      var pass = BackwardPass(cell: cell, trace: trace)
+      var pass = BackwardPass(cell: cell, trace: trace.inRows)
       pass.outputGradient = timeMajor
       pass.stateGradient = gradients.initialState
       gradients = pass.run()

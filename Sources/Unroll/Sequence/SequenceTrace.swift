@@ -25,6 +25,9 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   var auxiliary: Tensor<Scalar>
   var timeMajorHidden: Tensor<Scalar>
   var timeMajorCell: Tensor<Scalar>
+  /// How many sequences `gateValues`, `auxiliary` and `timeMajorCell` have side by side, as the kernels of
+  /// narrow layers keep them; 0: they have their shapes' order.
+  var turnedLanes = 0
   /// What a layer that normalises keeps besides.
   var normal = NormalTrace<Scalar>()
   /// How states were kept.
@@ -77,7 +80,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   public var hiddenStates: Tensor<Scalar> { arranged(timeMajorHidden) }
 
   /// c after every step: last axis H for an LSTM, else 0.
-  public var cellStates: Tensor<Scalar> { arranged(timeMajorCell) }
+  public var cellStates: Tensor<Scalar> { arranged(inRows(timeMajorCell)) }
 
   /// The gates that can be asked for.
   public var gates: [Gate] { gateOrder }
@@ -90,7 +93,45 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
       preconditionFailure("SequenceTrace.gate: expected one of \(gateOrder), got \(gate).")
     }
     let size = gateValues.shape[2] / gateOrder.count
-    return arranged(gateValues.columns(index * size..<(index + 1) * size))
+    return arranged(inRows(gateValues).columns(index * size..<(index + 1) * size))
+  }
+
+  /// This trace with all arrays in their shapes' order.
+  var inRows: SequenceTrace {
+    guard turnedLanes > 0 else { return self }
+    var trace = self
+    trace.gateValues = inRows(gateValues)
+    trace.auxiliary = inRows(auxiliary)
+    trace.timeMajorCell = inRows(timeMajorCell)
+    trace.turnedLanes = 0
+    return trace
+  }
+
+  /// An array `[T, B, N]` in that order: as it stands it is `[T, N, lanes]` for each block of sequences, of
+  /// which the last has as many as are left.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  private func inRows(_ tensor: Tensor<Scalar>) -> Tensor<Scalar> {
+    guard turnedLanes > 0 else { return tensor }
+    let (steps, rows, size) = (tensor.shape[0], tensor.shape[1], tensor.shape[2])
+    var result = Tensor<Scalar>(uninitialized: tensor.shape)
+    result.withUnsafeMutableElements { to in
+      tensor.withUnsafeElements { from in
+        var place = 0
+        for first in stride(from: 0, to: rows, by: turnedLanes) {
+          let lanes = min(turnedLanes, rows - first)
+          for time in 0..<steps {
+            for number in 0..<size {
+              for lane in 0..<lanes {
+                to[(time * rows + first + lane) * size + number] = from[place]
+                place += 1
+              }
+            }
+          }
+        }
+      }
+    }
+    return result
   }
 
   private func arranged(_ tensor: Tensor<Scalar>) -> Tensor<Scalar> {
