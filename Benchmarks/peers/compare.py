@@ -169,6 +169,14 @@ def report(arguments):
     times, errors = medians(arguments.results)
     rows = sorted({key[0] for key in times}, key=rank)
     lines = []
+    # The median over the runs: one of them may have measured while the host gave both threads one core.
+    peaks = collections.defaultdict(list)
+    with open(arguments.results) as file:
+        for line in file:
+            r = json.loads(line)
+            if "fma_peak_gflops" in r:
+                peaks[r["threads"]].append(r["fma_peak_gflops"])
+    peak = {threads: statistics.median(values) for threads, values in peaks.items()}
     reached, shortfalls = collections.Counter(), []
 
     def best(row, keep):
@@ -194,7 +202,7 @@ def report(arguments):
                 share = record["median"] / t  # rates belong to the median, not to the run next to it
                 ratio = other[0] / t if other else None
                 mark = "" if not wanted or ratio is None or ratio >= wanted else " ✗"
-                of_peak = 100 * share * record["of_peak"]
+                of_peak = 100 * share * record["gflops"] / peak[row[3]]
                 if wanted and ratio is not None:
                     kind = (row[0] if title == "Layers" else title, row[2], row[3])
                     reached[kind, not mark] += 1
@@ -244,20 +252,14 @@ def report(arguments):
     stamps = {(record.get("date", str(datetime.date.today())), record.get("machine", processor()))
               for _, record, _ in times.values()}
     dates, cpus = sorted({date for date, _ in stamps}), sorted({cpu for _, cpu in stamps})
-    peaks = collections.defaultdict(list)
-    with open(arguments.results) as file:
-        for line in file:
-            r = json.loads(line)
-            if "fma_peak_gflops" in r:
-                peaks[r["threads"]].append(r["fma_peak_gflops"])
     # Ours run twice in a round.
     counts = {runs // 2 for (_, program, _), (_, _, runs) in times.items() if program == "unroll"}
     rounds = " to ".join(f"{n}" for n in sorted({min(counts), max(counts)})) if counts else "none of ours"
     head = [
         f"Machine: {', '.join(cpus)}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; "
-        f"multiply-add peak, measured in the same run: "
-        + ", ".join(f"{max(v):.0f} GFLOP/s on {k} thread{'s' * (k > 1)}"
-                    for k, v in sorted(peaks.items())) + ".",
+        f"multiply-add peak, median of those measured in the same run: "
+        + ", ".join(f"{v:.0f} GFLOP/s on {k} thread{'s' * (k > 1)}"
+                    for k, v in sorted(peak.items())) + ".",
         f"Date: {' to '.join([dates[0], dates[-1]] if len(dates) > 1 else dates)}. Rounds: {rounds}. Versions: " + ", ".join(versions) + ".",
         "Failed measurements: " + (", ".join(f"{k} {v}" for k, v in errors.items()) or "none") + "."]
     text = "\n\n".join(head) + "\n" + "\n".join(lines) + "\n"

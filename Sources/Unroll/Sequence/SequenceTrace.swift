@@ -80,6 +80,9 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   public var hiddenStates: Tensor<Scalar> { arranged(timeMajorHidden) }
 
   /// c after every step: last axis H for an LSTM, else 0.
+  ///
+  /// - Complexity: O(1) if the layout is time-major, unless H is less than a vector's width: then, as in the other
+  ///   layout, it allocates T·B·H numbers.
   public var cellStates: Tensor<Scalar> { arranged(inRows(timeMajorCell)) }
 
   /// The gates that can be asked for.
@@ -88,6 +91,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   /// A gate's value at every step, after its activation: last axis H; 0 at inactive steps.
   ///
   /// - Precondition: The cell has that gate.
+  /// - Complexity: O(T·B·G·H); allocates up to T·B·(G + 2)·H numbers.
   public func gate(_ gate: Gate) -> Tensor<Scalar> {
     guard let index = gateOrder.firstIndex(of: gate) else {
       preconditionFailure("SequenceTrace.gate: expected one of \(gateOrder), got \(gate).")
