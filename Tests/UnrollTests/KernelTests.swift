@@ -241,8 +241,8 @@ struct KernelTests {
         let one = Case(
           zoo.cell, steps: 19, rows: rows, masked: false, direction: direction, &random)
         let expected = arrays(KernelLevel.plain.use { one.run() })
-        var trace = SequenceTrace<Double>()  // of one level after the other, the plain one last
-        for level in KernelLevel.available.reversed() {
+        var trace = SequenceTrace<Double>()  // of one level after the other, the plain one after each
+        for level in KernelLevel.available.flatMap({ [$0, .plain] }) {
           level.use { one.layer.forward(one.inputs, from: one.state, into: &trace) }
           for other in KernelLevel.available {
             let found = arrays((trace, other.use { one.back(trace) }))
