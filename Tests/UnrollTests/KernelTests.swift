@@ -241,7 +241,8 @@ struct KernelTests {
         let one = Case(
           zoo.cell, steps: 19, rows: rows, masked: false, direction: direction, &random)
         let expected = arrays(KernelLevel.plain.use { one.run() })
-        var trace = SequenceTrace<Double>()  // of one level after the other, the plain one after each
+        // Of one level after the other, the plain one after each.
+        var trace = SequenceTrace<Double>()
         for level in KernelLevel.available.flatMap({ [$0, .plain] }) {
           level.use { one.layer.forward(one.inputs, from: one.state, into: &trace) }
           for other in KernelLevel.available {
