@@ -82,7 +82,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   /// c after every step: last axis H for an LSTM, else 0.
   ///
   /// - Complexity: O(1) if the layout is time-major, unless H is less than a vector's width: then, as in the other
-  ///   layout, it allocates T·B·H numbers.
+  ///   layout, it allocates T·B·H numbers, for both reasons together twice as many.
   public var cellStates: Tensor<Scalar> { arranged(inRows(timeMajorCell)) }
 
   /// The gates that can be asked for.
