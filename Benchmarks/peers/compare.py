@@ -3,7 +3,7 @@
 
   compare.py run [--rounds N] [--kinds layer,step,lm] [--names toy,course] [--skip PEERS]
                  [--out results.jsonl]
-  compare.py report results.jsonl [--markdown ../../Documentation/Benchmarks.md] [--short]
+  compare.py report results.jsonl [--markdown ../../Documentation/Benchmarks.md | --short]
 
 A round runs every program's list of workloads once, ours at its beginning and at its end; rounds
 follow each other, so that no program has the machine's better hour. Each figure is the median of all
@@ -125,20 +125,39 @@ def processor():
                     platform.machine())
 
 
-def medians(file):
+def measured(file):
+    """The records that a run wrote."""
+    records = []
+    try:
+        with open(file) as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError:
+                    record = None
+                if not isinstance(record, dict):
+                    sys.exit(f"compare.py: {file}, line {number}: expected a JSON object, as `compare.py run` "
+                             f"writes them, found {line.strip()[:40]!r}; remove the line, or run again")
+                records.append(record)
+    except OSError as error:
+        sys.exit(f"compare.py: {file}: {error.strerror}; `compare.py run --out {file}` writes it")
+    if not any(r.get("framework") == "unroll" and "median" in r for r in records):
+        sys.exit(f"compare.py: {file}: expected measurements of Unroll, found none; see `compare.py run`")
+    return records
+
+
+def medians(records):
     """{(row, program, variant): (seconds, the record nearest to them, runs)}, rows being (name, cell, mode,
     threads)."""
     times, errors = collections.defaultdict(list), collections.Counter()
-    with open(file) as lines:
-        for line in lines:
-            r = json.loads(line)
-            if "median" not in r:
-                errors[r.get("framework", "?")] += 1
-                continue
-            name = ALIASES.get(r["name"], r["name"])
-            variant = r["variant"] + ("+tuned" if r.get("profile") == "tuned" else "")
-            row = (name, r["cell"], r["mode"], r["threads"])
-            times[row, r["framework"], variant].append((r["median"], r))
+    for r in records:
+        if "median" not in r:
+            errors[r.get("framework", "?")] += 1
+            continue
+        name = ALIASES.get(r["name"], r["name"])
+        variant = r["variant"] + ("+tuned" if r.get("profile") == "tuned" else "")
+        row = (name, r["cell"], r["mode"], r["threads"])
+        times[row, r["framework"], variant].append((r["median"], r))
 
     def middle(values):
         median = statistics.median(t for t, _ in values)
@@ -166,18 +185,17 @@ def rank(row):
 
 
 def report(arguments):
-    times, errors = medians(arguments.results)
+    records = measured(arguments.results)
+    times, errors = medians(records)
     rows = sorted({key[0] for key in times}, key=rank)
     lines = []
     # The median over the runs: one of them may have measured while the host gave both threads one core.
     peaks = collections.defaultdict(list)
-    with open(arguments.results) as file:
-        for line in file:
-            r = json.loads(line)
-            if "fma_peak_gflops" in r:
-                peaks[r["threads"]].append(r["fma_peak_gflops"])
+    for r in records:
+        if "fma_peak_gflops" in r:
+            peaks[r["threads"]].append(r["fma_peak_gflops"])
     peak = {threads: statistics.median(values) for threads, values in peaks.items()}
-    reached, shortfalls = collections.Counter(), []
+    compared, shortfalls = collections.defaultdict(list), []  # (ratio, wanted) of each kind of row
 
     def best(row, keep):
         found = [(t, f"{program} {variant}") for (r, program, variant), (t, _, _)
@@ -205,9 +223,7 @@ def report(arguments):
                 of_peak = 100 * share * record["gflops"] / peak[row[3]]
                 if wanted and ratio is not None:
                     kind = (row[0] if title == "Layers" else title, row[2], row[3])
-                    reached[kind, not mark] += 1
-                    reached[kind, "least"] = min(ratio, reached.get((kind, "least"), ratio))
-                    reached[kind, "most"] = max(ratio, reached.get((kind, "most"), ratio))
+                    compared[kind].append((ratio, wanted))
                 if mark:
                     shortfalls.append(" | ".join([
                         f"| {row[0]} {row[1]} {row[2]}", variant.replace("_", " "), str(row[3]),
@@ -237,10 +253,10 @@ def report(arguments):
     table("Streaming steps, batch 1", lambda r: r[2] == "step", step_target)
     table("Language-model training steps", lambda r: r[0][:2] in ("a_", "b_", "c_", "d_"), lm_target)
     if arguments.short:
-        for kind in dict.fromkeys(kind for kind, _ in reached):
-            total = reached[kind, True] + reached[kind, False]
-            print(f"{kind[0]} {kind[1]} {kind[2]}: {reached[kind, 'least']:.2f}–{reached[kind, 'most']:.2f}"
-                  f" ({reached[kind, True]} of {total})")
+        for (name, mode, threads), found in compared.items():
+            reached = sum(ratio >= wanted for ratio, wanted in found)
+            print(f"{name} {mode} {threads}: {min(found)[0]:.2f}–{max(found)[0]:.2f} "
+                  f"({reached} of {len(found)})")
         print("\n| row | variant | threads | ratio | wanted | best peer | its part of the peak | ours "
               "| wanted would take |\n|---|---|---|---|---|---|---|---|---|")
         print("\n".join(shortfalls))
@@ -265,10 +281,15 @@ def report(arguments):
     text = "\n\n".join(head) + "\n" + "\n".join(lines) + "\n"
     if arguments.markdown:
         marker = "<!-- figures: written by compare.py -->\n"
-        with open(arguments.markdown) as file:
-            old = file.read()
-        with open(arguments.markdown, "w") as file:
+        try:
+            with open(arguments.markdown) as file:
+                old = file.read()
+        except OSError as error:
+            sys.exit(f"compare.py: {arguments.markdown}: {error.strerror}; it is to stand already, with a line "
+                     f"{marker.strip()!r} before the figures")
+        with open(arguments.markdown + ".new", "w") as file:
             file.write(old.split(marker)[0] + marker + "\n" + text)
+        os.replace(arguments.markdown + ".new", arguments.markdown)
     else:
         print(text)
 
@@ -285,8 +306,10 @@ def main():
     runner.add_argument("--out", default="results.jsonl")
     reporter = commands.add_parser("report")
     reporter.add_argument("results")
-    reporter.add_argument("--markdown")
-    reporter.add_argument("--short", action="store_true", help="only what falls short, and by how much")
+    form = reporter.add_mutually_exclusive_group()
+    form.add_argument("--markdown", help="a file whose figures to replace")
+    form.add_argument("--short", action="store_true",
+                      help="only how many rows reach what is wanted, and what falls short by how much")
     arguments = parser.parse_args()
     (run if arguments.command == "run" else report)(arguments)
 

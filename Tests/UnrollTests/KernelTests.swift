@@ -230,19 +230,18 @@ struct KernelTests {
     }
   }
 
-  @Test("What one level's kernels kept of a pass, another's take back")
-  func mixedLevels() {
+  /// Every level goes back through what every other one kept, in layers of H units and batches of B sequences.
+  func goBack<Scalar: KernelScalar>(
+    _ type: Scalar.Type, _ sizes: [(h: Int, rows: Int, direction: Direction)], tolerance: Scalar
+  ) {
     var random = NumPyRandom(seed: testSeed)
-    // Narrower than a vector of some levels; the last block of sequences full, nearly empty, in between.
-    for (h, rows, direction) in [
-      (3, 16, Direction.forward), (3, 18, .backward), (6, 33, .forward), (12, 27, .backward),
-    ] {
-      for zoo in cellZoo(Double.self, inputSize: 5, hiddenSize: h) {
+    for (h, rows, direction) in sizes {
+      for zoo in cellZoo(Scalar.self, inputSize: 5, hiddenSize: h) {
         let one = Case(
           zoo.cell, steps: 19, rows: rows, masked: false, direction: direction, &random)
         let expected = arrays(KernelLevel.plain.use { one.run() })
         // Of one level after the other, the plain one after each.
-        var trace = SequenceTrace<Double>()
+        var trace = SequenceTrace<Scalar>()
         for level in KernelLevel.available.flatMap({ [$0, .plain] }) {
           level.use { one.layer.forward(one.inputs, from: one.state, into: &trace) }
           for other in KernelLevel.available {
@@ -250,12 +249,42 @@ struct KernelTests {
             for (a, b) in zip(expected, found) {
               let scale = max(1, a.tensor.maximumMagnitude)
               #expect(
-                a.tensor.isEmpty || (a.tensor - b.tensor).maximumMagnitude <= 2e-14 * scale,
+                a.tensor.isEmpty || (a.tensor - b.tensor).maximumMagnitude <= tolerance * scale,
                 "\(zoo.name) H \(h) B \(rows) \(a.name): forward \(level), back \(other)")
             }
           }
         }
       }
+    }
+  }
+
+  // H narrower than a vector of the widest level, and of the next; the last block of sequences full, nearly empty
+  // and in between.
+
+  @Test("What one level's kernels kept of a pass, another's take back, in float32")
+  func otherLevelsInFloat32() {
+    let sizes = [(15, 32, Direction.forward), (6, 17, .backward), (3, 59, .forward)]
+    goBack(Float.self, sizes, tolerance: 2e-5)
+  }
+
+  @Test("What one level's kernels kept of a pass, another's take back, in float64")
+  func otherLevelsInFloat64() {
+    let sizes = [(7, 16, Direction.backward), (3, 18, .forward), (6, 29, .backward)]
+    goBack(Double.self, sizes, tolerance: 2e-14)
+  }
+
+  @Test("A trace keeps no zoneout of the cell before, when plain kernels fill it again")
+  func zonedThenPlain() {
+    var random = NumPyRandom(seed: testSeed)
+    let one = Case(
+      ZooCell("LSTM", LSTM<Double>(inputSize: 5, hiddenSize: 6), &random).cell, steps: 7, rows: 4,
+      masked: false, &random)
+    var zoned = one.layer
+    zoned.cell.zoneout = Zoneout(hidden: 0.5, cell: 0.5)
+    var trace = zoned.forward(one.inputs, from: one.state)
+    KernelLevel.plain.use { one.layer.forward(one.inputs, from: one.state, into: &trace) }
+    for (a, b) in zip(arrays(one.run()), arrays((trace, one.back(trace)))) {
+      #expect((a.tensor - b.tensor).maximumMagnitude <= 2e-14, "\(a.name)")
     }
   }
 

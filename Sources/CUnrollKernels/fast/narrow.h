@@ -1,7 +1,7 @@
 // Narrow layers in wide batches: H < WIDTH would leave most of a vector of hidden units empty, so
-// a vector holds one unit of WIDTH sequences instead. Every number goes through the operations of
-// sequence.h in the same order, so the bits are the same; which of the two runs is a matter of
-// speed alone. Masks and peepholes are left to sequence.h.
+// a vector holds one unit of WIDTH sequences instead. Every number but the weights' gradients, which
+// are summed in another order, goes through the operations of sequence.h in the same order, so the
+// bits are the same; which of the two runs is a matter of speed. Masks and peepholes are left to sequence.h.
 
 // How many sequences a turned tape has side by side (unroll_layer); 0: such a layer's is not turned.
 ptrdiff_t NAME(tape_lanes)(const unroll_layer *l) {

@@ -1,7 +1,7 @@
 // Narrow layers (narrow.h), from the last step to the first.
 
 // Steps that go back before their weights' gradients are summed: what these need is still in the
-// first-level cache.
+// first-level cache, where D is not large.
 enum { NAME(BACK_STEPS) = 8 };
 
 // The numbers of one block's weight gradients: [1 + D + H, G H], the bias first, and the candidate's bias.
@@ -11,12 +11,13 @@ static ptrdiff_t NAME(narrow_sums)(const unroll_layer *l) {
 }
 
 // In vectors: of BACK_STEPS steps what the weights met (1, x and the state before; a GRU's r h), the
-// gates' gradients and the product's; of one the gates, the GRU's auxiliary, two cells, and the
-// gradients of states, cells and inputs; the sums. Then the transposed weights.
+// gates' gradients and the product's; of one the gates, the cell (or a GRU's auxiliary) and the one
+// before, the gradients of the state, the cell, the output and the inputs; the sums. Then the transposed
+// weights.
 static ptrdiff_t NAME(narrow_backward_room)(const unroll_layer *l) {
   const ptrdiff_t h = l->hidden, width = NAME(gate_count)(l) * h;
   const ptrdiff_t steps = NAME(BACK_STEPS) * (1 + l->input + 3 * h + width);
-  return WIDTH * (steps + width + 6 * h + l->input + NAME(narrow_sums)(l)) +
+  return WIDTH * (steps + width + 5 * h + l->input + NAME(narrow_sums)(l)) +
          width * (l->input + h + WIDTH);
 }
 

@@ -255,7 +255,8 @@ static void NAME(product_ahead)(REAL *out, ptrdiff_t ldout, const REAL *a, ptrdi
       // What comes next is called into the cache while the rows pass by, each tile its share.
       const REAL *here = packed + depth * vectors * WIDTH;
       const ptrdiff_t size = count * vectors * WIDTH;
-      // Rounded up: rounded down, and to whole numbers, up to half of a panel was never called.
+      // Rounded up: rounded down, and to whole numbers, up to half of a panel was never called. (More than
+      // a line, as two or three tiles would have to call: no change.)
       const ptrdiff_t share =
           (vectors * WIDTH * (ptrdiff_t)sizeof(REAL) + tile_total - 1) / tile_total;
       const int is_last = depth + count >= k && first + columns >= n;

@@ -168,5 +168,5 @@ static void NAME(forward_rows)(const unroll_layer *l, ptrdiff_t first, ptrdiff_t
       }
     }
   }
-  if (!tape && l->final_cell) NAME(move)((REAL *)l->final_cell + first * h, s.cell, rows * h);
+  if (l->final_cell) NAME(move)((REAL *)l->final_cell + first * h, s.cell, rows * h);
 }

@@ -61,7 +61,7 @@ typedef struct {
   void *auxiliary;                ///< [T, B, H], GRU with tape: r h, or h Un + cn
   void *hidden_states;            ///< [T, B, H]
   void *cell_states;              ///< [T, B, H], LSTM with tape
-  void *final_cell;               ///< [B, H], LSTM without tape, or with a turned one
+  void *final_cell;               ///< [B, H], LSTM
   void *scratch;                  ///< unroll_forward_scratch_count numbers
   int32_t normalizes, zones;      ///< whether the next two count
   unroll_normalization normal;

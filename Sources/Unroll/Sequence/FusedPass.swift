@@ -96,7 +96,7 @@ enum FusedPass<Scalar: KernelScalar> {
     }
   }
 
-  /// Fills the trace's states and gates, whose memory is ready.
+  /// Fills the trace's states and gates and the final cell, whose memory is ready.
   static func forward(
     _ kernel: FusedKernel, _ parameters: CellParameters<Scalar>, _ direction: Direction,
     _ trace: inout SequenceTrace<Scalar>
@@ -111,13 +111,13 @@ enum FusedPass<Scalar: KernelScalar> {
       kernel, parameters, direction, steps: trace.timeStepCount, rows: trace.batchSize,
       memory: memory)
     attach(trace, kernel, to: &layer)
+    if kernel.kind == .lstm {
+      layer.final_cell = UnsafeMutableRawPointer(trace.finalState.cell.base)
+    }
     withFlags(trace.flags) { flags in
       layer.active = flags
       layer.turned_lanes = unroll_tape_lanes(&layer, Scalar._isDouble)
       trace.turnedLanes = layer.turned_lanes
-      if trace.turnedLanes > 0, kernel.kind == .lstm {
-        layer.final_cell = UnsafeMutableRawPointer(trace.finalState.cell.base)
-      }
       // Last, when all is known on which the sizes depend.
       layer.packed = UnsafeMutableRawPointer(
         memory.packed.room(for: unroll_packed_count(&layer, Scalar._isDouble)))

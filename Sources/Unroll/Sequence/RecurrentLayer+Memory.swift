@@ -11,7 +11,7 @@
 // normalised, and T·B·2·H more yet if it is an LSTM. Weights are packed into whole vectors, which for
 // small H takes up to twice (D + H)·G·H more; that is left out. Layers that are narrower than a vector, in
 // batches of 3 or more, have another s: v·(8·(1 + D + 3·H + G·H) + (1 + D + H)·G·H + …) for each thread, v the
-// numbers of a vector.
+// numbers of a vector, and (1 + D + H)·G·H for each v sequences.
 
 internal import CUnrollKernels
 

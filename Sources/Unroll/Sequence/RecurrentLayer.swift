@@ -4,6 +4,8 @@
 // goes step by step. Every row is summed in one fixed order, so that its bits depend neither on
 // the rest of the batch nor on where a sequence was cut.
 
+internal import UnrollContracts
+
 /// A recurrent cell applied to sequences, in one direction.
 ///
 /// ```swift
@@ -89,6 +91,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     trace.mask = mask
     trace.flags = mask.flags(timeStepCount: steps, batchSize: rows)
     trace.paddedOutputs = nil
+    trace.zoneout = cell.zoneout
     trace.turnedLanes = 0
     trace.timeMajorInputs = x
     trace.clearInactiveInputs()
@@ -98,8 +101,8 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     trace.timeMajorCell.prepare(steps, rows, cellSize)
     trace.finalState.hidden.prepare(rows, out)
     trace.finalState.cell.prepare(rows, cellSize)
-    if let kernel = cell.currentKernel {
-      trace.zoneout = kernel.zoneout
+    let kernel = cell.currentKernel
+    if let kernel {
       FusedPass.forward(kernel, parameters, direction, &trace)
     } else {
       projectInputs(parameters, &trace)
@@ -109,7 +112,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
       let last = (direction == .forward ? steps - 1 : 0) * rows
       trace.finalState.hidden.base.update(
         from: trace.timeMajorHidden.base + last * out, count: rows * out)
-      if trace.turnedLanes == 0 {
+      if kernel == nil {  // else the kernels wrote it
         trace.finalState.cell.base.update(
           from: trace.timeMajorCell.base + last * cellSize, count: rows * cellSize)
       }
@@ -162,7 +165,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     var timeMajor: Tensor<Scalar>?
     if let outputGradient {
       let given = trace.layout == .timeMajor ? outputGradient : outputGradient.exchangingFirstAxes
-      precondition(
+      require(
         given.shape == trace.timeMajorHidden.shape,
         "RecurrentLayer.backward: expected output gradients of shape \(trace.outputs.shape), got \(outputGradient.shape)."
       )
@@ -230,7 +233,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     _ inputs: Tensor<Scalar>, _ state: RecurrentState<Scalar>, inputSize: Int, outputSize: Int,
     cellSize: Int, operation: StaticString
   ) {
-    precondition(
+    require(
       inputs.rank == 3 && inputs.shape[2] == inputSize,
       "\(operation): expected inputs of three axes, the last \(inputSize), got \(inputs.shape).")
     check(
@@ -243,7 +246,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     func fits(_ tensor: Tensor<Scalar>, _ columns: Int) -> Bool {
       tensor.rank == 2 && tensor.shape[0] == rows && tensor.shape[1] == columns
     }
-    precondition(
+    require(
       fits(state.hidden, out) && fits(state.cell, cellSize),
       "\(operation): expected states [\(rows), \(out)] and [\(rows), \(cellSize)], got \(state.hidden.shape) and \(state.cell.shape)."
     )
@@ -257,14 +260,14 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
         && tensor.shape[2] == last
     }
     let width = parameters.bias.count
-    precondition(
+    require(
       trace.gateOrder == parameters.gates && fits(hidden, parameters.outputSize)
         && fits(trace.gateValues, width) && fits(trace.timeMajorCell, cell.cellStateSize)
         && fits(trace.auxiliary, cell.auxiliarySize)
         && (!parameters.isNormalized || fits(trace.normal.inputs, width)),
       "RecurrentLayer.backward: expected a trace of this layer, with the gates \(parameters.gates) of \(parameters.hiddenSize) units, got one of another."
     )
-    precondition(
+    require(
       fits(trace.timeMajorInputs, parameters.inputSize),
       "RecurrentLayer.backward: expected a trace with its inputs, the last axis \(parameters.inputSize), got \(trace.timeMajorInputs.shape); after releaseInputs there is no way back."
     )

@@ -1,6 +1,8 @@
 // Layers upon layers. A level is one layer or a pair that reads both ways; the outputs of a pair
 // stand side by side, forward first.
 
+internal import UnrollContracts
+
 /// A stack of recurrent layers, each in one direction or both.
 ///
 /// States and parameters are listed layer by layer from the input upward; of a bidirectional
@@ -14,12 +16,12 @@ public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
   /// - Precondition: Every level has one layer or two, and reads what the level below puts out.
   public init(levels: [[RecurrentLayer<Scalar>]]) {
     for (index, level) in levels.enumerated() {
-      precondition(
+      require(
         (1...2).contains(level.count) && level.allSatisfy { $0.inputSize == level[0].inputSize },
         "RecurrentNetwork.init: expected one or two layers of one input size at level \(index).")
       guard index > 0 else { continue }
       let below = levels[index - 1].map(\.outputSize).reduce(0, +)
-      precondition(
+      require(
         level[0].inputSize == below,
         "RecurrentNetwork.init: expected input size \(below) at level \(index), got \(level[0].inputSize)."
       )
@@ -49,7 +51,7 @@ public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
   public var parameters: [CellParameters<Scalar>] {
     get { layers.map { $0.cell.parameters } }
     set {
-      precondition(
+      require(
         newValue.count == layers.count,
         "RecurrentNetwork.parameters: expected \(layers.count) layers, got \(newValue.count).")
       var next = newValue.makeIterator()
@@ -82,7 +84,7 @@ public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
     _ inputs: Tensor<Scalar>, from states: [RecurrentState<Scalar>], mask: SequenceMask = .full,
     layout: SequenceLayout = .timeMajor
   ) -> NetworkTrace<Scalar> {
-    precondition(
+    require(
       states.count == layers.count,
       "RecurrentNetwork.forward: expected \(layers.count) states, got \(states.count).")
     var values = layout == .timeMajor ? inputs : inputs.exchangingFirstAxes
@@ -110,7 +112,7 @@ public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
     _ trace: NetworkTrace<Scalar>, outputs outputGradient: Tensor<Scalar>? = nil,
     finalStates finalStateGradients: [RecurrentState<Scalar>]? = nil
   ) -> NetworkGradients<Scalar> {
-    precondition(
+    require(
       finalStateGradients.map { $0.count == layers.count } ?? true,
       "RecurrentNetwork.backward: expected \(layers.count) final-state gradients.")
     var values = outputGradient.map { trace.layout == .timeMajor ? $0 : $0.exchangingFirstAxes }

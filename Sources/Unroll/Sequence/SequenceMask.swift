@@ -1,5 +1,7 @@
 // Which steps of which sequences count. A step that does not count carries the state unchanged.
 
+internal import UnrollContracts
+
 /// The order of a sequence array's first two axes.
 public enum SequenceLayout: String, Sendable, Codable {
   /// `[T, B, …]`, as the layers work inside.
@@ -52,7 +54,7 @@ public struct SequenceMask: Sendable, Equatable {
     _ active: [[Bool]], paddedOutput: PaddedOutput = .previous
   ) -> SequenceMask {
     let batchSize = active.first?.count ?? 0
-    precondition(
+    require(
       active.allSatisfy { $0.count == batchSize },
       "SequenceMask.steps: expected rows of \(batchSize) flags, got \(active.map(\.count)).")
     return SequenceMask(
@@ -69,13 +71,13 @@ public struct SequenceMask: Sendable, Equatable {
     switch extent {
     case .full: return nil
     case .lengths(let lengths):
-      precondition(
+      require(
         lengths.count == batchSize && lengths.allSatisfy { (0...timeStepCount).contains($0) },
         "SequenceMask: expected \(batchSize) lengths in 0 ... \(timeStepCount), got \(lengths).")
       if lengths.allSatisfy({ $0 == timeStepCount }) { return nil }
       return (0..<timeStepCount).flatMap { time in lengths.map { time < $0 ? 1 : 0 } }
     case .steps(let steps, let rows, let active):
-      precondition(
+      require(
         steps == timeStepCount && rows == batchSize,
         "SequenceMask: expected [\(timeStepCount), \(batchSize)] flags, got [\(steps), \(rows)].")
       return active.contains(0) ? active : nil

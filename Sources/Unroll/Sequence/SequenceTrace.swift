@@ -1,5 +1,7 @@
 // What a forward pass leaves: everything that can be looked at, and all that backward needs.
 
+internal import UnrollContracts
+
 /// One layer's run over a batch of sequences: outputs, states and gate values of every step.
 ///
 /// Arrays come in the layout that the call was given: `[T, B, …]` or `[B, T, …]`. The index of
@@ -94,48 +96,10 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   /// - Complexity: O(T·B·G·H); allocates up to T·B·(G + 2)·H numbers.
   public func gate(_ gate: Gate) -> Tensor<Scalar> {
     guard let index = gateOrder.firstIndex(of: gate) else {
-      preconditionFailure("SequenceTrace.gate: expected one of \(gateOrder), got \(gate).")
+      contractViolation("SequenceTrace.gate: expected one of \(gateOrder), got \(gate).")
     }
     let size = gateValues.shape[2] / gateOrder.count
     return arranged(inRows(gateValues).columns(index * size..<(index + 1) * size))
-  }
-
-  /// This trace with all arrays in their shapes' order.
-  var inRows: SequenceTrace {
-    guard turnedLanes > 0 else { return self }
-    var trace = self
-    trace.gateValues = inRows(gateValues)
-    trace.auxiliary = inRows(auxiliary)
-    trace.timeMajorCell = inRows(timeMajorCell)
-    trace.turnedLanes = 0
-    return trace
-  }
-
-  /// An array `[T, B, N]` in that order: as it stands it is `[T, N, lanes]` for each block of sequences, of
-  /// which the last has as many as are left.
-  @_specialize(where Scalar == Float)
-  @_specialize(where Scalar == Double)
-  private func inRows(_ tensor: Tensor<Scalar>) -> Tensor<Scalar> {
-    guard turnedLanes > 0 else { return tensor }
-    let (steps, rows, size) = (tensor.shape[0], tensor.shape[1], tensor.shape[2])
-    var result = Tensor<Scalar>(uninitialized: tensor.shape)
-    result.withUnsafeMutableElements { to in
-      tensor.withUnsafeElements { from in
-        var place = 0
-        for first in stride(from: 0, to: rows, by: turnedLanes) {
-          let lanes = min(turnedLanes, rows - first)
-          for time in 0..<steps {
-            for number in 0..<size {
-              for lane in 0..<lanes {
-                to[(time * rows + first + lane) * size + number] = from[place]
-                place += 1
-              }
-            }
-          }
-        }
-      }
-    }
-    return result
   }
 
   private func arranged(_ tensor: Tensor<Scalar>) -> Tensor<Scalar> {

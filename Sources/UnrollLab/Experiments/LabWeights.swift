@@ -3,6 +3,7 @@
 
 internal import RealModule
 internal import Unroll
+internal import UnrollContracts
 internal import UnrollFormats
 
 extension LabCell {
@@ -148,7 +149,7 @@ extension SequenceTrace {
   ///
   /// The trace is time-major.
   func wholeState(after time: Int) -> Tensor<Scalar> {
-    Tensor.concatenatingLastAxis([hiddenStates.slice(time), cellStates.slice(time)])
+    Tensor.concatenatingLastAxis([hiddenStates.slice(time), cellState(after: time)])
   }
 }
 
@@ -174,7 +175,7 @@ struct TensorFlowInitialWeights {
   init(
     inputSize: Int, hiddenSize: Int, seed: Int64, opSeeds: [Int64] = notebookOpSeeds
   ) {
-    precondition(
+    require(
       opSeeds.count == 3, "TensorFlowInitialWeights.init: expected 3 op seeds, got \(opSeeds).")
     func kernel(_ index: Int, _ columns: Int) -> Tensor<Float> {
       TensorFlowRandom(seed: seed, opSeed: opSeeds[index])
@@ -209,7 +210,7 @@ struct TensorFlowInitialWeights {
     do {
       return try convention.cell(from: arrays.mapValues { Tensor<Scalar>($0) }).parameters
     } catch {
-      preconditionFailure("TensorFlowInitialWeights: \(error)")
+      contractViolation("TensorFlowInitialWeights: \(error)")
     }
   }
 }
