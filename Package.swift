@@ -51,6 +51,7 @@ let package = Package(
   targets: [
     // Level 0: the machine.
     .target(name: "CUnrollKernels"),
+    .target(name: "UnrollContracts", swiftSettings: strict),
     .systemLibrary(
       name: "CZlib",
       providers: [.apt(["zlib1g-dev"])]
@@ -75,18 +76,19 @@ let package = Package(
     .target(
       name: "Unroll",
       dependencies: [
-        "CUnrollKernels",
+        "CUnrollKernels", "UnrollContracts",
         .product(name: "RealModule", package: "swift-numerics"),
       ],
       swiftSettings: strict
     ),
-    .target(name: "UnrollFigures", swiftSettings: strict),
+    .target(name: "UnrollFigures", dependencies: ["UnrollContracts"], swiftSettings: strict),
 
     // Level 2: other programs' files and conventions.
     .target(
       name: "UnrollFormats",
       dependencies: [
-        "Unroll", "CZlib", .target(name: "CHDF5", condition: .when(traits: ["HDF5"])),
+        "Unroll", "UnrollContracts", "CZlib",
+        .target(name: "CHDF5", condition: .when(traits: ["HDF5"])),
       ],
       swiftSettings: strict
     ),
@@ -94,7 +96,7 @@ let package = Package(
     .target(
       name: "UnrollONNX",
       dependencies: [
-        "Unroll", "UnrollFormats",
+        "Unroll", "UnrollContracts", "UnrollFormats",
         .product(name: "RealModule", package: "swift-numerics"),
         .product(
           name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["ONNX"])),
@@ -110,7 +112,7 @@ let package = Package(
     .target(
       name: "UnrollLab",
       dependencies: [
-        "CLAPACK", "Unroll", "UnrollFormats", "UnrollFigures", "UnrollONNX",
+        "CLAPACK", "Unroll", "UnrollContracts", "UnrollFormats", "UnrollFigures", "UnrollONNX",
         .product(name: "ComplexModule", package: "swift-numerics"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "RealModule", package: "swift-numerics"),
@@ -121,7 +123,7 @@ let package = Package(
     .target(
       name: "UnrollLanguage",
       dependencies: [
-        "Unroll", "UnrollFormats", "UnrollFigures",
+        "Unroll", "UnrollContracts", "UnrollFormats", "UnrollFigures",
         .product(name: "RealModule", package: "swift-numerics"),
       ],
       swiftSettings: strict

@@ -5,6 +5,8 @@
 // Colours are Okabe and Ito's, which colour-blind eyes tell apart; lines differ in their dashes,
 // too, for grey printing.
 
+internal import UnrollContracts
+
 /// A file format of pictures.
 public enum PictureFormat: String, Sendable, CaseIterable {
   /// Scalable, for the screen.
@@ -80,7 +82,7 @@ extension Figure {
   ///
   /// - Precondition: The figure has that panel.
   public func plotArea(ofPanel index: Int) -> (x: ClosedRange<Double>, y: ClosedRange<Double>) {
-    precondition(panels.indices.contains(index), "Figure.plotArea: there is no panel \(index).")
+    require(panels.indices.contains(index), "Figure.plotArea: there is no panel \(index).")
     let (edges, gaps) = (marginFractions, spacingFractions)
     let width = (edges.right - edges.left - gaps.x * Double(columns - 1)) / Double(columns)
     let height = (edges.top - edges.bottom - gaps.y * Double(rows - 1)) / Double(rows)

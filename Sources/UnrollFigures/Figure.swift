@@ -1,6 +1,8 @@
 // A figure as data: panels in a grid, each with axes and marks. How it is drawn is gnuplot's
 // business and stands in `Figure+Gnuplot.swift`.
 
+internal import UnrollContracts
+
 /// A figure: a grid of panels under one title.
 public struct Figure: Sendable, Equatable {
   /// The name of its files: letters, digits and hyphens.
@@ -15,7 +17,11 @@ public struct Figure: Sendable, Equatable {
   public var panels: [Panel]
   /// Width and height in pixels of the SVG.
   public var size: (width: Int, height: Int) {
-    didSet { precondition(size.width > 0 && size.height > 0) }
+    didSet {
+      require(
+        size.width > 0 && size.height > 0,
+        "Figure.size: expected a width and a height above 0, got \(size.width) and \(size.height).")
+    }
   }
 
   /// Creates a figure.
@@ -25,10 +31,10 @@ public struct Figure: Sendable, Equatable {
     name: String, title: String, rows: Int = 1, columns: Int = 1, panels: [Panel],
     size: (width: Int, height: Int) = (900, 540)
   ) {
-    precondition(
+    require(
       !name.isEmpty && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") },
       "Figure.init: expected a name of letters, digits and hyphens, got '\(name)'.")
-    precondition(
+    require(
       panels.count <= rows * columns,
       "Figure.init: expected at most \(rows * columns) panels, got \(panels.count).")
     self.name = name
@@ -132,7 +138,7 @@ public struct Line: Sendable, Equatable {
   ///
   /// - Precondition: There are as many x as y.
   public init(_ title: String, x: [Double], y: [Double]) {
-    precondition(x.count == y.count, "Line.init: expected \(x.count) heights, got \(y.count).")
+    require(x.count == y.count, "Line.init: expected \(x.count) heights, got \(y.count).")
     self.title = title
     self.x = x
     self.y = y

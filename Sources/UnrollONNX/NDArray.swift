@@ -1,3 +1,5 @@
+internal import UnrollContracts
+
 #if ONNX
 /// How large a value may become while a graph runs.
 enum ONNXLimits {
@@ -29,7 +31,7 @@ public struct NDArray<Element: Sendable>: Sendable {
   ///
   /// - Precondition: There are as many elements as the shape demands.
   public init(shape: [Int], elements: [Element]) {
-    precondition(
+    require(
       elements.count == shape.reduce(1, *),
       "NDArray.init: expected elements for \(shape), got \(elements.count).")
     self.shape = shape

@@ -1,6 +1,8 @@
 // Whether parameters are those of a kind of cell. Kernels read and write as much as a cell of their kind
 // has, so that nothing else may reach them.
 
+internal import UnrollContracts
+
 extension Gate {
   // Stored once: comparing with them costs nothing, every pass does.
   static let ofBasicRNN: [Gate] = [.candidate]
@@ -14,14 +16,14 @@ extension CellParameters {
   /// - Complexity: O(1); no allocation.
   func check(areOf cell: any RecurrentCell<Scalar>.Type, _ operation: StaticString) {
     let expected = cell.gates
-    precondition(
+    require(
       gates == expected, "\(operation): expected parameters of the gates \(expected), got \(gates)."
     )
-    precondition(
+    require(
       gates.count == 4 || peepholes.isEmpty && projection.isEmpty,
       "\(operation): expected peepholes and a projection of an LSTM only, got some of the gates \(gates)."
     )
-    precondition(
+    require(
       gates.count == 3 || recurrentBias.isEmpty,
       "\(operation): expected a second bias of a GRU only, got one of the gates \(gates).")
   }

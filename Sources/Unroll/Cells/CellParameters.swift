@@ -3,6 +3,8 @@
 //
 // Legend: D input size, H hidden size, G number of gates, P output size (H unless projected).
 
+internal import UnrollContracts
+
 /// A part of a cell that passes through an activation of its own.
 public enum Gate: String, Sendable, Codable, CaseIterable {
   /// What the new state is made from; the only one of the basic cell.
@@ -53,7 +55,7 @@ private struct Gains<Scalar: KernelScalar>: Sendable, Equatable {
   }
 
   private func check(_ one: Tensor<Scalar>, _ other: Tensor<Scalar>) {
-    precondition(
+    require(
       one.shape == other.shape && one.rank == 1,
       "CellParameters: expected gains of shape \(other.shape), got \(one.shape).")
   }
@@ -178,10 +180,10 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     gates: [Gate], inputSize: Int, hiddenSize: Int, hasRecurrentBias: Bool = false,
     hasPeepholes: Bool = false, projectionSize: Int? = nil, isNormalized: Bool = false
   ) {
-    precondition(
+    require(
       inputSize >= 0 && hiddenSize > 0 && projectionSize.map { $0 > 0 } ?? true,
       "CellParameters.init: expected sizes of at least 1, got D \(inputSize), H \(hiddenSize).")
-    precondition(
+    require(
       !isNormalized || !hasPeepholes && projectionSize == nil,
       "CellParameters.init: expected no peepholes and no projection in a normalised cell.")
     self.gates = gates
@@ -204,13 +206,13 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   }
 
   private func check(_ new: Tensor<Scalar>, _ rows: Int, _ columns: Int) {
-    precondition(
+    require(
       new.rank == 2 && new.shape[0] == rows && new.shape[1] == columns,
       "CellParameters: expected shape [\(rows), \(columns)], got \(new.shape).")
   }
 
   private func check(_ new: Tensor<Scalar>, _ count: Int) {
-    precondition(
+    require(
       new.rank == 1 && new.shape[0] == count,
       "CellParameters: expected shape [\(count)], got \(new.shape).")
   }
@@ -290,7 +292,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     by gradients: CellParameters,
     _ body: (_ index: Int, _ parameter: inout Tensor<Scalar>, _ gradient: Tensor<Scalar>) -> Void
   ) {
-    precondition(
+    require(
       hasShapes(of: gradients), "CellParameters.update: expected gradients of this cell.")
     let all = gradients.all
     modifyEach { body($0, &$1, all[$0]) }
@@ -328,7 +330,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
 
   private func path(_ name: String) -> WritableKeyPath<CellParameters, Tensor<Scalar>> {
     guard let path = Self.paths.first(where: { $0.key == name })?.value else {
-      preconditionFailure("CellParameters: expected a name of \(names), got '\(name)'.")
+      contractViolation("CellParameters: expected a name of \(names), got '\(name)'.")
     }
     return path
   }
@@ -355,7 +357,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   /// The columns that belong to a gate.
   public func columns(of gate: Gate) -> Range<Int> {
     guard let index = gates.firstIndex(of: gate) else {
-      preconditionFailure("CellParameters: expected a gate of \(gates), got \(gate).")
+      contractViolation("CellParameters: expected a gate of \(gates), got \(gate).")
     }
     return index * hiddenSize..<(index + 1) * hiddenSize
   }

@@ -15,6 +15,8 @@
 // Priorities, in order: the equations as published, both; the same bits for a row whatever else
 // is in the batch; bitwise the basic cell when r = 1 and z = 0 (reset before); speed.
 
+internal import UnrollContracts
+
 /// Where a GRU applies its reset gate.
 public enum ResetGate: String, Sendable, Codable, CaseIterable {
   /// (r ⊙ h)·U: Cho et al. 2014, TensorFlow 1, Keras `reset_after=False`, ONNX
@@ -77,7 +79,7 @@ public struct GRU<Scalar: KernelScalar>: RecurrentCell {
     inputSize: Int, hiddenSize: Int, resetGate: ResetGate, biasCount: Int = 1,
     isNormalized: Bool = false
   ) {
-    precondition(
+    require(
       (1...2).contains(biasCount), "GRU.init: expected 1 or 2 biases, got \(biasCount).")
     self.init(
       parameters: CellParameters(

@@ -1,5 +1,7 @@
 // Zoneout, a cell's own dropout: not numbers are dropped but changes of state.
 
+internal import UnrollContracts
+
 /// How often units keep the state that they had.
 ///
 /// In training a mask decides for every unit, step and sequence; without masks every unit takes the
@@ -38,7 +40,7 @@ public struct Zoneout: Sendable, Equatable {
 
     private func check() {
       let streams = 0..<65536
-      precondition(
+      require(
         streams.contains(hiddenStream) && streams.contains(cellStream),
         "Zoneout.Masks: expected streams in 0 ..< 65536, got \(hiddenStream) and \(cellStream).")
     }
@@ -62,7 +64,7 @@ public struct Zoneout: Sendable, Equatable {
   }
 
   private func check() {
-    precondition(
+    require(
       (0..<1).contains(hidden) && (0..<1).contains(cell),
       "Zoneout: expected rates in 0 ..< 1, got \(hidden) and \(cell).")
   }

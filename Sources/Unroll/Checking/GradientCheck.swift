@@ -1,5 +1,7 @@
 // Gradients against central differences, in Double. A tool for tests, lessons and new cells.
 
+internal import UnrollContracts
+
 /// How a gradient compares with central differences.
 public struct GradientCheck: Sendable, Equatable, Codable {
   /// The largest |numeric − analytic| / max(1, |numeric| + |analytic|) over all elements.
@@ -24,15 +26,15 @@ public struct GradientCheck: Sendable, Equatable, Codable {
     at point: [String: Tensor<Double>], gradient: [String: Tensor<Double>], step: Double = 1e-4,
     of function: ([String: Tensor<Double>]) -> Double
   ) {
-    precondition(step > 0, "GradientCheck.init: expected a step above 0, got \(step).")
+    require(step > 0, "GradientCheck.init: expected a step above 0, got \(step).")
     worstError = 0
     worstElement = "-"
     elementCount = 0
     for name in point.keys.sorted() {
       guard let tensor = point[name], let analytic = gradient[name] else {
-        preconditionFailure("GradientCheck.init: expected a gradient named '\(name)', got none.")
+        contractViolation("GradientCheck.init: expected a gradient named '\(name)', got none.")
       }
-      precondition(
+      require(
         tensor.shape == analytic.shape,
         "GradientCheck.init: expected shape \(tensor.shape) for '\(name)', got \(analytic.shape).")
       let (values, slopes) = (tensor.elements, analytic.elements)

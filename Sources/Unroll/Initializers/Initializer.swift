@@ -2,6 +2,7 @@
 // weights are stored (input index first).
 
 internal import RealModule
+internal import UnrollContracts
 
 /// A rule that gives a weight matrix its first values.
 public enum Initializer<Scalar: KernelScalar>: Sendable, Equatable {
@@ -101,7 +102,7 @@ public enum Initializer<Scalar: KernelScalar>: Sendable, Equatable {
 public func chronoBiases<Scalar: KernelScalar>(
   count: Int, maximumTime: Scalar, using random: inout some RandomStream
 ) -> [Scalar] {
-  precondition(
+  require(
     maximumTime > 2, "chronoBiases: expected a maximum time above 2, got \(maximumTime).")
   return random.uniform(count: count, from: 1, to: maximumTime - 1).map { Scalar.log($0) }
 }

@@ -1,4 +1,5 @@
 internal import CUnrollKernels
+internal import UnrollContracts
 
 /// How the fast kernels see a cell: its kind and the switches that they know.
 public struct FusedKernel: Sendable {
@@ -26,7 +27,7 @@ extension RecurrentCell {
   /// - Precondition: Only cells with the usual functions are normalised or have zoneout.
   var currentKernel: FusedKernel? {
     guard let kernel = fusedKernel else {
-      precondition(
+      require(
         !parameters.isNormalized && !zoneout.isActive,
         "RecurrentCell: expected the usual functions, no clip and no projection in a cell with layer normalisation or zoneout."
       )

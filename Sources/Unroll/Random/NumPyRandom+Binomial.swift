@@ -6,13 +6,14 @@
 // before the exact test. The order of the operations is NumPy's, because the bits depend on it.
 
 internal import RealModule
+internal import UnrollContracts
 
 extension NumPyRandom {
   /// `numpy.random.binomial(n, p)`: how many of `trials` succeed.
   ///
   /// - Precondition: `trials` ≥ 0 and `probability` in 0 ... 1.
   public mutating func binomial(_ trials: Int, _ probability: Double) -> Int {
-    precondition(
+    require(
       trials >= 0 && probability >= 0 && probability <= 1,
       "NumPyRandom.binomial: expected trials ≥ 0 and p in 0 ... 1, got \(trials), \(probability).")
     if probability > 0.5 { return trials - lowBinomial(trials, 1 - probability) }

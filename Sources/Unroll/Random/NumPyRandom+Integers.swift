@@ -1,6 +1,8 @@
 // Integers, permutations and choices of NumPy's legacy generator. The widths of 8 and 16 bits and
 // booleans cut one word into pieces, low bits first, across the elements of one call.
 
+internal import UnrollContracts
+
 extension NumPyRandom {
   /// The integer types that `numpy.random.randint` distinguishes: they draw different words.
   public enum IntegerType: Sendable {
@@ -22,13 +24,13 @@ extension NumPyRandom {
   public mutating func randint(
     _ low: Int, _ high: Int, count: Int, type: IntegerType = .bits64
   ) -> [Int] {
-    precondition(low < high, "NumPyRandom.randint: expected low < high, got \(low) and \(high).")
+    require(low < high, "NumPyRandom.randint: expected low < high, got \(low) and \(high).")
     let range = UInt64(bitPattern: Int64(high &- 1 &- low))
     switch type {
     case .bits64:
       return (0..<count).map { _ in low &+ Int(truncatingIfNeeded: interval(range)) }
     case .bits32:
-      precondition(
+      require(
         range <= 0xFFFF_FFFF, "NumPyRandom.randint: expected a range of 32 bits, got \(range).")
       return (0..<count).map { _ in low &+ Int(truncatingIfNeeded: interval(range)) }
     case .bool: return pieces(low, range, count, width: 1)
@@ -38,7 +40,7 @@ extension NumPyRandom {
   }
 
   private mutating func pieces(_ low: Int, _ range: UInt64, _ count: Int, width: Int) -> [Int] {
-    precondition(
+    require(
       range >> width == 0, "NumPyRandom.randint: expected a range of \(width) bits, got \(range).")
     guard range > 0 else { return [Int](repeating: low, count: count) }
     let mask = UInt32(truncatingIfNeeded: UInt64.max >> range.leadingZeroBitCount)
@@ -79,21 +81,21 @@ extension NumPyRandom {
   public mutating func choice(
     _ population: Int, count: Int, replacing: Bool = true, probabilities: [Double]? = nil
   ) -> [Int] {
-    precondition(
+    require(
       population > 0 && (replacing || count <= population),
       "NumPyRandom.choice: expected at most \(population) draws without replacement, got \(count).")
     guard let probabilities else {
       return replacing
         ? randint(0, population, count: count) : Array(permutation(population).prefix(count))
     }
-    precondition(
+    require(
       probabilities.count == population,
       "NumPyRandom.choice: expected \(population) probabilities, got \(probabilities.count).")
     if replacing {
       let sums = cumulative(probabilities)
       return (0..<count).map { _ in position(of: nextDouble(), in: sums) }
     }
-    precondition(
+    require(
       probabilities.count(where: { $0 > 0 }) >= count,
       "NumPyRandom.choice: expected \(count) non-zero probabilities, got fewer.")
     var left = probabilities

@@ -12,6 +12,7 @@
 // differ in the last bit. Proof: `unroll verify` on the golden set `tf1`, group `random`.
 
 internal import RealModule
+internal import UnrollContracts
 
 /// One random operation of a TensorFlow graph, by its two seeds, bit for bit.
 ///
@@ -89,7 +90,7 @@ public struct TensorFlowRandom: Sendable {
   ///
   /// - Precondition: `low` < `high`.
   public func uniformInt32(count: Int, from low: Int32, to high: Int32) -> [Int32] {
-    precondition(
+    require(
       low < high, "TensorFlowRandom.uniformInt32: expected low < high, got \(low), \(high).")
     let range = UInt32(bitPattern: high) &- UInt32(bitPattern: low)
     var result: [Int32] = []

@@ -2,6 +2,7 @@
 // streams made from one; a step is one call into the kernels.
 
 internal import CUnrollKernels
+internal import UnrollContracts
 
 /// How a stream keeps its weights.
 public enum StreamWeights: String, Sendable, Codable {
@@ -51,16 +52,16 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
   public init(
     cells: [any RecurrentCell<Scalar>], batchSize: Int, weights: StreamWeights = .full
   ) {
-    precondition(
+    require(
       !cells.isEmpty && batchSize > 0,
       "RecurrentStream.init: expected a cell and a batch of at least 1, got \(cells.count) and \(batchSize)."
     )
     for (below, above) in zip(cells, cells.dropFirst()) {
-      precondition(
+      require(
         below.outputSize == above.inputSize,
         "RecurrentStream.init: expected input size \(below.outputSize), got \(above.inputSize).")
     }
-    precondition(
+    require(
       weights == .full
         || Scalar._isDouble == 0 && cells.allSatisfy { $0.fusedKernel?.hasPlainTwin == true },
       "RecurrentStream.init: expected float32 cells with the usual functions, without layer normalisation and zoneout, for bfloat16 weights."
@@ -90,7 +91,7 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
   public var states: [RecurrentState<Scalar>] {
     get { cells.indices.map { memory.state($0, of: cells[$0]) } }
     set {
-      precondition(
+      require(
         newValue.count == cells.count,
         "RecurrentStream.states: expected \(cells.count) states, got \(newValue.count).")
       own()
@@ -115,7 +116,7 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public mutating func step(_ input: [Scalar], into output: inout [Scalar]) {
-    precondition(
+    require(
       input.count == batchSize * inputSize && output.count == batchSize * outputSize,
       "RecurrentStream.step: expected \(batchSize * inputSize) and \(batchSize * outputSize) numbers, got \(input.count) and \(output.count)."
     )
@@ -137,7 +138,7 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public mutating func step(_ input: Tensor<Scalar>, into output: inout Tensor<Scalar>) {
-    precondition(
+    require(
       input.count == batchSize * inputSize && output.count == batchSize * outputSize,
       "RecurrentStream.step: expected shapes [\(batchSize), \(inputSize)] and [\(batchSize), \(outputSize)], got \(input.shape) and \(output.shape)."
     )
@@ -172,7 +173,7 @@ extension RecurrentLayer {
   public func stream(
     batchSize: Int, weights: StreamWeights = .full
   ) -> RecurrentStream<Scalar> {
-    precondition(
+    require(
       direction == .forward, "RecurrentLayer.stream: expected a layer that reads forward.")
     return RecurrentStream(cells: [cell], batchSize: batchSize, weights: weights)
   }
@@ -185,7 +186,7 @@ extension RecurrentNetwork {
   public func stream(
     batchSize: Int, weights: StreamWeights = .full
   ) -> RecurrentStream<Scalar> {
-    precondition(
+    require(
       levels.allSatisfy { $0.count == 1 && $0[0].direction == .forward },
       "RecurrentNetwork.stream: expected levels of one layer that reads forward.")
     return RecurrentStream(cells: levels.map { $0[0].cell }, batchSize: batchSize, weights: weights)

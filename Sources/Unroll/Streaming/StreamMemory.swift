@@ -2,6 +2,7 @@
 // scratch, which each copy has of its own.
 
 internal import CUnrollKernels
+internal import UnrollContracts
 
 /// The packed weights of a stream's layers.
 private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendable {
@@ -179,7 +180,7 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
     _ index: Int, of cell: any RecurrentCell<Scalar>, to state: RecurrentState<Scalar>
   ) {
     let expected = cell.zeroState(batchSize: batchSize)
-    precondition(
+    require(
       state.hidden.shape == expected.hidden.shape && state.cell.shape == expected.cell.shape,
       "RecurrentStream.states: expected shapes \(expected.hidden.shape) and \(expected.cell.shape), got \(state.hidden.shape) and \(state.cell.shape)."
     )

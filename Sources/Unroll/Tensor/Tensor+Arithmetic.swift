@@ -1,6 +1,8 @@
 // Element by element, sums, norms and products. Operations trap on shapes that disagree: they
 // are the caller's contract. None broadcasts.
 
+internal import UnrollContracts
+
 extension Tensor {
   /// A tensor of the same shape whose elements are `transform` of this one's.
   public func map(_ transform: (Scalar) throws -> Scalar) rethrows -> Tensor {
@@ -14,7 +16,7 @@ extension Tensor {
   private func zip(
     _ other: Tensor, _ operation: StaticString, _ combine: (Scalar, Scalar) -> Scalar
   ) -> Tensor {
-    precondition(
+    require(
       shape == other.shape, "Tensor.\(operation): expected shape \(shape), got \(other.shape).")
     let result = Tensor(uninitialized: shape)
     for index in 0..<count {
@@ -51,7 +53,7 @@ extension Tensor {
   ///
   /// No allocation unless the elements are shared.
   public static func += (left: inout Tensor, right: Tensor) {
-    precondition(
+    require(
       left.shape == right.shape, "Tensor.+=: expected shape \(left.shape), got \(right.shape).")
     let (rows, width) = (1, left.count)
     left.withUnsafeMutableElements { sum in
@@ -81,7 +83,7 @@ extension Tensor {
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   private func normsOfRows() -> Tensor {
-    precondition(rank > 0, "Tensor.rowNorms: expected at least one axis, got none.")
+    require(rank > 0, "Tensor.rowNorms: expected at least one axis, got none.")
     let width = rowSize
     let result = Tensor(uninitialized: [shape[0]])
     for row in 0..<shape[0] {
@@ -104,7 +106,7 @@ extension Tensor {
 
   /// The sum over the first axis, in order: shape `[…]` for a tensor of shape `[R, …]`.
   public var columnSums: Tensor {
-    precondition(rank > 0, "Tensor.columnSums: expected at least one axis, got none.")
+    require(rank > 0, "Tensor.columnSums: expected at least one axis, got none.")
     var result = Tensor(shape: Array(shape.dropFirst()))
     let (rows, width) = (shape[0], rowSize)
     result.withUnsafeMutableElements { sums in
@@ -127,7 +129,7 @@ extension Tensor {
   ///
   /// - Complexity: 2·m·k·n flops; one allocation.
   public func matrixProduct(_ other: Tensor) -> Tensor {
-    precondition(
+    require(
       rank == 2 && other.rank == 2 && shape[1] == other.shape[0],
       "Tensor.matrixProduct: expected [m, k] and [k, n], got \(shape) and \(other.shape).")
     var result = Tensor(shape: [shape[0], other.shape[1]])
@@ -142,7 +144,7 @@ extension Tensor {
 
   /// The transpose of a matrix: shape `[n, m]` for `[m, n]`.
   public var transposed: Tensor {
-    precondition(rank == 2, "Tensor.transposed: expected two axes, got shape \(shape).")
+    require(rank == 2, "Tensor.transposed: expected two axes, got shape \(shape).")
     var result = Tensor(uninitialized: [shape[1], shape[0]])
     let (m, n) = (shape[0], shape[1])
     result.withUnsafeMutableElements { out in
@@ -153,7 +155,7 @@ extension Tensor {
 
   /// The first two axes exchanged: `[T, B, …]` becomes `[B, T, …]`, and back.
   public var exchangingFirstAxes: Tensor {
-    precondition(rank >= 2, "Tensor.exchangingFirstAxes: expected two axes or more, got \(shape).")
+    require(rank >= 2, "Tensor.exchangingFirstAxes: expected two axes or more, got \(shape).")
     let (outer, inner) = (shape[0], shape[1])
     let width = shape.dropFirst(2).reduce(1, *)
     let result = Tensor(uninitialized: [inner, outer] + shape.dropFirst(2))
@@ -172,7 +174,7 @@ extension Tensor {
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public static func concatenatingLastAxis(_ parts: [Tensor]) -> Tensor {
-    precondition(
+    require(
       !parts.isEmpty
         && parts.allSatisfy { $0.rank > 0 && $0.shape.dropLast() == parts[0].shape.dropLast() },
       "Tensor.concatenatingLastAxis: expected equal leading axes, got \(parts.map(\.shape)).")
@@ -193,7 +195,7 @@ extension Tensor {
 
   /// The columns in a range of the last axis; a copy.
   public func columns(_ range: Range<Int>) -> Tensor {
-    precondition(
+    require(
       rank > 0 && range.lowerBound >= 0 && range.upperBound <= shape[rank - 1],
       "Tensor.columns: expected a range within the last axis of \(shape), got \(range).")
     let width = shape[rank - 1]
@@ -210,7 +212,7 @@ extension Tensor {
   ///
   /// - Precondition: `part` agrees with this tensor in all other axes, and fits.
   public mutating func setColumns(from start: Int, to part: Tensor) {
-    precondition(
+    require(
       rank > 0 && part.rank == rank && part.shape.dropLast() == shape.dropLast() && start >= 0
         && start + part.shape[rank - 1] <= shape[rank - 1],
       "Tensor.setColumns: expected columns that fit \(shape) from \(start), got \(part.shape).")

@@ -1,5 +1,7 @@
 // Changes of a tensor's own memory, for code that does the same work again and again.
 
+internal import UnrollContracts
+
 extension Tensor {
   /// Takes over the numbers and the shape of another tensor, in memory of its own.
   ///
@@ -14,7 +16,7 @@ extension Tensor {
   /// - Precondition: The rows are there.
   /// - Complexity: O(count); allocates nothing if the memory is large enough and not shared.
   package mutating func become(rows: Range<Int>, of other: Tensor) {
-    precondition(
+    require(
       other.rank == 2 && rows.lowerBound >= 0 && rows.upperBound <= other.shape[0],
       "Tensor.become: expected rows of shape \(other.shape), got \(rows).")
     let columns = other.shape[1]
@@ -28,7 +30,7 @@ extension Tensor {
   ///
   /// - Precondition: The rows are there, and as many.
   package func put(into other: inout Tensor, rows: Range<Int>) {
-    precondition(
+    require(
       rank == 2 && other.rank == 2 && shape == [rows.count, other.shape[1]]
         && rows.lowerBound >= 0 && rows.upperBound <= other.shape[0],
       "Tensor.put: expected \(rows.count) rows of shape \(other.shape), got shape \(shape).")
@@ -46,7 +48,7 @@ extension Tensor {
   /// - Precondition: The shapes agree.
   /// - Complexity: O(count); no allocation unless the memory is shared.
   public mutating func add(_ other: Tensor, times factor: Scalar = 1) {
-    precondition(
+    require(
       shape == other.shape, "Tensor.add: expected shape \(shape), got \(other.shape).")
     guard !isEmpty else { return }
     makeUnique()

@@ -2,6 +2,7 @@
 // this file, in `Kernels/` and in the steps that call the kernels; nowhere else.
 
 internal import CUnrollKernels
+internal import UnrollContracts
 
 /// Memory of one tensor: 64-byte aligned, so that a row of vectors never straddles a cache line.
 final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
@@ -55,7 +56,7 @@ extension Tensor {
   ///
   /// - Precondition: The memory is aligned to 64 bytes and outlives the tensor and its copies.
   package init(shape: [Int], at base: UnsafeMutablePointer<Scalar>) {
-    precondition(
+    require(
       UInt(bitPattern: base) % 64 == 0, "Tensor.init: expected memory aligned to 64 bytes.")
     self.shape = shape
     storage = TensorStorage(borrowing: base, count: shape.reduce(1, *))

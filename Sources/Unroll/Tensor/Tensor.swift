@@ -1,6 +1,8 @@
 // A dense array of numbers: shape, elements, slices. The arithmetic that recurrent networks and
 // the lab need stands in `Tensor+Arithmetic.swift`; there is no broadcasting and no graph.
 
+internal import UnrollContracts
+
 /// A dense, row-major array of `Float` or `Double`, with value semantics.
 ///
 /// Copying is O(1); the elements are copied on the first write to a shared value. Memory is
@@ -29,7 +31,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   /// - Precondition: `elements` has as many members as `shape` demands.
   public init(shape: [Int], elements: some Collection<Scalar>) {
     self.init(uninitialized: shape)
-    precondition(
+    require(
       elements.count == storage.count,
       "Tensor.init: expected \(storage.count) elements for shape \(shape), got \(elements.count).")
     var next = storage.base
@@ -50,7 +52,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   public init(rows: [[Scalar]]) {
     let width = rows.first?.count ?? 0
     for row in rows {
-      precondition(
+      require(
         row.count == width, "Tensor.init: expected rows of \(width) elements, got \(row.count).")
     }
     self.init(shape: [rows.count, width], elements: Array(rows.joined()))
@@ -67,7 +69,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
 
   /// Creates a tensor whose elements are not yet set.
   init(uninitialized shape: [Int]) {
-    precondition(
+    require(
       shape.allSatisfy { $0 >= 0 }, "Tensor.init: expected sizes of at least 0, got \(shape).")
     self.shape = shape
     self.storage = TensorStorage(count: shape.reduce(1, *))
@@ -91,7 +93,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   ///
   /// - Precondition: There is exactly one.
   public var scalar: Scalar {
-    precondition(count == 1, "Tensor.scalar: expected one element, got shape \(shape).")
+    require(count == 1, "Tensor.scalar: expected one element, got shape \(shape).")
     return withUnsafeElements { $0[0] }
   }
 
@@ -113,7 +115,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   ///
   /// - Complexity: O(size of the slice); one allocation.
   public func slice(_ index: Int) -> Tensor {
-    precondition(
+    require(
       rank > 0 && index >= 0 && index < shape[0],
       "Tensor.slice: expected an index into shape \(shape), got \(index).")
     return Tensor(copying: self, shape: Array(shape.dropFirst()), from: index * rowSize)
@@ -123,7 +125,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   ///
   /// - Complexity: O(size of the slice); one allocation.
   public func slice(_ range: Range<Int>) -> Tensor {
-    precondition(
+    require(
       rank > 0 && range.lowerBound >= 0 && range.upperBound <= shape[0],
       "Tensor.slice: expected a range within shape \(shape), got \(range).")
     return Tensor(
@@ -134,7 +136,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   ///
   /// - Precondition: `part` has the shape of that part.
   public mutating func setSlice(_ index: Int, to part: Tensor) {
-    precondition(
+    require(
       rank > 0 && index >= 0 && index < shape[0] && part.shape == Array(shape.dropFirst()),
       "Tensor.setSlice: expected a part of shape \(shape.dropFirst()), got \(part.shape) at \(index)."
     )
@@ -152,7 +154,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   ///
   /// - Precondition: The new shape has as many elements.
   public func reshaped(to shape: [Int]) -> Tensor {
-    precondition(
+    require(
       shape.reduce(1, *) == count,
       "Tensor.reshaped: expected a shape of \(count) elements, got \(shape).")
     var result = self
@@ -169,7 +171,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   }
 
   private func offset(of indices: [Int]) -> Int {
-    precondition(
+    require(
       indices.count == rank && zip(indices, shape).allSatisfy { $0 >= 0 && $0 < $1 },
       "Tensor.subscript: expected indices into shape \(shape), got \(indices).")
     return zip(indices, shape).reduce(0) { $0 * $1.1 + $1.0 }

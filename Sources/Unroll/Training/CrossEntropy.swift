@@ -1,6 +1,7 @@
 // The loss of a classifier over many rows, and its gradient in the logits' own memory.
 
 internal import CUnrollKernels
+internal import UnrollContracts
 
 extension Tensor {
   /// Turns logits into the gradient of `scale` · Σ cross-entropy, in place.
@@ -17,13 +18,13 @@ extension Tensor {
   public mutating func becomeCrossEntropyGradient(
     targets: [Int32], scale: Scalar, losses: inout [Double]
   ) -> Double {
-    precondition(
+    require(
       rank == 2 && targets.count == shape[0] && losses.count == shape[0],
       "Tensor.becomeCrossEntropyGradient: expected a target and a loss for each row of \(shape), got \(targets.count) and \(losses.count)."
     )
     let (rows, classes) = (shape[0], shape[1])
     for target in targets {
-      precondition(
+      require(
         target < classes,
         "Tensor.becomeCrossEntropyGradient: expected targets below \(classes), got \(target).")
     }
@@ -44,7 +45,7 @@ extension Tensor {
   ///
   /// - Precondition: Two axes.
   public mutating func becomeProbabilities() {
-    precondition(
+    require(
       rank == 2, "Tensor.becomeProbabilities: expected two axes, got shape \(shape).")
     let (rows, classes) = (shape[0], shape[1])
     withUnsafeMutableElements { Scalar._softmax($0, rows, classes) }

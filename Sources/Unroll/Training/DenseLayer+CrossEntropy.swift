@@ -2,6 +2,7 @@
 // that the logits of a whole batch never stand in memory.
 
 internal import CUnrollKernels
+internal import UnrollContracts
 
 /// The memory in which a dense layer's logits come and go.
 public final class LogitMemory<Scalar: KernelScalar> {
@@ -95,12 +96,12 @@ extension DenseLayer {
     _ memory: LogitMemory<Scalar>, _ body: (inout Part) -> Void
   ) {
     let rows = targets.count
-    precondition(
+    require(
       inputs.count == rows * inputSize && losses.count == rows,
       "DenseLayer.crossEntropy: expected rows of \(inputSize) for \(rows) targets and as many losses, got shape \(inputs.shape) and \(losses.count)."
     )
     for target in targets {
-      precondition(
+      require(
         target < outputSize,
         "DenseLayer.crossEntropy: expected targets below \(outputSize), got \(target).")
     }

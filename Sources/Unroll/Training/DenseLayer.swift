@@ -1,6 +1,7 @@
 // out = a·W + b over many rows at once: the projection onto a vocabulary.
 
 internal import CUnrollKernels
+internal import UnrollContracts
 
 /// A dense (fully connected) layer.
 ///
@@ -21,7 +22,7 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
     self.weights = weights
     self.bias = bias
     self.isTransposed = isTransposed
-    precondition(
+    require(
       weights.rank == 2 && (bias.isEmpty || bias.count == outputSize),
       "DenseLayer.init: expected weights of two axes and a bias of that size or 0, got \(weights.shape) and \(bias.shape)."
     )
@@ -64,12 +65,12 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
     biasGradient: inout Tensor<Scalar>, adds: Bool = false, using workspace: Workspace<Scalar>
   ) {
     let rows = rowCount(inputs)
-    precondition(
+    require(
       outputGradient.count == rows * outputSize,
       "DenseLayer.backward: expected a gradient of shape [\(rows), \(outputSize)], got \(outputGradient.shape)."
     )
     if adds {
-      precondition(
+      require(
         weightGradient.count == weights.count && biasGradient.count == bias.count,
         "DenseLayer.backward: expected gradients to add to, of shapes \(weights.shape) and \(bias.shape), got \(weightGradient.shape) and \(biasGradient.shape)."
       )
@@ -90,7 +91,7 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
   }
 
   private func rowCount(_ inputs: Tensor<Scalar>) -> Int {
-    precondition(
+    require(
       inputs.rank > 0 && inputs.shape[inputs.rank - 1] == inputSize,
       "DenseLayer: expected inputs whose last axis is \(inputSize), got \(inputs.shape).")
     return inputSize == 0 ? 0 : inputs.count / inputSize

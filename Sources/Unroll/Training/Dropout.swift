@@ -2,6 +2,7 @@
 // index (Philox4x32-10), so that the way back makes the same mask again, and a resumed run, too.
 
 internal import CUnrollKernels
+internal import UnrollContracts
 
 /// A mask that keeps each number with probability 1 − rate and scales it by 1 / (1 − rate).
 ///
@@ -34,7 +35,7 @@ public struct Dropout: Sendable, Equatable {
   }
 
   private func check(_ operation: StaticString) {
-    precondition(
+    require(
       rate >= 0 && rate < 1 && (0..<65536).contains(stream),
       "\(operation): expected a rate in 0 ..< 1 and a stream in 0 ..< 65536, got \(rate) and \(stream)."
     )
@@ -51,7 +52,7 @@ public struct Dropout: Sendable, Equatable {
   public func apply<Scalar: KernelScalar>(to tensor: inout Tensor<Scalar>, period: Int? = nil) {
     guard rate > 0, !tensor.isEmpty else { return }
     let period = period ?? tensor.count
-    precondition(
+    require(
       period > 0 && tensor.count % period == 0,
       "Dropout.apply: expected a period that divides \(tensor.count), got \(period).")
     tensor.makeUnique()

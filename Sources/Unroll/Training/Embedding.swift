@@ -1,6 +1,8 @@
 // A table of vectors, one for each symbol. Its gradient touches the rows that were looked up and
 // no others.
 
+internal import UnrollContracts
+
 /// Vectors that stand for symbols.
 public struct Embedding<Scalar: KernelScalar>: Sendable {
   /// One row for each symbol, `[V, E]`.
@@ -10,7 +12,7 @@ public struct Embedding<Scalar: KernelScalar>: Sendable {
   ///
   /// - Precondition: The vectors have two axes.
   public init(vectors: Tensor<Scalar>) {
-    precondition(
+    require(
       vectors.rank == 2, "Embedding.init: expected vectors of two axes, got \(vectors.shape).")
     self.vectors = vectors
   }
@@ -30,13 +32,13 @@ public struct Embedding<Scalar: KernelScalar>: Sendable {
   public func lookUp(
     _ symbols: [Int32], timeStepCount: Int, into result: inout Tensor<Scalar>
   ) {
-    precondition(
+    require(
       timeStepCount > 0 && symbols.count % timeStepCount == 0,
       "Embedding.lookUp: expected a multiple of \(timeStepCount) symbols, got \(symbols.count).")
     let (count, size) = (symbolCount, size)
     result.prepare(timeStepCount, symbols.count / timeStepCount, size)
     for (row, symbol) in symbols.enumerated() {
-      precondition(
+      require(
         symbol >= 0 && symbol < count,
         "Embedding.lookUp: expected symbols below \(count), got \(symbol).")
       (result.base + row * size).update(from: vectors.base + Int(symbol) * size, count: size)
@@ -67,7 +69,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
   /// - Complexity: O(T·B·E) and the rows of the call before; rows are summed in order.
   public mutating func set(symbols: [Int32], gradient: Tensor<Scalar>) {
     let size = vectors.shape[1]
-    precondition(
+    require(
       gradient.count == symbols.count * size,
       "EmbeddingGradient.set: expected \(symbols.count) rows of \(size), got shape \(gradient.shape)."
     )
@@ -89,7 +91,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
   ///   - rows: dL/d vectors of those, `[symbols, E]`.
   package mutating func set(symbols: [Int32], rows: Tensor<Scalar>) {
     let size = vectors.shape[1]
-    precondition(
+    require(
       rows.count == symbols.count * size,
       "EmbeddingGradient.set: expected \(symbols.count) rows of \(size), got shape \(rows.shape).")
     clear()
@@ -114,7 +116,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
   /// Copies the rows of some symbols, whether touched or not.
   package func copyRows(_ symbols: [Int32], into rows: inout Tensor<Scalar>) {
     let size = vectors.shape[1]
-    precondition(
+    require(
       rows.count == symbols.count * size,
       "EmbeddingGradient.copyRows: expected \(symbols.count) rows of \(size), got shape \(rows.shape)."
     )
@@ -137,7 +139,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
   /// Adds the touched rows to a gradient of the same shape.
   public func add(to gradient: inout Tensor<Scalar>) {
     let size = vectors.shape[1]
-    precondition(
+    require(
       gradient.count == vectors.count,
       "EmbeddingGradient.add: expected shape \(vectors.shape), got \(gradient.shape).")
     gradient.makeUnique()

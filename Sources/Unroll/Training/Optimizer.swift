@@ -1,6 +1,7 @@
 // How gradients move parameters: the rules as published, one pass over memory each.
 
 internal import CUnrollKernels
+internal import UnrollContracts
 
 /// A rule that moves parameters.
 public enum Optimizer: Sendable, Equatable, Codable {
@@ -83,7 +84,7 @@ extension Optimizer {
       (usesFirst, usesSecond) = (true, true)
     }
     let count = parameter.count
-    precondition(
+    require(
       gradient.count == count && memory.first.count == (usesFirst ? count : 0)
         && memory.second.count == (usesSecond ? count : 0),
       "Optimizer.move: expected a gradient and memory of \(count) numbers, got \(gradient.count), \(memory.first.count) and \(memory.second.count)."

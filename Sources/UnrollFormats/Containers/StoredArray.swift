@@ -1,6 +1,7 @@
 // An array as a file holds it: a type, a shape, and little-endian bytes in row-major order.
 
 public import Unroll
+internal import UnrollContracts
 
 /// The element types that array files hold.
 public enum ElementType: String, Sendable, CaseIterable {
@@ -57,7 +58,7 @@ public struct StoredArray: Sendable {
   ///
   /// - Precondition: There are as many bytes as type and shape demand.
   public init(elementType: ElementType, shape: [Int], bytes: [UInt8]) {
-    precondition(
+    require(
       bytes.count == shape.reduce(1, *) * elementType.byteCount,
       "StoredArray.init: expected bytes for \(shape) of \(elementType), got \(bytes.count).")
     self.elementType = elementType
@@ -69,7 +70,7 @@ public struct StoredArray: Sendable {
   ///
   /// - Precondition: The file has all of its bytes.
   init(elementType: ElementType, shape: [Int], in file: MappedFile, offset: Int) {
-    precondition(
+    require(
       offset >= 0
         && offset + shape.reduce(1, *) * elementType.byteCount <= file.bytes.count,
       "StoredArray.init: expected an array within the file.")

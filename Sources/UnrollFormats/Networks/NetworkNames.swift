@@ -40,6 +40,8 @@ struct NetworkPlan {
   var layers: [LayerPlan]
   /// What was taken for granted.
   var assumptions: [String]
+  /// What the file's network does and the layers here do not, a line each.
+  var omissions: [String] = []
 }
 
 /// A program's way to name the arrays of a whole network.
@@ -132,6 +134,8 @@ public struct ImportedNetwork<Scalar: KernelScalar>: Sendable {
   public var assumptions: [String]
   /// Arrays that are not part of the network.
   public var others: [String]
+  /// What the file's network does and this one does not, a line each: masks, scaling, pooling.
+  public var omissions: [String] = []
 }
 
 extension NetworkLayout {
@@ -199,7 +203,7 @@ extension NetworkLayout {
     return ImportedNetwork(
       network: try RecurrentNetwork(fitting: levels), layout: self, prefix: plan.prefix,
       mappings: mappings, assumptions: plan.assumptions,
-      others: arrays.keys.filter { !used.contains($0) }.sorted())
+      others: arrays.keys.filter { !used.contains($0) }.sorted(), omissions: plan.omissions)
   }
 
   /// Writes a network's parameters by a program's names.

@@ -6,6 +6,7 @@
 // For the LSTM, which the notebook does not have, the same pattern with i, f, c and o.
 
 public import Unroll
+internal import UnrollContracts
 
 extension CellParameters {
   /// The parameters by the notebook's names; `wt…_h` is U of a gate, `wt…_x` its W.
@@ -36,7 +37,7 @@ extension CellParameters {
         known.formUnion(["wt\(letter)_h", "wt\(letter)_x", "bias\(letter)"])
       }
       let unknown = newValue.keys.filter { !known.contains($0) }.sorted()
-      precondition(
+      require(
         unknown.isEmpty,
         "CellParameters.notebook: expected names of \(known.sorted()), got \(unknown).")
     }

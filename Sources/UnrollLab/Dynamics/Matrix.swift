@@ -4,6 +4,7 @@ internal import CLAPACK
 internal import ComplexModule
 internal import RealModule
 internal import Unroll
+internal import UnrollContracts
 
 /// A matrix, row by row.
 struct Matrix: Sendable, Equatable {
@@ -19,7 +20,7 @@ struct Matrix: Sendable, Equatable {
   var elements: [Double]
 
   init(rows: Int, columns: Int, elements: [Double]) {
-    precondition(
+    require(
       elements.count == rows * columns,
       "Matrix.init: expected \(rows * columns) elements, got \(elements.count).")
     (self.rows, self.columns, self.elements) = (rows, columns, elements)
@@ -45,7 +46,7 @@ struct Matrix: Sendable, Equatable {
   }
 
   static func * (left: Matrix, right: Matrix) -> Matrix {
-    precondition(left.columns == right.rows, "Matrix.*: the sizes do not agree.")
+    require(left.columns == right.rows, "Matrix.*: the sizes do not agree.")
     var result = Matrix(
       rows: left.rows, columns: right.columns,
       elements: [Double](repeating: 0, count: left.rows * right.columns))

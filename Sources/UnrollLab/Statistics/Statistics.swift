@@ -1,6 +1,7 @@
 // The statistics of the notebook, in the precision of the data.
 
 public import Unroll
+internal import UnrollContracts
 
 /// The relative error of two arrays, as the notebook defines it: max |x − y| / max(1e-8, |x| +
 /// |y|).
@@ -10,7 +11,7 @@ public import Unroll
 /// - Precondition: The shapes are equal.
 public func relativeError<Scalar: KernelScalar>(_ x: Tensor<Scalar>, _ y: Tensor<Scalar>) -> Double
 {
-  precondition(x.shape == y.shape, "relativeError: expected shape \(x.shape), got \(y.shape).")
+  require(x.shape == y.shape, "relativeError: expected shape \(x.shape), got \(y.shape).")
   return zip(x.elements, y.elements).reduce(0) { worst, pair in
     let (a, b) = (Double(pair.0), Double(pair.1))
     let error = abs(a - b) / max(1e-8, abs(a) + abs(b))

@@ -15,6 +15,7 @@
 
 internal import RealModule
 internal import Unroll
+internal import UnrollContracts
 
 /// The grammar that `unroll train` learns when it is given no corpus.
 ///
@@ -43,10 +44,10 @@ public struct EmbeddedGrammar: Sendable {
   init(states: [[Arc]]) {
     for (state, arcs) in states.enumerated() {
       let total = arcs.reduce(0) { $0 + $1.probability }
-      precondition(
+      require(
         abs(total - 1) < 1e-12 && arcs.allSatisfy { $0.probability > 0 },
         "EmbeddedGrammar: expected probabilities that sum to 1 in state \(state), got \(total).")
-      precondition(
+      require(
         Set(arcs.map(\.word)).count == arcs.count,
         "EmbeddedGrammar: expected words that differ in state \(state).")
     }
@@ -76,7 +77,7 @@ public struct EmbeddedGrammar: Sendable {
     }
     for pivot in 0..<count {
       let head = rows[pivot]
-      precondition(head[pivot] > 1e-12, "EmbeddedGrammar: expected lines that end.")
+      require(head[pivot] > 1e-12, "EmbeddedGrammar: expected lines that end.")
       let columns = (pivot...count).filter { head[$0] != 0 }
       for row in 0..<count where row != pivot && rows[row][pivot] != 0 {
         let factor = rows[row][pivot] / head[pivot]

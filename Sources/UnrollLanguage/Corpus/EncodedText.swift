@@ -2,6 +2,7 @@
 // so that a corpus may be larger than that.
 
 internal import Foundation
+internal import UnrollContracts
 internal import UnrollFormats
 
 #if canImport(Glibc)
@@ -75,7 +76,7 @@ public final class EncodedText: @unchecked Sendable {
 
   /// The symbol at an index.
   public subscript(index: Int) -> Int32 {
-    precondition(
+    require(
       index >= 0 && index < count,
       "EncodedText.subscript: expected an index below \(count), got \(index).")
     return symbols[index]

@@ -1,6 +1,7 @@
 // Text, symbol by symbol: one step of the layers, logits, a draw.
 
 public import Unroll
+internal import UnrollContracts
 
 /// Generates several texts side by side.
 ///
@@ -34,14 +35,14 @@ public struct TextGenerator {
     _ model: LanguageModel<Float>, prompt: [Int32], count: Int = 1,
     options: SamplingOptions = SamplingOptions()
   ) {
-    precondition(!prompt.isEmpty, "TextGenerator.init: expected a prompt.")
+    require(!prompt.isEmpty, "TextGenerator.init: expected a prompt.")
     self.init(model, count: count, options: options)
     for symbol in prompt { read(symbol) }
   }
 
   /// Begins texts of which nothing has been read.
   init(_ model: LanguageModel<Float>, count: Int, options: SamplingOptions) {
-    precondition(
+    require(
       options.problem == nil && count > 0,
       "TextGenerator.init: expected at least one text and options that can be.")
     self.count = count

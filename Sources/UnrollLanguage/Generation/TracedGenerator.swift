@@ -3,6 +3,7 @@
 
 internal import RealModule
 public import Unroll
+internal import UnrollContracts
 
 /// A symbol of a text, and what the model thought of it.
 public struct TracedSymbol: Sendable {
@@ -52,7 +53,7 @@ public struct TracedGenerator {
     probe: UnitProbe? = nil, candidateCount: Int = 8
   ) {
     if let probe {
-      precondition(
+      require(
         model.layers.indices.contains(probe.layer)
           && (0..<model.layers[probe.layer].cell.hiddenSize).contains(probe.unit)
           && probe.gate.map { model.layers[probe.layer].cell.parameters.gates.contains($0) }
@@ -75,7 +76,7 @@ public struct TracedGenerator {
   ///
   /// - Precondition: A symbol was read before.
   public mutating func next() -> TracedSymbol {
-    precondition(hasRead, "TracedGenerator.next: expected a prompt to be read first.")
+    require(hasRead, "TracedGenerator.next: expected a prompt to be read first.")
     return traced(probabilities(generator.nextLogits())) { $0.draw() }
   }
 

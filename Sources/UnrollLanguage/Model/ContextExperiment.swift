@@ -5,6 +5,7 @@
 
 internal import RealModule
 internal import Unroll
+internal import UnrollContracts
 
 /// How far back a language model looks.
 public struct ContextResult: Sendable, Codable {
@@ -45,7 +46,7 @@ extension LanguageModel {
   public func context(
     of text: EncodedText, longest: Int = 256, predictions: Int = 128
   ) -> ContextResult {
-    precondition(text.count >= 2, "LanguageModel.context: expected a text of two symbols.")
+    require(text.count >= 2, "LanguageModel.context: expected a text of two symbols.")
     let longest = max(1, min(longest, text.count - 1))
     let room = text.count - longest
     let count = max(1, min(predictions, room))

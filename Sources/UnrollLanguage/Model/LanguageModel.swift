@@ -2,6 +2,7 @@
 // plain names, by which optimisers, averages and files know them.
 
 public import Unroll
+internal import UnrollContracts
 internal import UnrollFormats
 
 /// A recurrent language model.
@@ -26,7 +27,7 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
   /// - Precondition: The configuration has no problem.
   public init(_ configuration: ModelConfiguration) {
     if let problem = configuration.problem {
-      preconditionFailure("LanguageModel.init: \(problem).")
+      contractViolation("LanguageModel.init: \(problem).")
     }
     self.configuration = configuration
     let c = configuration

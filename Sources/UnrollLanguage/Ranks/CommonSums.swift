@@ -3,6 +3,7 @@
 // all read.
 
 internal import Unroll
+internal import UnrollContracts
 
 /// Exchanges by reading what the others have written.
 final class CommonSums: ShardSums {
@@ -79,7 +80,7 @@ final class CommonSums: ShardSums {
     let isThere = distance >= tableSize && distance < tableSize + 4 * setSize * sets
     if !isThere {
       // Of a cell whose kernel makes its gradients' memory itself: no array of its layer stands there.
-      precondition(
+      require(
         sums[index].count <= capacities[index],
         "CommonSums: expected at most \(capacities[index]) numbers, got \(sums[index].count).")
       let set = shard - plan.shards(of: ranks.rank).lowerBound

@@ -1,6 +1,8 @@
 // How a batch is cut. The cuts belong to the run, not to the machines: a shard's gradient has the same
 // bits wherever it is computed, and shards are summed in their order.
 
+internal import UnrollContracts
+
 /// Which rows of a batch are which shard, and which rank has it.
 public struct ShardPlan: Sendable, Equatable {
   /// S, the shards of a batch.
@@ -14,7 +16,7 @@ public struct ShardPlan: Sendable, Equatable {
   ///
   /// - Precondition: 1 ≤ R ≤ S ≤ B.
   public init(shardCount: Int, batchSize: Int, rankCount: Int) {
-    precondition(
+    require(
       1 <= rankCount && rankCount <= shardCount && shardCount <= batchSize,
       "ShardPlan.init: expected 1 ≤ ranks ≤ shards ≤ rows, got \(rankCount), \(shardCount) and \(batchSize)."
     )
@@ -68,7 +70,7 @@ public enum OrderedSum {
   public static func of(
     _ parts: [UnsafePointer<Float>], at range: Range<Int>, into sum: UnsafeMutablePointer<Float>
   ) {
-    precondition(!parts.isEmpty, "OrderedSum.of: expected at least one part, got none.")
+    require(!parts.isEmpty, "OrderedSum.of: expected at least one part, got none.")
     guard parts.count > 1 else {
       (sum + range.lowerBound).update(from: parts[0] + range.lowerBound, count: range.count)
       return

@@ -3,6 +3,7 @@
 // goes on through the layers below.
 
 internal import Unroll
+internal import UnrollContracts
 
 /// A training step's gradient, from shards.
 struct ShardedPass {
@@ -85,7 +86,7 @@ struct ShardedPass {
   ///
   /// - Precondition: The pass has been told so at the beginning.
   mutating func withGradients(_ body: (inout ModelGradients<Float>) -> Void) {
-    precondition(changesSums, "ShardedPass.withGradients: expected a pass that changes sums.")
+    require(changesSums, "ShardedPass.withGradients: expected a pass that changes sums.")
     if plan.shardCount == 1 { pass.withGradients(body) } else { body(&sums) }
   }
 

@@ -3,6 +3,7 @@
 
 internal import Foundation
 internal import Unroll
+internal import UnrollContracts
 
 extension TrainingState<Float> {
   /// Takes over rank 0's state.
@@ -71,7 +72,7 @@ extension Tensor<Float> {
 
   fileprivate mutating func take(_ bytes: [UInt8]) {
     let size = 4 * count
-    precondition(bytes.count == size, "Tensor.take: expected \(size) bytes, got \(bytes.count).")
+    require(bytes.count == size, "Tensor.take: expected \(size) bytes, got \(bytes.count).")
     withUnsafeMutableElements {
       UnsafeMutableRawBufferPointer(start: $0, count: size).copyBytes(from: bytes)
     }

@@ -2,6 +2,7 @@
 
 internal import Foundation
 public import Unroll
+internal import UnrollContracts
 public import UnrollFormats
 
 extension LanguageModel {
@@ -98,7 +99,7 @@ public struct StoredModel: Sendable {
   ) throws -> Evaluation {
     for other in others {
       if let problem = problem(averagingWith: other) {
-        preconditionFailure("StoredModel.evaluate: \(problem).")
+        contractViolation("StoredModel.evaluate: \(problem).")
       }
     }
     var evaluator = Evaluator<Float>()

@@ -3,6 +3,7 @@
 
 internal import RealModule
 internal import Unroll
+internal import UnrollContracts
 
 /// Dynamic evaluation.
 ///
@@ -18,7 +19,7 @@ public struct DynamicEvaluation: Sendable, Equatable {
   ///
   /// - Precondition: The rate is finite and at least 0, and there is a time step.
   public init(rate: Double, timeSteps: Int = 20) {
-    precondition(
+    require(
       rate >= 0 && rate.isFinite && timeSteps > 0,
       "DynamicEvaluation.init: expected a rate of at least 0 and a time step, got \(rate) and \(timeSteps)."
     )

@@ -3,6 +3,7 @@
 internal import Foundation
 internal import RealModule
 public import Unroll
+internal import UnrollContracts
 internal import UnrollFormats
 
 /// Learns a language model, and can stop and go on at any step.
@@ -52,7 +53,7 @@ public final class Trainer {
     ranks: any Ranks = SingleRank()
   ) throws {
     guard let train = corpus.texts[.train], let valid = corpus.texts[.valid] else {
-      preconditionFailure("Trainer.init: expected texts for train and valid.")
+      contractViolation("Trainer.init: expected texts for train and valid.")
     }
     self.configuration = configuration
     self.corpus = corpus
