@@ -230,15 +230,21 @@ struct KernelTests {
     }
   }
 
-  /// Every level goes back through what every other one kept, in layers of H units and batches of B sequences.
+  /// Every instruction set runs the backward pass on the trace of every other one, in layers of H units and batches
+  /// of B sequences.
+  ///
+  /// Layer normalisation of a few units divides by small deviations, which amplifies rounding: cells with it may
+  /// have a tolerance of their own.
   func goBack<Scalar: KernelScalar>(
-    _ type: Scalar.Type, _ sizes: [(h: Int, rows: Int, direction: Direction)], tolerance: Scalar
+    _ type: Scalar.Type, _ sizes: [(h: Int, rows: Int, direction: Direction)], tolerance: Scalar,
+    normalized normalizedTolerance: Scalar
   ) {
     var random = NumPyRandom(seed: testSeed)
     for (h, rows, direction) in sizes {
       for zoo in cellZoo(Scalar.self, inputSize: 5, hiddenSize: h) {
         let one = Case(
           zoo.cell, steps: 19, rows: rows, masked: false, direction: direction, &random)
+        let isNormalized = zoo.cell.parameters.isNormalized
         let expected = arrays(KernelLevel.plain.use { one.run() })
         // Of one level after the other, the plain one after each.
         var trace = SequenceTrace<Scalar>()
@@ -248,8 +254,9 @@ struct KernelTests {
             let found = arrays((trace, other.use { one.back(trace) }))
             for (a, b) in zip(expected, found) {
               let scale = max(1, a.tensor.maximumMagnitude)
+              let limit = isNormalized ? normalizedTolerance : tolerance
               #expect(
-                a.tensor.isEmpty || (a.tensor - b.tensor).maximumMagnitude <= tolerance * scale,
+                a.tensor.isEmpty || (a.tensor - b.tensor).maximumMagnitude <= limit * scale,
                 "\(zoo.name) H \(h) B \(rows) \(a.name): forward \(level), back \(other)")
             }
           }
@@ -264,13 +271,18 @@ struct KernelTests {
   @Test("What one level's kernels kept of a pass, another's take back, in float32")
   func otherLevelsInFloat32() {
     let sizes = [(15, 32, Direction.forward), (6, 17, .backward), (3, 59, .forward)]
-    goBack(Float.self, sizes, tolerance: 2e-5)
+    goBack(Float.self, sizes, tolerance: 2e-5, normalized: 1e-4)
   }
 
   @Test("What one level's kernels kept of a pass, another's take back, in float64")
   func otherLevelsInFloat64() {
     let sizes = [(7, 16, Direction.backward), (3, 18, .forward), (6, 29, .backward)]
-    goBack(Double.self, sizes, tolerance: 2e-14)
+    goBack(Double.self, sizes, tolerance: 2e-14, normalized: 2e-13)
+    // Sizes at which no gradient is that sensitive.
+    let others = [
+      (3, 16, Direction.forward), (3, 18, .backward), (6, 33, .forward), (12, 27, .backward),
+    ]
+    goBack(Double.self, others, tolerance: 2e-14, normalized: 2e-14)
   }
 
   @Test("A trace keeps no zoneout of the cell before, when plain kernels fill it again")
