@@ -87,7 +87,7 @@ let package = Package(
     .target(
       name: "UnrollFormats",
       dependencies: [
-        "Unroll", "UnrollContracts", "CZlib",
+        "CUnrollKernels", "Unroll", "UnrollContracts", "CZlib",
         .target(name: "CHDF5", condition: .when(traits: ["HDF5"])),
       ],
       swiftSettings: strict

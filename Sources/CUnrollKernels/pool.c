@@ -151,6 +151,23 @@ void unroll_parallel(ptrdiff_t count, void (*body)(void *, ptrdiff_t), void *con
   pthread_mutex_unlock(&pool.busy);
 }
 
+// A child of fork has one thread: the one that forked. What the pool says of others is not true there, and
+// locks that they held stay locked; so the child begins with a pool that has not started. The number of the
+// thread and what it is inside of stay as they are.
+static void begin_anew_in_child(void) {
+  pool.busy = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+  pool.sleep_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+  pool.wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+  pool.started = 0;
+  atomic_store(&pool.door, 0);
+  atomic_store(&pool.sleepers, 0);
+}
+
+// Before any thread can use the pool: a fork between its first lock and a later registration would be missed.
+__attribute__((constructor)) static void watch_for_forks(void) {
+  (void)pthread_atfork(0, 0, begin_anew_in_child);
+}
+
 static int limited(long count) {
   return count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : (int)count;
 }

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
+internal import UnrollFormats
 
 @main
 struct UnrollCommand: ParsableCommand {
@@ -26,6 +27,7 @@ struct UnrollCommand: ParsableCommand {
     ])
 
   static func main() {
+    MappedFiles.reportShortened()
     // What several processes of one job have to say, one says.
     let isOneOfMany = ["train", "evaluate"].contains(CommandLine.arguments.dropFirst().first)
     if isOneOfMany { RankOutput.hush() }

@@ -41,11 +41,16 @@ int unroll_available_cores(void);
 
 /// Calls `body` for every index below `count`, on several threads, and returns when all are done.
 /// A pool that is in use elsewhere does not wait: this thread then does it all. Nothing is
-/// allocated once the pool's threads have started.
+/// allocated once the pool's threads have started. The child of a fork starts threads of its own.
 void unroll_parallel(ptrdiff_t count, void (*body)(void *context, ptrdiff_t index),
                      void *context);
 /// The number of the thread that runs a body: 0 for the caller, below `unroll_thread_count`.
 int unroll_worker_index(void);
+
+/// Memory of this size in bytes, aligned to a power of two; null where the machine does not have it.
+void *unroll_allocate(size_t size, size_t alignment);
+/// Returns memory that `unroll_allocate` gave.
+void unroll_deallocate(void *memory);
 
 /// The size of a large page, to which what asks for them is aligned.
 enum { UNROLL_LARGE_PAGE = 1 << 21 };

@@ -69,6 +69,14 @@ public struct BasicRNN<Scalar: KernelScalar>: RecurrentCell {
   /// None.
   public var auxiliarySize: Int { 0 }
 
+  /// The activation and the clip.
+  public var settings: CellSettings {
+    var settings = CellSettings(.rnn)
+    settings.activation = activation
+    settings.argumentClip = argumentClip
+    return settings
+  }
+
   /// tanh and relu, without a clip.
   public var fusedKernel: FusedKernel? {
     guard argumentClip == 0, activation == .tanh || activation == .relu else { return nil }

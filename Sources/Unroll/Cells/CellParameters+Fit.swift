@@ -15,6 +15,9 @@ extension CellParameters {
   ///
   /// - Complexity: O(1); no allocation.
   func check(areOf cell: any RecurrentCell<Scalar>.Type, _ operation: StaticString) {
+    require(
+      cell == BasicRNN<Scalar>.self || cell == GRU<Scalar>.self || cell == LSTM<Scalar>.self,
+      "\(operation): expected a BasicRNN, a GRU or an LSTM, got a cell of type \(cell).")
     let expected = cell.gates
     require(
       gates == expected, "\(operation): expected parameters of the gates \(expected), got \(gates)."

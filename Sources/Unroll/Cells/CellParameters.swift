@@ -141,22 +141,34 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   /// What x·W is multiplied with once it is normalised, shape `[G·H]`; else `[0]`.
   public var inputGain: Tensor<Scalar> {
     get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].input }
-    _modify { yield &gains[0].input }
+    _modify {
+      requireGains()
+      yield &gains[0].input
+    }
   }
   /// What h·U is multiplied with once it is normalised, shape `[G·H]`; else `[0]`.
   public var recurrentGain: Tensor<Scalar> {
     get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].recurrent }
-    _modify { yield &gains[0].recurrent }
+    _modify {
+      requireGains()
+      yield &gains[0].recurrent
+    }
   }
   /// What an LSTM's normalised cell state is multiplied with, shape `[H]`; else `[0]`.
   public var cellGain: Tensor<Scalar> {
     get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].cell }
-    _modify { yield &gains[0].cell }
+    _modify {
+      requireGains()
+      yield &gains[0].cell
+    }
   }
   /// What is added to it, shape `[H]`; else `[0]`.
   public var cellOffset: Tensor<Scalar> {
     get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].offset }
-    _modify { yield &gains[0].offset }
+    _modify {
+      requireGains()
+      yield &gains[0].offset
+    }
   }
 
   /// One element in a normalised cell, none in others: copying the parameters of a small layer is
@@ -186,6 +198,11 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     require(
       !isNormalized || !hasPeepholes && projectionSize == nil,
       "CellParameters.init: expected no peepholes and no projection in a normalised cell.")
+    let largest = Tensor<Scalar>.largestCount
+    require(
+      hiddenSize <= largest / max(1, gates.count),
+      "CellParameters.init: expected at most \(largest / max(1, gates.count)) units, got \(hiddenSize)."
+    )
     self.gates = gates
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
@@ -217,12 +234,25 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
       "CellParameters: expected shape [\(count)], got \(new.shape).")
   }
 
+  private func requireGains() {
+    require(
+      isNormalized,
+      "CellParameters: expected gains of a normalised cell only, got one without normalisation.")
+  }
+
+  /// The parameters that only some cells have.
+  var parts: ParameterParts {
+    var parts: ParameterParts = isNormalized ? .gains : []
+    if hasRecurrentBias { parts.insert(.recurrentBias) }
+    if hasPeepholes { parts.insert(.peepholes) }
+    if hasProjection { parts.insert(.projection) }
+    return parts
+  }
+
   /// Whether two sets of parameters are of one kind and size.
   func hasShapes(of other: CellParameters) -> Bool {
     gates == other.gates && inputSize == other.inputSize && hiddenSize == other.hiddenSize
-      && outputSize == other.outputSize && recurrentBias.count == other.recurrentBias.count
-      && peepholes.count == other.peepholes.count && projection.count == other.projection.count
-      && isNormalized == other.isNormalized
+      && outputSize == other.outputSize && parts == other.parts
   }
 
   /// Memory of its own for every parameter, with any numbers in it where it was shared.
@@ -348,6 +378,12 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     }
     set {
       let start = columns(of: gate).lowerBound
+      require(
+        newValue.inputWeights.shape == [inputSize, hiddenSize]
+          && newValue.recurrentWeights.shape == [outputSize, hiddenSize]
+          && newValue.bias.shape == [hiddenSize],
+        "CellParameters.subscript: expected the shapes [\(inputSize), \(hiddenSize)], [\(outputSize), \(hiddenSize)] and [\(hiddenSize)] for the gate \(gate), got \(newValue.inputWeights.shape), \(newValue.recurrentWeights.shape) and \(newValue.bias.shape)."
+      )
       inputWeights.setColumns(from: start, to: newValue.inputWeights)
       recurrentWeights.setColumns(from: start, to: newValue.recurrentWeights)
       bias.setColumns(from: start, to: newValue.bias)

@@ -115,6 +115,15 @@ public struct GRU<Scalar: KernelScalar>: RecurrentCell {
       ? parameters.bias + parameters.recurrentBias : parameters.bias
   }
 
+  /// The variant, the activations and the clip.
+  public var settings: CellSettings {
+    var settings = CellSettings(resetGate == .beforeProduct ? .gruBefore : .gruAfter)
+    settings.activation = activation
+    settings.gateActivation = gateActivation
+    settings.argumentClip = argumentClip
+    return settings
+  }
+
   /// The usual functions, without a clip.
   public var fusedKernel: FusedKernel? {
     guard argumentClip == 0, activation == .tanh, gateActivation == .sigmoid else { return nil }

@@ -118,6 +118,20 @@ public struct LSTM<Scalar: KernelScalar>: RecurrentCell {
   /// m, where it is projected.
   public var auxiliarySize: Int { parameters.projection.isEmpty ? 0 : parameters.hiddenSize }
 
+  /// The options.
+  public var settings: CellSettings {
+    var settings = CellSettings(.lstm)
+    settings.activation = options.activation
+    settings.gateActivation = options.gateActivation
+    settings.outputActivation = options.outputActivation
+    settings.argumentClip = options.argumentClip
+    settings.forgetOffset = options.forgetOffset
+    settings.cellClip = options.cellClip
+    settings.projectionClip = options.projectionClip
+    settings.couplesInputAndForget = options.couplesInputAndForget
+    return settings
+  }
+
   /// The usual functions; no projection, no clip, no coupling.
   public var fusedKernel: FusedKernel? {
     guard parameters.projection.isEmpty,

@@ -18,6 +18,9 @@ public struct RecurrentState<Scalar: KernelScalar>: Sendable, Equatable {
 }
 
 /// A recurrent cell: `BasicRNN`, `GRU` or `LSTM`.
+///
+/// The set of cells is closed: layers and streams stop the program if they get another type, because the
+/// kernels trust what a cell says about its memory.
 public protocol RecurrentCell<Scalar>: Sendable {
   /// The element type.
   associatedtype Scalar: KernelScalar
@@ -38,6 +41,9 @@ public protocol RecurrentCell<Scalar>: Sendable {
   var auxiliaryColumns: Range<Int> { get }
   /// What is added to x·W: the bias, of shape `[G·H]`.
   var inputBias: Tensor<Scalar> { get }
+
+  /// The kind and the switches, which a trace keeps.
+  var settings: CellSettings { get }
 
   /// What the fast kernels need to know to run the cell; nil for switches that they do not have.
   var fusedKernel: FusedKernel? { get }

@@ -20,8 +20,8 @@ public struct Zoneout: Sendable, Equatable {
   public struct Masks: Sendable, Equatable {
     /// With the same seed, a run makes the same masks.
     public var seed: UInt64
-    /// Tells the steps of training apart.
-    public var step: Int
+    /// Tells the steps of training apart; at least 0.
+    public var step: Int { didSet { check() } }
     /// Tells the masks of h of one step apart; below 65,536.
     public var hiddenStream: Int { didSet { check() } }
     /// The same of c.
@@ -29,7 +29,7 @@ public struct Zoneout: Sendable, Equatable {
 
     /// Creates masks.
     ///
-    /// - Precondition: The streams are in 0 ..< 65536.
+    /// - Precondition: The streams are in 0 ..< 65536 and the step is at least 0.
     public init(seed: UInt64, step: Int, hiddenStream: Int = 0, cellStream: Int = 1) {
       self.seed = seed
       self.step = step
@@ -41,8 +41,9 @@ public struct Zoneout: Sendable, Equatable {
     private func check() {
       let streams = 0..<65536
       require(
-        streams.contains(hiddenStream) && streams.contains(cellStream),
-        "Zoneout.Masks: expected streams in 0 ..< 65536, got \(hiddenStream) and \(cellStream).")
+        streams.contains(hiddenStream) && streams.contains(cellStream) && step >= 0,
+        "Zoneout.Masks: expected streams in 0 ..< 65536 and a step of at least 0, got \(hiddenStream), \(cellStream) and \(step)."
+      )
     }
   }
 

@@ -37,13 +37,14 @@ public enum Initializer<Scalar: KernelScalar>: Sendable, Equatable {
     rows: Int, columns: Int, using random: inout some RandomStream
   ) -> Tensor<Scalar> {
     let shape = [rows, columns]
+    let size = Tensor<Scalar>.count(of: shape, "Initializer.matrix")
     let fans = Scalar(max(1, rows + columns))
     let fanIn = Scalar(max(1, rows))
     func uniform(_ limit: Scalar) -> Tensor<Scalar> {
-      Tensor(shape: shape, elements: random.uniform(count: rows * columns, from: -limit, to: limit))
+      Tensor(shape: shape, elements: random.uniform(count: size, from: -limit, to: limit))
     }
     func normal(_ deviation: Scalar) -> Tensor<Scalar> {
-      Tensor(shape: shape, elements: random.normal(count: rows * columns, of: Scalar.self))
+      Tensor(shape: shape, elements: random.normal(count: size, of: Scalar.self))
         * deviation
     }
     switch self {
@@ -55,7 +56,7 @@ public enum Initializer<Scalar: KernelScalar>: Sendable, Equatable {
     case .heUniform: return uniform((6 / fanIn).squareRoot())
     case .heNormal: return normal((2 / fanIn).squareRoot())
     case .orthogonal(let gain):
-      return orthonormal(rows, columns, random.normal(count: rows * columns, of: Double.self), gain)
+      return orthonormal(rows, columns, random.normal(count: size, of: Double.self), gain)
     case .identity(let scale):
       var result = Tensor<Scalar>(shape: shape)
       for index in 0..<min(rows, columns) { result[index, index] = scale }
@@ -70,6 +71,10 @@ public enum Initializer<Scalar: KernelScalar>: Sendable, Equatable {
     _ rows: Int, _ columns: Int, _ normals: [Double], _ gain: Scalar
   ) -> Tensor<Scalar> {
     let (count, length) = (min(rows, columns), max(rows, columns))
+    require(
+      normals.count == rows * columns,
+      "Initializer.matrix: expected \(rows * columns) numbers from the random stream, got \(normals.count)."
+    )
     var vectors: [[Double]] = []
     for index in 0..<count {
       var vector = Array(normals[index * length..<(index + 1) * length])

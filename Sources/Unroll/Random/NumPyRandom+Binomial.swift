@@ -24,6 +24,10 @@ extension NumPyRandom {
   ///
   /// - Precondition: The probabilities are at least 0 and add up to at most 1.
   public mutating func multinomial(_ trials: Int, _ probabilities: [Double]) -> [Int] {
+    require(
+      trials >= 0 && probabilities.allSatisfy { $0 >= 0 && $0.isFinite },
+      "NumPyRandom.multinomial: expected trials and finite probabilities of at least 0, got \(trials), \(probabilities.prefix(8))."
+    )
     var counts = [Int](repeating: 0, count: probabilities.count)
     var left = trials
     var remaining = 1.0

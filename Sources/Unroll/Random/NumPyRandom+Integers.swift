@@ -25,6 +25,7 @@ extension NumPyRandom {
     _ low: Int, _ high: Int, count: Int, type: IntegerType = .bits64
   ) -> [Int] {
     require(low < high, "NumPyRandom.randint: expected low < high, got \(low) and \(high).")
+    Self.check(count: count, "NumPyRandom.randint")
     let range = UInt64(bitPattern: Int64(high &- 1 &- low))
     switch type {
     case .bits64:
@@ -65,6 +66,7 @@ extension NumPyRandom {
 
   /// `numpy.random.permutation(count)`: the numbers 0 ..< count in random order.
   public mutating func permutation(_ count: Int) -> [Int] {
+    Self.check(count: count, "NumPyRandom.permutation")
     var values = Array(0..<count)
     shuffle(&values)
     return values
@@ -84,6 +86,7 @@ extension NumPyRandom {
     require(
       population > 0 && (replacing || count <= population),
       "NumPyRandom.choice: expected at most \(population) draws without replacement, got \(count).")
+    Self.check(count: count, "NumPyRandom.choice")
     guard let probabilities else {
       return replacing
         ? randint(0, population, count: count) : Array(permutation(population).prefix(count))
@@ -91,6 +94,11 @@ extension NumPyRandom {
     require(
       probabilities.count == population,
       "NumPyRandom.choice: expected \(population) probabilities, got \(probabilities.count).")
+    // NaN and sums of 0 would draw an index that is not there.
+    require(
+      probabilities.allSatisfy { $0 >= 0 && $0.isFinite } && probabilities.contains { $0 > 0 },
+      "NumPyRandom.choice: expected finite probabilities of at least 0, some of them above 0, got \(probabilities.prefix(8))."
+    )
     if replacing {
       let sums = cumulative(probabilities)
       return (0..<count).map { _ in position(of: nextDouble(), in: sums) }

@@ -10,6 +10,7 @@
 // The proof is `unroll verify` on the golden set `numpy_rng`, recorded from NumPy 1.26.4.
 
 internal import RealModule
+internal import UnrollContracts
 
 /// NumPy's legacy random generator, `numpy.random.RandomState`, bit for bit.
 ///
@@ -148,6 +149,7 @@ extension NumPyRandom {
   public mutating func uniform<Scalar: KernelScalar>(
     count: Int, from low: Scalar, to high: Scalar
   ) -> [Scalar] {
+    Self.check(count: count, "NumPyRandom.uniform")
     let (start, width) = (Double(low), Double(high) - Double(low))
     return (0..<count).map { _ in Scalar(start + width * nextDouble()) }
   }
@@ -156,6 +158,11 @@ extension NumPyRandom {
   public mutating func normal<Scalar: KernelScalar>(
     count: Int, of type: Scalar.Type
   ) -> [Scalar] {
-    (0..<count).map { _ in Scalar(nextNormal()) }
+    Self.check(count: count, "NumPyRandom.normal")
+    return (0..<count).map { _ in Scalar(nextNormal()) }
+  }
+
+  static func check(count: Int, _ operation: StaticString) {
+    require(count >= 0, "\(operation): expected a count of at least 0, got \(count).")
   }
 }

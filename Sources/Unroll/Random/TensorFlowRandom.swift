@@ -42,16 +42,22 @@ public struct TensorFlowRandom: Sendable {
 
   /// The generator at the first block of this run of `count` numbers.
   private func generator(count: Int) -> Philox {
+    require(
+      (0...1 << 40).contains(count) && run >= 0,
+      "TensorFlowRandom: expected a count in 0 ... \(1 << 40) and a run of at least 0, got \(count) and \(run)."
+    )
     let (key, counter) = (UInt64(bitPattern: seed), UInt64(bitPattern: opSeed))
     let start = Philox(
       counter: SIMD4(0, 0, UInt32(truncatingIfNeeded: counter), UInt32(counter >> 32)),
       key: SIMD2(UInt32(truncatingIfNeeded: key), UInt32(key >> 32)))
-    return start.advanced(by: 256 * UInt64(count) * UInt64(run))
+    return start.advanced(by: 256 &* UInt64(count) &* UInt64(run))
   }
 
   /// The raw words of the first `count` blocks.
   public func words(blockCount count: Int) -> [UInt32] {
     let start = generator(count: 0)
+    require(
+      count >= 0, "TensorFlowRandom.words: expected a count of at least 0, got \(count).")
     return (0..<count).flatMap { index in
       let block = start.advanced(by: UInt64(index)).block
       return [block[0], block[1], block[2], block[3]]
@@ -68,7 +74,7 @@ public struct TensorFlowRandom: Sendable {
   /// `tf.random_uniform([count])`: float32 in 0 ..< 1.
   public func uniformFloat(count: Int) -> [Float] {
     var result: [Float] = []
-    result.reserveCapacity(count + 3)
+    result.reserveCapacity(max(0, count) + 3)
     blocks(count: count, perBlock: 4) { _, block in
       for word in 0..<4 { result.append(Self.unit(block[word])) }
     }
@@ -78,7 +84,7 @@ public struct TensorFlowRandom: Sendable {
   /// `tf.random_uniform([count], dtype=tf.float64)`: in 0 ..< 1.
   public func uniformDouble(count: Int) -> [Double] {
     var result: [Double] = []
-    result.reserveCapacity(count + 1)
+    result.reserveCapacity(max(0, count) + 1)
     blocks(count: count, perBlock: 2) { _, block in
       result.append(Self.unit(block[0], block[1]))
       result.append(Self.unit(block[2], block[3]))
@@ -162,6 +168,9 @@ public struct TensorFlowRandom: Sendable {
   ///
   /// The limit is computed in double and rounded once; the numbers are u·(high − low) + low.
   public func glorotUniform(fanIn: Int, fanOut: Int) -> Tensor<Float> {
+    require(
+      (0...1 << 24).contains(fanIn) && (0...1 << 24).contains(fanOut),
+      "TensorFlowRandom.glorotUniform: expected fans in 0 ... \(1 << 24), got \(fanIn) and \(fanOut).")
     let limit = Float((3 / max(1, Double(fanIn + fanOut) / 2)).squareRoot())
     let width = limit - -limit
     return Tensor(

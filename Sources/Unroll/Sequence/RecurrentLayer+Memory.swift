@@ -14,6 +14,7 @@
 // numbers of a vector, and (1 + D + H)·G·H for each v sequences.
 
 internal import CUnrollKernels
+internal import UnrollContracts
 
 extension RecurrentLayer {
   /// About the bytes that one training pass takes at its peak: trace, gradients and scratch.
@@ -75,6 +76,12 @@ extension RecurrentLayer {
 
   private func sizes(_ steps: Int, _ rows: Int) -> (pairs: Int, d: Int, h: Int, width: Int) {
     let parameters = cell.parameters
+    // Less than what overflows with any cell that there is memory for.
+    let most = 1 << 32
+    require(
+      steps >= 0 && rows >= 0 && steps <= most / max(1, rows),
+      "RecurrentLayer: expected T and B of at least 0 whose product is at most \(most), got \(steps) and \(rows)."
+    )
     return (steps * rows, parameters.inputSize, parameters.hiddenSize, parameters.bias.count)
   }
 }

@@ -86,6 +86,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     let (steps, rows, out) = (x.shape[0], x.shape[1], parameters.outputSize)
     trace.layout = layout
     trace.initialState = state
+    trace.settings = settings(parameters)
     trace.gateOrder = parameters.gates
     trace.direction = direction
     trace.mask = mask
@@ -198,6 +199,11 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     }
   }
 
+  private func settings(_ parameters: CellParameters<Scalar>) -> PassSettings {
+    PassSettings(
+      cell: cell.settings, parts: parameters.parts, zoneout: cell.zoneout, direction: direction)
+  }
+
   /// x·W + b for all steps at once: where the plain kernels begin.
   private func projectInputs(
     _ parameters: CellParameters<Scalar>, _ trace: inout SequenceTrace<Scalar>
@@ -260,6 +266,17 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
         && tensor.shape[2] == last
     }
     let width = parameters.bias.count
+    guard let made = trace.settings else {
+      contractViolation(
+        "RecurrentLayer.backward: expected a trace that forward has filled, got an empty one.")
+    }
+    let settings = settings(parameters)
+    if !settings.isSame(as: made) {
+      let (own, others) = settings.differences(from: made)
+      contractViolation(
+        "RecurrentLayer.backward: expected a trace of this layer, with \(own), got one with \(others)."
+      )
+    }
     require(
       trace.gateOrder == parameters.gates && fits(hidden, parameters.outputSize)
         && fits(trace.gateValues, width) && fits(trace.timeMajorCell, cell.cellStateSize)

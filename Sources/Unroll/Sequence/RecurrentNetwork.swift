@@ -54,6 +54,12 @@ public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
       require(
         newValue.count == layers.count,
         "RecurrentNetwork.parameters: expected \(layers.count) layers, got \(newValue.count).")
+      for (index, (layer, new)) in zip(layers, newValue).enumerated() {
+        require(
+          layer.cell.parameters.hasShapes(of: new),
+          "RecurrentNetwork.parameters: expected parameters of the shapes that layer \(index) has, D \(layer.inputSize) and H \(layer.cell.hiddenSize), got D \(new.inputSize) and H \(new.hiddenSize) with the gates \(new.gates)."
+        )
+      }
       var next = newValue.makeIterator()
       for level in levels.indices {
         for index in levels[level].indices {
@@ -113,8 +119,21 @@ public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
     finalStates finalStateGradients: [RecurrentState<Scalar>]? = nil
   ) -> NetworkGradients<Scalar> {
     require(
-      finalStateGradients.map { $0.count == layers.count } ?? true,
-      "RecurrentNetwork.backward: expected \(layers.count) final-state gradients.")
+      trace.layers.count == layers.count,
+      "RecurrentNetwork.backward: expected a trace of this network, with \(layers.count) layers, got one with \(trace.layers.count)."
+    )
+    if let finalStateGradients {
+      require(
+        finalStateGradients.count == layers.count,
+        "RecurrentNetwork.backward: expected \(layers.count) final-state gradients, got \(finalStateGradients.count)."
+      )
+    }
+    if let outputGradient {
+      require(
+        outputGradient.shape == trace.outputs.shape,
+        "RecurrentNetwork.backward: expected output gradients of shape \(trace.outputs.shape), got \(outputGradient.shape)."
+      )
+    }
     var values = outputGradient.map { trace.layout == .timeMajor ? $0 : $0.exchangingFirstAxes }
     var gradients: [LayerGradients<Scalar>] = []
     var first = layers.count

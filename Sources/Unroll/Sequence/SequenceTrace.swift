@@ -14,6 +14,8 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   /// The state after the last step that counts.
   public internal(set) var finalState: RecurrentState<Scalar>
 
+  /// What made the trace; nil if nothing has yet.
+  var settings: PassSettings?
   var gateOrder: [Gate]
   var direction: Direction
   var mask: SequenceMask

@@ -53,8 +53,8 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
     cells: [any RecurrentCell<Scalar>], batchSize: Int, weights: StreamWeights = .full
   ) {
     require(
-      !cells.isEmpty && batchSize > 0,
-      "RecurrentStream.init: expected a cell and a batch of at least 1, got \(cells.count) and \(batchSize)."
+      !cells.isEmpty && (1...1 << 30).contains(batchSize),
+      "RecurrentStream.init: expected a cell and a batch of 1 ... \(1 << 30), got \(cells.count) cells and a batch of \(batchSize)."
     )
     for (below, above) in zip(cells, cells.dropFirst()) {
       require(

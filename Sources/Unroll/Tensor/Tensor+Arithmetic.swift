@@ -214,7 +214,7 @@ extension Tensor {
   public mutating func setColumns(from start: Int, to part: Tensor) {
     require(
       rank > 0 && part.rank == rank && part.shape.dropLast() == shape.dropLast() && start >= 0
-        && start + part.shape[rank - 1] <= shape[rank - 1],
+        && start <= shape[rank - 1] && part.shape[rank - 1] <= shape[rank - 1] - start,
       "Tensor.setColumns: expected columns that fit \(shape) from \(start), got \(part.shape).")
     let (width, partWidth) = (shape[rank - 1], part.shape[rank - 1])
     let rows = shape.dropLast().reduce(1, *)

@@ -20,8 +20,11 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
     let byteCount = max(1, count) * MemoryLayout<Scalar>.stride
     let pageSize = Int(UNROLL_LARGE_PAGE)
     let isLarge = byteCount >= pageSize
-    let raw = UnsafeMutableRawPointer.allocate(
-      byteCount: byteCount, alignment: isLarge ? pageSize : 64)
+    guard let raw = unroll_allocate(byteCount, isLarge ? pageSize : 64) else {
+      contractViolation(
+        "Tensor: expected \(byteCount) bytes of memory for \(count) elements, got fewer from the system; use smaller shapes."
+      )
+    }
     // Only whole large pages: their number is no more memory than the small ones in them.
     if isLarge { unroll_prefer_large_pages(raw, byteCount / pageSize * pageSize) }
     self.base = raw.bindMemory(to: Scalar.self, capacity: max(1, count))
@@ -44,11 +47,42 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
   }
 
   deinit {
-    if !isBorrowed { UnsafeMutableRawPointer(base).deallocate() }
+    if !isBorrowed { unroll_deallocate(base) }
   }
 }
 
 extension Tensor {
+  /// The most elements that a tensor may have: with them, no number of bytes overflows.
+  static var largestCount: Int { 1 << 56 }
+
+  /// The number of elements of a shape.
+  ///
+  /// An axis of size 0 does not excuse the others: what is computed of them later must not overflow.
+  ///
+  /// - Precondition: No size is negative, and the product is not too large.
+  static func count(of shape: [Int], _ operation: StaticString) -> Int {
+    var (product, isEmpty) = (1, false)
+    for size in shape {
+      require(size >= 0, "\(operation): expected sizes of at least 0, got \(shape).")
+      if size == 0 {
+        isEmpty = true
+      } else {
+        require(
+          product <= largestCount / size,
+          "\(operation): expected at most \(largestCount) elements, got the shape \(shape).")
+        product *= size
+      }
+    }
+    return isEmpty ? 0 : product
+  }
+
+  /// The number of elements of three axes, for shapes that are not yet arrays.
+  private static func count(_ first: Int, _ second: Int, _ third: Int) -> Int {
+    // Sizes below 2^20 cannot overflow; others are rare, and may allocate.
+    (first | second | third) >> 20 == 0
+      ? first &* second &* third : count(of: [first, second, third], "Tensor.prepare")
+  }
+
   /// The numbers that stand at an address, which stay there.
   ///
   /// What is written into the tensor is seen by others who read that memory. A copy that is written to has
@@ -59,7 +93,7 @@ extension Tensor {
     require(
       UInt(bitPattern: base) % 64 == 0, "Tensor.init: expected memory aligned to 64 bytes.")
     self.shape = shape
-    storage = TensorStorage(borrowing: base, count: shape.reduce(1, *))
+    storage = TensorStorage(borrowing: base, count: Self.count(of: shape, "Tensor.init"))
   }
 
   /// Calls `body` with the elements, row-major.
@@ -94,7 +128,7 @@ extension Tensor {
   /// Memory that is already there, large enough and not shared, stays: then nothing is allocated, even
   /// if the shape changes.
   package mutating func prepare(_ first: Int, _ second: Int) {
-    guard shape.count == 2, isKnownUniquelyReferenced(&storage), storage.resize(to: first * second)
+    guard shape.count == 2, isKnownUniquelyReferenced(&storage), storage.resize(to: Self.count(first, second, 1))
     else {
       self = Tensor(uninitialized: [first, second])
       return
@@ -106,7 +140,7 @@ extension Tensor {
   /// The same, for three axes.
   mutating func prepare(_ first: Int, _ second: Int, _ third: Int) {
     guard shape.count == 3, isKnownUniquelyReferenced(&storage),
-      storage.resize(to: first * second * third)
+      storage.resize(to: Self.count(first, second, third))
     else {
       self = Tensor(uninitialized: [first, second, third])
       return
@@ -118,7 +152,8 @@ extension Tensor {
 
   /// The same, for a shape that exists already.
   mutating func prepare(like shape: [Int]) {
-    guard isKnownUniquelyReferenced(&storage), storage.resize(to: shape.reduce(1, *)) else {
+    guard isKnownUniquelyReferenced(&storage), storage.resize(to: Self.count(of: shape, "Tensor.prepare"))
+    else {
       self = Tensor(uninitialized: shape)
       return
     }

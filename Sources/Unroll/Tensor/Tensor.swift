@@ -34,11 +34,22 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
     require(
       elements.count == storage.count,
       "Tensor.init: expected \(storage.count) elements for shape \(shape), got \(elements.count).")
-    var next = storage.base
-    for element in elements {
-      next.initialize(to: element)
-      next += 1
+    let (base, count) = (storage.base, storage.count)
+    let isCopied: Void? = elements.withContiguousStorageIfAvailable {
+      if let first = $0.baseAddress { base.initialize(from: first, count: min(count, $0.count)) }
     }
+    guard isCopied == nil else { return }
+    var index = 0
+    for element in elements {
+      // A collection may give more elements than its count says, or fewer.
+      guard index < count else { break }
+      base[index] = element
+      index += 1
+    }
+    require(
+      index == count,
+      "Tensor.init: expected \(count) elements for shape \(shape), got a collection that ends after \(index)."
+    )
   }
 
   /// Creates a tensor of one axis from its elements.
@@ -69,10 +80,8 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
 
   /// Creates a tensor whose elements are not yet set.
   init(uninitialized shape: [Int]) {
-    require(
-      shape.allSatisfy { $0 >= 0 }, "Tensor.init: expected sizes of at least 0, got \(shape).")
     self.shape = shape
-    self.storage = TensorStorage(count: shape.reduce(1, *))
+    self.storage = TensorStorage(count: Self.count(of: shape, "Tensor.init"))
   }
 
   /// The number of axes.
@@ -155,7 +164,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   /// - Precondition: The new shape has as many elements.
   public func reshaped(to shape: [Int]) -> Tensor {
     require(
-      shape.reduce(1, *) == count,
+      Self.count(of: shape, "Tensor.reshaped") == count,
       "Tensor.reshaped: expected a shape of \(count) elements, got \(shape).")
     var result = self
     result.shape = shape

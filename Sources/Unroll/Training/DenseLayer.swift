@@ -9,9 +9,32 @@ internal import UnrollContracts
 /// over the rows in order, for any number of threads.
 public struct DenseLayer<Scalar: KernelScalar>: Sendable {
   /// W: `[K, N]`, or `[N, K]` if `isTransposed`.
-  public var weights: Tensor<Scalar>
+  ///
+  /// - Precondition: What is set has the shape of what is there; another size is another layer.
+  public var weights: Tensor<Scalar> {
+    get { storedWeights }
+    _modify {
+      // The bias and the kernels rely on the sizes.
+      let (rows, columns) = (storedWeights.shape[0], storedWeights.shape[1])
+      defer {
+        require(
+          storedWeights.rank == 2 && storedWeights.shape[0] == rows
+            && storedWeights.shape[1] == columns,
+          "DenseLayer.weights: expected shape [\(rows), \(columns)], got \(storedWeights.shape).")
+      }
+      yield &storedWeights
+    }
+  }
   /// b: `[N]`, or `[0]` for none.
-  public var bias: Tensor<Scalar>
+  ///
+  /// - Precondition: What is set has one of these shapes.
+  public var bias: Tensor<Scalar> {
+    get { storedBias }
+    _modify {
+      defer { checkBias("DenseLayer.bias") }
+      yield &storedBias
+    }
+  }
   /// Whether the weights stand as `[N, K]`: those of an embedding, tied.
   public let isTransposed: Bool
 
@@ -19,13 +42,22 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
   ///
   /// - Precondition: The weights have two axes, and the bias is empty or has N elements.
   public init(weights: Tensor<Scalar>, bias: Tensor<Scalar>, isTransposed: Bool = false) {
-    self.weights = weights
-    self.bias = bias
-    self.isTransposed = isTransposed
     require(
-      weights.rank == 2 && (bias.isEmpty || bias.count == outputSize),
-      "DenseLayer.init: expected weights of two axes and a bias of that size or 0, got \(weights.shape) and \(bias.shape)."
-    )
+      weights.rank == 2,
+      "DenseLayer.init: expected weights of two axes, got the shape \(weights.shape).")
+    storedWeights = weights
+    storedBias = bias
+    self.isTransposed = isTransposed
+    checkBias("DenseLayer.init")
+  }
+
+  // Stored apart from what is public: what another module changes through an observed property is copied first.
+  private var storedWeights, storedBias: Tensor<Scalar>
+
+  private func checkBias(_ operation: StaticString) {
+    require(
+      storedBias.rank == 1 && (storedBias.isEmpty || storedBias.shape[0] == outputSize),
+      "\(operation): expected shape [\(outputSize)], or [0] for none, got \(storedBias.shape).")
   }
 
   /// K.

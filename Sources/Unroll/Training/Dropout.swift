@@ -20,12 +20,12 @@ public struct Dropout: Sendable, Equatable {
   public var seed: UInt64
   /// Tells the masks of one step apart; below 65,536.
   public var stream: Int { didSet { check("Dropout.stream") } }
-  /// Tells the steps apart.
-  public var step: Int
+  /// Tells the steps apart; at least 0.
+  public var step: Int { didSet { check("Dropout.step") } }
 
   /// Creates a mask.
   ///
-  /// - Precondition: The rate is in 0 ..< 1 and the stream in 0 ..< 65536.
+  /// - Precondition: The rate is in 0 ..< 1, the stream in 0 ..< 65536 and the step at least 0.
   public init(rate: Double, seed: UInt64, stream: Int, step: Int) {
     self.rate = rate
     self.seed = seed
@@ -36,8 +36,8 @@ public struct Dropout: Sendable, Equatable {
 
   private func check(_ operation: StaticString) {
     require(
-      rate >= 0 && rate < 1 && (0..<65536).contains(stream),
-      "\(operation): expected a rate in 0 ..< 1 and a stream in 0 ..< 65536, got \(rate) and \(stream)."
+      rate >= 0 && rate < 1 && (0..<65536).contains(stream) && step >= 0,
+      "\(operation): expected a rate in 0 ..< 1, a stream in 0 ..< 65536 and a step of at least 0, got \(rate), \(stream) and \(step)."
     )
   }
 
@@ -63,6 +63,7 @@ public struct Dropout: Sendable, Equatable {
 
   /// What the mask does to the number at an index: 0 or 1 / (1 − rate).
   public func factor(at index: Int) -> Double {
+    require(index >= 0, "Dropout.factor: expected an index of at least 0, got \(index).")
     guard rate > 0 else { return 1 }
     let block = UInt64(index / 4)
     let philox = Philox(

@@ -6,15 +6,29 @@ internal import UnrollContracts
 /// Vectors that stand for symbols.
 public struct Embedding<Scalar: KernelScalar>: Sendable {
   /// One row for each symbol, `[V, E]`.
-  public var vectors: Tensor<Scalar>
+  ///
+  /// - Precondition: What is set has two axes.
+  public var vectors: Tensor<Scalar> {
+    get { storedVectors }
+    _modify {
+      defer { check("Embedding.vectors") }
+      yield &storedVectors
+    }
+  }
+  private var storedVectors: Tensor<Scalar>
 
   /// Creates a table.
   ///
   /// - Precondition: The vectors have two axes.
   public init(vectors: Tensor<Scalar>) {
+    storedVectors = vectors
+    check("Embedding.init")
+  }
+
+  private func check(_ operation: StaticString) {
     require(
-      vectors.rank == 2, "Embedding.init: expected vectors of two axes, got \(vectors.shape).")
-    self.vectors = vectors
+      storedVectors.rank == 2,
+      "\(operation): expected vectors of two axes, got \(storedVectors.shape).")
   }
 
   /// V.
@@ -40,7 +54,7 @@ public struct Embedding<Scalar: KernelScalar>: Sendable {
     for (row, symbol) in symbols.enumerated() {
       require(
         symbol >= 0 && symbol < count,
-        "Embedding.lookUp: expected symbols below \(count), got \(symbol).")
+        "Embedding.lookUp: expected symbols in 0 ..< \(count), got \(symbol).")
       (result.base + row * size).update(from: vectors.base + Int(symbol) * size, count: size)
     }
   }
@@ -73,6 +87,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
       gradient.count == symbols.count * size,
       "EmbeddingGradient.set: expected \(symbols.count) rows of \(size), got shape \(gradient.shape)."
     )
+    check(symbols, "EmbeddingGradient.set")
     clear()
     for (row, symbol) in symbols.enumerated() {
       if !isTouched[Int(symbol)] {
@@ -94,11 +109,21 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     require(
       rows.count == symbols.count * size,
       "EmbeddingGradient.set: expected \(symbols.count) rows of \(size), got shape \(rows.shape).")
+    check(symbols, "EmbeddingGradient.set")
     clear()
     for (row, symbol) in symbols.enumerated() {
       isTouched[Int(symbol)] = true
       touched.append(symbol)
       (vectors.base + Int(symbol) * size).update(from: rows.base + row * size, count: size)
+    }
+  }
+
+  private func check(_ symbols: [Int32], _ operation: StaticString) {
+    let count = vectors.shape[0]
+    for symbol in symbols {
+      require(
+        symbol >= 0 && symbol < count,
+        "\(operation): expected symbols in 0 ..< \(count), got \(symbol).")
     }
   }
 
@@ -120,6 +145,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
       rows.count == symbols.count * size,
       "EmbeddingGradient.copyRows: expected \(symbols.count) rows of \(size), got shape \(rows.shape)."
     )
+    check(symbols, "EmbeddingGradient.copyRows")
     rows.makeUnique()
     for (row, symbol) in symbols.enumerated() {
       (rows.base + row * size).update(from: vectors.base + Int(symbol) * size, count: size)
@@ -140,7 +166,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
   public func add(to gradient: inout Tensor<Scalar>) {
     let size = vectors.shape[1]
     require(
-      gradient.count == vectors.count,
+      gradient.shape == vectors.shape,
       "EmbeddingGradient.add: expected shape \(vectors.shape), got \(gradient.shape).")
     gradient.makeUnique()
     for symbol in touched {
@@ -157,7 +183,16 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
   }
 
   /// Moves the touched rows by plain gradient descent: the others would not change.
+  ///
+  /// - Parameters:
+  ///   - embedding: The table, of this gradient's shape.
+  ///   - rate: The learning rate: a finite number that is at least 0.
   public func descend(_ embedding: inout Embedding<Scalar>, rate: Double) {
+    require(
+      embedding.vectors.shape == vectors.shape,
+      "EmbeddingGradient.descend: expected vectors of shape \(vectors.shape), got \(embedding.vectors.shape)."
+    )
+    Optimizer.check(rate: rate, "EmbeddingGradient.descend")
     let size = vectors.shape[1]
     embedding.vectors.makeUnique()
     for symbol in touched {

@@ -16,7 +16,6 @@ struct LanguageModelBenchmark {
   private var states: [RecurrentState<Float>]
   private let symbols, targets: [Int32]
   private let logits = LogitMemory<Float>()
-  private var step = 0
   // The memory of a step.
   private var vectors = Tensor<Float>(shape: [0, 0, 0])
   private var topGradient = Tensor<Float>(shape: [0, 0, 0])
@@ -71,7 +70,6 @@ struct LanguageModelBenchmark {
   }
 
   private mutating func train() {
-    step += 1
     let pairs = workload.time * workload.batch
     embedding.lookUp(symbols, timeStepCount: workload.time, into: &vectors)
     for index in layers.indices {
@@ -111,22 +109,21 @@ struct LanguageModelBenchmark {
     } else if workload.usesAdam {
       optimizer.move(
         &embedding.vectors, by: embeddingGradient.vectors, memory: &memories[0], rate: rate,
-        gradientScale: scale, step: step)
+        gradientScale: scale)
     } else {
       embeddingGradient.descend(&embedding, rate: rate * scale)
     }
     optimizer.move(
       &softmax.weights, by: weightGradient, memory: &memories[1], rate: rate,
-      gradientScale: scale, step: step)
+      gradientScale: scale)
     if workload.isTied { embedding.vectors = softmax.weights }
     optimizer.move(
-      &softmax.bias, by: biasGradient, memory: &memories[2], rate: rate, gradientScale: scale,
-      step: step)
+      &softmax.bias, by: biasGradient, memory: &memories[2], rate: rate, gradientScale: scale)
     var first = 3
     for index in layers.indices {
       layers[index].cell.parameters.update(by: gradients[index].parameters) {
         optimizer.move(
-          &$1, by: $2, memory: &memories[first + $0], rate: rate, gradientScale: scale, step: step)
+          &$1, by: $2, memory: &memories[first + $0], rate: rate, gradientScale: scale)
       }
       first += gradients[index].parameters.all.count
     }

@@ -107,16 +107,23 @@ public enum AtomicFile {
       throw ArrayFileError(.system("\(path): expected at most \(limit) bytes, found \(size)"))
     }
     var count = 0
+    var error: ArrayFileError?
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
       while count < size {
         let more = systemRead(descriptor, buffer.baseAddress.map { $0 + count }, size - count)
         if more < 0 && errno == EINTR { continue }
+        if more < 0 { error = failure("\(path): cannot be read whole") }
         if more <= 0 { break }
         count += more
       }
       initialized = count
     }
-    guard count == size else { throw failure("\(path): cannot be read whole") }
+    guard count == size else {
+      throw error
+        ?? ArrayFileError(
+          .system(
+            "\(path): became shorter while it was read: \(count) bytes instead of \(size)"))
+    }
     return bytes
   }
 

@@ -97,7 +97,8 @@ public struct Safetensors: Sendable, Equatable {
 
   /// Maps a file: its header is read, an array when it is looked at.
   ///
-  /// - Parameter path: The file, which must not be shortened as long as an array of it is there.
+  /// - Parameter path: The file. A file of more than 32 MB must not be shortened as long as an array of it is there;
+  ///   ``MappedFiles/reportShortened()`` says what a program does then.
   /// - Throws: `ArrayFileError` if it is no such file, whole and without gaps, or cannot be mapped.
   public init(mapping path: String) throws(ArrayFileError) {
     let file = try MappedFile(path)

@@ -11,39 +11,35 @@ internal import Glibc
 internal import Darwin
 #endif
 
-/// A text as symbols, held by a mapped file or by an array.
+/// A text as symbols, held by a file's memory or by an array.
 public final class EncodedText: @unchecked Sendable {
   // Sendable: nothing changes after `init`.
   private let symbols: UnsafePointer<Int32>
   /// How many symbols there are.
   public let count: Int
-  private let mappedBytes: Int
+  /// What holds the symbols: a file or an array.
+  private let memory: FileMemory?
   private let owned: UnsafeMutablePointer<Int32>?
 
-  /// Maps an encoded file.
+  /// Maps an encoded file; one of at most 32 MB is read, so that nobody can shorten it afterwards.
   ///
   /// - Parameters:
   ///   - path: The file.
   ///   - vocabularySize: Every symbol must be below it; the file is read once to see that.
   /// - Throws: `CorpusError` if the file cannot be mapped or holds other numbers.
   public init(mapping path: String, vocabularySize: Int) throws {
-    let file = try FileDescriptor(path)
-    let size = file.size
+    let memory = try FileDescriptor(path).memory(path)
+    let size = memory.bytes.count
     guard size % 4 == 0 else {
       throw CorpusError(.damaged("expected 4 bytes a symbol, found \(size) bytes"), path: path)
     }
     count = size / 4
-    owned = nil
-    guard size > 0 else {
-      symbols = UnsafePointer(UnsafeMutablePointer<Int32>.allocate(capacity: 1))
-      mappedBytes = 0
+    guard let address = memory.bytes.baseAddress else {
+      let nothing = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+      (self.memory, owned, symbols) = (nil, nothing, UnsafePointer(nothing))
       return
     }
-    guard let address = file.map() else {
-      throw CorpusError(
-        .system("cannot be mapped: \(String(cString: strerror(errno)))"), path: path)
-    }
-    mappedBytes = size
+    (self.memory, owned) = (memory, nil)
     symbols = address.assumingMemoryBound(to: Int32.self)
     for index in 0..<count where symbols[index] < 0 || symbols[index] >= vocabularySize {
       throw CorpusError(
@@ -58,16 +54,10 @@ public final class EncodedText: @unchecked Sendable {
     owned = copy
     symbols = UnsafePointer(copy)
     count = elements.count
-    mappedBytes = 0
+    memory = nil
   }
 
-  deinit {
-    if mappedBytes > 0 {
-      munmap(UnsafeMutableRawPointer(mutating: symbols), mappedBytes)
-    } else {
-      symbols.deallocate()
-    }
-  }
+  deinit { owned?.deallocate() }
 
   /// A checksum of all symbols.
   public var checksum: UInt32 {

@@ -5,6 +5,8 @@
 // feed. In both, bytes that are not UTF-8 become U+FFFD and are counted, and a byte order mark at
 // the start is left out. Bytes are bytes.
 
+internal import UnrollFormats
+
 #if canImport(Glibc)
 internal import Glibc
 #else
@@ -226,6 +228,7 @@ struct ByteSource: IteratorProtocol {
       descriptor.read($0.baseAddress, wanted, at: offset)
     }
     if got < 0 { failure = "cannot be read: \(String(cString: strerror(errno)))" }
+    if got == 0 { failure = "became shorter while it was read" }
     guard got > 0 else { return false }
     position = 0
     count = got
@@ -264,11 +267,12 @@ final class FileDescriptor: Sendable {
     }
   }
 
-  /// The whole file, mapped; nil if the system refuses.
-  func map() -> UnsafeRawPointer? {
-    guard size > 0, let address = mmap(nil, size, PROT_READ, MAP_SHARED, number, 0),
-      address != MAP_FAILED
-    else { return nil }
-    return UnsafeRawPointer(address)
+  /// The whole file in memory.
+  func memory(_ path: String) throws(CorpusError) -> FileMemory {
+    do throws(ArrayFileError) {
+      return try FileMemory(descriptor: number, path: path)
+    } catch {
+      throw CorpusError(.system("\(error)"), path: path)
+    }
   }
 }

@@ -16,8 +16,12 @@ extension TrainingState<Float> {
     progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(received))
     try model.share(among: ranks)
     for index in memories.indices {
-      try memories[index].first.share(among: ranks)
-      try memories[index].second.share(among: ranks)
+      var (first, second) = (memories[index].first, memories[index].second)
+      try first.share(among: ranks)
+      try second.share(among: ranks)
+      memories[index].restore(
+        first: first.isEmpty ? nil : first, second: second.isEmpty ? nil : second,
+        stepCount: progress.step)
     }
     averages = progress.averagedSteps > 0 ? (averages.isEmpty ? model.parameters : averages) : []
     for index in averages.indices { try averages[index].share(among: ranks) }

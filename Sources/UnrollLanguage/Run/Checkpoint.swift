@@ -129,6 +129,9 @@ struct CheckpointStore {
     guard let words = file.metadata["progress"],
       let progress = try? JSONDecoder().decode(TrainingProgress.self, from: Data(words.utf8))
     else { throw RunError(.file("expected a run's progress in the metadata"), path: path) }
+    guard progress.step >= 0 else {
+      throw RunError(.file("expected a step of at least 0, found \(progress.step)"), path: path)
+    }
     func tensor(_ name: String, like other: Tensor<Float>) throws -> Tensor<Float> {
       guard let array = file.arrays[name], array.shape == other.shape else {
         throw RunError(
@@ -141,12 +144,11 @@ struct CheckpointStore {
     let names = state.model.parameterNames
     for (index, name) in names.enumerated() {
       let memory = state.memories[index]
-      if !memory.first.isEmpty {
-        result.memories[index].first = try tensor("first." + name, like: memory.first)
-      }
-      if !memory.second.isEmpty {
-        result.memories[index].second = try tensor("second." + name, like: memory.second)
-      }
+      let (first, second) = (memory.first, memory.second)
+      result.memories[index].restore(
+        first: first.isEmpty ? nil : try tensor("first." + name, like: first),
+        second: second.isEmpty ? nil : try tensor("second." + name, like: second),
+        stepCount: progress.step)
     }
     let parameters = state.model.parameters
     result.averages =

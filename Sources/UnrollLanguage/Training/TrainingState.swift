@@ -67,7 +67,7 @@ struct TrainingState<Scalar: KernelScalar> {
   ) {
     let clip = training.clipNorm
     let scale = clip > 0 && norm > clip ? clip / norm : 1
-    let (rule, step) = (training.rule, progress.step + 1)
+    let rule = training.rule
     // Plain descent leaves the symbols that were not looked up as they are.
     let touchesLittle = rule == .sgd && training.weightDecay == 0 && !gradients.isTied
     if touchesLittle { gradients.lookUps.descend(&model.embedding, rate: rate * scale) }
@@ -75,9 +75,9 @@ struct TrainingState<Scalar: KernelScalar> {
       if index == 0 && touchesLittle { return }
       rule.move(
         &parameter, by: gradient, memory: &memories[index], rate: rate, gradientScale: scale,
-        weightDecay: training.weightDecay, step: step)
+        weightDecay: training.weightDecay)
     }
-    progress.step = step
+    progress.step += 1
     if progress.averagedSteps > 0 { average() }
   }
 
@@ -93,12 +93,9 @@ struct TrainingState<Scalar: KernelScalar> {
 
   private mutating func average() {
     progress.averagedSteps += 1
-    // average + (parameter - average) / n is a step of descent whose gradient is parameter - average.
     let share = 1 / Double(progress.averagedSteps)
-    var memory = OptimizerMemory<Scalar>(.sgd, shape: [0])
     for (index, parameter) in model.parameters.enumerated() {
-      Optimizer.sgd.move(
-        &averages[index], by: parameter, memory: &memory, rate: -share, weightDecay: -1, step: 1)
+      averages[index].approach(parameter, share: share)
     }
   }
 }
