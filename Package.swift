@@ -180,10 +180,13 @@ let package = Package(
       name: "UnrollTestSupport", dependencies: ["Unroll"], path: "Tests/UnrollTestSupport",
       swiftSettings: tests),
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+    .executableTarget(
+      name: "MisuseProgram", dependencies: ["Unroll"], path: "Tests/MisuseProgram",
+      swiftSettings: tests),
     .testTarget(
       name: "UnrollTests",
       dependencies: [
-        "Unroll", "CUnrollKernels", "CAllocationCounter", "UnrollTestSupport",
+        "Unroll", "CUnrollKernels", "CAllocationCounter", "MisuseProgram", "UnrollTestSupport",
         .product(name: "RealModule", package: "swift-numerics"),
       ],
       swiftSettings: tests),

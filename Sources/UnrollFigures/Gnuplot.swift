@@ -44,7 +44,9 @@ public final class Gnuplot {
 
   /// What gnuplot says of its version; nil without gnuplot.
   public static func version() -> String? {
-    guard let path = path() else { return nil }
+    guard let path = path(), FreeDescriptors.areThere(FreeDescriptors.ofProcess + 2) else {
+      return nil
+    }
     let process = Process()
     let output = Pipe()
     process.executableURL = URL(fileURLWithPath: path)
@@ -64,6 +66,12 @@ public final class Gnuplot {
     guard let path = Self.path() else {
       throw GnuplotError(
         "gnuplot is not on the path; install it (package gnuplot-nox) for pictures")
+    }
+    guard FreeDescriptors.areThere(FreeDescriptors.ofProcess) else {
+      let limit = FreeDescriptors.limit.map { " (the limit is \($0))" } ?? ""
+      throw GnuplotError(
+        "gnuplot does not start: this process may open too few files\(limit); raise the limit with ulimit -n"
+      )
     }
     process.executableURL = URL(fileURLWithPath: path)
     process.currentDirectoryURL = URL(fileURLWithPath: folder)

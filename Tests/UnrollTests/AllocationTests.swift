@@ -147,8 +147,12 @@ struct AllocationTests {
           biasGradient: &db, using: workspace)
         Optimizer.adam.move(
           &dense.weights, by: dw, memory: &memory, rate: 0.01,
-          gradientScale: dw.sumOfSquares > 0 ? 0.5 : 1, step: 1)
+          gradientScale: dw.sumOfSquares > 0 ? 0.5 : 1)
       } == 0)
+    // A rule that remembers nothing.
+    var nothing = OptimizerMemory<Float>(.sgd, shape: [90])
+    #expect(
+      allocations { Optimizer.sgd.move(&dense.bias, by: db, memory: &nothing, rate: 0.01) } == 0)
   }
 
   /// Memory.md's c at the baseline level.

@@ -127,7 +127,7 @@ struct DenseTests {
             using: workspace)
           var memory = OptimizerMemory<Float>(.adam, shape: dw.shape)
           var moved = layer.weights
-          Optimizer.adam.move(&moved, by: dw, memory: &memory, rate: 0.1, step: 1)
+          Optimizer.adam.move(&moved, by: dw, memory: &memory, rate: 0.1)
           return [out, da, dw, db, moved, Tensor<Float>(losses.map(Float.init))]
         }
       }
@@ -216,7 +216,8 @@ struct DenseTests {
             let gradient: Tensor<Double> = uniform([count], &random)
             optimizer.move(
               &parameter, by: gradient, memory: &memory, rate: rate, gradientScale: scale,
-              weightDecay: decay, step: step)
+              weightDecay: decay)
+            #expect(memory.stepCount == step)
             for i in 0..<count {
               let g = gradient[i] * scale
               let p = expected[i]
@@ -243,6 +244,51 @@ struct DenseTests {
         }
       }
     }
+  }
+
+  @Test(
+    "An optimizer counts its steps: the first is Adam's first, and what is kept goes on to the bit")
+  func optimizerSteps() {
+    var random = NumPyRandom(seed: testSeed)
+    let start: Tensor<Float> = uniform([3, 5], &random)
+    let gradients: [Tensor<Float>] = (0..<6).map { _ in uniform([3, 5], &random) }
+    for optimizer in [Optimizer.momentum(0.9), .rmsProp(decay: 0.9, epsilon: 1e-8), .adam] {
+      var (whole, memory) = (start, OptimizerMemory<Float>(optimizer, shape: [3, 5]))
+      for gradient in gradients {
+        optimizer.move(&whole, by: gradient, memory: &memory, rate: 0.01)
+      }
+      #expect(memory.stepCount == 6)
+      var (half, first) = (start, OptimizerMemory<Float>(optimizer, shape: [3, 5]))
+      for gradient in gradients[..<3] {
+        optimizer.move(&half, by: gradient, memory: &first, rate: 0.01)
+      }
+      var second = OptimizerMemory(
+        optimizer, first: first.first.isEmpty ? nil : first.first,
+        second: first.second.isEmpty ? nil : first.second, stepCount: first.stepCount)
+      for gradient in gradients[3...] {
+        optimizer.move(&half, by: gradient, memory: &second, rate: 0.01)
+      }
+      #expect(half.isBitwiseEqual(to: whole), "\(optimizer)")
+    }
+    // Adam's first step is the rate in each number, whatever the gradient: only a count of 1 gives that.
+    var (one, memory) = (start, OptimizerMemory<Float>(.adam, shape: [3, 5]))
+    Optimizer.adam.move(&one, by: gradients[0], memory: &memory, rate: 0.01)
+    let step = (one - start).map { abs($0) } - 0.01
+    #expect(step.maximumMagnitude < 1e-5)
+  }
+
+  @Test("A dense layer's parameters are set in place: by value, by part and to no bias")
+  func denseParameters() {
+    var layer = DenseLayer<Float>(
+      weights: Tensor(shape: [3, 4], repeating: 1), bias: Tensor(shape: [4]))
+    layer.weights[2, 3] = 5
+    layer.weights += Tensor(shape: [3, 4], repeating: 1)
+    layer.bias = Tensor([1, 2, 3, 4])
+    #expect(layer.weights[2, 3] == 6 && layer.bias[3] == 4)
+    layer.bias = Tensor(shape: [0])
+    var out = Tensor<Float>(shape: [0, 0])
+    layer.forward(Tensor(shape: [1, 3], repeating: 1), into: &out, using: Workspace())
+    #expect(out.elements == [6, 6, 6, 10])
   }
 
   @Test("The norm is the norm, of any count")

@@ -54,6 +54,31 @@ struct RecurrentNetworkTests {
     #expect(network.parameters == before)
   }
 
+  @Test(
+    "A trace stays its layer's after an update, in a copy, at other kernels and with other masks")
+  func ownTraces() {
+    var random = NumPyRandom(seed: testSeed)
+    for zoo in cellZoo(Float.self) {
+      for direction in [Direction.forward, .backward] {
+        var layer = RecurrentLayer(cell: zoo.cell, direction: direction)
+        let rate = layer.cell.zoneout.hidden
+        if rate > 0 { layer.cell.zoneout.masks = Zoneout.Masks(seed: 3, step: 4) }
+        let trace = layer.forward(
+          uniform([5, 3, 3], &random), from: layer.zeroState(batchSize: 3))
+        let expected = layer.backward(trace, outputs: trace.outputs)
+        var copy = RecurrentLayer(cell: layer.cell, direction: direction)
+        if rate > 0 { copy.cell.zoneout.masks = nil }
+        #expect(copy.backward(trace, outputs: trace.outputs).parameters == expected.parameters)
+        let plain = KernelLevel.plain.use { copy.backward(trace, outputs: trace.outputs) }
+        for (a, b) in zip(plain.parameters.all, expected.parameters.all) {
+          #expect((a - b).maximumMagnitude < 1e-4, "\(zoo.name)")
+        }
+        layer.cell.parameters.bias += Tensor(shape: layer.cell.parameters.bias.shape, repeating: 1)
+        _ = layer.backward(trace, outputs: trace.outputs)
+      }
+    }
+  }
+
   // Swift 6.1 has no tests of processes that end.
   #if compiler(>=6.2)
   @Test(
@@ -111,9 +136,7 @@ struct RecurrentNetworkTests {
       zoneout.cell = 1
     }
   }
-  #endif
 
-  #if DEBUG
   @Test("Layers that do not fit, wrong inputs and wrong lengths stop with a sentence")
   func traps() async {
     await #expect(processExitsWith: .failure) {

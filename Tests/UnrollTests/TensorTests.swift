@@ -143,7 +143,7 @@ struct TensorTests {
   }
 
   // Swift 6.1 has no tests of processes that end.
-  #if DEBUG && compiler(>=6.2)
+  #if compiler(>=6.2)
   @Test("A wrong shape stops with operation, expected and got")
   func traps() async {
     await #expect(processExitsWith: .failure) {

@@ -10,6 +10,11 @@ extension Gate {
   static let ofLSTM: [Gate] = [.input, .forget, .candidate, .output]
 }
 
+extension [Gate] {
+  /// The gates as messages list them.
+  var names: String { map(\.rawValue).joined(separator: ", ") }
+}
+
 extension CellParameters {
   /// Stops the program unless the parameters are those of a cell with such gates.
   ///
@@ -20,14 +25,14 @@ extension CellParameters {
       "\(operation): expected a BasicRNN, a GRU or an LSTM, got a cell of type \(cell).")
     let expected = cell.gates
     require(
-      gates == expected, "\(operation): expected parameters of the gates \(expected), got \(gates)."
-    )
+      gates == expected,
+      "\(operation): expected parameters of the gates \(expected.names), got \(gates.names).")
     require(
       gates.count == 4 || peepholes.isEmpty && projection.isEmpty,
-      "\(operation): expected peepholes and a projection of an LSTM only, got some of the gates \(gates)."
+      "\(operation): expected peepholes and a projection of an LSTM only, got some of the gates \(gates.names)."
     )
     require(
       gates.count == 3 || recurrentBias.isEmpty,
-      "\(operation): expected a second bias of a GRU only, got one of the gates \(gates).")
+      "\(operation): expected a second bias of a GRU only, got one of the gates \(gates.names).")
   }
 }

@@ -393,7 +393,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   /// The columns that belong to a gate.
   public func columns(of gate: Gate) -> Range<Int> {
     guard let index = gates.firstIndex(of: gate) else {
-      contractViolation("CellParameters: expected a gate of \(gates), got \(gate).")
+      contractViolation("CellParameters: expected one of the gates \(gates.names), got \(gate).")
     }
     return index * hiddenSize..<(index + 1) * hiddenSize
   }

@@ -170,7 +170,8 @@ public struct TensorFlowRandom: Sendable {
   public func glorotUniform(fanIn: Int, fanOut: Int) -> Tensor<Float> {
     require(
       (0...1 << 24).contains(fanIn) && (0...1 << 24).contains(fanOut),
-      "TensorFlowRandom.glorotUniform: expected fans in 0 ... \(1 << 24), got \(fanIn) and \(fanOut).")
+      "TensorFlowRandom.glorotUniform: expected fans in 0 ... \(1 << 24), got \(fanIn) and \(fanOut)."
+    )
     let limit = Float((3 / max(1, Double(fanIn + fanOut) / 2)).squareRoot())
     let width = limit - -limit
     return Tensor(

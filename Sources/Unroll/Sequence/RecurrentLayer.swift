@@ -282,7 +282,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
         && fits(trace.gateValues, width) && fits(trace.timeMajorCell, cell.cellStateSize)
         && fits(trace.auxiliary, cell.auxiliarySize)
         && (!parameters.isNormalized || fits(trace.normal.inputs, width)),
-      "RecurrentLayer.backward: expected a trace of this layer, with the gates \(parameters.gates) of \(parameters.hiddenSize) units, got one of another."
+      "RecurrentLayer.backward: expected a trace of this layer, with the gates \(parameters.gates.names) of \(parameters.hiddenSize) units, got one of another."
     )
     require(
       fits(trace.timeMajorInputs, parameters.inputSize),

@@ -57,7 +57,7 @@ public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
       for (index, (layer, new)) in zip(layers, newValue).enumerated() {
         require(
           layer.cell.parameters.hasShapes(of: new),
-          "RecurrentNetwork.parameters: expected parameters of the shapes that layer \(index) has, D \(layer.inputSize) and H \(layer.cell.hiddenSize), got D \(new.inputSize) and H \(new.hiddenSize) with the gates \(new.gates)."
+          "RecurrentNetwork.parameters: expected parameters of the shapes that layer \(index) has, D \(layer.inputSize) and H \(layer.cell.hiddenSize), got D \(new.inputSize) and H \(new.hiddenSize) with the gates \(new.gates.names)."
         )
       }
       var next = newValue.makeIterator()

@@ -98,7 +98,8 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   /// - Complexity: O(T·B·G·H); allocates up to T·B·(G + 2)·H numbers.
   public func gate(_ gate: Gate) -> Tensor<Scalar> {
     guard let index = gateOrder.firstIndex(of: gate) else {
-      contractViolation("SequenceTrace.gate: expected one of \(gateOrder), got \(gate).")
+      contractViolation(
+        "SequenceTrace.gate: expected one of the gates \(gateOrder.names), got \(gate).")
     }
     let size = gateValues.shape[2] / gateOrder.count
     return arranged(inRows(gateValues).columns(index * size..<(index + 1) * size))

@@ -128,7 +128,8 @@ extension Tensor {
   /// Memory that is already there, large enough and not shared, stays: then nothing is allocated, even
   /// if the shape changes.
   package mutating func prepare(_ first: Int, _ second: Int) {
-    guard shape.count == 2, isKnownUniquelyReferenced(&storage), storage.resize(to: Self.count(first, second, 1))
+    guard shape.count == 2, isKnownUniquelyReferenced(&storage),
+      storage.resize(to: Self.count(first, second, 1))
     else {
       self = Tensor(uninitialized: [first, second])
       return
@@ -152,7 +153,8 @@ extension Tensor {
 
   /// The same, for a shape that exists already.
   mutating func prepare(like shape: [Int]) {
-    guard isKnownUniquelyReferenced(&storage), storage.resize(to: Self.count(of: shape, "Tensor.prepare"))
+    guard isKnownUniquelyReferenced(&storage),
+      storage.resize(to: Self.count(of: shape, "Tensor.prepare"))
     else {
       self = Tensor(uninitialized: shape)
       return

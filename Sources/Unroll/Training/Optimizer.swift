@@ -173,7 +173,8 @@ extension Optimizer {
         decays.contains(beta1) && decays.contains(beta2) && epsilon >= 0 && epsilon.isFinite
       }
     require(
-      isRight, "Optimizer.move: expected decays in 0 ..< 1 and a finite ε of at least 0, got \(self).")
+      isRight,
+      "Optimizer.move: expected decays in 0 ..< 1 and a finite ε of at least 0, got \(self).")
   }
 }
 

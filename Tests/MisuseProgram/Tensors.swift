@@ -1,0 +1,100 @@
+import Unroll
+
+private let x = Tensor<Float>(shape: [2, 3])
+/// Hides a value from the optimiser, which otherwise sees that a result is not used.
+@inline(never) func use<T>(_ value: T) { withExtendedLifetime(value) {} }
+
+let tensorMisuses = [
+  Misuse("tensor-elements", "Tensor.init: expected 4 elements for shape [2, 2], got 3.") {
+    use(Tensor<Float>(shape: [2, 2], elements: [1, 2, 3]))
+  },
+  Misuse(
+    "tensor-liar",
+    "Tensor.init: expected 4 elements for shape [2, 2], got a collection that ends after 2."
+  ) {
+    use(Tensor<Float>(shape: [2, 2], elements: Liar(count: 4, given: 2)))
+  },
+  Misuse("tensor-rows", "Tensor.init: expected rows of 2 elements, got 1.") {
+    use(Tensor<Float>(rows: [[1, 2], [3]]))
+  },
+  Misuse("tensor-negative", "Tensor.init: expected sizes of at least 0, got [2, -1].") {
+    use(Tensor<Float>(shape: [2, -1]))
+  },
+  Misuse(
+    "tensor-overflow",
+    "Tensor.init: expected at most 72057594037927936 elements, got the shape [4294967296, 4294967296]."
+  ) { use(Tensor<Float>(shape: [1 << 32, 1 << 32])) },
+  Misuse(
+    "tensor-overflow-empty",
+    "Tensor.init: expected at most 72057594037927936 elements, got the shape [4611686018427387904, 4, 0]."
+  ) { use(Tensor<Float>(shape: [1 << 62, 4, 0])) },
+  Misuse(
+    "tensor-memory",
+    "Tensor: expected 18014398509481984 bytes of memory for 4503599627370496 elements, got fewer from the system; use smaller shapes."
+  ) { use(Tensor<Float>(shape: [1 << 52])) },
+  Misuse(
+    "tensor-memory-16-TB",
+    "Tensor: expected 17592186044416 bytes of memory for 4398046511104 elements, got fewer from the system; use smaller shapes."
+  ) { use(Tensor<Float>(shape: [1 << 21, 1 << 21])) },
+  Misuse("tensor-scalar", "Tensor.scalar: expected one element, got shape [2, 3].") {
+    use(x.scalar)
+  },
+  Misuse("tensor-read", "Tensor.subscript: expected indices into shape [2, 3], got [2, 0].") {
+    use(x[2, 0])
+  },
+  Misuse("tensor-write", "Tensor.subscript: expected indices into shape [2, 3], got [0, -1].") {
+    var y = x
+    y[0, -1] = 1
+    use(y)
+  },
+  Misuse("tensor-axes", "Tensor.subscript: expected indices into shape [2, 3], got [1].") {
+    use(x[1])
+  },
+  Misuse("tensor-slice", "Tensor.slice: expected an index into shape [2, 3], got 2.") {
+    use(x.slice(2))
+  },
+  Misuse("tensor-slices", "Tensor.slice: expected a range within shape [2, 3], got 1..<3.") {
+    use(x.slice(1..<3))
+  },
+  Misuse("tensor-set-slice", "Tensor.setSlice: expected a part of shape [3], got [2] at 0.") {
+    var y = x
+    y.setSlice(0, to: Tensor(shape: [2]))
+    use(y)
+  },
+  Misuse(
+    "tensor-columns", "Tensor.columns: expected a range within the last axis of [2, 3], got 2..<4."
+  ) {
+    use(x.columns(2..<4))
+  },
+  Misuse(
+    "tensor-set-columns",
+    "Tensor.setColumns: expected columns that fit [2, 3] from 9223372036854775807, got [2, 1]."
+  ) {
+    var y = x
+    y.setColumns(from: .max, to: Tensor(shape: [2, 1]))
+    use(y)
+  },
+  Misuse("tensor-reshape", "Tensor.reshaped: expected a shape of 6 elements, got [2, 2].") {
+    use(x.reshaped(to: [2, 2]))
+  },
+  Misuse("tensor-reshape-negative", "Tensor.reshaped: expected sizes of at least 0, got [-2, -3].")
+  {
+    use(x.reshaped(to: [-2, -3]))
+  },
+  Misuse("tensor-sum", "Tensor.+: expected shape [2, 3], got [3, 2].") { use(x + x.transposed) },
+  Misuse(
+    "tensor-product", "Tensor.matrixProduct: expected [m, k] and [k, n], got [2, 3] and [2, 3]."
+  ) {
+    use(x.matrixProduct(x))
+  },
+]
+
+/// A collection whose count is not that of its elements.
+private struct Liar: Collection {
+  let count: Int
+  let given: Int
+  var startIndex: Int { 0 }
+  var endIndex: Int { given }
+  func index(after index: Int) -> Int { index + 1 }
+  subscript(index: Int) -> Float { Float(index) }
+}

@@ -1,0 +1,67 @@
+// Runs whose files another program shortens, and that may open few files.
+
+import Foundation
+import Testing
+import UnrollTestSupport
+
+@Suite("Runs in need")
+struct ShortageTests {
+  @Test("A run goes on when its encoded text is cut while it trains")
+  func shortenedText() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      let process = Process()
+      let errors = Pipe()
+      process.executableURL = CommandTests.binary
+      process.arguments =
+        ["train", folder + "/text", "--output", folder + "/run", "--epochs", "100000"]
+        + LanguageCommandTests.small
+      (process.standardOutput, process.standardError) = (FileHandle.nullDevice, errors)
+      try process.run()
+      let metrics = folder + "/run/metrics.jsonl"
+      func lines() -> Int {
+        (try? String(contentsOfFile: metrics, encoding: .utf8))?.split(separator: "\n").count ?? 0
+      }
+      while process.isRunning && lines() < 1 { usleep(5000) }
+      for part in ["train", "valid"] { truncate(folder + "/run/corpus/\(part).symbols", 0) }
+      let before = lines()
+      while process.isRunning && lines() < before + 2 { usleep(5000) }
+      kill(process.processIdentifier, SIGTERM)
+      let said = String(
+        decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(
+        process.terminationReason == .exit && process.terminationStatus == 143,
+        "\(said.suffix(500))")
+    }
+  }
+
+  @Test("A run that may open few files ends with its summary, and says why there are no curves")
+  func fewFiles() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      for limit in [12, 16, 24] {
+        let process = Process()
+        let (output, errors) = (folder + "/out", folder + "/errors")
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        // The shell's redirections, so that nothing of Foundation's is passed on.
+        process.arguments =
+          [
+            "-c", "ulimit -n \(limit); exec \"$0\" \"$@\" >'\(output)' 2>'\(errors)'",
+            CommandTests.binary.path, "train", folder + "/text", "--output",
+            folder + "/run-\(limit)", "--epochs", "1",
+          ] + LanguageCommandTests.small
+        try process.run()
+        process.waitUntilExit()
+        let told = try String(contentsOfFile: errors, encoding: .utf8)
+        #expect(process.terminationReason == .exit, "\(limit): \(told)")
+        #expect(process.terminationStatus == 0, "\(limit): \(told)")
+        #expect(
+          told.contains("this process may open too few files (the limit is \(limit))")
+            || told.contains("gnuplot is not on the path"), "\(limit): \(told)")
+        #expect(
+          try String(contentsOfFile: output, encoding: .utf8).contains("best validation"))
+      }
+    }
+  }
+}

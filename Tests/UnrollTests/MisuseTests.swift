@@ -1,0 +1,59 @@
+// What a program reads that breaks a contract: every misuse of Tests/MisuseProgram, in debug builds and in
+// optimised ones, where Swift's own preconditions say nothing.
+
+import Foundation
+import Testing
+import UnrollTestSupport
+
+@Suite("Misuse")
+struct MisuseTests {
+  private struct Outcome {
+    let status: Int32
+    let output: String
+    let errors: String
+  }
+
+  private func run(_ arguments: [String]) throws -> Outcome {
+    var folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    for bundle in Bundle.allBundles where bundle.bundlePath.hasSuffix(".xctest") {
+      folder = bundle.bundleURL.deletingLastPathComponent()
+    }
+    let process = Process()
+    process.executableURL = folder.appendingPathComponent("MisuseProgram")
+    process.arguments = arguments
+    // A backtrace of each would take minutes.
+    process.environment = ProcessInfo.processInfo.environment.merging([
+      "SWIFT_BACKTRACE": "enable=no"
+    ]) { $1 }
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    try process.run()
+    // What is said fits into the pipes, so that one may be read after the other.
+    let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let told = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return Outcome(status: process.terminationStatus, output: said, errors: told)
+  }
+
+  @Test("Every broken contract ends the program with operation, expected and got")
+  func messages() throws {
+    let misuses = try run([]).output.split(separator: "\n").map { $0.split(separator: "\t") }
+    #expect(misuses.count >= 100)
+    for misuse in misuses {
+      let (name, message) = (String(misuse[0]), String(misuse[1]))
+      let outcome = try run([name])
+      #expect(outcome.status != 0, "\(name) passes")
+      #expect(
+        outcome.errors.contains("Fatal error: \(message)\n"),
+        "\(name): expected \(message), got \(outcome.errors)")
+    }
+  }
+
+  @Test(
+    "The child of a fork computes the same bits on threads of its own", arguments: ["idle", "busy"])
+  func forks(_ kind: String) throws {
+    let outcome = try run(["fork", kind])
+    #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors)")
+  }
+}
