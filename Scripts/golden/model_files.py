@@ -1,6 +1,7 @@
 """Model files of other programs, and what those programs compute with them.
 
     thenv/bin/python model_files.py torch --out Tests/Golden/files       (PyTorch)
+    thenv/bin/python model_files.py torch-state --out Tests/Golden/files  (PyTorch, safetensors)
     thenv/bin/python model_files.py keras --out Tests/Golden/files        (Keras 3, and again in tfenv: Keras 2)
     thenv/bin/python model_files.py mlx --out Tests/Golden/files          (MLX)
     t2o/bin/python model_files.py tf2onnx --out Tests/Golden/files        (tf2onnx, TensorFlow 2.15, run by onnxruntime)
@@ -78,6 +79,122 @@ def torch_files(out):
     views["bias_ih_l0"] = both[5:]
     views["bias_again"] = both[5:]
     run("torch_lstm_views", plain, [(1, B, 6), (1, B, 6)], views)
+
+
+def torch_state_files(out):
+    """State dicts as programs of PyTorch write them: old containers, objects beside the weights, wrapped parameters, lists of modules, shards."""
+    import argparse as ap
+    import collections
+    import datetime
+    import decimal
+    import json
+    import pathlib
+    import warnings
+
+    import torch
+    from safetensors.torch import save_file
+    from torch import nn
+
+    warnings.simplefilter("ignore")
+    torch.manual_seed(20261130)
+    torch.set_num_threads(1)
+    x = torch.rand(T, B, D) * 2 - 1
+
+    def fill(module):
+        for p in module.parameters():
+            nn.init.uniform_(p, -0.8, 0.8)
+        return module
+
+    def write(name, y, save, **how):
+        np.savez(os.path.join(out, name + ".npz"), x=x.numpy(), y=y.detach().numpy())
+        torch.save(save, os.path.join(out, name + ".pt"), **how)
+
+    def roll(cell, x):
+        state, ys = None, []
+        for row in x:
+            state = cell(row, state)
+            ys.append(state[0] if isinstance(state, tuple) else state)
+        return torch.stack(ys)
+
+    gru = fill(nn.GRU(D, 5, 2, bidirectional=True))
+    views = {k: (v.t().contiguous().t() if v.dim() == 2 else v) for k, v in gru.state_dict().items()}
+    views["bias_hh_l0"] = torch.cat([torch.zeros(5), views["bias_hh_l0"]])[5:]
+    write("torch_old_container", gru(x)[0], {"model": views, "epoch": 3, "half": torch.zeros(3, dtype=torch.uint16)}, _use_new_zipfile_serialization=False)
+
+    lstm = fill(nn.LSTM(D, 6))
+    objects = {
+        "dtype": torch.float32, "device": torch.device("cpu"), "set": {1, 2}, "counter": collections.Counter("aab"), "bytes": b"ab",
+        "large": 1 << 100, "float8": torch.zeros(2).to(torch.float8_e4m3fn), "complex": torch.zeros(2, 3, dtype=torch.complex64),
+        "sparse": torch.eye(3).to_sparse(), "quantized": torch.quantize_per_tensor(torch.zeros(2, 2), 1.0, 0, torch.qint8),
+        "options": ap.Namespace(a=1), "numpy": np.float64(3), "array": np.zeros((2, 3)), "losses": [np.float32(i) for i in range(9)],
+        "path": pathlib.PurePosixPath("/a"), "date": datetime.date(2026, 1, 2), "decimal": decimal.Decimal("1.5"), "criterion": nn.CrossEntropyLoss(),
+        "pairs": {(1, 2): 3}, "default": collections.defaultdict(list, {"word": "kept"}), "unsigned": torch.zeros(2, dtype=torch.uint16)}
+    write("torch_objects", lstm(x)[0], {"model": lstm.state_dict(), **objects})
+
+    expanded = fill(nn.LSTM(D, 6))
+    save = dict(expanded.state_dict(), bias_ih_l0=torch.tensor([0.3]).expand(24), weight_hh_l0=torch.rand(24, 1).expand(24, 6))
+    save["bias_hh_l0"] = save["bias_ih_l0"]
+    expanded.load_state_dict(save)
+    write("torch_expanded", expanded(x)[0], save)
+
+    normed = fill(nn.GRU(D, 5, 2))
+    for name, dim in (("weight_hh_l0", 0), ("weight_ih_l0", None), ("weight_ih_l1", 1)):
+        nn.utils.parametrizations.weight_norm(normed, name, dim=dim)
+        with torch.no_grad():
+            normed.parametrizations[name].original0.mul_(1.5)
+    write("torch_weight_norm", normed(x)[0], {"rnn." + k: v for k, v in normed.state_dict().items()})
+    plain = fill(nn.LSTM(D, 6))
+    older = nn.LSTM(D, 6)
+    older.load_state_dict(plain.state_dict())
+    nn.utils.weight_norm(older, "weight_hh_l0")
+    save = older.state_dict()
+    mask = (torch.rand(24, D) > 0.4).float()
+    save["weight_ih_l0_orig"], save["weight_ih_l0_mask"] = save.pop("weight_ih_l0"), mask
+    with torch.no_grad():
+        plain.weight_ih_l0.mul_(mask)
+    write("torch_pruned", plain(x)[0], save)
+
+    # AWD-LSTM as fastai names it: the parameter beside the module that it wraps, whose copy dropout changed.
+    layers = [fill(nn.LSTM(D, 6)), fill(nn.LSTM(6, 6)), fill(nn.LSTM(6, 4))]
+    save, y = {"0.encoder.weight": torch.rand(7, D)}, x
+    for i, layer in enumerate(layers):
+        y = layer(y)[0]
+        for k, v in layer.state_dict().items():
+            if k == "weight_hh_l0":
+                save["0.rnns.%d.weight_hh_l0_raw" % i] = v
+                v = v * (torch.rand_like(v) > 0.5) * 2
+            save["0.rnns.%d.module.%s" % (i, k)] = v
+    write("torch_awd", y, save)
+
+    layers = [fill(nn.LSTM(D, 6, bidirectional=True)), fill(nn.LSTM(12, 5, 2))]
+    y = layers[1](layers[0](x)[0])[0]
+    write("torch_list", y, {"net.lstm%d.%s" % (i + 1, k): v for i, layer in enumerate(layers) for k, v in layer.state_dict().items()})
+    cells = [fill(nn.GRUCell(D, 5)), fill(nn.GRUCell(5, 3))]
+    write("torch_cells", roll(cells[1], roll(cells[0], x)), {"cells.%d.%s" % (i, k): v for i, cell in enumerate(cells) for k, v in cell.state_dict().items()})
+
+    shards = fill(nn.LSTM(D, 5, 2))
+    state = shards.state_dict()
+    names = list(state)
+    files = ["torch_shards-0000%d-of-00002.safetensors" % i for i in (1, 2)]
+    save_file({k: state[k] for k in names[:4]}, os.path.join(out, files[0]))
+    save_file({k: state[k] for k in names[4:]}, os.path.join(out, files[1]))
+    with open(os.path.join(out, "torch_shards.safetensors.index.json"), "w") as index:
+        json.dump({"metadata": {"total_size": sum(v.nbytes for v in state.values())}, "weight_map": {k: files[i >= 4] for i, k in enumerate(names)}}, index)
+    np.savez(os.path.join(out, "torch_shards.npz"), x=x.numpy(), y=shards(x)[0].detach().numpy())
+
+    # Equinox' GRUCell: one bias outside, one of the candidate inside the reset gate's product.
+    rng = np.random.RandomState(5)
+    draw = lambda *shape: rng.uniform(-0.8, 0.8, shape).astype(np.float32)  # noqa: E731
+    a = {"weight_ih": draw(15, D), "weight_hh": draw(15, 5), "bias": draw(15), "bias_n": draw(5)}
+    h, ys, sigmoid = np.zeros((B, 5)), [], lambda v: 1 / (1 + np.exp(-v))
+    for row in x.numpy().astype(np.float64):
+        i, r = np.split(row @ a["weight_ih"].T + a["bias"], 3, 1), np.split(h @ a["weight_hh"].T, 3, 1)
+        n = np.tanh(i[2] + sigmoid(i[0] + r[0]) * (r[2] + a["bias_n"]))
+        h = n + sigmoid(i[1] + r[1]) * (h - n)
+        ys.append(h)
+    save_file({"cell." + k: torch.from_numpy(v) for k, v in a.items()}, os.path.join(out, "equinox_gru.safetensors"))
+    np.savez(os.path.join(out, "equinox_gru.npz"), x=x.numpy(), y=np.stack(ys).astype(np.float32))
+    print("torch", torch.__version__)
 
 
 def torch_onnx_files(out):
@@ -321,9 +438,9 @@ def tensorflow1_files(out):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("program", choices=["torch", "torch-onnx", "keras", "mlx", "tf2onnx", "tensorflow1"])
+    parser.add_argument("program", choices=["torch", "torch-state", "torch-onnx", "keras", "mlx", "tf2onnx", "tensorflow1"])
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
     os.makedirs(arguments.out, exist_ok=True)
-    {"torch": torch_files, "torch-onnx": torch_onnx_files, "keras": keras_files, "mlx": mlx_files, "tf2onnx": tf2onnx_files, "tensorflow1": tensorflow1_files}[arguments.program](arguments.out)
+    {"torch": torch_files, "torch-state": torch_state_files, "torch-onnx": torch_onnx_files, "keras": keras_files, "mlx": mlx_files, "tf2onnx": tf2onnx_files, "tensorflow1": tensorflow1_files}[arguments.program](arguments.out)
     print(sys.version.split()[0], np.__version__, sorted(os.listdir(arguments.out)))

@@ -124,6 +124,31 @@ struct NPYTests {
     #expect(error?.description == sentence)
   }
 
+  @Test("Members of an archive that are no numbers are named, and the others are read")
+  func otherTypes() throws {
+    func member(_ descr: String, _ count: Int) -> [UInt8] {
+      file(
+        "{'descr': \(descr), 'fortran_order': False, 'shape': (2,), }",
+        [UInt8](repeating: 0, count: count))
+    }
+    let bytes = ZipArchive.encode([
+      "a.npy": NPY.encode(StoredArray([1, 2])), "text.npy": member("'<U2'", 16),
+      "bytes.npy": member("'|S1'", 2), "objects.npy": member("'|O'", 30),
+      "complex.npy": member("'<c8'", 16), "dates.npy": member("'<M8[D]'", 16),
+      "records.npy": member("[('a', '<f4')]", 8), "long.npy": member("'<f16'", 32), "note": [1],
+    ])
+    let read = try ArrayFile(bytes, name: "x.npz")
+    #expect(read.arrays.keys.sorted() == ["a"])
+    #expect(
+      read.skipped.mapValues(\.signature) == [
+        "text": "text (<U2)[2]", "bytes": "text (|S1)[2]", "objects": "Python objects (|O)[2]",
+        "complex": "complex numbers (<c8)[2]", "dates": "dates or durations (<M8[D])[2]",
+        "records": "records[2]",
+        "long": "numbers of another type (<f16)[2]", "note": "a member that is no .npy file",
+      ])
+    #expect(throws: ArrayFileError.self) { try NPZ(bytes).arrays() }
+  }
+
   @Test("Bytes that are no .npy or .npz are foreign")
   func foreign() {
     #expect(throws: ArrayFileError.self) { try NPY.decode(Array("hello".utf8)[...]) }

@@ -56,6 +56,16 @@ struct SafetensorsTests {
     #expect(throws: ArrayFileError.self) { try Safetensors(mapping: path + "none") }
   }
 
+  @Test("Arrays of a type that is not read are named, and the others are read")
+  func otherTypes() throws {
+    let header =
+      "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[3],\"data_offsets\":[0,3]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[3,5]},\"c\":{\"dtype\":\"F4\",\"shape\":[2,2],\"data_offsets\":[5,7]}}"
+    let read = try Safetensors(file(header, data: 7))
+    #expect(read.arrays.mapValues(\.signature) == ["b": "uint8[2]"])
+    #expect(read.skipped.mapValues(\.signature) == ["a": "F8_E4M3[3]", "c": "F4[2,2]"])
+    #expect(try ArrayFile(file(header, data: 7), name: "x.safetensors").skipped == read.skipped)
+  }
+
   @Test("A malformed file gets its sentence")
   func malformed() {
     let cases: [([UInt8], String)] = [
@@ -69,8 +79,12 @@ struct SafetensorsTests {
       (file("{\"a\":3}"), "array 'a': the header is malformed: expected dtype, shape"),
       (file("{\"__metadata__\":{\"a\":1}}"), "expected words in '__metadata__'"),
       (
-        file("{\"a\":{\"dtype\":\"Q4\",\"shape\":[1],\"data_offsets\":[0,4]}}", data: 4),
-        "array 'a': expected a numeric element type, found 'Q4'"
+        file("{\"a\":{\"dtype\":\"Q4\",\"shape\":[1],\"data_offsets\":[0,8]}}", data: 4),
+        "array 'a': expected 8 bytes, found 4; the file is truncated"
+      ),
+      (
+        file("{\"a\":{\"dtype\":\"Q4\",\"shape\":[-1],\"data_offsets\":[0,4]}}", data: 4),
+        "impossible shape [-1]"
       ),
       (
         file("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", data: 4),

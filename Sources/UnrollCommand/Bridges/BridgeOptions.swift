@@ -39,7 +39,7 @@ enum BridgeErrors {
       let text = error.description
       throw DataError(description: text.hasPrefix(path) ? text : "\(path): \(text)")
     } catch let error as ModelImportError {
-      throw DataError(description: "\(path): \(error)")
+      throw DataError(description: "\(path): \(BridgeHints.text(error))")
     }
   }
 }

@@ -64,7 +64,8 @@ struct ConvertCommand: ParsableCommand {
     }
     print("read: \(input), \(file.container.rawValue), by the names of \(imported.layout.rawValue)")
     for line in imported.mappings { print("  \(line)") }
-    for line in imported.assumptions { print("  assumed: \(line)") }
+    for line in imported.assumptions { print("  assumed: \(BridgeHints.text(assumption: line))") }
+    for line in imported.omissions { print("  not taken over: \(line)") }
     if !imported.others.isEmpty {
       print("  left out: \(imported.others.joined(separator: ", "))")
     }

@@ -43,6 +43,9 @@ struct InspectCommand: ParsableCommand {
     }
     print(table.text + "\n")
     print(Self.arrays(file.arrays))
+    for (name, what) in file.skipped.sorted(by: { $0.key < $1.key }) {
+      print("not read: \(name), \(what.signature)")
+    }
     do {
       if NetworkFile.isDouble(file) {
         try show(NetworkFile.network(in: file, assuming: assumed.assumptions, as: Double.self))
@@ -51,7 +54,7 @@ struct InspectCommand: ParsableCommand {
       }
     } catch let error as ModelImportError {
       // An array file without a network is nothing wrong.
-      print("\nnetwork: \(error)")
+      print("\nnetwork: \(BridgeHints.text(error))")
     }
     for line in Self.suspicions(file.arrays) { print("suspicious: \(line)") }
   }
@@ -62,7 +65,7 @@ struct InspectCommand: ParsableCommand {
     let imported = result.imported
     print("\nnetwork, by the names of \(imported.layout.rawValue):")
     print(try BridgeWords.table(imported.network).text)
-    for line in imported.assumptions { print("assumed: \(line)") }
+    for line in imported.assumptions { print("assumed: \(BridgeHints.text(assumption: line))") }
     print(
       result.isTested
         ? "test: the network gives the outputs that the file keeps"

@@ -24,16 +24,34 @@ public struct ArrayFile: Sendable {
   public var arrays: [String: StoredArray]
   /// Words about them.
   public var metadata: [String: String]
+  /// What the file holds besides, and is not read: arrays of text, complex numbers and so on, and objects that
+  /// are no arrays, by name.
+  public var skipped: [String: SkippedValue] = [:]
 
   /// The array that holds the words where a container has no place for them: JSON.
   static let metadataName = "unroll.metadata"
 
-  /// Reads a file; what it is, is seen from its first bytes, not from its name.
+  /// Reads a file.
   ///
-  /// - Parameter path: The file; of a TensorFlow checkpoint the `.index` file or the prefix.
-  /// - Throws: `ArrayFileError` if it is none of the containers, or damaged.
+  /// Its first bytes say which container it is; a safetensors file and a TensorFlow checkpoint are known by
+  /// their names.
+  ///
+  /// - Parameter path: The file; of a TensorFlow checkpoint the `.index` file or the prefix. Of arrays that are
+  ///   divided among several files (`model-00001-of-00002.safetensors`), one of them or their index
+  ///   (`model.safetensors.index.json`): all are read.
+  /// - Throws: `ArrayFileError` if it is none of the containers, is damaged, or is one of several files of
+  ///   which another is missing.
   public init(contentsOf path: String) throws(ArrayFileError) {
-    if path.hasSuffix(".index") || AtomicFile.exists(path + ".index") {
+    if let shards = try ShardedFile(path) {
+      self = try shards.merged()
+    } else {
+      try self.init(single: path)
+    }
+  }
+
+  /// Reads one file, also if it is one of several that belong together.
+  init(single path: String) throws(ArrayFileError) {
+    if path.hasSuffix(".index") || !AtomicFile.exists(path) && AtomicFile.exists(path + ".index") {
       let checkpoint = try TensorFlowCheckpoint(contentsOf: path)
       self = try ArrayFile(.tensorFlow, checkpoint.arrays)
       return
@@ -61,16 +79,25 @@ public struct ArrayFile: Sendable {
       if archive.contains("model.weights.h5") {
         self = try ArrayFile(keras: archive)
       } else if archive.names.contains(where: { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }) {
-        let file = try TorchFile(bytes)
-        (container, arrays, metadata) = (.torch, file.arrays, file.metadata)
+        self = ArrayFile(try TorchFile(bytes))
       } else {
-        self = try ArrayFile(.npz, NPZ(bytes).arrays())
+        let contents = try NPZ(bytes).contents()
+        if contents.arrays.isEmpty { try Self.checkNPZ(archive.names) }
+        self = try ArrayFile(.npz, contents.arrays)
+        skipped = contents.skipped
       }
     } else if bytes.starts(with: [0x89] + Array("HDF".utf8)) {
       self = try ArrayFile(hdf5: bytes)
-    } else if bytes.first == 0x80 {
+    } else if bytes.first == 0x80 && bytes.dropFirst(8).first != UInt8(ascii: "{") {
+      self = ArrayFile(try TorchFile(bytes))
+    } else if bytes.starts(with: [0x1F, 0x8B]) {
       throw ArrayFileError(
-        .foreign(expected: "a file of PyTorch 1.6 or later (save it again with one)"))
+        .unreadable("a file compressed with gzip; decompress it first (gunzip)"))
+    } else if bytes.dropFirst(257).starts(with: Array("ustar".utf8)) {
+      throw ArrayFileError(
+        .unreadable(
+          "a tar archive, as PyTorch wrote before 0.2; load it with an old PyTorch and save the state dict again"
+        ))
     } else if name.hasSuffix(".safetensors") || bytes.dropFirst(8).first == UInt8(ascii: "{") {
       self = ArrayFile(try Safetensors(bytes))
     } else {
@@ -83,6 +110,28 @@ public struct ArrayFile: Sendable {
 
   private init(_ file: Safetensors) {
     (container, arrays, metadata) = (.safetensors, file.arrays, file.metadata)
+    skipped = file.skipped
+  }
+
+  private init(_ file: TorchFile) {
+    (container, arrays, metadata) = (.torch, file.arrays, file.metadata)
+    skipped = file.skipped
+  }
+
+  /// Refuses zip archives of other programs, which hold no `.npy` file.
+  private static func checkNPZ(_ names: [String]) throws(ArrayFileError) {
+    if names.contains(where: { $0.hasSuffix("archive_format") || $0.hasSuffix("/archive_version") })
+    {
+      throw ArrayFileError(
+        .unreadable(
+          "a program of torch.export (.pt2); save its state dict: torch.save(torch.export.load(path).state_dict, other_path)"
+        ))
+    }
+    guard names.isEmpty || names.contains(where: { $0.hasSuffix(".npy") }) else {
+      let some = names.prefix(4).joined(separator: ", ")
+      throw ArrayFileError(
+        .unreadable("a zip archive without arrays of NumPy or PyTorch; it holds \(some)"))
+    }
   }
 
   #if HDF5

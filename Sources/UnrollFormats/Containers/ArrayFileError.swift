@@ -16,6 +16,8 @@ public struct ArrayFileError: Error, Equatable, Sendable {
     case wrongChecksum
     /// A pickle asks for something that tensors do not need.
     case refusedInstruction(String)
+    /// A file of a kind that is known and not read: which, and what to do, in words.
+    case unreadable(String)
     /// The archive has no member of that name.
     case missing(available: [String])
     /// The elements cannot be taken as the type that was asked for.
@@ -63,6 +65,7 @@ extension ArrayFileError: CustomStringConvertible {
     case .refusedInstruction(let what):
       return
         "asks for \(what), which no tensor needs; save the tensors alone: torch.save(model.state_dict(), path)"
+    case .unreadable(let what): return what
     case .missing(let available):
       let some = available.sorted().prefix(8).joined(separator: ", ")
       return "not in the file, which holds \(available.isEmpty ? "nothing" : some)"

@@ -14,6 +14,23 @@ public enum NPY {
   ///
   /// - Throws: `ArrayFileError` for bytes that are not a whole `.npy` file of numbers.
   public static func decode(_ bytes: ArraySlice<UInt8>) throws(ArrayFileError) -> StoredArray {
+    switch try contents(of: bytes) {
+    case .array(let array): return array
+    case .other(let descriptor, _): throw ArrayFileError(.unsupportedElementType(descriptor))
+    }
+  }
+
+  /// What a `.npy` file holds.
+  enum Contents {
+    case array(StoredArray)
+    /// Elements that are no numbers of ours: NumPy's words for the type, and what it is.
+    case other(descriptor: String, SkippedValue)
+  }
+
+  /// Decodes one array, or says what it is if its elements are text, objects, dates and so on.
+  ///
+  /// - Throws: `ArrayFileError` for bytes that are not a whole `.npy` file.
+  static func contents(of bytes: ArraySlice<UInt8>) throws(ArrayFileError) -> Contents {
     var reader = ByteReader(bytes)
     guard bytes.starts(with: magic) else {
       throw ArrayFileError(.foreign(expected: "the magic string of a .npy file"), byteOffset: 0)
@@ -32,6 +49,10 @@ public enum NPY {
         .malformedHeader("\(length) bytes long, expected at most \(headerLimit)"))
     }
     let header = try Header(String(decoding: try reader.take(length), as: UTF8.self))
+    if let descriptor = header.unsupported {
+      return .other(
+        descriptor: descriptor, SkippedValue(kind: kind(of: descriptor), shape: header.shape))
+    }
     let byteCount = try header.byteCount()
     let data = try reader.take(byteCount)
     guard reader.remaining == 0 else {
@@ -39,7 +60,7 @@ public enum NPY {
         .malformedHeader("promises \(byteCount) bytes of data, but \(reader.remaining) more follow")
       )
     }
-    return header.array(from: Array(data))
+    return .array(header.array(from: Array(data)))
   }
 
   /// Encodes one array; bfloat16, which NumPy has not, as float32.
@@ -75,9 +96,26 @@ public enum NPY {
     }
   }
 
+  /// An element type that is not read, in words.
+  private static func kind(of descriptor: String) -> String {
+    let letter = descriptor.first { $0.isLetter || $0 == "[" }
+    let word =
+      switch letter {
+      case "U", "S", "a": "text"
+      case "O": "Python objects"
+      case "c": "complex numbers"
+      case "M", "m": "dates or durations"
+      case "V", "[": "records"
+      default: "numbers of another type"
+      }
+    return letter == "[" ? word : "\(word) (\(descriptor.prefix(24)))"
+  }
+
   /// What the dictionary says.
   private struct Header {
     var elementType: ElementType
+    /// NumPy's words for the type if it is not read.
+    var unsupported: String?
     var isBigEndian: Bool
     var isFortranOrder: Bool
     var shape: [Int]
@@ -90,17 +128,20 @@ public enum NPY {
         return text[range.upperBound...].drop { $0 == " " }
       }
       let descr = try field("descr")
-      guard descr.first == "'", let end = descr.dropFirst().firstIndex(of: "'") else {
-        throw ArrayFileError(.unsupportedElementType(String(descr.prefix(40))))
-      }
-      let name = descr[descr.index(after: descr.startIndex)..<end]
-      guard let order = name.first, "<>|=".contains(order),
-        let type = ElementType.allCases.first(where: {
+      (elementType, isBigEndian) = (.uint8, false)
+      if descr.first == "'", let end = descr.dropFirst().firstIndex(of: "'") {
+        let name = descr[descr.index(after: descr.startIndex)..<end]
+        let type = ElementType.allCases.first {
           NPY.descriptor($0).dropFirst() == name.dropFirst()
-        })
-      else { throw ArrayFileError(.unsupportedElementType(String(name))) }
-      elementType = type
-      isBigEndian = order == ">"
+        }
+        if let order = name.first, "<>|=".contains(order), let type {
+          (elementType, isBigEndian) = (type, order == ">")
+        } else {
+          unsupported = String(name)
+        }
+      } else {
+        unsupported = String(descr.prefix(40))
+      }
 
       let fortran = try field("fortran_order")
       guard fortran.hasPrefix("True") || fortran.hasPrefix("False") else {

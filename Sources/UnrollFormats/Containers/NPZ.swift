@@ -42,13 +42,26 @@ public struct NPZ: Sendable {
 
   /// Decodes all arrays.
   ///
-  /// - Throws: `ArrayFileError` if one is damaged, or if they are far more than the file: many names may
-  ///   stand for one member.
+  /// - Throws: `ArrayFileError` if one is damaged or holds other things than numbers, or if they are far more
+  ///   than the file: many names may stand for one member.
   public func arrays() throws(ArrayFileError) -> [String: StoredArray] {
-    var result: [String: StoredArray] = [:]
+    let (result, skipped) = try contents()
+    for name in skipped.keys.sorted() {
+      throw ArrayFileError(.unsupportedElementType(skipped[name]?.kind ?? ""), arrayName: name)
+    }
+    return result
+  }
+
+  /// Decodes all arrays of numbers, and says what the other members are.
+  ///
+  /// - Throws: `ArrayFileError` if one is damaged, or if they are far more than the file.
+  func contents() throws(ArrayFileError) -> (
+    arrays: [String: StoredArray], skipped: [String: SkippedValue]
+  ) {
+    var (result, skipped) = ([String: StoredArray](), [String: SkippedValue]())
     var budget = expansionLimit(byteCount)
     for name in names {
-      let array = try array(name)
+      guard let array = try numbers(name, &skipped) else { continue }
       // A member without numbers costs time, too.
       budget -= array.byteCount + 64
       guard budget >= 0 else {
@@ -57,7 +70,28 @@ public struct NPZ: Sendable {
       }
       result[name] = array
     }
-    return result
+    return (result, skipped)
+  }
+
+  /// The array of a name; nil if the member is something else, which is noted.
+  private func numbers(
+    _ name: String, _ skipped: inout [String: SkippedValue]
+  ) throws(ArrayFileError) -> StoredArray? {
+    guard let member = members[name] else { return nil }
+    guard member.hasSuffix(".npy") else {
+      skipped[name] = SkippedValue(kind: "a member that is no .npy file")
+      return nil
+    }
+    do throws(ArrayFileError) {
+      switch try NPY.contents(of: archive.contents(member)[...]) {
+      case .array(let array): return array
+      case .other(_, let what):
+        skipped[name] = what
+        return nil
+      }
+    } catch {
+      throw ArrayFileError(error.problem, arrayName: name, byteOffset: error.byteOffset)
+    }
   }
 
   /// Encodes named arrays as an archive, in the order of their names.

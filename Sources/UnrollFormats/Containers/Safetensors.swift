@@ -15,6 +15,8 @@ public struct Safetensors: Sendable, Equatable {
   public var arrays: [String: StoredArray]
   /// Words about them.
   public var metadata: [String: String]
+  /// Arrays of types that are not read, such as `F8_E4M3`; they are not written.
+  public private(set) var skipped: [String: SkippedValue] = [:]
 
   /// The most that a header may take: 100 MB, the limit of the format.
   public static let headerLimit = 100_000_000
@@ -87,7 +89,7 @@ public struct Safetensors: Sendable, Equatable {
   public init(_ bytes: [UInt8]) throws(ArrayFileError) {
     let start = try Self.dataStart(bytes.prefix(8), fileSize: bytes.count)
     let header = try Header(bytes[8..<start], dataSize: bytes.count - start)
-    metadata = header.metadata
+    (metadata, skipped) = (header.metadata, header.skipped)
     arrays = header.spans.mapValues { span in
       let first = start + span.offset
       return StoredArray(
@@ -105,7 +107,7 @@ public struct Safetensors: Sendable, Equatable {
     let start = try Self.dataStart(Array(file.bytes.prefix(8))[...], fileSize: file.bytes.count)
     let header = try Header(
       Array(file.bytes[8..<start])[...], dataSize: file.bytes.count - start)
-    metadata = header.metadata
+    (metadata, skipped) = (header.metadata, header.skipped)
     arrays = header.spans.mapValues {
       StoredArray(elementType: $0.type, shape: $0.shape, in: file, offset: start + $0.offset)
     }
@@ -140,6 +142,7 @@ public struct Safetensors: Sendable, Equatable {
 
     var spans: [String: Span] = [:]
     var metadata: [String: String] = [:]
+    var skipped: [String: SkippedValue] = [:]
 
     init(_ header: ArraySlice<UInt8>, dataSize: Int) throws(ArrayFileError) {
       guard let fields = try? JSONDecoder().decode([String: Field].self, from: Data(header)) else {
@@ -150,7 +153,11 @@ public struct Safetensors: Sendable, Equatable {
         case ("__metadata__", .words(let words)): metadata = words
         case ("__metadata__", _):
           throw ArrayFileError(.malformedHeader("expected words in '__metadata__'"), byteOffset: 8)
-        case (_, .entry(let entry)): spans[name] = try span(name, entry, dataSize)
+        case (_, .entry(let entry)):
+          spans[name] = try span(name, entry, dataSize)
+          if Safetensors.type(entry.dtype) == nil {
+            skipped[name] = SkippedValue(kind: entry.dtype, shape: entry.shape)
+          }
         default:
           throw ArrayFileError(
             .malformedHeader("expected dtype, shape and data_offsets"), arrayName: name)
@@ -173,17 +180,23 @@ public struct Safetensors: Sendable, Equatable {
           .truncated(expectedBytes: start + end, actualBytes: start + dataSize),
           byteOffset: start)
       }
+      for name in skipped.keys { spans[name] = nil }
     }
 
     private func span(
       _ name: String, _ entry: Entry, _ dataSize: Int
     ) throws(ArrayFileError) -> Span {
-      guard let type = Safetensors.types.first(where: { $0.value == entry.dtype })?.key else {
-        throw ArrayFileError(.unsupportedElementType(entry.dtype), arrayName: name)
-      }
-      guard let size = type.byteCount(of: entry.shape) else {
+      // Of a type that is not known, the offsets are believed: nobody looks at its numbers.
+      let type = Safetensors.type(entry.dtype)
+      guard let count = (type ?? .uint8).byteCount(of: entry.shape), entry.dtype.utf8.count <= 40
+      else {
         throw ArrayFileError(.malformedHeader("impossible shape \(entry.shape)"), arrayName: name)
       }
+      let offsets = entry.data_offsets
+      let size =
+        type == nil && offsets.count == 2
+        ? offsets[1].subtractingReportingOverflow(offsets[0]).0
+        : count
       guard entry.data_offsets.count == 2, entry.data_offsets[0] >= 0,
         entry.data_offsets[1] >= entry.data_offsets[0],
         entry.data_offsets[1] - entry.data_offsets[0] == size
@@ -196,7 +209,8 @@ public struct Safetensors: Sendable, Equatable {
         throw ArrayFileError(
           .truncated(expectedBytes: entry.data_offsets[1], actualBytes: dataSize), arrayName: name)
       }
-      return Span(type: type, shape: entry.shape, offset: entry.data_offsets[0], size: size)
+      return Span(
+        type: type ?? .uint8, shape: entry.shape, offset: entry.data_offsets[0], size: size)
     }
   }
 
@@ -206,6 +220,10 @@ public struct Safetensors: Sendable, Equatable {
     .int16: "I16", .int8: "I8", .uint64: "U64", .uint32: "U32", .uint16: "U16", .uint8: "U8",
     .bool: "BOOL",
   ]
+
+  private static func type(_ name: String) -> ElementType? {
+    types.first { $0.value == name }?.key
+  }
 
   private static func name(of type: ElementType) -> String {
     types.first { $0.key == type }?.value ?? ""

@@ -1,9 +1,15 @@
-// PyTorch's .pt and .pth files since 1.6: a zip archive of a pickle, which says what there is, and of
-// the tensors' memory.
+// PyTorch's .pt, .pth and .bin files. Since 1.6 a zip archive of a pickle, which says what there is, and of
+// the tensors' memory:
 //
 //   <folder>/data.pkl    the pickle, run by a machine that builds tensors only
 //   <folder>/data/<key>  a storage's bytes
 //   <folder>/byteorder   "little" or "big", where it is there
+//
+// Before 1.6 (and today with `_use_new_zipfile_serialization=False`) pickles one after the other, then the
+// storages, always little-endian:
+//
+//   0x1950a86a20f9469cfc6c, 1001, a dictionary of the machine's sizes, the object, the list of keys;
+//   for each key its number of elements as int64, and the elements
 //
 // Source: `torch.serialization`.
 
@@ -13,22 +19,64 @@ public struct TorchFile: Sendable {
   public let arrays: [String: StoredArray]
   /// The numbers and words beside them, such as an epoch.
   public let metadata: [String: String]
+  /// What is neither: objects of other classes, tensors of types that no weight has.
+  public let skipped: [String: SkippedValue]
 
   /// Reads a file's bytes.
   ///
-  /// - Throws: `ArrayFileError` if it is no such archive, is damaged, or asks for more than tensors.
+  /// - Throws: `ArrayFileError` if it is no such file, is damaged, holds a whole module, or asks for a
+  ///   function of the system.
   public init(_ bytes: [UInt8]) throws(ArrayFileError) {
-    let archive = try ZipArchive(bytes, kind: "a file of PyTorch 1.6 or later")
+    let content =
+      bytes.starts(with: [0x50, 0x4B]) || bytes.first != 0x80
+      ? try Self.archive(bytes) : try Self.stream(bytes)
+    var collector = TorchCollector(
+      machine: content.machine, memory: content.memory, isBigEndian: content.isBigEndian,
+      budget: expansionLimit(bytes.count))
+    try collector.take(content.value, name: "", depth: 0)
+    (arrays, metadata, skipped) = (collector.arrays, collector.metadata, collector.skipped)
+    if arrays.isEmpty, let module = collector.firstModule {
+      throw ArrayFileError(
+        .unreadable(
+          "a whole pickled module (\(module)), which only its own program can load; save its state dict: torch.save(model.state_dict(), path)"
+        ))
+    }
+    if case .object(let index) = content.value, arrays.isEmpty {
+      throw ArrayFileError(
+        .unreadable(
+          "a pickled object (\(content.machine.objects[index].name)); save a state dict: torch.save(model.state_dict(), path)"
+        ))
+    }
+  }
+
+  /// What a file holds, before its tensors are gathered.
+  private struct Content {
+    var machine: PickleMachine
+    var value: PickleValue
+    var memory: TorchMemory
+    var isBigEndian = false
+  }
+
+  // MARK: Since 1.6
+
+  private static func archive(_ bytes: [UInt8]) throws(ArrayFileError) -> Content {
+    let archive = try ZipArchive(bytes, kind: "a PyTorch file")
     let pickles = archive.names.filter { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }
     guard pickles.count == 1, let pickle = pickles.first else {
       throw ArrayFileError(
         .foreign(expected: "a PyTorch file with one data.pkl, not \(pickles.count)"))
     }
     let folder = String(pickle.dropLast("data.pkl".count))
+    if archive.contains(folder + "constants.pkl") {
+      throw ArrayFileError(
+        .unreadable(
+          "a TorchScript program (torch.jit.save), which is code and weights together; save its state dict: torch.save(torch.jit.load(path).state_dict(), other_path)"
+        ))
+    }
     let (machine, value): (PickleMachine, PickleValue)
     do {
       (machine, value) = try PickleMachine.run(
-        archive.contents(pickle), budget: expansionLimit(bytes.count))
+        archive.contents(pickle)[...], budget: expansionLimit(bytes.count))
     } catch {
       throw ArrayFileError(error.problem, arrayName: "data.pkl", byteOffset: error.byteOffset)
     }
@@ -36,165 +84,62 @@ public struct TorchFile: Sendable {
     if archive.contains(folder + "byteorder") {
       isBigEndian = try archive.contents(folder + "byteorder").starts(with: Array("big".utf8))
     }
-    var collector = Collector(
-      machine: machine, archive: archive, folder: folder, isBigEndian: isBigEndian,
-      budget: expansionLimit(bytes.count))
-    try collector.take(value, name: "", depth: 0)
-    (arrays, metadata) = (collector.arrays, collector.metadata)
+    return Content(
+      machine: machine, value: value, memory: .archive(archive, folder: folder),
+      isBigEndian: isBigEndian)
   }
 
-  /// Walks what the pickle built.
-  private struct Collector {
-    let machine: PickleMachine
-    let archive: ZipArchive
-    let folder: String
-    let isBigEndian: Bool
-    /// Bytes that may still be taken: a file may name one storage many times.
-    var budget: Int
-    var arrays: [String: StoredArray] = [:]
-    var metadata: [String: String] = [:]
-    private var visits = 0
-    private var last: (key: String, bytes: [UInt8])?
+  // MARK: Before 1.6
 
-    init(
-      machine: PickleMachine, archive: ZipArchive, folder: String, isBigEndian: Bool, budget: Int
-    ) {
-      self.machine = machine
-      self.archive = archive
-      self.folder = folder
-      self.isBigEndian = isBigEndian
-      self.budget = budget
-    }
+  /// 0x1950a86a20f9469cfc6c, least significant byte first.
+  private static let magic: [UInt8] = [
+    0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19,
+  ]
 
-    mutating func take(
-      _ value: PickleValue, name: String, depth: Int
-    ) throws(ArrayFileError) {
-      visits += 1
-      // A long key stands before the names of all that is behind it.
-      budget -= name.utf8.count
-      guard budget >= 0 else {
-        throw ArrayFileError(.malformedHeader("names of far more than the file's size"))
-      }
-      guard depth <= 32, visits <= 1_000_000 else {
-        throw ArrayFileError(
-          .malformedHeader("dictionaries in dictionaries without end"), arrayName: name)
-      }
-      func inner(_ key: String) -> String { name.isEmpty ? key : "\(name).\(key)" }
-      switch value {
-      case .dictionary(let index):
-        for (key, value) in machine.dictionaries[index] {
-          switch key {
-          case .text(let word): try take(value, name: inner(word), depth: depth + 1)
-          case .integer(let number): try take(value, name: inner("\(number)"), depth: depth + 1)
-          default:
-            throw ArrayFileError(
-              .malformedHeader("a key that is no word or number"), arrayName: name)
-          }
-        }
-      case .list(let index): try take(machine.lists[index], name, depth)
-      case .tuple(let tuple): try take(tuple.parts, name, depth)
-      case .tensor(let tensor):
-        do { arrays[name.isEmpty ? "tensor" : name] = try array(tensor) } catch {
-          throw ArrayFileError(error.problem, arrayName: name, byteOffset: error.byteOffset)
-        }
-      case .integer(let number): metadata[name] = "\(number)"
-      case .real(let number): metadata[name] = "\(number)"
-      case .bool(let flag): metadata[name] = "\(flag)"
-      case .text(let word): metadata[name] = word
-      case .none, .name, .storage: break
-      }
-    }
-
-    private mutating func take(
-      _ values: [PickleValue], _ name: String, _ depth: Int
-    ) throws(ArrayFileError) {
-      for (index, value) in values.enumerated() {
-        try take(value, name: name.isEmpty ? "\(index)" : "\(name).\(index)", depth: depth + 1)
-      }
-    }
-
-    /// A storage's bytes; tensors that share one mostly follow each other.
-    private mutating func memory(_ key: String) throws(ArrayFileError) -> [UInt8] {
-      if let last, last.key == key { return last.bytes }
-      let bytes = try archive.contents(folder + "data/" + key)
-      // To inflate one again and again costs time, too.
-      budget -= bytes.count
-      guard budget >= 0 else {
-        throw ArrayFileError(.malformedHeader("many tensors of the same memory"))
-      }
-      last = (key, bytes)
-      return bytes
-    }
-
-    private mutating func array(_ tensor: TorchTensor) throws(ArrayFileError) -> StoredArray {
-      let (storage, size) = (tensor.storage, tensor.storage.elementType.byteCount)
-      guard storage.elementType.byteCount(of: tensor.shape) != nil,
-        storage.elementType.byteCount(of: [storage.count]) != nil
-      else {
-        throw ArrayFileError(
-          .malformedHeader(
-            "impossible shape \(tensor.shape) of a storage of \(storage.count) numbers"))
-      }
-      var (count, last) = (1, tensor.offset)
-      for (axis, stride) in zip(tensor.shape, tensor.strides) {
-        let (product, overflow) = count.multipliedReportingOverflow(by: axis)
-        let (reach, tooFar) = max(0, axis - 1).multipliedReportingOverflow(by: stride)
-        let (sum, beyond) = last.addingReportingOverflow(reach)
-        guard !overflow, !tooFar, !beyond else {
-          throw ArrayFileError(.malformedHeader("impossible shape \(tensor.shape)"))
-        }
-        (count, last) = (product, sum)
-      }
-      // An expanded tensor would make a large array of a few numbers.
-      guard tensor.offset >= 0, count <= storage.count, count == 0 || last < storage.count else {
-        throw ArrayFileError(
-          .malformedHeader(
-            "shape \(tensor.shape) reaches beyond the \(storage.count) numbers of its storage"))
-      }
-      budget -= count * size
-      guard budget >= 0 else {
-        throw ArrayFileError(.malformedHeader("many tensors of the same memory"))
-      }
-      if count == 0 {
-        return StoredArray(elementType: storage.elementType, shape: tensor.shape, bytes: [])
-      }
-      let bytes = try memory(storage.key)
-      guard bytes.count / size == storage.count, bytes.count % size == 0 else {
-        throw ArrayFileError(
-          .truncated(expectedBytes: storage.count * size, actualBytes: bytes.count))
-      }
-      var result = gathered(bytes, tensor, count, size)
-      if isBigEndian && size > 1 { result.reverseEach(size) }
-      return StoredArray(
-        elementType: storage.elementType, shape: tensor.shape, bytes: result)
-    }
-
-    /// The numbers of a view, row-major.
-    private func gathered(
-      _ bytes: [UInt8], _ tensor: TorchTensor, _ count: Int, _ size: Int
-    ) -> [UInt8] {
-      var expected = 1
-      var isDense = true
-      for (axis, stride) in zip(tensor.shape, tensor.strides).reversed() {
-        if axis != 1 && stride != expected { isDense = false }
-        expected *= axis
-      }
-      if isDense || count == 0 {
-        return Array(bytes[tensor.offset * size..<(tensor.offset + count) * size])
-      }
-      var result: [UInt8] = []
-      result.reserveCapacity(count * size)
-      var index = [Int](repeating: 0, count: tensor.shape.count)
-      for _ in 0..<count {
-        let place = zip(index, tensor.strides).reduce(tensor.offset) { $0 + $1.0 * $1.1 }
-        result += bytes[place * size..<(place + 1) * size]
-        for axis in index.indices.reversed() {
-          index[axis] += 1
-          if index[axis] < tensor.shape[axis] { break }
-          index[axis] = 0
-        }
-      }
+  private static func stream(_ bytes: [UInt8]) throws(ArrayFileError) -> Content {
+    var position = 0
+    func next(_ budget: Int) throws(ArrayFileError) -> (PickleMachine, PickleValue) {
+      let result = try PickleMachine.run(bytes[position...], budget: budget)
+      position = result.0.end
       return result
     }
+    // Other pickles are told by their first value, which need not be read whole.
+    guard case .large(magic)? = try? PickleMachine.run(bytes.prefix(64), budget: 1 << 16).1 else {
+      throw ArrayFileError(
+        .unreadable(
+          "a plain Python pickle, not a file of torch.save; load it in Python and save its arrays with numpy.savez(path, **arrays), or a state dict with torch.save(state_dict, path)"
+        ))
+    }
+    _ = try next(1 << 16)
+    guard case .integer(1001) = try next(1 << 16).1 else {
+      throw ArrayFileError(.malformedHeader("expected protocol 1001 of PyTorch's old files"))
+    }
+    _ = try next(1 << 16)
+    let (machine, value) = try next(expansionLimit(bytes.count))
+    guard case (let keyMachine, .list(let index)) = try next((4 << 20) + bytes.count) else {
+      throw ArrayFileError(.malformedHeader("expected the list of storages"))
+    }
+    let keys = keyMachine.lists[index]
+    var (parts, reader) = ([String: Range<Int>](), ByteReader(bytes[position...]))
+    for key in keys {
+      guard case .text(let key) = key, let storage = machine.storages[key], parts[key] == nil
+      else { throw ArrayFileError(.malformedHeader("a storage that no tensor has")) }
+      let count = try reader.integer(Int64.self)
+      guard count == Int64(storage.count), count <= 1 << 50 else {
+        throw ArrayFileError(
+          .malformedHeader("a storage of \(count) numbers, expected \(storage.count)"),
+          byteOffset: reader.position - 8)
+      }
+      let start = reader.position
+      _ = try reader.take(storage.count * storage.type.byteCount)
+      parts[key] = start..<reader.position
+    }
+    return Content(machine: machine, value: value, memory: .stream(bytes, parts))
   }
+}
+
+/// Where storages are.
+enum TorchMemory {
+  case archive(ZipArchive, folder: String)
+  case stream([UInt8], [String: Range<Int>])
 }

@@ -114,7 +114,7 @@ struct MLXNames: NetworkNames {
         NetworkPlan(
           prefix: prefix, layers: layers,
           assumptions: hasRNN && assumptions.activation == nil
-            ? ["nonlinearity of nn.RNN is not in the file: tanh, its default (--activation relu)"]
+            ? ["nonlinearity of nn.RNN is not in the file: tanh, its default"]
             : []))
     }
     return plans

@@ -12,8 +12,11 @@ public struct ModelImportError: Error, Equatable, Sendable {
     case inexpressible(field: String, value: String)
     /// No network whose names are known.
     case noNetwork(arrays: [String])
-    /// Several networks, of which one must be chosen.
-    case severalNetworks([String])
+    /// Several networks, of which one must be chosen by its prefix; `stack` is the prefix of some that may be
+    /// layers of one.
+    case severalNetworks([String], stack: String? = nil)
+    /// No network has names that begin so.
+    case unknownPrefix(available: [String], nearest: String?)
     /// A layer that does not fit the one below.
     case doesNotFit(String)
     /// The network does not compute what its file says that it did.
@@ -45,11 +48,22 @@ extension ModelImportError: CustomStringConvertible {
       "\(name) cannot express \(field) = \(value)"
     case .noNetwork(let arrays):
       "expected the arrays of a recurrent network, found \(arrays.isEmpty ? "none" : arrays.sorted().prefix(8).joined(separator: ", "))"
-    case .severalNetworks(let prefixes):
-      "holds several networks, \(prefixes.map { "'\($0)'" }.joined(separator: ", ")); choose one with --prefix"
+    case .severalNetworks(let prefixes, let stack):
+      "holds several networks, \(Self.quoted(prefixes)); choose one by its prefix"
+        + (stack.map {
+          ", or all that begin with '\($0)' as layers of one, each above the one before"
+        }
+          ?? "")
+    case .unknownPrefix(let available, let nearest):
+      "no network has the prefix '\(name)'; "
+        + (nearest.map { "did you mean '\($0)'?" } ?? "the file has \(Self.quoted(available))")
     case .doesNotFit(let what): "'\(name)': \(what)"
     case .wrongOutputs(let distance, let bound):
       "'\(name)': the network is \(distance) away from the outputs that the file keeps, expected at most \(bound); the weights or the settings are not those that were saved"
     }
+  }
+
+  private static func quoted(_ names: [String]) -> String {
+    names.prefix(12).map { "'\($0)'" }.joined(separator: ", ") + (names.count > 12 ? ", …" : "")
   }
 }

@@ -43,9 +43,9 @@ public enum NetworkFile {
   ) throws -> (imported: ImportedNetwork<Scalar>, isTested: Bool) {
     let imported: ImportedNetwork<Scalar> =
       if let text = file.metadata[descriptionKey] {
-        try own(file.arrays, description: text)
+        try own(file, description: text)
       } else {
-        try NetworkLayout.importing(file.arrays, file.metadata, assumptions)
+        try NetworkLayout.importing(file, assumptions)
       }
     guard let check = try NetworkCheck<Scalar>(file.metadata) else { return (imported, false) }
     try check.judge(imported.network)
@@ -120,8 +120,9 @@ public enum NetworkFile {
   }
 
   private static func own<Scalar: KernelScalar>(
-    _ arrays: [String: StoredArray], description: String
+    _ file: ArrayFile, description: String
   ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
+    let arrays = file.arrays
     guard let layers = try? JSONDecoder().decode([Layer].self, from: Data(description.utf8)) else {
       throw ModelImportError(
         .doesNotFit("expected a list of layers in JSON"), name: descriptionKey)
@@ -148,7 +149,7 @@ public enum NetworkFile {
     return ImportedNetwork(
       network: try RecurrentNetwork(fitting: levels), layout: .unroll, prefix: "",
       mappings: mappings, assumptions: [],
-      others: arrays.keys.filter { !used.contains($0) }.sorted())
+      others: arrays.keys.filter { !used.contains($0) }.sorted() + file.skippedLines)
   }
 
   /// A cell from the arrays behind a prefix; their shapes say which parameters it has.

@@ -31,6 +31,15 @@ struct LayerPlan {
   var names: [String: String]
   /// What each array becomes here, by the convention's name.
   var effects: [String: String]
+  /// Arrays that are computed from two of the file's, by the convention's name.
+  var derived: [String: DerivedArray] = [:]
+  /// Arrays of the file that belong to the layer and are not needed, and why.
+  var unneeded: [String: String] = [:]
+  /// What stands before and behind the convention's names in the file.
+  var before = "", after = ""
+
+  /// The file's name of an array, also of one that is missing.
+  func fileName(_ name: String) -> String { names[name] ?? before + name + after }
 }
 
 /// The arrays of one network in a file.
@@ -42,6 +51,8 @@ struct NetworkPlan {
   var assumptions: [String]
   /// What the file's network does and the layers here do not, a line each.
   var omissions: [String] = []
+  /// The prefix that would choose this network and others as one stack, if that is possible.
+  var stack: String?
 }
 
 /// A program's way to name the arrays of a whole network.
@@ -49,7 +60,7 @@ protocol NetworkNames: Sendable {
   /// The networks that arrays hold by these names.
   ///
   /// - Parameters:
-  ///   - shapes: The arrays' shapes.
+  ///   - shapes: The arrays' shapes: of those behind the prefix in `assumptions`, or of all (`choosesByPrefix`).
   ///   - metadata: The file's words.
   ///   - assumptions: What neither says.
   /// - Returns: One plan for each network.
@@ -64,6 +75,10 @@ protocol NetworkNames: Sendable {
   func convention<Scalar: KernelScalar>(
     for cell: any RecurrentCell<Scalar>
   ) throws(ModelImportError) -> any CellConvention
+
+  /// Whether `plans` looks at all arrays and returns only the networks that the prefix in its assumptions
+  /// chooses; otherwise it gets the arrays behind the prefix.
+  var choosesByPrefix: Bool { get }
 
   /// What the program adds to an LSTM's forget gate by itself.
   var forgetOffset: Double { get }
@@ -82,6 +97,7 @@ protocol NetworkNames: Sendable {
 }
 
 extension NetworkNames {
+  var choosesByPrefix: Bool { false }
   var forgetOffset: Double { 0 }
   var readsBackward: Bool { true }
 }
@@ -139,73 +155,6 @@ public struct ImportedNetwork<Scalar: KernelScalar>: Sendable {
 }
 
 extension NetworkLayout {
-  /// Finds a network by the names of any program.
-  ///
-  /// - Parameters:
-  ///   - arrays: The arrays of a file.
-  ///   - metadata: Its words.
-  ///   - assumptions: What they do not say.
-  /// - Returns: The network.
-  /// - Throws: `ModelImportError` if there is none, or more than one, or shapes do not fit.
-  static func importing<Scalar: KernelScalar>(
-    _ arrays: [String: StoredArray], _ metadata: [String: String],
-    _ assumptions: NetworkAssumptions
-  ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
-    let prefix = assumptions.prefix ?? ""
-    let shapes = arrays.filter { $0.key.hasPrefix(prefix) }.mapValues(\.shape)
-    for layout in allCases {
-      var plans = try layout.names?.plans(shapes, metadata, assumptions) ?? []
-      if let prefix = assumptions.prefix { plans = plans.filter { $0.prefix == prefix } }
-      if plans.count > 1 {
-        throw ModelImportError(
-          .severalNetworks(plans.map(\.prefix).sorted()), name: layout.rawValue)
-      }
-      if let plan = plans.first { return try layout.read(plan, arrays) }
-    }
-    throw ModelImportError(.noNetwork(arrays: Array(arrays.keys)), name: "network")
-  }
-
-  private func read<Scalar: KernelScalar>(
-    _ plan: NetworkPlan, _ arrays: [String: StoredArray]
-  ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
-    var (levels, mappings, used) = ([[RecurrentLayer<Scalar>]](), [String](), Set<String>())
-    let order = plan.layers.sorted {
-      ($0.level, $0.isBackward ? 1 : 0) < ($1.level, $1.isBackward ? 1 : 0)
-    }
-    for layer in order {
-      var tensors: [String: Tensor<Scalar>] = [:]
-      for (name, fileName) in layer.names {
-        guard let array = arrays[fileName] else { continue }
-        guard [.float16, .bfloat16, .float32, .float64].contains(array.elementType) else {
-          throw ModelImportError(
-            .unsupported(field: "dtype", value: array.elementType.rawValue), name: fileName)
-        }
-        tensors[name] = array.tensor(of: Scalar.self)
-        used.insert(fileName)
-      }
-      let cell: any RecurrentCell<Scalar>
-      do { cell = try layer.convention.cell(from: tensors) } catch {
-        // Errors name the array as the file does.
-        throw ModelImportError(error.problem, name: layer.names[error.name] ?? error.name)
-      }
-      let place = "level \(layer.level)\(layer.isBackward ? " backward" : "")"
-      for (name, fileName) in layer.names.sorted(by: { $0.value < $1.value }) {
-        let signature = arrays[fileName]?.signature ?? ""
-        mappings.append("\(fileName) \(signature) → \(place), \(layer.effects[name] ?? name)")
-      }
-      let new = RecurrentLayer(cell: cell, direction: layer.isBackward ? .backward : .forward)
-      if layer.level == levels.count {
-        levels.append([new])
-      } else {
-        levels[levels.count - 1].append(new)
-      }
-    }
-    return ImportedNetwork(
-      network: try RecurrentNetwork(fitting: levels), layout: self, prefix: plan.prefix,
-      mappings: mappings, assumptions: plan.assumptions,
-      others: arrays.keys.filter { !used.contains($0) }.sorted(), omissions: plan.omissions)
-  }
-
   /// Writes a network's parameters by a program's names.
   ///
   /// - Returns: The arrays, and what had to be done besides renaming and transposing.

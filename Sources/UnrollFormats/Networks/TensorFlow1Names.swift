@@ -54,11 +54,11 @@ struct TensorFlow1Names: NetworkNames {
             names: names, effects: Self.effects(place.kind)))
       }
       if assumptions.activation == nil {
-        plan.assumptions.append("activation is not in the file: tanh, its default (--activation)")
+        plan.assumptions.append("activation is not in the file: tanh, its default")
       }
       let hasLSTM = places.keys.contains { [.lstm, .basicLSTM].contains($0.kind) }
       if hasLSTM && assumptions.forgetBias == nil {
-        plan.assumptions.append("forget_bias is not in the file: 1, its default (--forget-bias)")
+        plan.assumptions.append("forget_bias is not in the file: 1, its default")
       }
       let levels = Set(plan.layers.map(\.level))
       for level in 0..<levels.count where !levels.contains(level) {

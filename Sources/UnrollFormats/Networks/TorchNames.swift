@@ -4,87 +4,159 @@ internal import Unroll
 
 /// The names of `nn.RNN`, `nn.GRU`, `nn.LSTM` and their cells.
 struct TorchNames: NetworkNames {
-  private static let roles = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"]
-
-  /// A name taken apart.
-  private struct Place: Hashable {
-    var prefix: String
-    var level: Int
-    var isBackward: Bool
-  }
+  var choosesByPrefix: Bool { true }
 
   func plans(
     _ shapes: [String: [Int]], _ metadata: [String: String], _ assumptions: NetworkAssumptions
   ) throws(ModelImportError) -> [NetworkPlan] {
-    var groups: [String: [Place: [String: String]]] = [:]
-    for name in shapes.keys {
-      guard let (role, place) = Self.parse(name) else { continue }
-      groups[place.prefix, default: [:]][place, default: [:]][role] = name
+    let all = TorchGroup.all(shapes.keys)
+    var groups = all
+    if let prefix = assumptions.prefix {
+      // A module under weight dropout is also known by the name of what it wraps.
+      groups = all.filter { $0.prefix.hasPrefix(prefix) || $0.prefix + "module." == prefix }
+      let exact = groups.filter { $0.prefix == prefix || $0.prefix + "module." == prefix }
+      if !exact.isEmpty { groups = exact }
     }
-    var plans: [NetworkPlan] = []
-    for (prefix, places) in groups.sorted(by: { $0.key < $1.key }) {
-      var plan = NetworkPlan(prefix: prefix, layers: [], assumptions: [])
-      for (place, names) in places {
-        plan.layers.append(try layer(place, names, shapes, assumptions, &plan.assumptions))
-      }
-      try check(plan)
-      plans.append(plan)
+    let used = Set(all.flatMap(\.fileNames))
+    var plans: [String: NetworkPlan] = [:]
+    for group in groups {
+      plans[group.prefix] = try plan(group, shapes, used, assumptions)
     }
-    return plans
+    return try TorchStack.joined(plans, shapes, used, prefix: assumptions.prefix)
   }
 
-  /// Levels count from 0 without a gap.
-  private func check(_ plan: NetworkPlan) throws(ModelImportError) {
-    let levels = Set(plan.layers.map(\.level))
-    for level in 0..<levels.count where !levels.contains(level) {
-      throw ModelImportError(.missing, name: "\(plan.prefix)weight_ih_l\(level)")
+  /// The network of one module.
+  private func plan(
+    _ group: TorchGroup, _ shapes: [String: [Int]], _ used: Set<String>,
+    _ assumptions: NetworkAssumptions
+  ) throws(ModelImportError) -> NetworkPlan {
+    var plan = NetworkPlan(prefix: group.prefix, layers: [], assumptions: [])
+    if let cell = try EquinoxGRU.layer(group, shapes) {
+      plan.layers = [cell]
+      plan.assumptions = [
+        "\(group.prefix)bias_n beside one bias: read as Equinox' GRUCell, blocks r z n"
+      ]
+      try TorchLeftovers.check(group, shapes, used.union(cell.names.values))
+      return plan
+    }
+    try TorchLeftovers.check(group, shapes, used)
+    let places = group.names.keys.sorted {
+      ($0.level, $0.isBackward ? 1 : 0) < ($1.level, $1.isBackward ? 1 : 0)
+    }
+    try check(places, group)
+    for place in places {
+      plan.layers.append(try layer(place, group, shapes, assumptions, &plan.assumptions))
+    }
+    try checkUniform(plan, shapes)
+    return plan
+  }
+
+  /// Levels count from 0 without a gap, and all of them read the same ways.
+  private func check(
+    _ places: [TorchPlace], _ group: TorchGroup
+  ) throws(ModelImportError) {
+    let (cells, layers) = (places.filter(\.isCell), places.filter { !$0.isCell })
+    if let cell = cells.first, let layer = layers.first {
+      throw ModelImportError(
+        .doesNotFit(
+          "expected the arrays of a cell or of a layer, found both: names with '\(layer.suffix)' are beside it"
+        ), name: name(of: cell, group))
+    }
+    let isBidirectional = layers.contains { $0.isBackward }
+    for level in 0..<Set(layers.map(\.level)).count {
+      for isBackward in isBidirectional ? [false, true] : [false] {
+        let place = TorchPlace(level: level, isBackward: isBackward, isCell: false)
+        guard group.names[place] != nil else {
+          throw ModelImportError(.missing, name: "\(group.prefix)weight_ih\(place.suffix)")
+        }
+      }
+    }
+  }
+
+  private func name(of place: TorchPlace, _ group: TorchGroup) -> String {
+    group.names[place]?.values.flatMap(\.values).min() ?? group.prefix
+  }
+
+  /// A module has cells of one kind and size, and all of them biases or none.
+  private func checkUniform(
+    _ plan: NetworkPlan, _ shapes: [String: [Int]]
+  ) throws(ModelImportError) {
+    guard let first = plan.layers.first, let module = first.convention as? TorchModule else {
+      return
+    }
+    let size = shapes[first.fileName("weight_hh")]
+    for layer in plan.layers {
+      guard let other = layer.convention as? TorchModule else { continue }
+      guard module.usesBias == other.usesBias else {
+        throw ModelImportError(
+          .missing, name: (other.usesBias ? first : layer).fileName("bias_ih"))
+      }
+      let name = layer.fileName("weight_hh")
+      if let size, let found = shapes[name], found != size {
+        throw ModelImportError(.wrongShape(expected: size, found: found), name: name)
+      }
     }
   }
 
   private func layer(
-    _ place: Place, _ names: [String: String], _ shapes: [String: [Int]],
+    _ place: TorchPlace, _ group: TorchGroup, _ shapes: [String: [Int]],
     _ assumptions: NetworkAssumptions, _ notes: inout [String]
   ) throws(ModelImportError) -> LayerPlan {
-    let suffix = TorchModule.suffix(layer: place.level, isReverse: place.isBackward)
-    guard let recurrent = names["weight_hh"], let shape = shapes[recurrent] else {
-      throw ModelImportError(.missing, name: "\(place.prefix)weight_hh\(suffix)")
+    var plan = LayerPlan(
+      level: place.level, isBackward: place.isBackward, convention: TorchModule(.lstm), names: [:],
+      effects: [:], before: group.prefix, after: place.suffix)
+    for (role, forms) in (group.names[place] ?? [:]).sorted(by: { $0.key < $1.key }) {
+      try TorchParameter.add(role, forms, to: &plan)
     }
-    guard shape.count == 2, shape[1] > 0 else {
-      throw ModelImportError(.wrongShape(expected: [4, 1], found: shape), name: recurrent)
+    for role in ["weight_ih", "weight_hh"] where plan.names[role] == nil {
+      throw ModelImportError(.missing, name: plan.fileName(role))
     }
-    let projection = names["weight_hr"].flatMap { shapes[$0] }
-    if let projection, projection.count != 2 || projection[0] == 0 {
+    let usesBias = plan.names["bias_ih"] != nil || plan.names["bias_hh"] != nil
+    for role in ["bias_ih", "bias_hh"] where usesBias && plan.names[role] == nil {
+      throw ModelImportError(.missing, name: plan.fileName(role))
+    }
+    let kind = try kind(plan, shapes)
+    if kind == .rnn && assumptions.activation == nil {
+      let note = "nonlinearity of nn.RNN is not in the file: tanh, its default"
+      if !notes.contains(note) { notes.append(note) }
+    }
+    plan.convention = TorchModule(
+      kind, activation: kind == .rnn ? assumptions.activation ?? .tanh : .tanh, usesBias: usesBias,
+      projectionSize: plan.names["weight_hr"].flatMap { shapes[$0]?.first })
+    plan.effects = Self.effects(kind)
+    return plan
+  }
+
+  /// The class, by the shape of the recurrent matrix.
+  private func kind(
+    _ plan: LayerPlan, _ shapes: [String: [Int]]
+  ) throws(ModelImportError) -> TorchModule.Kind {
+    let name = plan.fileName("weight_hh")
+    guard let shape = shapes[name], shape.count == 2, shape[1] > 0 else {
       throw ModelImportError(
-        .wrongShape(expected: [shape[1], shape[0] / 4], found: projection),
-        name: names["weight_hr"] ?? "")
+        .wrongShape(expected: [4, 1], found: shapes[name] ?? []), name: name)
     }
-    let kind: TorchModule.Kind
-    switch (projection, shape[0] % shape[1] == 0 ? shape[0] / shape[1] : 0) {
-    case (.some, _), (nil, 4): kind = .lstm
-    case (nil, 3): kind = .gru
-    case (nil, 1): kind = .rnn
+    if let projection = plan.names["weight_hr"] {
+      let expected = [shape[1], shape[0] / 4]
+      guard let found = shapes[projection], found == expected, expected[1] > 0 else {
+        throw ModelImportError(
+          .wrongShape(expected: expected, found: shapes[projection] ?? []), name: projection)
+      }
+      return .lstm
+    }
+    switch shape[0] % shape[1] == 0 ? shape[0] / shape[1] : 0 {
+    case 4: return .lstm
+    case 3: return .gru
+    case 1: return .rnn
     default:
       throw ModelImportError(
         .doesNotFit(
           "\(shape[0]) rows for \(shape[1]) columns; expected 1, 3 or 4 times as many (RNN, GRU, LSTM)"
-        ),
-        name: recurrent)
+        ), name: name)
     }
-    let activation = assumptions.activation ?? .tanh
-    if kind == .rnn && assumptions.activation == nil {
-      let note = "nonlinearity of nn.RNN is not in the file: tanh, its default (--activation relu)"
-      if !notes.contains(note) { notes.append(note) }
-    }
-    return LayerPlan(
-      level: place.level, isBackward: place.isBackward,
-      convention: TorchModule(
-        kind, activation: kind == .rnn ? activation : .tanh,
-        usesBias: names["bias_ih"] != nil || names["bias_hh"] != nil,
-        projectionSize: projection?.first),
-      names: names, effects: Self.effects(kind))
   }
 
-  private static func effects(_ kind: TorchModule.Kind) -> [String: String] {
+  static func effects(_ kind: TorchModule.Kind) -> [String: String] {
     let blocks =
       switch kind {
       case .rnn: ""
@@ -98,19 +170,6 @@ struct TorchNames: NetworkNames {
       "weight_ih": "W, transposed\(blocks)", "weight_hh": "U, transposed\(blocks)",
       "bias_ih": "b", "bias_hh": second, "weight_hr": "Q, transposed",
     ]
-  }
-
-  private static func parse(_ name: String) -> (role: String, place: Place)? {
-    let last = name.split(separator: ".", omittingEmptySubsequences: false).last ?? ""
-    guard let role = roles.first(where: { last.hasPrefix($0) }) else { return nil }
-    let prefix = String(name.dropLast(last.count))
-    var suffix = last.dropFirst(role.count)
-    if suffix.isEmpty { return (role, Place(prefix: prefix, level: 0, isBackward: false)) }
-    let isBackward = suffix.hasSuffix("_reverse")
-    if isBackward { suffix = suffix.dropLast("_reverse".count) }
-    guard suffix.hasPrefix("_l"), let level = Int(suffix.dropFirst(2)), (0...9999).contains(level)
-    else { return nil }
-    return (role, Place(prefix: prefix, level: level, isBackward: isBackward))
   }
 
   func convention<Scalar: KernelScalar>(

@@ -1,0 +1,209 @@
+// From the arrays of a file to a network: which program's names they have, which of several networks is meant,
+// and what each array becomes.
+
+internal import Unroll
+
+extension NetworkLayout {
+  /// Finds a network by the names of any program.
+  ///
+  /// - Parameters:
+  ///   - file: The arrays, and what the file holds besides.
+  ///   - assumptions: What they do not say.
+  /// - Returns: The network.
+  /// - Throws: `ModelImportError` if there is none, or more than one, or shapes do not fit.
+  static func importing<Scalar: KernelScalar>(
+    _ file: ArrayFile, _ assumptions: NetworkAssumptions
+  ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
+    do throws(ModelImportError) { return try choosing(file, assumptions) } catch {
+      // An array that is there, but of a type that is not read, is no missing array.
+      guard let what = file.skipped[error.name] else { throw error }
+      throw ModelImportError(
+        .doesNotFit(
+          "expected numbers (float16, bfloat16, float32 or float64), found \(what.signature)"),
+        name: error.name)
+    }
+  }
+
+  private static func choosing<Scalar: KernelScalar>(
+    _ file: ArrayFile, _ assumptions: NetworkAssumptions
+  ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
+    let shapes = shapes(of: file)
+    var scoped = assumptions
+    scoped.prefix = assumptions.prefix.map { whole($0, shapes.keys) }
+    let prefix = scoped.prefix ?? ""
+    let behind = shapes.filter { $0.key.hasPrefix(prefix) }
+    for layout in allCases {
+      guard let names = layout.names else { continue }
+      // Keras' layers have names of their own, whatever stands before them in the file.
+      let isKeras = layout == .keras
+      let prefix = isKeras ? assumptions.prefix ?? "" : prefix
+      var plans = try names.plans(
+        names.choosesByPrefix || isKeras ? shapes : behind, file.metadata,
+        isKeras ? assumptions : scoped)
+      if !names.choosesByPrefix, scoped.prefix != nil {
+        let exact = plans.filter { $0.prefix == prefix }
+        plans = exact.isEmpty ? plans.filter { $0.prefix.hasPrefix(prefix) } : exact
+      }
+      if plans.count > 1 {
+        throw ModelImportError(
+          .severalNetworks(plans.map(\.prefix).sorted(), stack: plans.compactMap(\.stack).first),
+          name: layout.rawValue)
+      }
+      if let plan = plans.first { return try layout.read(plan, file) }
+    }
+    if let typed = assumptions.prefix {
+      let known = prefixes(shapes, file.metadata)
+      if !known.isEmpty {
+        throw ModelImportError(
+          .unknownPrefix(available: known, nearest: nearest(to: typed, among: known)), name: typed)
+      }
+    }
+    throw ModelImportError(.noNetwork(arrays: listed(file)), name: "network")
+  }
+
+  /// The shapes of all arrays, also of those that are not read: what is missing is told from what cannot be
+  /// read.
+  private static func shapes(of file: ArrayFile) -> [String: [Int]] {
+    var shapes = file.arrays.mapValues(\.shape)
+    for (name, what) in file.skipped where shapes[name] == nil {
+      let last = name.split(separator: ".").last ?? ""
+      if let shape = what.shape {
+        shapes[name] = shape
+      } else if last.contains("weight") || last.contains("bias") {
+        shapes[name] = []
+      }
+    }
+    return shapes
+  }
+
+  /// A prefix with the separator that a person may leave out.
+  private static func whole(_ prefix: String, _ names: some Sequence<String>) -> String {
+    guard let last = prefix.last, last != ".", last != "/" else { return prefix }
+    for separator in [".", "/"] where names.contains(where: { $0.hasPrefix(prefix + separator) }) {
+      return prefix + separator
+    }
+    return prefix
+  }
+
+  /// The networks of a file by their prefixes.
+  private static func prefixes(
+    _ shapes: [String: [Int]], _ metadata: [String: String]
+  ) -> [String] {
+    for layout in allCases {
+      guard let names = layout.names,
+        let plans = try? names.plans(shapes, metadata, NetworkAssumptions()), !plans.isEmpty
+      else { continue }
+      return plans.map(\.prefix).sorted()
+    }
+    return []
+  }
+
+  /// The prefix that a misspelt one may mean; nil if none is near.
+  private static func nearest(to typed: String, among prefixes: [String]) -> String? {
+    let distances = prefixes.map { ($0, distance(typed, $0)) }
+    guard let best = distances.min(by: { $0.1 < $1.1 }), best.1 <= max(2, best.0.count / 3) else {
+      return nil
+    }
+    return best.0
+  }
+
+  /// How many letters must be changed, added or removed to make one word of another.
+  private static func distance(_ first: String, _ second: String) -> Int {
+    let (a, b) = (Array(first.lowercased().prefix(200)), Array(second.lowercased().prefix(200)))
+    var row = Array(0...b.count)
+    for i in a.indices {
+      var (diagonal, left) = (row[0], i + 1)
+      row[0] = left
+      for j in b.indices {
+        let above = row[j + 1]
+        left = min(above + 1, left + 1, diagonal + (a[i] == b[j] ? 0 : 1))
+        (diagonal, row[j + 1]) = (above, left)
+      }
+    }
+    return row[b.count]
+  }
+
+  /// The arrays of a file, and what is not read of it with its type.
+  private static func listed(_ file: ArrayFile) -> [String] {
+    Array(file.arrays.keys) + file.skipped.map { "\($0.key) (\($0.value.signature))" }
+  }
+
+  private func read<Scalar: KernelScalar>(
+    _ plan: NetworkPlan, _ file: ArrayFile
+  ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
+    let arrays = file.arrays
+    var (levels, mappings, used) = ([[RecurrentLayer<Scalar>]](), [String](), Set<String>())
+    let order = plan.layers.sorted {
+      ($0.level, $0.isBackward ? 1 : 0) < ($1.level, $1.isBackward ? 1 : 0)
+    }
+    for layer in order {
+      var tensors: [String: Tensor<Scalar>] = [:]
+      for (name, fileName) in layer.names {
+        if let derived = layer.derived[name] {
+          tensors[name] = try derived.tensor(in: file)
+          used.formUnion(derived.fileNames)
+        } else {
+          tensors[name] = try file.weights(fileName)
+          used.insert(fileName)
+        }
+      }
+      used.formUnion(layer.unneeded.keys)
+      let cell: any RecurrentCell<Scalar>
+      do { cell = try layer.convention.cell(from: tensors) } catch {
+        // Errors name the array as the file does.
+        throw ModelImportError(error.problem, name: layer.fileName(error.name))
+      }
+      let place = "level \(layer.level)\(layer.isBackward ? " backward" : "")"
+      for (fileName, effect) in Self.effects(layer) {
+        mappings.append("\(fileName) \(arrays[fileName]?.signature ?? "") → \(place), \(effect)")
+      }
+      let new = RecurrentLayer(cell: cell, direction: layer.isBackward ? .backward : .forward)
+      if layer.level == levels.count {
+        levels.append([new])
+      } else {
+        levels[levels.count - 1].append(new)
+      }
+    }
+    return ImportedNetwork(
+      network: try RecurrentNetwork(fitting: levels), layout: self, prefix: plan.prefix,
+      mappings: mappings, assumptions: plan.assumptions,
+      others: arrays.keys.filter { !used.contains($0) }.sorted() + file.skippedLines,
+      omissions: plan.omissions)
+  }
+
+  /// What becomes of each array of a layer, by the file's names.
+  private static func effects(_ layer: LayerPlan) -> [(fileName: String, effect: String)] {
+    var lines = layer.unneeded.map { (fileName: $0.key, effect: $0.value) }
+    for (name, fileName) in layer.names {
+      let effect = layer.effects[name] ?? name
+      guard let derived = layer.derived[name] else {
+        lines.append((fileName, effect))
+        continue
+      }
+      for part in derived.fileNames { lines.append((part, "\(effect), \(derived.word)")) }
+    }
+    return lines.sorted { $0.fileName < $1.fileName }
+  }
+
+}
+
+extension ArrayFile {
+  /// What is not read, with its type, in the order of the names.
+  var skippedLines: [String] {
+    skipped.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value.signature), not read)" }
+  }
+
+  /// An array of weights.
+  ///
+  /// - Throws: `ModelImportError` if it is missing, or holds no floating-point numbers.
+  func weights<Scalar: KernelScalar>(
+    _ name: String
+  ) throws(ModelImportError) -> Tensor<Scalar> {
+    guard let array = arrays[name] else { throw ModelImportError(.missing, name: name) }
+    guard [.float16, .bfloat16, .float32, .float64].contains(array.elementType) else {
+      throw ModelImportError(
+        .unsupported(field: "dtype", value: array.elementType.rawValue), name: name)
+    }
+    return array.tensor(of: Scalar.self)
+  }
+}
