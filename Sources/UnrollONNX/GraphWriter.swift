@@ -183,21 +183,12 @@ extension Unroll_Onnx_Attribute {
     var words = Self("activations", type: 8)
     var (alpha, beta) = (Self("activation_alpha", type: 6), Self("activation_beta", type: 6))
     for function in functions {
-      switch function {
-      case .tanh: words.strings.append(Data("Tanh".utf8))
-      case .sigmoid: words.strings.append(Data("Sigmoid".utf8))
-      case .relu: words.strings.append(Data("Relu".utf8))
-      case .identity:
-        words.strings.append(Data("Affine".utf8))
-        alpha.floats.append(1)
-        beta.floats.append(0)
-      case .hardSigmoid(let slope, let offset):
-        words.strings.append(Data("HardSigmoid".utf8))
-        alpha.floats.append(Float(slope))
-        beta.floats.append(Float(offset))
-      }
+      let (word, numbers) = function.onnx
+      words.strings.append(Data(word.utf8))
+      if let number = numbers.first { alpha.floats.append(Float(number)) }
+      if numbers.count > 1 { beta.floats.append(Float(numbers[1])) }
     }
-    return alpha.floats.isEmpty ? [words] : [words, alpha, beta]
+    return [words] + [alpha, beta].filter { !$0.floats.isEmpty }
   }
 }
 #endif

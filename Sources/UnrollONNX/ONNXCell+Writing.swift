@@ -56,9 +56,7 @@ extension ONNXCell {
 
   /// The settings that are numbers.
   private var numbers: [Double] {
-    functions.reduce(into: [clip]) { numbers, function in
-      if case .hardSigmoid(let slope, let offset) = function { numbers += [slope, offset] }
-    }
+    [clip] + functions.flatMap(\.onnx.numbers)
   }
 
   /// Whether two directions can be one node.

@@ -7,7 +7,10 @@ public import Unroll
 
 /// An ONNX model.
 public struct ONNXModel: Sendable {
-  let model: Unroll_Onnx_Model
+  var model: Unroll_Onnx_Model
+
+  /// The files beside the model that it was read from, as it names them.
+  public internal(set) var externalFiles: [String] = []
 
   /// Reads a model.
   ///
@@ -60,8 +63,8 @@ public struct ONNXModel: Sendable {
   /// What it computes.
   public var outputs: [String] { model.graph.output.map(\.name) }
 
-  /// The operators, in their order.
-  public var operators: [String] { model.graph.node.map(\.opType) }
+  /// The operators, in their order; those of other domains than ONNX's own as `domain::operator`.
+  public var operators: [String] { model.graph.node.map(\.word) }
 
   /// Whether any of its numbers are float64.
   public var isDouble: Bool {

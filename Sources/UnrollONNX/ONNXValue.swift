@@ -98,8 +98,11 @@ extension ONNXValue {
   /// Takes a tensor out of a model.
   init(_ data: Unroll_Onnx_TensorData) throws(ONNXError) {
     let name = data.name
-    guard data.dataLocation == 0, data.externalData.isEmpty else {
-      throw ONNXError(.unsupported("'\(name)' in a file of its own (external data)"))
+    guard !data.isExternal else {
+      throw ONNXError(
+        .unsupported(
+          "'\(name)' in a file of its own (external data), where the model is not read from a file,"
+        ))
     }
     guard let type = ONNXType(rawValue: data.dataType) else {
       throw ONNXError(.unsupported("'\(name)' of data type \(data.dataType)"))

@@ -23,6 +23,13 @@ enum {
   UNROLL_HARD_SIGMOID = 3,  ///< max(0, min(1, alpha * x + beta))
   UNROLL_IDENTITY = 4,
   UNROLL_EXP = 5,  ///< of arrays only: no cell has it
+  UNROLL_LEAKY_RELU = 6,         ///< x < 0 ? alpha * x : x, alpha >= 0
+  UNROLL_ELU = 7,                ///< x < 0 ? alpha * (exp(x) - 1) : x, alpha >= 0
+  UNROLL_SOFTSIGN = 8,           ///< x / (1 + |x|)
+  UNROLL_SOFTPLUS = 9,           ///< log(1 + exp(x))
+  UNROLL_THRESHOLDED_RELU = 10,  ///< x > alpha ? x : 0, alpha >= 0
+  UNROLL_SCALED_TANH = 11,       ///< alpha * tanh(beta * x)
+  UNROLL_AFFINE = 12,            ///< alpha * x + beta
 };
 
 /// A function and its parameters; `clip` > 0 limits the argument to -clip ... clip first.

@@ -22,6 +22,14 @@ static inline REAL NAME(activation)(REAL x, unroll_activation f) {
       const REAL y = (REAL)f.alpha * x + (REAL)f.beta;
       return y < 0 ? 0 : y > 1 ? 1 : y;
     }
+    case UNROLL_LEAKY_RELU: return x < 0 ? (REAL)f.alpha * x : x;
+    case UNROLL_ELU: return x < 0 ? (REAL)(f.alpha * expm1((double)x)) : x;
+    case UNROLL_SOFTSIGN: return x / (1 + (x < 0 ? -x : x));
+    // The larger of x and 0 first: exp cannot overflow.
+    case UNROLL_SOFTPLUS: return (REAL)((x > 0 ? (double)x : 0) + log1p(exp(-fabs((double)x))));
+    case UNROLL_THRESHOLDED_RELU: return x > (REAL)f.alpha ? x : 0;
+    case UNROLL_SCALED_TANH: return (REAL)(f.alpha * tanh(f.beta * (double)x));
+    case UNROLL_AFFINE: return (REAL)f.alpha * x + (REAL)f.beta;
     default: return x;
   }
 }
@@ -33,15 +41,29 @@ static inline REAL NAME(slope)(REAL y, unroll_activation f) {
   if (f.clip > 0) {
     unroll_activation plain = f;
     plain.clip = 0;
-    if (y >= NAME(activation)((REAL)f.clip, plain) || y <= NAME(activation)(-(REAL)f.clip, plain)) {
-      return 0;
-    }
+    const REAL a = NAME(activation)((REAL)f.clip, plain), b = NAME(activation)(-(REAL)f.clip, plain);
+    // A negative factor turns the limits round.
+    if (y >= (a > b ? a : b) || y <= (a > b ? b : a)) return 0;
   }
   switch (f.kind) {
     case UNROLL_TANH: return 1 - y * y;
     case UNROLL_SIGMOID: return y * (1 - y);
     case UNROLL_RELU: return y > 0 ? 1 : 0;
     case UNROLL_HARD_SIGMOID: return y > 0 && y < 1 ? (REAL)f.alpha : 0;
+    case UNROLL_LEAKY_RELU: return y > 0 ? 1 : (REAL)f.alpha;
+    case UNROLL_ELU: return y > 0 ? 1 : y + (REAL)f.alpha;
+    case UNROLL_SOFTSIGN: {
+      const REAL rest = 1 - (y < 0 ? -y : y);
+      return rest * rest;
+    }
+    case UNROLL_SOFTPLUS: return (REAL)-expm1(-(double)y);
+    case UNROLL_THRESHOLDED_RELU: return y == 0 ? 0 : 1;
+    case UNROLL_SCALED_TANH: {
+      if (f.alpha == 0) return 0;
+      const double t = (double)y / f.alpha;
+      return (REAL)(f.alpha * f.beta * (1 - t * t));
+    }
+    case UNROLL_AFFINE: return (REAL)f.alpha;
     default: return 1;
   }
 }

@@ -42,6 +42,18 @@ enum BridgeErrors {
       throw DataError(description: "\(path): \(BridgeHints.text(error))")
     }
   }
+
+  /// Adds ONNX, which the library of array files does not know, to the formats that an error lists.
+  static func listingONNX<Result>(_ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch var error as ArrayFileError {
+      if case .foreign(let expected) = error.problem, expected.hasPrefix("one of "),
+        ONNXBridge.isAvailable
+      {
+        error.problem = .foreign(expected: expected + ", ONNX (.onnx)")
+      }
+      throw error
+    }
+  }
 }
 
 /// A network as a person reads it.
@@ -60,24 +72,56 @@ enum BridgeWords {
     return table
   }
 
+  /// A cell with every setting that changes its results.
   private static func words<Scalar: KernelScalar>(
     _ cell: any RecurrentCell<Scalar>
   ) throws -> String {
     let (description, parameters) = (try CellDescription(cell), cell.parameters)
+    let functions =
+      "gates \(words(description.gateActivation)), candidate \(words(description.activation))"
     var words =
       switch description.kind {
-      case .rnn: "RNN, \(description.activation)"
-      case .gru: "GRU, reset gate before the product"
-      case .gruAfter: "GRU, reset gate after the product"
-      case .lstm: "LSTM"
+      case .rnn: ["RNN", Self.words(description.activation)]
+      case .gru: ["GRU", "reset gate before the product", functions]
+      case .gruAfter: ["GRU", "reset gate after the product", functions]
+      case .lstm: ["LSTM", functions]
       }
-    if !parameters.recurrentBias.isEmpty { words += ", two biases" }
-    if !parameters.peepholes.isEmpty { words += ", peepholes" }
-    if !parameters.projection.isEmpty { words += ", projection" }
-    if parameters.isNormalized { words += ", layer-normalised" }
-    if let offset = description.lstm?.forgetOffset, offset != 0 {
-      words += ", forget gate + \(offset)"
+    if let lstm = description.lstm {
+      words.append("output \(Self.words(lstm.outputActivation))")
+      if lstm.couplesInputAndForget { words.append("forget gate = 1 − input gate") }
+      if lstm.forgetOffset != 0 { words.append("forget gate + \(lstm.forgetOffset)") }
+      if lstm.cellClip != 0 { words.append("cell state clipped to ±\(lstm.cellClip)") }
+      if lstm.projectionClip != 0 { words.append("projection clipped to ±\(lstm.projectionClip)") }
     }
-    return words
+    if description.argumentClip != 0 {
+      words.append("arguments clipped to ±\(Float(description.argumentClip))")
+    }
+    if !parameters.recurrentBias.isEmpty { words.append("two biases") }
+    if !parameters.peepholes.isEmpty { words.append("peepholes") }
+    if !parameters.projection.isEmpty { words.append("projection") }
+    if parameters.isNormalized { words.append("layer normalization") }
+    if description.zoneoutHidden != 0 { words.append("zoneout of h \(description.zoneoutHidden)") }
+    if description.zoneoutCell != 0 { words.append("zoneout of c \(description.zoneoutCell)") }
+    return words.joined(separator: ", ")
+  }
+
+  /// A function with its parameters; those of ONNX are float32.
+  private static func words(_ function: Activation) -> String {
+    func number(_ value: Double) -> String { "\(Float(value))" }
+    return switch function {
+    case .tanh: "tanh"
+    case .sigmoid: "sigmoid"
+    case .relu: "relu"
+    case .identity: "linear"
+    case .softsign: "softsign"
+    case .softplus: "softplus"
+    case .hardSigmoid(let slope, let offset):
+      "hard sigmoid (\(number(slope))·x + \(number(offset)))"
+    case .leakyRelu(let slope): "leaky relu (\(number(slope)))"
+    case .elu(let scale): "elu (\(number(scale)))"
+    case .thresholdedRelu(let threshold): "thresholded relu (\(number(threshold)))"
+    case .scaledTanh(let scale, let factor): "\(number(scale))·tanh(\(number(factor))·x)"
+    case .affine(let slope, let offset): "\(number(slope))·x + \(number(offset))"
+    }
   }
 }

@@ -10,7 +10,7 @@ struct ConvertCommand: ParsableCommand {
     abstract: "Take a recurrent network from one program's file to another's.",
     discussion: """
       IN may be any file that `unroll inspect` reads, or a run's folder, whose recurrent layers are \
-      taken, or, into .onnx, the whole language model. OUT's extension says the container: .onnx, \
+      taken, or, into .onnx, the whole language model. IN is never overwritten. OUT's extension says the container: .onnx, \
       .safetensors, .npz, .weights.h5 or .index (a TensorFlow checkpoint). --to says whose names and \
       orders: unroll (every setting is kept), pytorch, keras (the default in .h5), mlx or tensorflow1 \
       (the default in .index). What the other program cannot express is an error. OUT keeps a small \
@@ -34,43 +34,36 @@ struct ConvertCommand: ParsableCommand {
 
   func run() throws {
     try LanguageErrors.told {
-      var isFolder: ObjCBool = false
-      if FileManager.default.fileExists(atPath: input, isDirectory: &isFolder), isFolder.boolValue {
+      try checkOutput()
+      if WeightsOptions.isFolder(input) {
+        try OutputGuard.check(output, reading: input)
         let stored = try StoredModel(run: input)
         if output.hasSuffix(".onnx") { return try ONNXBridge.write(stored, of: input, to: output) }
         let layers = stored.model.layers
         print("read: the \(layers.count) recurrent layers of the run \(input)")
         return try write(RecurrentNetwork(levels: layers.map { [$0] }))
       }
-      if input.hasSuffix(".onnx") {
-        return try ONNXBridge.read(input) {
-          try write($0)
-        } double: {
-          try write($0)
-        }
-      }
-      let file = try BridgeErrors.told(input) { try ArrayFile(contentsOf: input) }
-      if NetworkFile.isDouble(file) {
-        try convert(file, as: Double.self)
-      } else {
-        try convert(file, as: Float.self)
+      let read = try BridgeNetwork(contentsOf: input, assuming: assumed.assumptions)
+      try OutputGuard.check(output, reading: input, and: read.filesBeside)
+      print("read: \(read.origin)")
+      for line in read.report.mappings + read.remarks { print("  \(line)") }
+      if read.isTested { print("  tested: the network gives the outputs that the file keeps") }
+      switch read.numbers {
+      case .single(let network): try write(network)
+      case .double(let network): try write(network)
       }
     }
   }
 
-  private func convert<Scalar: KernelScalar>(_ file: ArrayFile, as type: Scalar.Type) throws {
-    let (imported, isTested) = try BridgeErrors.told(input) {
-      try NetworkFile.network(in: file, assuming: assumed.assumptions, as: Scalar.self)
-    }
-    print("read: \(input), \(file.container.rawValue), by the names of \(imported.layout.rawValue)")
-    for line in imported.mappings { print("  \(line)") }
-    for line in imported.assumptions { print("  assumed: \(BridgeHints.text(assumption: line))") }
-    for line in imported.omissions { print("  not taken over: \(line)") }
-    if !imported.others.isEmpty {
-      print("  left out: \(imported.others.joined(separator: ", "))")
-    }
-    if isTested { print("  tested: the network gives the outputs that the file keeps") }
-    try write(imported.network)
+  /// Refuses a name that says no container before anything is read.
+  private func checkOutput() throws {
+    var endings = [".safetensors", ".npz", ".index", ".weights.h5", ".h5"]
+    if ONNXBridge.isAvailable { endings.insert(".onnx", at: 0) }
+    guard !endings.contains(where: output.hasSuffix) else { return }
+    throw DataError(
+      description:
+        "\(output): expected a name that ends with \(endings.dropLast().joined(separator: ", ")) or .h5 (.index is TensorFlow's, .h5 Keras')"
+    )
   }
 
   private func write<Scalar: KernelScalar>(_ network: RecurrentNetwork<Scalar>) throws {

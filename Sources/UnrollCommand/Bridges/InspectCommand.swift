@@ -19,13 +19,12 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     try LanguageErrors.told {
-      var isFolder: ObjCBool = false
-      if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      if WeightsOptions.isFolder(path) {
         try inspectRun()
-      } else if path.hasSuffix(".onnx") {
+      } else if ONNXBridge.isModel(path) {
         try ONNXBridge.inspect(path)
       } else {
-        try BridgeErrors.told(path) { try inspectFile() }
+        try BridgeErrors.told(path) { try BridgeErrors.listingONNX { try inspectFile() } }
       }
     }
   }
@@ -47,11 +46,9 @@ struct InspectCommand: ParsableCommand {
       print("not read: \(name), \(what.signature)")
     }
     do {
-      if NetworkFile.isDouble(file) {
-        try show(NetworkFile.network(in: file, assuming: assumed.assumptions, as: Double.self))
-      } else {
-        try show(NetworkFile.network(in: file, assuming: assumed.assumptions, as: Float.self))
-      }
+      let read = try BridgeNetwork(file, of: path, assuming: assumed.assumptions)
+      try Self.show(read)
+      Self.showTest(read.isTested, of: "network")
     } catch let error as ModelImportError {
       // An array file without a network is nothing wrong.
       print("\nnetwork: \(BridgeHints.text(error))")
@@ -59,20 +56,19 @@ struct InspectCommand: ParsableCommand {
     for line in Self.suspicions(file.arrays) { print("suspicious: \(line)") }
   }
 
-  private func show<Scalar: KernelScalar>(
-    _ result: (imported: ImportedNetwork<Scalar>, isTested: Bool)
-  ) throws {
-    let imported = result.imported
-    print("\nnetwork, by the names of \(imported.layout.rawValue):")
-    print(try BridgeWords.table(imported.network).text)
-    for line in imported.assumptions { print("assumed: \(BridgeHints.text(assumption: line))") }
+  /// Shows a network, and how it was read.
+  static func show(_ read: BridgeNetwork) throws {
+    print("\nnetwork, \(read.names):")
+    print(try read.table().text)
+    for line in read.remarks { print(line) }
+  }
+
+  /// Says whether the file's own test was passed; one that is not is an error.
+  static func showTest(_ isTested: Bool, of what: String) {
     print(
-      result.isTested
-        ? "test: the network gives the outputs that the file keeps"
+      isTested
+        ? "test: the \(what) gives the outputs that the file keeps"
         : "test: the file keeps no outputs to compare with")
-    if !imported.others.isEmpty {
-      print("not part of it: \(imported.others.joined(separator: ", "))")
-    }
   }
 
   private func inspectRun() throws {
@@ -91,6 +87,7 @@ struct InspectCommand: ParsableCommand {
       table.add([key, value])
     }
     print(table.text + "\n")
+    print(try BridgeWords.table(RecurrentNetwork(levels: model.layers.map { [$0] })).text + "\n")
     print(Self.arrays(model.arrays))
     for line in Self.suspicions(model.arrays) { print("suspicious: \(line)") }
   }

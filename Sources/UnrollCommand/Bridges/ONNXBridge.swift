@@ -7,8 +7,17 @@ internal import UnrollONNX
 /// ONNX models, where the program was built with them.
 enum ONNXBridge {
   #if ONNX
+  static var isAvailable: Bool { true }
+
+  /// Whether a file is a model, by its contents or its name.
+  static func isModel(_ path: String) -> Bool {
+    path.hasSuffix(".onnx")
+      || !WeightsOptions.isFolder(path) && !path.hasSuffix(".safetensors")
+        && ONNXModel.isModel(at: path)
+  }
+
   private static func model(_ path: String) throws -> ONNXModel {
-    try told(path) { try ONNXModel(AtomicFile.read(path)) }
+    try told(path) { try ONNXModel(contentsOf: path) }
   }
 
   /// Errors as one sentence that begins with the file.
@@ -32,56 +41,55 @@ enum ONNXBridge {
       "operators",
       counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "),
     ])
+    if !model.externalFiles.isEmpty {
+      table.add(["files beside it", model.externalFiles.joined(separator: ", ")])
+    }
     for (key, value) in model.metadata.sorted(by: { $0.key < $1.key }) {
       table.add([key, value.count > 60 ? "\(value.prefix(57))…" : value])
     }
-    print(table.text + "\n")
+    print(table.text)
     do {
-      print(
-        try model.isDouble
-          ? BridgeWords.table(model.network(as: Double.self).network).text
-          : BridgeWords.table(model.network(as: Float.self).network).text)
+      try InspectCommand.show(network(of: model, path))
     } catch let error as ONNXError {
-      print("network: \(error)")
+      print("\nnetwork: \(error)")
     } catch let error as ModelImportError {
-      print("network: \(error)")
+      print("\nnetwork: \(error)")
     }
-    let isTested = try told(path) {
-      try model.isDouble ? model.judge(as: Double.self) : model.judge(as: Float.self)
-    }
-    print(
-      isTested
-        ? "test: the graph gives the outputs that the file keeps"
-        : "test: the file keeps no outputs to compare with")
+    // The graph's test, which may hold more than a network.
+    InspectCommand.showTest(try test(model, path), of: "graph")
   }
 
-  /// Reads the network of a model, and hands it on in its precision.
-  static func read(
-    _ path: String, single: (RecurrentNetwork<Float>) throws -> Void,
-    double: (RecurrentNetwork<Double>) throws -> Void
-  ) throws {
+  /// Reads the network of a model in its precision.
+  ///
+  /// - Throws: `DataError`, also for a model that does not give the outputs that it keeps.
+  static func read(_ path: String) throws -> BridgeNetwork {
     let model = try model(path)
-    print("read: \(path), ONNX, operator set \(model.opset)")
-    func show(_ mappings: [String]) { for line in mappings { print("  \(line)") } }
-    if model.isDouble {
-      let (network, mappings) = try told(path) { try model.network(as: Double.self) }
-      show(mappings)
-      try test(model, path)
-      try double(network)
-    } else {
-      let (network, mappings) = try told(path) { try model.network(as: Float.self) }
-      show(mappings)
-      try test(model, path)
-      try single(network)
+    return try told(path) {
+      var network = try network(of: model, path)
+      network.isTested = try test(model, path)
+      let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      network.filesBeside = model.externalFiles.map { folder + "/" + $0 }
+      return network
     }
+  }
+
+  private static func network(of model: ONNXModel, _ path: String) throws -> BridgeNetwork {
+    let (source, names) = ("\(path), ONNX model", "of operator set \(model.opset)")
+    if model.isDouble {
+      let (network, report) = try model.network(as: Double.self)
+      return BridgeNetwork(
+        source: source, names: names, numbers: .double(network), report: report)
+    }
+    let (network, report) = try model.network(as: Float.self)
+    return BridgeNetwork(
+      source: source, names: names, numbers: .single(network), report: report)
   }
 
   /// Refuses a model that does not give the outputs that it keeps.
-  private static func test(_ model: ONNXModel, _ path: String) throws {
-    let isTested = try told(path) {
+  private static func test(_ model: ONNXModel, _ path: String) throws -> Bool {
+    try told(path) {
       try model.isDouble ? model.judge(as: Double.self) : model.judge(as: Float.self)
     }
-    if isTested { print("  tested: the graph gives the outputs that the file keeps") }
   }
 
   /// Writes a network as a graph.
@@ -116,18 +124,24 @@ enum ONNXBridge {
     print("  inputs: \(result.model.inputs.joined(separator: ", "))")
     print("  outputs: \(result.model.outputs.joined(separator: ", "))")
     for note in result.notes { print("  changed: \(note)") }
+    if result.model.isDouble {
+      print(
+        "  warning: its numbers are float64, as in what was read; onnxruntime runs RNN, GRU and LSTM in float32 only and refuses it"
+      )
+    }
   }
   #else
   private static var absent: DataError {
     DataError(description: "ONNX models need a build with the package trait ONNX")
   }
 
+  static var isAvailable: Bool { false }
+
+  static func isModel(_ path: String) -> Bool { path.hasSuffix(".onnx") }
+
   static func inspect(_ path: String) throws { throw absent }
 
-  static func read(
-    _ path: String, single: (RecurrentNetwork<Float>) throws -> Void,
-    double: (RecurrentNetwork<Double>) throws -> Void
-  ) throws { throw absent }
+  static func read(_ path: String) throws -> BridgeNetwork { throw absent }
 
   static func write<Scalar: KernelScalar>(
     _ network: RecurrentNetwork<Scalar>, to path: String

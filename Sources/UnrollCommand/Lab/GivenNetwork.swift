@@ -116,25 +116,11 @@ extension WeightsOptions {
       && isFolder.boolValue
   }
 
-  /// The network of a file, in Double.
+  /// The network of a file, in Double. How it was read goes to standard error.
   func network(_ path: String) throws -> RecurrentNetwork<Double> {
-    if path.hasSuffix(".onnx") {
-      var result: RecurrentNetwork<Double>?
-      try ONNXBridge.read(path) { network in
-        result = try BridgeErrors.told(path) { try network.converted(to: Double.self) }
-      } double: { network in
-        result = network
-      }
-      return result ?? RecurrentNetwork(levels: [])
-    }
     // In the file's own precision first: a test that it carries is in that.
-    return try BridgeErrors.told(path) {
-      let file = try ArrayFile(contentsOf: path)
-      let assumptions = assumed.assumptions
-      return NetworkFile.isDouble(file)
-        ? try NetworkFile.network(in: file, assuming: assumptions, as: Double.self).imported.network
-        : try NetworkFile.network(in: file, assuming: assumptions, as: Float.self).imported.network
-          .converted(to: Double.self)
-    }
+    let read = try BridgeNetwork(contentsOf: path, assuming: assumed.assumptions)
+    for line in read.summary { Terminal.note(line) }
+    return try read.double()
   }
 }

@@ -165,16 +165,10 @@ struct TrainCommand: ParsableCommand {
   private func initialLayers(
     _ settings: RunConfiguration
   ) throws -> [CellParameters<Float>]? {
-    guard let path = settings.weights, path.hasSuffix(".onnx") else {
-      return try settings.initialLayers()
-    }
-    var layers: [CellParameters<Float>]?
-    try ONNXBridge.read(path) { network in
-      layers = try settings.initialLayers(of: network)
-    } double: { _ in
-      throw RunError(.file("expected a network in float32, found float64"), path: path)
-    }
-    return layers
+    guard let path = settings.weights else { return nil }
+    let read = try BridgeNetwork(contentsOf: path)
+    for line in read.summary { Terminal.note(line) }
+    return try settings.initialLayers(of: read.single())
   }
 
   private func fresh(_ ranks: any Ranks) throws -> RunConfiguration {

@@ -243,9 +243,10 @@ extension RecurrentNetwork {
   package init(fitting levels: [[RecurrentLayer<Scalar>]]) throws(ModelImportError) {
     for (index, level) in levels.enumerated() {
       let directions = level.map(\.direction)
-      guard directions == [.forward] || directions == [.forward, .backward] else {
+      guard [[.forward], [.backward], [.forward, .backward]].contains(directions) else {
         throw ModelImportError(
-          .doesNotFit("expected a forward layer, and at most one backward"), name: "level \(index)")
+          .doesNotFit("expected one layer, or a forward and a backward one"), name: "level \(index)"
+        )
       }
       let below = index > 0 ? levels[index - 1].map(\.outputSize).reduce(0, +) : level[0].inputSize
       for layer in level where layer.inputSize != below {

@@ -178,21 +178,10 @@ extension NodeRun.Settings {
     var beta = (node.attribute.first { $0.name == "activation_beta" }?.floats ?? []).makeIterator()
     var functions: [Activation] = []
     for word in words {
-      switch String(decoding: word, as: UTF8.self).lowercased() {
-      case "tanh": functions.append(.tanh)
-      case "sigmoid": functions.append(.sigmoid)
-      case "relu": functions.append(.relu)
-      case "hardsigmoid":
-        functions.append(
-          .hardSigmoid(slope: Double(alpha.next() ?? 0.2), offset: Double(beta.next() ?? 0.5)))
-      case "affine":
-        let (slope, offset) = (alpha.next() ?? 1, beta.next() ?? 0)
-        guard slope == 1, offset == 0 else {
-          throw ONNXError(.unsupported("activations = Affine with \(slope) and \(offset)"))
-        }
-        functions.append(.identity)
-      case let other: throw ONNXError(.unsupported("activations = \(other.prefix(40))"))
-      }
+      functions.append(
+        try Activation(
+          onnx: String(decoding: word, as: UTF8.self), alpha: { alpha.next().map(Double.init) },
+          beta: { beta.next().map(Double.init) }))
     }
     return (0..<directionCount).map {
       Array(functions[$0 * standard.count..<($0 + 1) * standard.count])

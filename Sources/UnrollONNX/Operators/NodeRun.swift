@@ -38,6 +38,10 @@ struct NodeRun<Scalar: KernelScalar> {
     case "Add", "Sub", "Mul", "Div": return [try arithmetic()]
     case "Softmax", "LogSoftmax": return [try softmax()]
     case "Tanh", "Sigmoid", "Relu": return [try activation()]
+    case "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual": return [try comparison()]
+    case "And", "Or", "Not": return [try logic()]
+    case "Tile": return [try tiled()]
+    case "ReverseSequence": return [try reversedSequences()]
     default: throw ONNXError(.unsupported("the operator \(node.opType)"))
     }
   }

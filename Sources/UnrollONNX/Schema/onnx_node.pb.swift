@@ -107,6 +107,18 @@ nonisolated struct Unroll_Onnx_Attribute: @unchecked Sendable {
   /// Subsequent reads from it will return its default value.
   mutating func clearT() { _uniqueStorage()._t = nil }
 
+  /// A graph, as its bytes: only a branch that is needed is decoded.
+  var g: Data {
+    get { _storage._g ?? Data() }
+    set { _uniqueStorage()._g = newValue }
+  }
+  /// Returns true if `g` has been explicitly set.
+  var hasG: Bool { _storage._g != nil }
+  /// Clears the value of `g`.
+  ///
+  /// Subsequent reads from it will return its default value.
+  mutating func clearG() { _uniqueStorage()._g = nil }
+
   var floats: [Float] {
     get { _storage._floats }
     set { _uniqueStorage()._floats = newValue }
@@ -203,7 +215,7 @@ nonisolated extension Unroll_Onnx_Attribute: SwiftProtobuf.Message, SwiftProtobu
   static let protoMessageName: String = _protobuf_package + ".Attribute"
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(
     bytecode:
-      "\0\u{1}name\0\u{1}f\0\u{1}i\0\u{1}s\0\u{1}t\0\u{2}\u{2}floats\0\u{1}ints\0\u{1}strings\0\u{2}\u{b}type\0"
+      "\0\u{1}name\0\u{1}f\0\u{1}i\0\u{1}s\0\u{1}t\0\u{1}g\0\u{1}floats\0\u{1}ints\0\u{1}strings\0\u{2}\u{b}type\0"
   )
 
   fileprivate class _StorageClass {
@@ -212,6 +224,7 @@ nonisolated extension Unroll_Onnx_Attribute: SwiftProtobuf.Message, SwiftProtobu
     var _i: Int64? = nil
     var _s: Data? = nil
     var _t: Unroll_Onnx_TensorData? = nil
+    var _g: Data? = nil
     var _floats: [Float] = []
     var _ints: [Int64] = []
     var _strings: [Data] = []
@@ -231,6 +244,7 @@ nonisolated extension Unroll_Onnx_Attribute: SwiftProtobuf.Message, SwiftProtobu
       _i = source._i
       _s = source._s
       _t = source._t
+      _g = source._g
       _floats = source._floats
       _ints = source._ints
       _strings = source._strings
@@ -258,6 +272,7 @@ nonisolated extension Unroll_Onnx_Attribute: SwiftProtobuf.Message, SwiftProtobu
         case 3: try { try decoder.decodeSingularInt64Field(value: &_storage._i) }()
         case 4: try { try decoder.decodeSingularBytesField(value: &_storage._s) }()
         case 5: try { try decoder.decodeSingularMessageField(value: &_storage._t) }()
+        case 6: try { try decoder.decodeSingularBytesField(value: &_storage._g) }()
         case 7: try { try decoder.decodeRepeatedFloatField(value: &_storage._floats) }()
         case 8: try { try decoder.decodeRepeatedInt64Field(value: &_storage._ints) }()
         case 9: try { try decoder.decodeRepeatedBytesField(value: &_storage._strings) }()
@@ -297,6 +312,11 @@ nonisolated extension Unroll_Onnx_Attribute: SwiftProtobuf.Message, SwiftProtobu
           try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
         }
       }()
+      try {
+        if let v = _storage._g {
+          try visitor.visitSingularBytesField(value: v, fieldNumber: 6)
+        }
+      }()
       if !_storage._floats.isEmpty {
         try visitor.visitPackedFloatField(value: _storage._floats, fieldNumber: 7)
       }
@@ -324,6 +344,7 @@ nonisolated extension Unroll_Onnx_Attribute: SwiftProtobuf.Message, SwiftProtobu
         if _storage._i != rhs_storage._i { return false }
         if _storage._s != rhs_storage._s { return false }
         if _storage._t != rhs_storage._t { return false }
+        if _storage._g != rhs_storage._g { return false }
         if _storage._floats != rhs_storage._floats { return false }
         if _storage._ints != rhs_storage._ints { return false }
         if _storage._strings != rhs_storage._strings { return false }

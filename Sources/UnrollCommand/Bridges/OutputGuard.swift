@@ -1,0 +1,68 @@
+internal import Foundation
+internal import UnrollLanguage
+
+#if canImport(Glibc)
+internal import Glibc
+#else
+internal import Darwin
+#endif
+
+/// A command never overwrites what it reads.
+enum OutputGuard {
+  /// Refuses an output that is one of the inputs, by any name, or that belongs to a run.
+  ///
+  /// - Parameters:
+  ///   - output: The file that is to be written.
+  ///   - input: The file, or run's folder, that is read.
+  ///   - others: More files that are read.
+  /// - Throws: `DataError` before anything is written.
+  static func check(_ output: String, reading input: String, and others: [String] = []) throws {
+    let folder = real(folderOf(output))
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: output, isDirectory: &isFolder), isFolder.boolValue {
+      throw DataError(description: "\(output): expected a file's name, found a folder")
+    }
+    let isRun = WeightsOptions.isFolder(input)
+    if isRun, folder == real(input) || folder.hasPrefix(real(input) + "/") {
+      throw DataError(
+        description:
+          "\(output): lies in the run's folder \(input), which is read; write it elsewhere")
+    }
+    let read = [input, input + ".index"] + others + checkpoint(input)
+    for written in [output] + checkpoint(output) {
+      guard let place = identity(written) else { continue }
+      if let same = read.first(where: { identity($0) == place }) {
+        throw DataError(
+          description:
+            "\(written): is \(same == written ? "the file" : "the same file as \(same),") that is read; choose another name"
+        )
+      }
+      // A run's own files, whether this run is read or not.
+      for run in [folder, folderOf(folder)] where RunFolder(run).hasRun {
+        throw DataError(
+          description: "\(written): belongs to the run \(run); choose another name")
+      }
+    }
+  }
+
+  /// The numbers of a TensorFlow checkpoint, which stand beside its index.
+  private static func checkpoint(_ path: String) -> [String] {
+    let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
+    return [prefix + ".data-00000-of-00001"]
+  }
+
+  private static func folderOf(_ path: String) -> String {
+    URL(fileURLWithPath: path).deletingLastPathComponent().path
+  }
+
+  private static func real(_ path: String) -> String {
+    URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL.path
+  }
+
+  /// What a file is on the disk, by whatever name; nil if there is none.
+  private static func identity(_ path: String) -> [UInt64]? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    return [UInt64(status.st_dev), UInt64(status.st_ino)]
+  }
+}

@@ -1,0 +1,262 @@
+#if ONNX
+internal import Foundation
+internal import SwiftProtobuf
+internal import Unroll
+internal import UnrollFormats
+
+/// A walk through a graph with inputs of certain sizes: what each recurrent layer reads, and what becomes of
+/// its outputs.
+struct GraphProbe<Scalar: KernelScalar> {
+  typealias Value = FlowValue<Scalar>
+
+  /// A recurrent layer that was found on the way.
+  struct Level {
+    var node: Unroll_Onnx_Node
+    var settings: NodeRun<Scalar>.Settings
+    /// W, R, B and P, with the names that the graph gives them.
+    var arrays: [String: (name: String, values: NDArray<Scalar>)]
+    /// What it puts out as the operator does, directions apart.
+    var rawOutputs: NDArray<Int>
+  }
+
+  let opset: Int
+  let sizes: ProbeSizes
+  var values: [String: Value] = [:]
+  var levels: [Level] = []
+  var sources: [FlowSource] = []
+  var report = ImportReport()
+  /// Why an array of the file could not be read.
+  var unreadable: [String: ONNXError] = [:]
+  /// The graph's inputs that the first layer reads.
+  var sequenceInputs: Set<String> = []
+  private var nextPlace = 1
+  private var (total, work) = (0, 0)
+  private var depth = 0
+
+  init(_ model: Unroll_Onnx_Model, opset: Int, sizes: ProbeSizes, constants: [String: Value]) {
+    (self.opset, self.sizes, values) = (opset, sizes, constants)
+    for input in model.graph.input where values[input.name] == nil {
+      values[input.name] = declared(input)
+    }
+  }
+
+  /// A new source, and its places in order.
+  mutating func source(_ kind: FlowSource.Kind, _ shape: [Int]) -> NDArray<Int>? {
+    guard let count = try? NDArray<Int>.count(shape), count > 0 else { return nil }
+    let source = FlowSource(kind: kind, start: nextPlace, shape: shape)
+    nextPlace += count
+    sources.append(source)
+    return NDArray(shape: shape, elements: Array(source.places))
+  }
+
+  private mutating func declared(_ input: Unroll_Onnx_ValueInfo) -> Value {
+    var result = Value(.unknown)
+    let type = input.type.tensorType
+    if type.hasShape, let array = source(.input(input.name), sizes.shape(of: input)) {
+      let isReal = ONNXType(rawValue: type.elemType)?.isReal ?? true
+      result = Value(.places(array, isReal: isReal))
+    }
+    result.inputs = [input.name]
+    return result
+  }
+
+  /// The value of a name; one that nothing gives is an input that the file forgot to declare.
+  func value(_ name: String) -> Value {
+    if let value = values[name] { return value }
+    var result = Value(.unknown)
+    result.inputs = [name]
+    return result
+  }
+
+  // MARK: - Nodes
+
+  /// Walks through nodes in their order.
+  ///
+  /// - Throws: `ONNXError`, `ModelImportError` for what is no stack of recurrent layers.
+  mutating func walk(_ nodes: [Unroll_Onnx_Node]) throws {
+    for node in nodes {
+      let name = node.name.isEmpty ? node.opType : node.name
+      guard node.isStandard, !node.isForeignLayer else {
+        try passForeign(node, name)
+        continue
+      }
+      switch node.opType {
+      case "RNN", "GRU", "LSTM": try enter(node, name)
+      case "Loop", "Scan":
+        throw ONNXError(.unsupported("a graph with the operator \(node.opType)"), node: name)
+      case "If": try choose(node, name)
+      default: try pass(node, name)
+      }
+    }
+  }
+
+  private mutating func passForeign(_ node: Unroll_Onnx_Node, _ name: String) throws {
+    guard !node.isForeignLayer else {
+      throw ONNXError(
+        .unsupported(
+          "the recurrent operator \(node.word), which is not one of ONNX's own (RNN, GRU, LSTM),"),
+        node: name)
+    }
+    compute(node, node.input.filter { !$0.isEmpty }.map(value), shape: nil)
+  }
+
+  private mutating func pass(_ node: Unroll_Onnx_Node, _ name: String) throws {
+    let inputs = node.input.map { $0.isEmpty ? nil : value($0) }
+    let given = inputs.compactMap(\.self)
+    work += given.reduce(0) { $0 + ($1.shape?.reduce(1, *) ?? 0) }
+    guard work <= ONNXLimits.work, total <= 2 * ONNXLimits.numbers else {
+      throw ONNXError(
+        .wrongValue("expected a graph of less work, found \(total) numbers"), node: name)
+    }
+    if given.allSatisfy(\.isKnown) {
+      fold(node, given)
+    } else if node.opType == "Shape", let shape = given.first?.shape {
+      let size = NodeRun<Scalar>(
+        node, opset: opset,
+        [node.input[0]: .integers(NDArray(shape: shape, elements: Self.zeros(shape)))])
+      if let result = try? size.results().first, let sizes = result {
+        set(node, [Value(known: sizes)])
+      }
+    } else if node.opType == "Shape" || node.opType == "Size" {
+      set(node, [Value(.unknown)])
+    } else if let moved = moved(node, inputs) {
+      set(node, moved)
+    } else {
+      compute(node, given, shape: outputShape(node, inputs))
+    }
+  }
+
+  private static func zeros(_ shape: [Int]) -> [Int] {
+    Array(repeating: 0, count: shape.reduce(1, *))
+  }
+
+  /// Names a node's outputs; those beyond `results` are unknown and made of the same.
+  mutating func set(_ node: Unroll_Onnx_Node, _ results: [Value]) {
+    for (index, name) in node.output.enumerated() where !name.isEmpty {
+      var value = index < results.count ? results[index] : Value(.unknown)
+      if index >= results.count, let first = results.first {
+        value = Value(joining: [first])
+        value.path.append(node.word)
+      }
+      total += value.shape?.reduce(1, *) ?? 0
+      values[name] = value
+    }
+  }
+
+  /// What depends on constants alone is a constant: weights that are transposed or joined.
+  private mutating func fold(_ node: Unroll_Onnx_Node, _ inputs: [Value]) {
+    var known: [String: ONNXValue<Scalar>] = [:]
+    for name in node.input {
+      if case .known(let value)? = values[name]?.content { known[name] = value }
+    }
+    if let results = try? NodeRun(node, opset: opset, known).results() {
+      set(node, results.map { $0.map { Value(known: $0) } ?? Value(.unknown) })
+      return
+    }
+    var result = Value(joining: inputs)
+    result.path.append(node.word)
+    result.isZero = false
+    set(node, [result])
+  }
+
+  /// The outputs of an operator that computes.
+  mutating func compute(_ node: Unroll_Onnx_Node, _ inputs: [Value], shape: [Int]?) {
+    var result = Value(joining: inputs.map(settled))
+    result.path.removeAll { $0 == node.word }
+    result.path.append(node.word)
+    (result.moves, result.isZero) = ([], false)
+    if let shape, let array = source(.computed, shape) {
+      result.content = .places(array, isReal: node.opType != "ArgMax")
+    }
+    set(node, [result])
+  }
+
+  /// Takes what moved a value's numbers into its path, unless they lie as they did in the source.
+  func settled(_ value: Value) -> Value {
+    guard !value.moves.isEmpty else { return value }
+    var value = value
+    defer { value.moves = [] }
+    let arrangement = value.places.map { Arrangement($0, sources) }
+    switch arrangement {
+    case .axes, .reshaped: return value
+    case .reordered: value.reorders += value.moves.filter(Self.turners.contains)
+    case .other, nil: break
+    }
+    for name in value.moves where !value.path.contains(name) { value.path.append(name) }
+    return value
+  }
+
+  /// Operators that can exchange numbers within an axis.
+  static var turners: Set<String> { ["Slice", "Gather", "Concat", "ReverseSequence"] }
+
+  // MARK: - Branches
+
+  /// Follows the branch that is taken, or both if they do the same.
+  private mutating func choose(_ node: Unroll_Onnx_Node, _ name: String) throws {
+    guard depth < 8 else { throw ONNXError(.unsupported("If within If, 9 deep,"), node: name) }
+    depth += 1
+    defer { depth -= 1 }
+    let condition = node.input.first.map(value) ?? Value(.unknown)
+    if case .known(.integers(let array)) = condition.content, let flag = array.elements.first {
+      let results = try branch(node, flag != 0 ? "then_branch" : "else_branch", name)
+      set(node, results)
+      return
+    }
+    let count = levels.count
+    let then = try branch(node, "then_branch", name)
+    let otherwise = try branch(node, "else_branch", name)
+    guard levels.count == count else {
+      throw ONNXError(.unsupported("a recurrent layer inside an If"), node: name)
+    }
+    let isSame =
+      then.count == otherwise.count
+      && zip(then, otherwise).allSatisfy { a, b in
+        guard case .places(let a, _) = a.content, case .places(let b, _) = b.content else {
+          return false
+        }
+        return a.shape == b.shape && a.elements == b.elements
+      }
+    if isSame {
+      set(node, then)
+    } else {
+      compute(node, [condition] + then + otherwise, shape: nil)
+      // The second output of an If is no mask.
+      if let first = node.output.first, let value = values[first] {
+        for output in node.output.dropFirst() { values[output] = value }
+      }
+    }
+  }
+
+  private mutating func branch(
+    _ node: Unroll_Onnx_Node, _ branch: String, _ name: String
+  ) throws -> [Value] {
+    var options = BinaryDecodingOptions()
+    options.messageDepthLimit = 32
+    options.discardUnknownFields = true
+    guard let bytes = node.attribute.first(where: { $0.name == branch })?.g,
+      let graph = try? Unroll_Onnx_Graph(serializedBytes: bytes, options: options)
+    else { throw ONNXError(.malformed("expected a graph in \(branch)"), node: name) }
+    let outer = values
+    defer { values = outer }
+    for data in graph.initializer {
+      values[data.name] = (try? ONNXValue(data)).map { Value(known: $0) } ?? Value(.unknown)
+    }
+    try walk(graph.node)
+    return graph.output.map { value($0.name) }
+  }
+}
+
+extension Unroll_Onnx_Node {
+  /// Whether the operator is one of ONNX's own.
+  var isStandard: Bool { domain.isEmpty || domain == "ai.onnx" }
+
+  /// The operator with its domain, if that is not ONNX's own.
+  var word: String { isStandard ? opType : "\(domain)::\(opType)" }
+
+  /// Whether an operator is called like a recurrent layer, but is none of ONNX's own.
+  var isForeignLayer: Bool {
+    guard !isStandard || ONNXCell.Kind(rawValue: opType) == nil else { return false }
+    return ["RNN", "GRU", "LSTM"].contains { opType.uppercased().contains($0) }
+  }
+}
+#endif
