@@ -28,6 +28,7 @@ struct UnrollCommand: ParsableCommand {
 
   static func main() {
     MappedFiles.reportShortened()
+    Terminal.reserveStandardStreams()
     // What several processes of one job have to say, one says.
     let isOneOfMany = ["train", "evaluate"].contains(CommandLine.arguments.dropFirst().first)
     if isOneOfMany { RankOutput.hush() }
@@ -38,14 +39,35 @@ struct UnrollCommand: ParsableCommand {
       if let rank = Launcher.rank, rank > 0, Launcher.isFirstHere, isOneOfMany {
         RankOutput.say("rank \(rank): \(error)")
       }
-      exit(withError: error)
+      end(error)
     }
     // UNROLL_THREADS or --threads says otherwise.
     if ProcessInfo.processInfo.environment["UNROLL_THREADS"] == nil, let share = Launcher.coreShare
     {
       Threads.count = share
     }
-    main(nil)
+    do {
+      try Suggestions.checkCommand(Array(CommandLine.arguments.dropFirst()))
+      var command = try parseAsRoot()
+      try command.run()
+      end(nil)
+    } catch {
+      end(error)
+    }
+  }
+
+  /// Ends the process: prints help or an error, and says if standard output could not be written.
+  private static func end(_ error: (any Error)?) -> Never {
+    var code = error.map { exitCode(for: $0).rawValue } ?? 0
+    let message = error.map { fullMessage(for: $0) } ?? ""
+    if !message.isEmpty {
+      if code == 0 { print(message) } else { Terminal.note(Suggestions.improved(message)) }
+    }
+    if let problem = Terminal.finishOutput() {
+      Terminal.note("Error: \(problem)")
+      if code == 0 { code = 1 }
+    }
+    Foundation.exit(code)
   }
 }
 

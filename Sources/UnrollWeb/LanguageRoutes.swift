@@ -56,6 +56,13 @@ private final class KeptModel: Sendable {
     } catch {
       // The error names files, which are the business of who started the server alone.
       FileHandle.standardError.write(Data("\(error)\n".utf8))
+      if let error = error as? RunError, case .notFinite(let name, let count) = error.problem {
+        throw WebError(
+          status: 503,
+          sentence:
+            "model: expected finite numbers, found \(count) infinite or NaN in '\(name)'; such a model predicts nothing"
+        )
+      }
       throw WebError(
         status: 503,
         sentence:
@@ -124,7 +131,8 @@ extension LanguageRoutes {
   // MARK: - Text
 
   private struct Ask {
-    var symbols: [Int32]
+    var prompt: Prompt
+    var symbols: [Int32] { prompt.symbols }
     var options = SamplingOptions()
     var length = 200
     var probe: UnitProbe?
@@ -141,21 +149,16 @@ extension LanguageRoutes {
       throw WebError(
         status: 413, sentence: "prompt: expected at most 2000 bytes, found \(prompt.utf8.count)")
     }
-    let vocabulary = stored.vocabulary
     var ask: Ask
-    do { ask = Ask(symbols: try vocabulary.encode(prompt)) } catch {
-      throw WebError(status: 400, sentence: "prompt: \(error)")
-    }
-    // A line begins after the end of another, as in `unroll generate`.
-    if vocabulary.unit == .words || ask.symbols.isEmpty {
-      ask.symbols.insert(vocabulary.endOfLine ?? 0, at: 0)
+    do { ask = Ask(prompt: try stored.prompt(prompt)) } catch {
+      // The error names the prompt.
+      throw WebError(status: 400, sentence: "\(error)")
     }
     ask.options.temperature = try fields.number("temperature", 0...10) ?? 1
     ask.options.topK = try fields.integer("top-k", 1...1_000_000)
     ask.options.topP = try fields.number("top-p", 1e-6...1) ?? 1
     ask.options.seed = UInt64(try fields.integer("seed", 0...4_294_967_295) ?? 0)
     ask.length = try fields.integer("length", 1...2000) ?? 200
-    if let unknown = vocabulary.unknown { ask.options.banned = [unknown] }
     if let layer = try fields.integer("layer", 0...(stored.model.layers.count - 1)) {
       let cell = stored.model.layers[layer].cell
       let gate = try fields["gate"].map { name in
@@ -202,6 +205,9 @@ extension LanguageRoutes {
           return try await writer.finish(nil)
         }
         try await request.body.consumeWithCancellationOnInboundClose { _ in
+          if let note = ask.prompt.note {
+            try await writer.write(ByteBuffer(string: "event: note\ndata: prompt: \(note)\n\n"))
+          }
           let events = Self.events(ask, stored).cancelOnGracefulShutdown()
           for try await event in events {
             try await writer.write(ByteBuffer(string: "data: \(event)\n\n"))
@@ -222,7 +228,7 @@ extension LanguageRoutes {
   > {
     let state = Mutex(
       (
-        generator: TracedGenerator(stored.model, options: ask.options, probe: ask.probe),
+        generator: stored.tracedGenerator(options: ask.options, probe: ask.probe),
         place: 0, previous: Int32?.none, pending: [UInt8]()
       ))
     let end = ContinuousClock.now + .seconds(longestText)

@@ -106,6 +106,18 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
     states = cells.map { $0.zeroState(batchSize: batchSize) }
   }
 
+  /// Makes the states of one sequence zero; the others' stay.
+  ///
+  /// - Parameter index: The sequence, below `batchSize`.
+  /// - Complexity: Writes the states of one sequence. No allocation.
+  public mutating func reset(sequence index: Int) {
+    require(
+      index >= 0 && index < batchSize,
+      "RecurrentStream.reset(sequence:): expected a sequence below \(batchSize), got \(index).")
+    own()
+    memory.reset(row: index)
+  }
+
   /// Advances all sequences by one step.
   ///
   /// - Parameters:

@@ -169,6 +169,15 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
         scratch: scratch[index].base))
   }
 
+  /// Makes the states of one sequence zero.
+  func reset(row: Int) {
+    for (index, cell) in cells.enumerated() {
+      let (width, cellWidth) = (cell.outputSize, cell.cellStateSize)
+      (hidden[index].base + row * width).fill(0, count: width)
+      (self.cell[index].base + row * cellWidth).fill(0, count: cellWidth)
+    }
+  }
+
   func state(_ index: Int, of cell: any RecurrentCell<Scalar>) -> RecurrentState<Scalar> {
     let state = cell.zeroState(batchSize: batchSize)
     state.hidden.base.update(from: hidden[index].base, count: state.hidden.count)

@@ -72,7 +72,7 @@ struct InspectCommand: ParsableCommand {
   }
 
   private func inspectRun() throws {
-    let stored = try StoredModel(run: path)
+    let stored = try StoredModel(run: path, allowsNonFinite: true)
     let (model, c) = (stored.model, stored.configuration)
     var table = TextTable(["what", "value"])
     table.add(["preset", c.preset])

@@ -181,7 +181,10 @@ struct SpectrumCommand: ParsableCommand {
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
 
-  @Option(help: "How many sequences the Lyapunov exponents are the mean of.") var sequences = 8
+  @Option(
+    parsing: .unconditional,
+    help: "How many sequences the Lyapunov exponents are the mean of.")
+  var sequences = 8
 
   func validate() throws {
     guard sequences >= 1 else {

@@ -51,7 +51,7 @@ struct InstrumentRun<Result: Encodable> {
       return try tell(
         results[0].result, shown: { show(results[0].result) }, sections: sections)
     }
-    let found = context == nil ? nil : network.language.map { $0.stored.model.context(of: $0.text) }
+    let found = context == nil ? nil : network.language.map { $0.stored.context(of: $0.text) }
     try tell(
       Layered(layers: results, context: found),
       shown: {

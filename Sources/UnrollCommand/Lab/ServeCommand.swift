@@ -13,7 +13,8 @@ struct ServeCommand: ParsableCommand {
       with --host, and then need the token in the address that is printed.
       """)
 
-  @Option(help: "The port; 0 for any that is free.") var port = 8080
+  @Option(parsing: .unconditional, help: "The port, 1 ... 65535; 0 for any that is free.")
+  var port = 8080
   @Option(help: "The address to listen at.") var host = "127.0.0.1"
   @Flag(help: "Open the page in the browser.") var open = false
   @Option(

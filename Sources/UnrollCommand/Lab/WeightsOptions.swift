@@ -7,7 +7,10 @@ struct WeightsOptions: ParsableArguments {
       "Take the weights of a file (whatever unroll inspect reads) or a run's folder, instead of drawing them."
   )
   var weights: String?
-  @Option(help: "One layer of the file's network, from 0; all of them if absent.") var layer: Int?
+  @Option(
+    parsing: .unconditional,
+    help: "One layer of the file's network, from 0; all of them if absent.")
+  var layer: Int?
   @Option(
     help:
       "What the network reads: a .npy file [B, T, D] or [T, D], of a run a text (its own validation text if absent)."

@@ -23,16 +23,22 @@ struct EvaluateCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("A run's folder, made by unroll train.", valueName: "run"))
   var folder: String
   @Argument(help: "A text file.") var file: String
-  @Option(help: "Sequences side by side.") var batchSize = 1
+  @Option(parsing: .unconditional, help: "Sequences side by side, 1 ... 100000.") var batchSize = 1
   @Option(
     name: .customLong("with"),
     help: ArgumentHelp(
       "Another run's folder, whose probabilities are averaged with the first's; may be repeated.",
       valueName: "run"))
   var others: [String] = []
-  @Option(help: "Learn while reading, by Adam with this learning rate, such as 0.0003.")
+  @Option(
+    parsing: .unconditional,
+    help:
+      "Learn while reading, by Adam with this learning rate above 0 and at most 1, such as 0.0003.")
   var dynamic: Double?
-  @Option(help: "With --dynamic: symbols predicted between two steps of learning. Default: 20.")
+  @Option(
+    parsing: .unconditional,
+    help:
+      "With --dynamic: symbols predicted between two steps of learning, 1 ... 10000. Default: 20.")
   var dynamicSteps: Int?
   @OptionGroup var threads: ThreadOptions
   @Flag(help: "Print the result as JSON.") var json = false
@@ -67,6 +73,7 @@ struct EvaluateCommand: ParsableCommand {
 
   private struct Result: Encodable {
     var file: String
+    var unit: String
     var models: Int
     var symbols: Int
     var unknown: Int
@@ -74,6 +81,9 @@ struct EvaluateCommand: ParsableCommand {
     var loss: Double
     var perplexity: Double
     var bits_per_symbol: Double
+    /// The same number by the name of what a symbol is; nil for other units.
+    var bits_per_character: Double?
+    var bits_per_byte: Double?
     var seconds: Double
   }
 
@@ -102,7 +112,8 @@ struct EvaluateCommand: ParsableCommand {
         averaging: [stored.configuration] + averaged.map(\.configuration), batchSize: batchSize,
         path: folder)
     }
-    let (text, unknown) = try Corpus.encode(file: file, with: stored.vocabulary)
+    let (text, unknown, unknownSymbols, notes) = try Corpus.encode(
+      file: file, with: stored.vocabulary)
     guard text.count >= 2 else {
       throw CorpusError(.tooShort(symbols: text.count, needed: 2), path: file)
     }
@@ -123,34 +134,32 @@ struct EvaluateCommand: ParsableCommand {
           + (others.isEmpty ? "" : "; evaluate each run alone to see whose numbers they are"))
     }
     let seconds = start.duration(to: .now) / .seconds(1)
+    for note in notes { Terminal.note(note) }
+    let (unit, bits) = (stored.vocabulary.unit, result.bitsPerSymbol)
     if json {
       try Terminal.printJSON(
         Result(
-          file: file, models: 1 + others.count, symbols: result.symbols, unknown: unknown,
+          file: file, unit: unit.rawValue, models: 1 + others.count, symbols: result.symbols,
+          unknown: unknown,
           dynamic: dynamic,
           loss: result.loss,
-          perplexity: result.perplexity, bits_per_symbol: result.bitsPerSymbol, seconds: seconds))
+          perplexity: result.perplexity, bits_per_symbol: bits,
+          bits_per_character: unit == .characters ? bits : nil,
+          bits_per_byte: unit == .bytes ? bits : nil, seconds: seconds))
     } else {
       var table = TextTable(["what", "value"])
       table.add(["symbols predicted", "\(result.symbols)"])
-      if unknown > 0 { table.add(["of them <unk> by the vocabulary", "\(unknown)"]) }
+      if unknown > 0 {
+        let some = unknownSymbols.map { $0.debugDescription.dropFirst().dropLast() }
+          .joined(separator: ", ")
+        table.add(["of them <unk> by the vocabulary", "\(unknown), such as \(some)"])
+      }
       if !others.isEmpty { table.add(["models averaged", "\(1 + others.count)"]) }
       if let dynamic { table.add(["learning while reading", "rate \(dynamic)"]) }
-      table.add(["loss", String(format: "%.6f nats per symbol", result.loss)])
-      table.add(["quality", LanguageWords.quality(result.loss, stored.vocabulary.unit)])
+      table.add(["loss", String(format: "%.6f nats per \(unit.singular)", result.loss)])
+      table.add(["quality", LanguageWords.quality(result.loss, unit)])
       table.add(["time", LanguageWords.duration(seconds)])
       print(table.text)
-    }
-  }
-}
-
-/// Errors of data as one sentence.
-enum LanguageErrors {
-  static func told<Result>(_ body: () throws -> Result) throws -> Result {
-    do { return try body() } catch let error as CorpusError {
-      throw DataError(description: error.description)
-    } catch let error as RunError {
-      throw DataError(description: error.description)
     }
   }
 }

@@ -9,24 +9,43 @@ struct GenerateCommand: ParsableCommand {
     discussion: """
       The text goes to standard output as it comes; several (--samples) when all are done. The same seed gives the same text on any number \
       of threads. `<unk>` is not drawn unless --allow-unknown says so.
+
+      The options act in this order, as in Hugging Face's transformers, llama.cpp and vLLM: --temperature divides \
+      the logits, --top-k keeps the likeliest symbols, and --top-p counts the probability of those that are left, \
+      which sum to 1 again.
+
+      A run with --reset-each-line begins every line with states that are zero, as it did in training.
       """)
 
   @Argument(help: ArgumentHelp("A run's folder, made by unroll train.", valueName: "run"))
   var folder: String
   @Option(help: "What is read first; else the end of a line.") var prompt = ""
-  @Option(help: "How many symbols are written.") var length = 100
+  @Option(parsing: .unconditional, help: "Number of symbols to generate, 0 ... 1000000000.")
+  var length = 100
   @Option(
-    parsing: .unconditional, help: "0 takes the likeliest symbol, 1 the model's probabilities.")
+    parsing: .unconditional,
+    help: "At least 0: 0 takes the likeliest symbol, 1 the model's probabilities.")
   var temperature = 1.0
-  @Option(help: "Draw from so many of the likeliest symbols.") var topK: Int?
-  @Option(help: "Draw from the likeliest symbols that together have this probability.")
+  @Option(
+    parsing: .unconditional,
+    help: "Draw from this number of likeliest symbols, at least 1. Default: all.")
+  var topK: Int?
+  @Option(
+    parsing: .unconditional,
+    help:
+      "Draw from the fewest likeliest symbols that together have this probability, above 0 and at most 1; of those that --top-k leaves."
+  )
   var topP = 1.0
-  @Option(help: "The seed of all draws.") var seed: UInt64 = 0
+  @Option(parsing: .unconditional, help: "The seed of all draws, 0 ... 18446744073709551615.")
+  var seed: UInt64 = 0
   @Option(
     help:
       "A symbol after which a text ends, such as <eos> or \\n; of bytes, two hexadecimal digits.")
   var stop: String?
-  @Option(help: "How many texts, written one after the other.") var samples = 1
+  @Option(
+    parsing: .unconditional,
+    help: "Number of texts, 1 ... 10000, written one after the other.")
+  var samples = 1
   @Flag(help: "Let <unk> be drawn.") var allowUnknown = false
   @OptionGroup var threads: ThreadOptions
 
@@ -40,9 +59,9 @@ struct GenerateCommand: ParsableCommand {
   }
 
   func validate() throws {
-    if let problem = options.problem { throw ValidationError(problem + ".") }
+    if let problem = options.problem { throw ValidationError(CommandText.sentence(problem) + ".") }
     guard (0...1_000_000_000).contains(length) else {
-      throw ValidationError("--length: expected at least 0, found \(length).")
+      throw ValidationError("--length: expected 0 ... 1000000000, found \(length).")
     }
     guard (1...10_000).contains(samples) else {
       throw ValidationError("--samples: expected 1 ... 10000, found \(samples).")
@@ -54,20 +73,15 @@ struct GenerateCommand: ParsableCommand {
       let stored = try StoredModel(run: folder)
       try stored.configuration.checkMemory(generating: samples, path: folder)
       let vocabulary = stored.vocabulary
-      var symbols = try vocabulary.encode(prompt)
-      // A line begins after the end of another.
-      if vocabulary.unit == .words || symbols.isEmpty {
-        symbols.insert(vocabulary.endOfLine ?? 0, at: 0)
-      }
-      var options = options
-      if !allowUnknown, let unknown = vocabulary.unknown { options.banned = [unknown] }
+      let read = try stored.prompt(prompt)
       let last = try stop.map { try stopSymbol($0, vocabulary) }
-      var generator = TextGenerator(
-        stored.model, prompt: symbols, count: samples, options: options)
+      if let note = read.note { Terminal.note("--prompt: \(note)") }
+      var generator = stored.generator(
+        after: read, count: samples, options: options, allowsUnknown: allowUnknown)
       if samples == 1 {
-        try write(&generator, vocabulary, after: symbols.last, until: last)
+        try write(&generator, vocabulary, after: read.symbols.last, until: last)
       } else {
-        try writeAll(&generator, vocabulary, after: symbols.last, until: last)
+        try writeAll(&generator, vocabulary, after: read.symbols.last, until: last)
       }
     }
   }
@@ -81,6 +95,8 @@ struct GenerateCommand: ParsableCommand {
       throw DataError(
         description:
           "--stop: '\(name)' is not in the vocabulary, whose symbols are in \(folder)/vocabulary.json"
+          + (vocabulary.count <= 100_000
+            ? NearestName.hint(for: name, among: vocabulary.symbols) : "")
       )
     }
     return number

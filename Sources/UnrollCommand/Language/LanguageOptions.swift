@@ -21,11 +21,18 @@ struct Fractions: ExpressibleByArgument {
 struct TextOptions: ParsableArguments {
   @Option(help: "What a symbol is: words, characters (Unicode scalars) or bytes.")
   var unit: SymbolUnit?
-  @Option(help: "The most symbols of the vocabulary; the others become <unk>.")
+  @Option(
+    parsing: .unconditional,
+    help:
+      "At most this number of symbols in the vocabulary, 3 ... 10000000; the others become <unk>.")
   var vocabularySize: Int?
-  @Option(help: "How often a symbol must stand in the training text to be known.")
+  @Option(
+    parsing: .unconditional,
+    help: "How often a symbol must stand in the training text to be known, at least 1.")
   var minCount: Int?
-  @Option(help: "The fractions of a single file for train, valid, test, in file order.")
+  @Option(
+    parsing: .unconditional,
+    help: "The fractions of a single file for train, valid, test, in file order.")
   var split: Fractions?
   @Flag(inversion: .prefixedNo, help: "Leave spaces at both ends of lines out (characters).")
   var trimLines: Bool?
@@ -51,6 +58,9 @@ struct TextOptions: ParsableArguments {
     }
     if let minCount, minCount < 1 {
       throw ValidationError("--min-count: expected at least 1, found \(minCount).")
+    }
+    if let split, let problem = CorpusError.problem(ofSplit: split.values) {
+      throw ValidationError("--\(problem).")
     }
   }
 
@@ -78,22 +88,38 @@ struct TextOptions: ParsableArguments {
 struct ModelOptions: ParsableArguments {
   @Option(help: "rnn, gru (reset gate before the product), gru-after, lstm.")
   var cell: LanguageCell?
-  @Option(help: "Recurrent layers.") var layers: Int?
-  @Option(help: "Units of a layer.") var hiddenSize: Int?
-  @Option(help: "Units of the last layer, if they differ.") var topSize: Int?
-  @Option(help: "Size of a symbol's vector.") var embeddingSize: Int?
-  @Option(help: "Size of a linear layer below the softmax.") var projectionSize: Int?
+  @Option(parsing: .unconditional, help: "Recurrent layers, 1 ... 1000.")
+  var layers: Int?
+  @Option(parsing: .unconditional, help: "Units of a layer, 1 ... 10000000.")
+  var hiddenSize: Int?
+  @Option(parsing: .unconditional, help: "Units of the last layer, if they differ.")
+  var topSize: Int?
+  @Option(parsing: .unconditional, help: "Size of a symbol's vector, 1 ... 10000000.")
+  var embeddingSize: Int?
+  @Option(parsing: .unconditional, help: "Size of a linear layer below the softmax.")
+  var projectionSize: Int?
   @Flag(inversion: .prefixedNo, help: "The softmax uses the embedding's vectors.")
   var tied: Bool?
-  @Option(help: "Dropout of the input, between layers and of the output, all three.")
+  @Option(
+    parsing: .unconditional,
+    help:
+      "Dropout of the input, between layers and of the output, all three: 0 up to, but not including, 1."
+  )
   var dropout: Double?
-  @Option(help: "Dropout of the first layer's input.") var dropoutInput: Double?
-  @Option(help: "Dropout between layers.") var dropoutHidden: Double?
-  @Option(help: "Dropout of the last layer's output.") var dropoutOutput: Double?
-  @Option(help: "Dropout of whole symbols.") var dropoutEmbedding: Double?
-  @Option(help: "Dropout of recurrent weights.") var weightDrop: Double?
-  @Option(help: "How often units keep their hidden state.") var zoneoutHidden: Double?
-  @Option(help: "How often an LSTM's units keep their cell state.") var zoneoutCell: Double?
+  @Option(parsing: .unconditional, help: "Dropout of the first layer's input.")
+  var dropoutInput: Double?
+  @Option(parsing: .unconditional, help: "Dropout between layers.")
+  var dropoutHidden: Double?
+  @Option(parsing: .unconditional, help: "Dropout of the last layer's output.")
+  var dropoutOutput: Double?
+  @Option(parsing: .unconditional, help: "Dropout of whole symbols.")
+  var dropoutEmbedding: Double?
+  @Option(parsing: .unconditional, help: "Dropout of recurrent weights.")
+  var weightDrop: Double?
+  @Option(parsing: .unconditional, help: "How often units keep their hidden state.")
+  var zoneoutHidden: Double?
+  @Option(parsing: .unconditional, help: "How often an LSTM's units keep their cell state.")
+  var zoneoutCell: Double?
   @Flag(inversion: .prefixedNo, help: "Layer-normalised cells.") var layerNorm: Bool?
   @Flag(inversion: .prefixedNo, help: "One dropout mask for all steps of a batch.")
   var variational: Bool?
@@ -125,34 +151,60 @@ struct ModelOptions: ParsableArguments {
 
 /// Batches, rule, rate and their limits.
 struct TrainingOptions: ParsableArguments {
-  @Option(help: "Sequences side by side.") var batchSize: Int?
+  @Option(parsing: .unconditional, help: "Sequences side by side, 1 ... 1000000000.")
+  var batchSize: Int?
   @Option(
+    parsing: .unconditional,
     help:
       "Parts of a batch whose gradients are summed in order: at least one for each process of an MPI job. Default: 1, or what --config has; under mpirun 8, or as many as processes."
   )
   var shards: Int?
-  @Option(help: "Steps of truncated backpropagation through time.") var timeSteps: Int?
+  @Option(
+    parsing: .unconditional,
+    help: "Steps of truncated backpropagation through time, 1 ... 1000000000.")
+  var timeSteps: Int?
   @Flag(inversion: .prefixedNo, help: "Vary the steps from batch to batch.")
   var jitter: Bool?
   @Flag(inversion: .prefixedNo, help: "Begin every line with states that are zero.")
   var resetEachLine: Bool?
   @Option(help: "sgd, momentum, rmsprop, adam, nt-asgd.") var optimizer: LanguageOptimizer?
-  @Option(help: "Learning rate.") var learningRate: Double?
-  @Option(help: "Multiply the rate by this in every epoch after --decay-after.")
+  @Option(parsing: .unconditional, help: "Learning rate, at least 0.")
+  var learningRate: Double?
+  @Option(
+    parsing: .unconditional,
+    help: "Multiply the rate by this, above 0 and at most 1, in every epoch after --decay-after.")
   var decay: Double?
-  @Option(help: "The epoch after which --decay begins. Default: the preset's, or 1.")
+  @Option(
+    parsing: .unconditional,
+    help: "The epoch after which --decay begins. Default: the preset's, or 1.")
   var decayAfter: Int?
-  @Option(help: "Multiply the rate by this after an epoch without gain.") var plateau: Double?
-  @Option(help: "Decay of all parameters (with adam as in AdamW).") var weightDecay: Double?
-  @Option(help: "The largest global norm of a gradient; 0 for any.") var clipNorm: Double?
-  @Option(help: "The largest number of a gradient; 0 for any.") var clipValue: Double?
-  @Option(help: "AR: this times the mean square of the last layer's output.")
+  @Option(
+    parsing: .unconditional,
+    help: "Multiply the rate by this, above 0 and at most 1, after an epoch without gain.")
+  var plateau: Double?
+  @Option(parsing: .unconditional, help: "Decay of all parameters (with adam as in AdamW).")
+  var weightDecay: Double?
+  @Option(parsing: .unconditional, help: "Largest global norm of a gradient; 0 for no limit.")
+  var clipNorm: Double?
+  @Option(
+    parsing: .unconditional,
+    help: "Clip every number of a gradient to plus or minus this; 0 for no limit.")
+  var clipValue: Double?
+  @Option(
+    parsing: .unconditional, help: "AR: this times the mean square of the last layer's output.")
   var activationPenalty: Double?
-  @Option(help: "TAR: this times the mean square of its changes.") var temporalPenalty: Double?
-  @Option(help: "The most epochs.") var epochs: Int?
-  @Option(help: "The most steps.") var maxSteps: Int?
-  @Option(help: "Epochs without gain after which learning stops.") var patience: Int?
-  @Option(help: "The seed of all draws, 0 to 4294967295.") var seed: UInt32?
+  @Option(parsing: .unconditional, help: "TAR: this times the mean square of its changes.")
+  var temporalPenalty: Double?
+  @Option(parsing: .unconditional, help: "Maximum number of epochs, 1 ... 1000000000.")
+  var epochs: Int?
+  @Option(parsing: .unconditional, help: "Maximum number of steps, 1 ... 1000000000.")
+  var maxSteps: Int?
+  @Option(
+    parsing: .unconditional,
+    help: "Epochs without gain after which training stops, 1 ... 1000000000.")
+  var patience: Int?
+  @Option(parsing: .unconditional, help: "The seed of all draws, 0 ... 4294967295.")
+  var seed: UInt32?
 
   func apply(to training: inout TrainingConfiguration) {
     if let batchSize { training.batchSize = batchSize }

@@ -61,7 +61,7 @@ enum Launcher {
     #if MPI
     let ranks: MPIRanks
     do { ranks = try MPIRanks { Interruption.killIsNear } } catch let error as RankError {
-      throw DataError(description: error.description)
+      throw DataError(description: CommandText.sentence(error.description))
     }
     do {
       let result = try body(ranks.count == 1 ? SingleRank() : ranks)
@@ -69,7 +69,8 @@ enum Launcher {
       return result
     } catch {
       if ranks.speaks(of: error) {
-        RankOutput.say("\(ranks.rank == 0 ? "" : "rank \(ranks.rank): ")\(error)")
+        RankOutput.say(
+          "\(ranks.rank == 0 ? "" : "rank \(ranks.rank): ")\(CommandText.sentence("\(error)"))")
       }
       ranks.abandon()
     }

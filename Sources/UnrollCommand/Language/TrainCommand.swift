@@ -8,13 +8,17 @@ struct TrainCommand: ParsableCommand {
     commandName: "train", abstract: "Learn a language model of words, characters or bytes.",
     discussion: """
       CORPUS is a folder with train, valid and perhaps test (train.txt, ptb.train.txt, ...), or one \
-      text file, which is split. Without it, an embedded grammar is learnt, whose best possible \
+      text file, which is split. Texts are in UTF-8. Without it, an embedded grammar is learnt, whose best possible \
       perplexity is known exactly.
+
+      Without --preset a text is learnt with the preset course, which is the default: a GRU of 400 units with dropout \
+      (0.1 of the input, 0.5 of the output) that stops early, after 2 epochs without gain, or after 20. The embedded \
+      grammar has its own preset. The preset and all settings are printed before training begins.
 
       The run's folder gets config.json, vocabulary.json, model.safetensors (the best model by \
       validation), metrics.jsonl, event files for TensorBoard, checkpoints and, at the end, learning curves. \
-      Ctrl-C, SIGTERM and --time-budget end with a checkpoint; --resume goes on from it, to the same \
-      bits as if nothing had happened.
+      Ctrl-C, Ctrl-\\, SIGTERM, a closed terminal (SIGHUP) and --time-budget end with a checkpoint; --resume goes on \
+      from it, to the same bits as if nothing had happened. A second Ctrl-C ends at once.
 
       Under an MPI launcher (mpirun -n 4 unroll train ..., in a build with MPI) all processes learn one \
       model; each has some of a batch's shards. Another number of processes gives the same bits.
@@ -27,22 +31,32 @@ struct TrainCommand: ParsableCommand {
       """)
 
   @Argument(help: "The text: a folder, or a file.") var corpus: String?
-  @Option(help: "The settings to begin from; see above.") var preset: String?
+  @Option(
+    help: ArgumentHelp(
+      "The settings to begin from: \(Preset.all.map(\.name).joined(separator: ", ")) (default: course, with dropout and an early end; without a text grammar)."
+    ))
+  var preset: String?
   @Option(help: "A config.json to begin from, instead of a preset.") var config: String?
   @Option(help: "The run's folder.") var output = "unroll-run"
   @Flag(help: "Go on with the run in --output.") var resume = false
   @OptionGroup(title: "The text") var text: TextOptions
   @OptionGroup(title: "The model") var model: ModelOptions
   @OptionGroup(title: "How it learns") var training: TrainingOptions
-  @Option(help: "Stop after so many seconds, with a checkpoint.") var timeBudget: Double?
+  @Option(
+    parsing: .unconditional,
+    help: "Stop after this number of seconds, above 0, with a checkpoint.")
+  var timeBudget: Double?
   @OptionGroup var threads: ThreadOptions
-  @Option(help: "Seconds between checkpoints.") var checkpointEvery = 60.0
+  @Option(parsing: .unconditional, help: "Seconds between checkpoints, at least 0.")
+  var checkpointEvery = 60.0
   @Option(
     help:
       "What follows divergence: stop (the default), or halve (the learning rate, from the epoch's beginning)."
   )
   var onDivergence: DivergenceRule?
-  @Option(help: "Print so many generated symbols after each epoch that is the best so far.")
+  @Option(
+    parsing: .unconditional,
+    help: "After each new best epoch, print a sample of this number of symbols, 0 ... 1000000.")
   var sample = 0
 
   enum DivergenceRule: String, ExpressibleByArgument, CaseIterable { case stop, halve }
@@ -54,21 +68,27 @@ struct TrainCommand: ParsableCommand {
     if let timeBudget, !(timeBudget > 0) {
       throw ValidationError("--time-budget: expected more than 0 seconds, found \(timeBudget).")
     }
-    guard checkpointEvery >= 0, sample >= 0 else {
-      throw ValidationError("--checkpoint-every and --sample: expected at least 0.")
+    guard checkpointEvery >= 0 else {
+      throw ValidationError(
+        "--checkpoint-every: expected at least 0 seconds, found \(checkpointEvery).")
+    }
+    guard (0...1_000_000).contains(sample) else {
+      throw ValidationError("--sample: expected 0 ... 1000000, found \(sample).")
     }
     if preset != nil && config != nil {
       throw ValidationError("--preset and --config: give one of the two.")
     }
     if let preset, Preset.named(preset) == nil {
+      let names = Preset.all.map(\.name)
+      let hint = NearestName.hint(for: preset, among: names)
       throw ValidationError(
-        "--preset: expected one of \(Preset.all.map(\.name).joined(separator: ", ")), found '\(preset)'."
+        "--preset: expected one of \(names.joined(separator: ", ")), found '\(preset)'\(hint.isEmpty ? "." : hint)"
       )
     }
   }
 
   func run() throws {
-    let outcome = try Interruption.noted {
+    let outcome = try Interruption.noted(hasBegun: false) {
       try Launcher.ranks { ranks in try LanguageErrors.told { try learn(ranks) } }
     }
     switch outcome {
@@ -98,10 +118,10 @@ struct TrainCommand: ParsableCommand {
     for note in corpus.notes { Terminal.note(note) }
     try RunSetup(settings: settings, corpus: corpus).give(to: ranks)
     try settings.checkMemory(path: output)
+    let vectors = isNew ? try settings.initialVectors(for: corpus.vocabulary) : nil
+    for note in vectors?.notes ?? [] { Terminal.note(note) }
     let trainer = try Trainer(
-      settings, corpus, in: folder,
-      vectors: isNew ? settings.initialVectors(for: corpus.vocabulary) : nil, layers: layers,
-      ranks: ranks)
+      settings, corpus, in: folder, vectors: vectors?.vectors, layers: layers, ranks: ranks)
     trainer.checkpointSeconds = checkpointEvery
     if resume {
       for problem in try trainer.resume() { Terminal.note(problem) }
@@ -114,6 +134,7 @@ struct TrainCommand: ParsableCommand {
         "\(settings.model.parameterCount) parameters, vocabulary \(corpus.vocabulary.count), \(corpus.texts[.train]?.count ?? 0) symbols to learn from"
       )
     }
+    Terminal.note(SettingsListing.text(settings, origin: origin))
     if ranks.count > 1 {
       Terminal.note(
         "\(ranks.count) ranks, a batch in \(settings.training.shards ?? 1) shards; the same bits for any number of ranks"
@@ -122,6 +143,7 @@ struct TrainCommand: ParsableCommand {
     try trainer.share()
     var line = TrainingProgressLine(
       settings, vocabulary: corpus.vocabulary, samples: sample)
+    Interruption.beginWork()
     let outcome = try trainer.run(
       timeBudget: timeBudget, shouldStop: { Interruption.exitCode != nil }
     ) { line.show($0, of: output) }
@@ -191,8 +213,15 @@ struct TrainCommand: ParsableCommand {
       // Not the number of ranks: a run on fewer or more would have other bits.
       settings.training.shards = min(settings.training.batchSize, max(8, ranks.count))
     }
-    if let problem = settings.problem { throw ValidationError(problem + ".") }
+    if let problem = settings.problem { throw ValidationError(CommandText.sentence(problem) + ".") }
     return settings
+  }
+
+  /// Where the settings are from.
+  private var origin: String {
+    if resume { return "as the run was started" }
+    if let config { return "from \(config)" }
+    return preset == nil ? "the default" : "as --preset says"
   }
 
   /// The settings of a run that goes on: only how long it is may change.
@@ -217,8 +246,18 @@ struct TrainCommand: ParsableCommand {
     }
     if let onDivergence { settings.training.halvesOnDivergence = onDivergence == .halve }
     if let corpus { settings.corpus = corpus }
-    if let problem = settings.problem { throw ValidationError(problem + ".") }
+    if let problem = settings.problem { throw ValidationError(CommandText.sentence(problem) + ".") }
     return settings
+  }
+
+  /// What to do about divergence, of what has not been done yet.
+  private func advice(_ training: TrainingConfiguration) -> String {
+    let clipping =
+      training.clipNorm == 0
+      ? "a --clip-norm such as 5" : "a --clip-norm below \(training.clipNorm)"
+    return training.halvesOnDivergence
+      ? "the learning rate was halved as often as that may help; try a much smaller --learning-rate than \(training.learningRate), or \(clipping)"
+      : "try a smaller --learning-rate than \(training.learningRate), \(clipping), or --on-divergence halve"
   }
 
   /// Tells how the run ended, and judges it by the test text if that was its end.
@@ -235,7 +274,7 @@ struct TrainCommand: ParsableCommand {
       return outcome
     case .diverged(let step, let loss, let norm):
       Terminal.note(
-        "diverged at step \(step): loss \(loss), gradient norm \(norm); the last good checkpoint is kept in \(output)/checkpoints; try a smaller --learning-rate, or --on-divergence halve"
+        "diverged at step \(step): loss \(loss), gradient norm \(norm); the last good checkpoint is kept in \(output)/checkpoints; \(advice(trainer.configuration.training))"
       )
       return outcome
     case .noGain(let epochs): Terminal.note("no gain for \(epochs) epochs")

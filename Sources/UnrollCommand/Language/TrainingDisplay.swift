@@ -48,12 +48,16 @@ struct TrainingProgressLine {
   ) {
     let epochs = configuration.training.epochs
     let left = fraction > 0 && speed > 0 ? (1 - fraction) / fraction * progress.epochSeconds : 0
-    let text =
-      "epoch \(progress.epoch)/\(epochs) \(Int(fraction * 100)) %, step \(progress.step), loss \(String(format: "%.4f", loss)), \(quality(loss)), \(Int(speed)) tokens/s, \(duration(left)) left in the epoch"
+    // The first ones are shown where there is no room for all.
+    let parts = [
+      "epoch \(progress.epoch)/\(epochs) \(Int(fraction * 100)) %", "step \(progress.step)",
+      quality(loss), "\(duration(left)) left in the epoch", "\(Int(speed)) tokens/s",
+      "loss \(String(format: "%.4f", loss))",
+    ]
     if Terminal.isInteractive {
       guard shown.duration(to: .now) > .milliseconds(100) else { return }
       shown = .now
-      Terminal.write("\r\u{1B}[K" + text)
+      Terminal.write("\r\u{1B}[K" + Terminal.line(parts, columns: Terminal.columns))
       isOpen = true
     } else {
       // Every tenth of an epoch, but not more than one line in ten seconds.
@@ -61,17 +65,15 @@ struct TrainingProgressLine {
       guard tenth > tenths, shown.duration(to: .now) > .seconds(10) else { return }
       tenths = tenth
       shown = .now
-      Terminal.note(text)
+      Terminal.note(parts.joined(separator: ", "))
     }
   }
 
   private func showSample(_ folder: String) {
-    guard let stored = try? StoredModel(run: folder) else { return }
-    var options = SamplingOptions()
-    options.banned = vocabulary.unknown.map { [$0] } ?? []
-    let text = GeneratedText.one(
-      stored.model, vocabulary, prompt: [vocabulary.endOfLine ?? 0], length: samples,
-      options: options)
+    guard let stored = try? StoredModel(run: folder), let prompt = try? stored.prompt("") else {
+      return
+    }
+    let text = stored.text(after: prompt, length: samples)
     Terminal.note("  " + text.replacingOccurrences(of: "\n", with: "\n  "))
   }
 
@@ -143,22 +145,5 @@ enum TrainingSummary {
     }
     table.add(["model", folder + "/model.safetensors"])
     return table.text
-  }
-}
-
-/// Whole texts, for places that do not stream.
-enum GeneratedText {
-  static func one(
-    _ model: LanguageModel<Float>, _ vocabulary: Vocabulary, prompt: [Int32], length: Int,
-    options: SamplingOptions
-  ) -> String {
-    var generator = TextGenerator(model, prompt: prompt, options: options)
-    var (bytes, previous) = ([UInt8](), prompt.last)
-    for _ in 0..<length {
-      generator.next()
-      bytes += vocabulary.text(of: generator.symbols[0], after: previous)
-      previous = generator.symbols[0]
-    }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -73,10 +73,9 @@ public struct CorpusPlan: Sendable, Equatable {
   }
 
   private static func inFile(_ path: String, _ split: [Double]) throws -> [CorpusPart: TextPart] {
-    let sum = split.reduce(0, +)
-    guard (2...3).contains(split.count), split.allSatisfy({ $0 >= 0 }), abs(sum - 1) < 1e-9,
-      split[0] > 0, split[1] > 0
-    else { throw CorpusError(.impossibleSplit(split), path: path) }
+    guard CorpusError.problem(ofSplit: split) == nil else {
+      throw CorpusError(.impossibleSplit(split), path: path)
+    }
     let file = try FileDescriptor(path)
     let size = file.size
     let first = lineStart(file, near: Int(Double(size) * split[0]), size)
@@ -117,7 +116,7 @@ public struct Corpus: Sendable {
   /// The texts.
   public let texts: [CorpusPart: EncodedText]
   /// What a person should know: defects, symbols of valid or test that training does not have.
-  public let notes: [String]
+  public internal(set) var notes: [String]
 
   /// Encodes the parts of a corpus, or maps files that an earlier run of it left.
   ///
@@ -223,10 +222,7 @@ public struct Corpus: Sendable {
       return (text, kept.note)
     }
     let encoding = try write(source, vocabulary, to: path)
-    var words: [String] = []
-    if encoding.defects > 0 {
-      words.append("\(encoding.defects) places were not UTF-8 and became U+FFFD")
-    }
+    var words = encoding.defectWords.map { [$0] } ?? []
     if encoding.unknown > 0 {
       words.append("\(encoding.unknown) of \(encoding.count) symbols became <unk>")
     }
@@ -257,24 +253,40 @@ public struct Corpus: Sendable {
   /// Encodes one text with a vocabulary: into a file that is mapped and already removed, so that the
   /// text may be larger than memory and nothing stays behind.
   ///
-  /// - Returns: The text, and how many of its symbols became `<unk>`.
+  /// - Returns: The text, how many of its symbols became `<unk>`, some of them by name, and what a person should
+  ///   know of its encoding.
   /// - Throws: `CorpusError` if it cannot be read, or has a symbol that is not known where no
   ///   `<unk>` stands for it, or the folder for temporary files has no room.
   public static func encode(
     file path: String, with vocabulary: Vocabulary
-  ) throws -> (text: EncodedText, unknown: Int) {
+  ) throws -> (text: EncodedText, unknown: Int, unknownSymbols: [String], notes: [String]) {
     let beside =
       FileManager.default.temporaryDirectory.path + "/unroll-\(UUID().uuidString).symbols"
     defer { unlink(beside) }
     let encoding = try write(TextPart(path: path), vocabulary, to: beside)
-    return (try EncodedText(mapping: beside, vocabularySize: vocabulary.count), encoding.unknown)
+    return (
+      try EncodedText(mapping: beside, vocabularySize: vocabulary.count), encoding.unknown,
+      encoding.unknownSymbols, encoding.defectWords.map { ["\(path): \($0)"] } ?? []
+    )
   }
 
   /// What was met while a text was encoded.
   private struct Encoding {
     var count = 0
     var unknown = 0
+    /// The first few symbols that are not in the vocabulary, each once.
+    var unknownSymbols: [String] = []
+    /// Where bytes were not UTF-8, and the line of the first such place.
     var defects = 0
+    var firstDefectLine: Int?
+
+    /// What a person should know of bytes that are not UTF-8; nil if all are.
+    var defectWords: String? {
+      guard defects > 0 else { return nil }
+      let place = firstDefectLine.map { ", \(defects == 1 ? "" : "first ")on line \($0)" } ?? ""
+      return
+        "\(defects == 1 ? "1 place is" : "\(defects) places are") not UTF-8\(place), read as U+FFFD; a text in Latin-1 can be converted with: iconv -f LATIN1 -t UTF-8 FILE > NEW"
+    }
   }
 
   /// Writes a text's symbols to a file.
@@ -288,10 +300,19 @@ public struct Corpus: Sendable {
       guard let number = vocabulary.number(of: symbol) else {
         throw CorpusError(.unknownSymbol(Vocabulary.name(of: symbol)), path: source.path)
       }
-      if !vocabulary.contains(symbol) { result.unknown += 1 }
+      if !vocabulary.contains(symbol) {
+        result.unknown += 1
+        if result.unknownSymbols.count < 8 {
+          let name = Vocabulary.name(of: symbol)
+          if !result.unknownSymbols.contains(name) { result.unknownSymbols.append(name) }
+        }
+      }
       try writer.append(number)
     }
     (result.count, result.defects) = (writer.count, reader.defectCount)
+    if let line = reader.firstDefectLine {
+      result.firstDefectLine = try line + ByteSource.lineCount(before: source)
+    }
     try writer.finish()
     return result
   }

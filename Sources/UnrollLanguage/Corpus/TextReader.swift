@@ -51,6 +51,8 @@ struct TextReader {
   private(set) var lineCount = 0
   /// The places where bytes were not UTF-8.
   private(set) var defectCount = 0
+  /// The line of the part, from 1, where the first of them is.
+  private(set) var firstDefectLine: Int?
 
   init(_ part: TextPart, unit: SymbolUnit, trimsLines: Bool = false) {
     self.part = part
@@ -69,6 +71,10 @@ struct TextReader {
   /// Calls `body` with every symbol.
   mutating func forEachSymbol(_ body: (Symbol) throws -> Void) throws {
     var source = try ByteSource(part)
+    // Bytes are bytes, whatever they mean.
+    if unit != .bytes, let what = TextEncoding.foreign(source.firstBytes()) {
+      throw CorpusError(.notUTF8(what), path: part.path)
+    }
     switch unit {
     case .words: try readWords(&source, body)
     case .characters: try readCharacters(&source, body)
@@ -106,17 +112,22 @@ struct TextReader {
     }
   }
 
+  private mutating func countDefect() {
+    defectCount += 1
+    if firstDefectLine == nil { firstDefectLine = lineCount + 1 }
+  }
+
   private mutating func readWords(
     _ source: inout ByteSource, _ body: (Symbol) throws -> Void
   ) throws {
     source.skipByteOrderMark()
     var word: [UInt8] = []
     var lineHasWord = false
-    func end(_ defects: inout Int) throws {
+    func end(_ reader: inout TextReader) throws {
       guard !word.isEmpty else { return }
       let text = String(decoding: word, as: UTF8.self)
       if text.utf8.count != word.count || text.unicodeScalars.contains("\u{FFFD}") {
-        if !text.utf8.elementsEqual(word) { defects += 1 }
+        if !text.utf8.elementsEqual(word) { reader.countDefect() }
       }
       try body(.word(text))
       word.removeAll(keepingCapacity: true)
@@ -124,12 +135,12 @@ struct TextReader {
     }
     while let byte = source.next() {
       if byte == 0x0A {
-        try end(&defectCount)
+        try end(&self)
         try body(.endOfLine)
         lineHasWord = false
         lineCount += 1
       } else if Self.isSpace(byte) {
-        try end(&defectCount)
+        try end(&self)
       } else {
         word.append(byte)
         if word.count > Self.wordLimit {
@@ -138,7 +149,7 @@ struct TextReader {
         }
       }
     }
-    try end(&defectCount)
+    try end(&self)
     if lineHasWord {
       try body(.endOfLine)
       lineCount += 1
@@ -171,7 +182,7 @@ struct TextReader {
       case .valid(let encoded): scalar = Unicode.UTF8.decode(encoded).value
       case .error:
         scalar = 0xFFFD
-        defectCount += 1
+        countDefect()
       case .emptyInput: break reading
       }
       if heldReturn {
@@ -213,6 +224,22 @@ struct ByteSource: IteratorProtocol {
     }
     defer { position += 1 }
     return buffer[position]
+  }
+
+  /// The first bytes of the file, whatever part of it is read.
+  func firstBytes() -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: TextEncoding.sampleSize)
+    let count = bytes.withUnsafeMutableBytes { descriptor.read($0.baseAddress, $0.count, at: 0) }
+    return Array(bytes.prefix(max(0, count)))
+  }
+
+  /// The line ends of a file before a part of it.
+  static func lineCount(before part: TextPart) throws(CorpusError) -> Int {
+    guard let start = part.range?.lowerBound, start > 0 else { return 0 }
+    var source = try ByteSource(TextPart(path: part.path, range: 0..<start))
+    var count = 0
+    while let byte = source.next() { if byte == 0x0A { count += 1 } }
+    return count
   }
 
   /// Leaves U+FEFF out, where the file begins with it.

@@ -153,33 +153,70 @@ public struct Vocabulary: Sendable, Equatable {
   ///
   /// Symbols are those of a corpus with these bytes, but only line feeds that are there end lines.
   ///
-  /// - Throws: `CorpusError` if a symbol is not known and no `<unk>` stands for it.
-  public func encode(_ text: String) throws -> [Int32] {
-    let path = "prompt"
+  /// - Throws: `CorpusError` with the symbols that are not known, if no `<unk>` stands for them.
+  public func encode(_ text: String) throws -> [Int32] { try read(text).symbols }
+
+  /// The numbers of a short text, and which of its symbols the vocabulary does not have.
+  ///
+  /// - Throws: `CorpusError` with the symbols that are not known, if no `<unk>` stands for them.
+  func read(_ text: String) throws -> (symbols: [Int32], unknown: [String]) {
     var result: [Int32] = []
-    func put(_ symbol: TextReader.Symbol) throws {
-      guard let number = number(of: symbol) else {
-        throw CorpusError(.unknownSymbol(Self.name(of: symbol)), path: path)
-      }
-      result.append(number)
+    var unknown: [String] = []
+    for symbol in Self.symbols(of: text, unit) {
+      if let number = number(of: symbol) { result.append(number) }
+      guard !contains(symbol) else { continue }
+      let name = Self.name(of: symbol)
+      if !unknown.contains(where: { $0.utf8.elementsEqual(name.utf8) }) { unknown.append(name) }
     }
+    guard unknown.isEmpty || self.unknown != nil else {
+      throw CorpusError(.unknownSymbols(unknown, unit: unit), path: "prompt")
+    }
+    return (result, unknown)
+  }
+
+  /// Says that symbols are not in the vocabulary, and which: `2 words are not in the vocabulary: quuxed, zebra`.
+  static func sentence(unknown names: [String], _ unit: SymbolUnit) -> String {
+    let what =
+      switch unit {
+      case .words: names.count == 1 ? "word" : "words"
+      case .characters: names.count == 1 ? "character" : "characters"
+      case .bytes: names.count == 1 ? "byte" : "bytes"
+      }
+    let list = names.prefix(10).map { name in
+      // What a terminal would not show, or obey, is named by its number.
+      guard unit == .characters, let scalar = name.unicodeScalars.first else {
+        return name.debugDescription.dropFirst().dropLast().description
+      }
+      let number = String(scalar.value, radix: 16, uppercase: true)
+      let code = "U+" + String(repeating: "0", count: max(0, 4 - number.count)) + number
+      return scalar.properties.isWhitespace || !scalar.properties.isGraphemeBase
+        ? code : "'\(name)'"
+    }.joined(separator: ", ")
+    let rest = names.count > 10 ? " and \(names.count - 10) more" : ""
+    return
+      "\(names.count) \(what) \(names.count == 1 ? "is" : "are") not in the vocabulary: \(list)\(rest)"
+  }
+
+  /// A short text as symbols.
+  private static func symbols(of text: String, _ unit: SymbolUnit) -> [TextReader.Symbol] {
+    var result: [TextReader.Symbol] = []
     switch unit {
-    case .bytes: for byte in text.utf8 { try put(.scalar(UInt32(byte))) }
+    case .bytes: for byte in text.utf8 { result.append(.scalar(UInt32(byte))) }
     case .characters:
       var isAfterReturn = false
       for scalar in text.unicodeScalars {
-        if isAfterReturn && scalar != "\n" { try put(.scalar(0x0D)) }
+        if isAfterReturn && scalar != "\n" { result.append(.scalar(0x0D)) }
         isAfterReturn = scalar == "\r"
-        if !isAfterReturn { try put(.scalar(scalar.value)) }
+        if !isAfterReturn { result.append(.scalar(scalar.value)) }
       }
-      if isAfterReturn { try put(.scalar(0x0D)) }
+      if isAfterReturn { result.append(.scalar(0x0D)) }
     case .words:
       // Bytes, not letters: a space with an accent after it is one letter to Swift.
       let lines = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false)
       for (index, line) in lines.enumerated() {
-        if index > 0 { try put(.endOfLine) }
+        if index > 0 { result.append(.endOfLine) }
         for word in line.split(whereSeparator: TextReader.isSpace) {
-          try put(.word(String(decoding: word, as: UTF8.self)))
+          result.append(.word(String(decoding: word, as: UTF8.self)))
         }
       }
     }

@@ -4,12 +4,20 @@ internal import RealModule
 internal import Unroll
 
 /// How symbols are drawn.
+///
+/// The options act in this order, as in Hugging Face's transformers, llama.cpp and vLLM: the temperature divides the
+/// logits, ``topK`` keeps the likeliest symbols, and ``topP`` counts the probability of those that are left, which
+/// sum to 1 again.
 public struct SamplingOptions: Sendable, Equatable {
   /// Logits are divided by it: 0 takes the likeliest symbol, 1 leaves the model's probabilities.
   public var temperature = 1.0
-  /// Only so many of the likeliest symbols are drawn from; nil for all.
+  /// The number of likeliest symbols that are drawn from; nil for all.
+  ///
+  /// Of equally likely ones those that come first in
+  /// the vocabulary are kept.
   public var topK: Int?
-  /// Only the likeliest symbols are drawn from that together have this probability; 1 for all.
+  /// The probability, above 0 and at most 1, of the fewest likeliest symbols that are drawn from, among those that
+  /// ``topK`` leaves; 1 for all of them.
   public var topP = 1.0
   /// Symbols that are never drawn, such as `<unk>`.
   public var banned: [Int32] = []
@@ -24,9 +32,9 @@ public struct SamplingOptions: Sendable, Equatable {
     guard temperature >= 0, temperature.isFinite else {
       return "temperature: expected a number of at least 0, found \(temperature)"
     }
-    if let topK, topK < 1 { return "top-k: expected at least 1, found \(topK)" }
+    if let topK, topK < 1 { return "top_k: expected at least 1, found \(topK)" }
     guard topP > 0, topP <= 1 else {
-      return "top-p: expected more than 0 and at most 1, found \(topP)"
+      return "top_p: expected more than 0 and at most 1, found \(topP)"
     }
     return nil
   }
@@ -109,20 +117,31 @@ struct SymbolSampler {
 
   /// The likeliest symbols leave a heap one by one, as many as the options ask for; equals in the
   /// order of their numbers.
+  ///
+  /// First top-k, then top-p of what is left.
   private mutating func drawCut(_ total: Double, _ uniform: Double) -> Int32 {
     for index in heap.indices { heap[index] = Int32(index) }
     var count = heap.count
     for root in stride(from: count / 2 - 1, through: 0, by: -1) { sink(root, count) }
+    let most = min(options.topK ?? heap.count, heap.count)
+    // Without top-k the whole is known, and no more symbols leave than top-p asks for.
+    let isWhole = most == heap.count
     var kept = 0.0
-    var taken = 0
-    while count > 0 && taken < options.topK ?? Int.max {
+    while count > heap.count - most {
       // The one that leaves stands behind the heap, the last one first.
       heap.swapAt(0, count - 1)
       count -= 1
       sink(0, count)
       kept += weights[Int(heap[count])]
-      taken += 1
-      if kept >= options.topP * total { break }
+      if isWhole && kept >= options.topP * total { break }
+    }
+    if !isWhole && options.topP < 1 {
+      let goal = options.topP * kept
+      (count, kept) = (heap.count, 0)
+      while count > heap.count - most && kept < goal {
+        count -= 1
+        kept += weights[Int(heap[count])]
+      }
     }
     var left = uniform * kept
     var last = heap[heap.count - 1]

@@ -11,6 +11,8 @@ public struct TextGenerator {
   private let softmax: DenseLayer<Float>
   private let projection: DenseLayer<Float>?
   private let count: Int
+  /// The symbol before which a text's states become zero; nil if they never do.
+  private let lineEnd: Int32?
   private var stream: RecurrentStream<Float>
   private var sampler: SymbolSampler
   /// The vectors of the symbols that were read last.
@@ -29,23 +31,28 @@ public struct TextGenerator {
   ///   - model: The model.
   ///   - prompt: Symbols that are read first; at least one, such as the end of a line.
   ///   - count: How many texts.
+  ///   - lineEnd: The symbol that ends lines, if every line begins with states that are zero, as it did in training
+  ///     (``StoredModel/resettingSymbol``); nil if states are carried from line to line.
   ///   - options: How symbols are drawn.
   /// - Precondition: The options have no problem, and the prompt's symbols are the model's.
   public init(
-    _ model: LanguageModel<Float>, prompt: [Int32], count: Int = 1,
+    _ model: LanguageModel<Float>, prompt: [Int32], count: Int = 1, lineEnd: Int32? = nil,
     options: SamplingOptions = SamplingOptions()
   ) {
     require(!prompt.isEmpty, "TextGenerator.init: expected a prompt.")
-    self.init(model, count: count, options: options)
+    self.init(model, count: count, lineEnd: lineEnd, options: options)
     for symbol in prompt { read(symbol) }
   }
 
   /// Begins texts of which nothing has been read.
-  init(_ model: LanguageModel<Float>, count: Int, options: SamplingOptions) {
+  init(
+    _ model: LanguageModel<Float>, count: Int, lineEnd: Int32? = nil, options: SamplingOptions
+  ) {
     require(
       options.problem == nil && count > 0,
       "TextGenerator.init: expected at least one text and options that can be.")
     self.count = count
+    self.lineEnd = lineEnd
     embedding = model.embedding
     softmax = model.softmax
     projection = model.projection
@@ -61,17 +68,24 @@ public struct TextGenerator {
 
   /// Reads one symbol in every text.
   mutating func read(_ symbol: Int32) {
+    choose(symbol)
+    advance()
+  }
+
+  /// Makes a symbol the next of every text, before it is read.
+  mutating func choose(_ symbol: Int32) {
     for index in symbols.indices { symbols[index] = symbol }
-    read()
+    resetAtLineEnds()
   }
 
   /// Draws the next symbol of every text.
   public mutating func next() {
     computeLogits()
     draw()
+    advance()
   }
 
-  /// Draws by the logits that were computed last, and reads what was drawn.
+  /// Draws the next symbol of every text by the logits that were computed last, before it is read.
   mutating func draw() {
     let classes = softmax.outputSize
     logits.withUnsafeElements { logits in
@@ -82,7 +96,13 @@ public struct TextGenerator {
       }
     }
     place += 1
-    read()
+    resetAtLineEnds()
+  }
+
+  /// A line end is the first symbol of the next line's sequence: what was before it is not known any more.
+  private mutating func resetAtLineEnds() {
+    guard let lineEnd else { return }
+    for index in symbols.indices where symbols[index] == lineEnd { stream.reset(sequence: index) }
   }
 
   /// The logits of the next symbol, `[count, V]`.
@@ -96,7 +116,8 @@ public struct TextGenerator {
     softmax.forward(projection == nil ? outputs : projected, into: &logits, using: workspace)
   }
 
-  private mutating func read() {
+  /// Reads the symbols that were chosen or drawn.
+  mutating func advance() {
     embedding.lookUp(symbols, timeStepCount: 1, into: &vectors)
     stream.step(vectors, into: &outputs)
   }

@@ -44,12 +44,15 @@ public struct TracedGenerator {
   ///
   /// - Parameters:
   ///   - model: The model.
+  ///   - lineEnd: The symbol that ends lines, if every line begins with states that are zero, as it did in training
+  ///     (``StoredModel/resettingSymbol``); nil if states are carried from line to line.
   ///   - options: How symbols are drawn.
   ///   - probe: What is watched.
   ///   - candidateCount: How many candidates each symbol comes with.
   /// - Precondition: The options have no problem, the probe is one of the model's units.
   public init(
-    _ model: LanguageModel<Float>, options: SamplingOptions = SamplingOptions(),
+    _ model: LanguageModel<Float>, lineEnd: Int32? = nil,
+    options: SamplingOptions = SamplingOptions(),
     probe: UnitProbe? = nil, candidateCount: Int = 8
   ) {
     if let probe {
@@ -63,13 +66,13 @@ public struct TracedGenerator {
     layers = model.layers
     self.probe = probe
     self.candidateCount = candidateCount
-    generator = TextGenerator(model, count: 1, options: options)
+    generator = TextGenerator(model, count: 1, lineEnd: lineEnd, options: options)
   }
 
   /// Reads a symbol of the prompt.
   public mutating func read(_ symbol: Int32) -> TracedSymbol {
     let before = hasRead ? probabilities(generator.nextLogits()) : nil
-    return traced(before) { $0.read(symbol) }
+    return traced(before) { $0.choose(symbol) }
   }
 
   /// Draws the next symbol, and reads it.
@@ -81,11 +84,12 @@ public struct TracedGenerator {
   }
 
   private mutating func traced(
-    _ before: [Double]?, _ step: (inout TextGenerator) -> Void
+    _ before: [Double]?, _ choose: (inout TextGenerator) -> Void
   ) -> TracedSymbol {
+    choose(&generator)
     // A gate's value is not kept by the stream: its layer is run once more for it.
     let previous = probe.flatMap { $0.gate == nil ? nil : generator.states[$0.layer] }
-    step(&generator)
+    generator.advance()
     hasRead = true
     let symbol = generator.symbols[0]
     let best = before.map { values in

@@ -41,10 +41,13 @@ extension LanguageModel {
   ///   - text: A text of the model's symbols; at least two.
   ///   - longest: The longest prefix.
   ///   - predictions: How many places of the text are looked at, evenly spread.
+  ///   - lineEnd: The symbol that ends lines, if every line begins with states that are zero
+  ///     (``StoredModel/resettingSymbol``): what is before the last line end has then no influence. Nil if states are
+  ///     carried from line to line.
   /// - Returns: What was found.
   /// - Complexity: About 2 · `longest` · `predictions` steps of the model forward, half of them back.
   public func context(
-    of text: EncodedText, longest: Int = 256, predictions: Int = 128
+    of text: EncodedText, longest: Int = 256, predictions: Int = 128, lineEnd: Int32? = nil
   ) -> ContextResult {
     require(text.count >= 2, "LanguageModel.context: expected a text of two symbols.")
     let longest = max(1, min(longest, text.count - 1))
@@ -56,10 +59,11 @@ extension LanguageModel {
     var lengths = [1]
     while let last = lengths.last, last < longest { lengths.append(min(longest, 2 * last)) }
     let prefixes = lengths.map { length in
-      ContextResult.Prefix(length: length, loss: loss(text, at: places, prefix: length))
+      ContextResult.Prefix(
+        length: length, loss: loss(text, at: places, prefix: length, lineEnd: lineEnd))
     }
     let best = prefixes.last?.loss ?? .nan
-    let influences = influences(text, at: places, prefix: longest)
+    let influences = influences(text, at: places, prefix: longest, lineEnd: lineEnd)
     let last = places[places.count - 1]
     return ContextResult(
       prefixes: prefixes,
@@ -98,6 +102,30 @@ extension LanguageModel {
     return Tensor(shape: logits.shape, elements: values)
   }
 
+  /// Places in groups that read equally many symbols: no more than `prefix`, and none before the last line end.
+  ///
+  /// - Returns: The length of each group's prefix, and which of the places are in it.
+  private func groups(
+    _ text: EncodedText, _ places: [Int], _ prefix: Int, _ lineEnd: Int32?
+  ) -> [(length: Int, indices: [Int])] {
+    guard let lineEnd else { return [(prefix, Array(places.indices))] }
+    let lengths = places.map { place in
+      (1..<prefix).first { text[place - $0] == lineEnd } ?? prefix
+    }
+    return Dictionary(grouping: places.indices) { lengths[$0] }
+      .sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+
+  private func loss(
+    _ text: EncodedText, at places: [Int], prefix: Int, lineEnd: Int32?
+  ) -> Double {
+    let parts = groups(text, places, prefix, lineEnd)
+    return parts.reduce(0) { sum, part in
+      let own = part.indices.map { places[$0] }
+      return sum + loss(text, at: own, prefix: part.length) * Double(own.count)
+    } / Double(places.count)
+  }
+
   private func loss(_ text: EncodedText, at places: [Int], prefix: Int) -> Double {
     var values = vectors(text, before: places, prefix)
     var top = Tensor<Scalar>(shape: [0])
@@ -110,7 +138,22 @@ extension LanguageModel {
       / Double(places.count)
   }
 
-  /// For each distance, each prediction's gradient norm.
+  /// For each distance, each prediction's gradient norm; 0 beyond a line end at which states become zero.
+  private func influences(
+    _ text: EncodedText, at places: [Int], prefix: Int, lineEnd: Int32?
+  ) -> [[Double]] {
+    var result = [[Double]](
+      repeating: [Double](repeating: 0, count: places.count), count: prefix)
+    for part in groups(text, places, prefix, lineEnd) {
+      let own = influences(text, at: part.indices.map { places[$0] }, prefix: part.length)
+      for (distance, norms) in own.enumerated() {
+        for (index, norm) in zip(part.indices, norms) { result[distance][index] = norm }
+      }
+    }
+    return result
+  }
+
+  /// For each distance, each prediction's gradient norm, through the whole prefix.
   private func influences(
     _ text: EncodedText, at places: [Int], prefix: Int
   ) -> [[Double]] {

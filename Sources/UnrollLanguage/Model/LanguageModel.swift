@@ -139,7 +139,7 @@ public struct Initialization: Sendable, Equatable, Codable {
     self.forgetBias = forgetBias
   }
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case embeddingRange = "embedding_range"
     case recurrentRange = "recurrent_range"
     case softmaxRange = "softmax_range"

@@ -57,7 +57,7 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
     self.dropout = dropout
   }
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case vocabularySize = "vocabulary_size"
     case embeddingSize = "embedding_size"
     case hiddenSize = "hidden_size"
@@ -86,20 +86,21 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   /// What is wrong with the configuration, in one sentence; nil if nothing is.
   public var problem: String? {
     let sizes: [(String, Int)] = [
-      ("vocabulary-size", vocabularySize), ("embedding-size", embeddingSize),
-      ("hidden-size", hiddenSize), ("top-size", topSize ?? 1), ("layers", layers),
-      ("projection-size", projectionSize ?? 1),
+      ("vocabulary_size", vocabularySize), ("embedding_size", embeddingSize),
+      ("hidden_size", hiddenSize), ("top_size", topSize ?? 1), ("layers", layers),
+      ("projection_size", projectionSize ?? 1),
     ]
     for (name, size) in sizes where !(1...10_000_000).contains(size) {
       return "\(name): expected 1 ... 10000000, found \(size)"
     }
-    guard layers <= 1000 else { return "layers: expected at most 1000, found \(layers)" }
+    guard layers <= 1000 else { return "layers: expected 1 ... 1000, found \(layers)" }
     if isTied && softmaxInputSize != embeddingSize {
       return
-        "tied weights: expected the softmax to read vectors of the embedding's size \(embeddingSize), found \(softmaxInputSize); use --top-size \(embeddingSize) or --projection-size \(embeddingSize)"
+        "tied: expected the softmax to read vectors of the embedding's size \(embeddingSize), found \(softmaxInputSize); use top_size \(embeddingSize) or projection_size \(embeddingSize)"
     }
     if cell != .lstm && dropout.zoneoutCell != 0 {
-      return "zoneout of the cell state: expected an lstm, found \(cell.rawValue)"
+      return
+        "dropout.zoneout_cell: expected 0 for a cell that is no lstm, found \(dropout.zoneoutCell) for \(cell.rawValue)"
     }
     return dropout.problem
   }
@@ -168,7 +169,7 @@ public struct DropoutRates: Sendable, Equatable, Codable {
     self.isVariational = isVariational
   }
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case embedding, input, hidden, output, weights
     case zoneoutHidden = "zoneout_hidden"
     case zoneoutCell = "zoneout_cell"
@@ -177,9 +178,10 @@ public struct DropoutRates: Sendable, Equatable, Codable {
 
   var problem: String? {
     let rates = [
-      ("dropout-embedding", embedding), ("dropout-input", input), ("dropout-hidden", hidden),
-      ("dropout-output", output), ("weight-drop", weights), ("zoneout-hidden", zoneoutHidden),
-      ("zoneout-cell", zoneoutCell),
+      ("dropout.embedding", embedding), ("dropout.input", input), ("dropout.hidden", hidden),
+      ("dropout.output", output), ("dropout.weights", weights),
+      ("dropout.zoneout_hidden", zoneoutHidden),
+      ("dropout.zoneout_cell", zoneoutCell),
     ]
     for (name, rate) in rates where !(rate >= 0 && rate < 1) {
       return "\(name): expected 0 up to, but not including, 1, found \(rate)"

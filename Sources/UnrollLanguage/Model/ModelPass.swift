@@ -62,6 +62,10 @@ public struct ActivationPenalties: Sendable, Equatable, Codable {
     self.activation = activation
     self.temporal = temporal
   }
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case activation, temporal
+  }
 }
 
 /// The memory of training steps.

@@ -145,7 +145,7 @@ public struct RankError: Error, Equatable, Sendable, CustomStringConvertible {
   public var description: String {
     switch problem {
     case .lost(let what):
-      "\(what); go on from the last whole checkpoint with --resume"
+      "\(what); resume the run from its last whole checkpoint"
     case .ended: "rank 0 could not go on"
     case .failed(let what), .different(let what): what
     }

@@ -8,7 +8,7 @@ internal import UnrollFormats
 /// The checkpoints of a run folder.
 struct CheckpointStore {
   let folder: String
-  private static let epochStart = "epoch-start.safetensors"
+  static let epochStart = "epoch-start.safetensors"
   private static let levelKey = "kernels"
   private static let suffix = ".safetensors"
 
@@ -18,11 +18,14 @@ struct CheckpointStore {
   /// count and stay.
   private func names() -> [String] {
     let all = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return all.filter { name in
-      let digits = name.dropLast(Self.suffix.count)
-      return name.hasSuffix(Self.suffix) && digits.utf8.count >= 12
-        && digits.utf8.allSatisfy { (0x30...0x39).contains($0) }
-    }.sorted(by: >)
+    return all.filter(Self.isCheckpoint).sorted(by: >)
+  }
+
+  /// Whether a name is that of a checkpoint.
+  static func isCheckpoint(_ name: String) -> Bool {
+    let digits = name.dropLast(suffix.count)
+    return name.hasSuffix(suffix) && digits.utf8.count >= 12
+      && digits.utf8.allSatisfy { (0x30...0x39).contains($0) }
   }
 
   /// Whether there is none.

@@ -26,6 +26,8 @@ public enum LearningCurves {
     }
     guard !rows.isEmpty else { return nil }
     let x = rows.map { Double($0.step) }
+    // Losses are per symbol; say of what.
+    let unit = (try? RunConfiguration(contentsOf: path + "/config.json"))?.unit
     func line(_ title: String, _ value: (Row) -> Double?) -> Line {
       Line(title, x: x, y: rows.map { value($0) ?? .nan })
     }
@@ -33,7 +35,8 @@ public enum LearningCurves {
       name: "curves", title: "Learning curves", rows: 1, columns: 2,
       panels: [
         Panel(
-          title: "Loss (train: while learning)", x: Axis("step"), y: Axis("nats per symbol"),
+          title: "Loss (train: while learning)", x: Axis("step"),
+          y: Axis("nats per \(unit?.singular ?? "symbol")"),
           content: .lines([
             line("train") { $0.train_loss }, line("validation") { $0.validation_loss },
           ])),

@@ -48,8 +48,11 @@ public struct StoredModel: Sendable {
 
   /// Reads `config.json`, `vocabulary.json` and `model.safetensors` of a run folder.
   ///
+  /// - Parameters:
+  ///   - folder: The run's folder.
+  ///   - allowsNonFinite: Whether parameters may be infinite or NaN: to look at them, not to predict with them.
   /// - Throws: `RunError` or `CorpusError` with the file and what is wrong with it.
-  public init(run folder: String) throws {
+  public init(run folder: String, allowsNonFinite: Bool = false) throws {
     guard FileManager.default.fileExists(atPath: folder + "/config.json") else {
       throw RunError(.noRun, path: folder)
     }
@@ -75,6 +78,12 @@ public struct StoredModel: Sendable {
     }
     var model = LanguageModel<Float>(configuration.model)
     try model.take(file.arrays, path: path)
+    if !allowsNonFinite {
+      for (name, parameter) in zip(model.parameterNames, model.parameters) {
+        let count = parameter.elements.count { !$0.isFinite }
+        guard count == 0 else { throw RunError(.notFinite(name, count: count), path: path) }
+      }
+    }
     self.model = model
     metadata = file.metadata
   }
@@ -103,9 +112,9 @@ public struct StoredModel: Sendable {
       }
     }
     var evaluator = Evaluator<Float>()
-    let lineEnd = configuration.training.resetsEachLine ? vocabulary.endOfLine : nil
     return try evaluator.run(
-      averaging: [model] + others.map(\.model), text, batchSize: batchSize, lineEnd: lineEnd,
+      averaging: [model] + others.map(\.model), text, batchSize: batchSize,
+      lineEnd: resettingSymbol,
       ranks: ranks)
       ?? Evaluation(loss: 0, symbols: 0)
   }
@@ -150,7 +159,6 @@ public struct StoredModel: Sendable {
   ///   - dynamic: How it learns.
   /// - Returns: The loss over all symbols but the first; not finite if learning diverged.
   public func evaluate(_ text: EncodedText, learning dynamic: DynamicEvaluation) -> Evaluation {
-    dynamic.run(
-      model, text, lineEnd: configuration.training.resetsEachLine ? vocabulary.endOfLine : nil)
+    dynamic.run(model, text, lineEnd: resettingSymbol)
   }
 }

@@ -1,7 +1,7 @@
 // From settings to symbols: the corpus of a run, and the vectors that its embedding begins with.
 
 internal import Foundation
-public import Unroll
+internal import Unroll
 internal import UnrollFormats
 
 extension RunConfiguration {
@@ -25,8 +25,12 @@ extension RunConfiguration {
     do { try AtomicFile.makeFolder(folder.corpusFolder) } catch {
       throw RunError(.file("\(error)"), path: folder.path)
     }
-    let corpus = try Corpus(
-      CorpusPlan(path: path, split: split), unit: unit,
+    let plan = try CorpusPlan(path: path, split: split)
+    for part in plan.parts.values where RunFiles.isEncoded(part.path, in: folder.path) {
+      throw CorpusError(.overwritten, path: part.path)
+    }
+    var corpus = try Corpus(
+      plan, unit: unit,
       limits: Vocabulary.Limits(size: vocabularyLimit, minimumCount: minimumCount),
       trimsLines: trimsLines, vocabulary: vocabulary, folder: folder.corpusFolder)
     if vocabulary != nil && model.vocabularySize != corpus.vocabulary.count {
@@ -37,18 +41,39 @@ extension RunConfiguration {
     }
     model.vocabularySize = corpus.vocabulary.count
     if let problem = model.problem {
-      throw RunError(.impossible(problem + "; try --vocabulary-size"), path: path)
+      throw RunError(.impossible(problem + "; a vocabulary_limit makes it smaller"), path: path)
     }
     if training.resetsEachLine && corpus.vocabulary.endOfLine == nil {
       throw RunError(
-        .impossible("--reset-each-line: the text has no line ends; leave the option out"),
+        .impossible("resets_each_line: expected a text with line ends, found none; leave it out"),
         path: path)
     }
     let rows = training.batchSize
     if let train = corpus.texts[.train], train.count <= 2 * rows {
       throw CorpusError(.tooShort(symbols: train.count, needed: 2 * rows + 1), path: path)
     }
+    if let note = longLines(in: corpus) { corpus.notes.append(note) }
     return corpus
+  }
+
+  /// Says how many lines of the training text are cut, so that the state is zero in their midst as well; nil if
+  /// none is, or if states are carried from line to line.
+  private func longLines(in corpus: Corpus) -> String? {
+    guard training.resetsEachLine, let end = corpus.vocabulary.endOfLine,
+      let text = corpus.texts[.train]
+    else { return nil }
+    var (lines, long, longest, length) = (0, 0, 0, 0)
+    // The first symbol is read, but not predicted.
+    for index in 1..<text.count {
+      length += 1
+      guard text[index] == end || index == text.count - 1 else { continue }
+      lines += 1
+      if length > training.timeSteps { long += 1 }
+      (longest, length) = (max(longest, length), 0)
+    }
+    guard long > 0 else { return nil }
+    return
+      "\(long) of \(lines) lines are longer than \(training.timeSteps) time steps and are cut: there the state becomes zero in the middle of a line; the longest has \(longest) symbols, time_steps \(longest) would cut none"
   }
 
   /// The embedded grammar's texts; a text that is there stays.
@@ -74,66 +99,5 @@ extension RunConfiguration {
     if let corpus { _ = try CorpusPlan(path: corpus, split: split) }
     guard let path = vectors, !FileManager.default.fileExists(atPath: path) else { return }
     throw RunError(.file("expected a file of vectors, found none"), path: path)
-  }
-
-  /// The vectors that the embedding begins with; nil if no file is named.
-  ///
-  /// A `.npy` file holds `[V, E]`, a row for each symbol of the vocabulary. Any other file is text: a
-  /// symbol and its E numbers on each line; symbols that it lacks get small random vectors.
-  ///
-  /// - Throws: `RunError` if the file cannot be read or its sizes do not fit.
-  public func initialVectors(for vocabulary: Vocabulary) throws -> Tensor<Float>? {
-    guard let path = vectors else { return nil }
-    let size = model.embeddingSize
-    do {
-      let bytes = try AtomicFile.read(path)
-      if path.hasSuffix(".npy") {
-        let array = try NPY.decode(bytes[...])
-        guard array.shape == [vocabulary.count, size] else {
-          throw RunError(
-            .parameter("vectors", expected: [vocabulary.count, size], found: array.shape),
-            path: path)
-        }
-        let vectors = array.tensor(of: Float.self)
-        guard vectors.elements.allSatisfy(\.isFinite) else {
-          throw RunError(.file("expected finite numbers of float32"), path: path)
-        }
-        return vectors
-      }
-      return try Self.textVectors(bytes, vocabulary, size, path, seed: training.seed)
-    } catch let error as ArrayFileError {
-      throw RunError(.file("\(error)"), path: path)
-    }
-  }
-
-  private static func textVectors(
-    _ bytes: [UInt8], _ vocabulary: Vocabulary, _ size: Int, _ path: String, seed: UInt32
-  ) throws -> Tensor<Float> {
-    var random = NumPyRandom(seed: seed)
-    var values: [Float] = random.uniform(count: vocabulary.count * size, from: -0.1, to: 0.1)
-    let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
-    for (index, line) in lines.enumerated() {
-      let fields = line.split(whereSeparator: TextReader.isSpace)
-        .map { String(decoding: $0, as: UTF8.self) }
-      if fields.isEmpty { continue }
-      // Some files begin with a line of two counts.
-      if index == 0 && fields.count == 2 && size != 1 { continue }
-      guard fields.count == size + 1 else {
-        throw RunError(
-          .file(
-            "line \(index + 1): expected a symbol and \(size) numbers, found \(fields.count) fields"
-          ),
-          path: path)
-      }
-      guard let symbol = vocabulary.number(named: fields[0]).map({ Int($0) }) else { continue }
-      for (column, field) in fields.dropFirst().enumerated() {
-        guard let number = Float(field), number.isFinite else {
-          throw RunError(
-            .file("line \(index + 1): expected a number, found '\(field)'"), path: path)
-        }
-        values[symbol * size + column] = number
-      }
-    }
-    return Tensor(shape: [vocabulary.count, size], elements: values)
   }
 }

@@ -45,7 +45,9 @@ extension RunConfiguration {
     let layers = LanguageModel<Float>(model).layers
     guard cells.count == layers.count else {
       throw RunError(
-        .file("expected \(layers.count) recurrent layers, as --layers says, found \(cells.count)"),
+        .file(
+          "expected \(layers.count) recurrent layers, as the setting layers says, found \(cells.count)"
+        ),
         path: path)
     }
     return try zip(cells, layers).enumerated().map { index, pair in
@@ -70,6 +72,14 @@ extension RunConfiguration {
           .parameter(
             "layers.\(index).\(CellParameters<Float>.plainName(name))", expected: own[name].shape,
             found: parameters[name].shape), path: path)
+      }
+      for name in own.names {
+        let count = parameters[name].elements.count { !$0.isFinite }
+        guard count == 0 else {
+          throw RunError(
+            .notFinite("layers.\(index).\(CellParameters<Float>.plainName(name))", count: count),
+            path: path)
+        }
       }
       guard parameters.names == own.names else {
         throw RunError(

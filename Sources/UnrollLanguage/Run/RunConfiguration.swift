@@ -45,7 +45,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     self.version = version
   }
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case preset, corpus, split, unit
     case trimsLines = "trims_lines"
     case vocabularyLimit = "vocabulary_limit"
@@ -56,9 +56,11 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   /// What is wrong, in one sentence; nil if nothing is.
   public var problem: String? {
     if let limit = vocabularyLimit, !(3...10_000_000).contains(limit) {
-      return "vocabulary-size: expected 3 ... 10000000, found \(limit)"
+      return "vocabulary_limit: expected 3 ... 10000000, found \(limit)"
     }
-    guard minimumCount >= 1 else { return "min-count: expected at least 1, found \(minimumCount)" }
+    guard minimumCount >= 1 else {
+      return "minimum_count: expected at least 1, found \(minimumCount)"
+    }
     guard split.allSatisfy(\.isFinite) else { return "split: expected fractions, found \(split)" }
     return model.problem ?? training.problem
   }
@@ -86,7 +88,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   public func checkMemory(path: String) throws {
     try Self.check(
       memoryEstimate, for: "learning",
-      smaller: "--hidden-size, --embedding-size, --batch-size or --time-steps", path: path)
+      smaller: "hidden_size, embedding_size, batch_size or time_steps", path: path)
   }
 
   /// Refuses to generate more texts side by side than this machine's memory can hold.
@@ -102,7 +104,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     }
     try Self.check(
       4 * (Double(count) * numbers + 2 * Double(model.parameterCount)), for: "generating",
-      smaller: "--samples", path: path)
+      smaller: "the number of texts", path: path)
   }
 
   /// Refuses to evaluate by more models at once than this machine's memory can hold.
@@ -123,7 +125,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     }
     try check(
       4 * numbers, for: "evaluating by \(models.count) models",
-      smaller: "--batch-size or the number of runs", path: path)
+      smaller: "batch_size or the number of runs", path: path)
   }
 
   private static func check(
@@ -153,26 +155,48 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     do { bytes = try AtomicFile.read(path, limit: 1 << 24) } catch {
       throw RunError(.file("\(error)"), path: path)
     }
-    do {
-      self = try JSONDecoder().decode(RunConfiguration.self, from: Data(bytes))
-    } catch let DecodingError.keyNotFound(key, context) {
-      let place = (context.codingPath.map(\.stringValue) + [key.stringValue])
-      throw RunError(
-        .malformedConfiguration("expected a field '\(place.joined(separator: "."))'"), path: path)
-    } catch let DecodingError.typeMismatch(_, context) {
-      throw RunError(Self.wrongValue(context), path: path)
-    } catch let DecodingError.dataCorrupted(context) where !context.codingPath.isEmpty {
-      throw RunError(Self.wrongValue(context), path: path)
-    } catch let DecodingError.valueNotFound(_, context) {
-      throw RunError(Self.wrongValue(context), path: path)
-    } catch {
-      throw RunError(.malformedConfiguration("expected JSON"), path: path)
+    do { self = try Self.decoded(bytes) } catch let error as RunError.Problem {
+      throw RunError(error, path: path)
     }
     if let problem { throw RunError(.malformedConfiguration(problem), path: path) }
   }
 
-  private static func wrongValue(_ context: DecodingError.Context) -> RunError.Problem {
-    let place = context.codingPath.map(\.stringValue).joined(separator: ".")
-    return .malformedConfiguration("'\(place)' has a value that cannot be used")
+  /// A configuration from the bytes of its file.
+  ///
+  /// - Throws: `RunError.Problem` with the fields that are not known, or the one that is missing or has a value that
+  ///   cannot be used.
+  private static func decoded(_ bytes: [UInt8]) throws -> RunConfiguration {
+    if let what = TextEncoding.foreign(bytes) {
+      throw RunError.Problem.malformedConfiguration("expected text in UTF-8, \(what)")
+    }
+    let data = Data(bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...])
+    guard let tree = try? JSONDecoder().decode(JSONTree.self, from: data) else {
+      throw RunError.Problem.malformedConfiguration("expected JSON")
+    }
+    guard case .object = tree else {
+      throw RunError.Problem.malformedConfiguration(
+        "expected an object of settings, found \(tree.kind)")
+    }
+    // A misspelt field first: the right one is then missing.
+    if let what = unknownFields(in: tree) {
+      throw RunError.Problem.malformedConfiguration(what)
+    }
+    func wrong(_ context: DecodingError.Context, _ type: (any Any.Type)? = nil) -> RunError.Problem
+    {
+      .malformedConfiguration(wrongValue(context.codingPath, expected: type, in: tree))
+    }
+    do {
+      return try JSONDecoder().decode(RunConfiguration.self, from: data)
+    } catch let DecodingError.keyNotFound(key, context) {
+      let place = (context.codingPath.map(\.stringValue) + [key.stringValue])
+      throw RunError.Problem.malformedConfiguration(
+        "expected a field '\(place.joined(separator: "."))'")
+    } catch let DecodingError.typeMismatch(type, context) {
+      throw wrong(context, type)
+    } catch let DecodingError.dataCorrupted(context) {
+      throw wrong(context)
+    } catch let DecodingError.valueNotFound(type, context) {
+      throw wrong(context, type)
+    }
   }
 }

@@ -1,7 +1,7 @@
 /// A run folder, or a file in it, that cannot be used.
 public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What is wrong.
-  public enum Problem: Equatable, Sendable {
+  public enum Problem: Error, Equatable, Sendable {
     /// The system's reason, or the container's.
     case file(String)
     /// A folder that holds something that is not a run.
@@ -16,6 +16,8 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
     case impossible(String)
     /// A parameter that is missing, of another shape, or too many.
     case parameter(String, expected: [Int], found: [Int]?)
+    /// A parameter with numbers that are infinite or NaN: its name, and how many.
+    case notFinite(String, count: Int)
     /// A checkpoint of another text, vocabulary or other settings.
     case otherRun(String)
     /// A run that another process is at.
@@ -41,9 +43,9 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
     // The system's words name the file already.
     case .file(let reason): return reason.hasPrefix(path) ? reason : "\(path): \(reason)"
     case .foreignFolder(let found):
-      return "\(path): expected an empty folder or a run, found \(found); choose another --output"
+      return "\(path): expected an empty folder or a run, found \(found); choose another folder"
     case .alreadyThere:
-      return "\(path): holds a run already; go on with --resume, or choose another --output"
+      return "\(path): holds a run already; resume it, or choose another folder"
     case .noRun: return "\(path): expected a run with config.json, found none"
     case .malformedConfiguration(let what): return "\(path): \(what)"
     case .impossible(let what): return "\(path): \(what)"
@@ -51,14 +53,17 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
       let shape = found.map { "shape \($0)" } ?? "none"
       return
         "\(path): expected '\(name)' of shape \(expected), found \(shape); does config.json belong to it?"
+    case .notFinite(let name, let count):
+      return
+        "\(path): expected finite numbers, found \(count) infinite or NaN in '\(name)'; such a model predicts nothing"
     case .otherRun(let what):
       return
-        "\(path): belongs to another \(what) than the run now has; give back what it was started with, or start again with another --output"
+        "\(path): belongs to another \(what) than the run now has; give back what it was started with, or start again in another folder"
     case .busy:
-      return "\(path): another process is at this run; wait for it, or choose another --output"
+      return "\(path): another process is at this run; wait for it, or choose another folder"
     case .noWholeCheckpoint(let found):
       return
-        "\(path): no checkpoint is whole: \(found.joined(separator: "; ")); start again with another --output"
+        "\(path): no checkpoint is whole: \(found.joined(separator: "; ")); start again in another folder"
     }
   }
 }

@@ -34,9 +34,6 @@ public struct RunFolder: Sendable {
   /// Where encoded texts go.
   public var corpusFolder: String { path + "/corpus" }
 
-  /// What is there before a run has begun.
-  private static let early = ["corpus", "vocabulary.json", "lock"]
-
   var metrics: GrowingFile { GrowingFile(path: path + "/metrics.jsonl") }
   var events: GrowingFile { GrowingFile(path: path + "/events.out.tfevents.0.unroll") }
   var checkpoints: CheckpointStore { CheckpointStore(run: path) }
@@ -46,11 +43,7 @@ public struct RunFolder: Sendable {
   /// - Throws: `RunError` if there is a run already, or anything else.
   public func prepare() throws {
     guard !hasRun else { throw RunError(.alreadyThere, path: path) }
-    // What a run leaves that was stopped before it had begun may be there.
-    if let found = (try? FileManager.default.contentsOfDirectory(atPath: path))?
-      .filter({ !Self.early.contains($0) && !$0.contains(".part-") }).sorted()
-      .first
-    {
+    if let found = RunFiles.foreign(in: path) {
       throw RunError(.foreignFolder(found: found), path: path)
     }
     do { try AtomicFile.makeFolder(corpusFolder) } catch {
@@ -63,12 +56,7 @@ public struct RunFolder: Sendable {
   /// - Throws: `RunError` if another process has it.
   public func lock() throws -> RunLock {
     let lock = try RunLock(folder: path)
-    for folder in [path, path + "/checkpoints", corpusFolder] {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-      for name in names where name.contains(".part-") {
-        try? FileManager.default.removeItem(atPath: folder + "/" + name)
-      }
-    }
+    RunFiles.removeUnfinished(in: path)
     return lock
   }
 
@@ -92,6 +80,34 @@ public struct RunFolder: Sendable {
   }
 }
 
+extension SymbolUnit {
+  /// What files call the measure of a model: `perplexity`, `bits_per_character` or `bits_per_byte`.
+  public var measure: String {
+    switch self {
+    case .words: "perplexity"
+    case .characters: "bits_per_character"
+    case .bytes: "bits_per_byte"
+    }
+  }
+
+  /// One symbol, as a person says it: `word`, `character` or `byte`.
+  public var singular: String {
+    switch self {
+    case .words: "word"
+    case .characters: "character"
+    case .bytes: "byte"
+    }
+  }
+
+  /// The measure's value for a loss.
+  ///
+  /// - Parameter loss: Nats per symbol.
+  /// - Returns: e to the loss for words, else the loss in bits.
+  public func measured(_ loss: Double) -> Double {
+    self == .words ? Double.exp(loss) : loss / Double.log(2)
+  }
+}
+
 /// What is written of an epoch: a line of `metrics.jsonl`.
 public struct EpochMetrics: Sendable, Equatable {
   /// The epoch, from 1, and the steps done at its end.
@@ -109,9 +125,7 @@ public struct EpochMetrics: Sendable, Equatable {
 
   /// The values by the names that files give them.
   public var values: KeyValuePairs<String, Double> {
-    let isText = unit == .words
-    let name = isText ? "perplexity" : "bits_per_character"
-    let value = { (loss: Double) in isText ? Double.exp(loss) : loss / Double.log(2) }
+    let (name, value) = (unit.measure, { (loss: Double) in unit.measured(loss) })
     return [
       "learning_rate": learningRate, "tokens_per_second": tokensPerSecond, "seconds": seconds,
       "train_loss": trainLoss, "validation_loss": validationLoss,

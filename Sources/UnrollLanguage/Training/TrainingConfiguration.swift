@@ -103,7 +103,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   /// Creates the defaults.
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case batchSize = "batch_size"
     case timeSteps = "time_steps"
     case shards
@@ -128,9 +128,9 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   /// What is wrong, in one sentence; nil if nothing is.
   public var problem: String? {
     let counts = [
-      ("batch-size", batchSize), ("time-steps", timeSteps), ("epochs", epochs),
-      ("max-steps", maximumSteps ?? 1), ("patience", patience ?? 1),
-      ("evaluation-batch-size", evaluationBatchSize), ("non-monotone", nonMonotone),
+      ("batch_size", batchSize), ("time_steps", timeSteps), ("epochs", epochs),
+      ("maximum_steps", maximumSteps ?? 1), ("patience", patience ?? 1),
+      ("evaluation_batch_size", evaluationBatchSize), ("non_monotone", nonMonotone),
       ("shards", shards ?? 1),
     ]
     for (name, count) in counts where !(1...1_000_000_000).contains(count) {
@@ -141,9 +141,9 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
         "shards: expected at most \(min(batchSize, 256)), one for each row of a batch and not above 256, found \(shards)"
     }
     let numbers = [
-      ("learning-rate", learningRate), ("clip-norm", clipNorm), ("clip-value", clipValue),
-      ("weight-decay", weightDecay), ("epsilon", epsilon),
-      ("activation penalty", penalties.activation), ("temporal penalty", penalties.temporal),
+      ("learning_rate", learningRate), ("clip_norm", clipNorm), ("clip_value", clipValue),
+      ("weight_decay", weightDecay), ("epsilon", epsilon),
+      ("penalties.activation", penalties.activation), ("penalties.temporal", penalties.temporal),
     ]
     for (name, number) in numbers where !(number >= 0 && number.isFinite) {
       return "\(name): expected a number of at least 0, found \(number)"
@@ -154,15 +154,16 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     }
     switch schedule {
     case .decay(let epoch, _) where !(0...1_000_000_000).contains(epoch):
-      return "decay-after: expected at least 0, found \(epoch)"
-    case .decay(_, let factor), .plateau(let factor):
-      guard factor > 0 && factor <= 1 else {
-        return "decay and plateau: expected more than 0 and at most 1, found \(factor)"
-      }
-    case .constant: break
+      return "schedule.decay.after_epoch: expected 0 ... 1000000000, found \(epoch)"
+    case .decay(_, let factor) where !(factor > 0 && factor <= 1):
+      return "schedule.decay.factor: expected more than 0 and at most 1, found \(factor)"
+    case .plateau(let factor) where !(factor > 0 && factor <= 1):
+      return "schedule.plateau.factor: expected more than 0 and at most 1, found \(factor)"
+    default: break
     }
     if resetsEachLine && isJittered {
-      return "lines of their own cannot have a jittered length; leave one of the two out"
+      return
+        "jittered: expected batches of a fixed length with resets_each_line, found jittered ones; leave one of the two out"
     }
     return nil
   }

@@ -115,6 +115,7 @@ field("writing").addEventListener("submit", (event) => {
   }
   source = new EventSource(`/api/generate?${fields}`);
   source.addEventListener("message", (message) => append(JSON.parse(message.data)));
+  source.addEventListener("note", (message) => { field("candidates").textContent = message.data; });
   source.addEventListener("end", end);
   source.addEventListener("busy", (message) => {
     field("candidates").textContent = message.data;

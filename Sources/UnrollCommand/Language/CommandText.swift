@@ -1,0 +1,87 @@
+// Sentences of the libraries in the command's words: they name settings as `config.json` does, and people here give
+// options.
+
+internal import UnrollLanguage
+
+/// Turns names of settings into options.
+enum CommandText {
+  /// The option of each setting that has one.
+  private static let options = [
+    "vocabulary_limit": "vocabulary-size", "minimum_count": "min-count", "split": "split",
+    "unit": "unit", "vectors": "vectors", "weights": "weights",
+    "vocabulary_size": "vocabulary-size", "embedding_size": "embedding-size",
+    "hidden_size": "hidden-size", "top_size": "top-size", "layers": "layers", "cell": "cell",
+    "projection_size": "projection-size", "tied": "tied", "layer_normalized": "layer-norm",
+    "dropout.embedding": "dropout-embedding", "dropout.input": "dropout-input",
+    "dropout.hidden": "dropout-hidden", "dropout.output": "dropout-output",
+    "dropout.weights": "weight-drop", "dropout.zoneout_hidden": "zoneout-hidden",
+    "dropout.zoneout_cell": "zoneout-cell", "dropout.variational": "variational",
+    "batch_size": "batch-size", "time_steps": "time-steps", "shards": "shards",
+    "jittered": "jitter", "resets_each_line": "reset-each-line", "optimizer": "optimizer",
+    "learning_rate": "learning-rate", "schedule.decay.factor": "decay",
+    "schedule.decay.after_epoch": "decay-after", "schedule.plateau.factor": "plateau",
+    "weight_decay": "weight-decay", "clip_norm": "clip-norm", "clip_value": "clip-value",
+    "penalties.activation": "activation-penalty", "penalties.temporal": "temporal-penalty",
+    "epochs": "epochs", "maximum_steps": "max-steps", "patience": "patience", "seed": "seed",
+    "temperature": "temperature", "top_k": "top-k", "top_p": "top-p",
+  ]
+
+  /// What a library advises, and how it is done here.
+  private static let advice = [
+    ("resume it, or choose another folder", "go on with --resume, or choose another --output"),
+    ("choose another folder", "choose another --output"),
+    ("start again in another folder", "start again with another --output"),
+    (
+      "resume the run from its last whole checkpoint",
+      "go on from the last whole checkpoint with --resume"
+    ),
+    ("make the number of texts smaller", "make --samples smaller"),
+    ("a model of characters has no such limit", "try --unit characters"),
+  ]
+
+  /// A sentence with options in place of settings.
+  ///
+  /// A setting of one word is replaced only where the sentence begins with it and a colon follows: elsewhere it may
+  /// be a word like any other.
+  static func sentence(_ text: String) -> String {
+    let words = text.split(separator: " ", omittingEmptySubsequences: false)
+    let replaced = words.enumerated().map { index, word in
+      let end =
+        word.lastIndex { !",:;.".contains($0) }.map { word.index(after: $0) } ?? word.startIndex
+      let (name, mark) = (word[..<end], word[end...])
+      let isSure = name.contains("_") || name.contains(".") || index == 0 && mark.first == ":"
+      guard isSure, let option = options[String(name)] else { return String(word) }
+      return "--\(option)\(mark)"
+    }.joined(separator: " ")
+    return advice.reduce(replaced) { $0.replacing($1.0, with: $1.1) }
+  }
+
+  /// What is wrong with a run; a file's own fields keep their names.
+  static func sentence(_ error: RunError) -> String {
+    if case .malformedConfiguration = error.problem { return error.description }
+    return sentence(error.description, after: error.path)
+  }
+
+  /// What is wrong with a text.
+  static func sentence(_ error: CorpusError) -> String {
+    sentence(error.description, after: error.path)
+  }
+
+  private static func sentence(_ text: String, after path: String) -> String {
+    // A path is not touched, whatever its name is.
+    let place = "\(path): "
+    guard !path.isEmpty, text.hasPrefix(place) else { return sentence(text) }
+    return place + sentence(String(text.dropFirst(place.count)))
+  }
+}
+
+/// Errors of data as one sentence.
+enum LanguageErrors {
+  static func told<Result>(_ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch let error as CorpusError {
+      throw DataError(description: CommandText.sentence(error))
+    } catch let error as RunError {
+      throw DataError(description: CommandText.sentence(error))
+    }
+  }
+}

@@ -1,0 +1,166 @@
+// The fields of `config.json` by name: which there are, and which a file has misspelt.
+
+internal import Foundation
+
+/// JSON of any form.
+enum JSONTree: Decodable {
+  case null
+  case truth(Bool)
+  case whole(Int)
+  case number(Double)
+  case text(String)
+  case list([JSONTree])
+  case object([String: JSONTree])
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let value = try? container.decode(Bool.self) {
+      self = .truth(value)
+    } else if let value = try? container.decode(Int.self) {
+      self = .whole(value)
+    } else if let value = try? container.decode(Double.self) {
+      self = .number(value)
+    } else if let value = try? container.decode(String.self) {
+      self = .text(value)
+    } else if let value = try? container.decode([JSONTree].self) {
+      self = .list(value)
+    } else {
+      self = .object(try container.decode([String: JSONTree].self))
+    }
+  }
+
+  /// The value at a path of fields; nil if there is none.
+  subscript(path: [String]) -> JSONTree? {
+    guard let name = path.first else { return self }
+    guard case .object(let fields) = self else { return nil }
+    return fields[name]?[Array(path.dropFirst())]
+  }
+
+  /// The value as a person reads it.
+  var words: String {
+    switch self {
+    case .null: "none"
+    case .truth(let value): value ? "yes" : "no"
+    case .whole(let value): "\(value)"
+    case .number(let value): "\(value)"
+    case .text(let value): value
+    case .list(let values): values.map(\.words).joined(separator: ",")
+    case .object(let fields):
+      fields.isEmpty
+        ? ""
+        : fields.sorted { $0.key < $1.key }.map { key, value in
+          value.words.isEmpty ? key : "\(key) \(value.words)"
+        }.joined(separator: ", ")
+    }
+  }
+
+  /// What kind of value it is, for errors.
+  var kind: String {
+    switch self {
+    case .null: "null"
+    case .truth(let value): "\(value)"
+    case .whole, .number: words
+    case .text(let value): "'\(value)'"
+    case .list: "a list"
+    case .object: "an object"
+    }
+  }
+}
+
+extension RunConfiguration {
+  private static func names<Keys: CaseIterable & CodingKey>(_ keys: Keys.Type) -> [String] {
+    keys.allCases.map(\.stringValue)
+  }
+
+  /// The fields of each object of the file, by the path of the object.
+  private static let fields: [(path: [String], names: [String])] = [
+    ([], names(CodingKeys.self)),
+    (["model"], names(ModelConfiguration.CodingKeys.self)),
+    (["model", "dropout"], names(DropoutRates.CodingKeys.self)),
+    (["training"], names(TrainingConfiguration.CodingKeys.self)),
+    (["training", "penalties"], names(ActivationPenalties.CodingKeys.self)),
+    (["training", "initialization"], names(Initialization.CodingKeys.self)),
+    (["training", "schedule"], ["constant", "decay", "plateau"]),
+    (["training", "schedule", "constant"], []),
+    (["training", "schedule", "decay"], ["afterEpoch", "factor"]),
+    (["training", "schedule", "plateau"], ["factor"]),
+  ]
+
+  /// The words that a field takes, where it takes a few.
+  private static let words: [String: [String]] = [
+    "unit": SymbolUnit.allCases.map(\.rawValue),
+    "model.cell": LanguageCell.allCases.map(\.rawValue),
+    "training.optimizer": LanguageOptimizer.allCases.map(\.rawValue),
+  ]
+
+  /// What is wrong with the names of a file's fields; nil if nothing is.
+  static func unknownFields(in tree: JSONTree) -> String? {
+    var sentences: [String] = []
+    for (path, names) in fields {
+      guard case .object(let found)? = tree[path] else { continue }
+      for name in found.keys.sorted() where !names.contains(name) {
+        let place = (path + [name]).joined(separator: ".")
+        sentences.append(
+          "'\(place)' is not a setting" + NearestName.hint(for: name, among: names))
+      }
+    }
+    return sentences.isEmpty ? nil : sentences.joined(separator: "; ")
+  }
+
+  /// What is wrong with a value that could not be decoded.
+  static func wrongValue(
+    _ path: [any CodingKey], expected type: (any Any.Type)?, in tree: JSONTree
+  ) -> String {
+    // Elements of a list have no name.
+    let names = path.filter { $0.intValue == nil }.map(\.stringValue)
+    let place = names.joined(separator: ".")
+    let found = tree[names]
+    if let words = words[place], let found {
+      let hint: String
+      if case .text(let word) = found {
+        hint = NearestName.hint(for: word, among: words)
+      } else {
+        hint = ""
+      }
+      return "'\(place)': expected one of \(words.joined(separator: ", ")), found \(found.kind)"
+        + hint
+    }
+    let expected: String? =
+      switch type {
+      case is Bool.Type: "true or false"
+      case is any BinaryInteger.Type: "a whole number"
+      case is Double.Type: "a number"
+      case is String.Type: "text"
+      default: nil
+      }
+    guard let found else { return "'\(place)' has a value that cannot be used" }
+    if let expected { return "'\(place)': expected \(expected), found \(found.kind)" }
+    if case .number = found { return "'\(place)': expected a whole number, found \(found.kind)" }
+    if case .whole = found {
+      return "'\(place)': expected a number within its range, found \(found.kind)"
+    }
+    return "'\(place)' has a value that cannot be used, \(found.kind)"
+  }
+
+  /// Every setting with its value, grouped as in the file; `none` where there is no value.
+  package var listing: [(title: String, settings: [(name: String, value: String)])] {
+    guard let bytes = try? encoded(),
+      let tree = try? JSONDecoder().decode(JSONTree.self, from: Data(bytes))
+    else { return [] }
+    // A schedule is one value, and the program's version is no setting.
+    let own = Self.fields.filter { $0.path.count < 3 && $0.path != ["training", "schedule"] }
+    let groups = Set(own.map { $0.path.joined(separator: ".") })
+    return own.map { path, names in
+      let settings = names.compactMap { name -> (name: String, value: String)? in
+        let place = path + [name]
+        guard !groups.contains(place.joined(separator: ".")), place != ["version"] else {
+          return nil
+        }
+        return (name, tree[place]?.words ?? "none")
+      }
+      return (path.last ?? "run", settings)
+    }
+  }
+}
