@@ -59,6 +59,15 @@ enum FixedPointSearch {
     return found.sorted { $0.startCount > $1.startCount }
   }
 
+  /// The largest change of a start by one step, relative to its size, which counts as at least 1.
+  static func largestChange(
+    _ map: StepMap, input: [Double], starts: Tensor<Double>
+  ) -> Double {
+    let inputs = Tensor(repeatingRow: input, count: starts.shape[0])
+    let changes = (map.step(inputs, starts) - starts).rowNorms.elements
+    return zip(changes, starts.rowNorms.elements).map { $0 / max(1, $1) }.max() ?? 0
+  }
+
   private static func distance(_ a: [Double], _ b: [Double]) -> Double {
     zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
   }
@@ -72,12 +81,16 @@ enum FixedPointSearch {
     for _ in 0..<100 {
       let residual = change.norm
       guard residual.isFinite else { return nil }
-      if residual <= tolerance * max(1, state.norm) { return (state, residual) }
+      let isSmall = residual <= tolerance * max(1, state.norm)
       // (J − 1)·δ = −(F(s) − s)
       var matrix = map.jacobians(input, state)[0]
       for index in 0..<map.size { matrix[index, index] -= 1 }
-      guard let step = matrix.solving(change.elements.map { -$0 }) else { return nil }
+      guard let step = matrix.solving(change.elements.map { -$0 }) else {
+        return isSmall ? (state, residual) : nil
+      }
       let direction = Tensor(shape: state.shape, elements: step)
+      // Where a step hardly moves any state, a small change alone does not show that the point is near.
+      if isSmall, direction.norm <= sameness / 10 { return (state, residual) }
       var (length, isBetter) = (1.0, false)
       while length > 1e-4, !isBetter {
         let next = state + direction * length
@@ -87,7 +100,7 @@ enum FixedPointSearch {
         }
         length /= 2
       }
-      if !isBetter { return nil }
+      if !isBetter { return isSmall ? (state, residual) : nil }
     }
     return nil
   }

@@ -54,14 +54,15 @@ public enum GateExperiment {
     _ settings: LabSettings, layer: LayerInNetwork? = nil
   ) throws(LabError) -> GateResult {
     let subject = try Subject(settings, layer)
-    return measure(subject.cell, subject.inputs, subject.settings)
+    return try measure(subject.cell, subject.inputs, subject.settings)
   }
 
   private static func measure(
     _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings
-  ) -> GateResult {
+  ) throws(LabError) -> GateResult {
     let layer = RecurrentLayer(cell: cell)
     let trace = layer.forward(inputs, from: layer.zeroState(batchSize: inputs.shape[1]))
+    try trace.requireFiniteStates()
     let gates = trace.gates.filter { $0 != .candidate }
     let keeping = gates.first { $0 == .update || $0 == .forget }
     let hidden = trace.hiddenStates.elements

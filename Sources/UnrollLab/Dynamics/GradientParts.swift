@@ -46,16 +46,18 @@ public enum GradientParts {
   public static func run(
     _ settings: LabSettings, layer: LayerInNetwork? = nil
   ) throws(LabError) -> GradientPartsResult {
-    let subject = try Subject(settings, layer)
-    return measure(subject.cell, subject.inputs, subject.settings)
+    let subject = try Subject(settings, layer, .backward)
+    return try measure(subject.cell, subject.inputs, subject.settings)
   }
 
   private static func measure(
     _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings
-  ) -> GradientPartsResult {
+  ) throws(LabError) -> GradientPartsResult {
     let layer = RecurrentLayer(cell: cell)
     let zero = layer.zeroState(batchSize: inputs.shape[1])
-    let whole = layer.backward(layer.forward(inputs, from: zero), finalState: ones(zero)).parameters
+    let trace = layer.forward(inputs, from: zero)
+    try trace.requireFiniteStates()
+    let whole = layer.backward(trace, finalState: ones(zero)).parameters
     let names = cell.parameters.names
     let wholeNorm = names.reduce(0) { $0 + whole[$1].squares }.squareRoot()
     // From the last step back: what a truncation after k steps has, in one sum.

@@ -24,10 +24,13 @@ public struct SpectrumResult: Sendable, Codable {
   public var exponentDeviations: [Double]
   /// How many sequences the exponents are the mean of.
   public var sequenceCount: Int
-  /// States that do not change under the mean input; empty for large states as above.
+  /// States that do not change under the mean input; empty for large states as above, and where
+  /// `isEveryStateFixed`.
   public var fixedPoints: [FixedPoint]
   /// From how many starts they were sought.
   public var fixedPointStarts: Int
+  /// The largest change of a start by one step, relative to the start's size, which counts as at least 1.
+  public var largestStartChange: Double
   /// The gradient of Σ h at the last of `settings.steps` with respect to the zero initial state, in the
   /// settings' precision: how many of its entries are 0 or subnormal, and how many there are.
   public var underflowCount, gradientCount: Int
@@ -58,7 +61,7 @@ public enum SpectrumExperiment {
     let map = StepMap(cell)
     let (steps, rows) = (inputs.shape[0], inputs.shape[1])
     let count = max(1, min(sequences, rows))
-    let orbits = Orbit.all(map, inputs, count: count)
+    let orbits = try Orbit.all(map, inputs, count: count)
     // Whole Jacobians where they are small, of one sequence at a time.
     let takesWhole = map.size <= largestState && steps * map.size * map.size <= mostNumbers
     var first: [Matrix] = []
@@ -75,13 +78,18 @@ public enum SpectrumExperiment {
       settings: settings, stateSize: map.size, singularValues: [], stepRadii: [],
       recurrentRadius: recurrentRadius(cell), exponents: mean(exponents),
       exponentDeviations: deviations(exponents), sequenceCount: exponents.count, fixedPoints: [],
-      fixedPointStarts: 0, underflowCount: 0, gradientCount: 0)
+      fixedPointStarts: 0, largestStartChange: 0, underflowCount: 0, gradientCount: 0)
     if takesWhole {
       result.singularValues = JacobianProduct.singularValues(first)
       result.stepRadii = first.map(\.spectralRadius)
       let starts = starts(orbits, map.size, &subject.random)
       result.fixedPointStarts = starts.shape[0]
-      result.fixedPoints = FixedPointSearch.run(map, input: meanInput(inputs), starts: starts)
+      let input = meanInput(inputs)
+      result.largestStartChange = FixedPointSearch.largestChange(map, input: input, starts: starts)
+      // A search from states that stay where they are would find each of them.
+      if !result.isEveryStateFixed {
+        result.fixedPoints = FixedPointSearch.run(map, input: input, starts: starts)
+      }
     }
     (result.underflowCount, result.gradientCount) = try underflows(subject)
     return result

@@ -91,7 +91,11 @@ struct Orbit {
   let final: Tensor<Double>
 
   /// Runs the first sequences of a batch `[T, B, D]` from states that are zero.
-  static func all(_ map: StepMap, _ inputs: Tensor<Double>, count: Int) -> [Orbit] {
+  ///
+  /// - Throws: `LabError` if a state overflows.
+  static func all(
+    _ map: StepMap, _ inputs: Tensor<Double>, count: Int
+  ) throws(LabError) -> [Orbit] {
     let (steps, size) = (inputs.shape[0], map.size)
     let sequences = (0..<count).map { inputs.sequence($0) }
     // One run for all, as a batch.
@@ -101,6 +105,7 @@ struct Orbit {
         sequences.flatMap { $0.slice(time).elements }
       })
     let trace = map.layer.forward(batch, from: map.layer.zeroState(batchSize: count))
+    try trace.requireFiniteStates()
     let after = (0..<steps).map { trace.wholeState(after: $0).elements }
     let zero = [Double](repeating: 0, count: size)
     return (0..<count).map { row in

@@ -17,9 +17,9 @@ public enum GradientPoint: String, Sendable, Codable, CaseIterable {
 public struct GradientSet: Sendable, Codable {
   /// The initial state.
   public var point: GradientPoint
-  /// The norm for each sequence, at the step that was asked for.
+  /// The norm for each sequence, at the step that was asked for; infinite if it overflows.
   public var norms: [Double]
-  /// Their histogram.
+  /// The histogram of those that are finite.
   public var histogram: Histogram
   /// What they come to.
   public var summary: Summary
@@ -27,6 +27,10 @@ public struct GradientSet: Sendable, Codable {
   public var curveSteps: [Int]
   /// The median norm of the gradient of Σ h at step t, for each of `curveSteps`.
   public var curve: [Double]
+  /// The mean and the largest norm for each of `curveSteps`.
+  public var meanCurve, largestCurve: [Double]
+  /// The first step t for which the gradient of Σ h at t overflows in some sequence; nil if none does.
+  public var overflowStep: Int?
 }
 
 /// What the experiment of gradient flow found.
@@ -55,23 +59,20 @@ public enum GradientExperiment {
     curvePoints: Int = 100, progress: (Int) -> Void = { _ in }
   ) throws(LabError) -> GradientResult {
     try settings.validate()
-    var random = NumPyRandom(seed: settings.generatorSeed)
     return switch settings.precision {
-    case .float32: run(settings, Float.self, &random, points, curvePoints, progress)
-    case .float64: run(settings, Double.self, &random, points, curvePoints, progress)
+    case .float32: run(settings, Float.self, points, curvePoints, progress)
+    case .float64: run(settings, Double.self, points, curvePoints, progress)
     }
   }
 
   private static func run<Scalar: KernelScalar>(
-    _ settings: LabSettings, _ type: Scalar.Type, _ random: inout NumPyRandom,
-    _ points: [GradientPoint], _ curvePoints: Int, _ progress: (Int) -> Void
+    _ settings: LabSettings, _ type: Scalar.Type, _ points: [GradientPoint], _ curvePoints: Int,
+    _ progress: (Int) -> Void
   ) -> GradientResult {
-    let inputs: Tensor<Scalar> = drawInputs(settings, &random)
-    let parameters: CellParameters<Scalar> = drawWeights(settings, scale: settings.scale, &random)
-    let cell = settings.cell.cell(parameters)
-    let state = DrawnState(cell.cellStateSize, settings, &random)
+    var draws = ExperimentDraws<Scalar>(settings, .backward)
     return measure(
-      cell, inputs, settings, state, points: points, curvePoints: curvePoints, progress: progress)
+      draws.cell, draws.inputs, settings, draws.gradientState(), points: points,
+      curvePoints: curvePoints, progress: progress)
   }
 
   /// Measures one cell at initial states made from one drawn state.
@@ -93,11 +94,15 @@ public enum GradientExperiment {
         case .random: start = state.state()
         case .asLeft: start = state.state(times: 100)
         }
-        let norms = flow.gradient(inputs, from: start, at: step).whole.rowNorms.elements
-        let doubles = norms.map { Double($0) }
+        let norms = flow.norms(inputs, from: start, at: step)
+        let finite = norms.filter(\.isFinite)
+        let summaries = curve.map { flow.summary(inputs, from: start, at: $0) }
+        let doubles = overflowIsInfinite(norms)
         return GradientSet(
-          point: point, norms: doubles, histogram: Histogram(norms), summary: Summary(doubles),
-          curveSteps: curve, curve: flow.medians(inputs, from: start, at: curve))
+          point: point, norms: doubles, histogram: Histogram(finite), summary: Summary(doubles),
+          curveSteps: curve, curve: summaries.map(\.median), meanCurve: summaries.map(\.mean),
+          largestCurve: summaries.map(\.maximum),
+          overflowStep: flow.overflowStep(inputs, from: start, near: curve, summaries, at: step))
       })
   }
 }
@@ -125,15 +130,45 @@ struct GradientFlow<Scalar: KernelScalar> {
     return layer.backward(trace, finalState: seed).initialState
   }
 
-  /// The median norm for each of the steps.
+  /// The norm of that gradient for each sequence.
+  func norms(
+    _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at step: Int
+  ) -> [Scalar] {
+    gradient(inputs, from: start, at: step).whole.rowNorms.elements
+  }
+
+  /// What the norms at a step come to.
   ///
   /// Every step takes a pass of its own.
-  func medians(
-    _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at steps: [Int]
-  ) -> [Double] {
-    steps.map { step in
-      let norms = gradient(inputs, from: start, at: step).whole.rowNorms.elements
-      return Summary.median(norms.map { Double($0) }.sorted())
+  func summary(
+    _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at step: Int
+  ) -> Summary {
+    Summary(overflowIsInfinite(norms(inputs, from: start, at: step)))
+  }
+
+  /// The first step whose gradient overflows.
+  ///
+  /// Between the curve's last step that does not and its first that does, it is found by bisection.
+  fileprivate func overflowStep(
+    _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, near steps: [Int],
+    _ summaries: [Summary], at asked: Int
+  ) -> Int? {
+    func overflows(_ step: Int) -> Bool {
+      summary(inputs, from: start, at: step).maximum == .infinity
     }
+    var high: Int
+    if let index = summaries.firstIndex(where: { $0.maximum == .infinity }) {
+      high = steps[index]
+    } else if overflows(asked) {
+      high = asked
+    } else {
+      return nil
+    }
+    var low = steps.last { $0 < high } ?? -1
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if overflows(middle) { high = middle } else { low = middle }
+    }
+    return high
   }
 }

@@ -77,6 +77,17 @@ public struct LabSettings: Sendable, Equatable, Codable {
   public var seed: Int
   /// The arithmetic.
   public var precision: LabPrecision
+  /// The order in which numbers are drawn.
+  public var draws = LabDraws.fresh
+  /// What the weights are before `keepBias`, `gateBias`, `chronoSteps` and `orthogonalGain` change them.
+  ///
+  /// With TensorFlow's weights `scale` has no effect.
+  public var initialWeights = LabInitialWeights.uniform
+  /// What is subtracted, in float32, from the inputs, which are uniform in 0 ..< 1.
+  ///
+  /// The notebook's line ends at `.astype(np.f`; its numbers come from 0.5. Without the subtraction it would
+  /// be 0.
+  public var inputOffset = 0.5
 
   /// Creates settings; each default is the notebook's long-term dependency.
   public init(
@@ -127,6 +138,10 @@ public struct LabSettings: Sendable, Equatable, Codable {
     guard Float(scale).isFinite else {
       throw LabError(
         .outOfRange(expected: "a number that float32 can hold", found: "\(scale)"), field: "scale")
+    }
+    guard Float(inputOffset).isFinite else {
+      throw LabError(
+        .outOfRange(expected: "a finite number", found: "\(inputOffset)"), field: "input-offset")
     }
     if let keepBias, !keepBias.isFinite {
       throw LabError(
@@ -181,7 +196,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
     if gateBias != nil || chronoSteps != nil {
       throw LabError(
         .outOfRange(
-          expected: "a cell with gates (gru, gru-after, lstm), and no --keep-bias",
+          expected: "a cell with gates (gru, gru-after, lstm), and no keep-bias",
           found: cell.rawValue), field: gateBias != nil ? "gate-bias" : "chrono")
     }
   }
@@ -233,7 +248,7 @@ public struct LabError: Error, Equatable, Sendable, CustomStringConvertible {
     switch problem {
     case .outOfRange(let expected, let found): "\(field): expected \(expected), got \(found)"
     case .tooLarge(let needed, let available):
-      "\(field): the arrays would take about \(gigabytes(needed)), this machine has \(gigabytes(available)); choose a smaller --hidden, --batch or --time"
+      "\(field): the arrays would take about \(gigabytes(needed)), this machine has \(gigabytes(available)); choose a smaller hidden size, batch size or number of steps"
     case .interrupted: "\(field): interrupted; what was there before is unchanged"
     case .system(let what): what
     }

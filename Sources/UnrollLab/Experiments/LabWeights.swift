@@ -47,16 +47,38 @@ extension Tensor where Scalar == Double {
   }
 }
 
-/// The inputs of the long-term dependency: uniform, as float32, minus 0.5 in float32; `[T, B, D]`.
+/// The inputs of the long-term dependency: uniform, as float32, minus the offset in float32; `[T, B, D]`.
 func drawInputs<Scalar: KernelScalar>(
   _ settings: LabSettings, _ random: inout NumPyRandom
 ) -> Tensor<Scalar> {
   let uniform = random.rand([settings.batchSize, settings.timeStepCount, settings.inputSize])
-  return Tensor<Scalar>(Tensor<Float>(uniform) - 0.5).exchangingFirstAxes
+  return Tensor<Scalar>(Tensor<Float>(uniform) - Float(settings.inputOffset)).exchangingFirstAxes
 }
 
-/// Weights uniform in ±scale/2: for each gate `wt_h`, `wt_x`, `bias`.
+/// The weights that the settings ask for: uniform in ±scale/2, for each gate `wt_h`, `wt_x`, `bias`; or
+/// TensorFlow's, which take nothing from the stream.
 func drawWeights<Scalar: KernelScalar>(
+  _ settings: LabSettings, scale: Double, _ random: inout NumPyRandom
+) -> CellParameters<Scalar> {
+  var parameters: CellParameters<Scalar> =
+    switch settings.initialWeights {
+    case .uniform: uniformWeights(settings, scale: scale, &random)
+    case .tensorflow:
+      settings.cell.tensorFlowParameters(
+        inputSize: settings.inputSize, hiddenSize: settings.hiddenSize, seed: settings.seed)
+    }
+  if let gain = settings.orthogonalGain { makeOrthogonal(&parameters, gain: gain) }
+  if let keepBias = settings.keepBias { keepState(&parameters, bias: keepBias) }
+  if let steps = settings.chronoSteps { setChronoBiases(&parameters, steps: steps, settings) }
+  if let change = settings.gateBias {
+    for gate in parameters.gates where gate == .update || gate == .forget {
+      parameters[gate].bias = (Tensor<Double>(parameters[gate].bias) + change).roundedToFloat()
+    }
+  }
+  return parameters
+}
+
+private func uniformWeights<Scalar: KernelScalar>(
   _ settings: LabSettings, scale: Double, _ random: inout NumPyRandom
 ) -> CellParameters<Scalar> {
   var parameters: CellParameters<Scalar> = settings.cell.zeroParameters(settings)
@@ -69,14 +91,6 @@ func drawWeights<Scalar: KernelScalar>(
     let bias = draw([settings.hiddenSize])
     parameters[gate] = GateParameters(
       inputWeights: input, recurrentWeights: recurrent, bias: bias)
-  }
-  if let gain = settings.orthogonalGain { makeOrthogonal(&parameters, gain: gain) }
-  if let keepBias = settings.keepBias { keepState(&parameters, bias: keepBias) }
-  if let steps = settings.chronoSteps { setChronoBiases(&parameters, steps: steps, settings) }
-  if let change = settings.gateBias {
-    for gate in parameters.gates where gate == .update || gate == .forget {
-      parameters[gate].bias = (Tensor<Double>(parameters[gate].bias) + change).roundedToFloat()
-    }
   }
   return parameters
 }
@@ -133,6 +147,10 @@ struct DrawnState {
   let hidden: Tensor<Double>
   let cell: Tensor<Double>
 
+  init(hidden: Tensor<Double>, cell: Tensor<Double>) {
+    (self.hidden, self.cell) = (hidden, cell)
+  }
+
   init(_ cellStateSize: Int, _ settings: LabSettings, _ random: inout NumPyRandom) {
     hidden = random.rand([settings.batchSize, settings.hiddenSize])
     cell = random.rand([settings.batchSize, cellStateSize])
@@ -150,6 +168,19 @@ extension SequenceTrace {
   /// The trace is time-major.
   func wholeState(after time: Int) -> Tensor<Scalar> {
     Tensor.concatenatingLastAxis([hiddenStates.slice(time), cellState(after: time)])
+  }
+}
+
+extension SequenceTrace {
+  /// Refuses a run whose states are beyond the range of its numbers: what is computed of them means nothing.
+  func requireFiniteStates() throws(LabError) {
+    let steps = hiddenStates.shape[0]
+    func isFinite(_ time: Int) -> Bool { wholeState(after: time).elements.allSatisfy(\.isFinite) }
+    guard let step = (0..<steps).first(where: { !isFinite($0) }) else { return }
+    throw LabError(
+      .system(
+        "the states overflow \(Scalar.self == Float.self ? "float32" : "float64") at step \(step); use fewer time steps or smaller weights"
+      ), field: "time")
   }
 }
 

@@ -5,6 +5,8 @@ internal import Unroll
 
 /// What the later edition's experiment gives.
 public struct LaterEditionResult: Sendable, Codable {
+  /// The settings that give the same numbers in `MemoryExperiment`.
+  public var settings: LabSettings
   /// The zero-based steps.
   public var steps: [Int]
   /// The mean over six pairs of the share of distances above 0.1, for each step.
@@ -28,7 +30,8 @@ public enum LaterEditionExperiment {
   public static func run(
     seed: UInt32 = 137, scale: Double = 1, steps: [Int] = [5, 10, 20]
   ) -> LaterEditionResult {
-    let settings = LabSettings(scale: scale, seed: Int(seed))
+    var settings = LabSettings(scale: scale, steps: steps, seed: Int(seed))
+    settings.draws = .laterEdition
     var random = NumPyRandom(seed: seed)
     let parameters: CellParameters<Float> = drawWeights(settings, scale: scale, &random)
     let inputs: Tensor<Float> = drawInputs(settings, &random)
@@ -36,7 +39,7 @@ public enum LaterEditionExperiment {
     let second = DrawnState(0, settings, &random)
     let runs = FourRuns(settings.cell.cell(parameters), inputs, first, second)
     return LaterEditionResult(
-      steps: steps,
+      settings: settings, steps: steps,
       fractions: steps.map { step in
         let shares = runs.norms(at: step, pairs: pairs).map { norms in
           Double(norms.count { $0 > 0.1 }) / Double(norms.count)

@@ -37,6 +37,8 @@ public struct MemoryResult: Sendable, Codable {
   public var drifts: [Drift]
   /// For each of the six pairs the median distance at every step.
   public var curves: [[Double]]
+  /// The first step at which a state is not a finite number; nil if all are.
+  public var overflowStep: Int?
 }
 
 /// The experiment of forgetting, forward in time.
@@ -61,55 +63,47 @@ public enum MemoryExperiment {
     _ settings: LabSettings, progress: (Int) -> Void = { _ in }
   ) throws(LabError) -> MemoryResult {
     try settings.validate()
-    var random = NumPyRandom(seed: settings.generatorSeed)
     return switch settings.precision {
-    case .float32: run(settings, Float.self, &random, progress)
-    case .float64: run(settings, Double.self, &random, progress)
+    case .float32: run(settings, Float.self, progress)
+    case .float64: run(settings, Double.self, progress)
     }
   }
 
   private static func run<Scalar: KernelScalar>(
-    _ settings: LabSettings, _ type: Scalar.Type, _ random: inout NumPyRandom,
-    _ progress: (Int) -> Void
+    _ settings: LabSettings, _ type: Scalar.Type, _ progress: (Int) -> Void
   ) -> MemoryResult {
-    let inputs: Tensor<Scalar> = drawInputs(settings, &random)
-    let parameters: CellParameters<Scalar> = drawWeights(settings, scale: settings.scale, &random)
-    return measure(
-      settings.cell.cell(parameters), inputs, settings, &random, progress: progress
-    ).result
+    var draws = ExperimentDraws<Scalar>(settings)
+    return measure(draws.cell, draws.inputs, settings, draws.statePairs(), progress: progress)
   }
 
-  /// Measures one cell; draws two states for each step.
+  /// Measures one cell.
   ///
   /// - Parameters:
   ///   - cell: The cell.
   ///   - inputs: `[T, B, D]`.
   ///   - settings: Steps and sizes.
-  ///   - random: Where the states are drawn from.
+  ///   - pairs: Two random states for each of the steps.
   ///   - progress: Called after each step with how many are done.
-  /// - Returns: The result, and the first state drawn for the last step.
   static func measure<Scalar: KernelScalar>(
     _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
-    _ random: inout NumPyRandom, progress: (Int) -> Void = { _ in }
-  ) -> (result: MemoryResult, lastDraw: DrawnState) {
+    _ pairs: [StatePair], progress: (Int) -> Void = { _ in }
+  ) -> MemoryResult {
     var result = MemoryResult(settings: settings, distances: [], drifts: [], curves: [])
-    var lastDraw = DrawnState(0, LabSettings(hiddenSize: 0, batchSize: 0), &random)
-    for (index, step) in settings.steps.enumerated() {
-      let first = DrawnState(cell.cellStateSize, settings, &random)
-      let second = DrawnState(cell.cellStateSize, settings, &random)
-      lastDraw = first
-      let runs = FourRuns(cell, inputs, first, second)
+    for (index, (step, pair)) in zip(settings.steps, pairs).enumerated() {
+      let runs = FourRuns(cell, inputs, pair.first, pair.second)
       result.distances.append(runs.distances(at: step))
       result.drifts.append(runs.drift(at: step))
       if step == settings.steps.last {
         let perStep = (0..<settings.timeStepCount).map { time in
-          runs.norms(at: time).map { Summary.median($0.map { Double($0) }.sorted()) }
+          runs.norms(at: time).map { Summary.median(overflowIsInfinite($0).sorted()) }
         }
         result.curves = notebookPairs.indices.map { pair in perStep.map { $0[pair] } }
       }
+      let overflow = runs.overflowStep
+      result.overflowStep = [result.overflowStep, overflow].compactMap(\.self).min()
       progress(index + 1)
     }
-    return (result, lastDraw)
+    return result
   }
 }
 
@@ -140,7 +134,7 @@ struct FourRuns<Scalar: KernelScalar> {
 
   func distances(at step: Int) -> DistanceSet {
     let norms = norms(at: step)
-    let doubles = norms.map { $0.map { Double($0) } }
+    let doubles = norms.map { overflowIsInfinite($0) }
     let summaries = doubles.map { Summary($0) }
     return DistanceSet(
       step: step, norms: doubles, histograms: norms.map { Histogram($0) }, summaries: summaries,
@@ -151,7 +145,15 @@ struct FourRuns<Scalar: KernelScalar> {
   func drift(at step: Int) -> Drift {
     let changes = [0, 1, 3].map { traces[$0].wholeState(after: step) - starts[$0].whole }
     return Drift(
-      step: step, mean: changes.map { Double($0.rowNorms.mean) },
-      largest: changes.map { Double($0.maximumMagnitude) })
+      step: step, mean: overflowIsInfinite(changes.map { $0.rowNorms.mean }),
+      largest: overflowIsInfinite(changes.map(\.maximumMagnitude)))
+  }
+
+  /// The first step after which a state of any run is not finite; nil if all are.
+  var overflowStep: Int? {
+    func isFinite(_ time: Int) -> Bool {
+      traces.allSatisfy { $0.wholeState(after: time).elements.allSatisfy(\.isFinite) }
+    }
+    return (0..<traces[0].hiddenStates.shape[0]).first { !isFinite($0) }
   }
 }

@@ -29,7 +29,7 @@ public struct LayerInNetwork: Sendable {
   ///   - network: The network.
   ///   - data: `[T, B, D]`.
   /// - Returns: The layers in the order of `network.layers`.
-  /// - Throws: `LabError` if the data do not fit the network.
+  /// - Throws: `LabError` if the data do not fit the network, or a number of either is not finite.
   public static func all(
     of network: RecurrentNetwork<Double>, reading data: Tensor<Double>
   ) throws(LabError) -> [LayerInNetwork] {
@@ -39,6 +39,13 @@ public struct LayerInNetwork: Sendable {
         .outOfRange(
           expected: "sequences of \(size) numbers a step, at least one",
           found: "\(data.shape)"), field: "data")
+    }
+    guard data.elements.allSatisfy(\.isFinite) else {
+      throw LabError(
+        .outOfRange(expected: "finite numbers", found: "NaN or an infinite one"), field: "data")
+    }
+    for (index, layer) in network.layers.enumerated() {
+      try checkWeights(of: layer.cell, "layer \(index)")
     }
     var result: [LayerInNetwork] = []
     var inputs = data
@@ -59,10 +66,25 @@ public struct LayerInNetwork: Sendable {
     return result
   }
 
+  /// Refuses weights with NaN or infinity, of which every number would be NaN.
+  private static func checkWeights(
+    of cell: any RecurrentCell<Double>, _ layer: String
+  ) throws(LabError) {
+    let parameters = cell.parameters
+    for name in parameters.names {
+      guard let number = parameters[name].elements.first(where: { !$0.isFinite }) else { continue }
+      let plain = CellParameters<Double>.plainName(name)
+      throw LabError(
+        .outOfRange(
+          expected: "finite numbers",
+          found: "\(number.isNaN ? "NaN" : "\(number)") in \(plain) of \(layer)"), field: "weights")
+    }
+  }
+
   /// Settings for this layer: its kind, its sizes and its inputs', and steps within them.
   ///
-  /// - Throws: `LabError` for settings that cannot be used, and for a cell whose output is projected,
-  ///   which the experiments do not know.
+  /// - Throws: `LabError` for settings that cannot be used, for weights that are not finite, and for a cell
+  ///   whose output is projected, which the experiments do not know.
   public func settings(_ asked: LabSettings) throws(LabError) -> LabSettings {
     guard cell.outputSize == cell.hiddenSize else {
       throw LabError(
@@ -70,7 +92,10 @@ public struct LayerInNetwork: Sendable {
           expected: "a cell without a projection", found: "\(cell.hiddenSize) → \(cell.outputSize)"),
         field: "weights")
     }
+    try Self.checkWeights(of: cell, "layer \(index)")
     var settings = try asked.clippingDefaultSteps(to: inputs.shape[0])
+    // Nothing but states is drawn.
+    (settings.draws, settings.initialWeights) = (.fresh, .uniform)
     (settings.hiddenSize, settings.inputSize) = (cell.hiddenSize, cell.inputSize)
     settings.batchSize = inputs.shape[1]
     switch cell {
@@ -129,16 +154,18 @@ struct Subject {
   /// Where further numbers come from.
   var random: NumPyRandom
 
-  init(_ asked: LabSettings, _ layer: LayerInNetwork?) throws(LabError) {
-    random = NumPyRandom(seed: asked.generatorSeed)
+  init(
+    _ asked: LabSettings, _ layer: LayerInNetwork?, _ part: NotebookPart = .forward
+  ) throws(LabError) {
     if let layer {
+      random = NumPyRandom(seed: asked.generatorSeed)
       settings = try layer.settings(asked)
       (cell, inputs) = (layer.cell, layer.inputs)
     } else {
       try asked.validate()
       settings = asked
-      inputs = drawInputs(settings, &random)
-      cell = settings.cell.cell(drawWeights(settings, scale: settings.scale, &random))
+      let draws = ExperimentDraws<Double>(settings, part)
+      (inputs, cell, random) = (draws.inputs, draws.cell, draws.random)
     }
   }
 
@@ -159,12 +186,11 @@ extension MemoryExperiment {
   ) throws(LabError) -> MemoryResult {
     var subject = try Subject(settings, layer)
     let settings = subject.settings
+    let pairs = drawnPairs(settings, subject.cell.cellStateSize, &subject.random)
     return switch settings.precision {
     case .float32:
-      try measure(
-        subject.singleCell(), Tensor<Float>(subject.inputs), settings, &subject.random
-      ).result
-    case .float64: measure(subject.cell, subject.inputs, settings, &subject.random).result
+      try measure(subject.singleCell(), Tensor<Float>(subject.inputs), settings, pairs)
+    case .float64: measure(subject.cell, subject.inputs, settings, pairs)
     }
   }
 }

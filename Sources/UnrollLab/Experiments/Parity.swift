@@ -131,28 +131,9 @@ struct ToyProblem {
   /// The outputs `[B, T, H]` from a zero state.
   func outputs<Scalar: KernelScalar>(_ cell: LabCell, _ type: Scalar.Type) -> Tensor<Scalar> {
     let parameters: CellParameters<Scalar> =
-      switch cell {
-      case .rnn: weights.rnn()
-      case .gru, .gruAfter: weights.gru()
-      case .lstm: lstm()
-      }
+      cell.tensorFlowParameters(
+        inputSize: settings.inputSize, hiddenSize: settings.hiddenSize, seed: settings.seed)
     return outputs(cell.cell(parameters))
-  }
-
-  /// An LSTM as TensorFlow would initialise it in the RNN's place: Glorot, forget bias 1.
-  private func lstm<Scalar: KernelScalar>() -> CellParameters<Scalar> {
-    var parameters = LSTM<Scalar>(
-      inputSize: settings.inputSize, hiddenSize: settings.hiddenSize
-    ).parameters
-    let kernel = Tensor<Scalar>(
-      TensorFlowRandom(
-        seed: Int64(settings.seed), opSeed: TensorFlowInitialWeights.notebookOpSeeds[0]
-      ).glorotUniform(
-        fanIn: settings.inputSize + settings.hiddenSize, fanOut: 4 * settings.hiddenSize))
-    parameters.inputWeights = kernel.slice(0..<settings.inputSize)
-    parameters.recurrentWeights = kernel.slice(settings.inputSize..<kernel.shape[0])
-    parameters[.forget].bias = Tensor(shape: [settings.hiddenSize], repeating: 1)
-    return parameters
   }
 
   /// The outputs `[B, T, H]` of a cell from a zero state.

@@ -29,8 +29,10 @@ public struct SweepPoint: Sendable, Codable {
   public var gradientCurve: [Double]
   /// `memoryCurve` at the step that was asked for.
   public var memory: Double
-  /// The gradient at the step that was asked for.
+  /// The median gradient at the step that was asked for.
   public var gradient: Double
+  /// The gradient norms of all sequences at that step: quantiles, mean, largest.
+  public var gradientSpread: Spread
   /// The first step at which the memory is below a thousandth; nil if there is none.
   public var memoryVanishesAt: Int?
   /// The first step of the gradient curve at which the gradient is below a thousandth; nil if
@@ -42,6 +44,27 @@ public struct SweepPoint: Sendable, Codable {
   public var gradientFate: Fate
 }
 
+/// How norms are spread over the sequences; those that overflow are infinite.
+public struct Spread: Sendable, Equatable, Codable {
+  /// The quantiles at 10, 50 and 90 %.
+  public var low, median, high: Double
+  /// The mean and the largest.
+  public var mean, largest: Double
+  /// The share of norms above 100.
+  public var shareAboveHundred: Double
+
+  /// The spread of some norms; NaN of none.
+  init(_ norms: [Double]) {
+    let sorted = norms.sorted()
+    low = Summary.quantile(0.1, of: sorted)
+    median = Summary.median(sorted)
+    high = Summary.quantile(0.9, of: sorted)
+    mean = norms.reduce(0, +) / Double(norms.count)
+    largest = sorted.last ?? .nan
+    shareAboveHundred = Double(norms.count { $0 > 100 }) / Double(norms.count)
+  }
+}
+
 /// What a sweep over scales found.
 public struct ScaleSweepResult: Sendable, Codable {
   /// What was asked; `scale` is not used.
@@ -50,8 +73,10 @@ public struct ScaleSweepResult: Sendable, Codable {
   public var step: Int
   /// The steps of the gradient curves.
   public var gradientSteps: [Int]
-  /// One point for each scale, in the order that was asked for.
+  /// One point for each scale, in the order that was asked for: the seed's own draw.
   public var points: [SweepPoint]
+  /// The same at many draws of weights; nil if none were asked for.
+  public var weightDraws: WeightDrawsResult?
 }
 
 /// The sweep over scales.
@@ -75,12 +100,20 @@ public enum ScaleSweep {
   /// - Parameters:
   ///   - settings: All but the scale.
   ///   - scales: Finite, at least 0.
-  ///   - progress: Called after each scale with how many are done.
+  ///   - weightDraws: How many draws of weights are looked at besides, with the seeds from the settings'
+  ///     own on; 0 for none.
+  ///   - progress: Called with how many scales and draws are done, and how many there are.
   /// - Returns: A point for each scale.
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(
-    _ settings: LabSettings, scales: [Double], progress: (Int) -> Void = { _ in }
+    _ settings: LabSettings, scales: [Double], weightDraws: Int = 0,
+    progress: (Int, Int) -> Void = { _, _ in }
   ) throws(LabError) -> ScaleSweepResult {
+    guard (0...WeightDraws.mostDraws).contains(weightDraws) else {
+      throw LabError(
+        .outOfRange(expected: "0 ... \(WeightDraws.mostDraws)", found: "\(weightDraws)"),
+        field: "weight-draws")
+    }
     guard !scales.isEmpty else {
       throw LabError(.outOfRange(expected: "at least one scale", found: "none"), field: "scale")
     }
@@ -89,10 +122,17 @@ public enum ScaleSweep {
       settings.scale = scale
       try settings.validate()
     }
-    return switch settings.precision {
-    case .float32: run(settings, scales, Float.self, progress)
-    case .float64: run(settings, scales, Double.self, progress)
+    let all = scales.count + weightDraws
+    var result =
+      switch settings.precision {
+      case .float32: run(settings, scales, Float.self) { progress($0, all) }
+      case .float64: run(settings, scales, Double.self) { progress($0, all) }
+      }
+    guard weightDraws > 0 else { return result }
+    result.weightDraws = WeightDraws.run(settings, scales: scales, count: weightDraws) {
+      progress(scales.count + $0, all)
     }
+    return result
   }
 
   private static func run<Scalar: KernelScalar>(
@@ -102,28 +142,33 @@ public enum ScaleSweep {
     // The step that was asked for is always on the curve.
     let steps = Set(curveSteps(settings.timeStepCount) + [step]).sorted()
     let points = scales.enumerated().map { index, scale in
-      var random = NumPyRandom(seed: settings.generatorSeed)
-      let inputs: Tensor<Scalar> = drawInputs(settings, &random)
-      let parameters: CellParameters<Scalar> = drawWeights(settings, scale: scale, &random)
-      let cell = settings.cell.cell(parameters)
-      let state = DrawnState(cell.cellStateSize, settings, &random)
-      let layer = RecurrentLayer(cell: cell)
+      var settings = settings
+      settings.scale = scale
+      var draws = ExperimentDraws<Scalar>(settings)
+      let state = draws.sweepState()
+      let (inputs, layer) = (draws.inputs, RecurrentLayer(cell: draws.cell))
       let zero = layer.zeroState(batchSize: settings.batchSize)
       let (from, to) = (
         layer.forward(inputs, from: zero), layer.forward(inputs, from: state.state())
       )
       let memory = (0..<settings.timeStepCount).map { time in
         let norms = (from.wholeState(after: time) - to.wholeState(after: time)).rowNorms.elements
-        return Summary.median(norms.map { Double($0) }.sorted())
+        return Summary.median(overflowIsInfinite(norms).sorted())
       }
-      let gradient = GradientFlow(cell).medians(inputs, from: zero, at: steps)
-      let atStep = steps.firstIndex(of: step).map { gradient[$0] } ?? .nan
+      let flow = GradientFlow(draws.cell)
+      var spread = Spread([])
+      let gradient = steps.map { time in
+        let norms = overflowIsInfinite(flow.norms(inputs, from: zero, at: time))
+        if time == step { spread = Spread(norms) }
+        return Summary.median(norms.sorted())
+      }
       progress(index + 1)
       return SweepPoint(
         scale: scale, memoryCurve: memory, gradientCurve: gradient, memory: memory[step],
-        gradient: atStep, memoryVanishesAt: memory.firstIndex { Fate($0) == .vanishes },
+        gradient: spread.median, gradientSpread: spread,
+        memoryVanishesAt: memory.firstIndex { Fate($0) == .vanishes },
         gradientVanishesAt: gradient.firstIndex { Fate($0) == .vanishes }.map { steps[$0] },
-        memoryFate: Fate(memory[step]), gradientFate: Fate(atStep))
+        memoryFate: Fate(memory[step]), gradientFate: Fate(spread.median))
     }
     return ScaleSweepResult(
       settings: settings, step: step, gradientSteps: steps, points: points)

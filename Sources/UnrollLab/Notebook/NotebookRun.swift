@@ -14,12 +14,16 @@ public struct NotebookResult: Sendable, Codable {
   public var gruAsRNN: GRUAsRNNResult
   /// Part 5: forgetting, the RNN.
   public var memoryRNN: MemoryResult
+  /// Part 5: the RNN with inputs from which nothing is subtracted, the other reading of the notebook's line.
+  public var memoryUncentredRNN: MemoryResult
   /// Part 5: the GRU that keeps its state.
   public var memoryGRU: MemoryResult
   /// Part 5: the GRU as TensorFlow initialises it, on the same draws.
   public var memoryInitialGRU: MemoryResult
   /// Part 6: gradients of the RNN, new weights of scale 1.
   public var gradientRNN: GradientResult
+  /// Part 6: the same with inputs from which nothing is subtracted.
+  public var gradientUncentredRNN: GradientResult
   /// Part 6: gradients of the GRU that keeps its state.
   public var gradientGRU: GradientResult
   /// Part 6: gradients of the GRU as TensorFlow initialises it.
@@ -48,6 +52,8 @@ public enum NotebookRun {
   ) throws(LabError) -> NotebookResult {
     var settings = settings
     (settings.cell, settings.keepBias) = (.rnn, nil)
+    // Each experiment skips to its own place in the notebook's one stream.
+    settings.draws = .notebook
     try settings.validate()
     var gradientSettings = settings
     gradientSettings.scale = gradientScale
@@ -61,73 +67,26 @@ public enum NotebookRun {
     (toyGRU.precision, toyGRU.seed) = (toy.precision, toy.seed)
     let gruAsRNN = try GRUAsRNNExperiment.run(
       toyGRU, bias: settings.precision == .float64 ? 40 : GRUAsRNNExperiment.defaultBias)
-    let part =
-      switch settings.precision {
-      case .float32: LongTermDependency<Float>(settings, gradientSettings, keepBias)
-      case .float64:
-        LongTermDependency<Double>(settings, gradientSettings, keepBias)
-          as any LongTermDependencyResult
-      }
-    return NotebookResult(
-      settings: settings, parity: parity, gruAsRNN: gruAsRNN, memoryRNN: part.memoryRNN,
-      memoryGRU: part.memoryGRU, memoryInitialGRU: part.memoryInitialGRU,
-      gradientRNN: part.gradientRNN, gradientGRU: part.gradientGRU,
-      gradientInitialGRU: part.gradientInitialGRU, laterEdition: LaterEditionExperiment.run())
-  }
-}
-
-protocol LongTermDependencyResult {
-  var memoryRNN: MemoryResult { get }
-  var memoryGRU: MemoryResult { get }
-  var gradientRNN: GradientResult { get }
-  var gradientGRU: GradientResult { get }
-  var memoryInitialGRU: MemoryResult { get }
-  var gradientInitialGRU: GradientResult { get }
-}
-
-/// Parts 5 and 6, on one stream.
-struct LongTermDependency<Scalar: KernelScalar>: LongTermDependencyResult {
-  let memoryRNN, memoryGRU, memoryInitialGRU: MemoryResult
-  let gradientRNN, gradientGRU, gradientInitialGRU: GradientResult
-
-  init(_ settings: LabSettings, _ gradientSettings: LabSettings, _ keepBias: Double) {
-    var random = NumPyRandom(seed: settings.generatorSeed)
-    let inputs: Tensor<Scalar> = drawInputs(settings, &random)
-    let forwardWeights: CellParameters<Scalar> = drawWeights(
-      settings, scale: settings.scale, &random)
-    memoryRNN =
-      MemoryExperiment.measure(
-        LabCell.rnn.cell(forwardWeights), inputs, settings, &random
-      ).result
-
-    var gruSettings = settings
-    gruSettings.cell = .gru
-    gruSettings.keepBias = keepBias
-    let initial = TensorFlowInitialWeights(
-      inputSize: settings.inputSize, hiddenSize: settings.hiddenSize, seed: Int64(settings.seed))
-    let initialGRU: CellParameters<Scalar> = initial.gru()
-    var keeping = initialGRU
-    keepState(&keeping, bias: keepBias)
-    // Both GRUs are measured on the same draws.
-    var again = random
-    var initialSettings = gruSettings
-    initialSettings.keepBias = nil
-    let (memory, draw) = MemoryExperiment.measure(
-      LabCell.gru.cell(keeping), inputs, gruSettings, &random)
-    memoryGRU = memory
-    memoryInitialGRU =
-      MemoryExperiment.measure(
-        LabCell.gru.cell(initialGRU), inputs, initialSettings, &again
-      ).result
-
-    let backwardWeights: CellParameters<Scalar> = drawWeights(
-      gradientSettings, scale: gradientSettings.scale, &random)
-    func gradients(_ cell: any RecurrentCell<Scalar>, _ settings: LabSettings) -> GradientResult {
-      GradientExperiment.measure(
-        cell, inputs, settings, draw, points: [.asLeft, .zero, .random])
+    var gru = settings
+    (gru.cell, gru.initialWeights) = (.gru, .tensorflow)
+    var keeping = gru
+    keeping.keepBias = keepBias
+    var uncentred = settings
+    uncentred.inputOffset = 0
+    var uncentredGradients = gradientSettings
+    uncentredGradients.inputOffset = 0
+    // In the order of the notebook's table.
+    func gradients(_ settings: LabSettings) throws(LabError) -> GradientResult {
+      try GradientExperiment.run(settings, points: [.asLeft, .zero, .random])
     }
-    gradientRNN = gradients(LabCell.rnn.cell(backwardWeights), gradientSettings)
-    gradientGRU = gradients(LabCell.gru.cell(keeping), gruSettings)
-    gradientInitialGRU = gradients(LabCell.gru.cell(initialGRU), initialSettings)
+    return NotebookResult(
+      settings: settings, parity: parity, gruAsRNN: gruAsRNN,
+      memoryRNN: try MemoryExperiment.run(settings),
+      memoryUncentredRNN: try MemoryExperiment.run(uncentred),
+      memoryGRU: try MemoryExperiment.run(keeping), memoryInitialGRU: try MemoryExperiment.run(gru),
+      gradientRNN: try gradients(gradientSettings),
+      gradientUncentredRNN: try gradients(uncentredGradients),
+      gradientGRU: try gradients(keeping), gradientInitialGRU: try gradients(gru),
+      laterEdition: LaterEditionExperiment.run())
   }
 }

@@ -10,11 +10,13 @@ extension MemoryResult {
   /// - Parameters:
   ///   - name: The name of the section and of its files.
   ///   - title: The heading.
-  ///   - lookFor: What to look for; a general paragraph if nil.
+  ///   - more: Sentences to add to what is said of the result.
+  ///   - moreTables: Tables to add.
   ///   - weights: Where the weights come from, if not from the settings.
   /// - Returns: The section with its figures, tables and arrays.
   public func section(
-    name: String = "memory", title: String? = nil, lookFor: String? = nil, weights: String? = nil
+    name: String = "memory", title: String? = nil, more: String = "",
+    moreTables: [LabReport.Table] = [], weights: String? = nil
   ) -> LabReport.Section {
     let cell = settings.label(weights: weights)
     var figures = distances.map { set in
@@ -30,13 +32,11 @@ extension MemoryResult {
       ))
     return LabReport.Section(
       id: name, title: title ?? "Forgetting, forward in time: \(cell)",
-      lookFor: lookFor ?? """
-        Four runs read the same inputs and differ in their initial state alone: zero, two random \
-        states, and a hundred times the first. Look at how the histograms move towards 0 from \
-        step to step: where all distances are 0 the network has forgotten where it began, and \
-        nothing that it computes later can depend on it.
+      lookFor: """
+        Four runs read the same inputs and differ only in their initial state: zero, two random states, and a         hundred times the first of these. Where their distance is 0, nothing that is computed later can depend         on the initial state. \(statement)\(more.isEmpty ? "" : " " + more)
         """,
-      settings: settings.listed(weights: weights), figures: figures,
+      settings: settings.listed(weights: weights),
+      command: weights == nil ? settings.command("memory") : nil, figures: figures,
       tables: [
         LabReport.Table(
           caption: "Distances between the states of two runs",
@@ -57,7 +57,7 @@ extension MemoryResult {
             ["\(drift.step)"]
               + zip(drift.mean, drift.largest).map { "\(shortNumber($0)); \(shortNumber($1))" }
           }),
-      ],
+      ] + moreTables,
       arrays: arrays)
   }
 
@@ -68,7 +68,7 @@ extension MemoryResult {
   }
 
   private func histogramFigure(_ set: DistanceSet, name: String, cell: String) -> Figure {
-    let top = Double(set.histograms.flatMap(\.counts).max() ?? 1)
+    let top = Double(max(1, set.histograms.flatMap(\.counts).max() ?? 1))
     return Figure(
       name: name, title: "\(cell): distances at step \(set.step)",
       rows: 2, columns: 3,
@@ -89,7 +89,7 @@ extension MemoryResult {
           title: "", x: Axis("step t"),
           y: .decades("median distance", holding: curves.flatMap(\.self)),
           content: .lines(
-            zip(MemoryExperiment.pairTitles, curves).map { Line($0, x: steps, y: $1) }))
+            zip(MemoryExperiment.pairTitles, curves).map { Line($0, x: steps, y: drawable($1)) }))
       ], size: (900, 520))
   }
 
@@ -110,15 +110,16 @@ extension GradientResult {
   /// - Parameters:
   ///   - name: The name of the section and of its files.
   ///   - title: The heading.
-  ///   - lookFor: What to look for; a general paragraph if nil.
+  ///   - more: Sentences to add to what is said of the result.
+  ///   - moreTables: Tables to add.
   ///   - weights: Where the weights come from, if not from the settings.
   /// - Returns: The section with its figures, tables and arrays.
   public func section(
-    name: String = "gradients", title: String? = nil, lookFor: String? = nil,
-    weights: String? = nil
+    name: String = "gradients", title: String? = nil, more: String = "",
+    moreTables: [LabReport.Table] = [], weights: String? = nil
   ) -> LabReport.Section {
     let cell = settings.label(weights: weights)
-    let top = Double(sets.flatMap(\.histogram.counts).max() ?? 1)
+    let top = Double(max(1, sets.flatMap(\.histogram.counts).max() ?? 1))
     let histograms = Figure(
       name: "\(name)-histograms",
       title: "\(cell): gradient of the sum of state \(step)",
@@ -129,36 +130,38 @@ extension GradientResult {
           y: Axis("sequences", range: 0...(top * 1.05)),
           content: .histogram(counts: set.histogram.counts, edges: set.histogram.edges))
       }, size: (960, 400))
+    let steps = sets.first?.curveSteps.map { Double($0) } ?? []
+    let lines = sets.flatMap { set in
+      [
+        Line("\(set.point.rawValue): median", x: steps, y: drawable(set.curve)),
+        Line("\(set.point.rawValue): largest", x: steps, y: drawable(set.largestCurve)),
+      ]
+    }
     let curves = Figure(
       name: "\(name)-curves", title: "\(cell): how much state t depends on the initial state",
       panels: [
         Panel(
           title: "", x: Axis("step t"),
-          y: .decades("median gradient norm", holding: sets.flatMap(\.curve)),
-          content: .lines(
-            sets.map {
-              Line(
-                "initial state: \($0.point.rawValue)", x: $0.curveSteps.map { Double($0) },
-                y: $0.curve)
-            }))
+          y: .decades("gradient norm", holding: lines.flatMap(\.y)), content: .lines(lines))
       ], size: (900, 520))
     var arrays: [String: StoredArray] = [:]
     for set in sets {
       arrays["norms.\(set.point.rawValue)"] = StoredArray(Tensor(set.norms))
       arrays["curve.\(set.point.rawValue)"] = StoredArray(Tensor(set.curve))
+      arrays["largest.\(set.point.rawValue)"] = StoredArray(Tensor(set.largestCurve))
     }
     return LabReport.Section(
       id: name, title: title ?? "Gradients, backward in time: \(cell)",
-      lookFor: lookFor ?? """
-        How much would the sum of the state at step \(step) change if the initial state did? Look \
-        at the scale of the horizontal axis: where the norms are 1e-7, learning by gradient \
-        cannot connect the two ends of the sequence; where they grow with t, one step of learning \
-        throws the weights away.
+      lookFor: """
+        By how much would the sum of the state at step \(step) change if the initial state did? Learning by \
+        gradient cannot connect the two ends of a sequence whose norms are close to 0; norms far above 1 make \
+        one step of learning too large. \(statement)\(more.isEmpty ? "" : " " + more)
         """,
       settings: settings.listed(weights: weights),
+      command: weights == nil ? settings.command("gradients") : nil,
       figures: [
         (figure: histograms, alternative: "Histograms of the gradient norms of all sequences."),
-        (figure: curves, alternative: "The median gradient norm at every step."),
+        (figure: curves, alternative: "The median and the largest gradient norm at every step."),
       ],
       tables: [
         LabReport.Table(
@@ -171,7 +174,7 @@ extension GradientResult {
               shortNumber(summary.median), shortNumber(summary.maximum), "\(summary.zeroCount)",
             ]
           })
-      ],
+      ] + moreTables,
       arrays: arrays)
   }
 
@@ -183,4 +186,9 @@ extension GradientResult {
         counts: set.histogram.counts, edges: set.histogram.edges)
     }.joined(separator: "\n\n")
   }
+}
+
+/// Numbers for a figure: what has overflowed, or is beyond what an axis can show, is missing.
+func drawable(_ numbers: [Double]) -> [Double] {
+  numbers.map { $0.magnitude < 1e300 ? $0 : .nan }
 }

@@ -15,9 +15,11 @@ extension SpectrumResult {
         The singular values of ∂s_t/∂s_0 say by how much the directions of the initial state have been \
         stretched after t steps: what falls along a straight line here vanishes by the same factor at \
         every step. The Lyapunov exponents are the slopes of those lines in nats per step; above 0, \
-        small differences grow.
+        small differences grow. \(statement)
         """,
       settings: settings.listed(weights: weights),
+      command: weights == nil
+        ? settings.command("spectrum", [("sequences", "\(max(1, sequenceCount))")]) : nil,
       figures: singularValues.isEmpty
         ? []
         : [
@@ -27,7 +29,7 @@ extension SpectrumResult {
               "The singular values of the Jacobian product and the spectral radius at every step."
           )
         ],
-      tables: [summary, pointTable], arrays: arrays)
+      tables: isEveryStateFixed ? [summary] : [summary, pointTable], arrays: arrays)
   }
 
   private var summary: LabReport.Table {
@@ -45,7 +47,13 @@ extension SpectrumResult {
     }
     if let last = singularValues.last, let largest = last.first, let smallest = last.last {
       rows.append(["largest singular value at the end", shortNumber(largest)])
-      rows.append(["smallest", shortNumber(smallest)])
+      rows.append(["smallest singular value at the end", shortNumber(smallest)])
+    }
+    if isEveryStateFixed {
+      rows.append([
+        "fixed points",
+        "every state (a step moves none of \(fixedPointStarts) by more than \(shortNumber(largestStartChange)))",
+      ])
     }
     return LabReport.Table(caption: "The numbers", header: ["what", "value"], rows: rows)
   }
@@ -93,7 +101,8 @@ extension SpectrumResult {
     let shown =
       count <= 5 ? Array(0..<count) : [0, count / 4, count / 2, 3 * count / 4, count - 1]
     let lines = shown.map { index in
-      Line("value \(index + 1) of \(count)", x: steps, y: singularValues.map { $0[index] })
+      Line(
+        "value \(index + 1) of \(count)", x: steps, y: drawable(singularValues.map { $0[index] }))
     }
     return Figure(
       name: name,
@@ -107,7 +116,7 @@ extension SpectrumResult {
         Panel(
           title: "one step", x: Axis("step t"),
           y: Axis(
-            "spectral radius", range: 0...(max(1, stepRadii.filter(\.isFinite).max() ?? 1) * 1.05)),
+            "spectral radius", range: 0...(max(1, drawable(stepRadii).filter(\.isFinite).max() ?? 1) * 1.05)),
           content: .lines([
             Line("of ds_t/ds_(t-1)", x: stepRadii.indices.map { Double($0 + 1) }, y: stepRadii)
           ]), levels: [Level(1, "1")]),
@@ -124,9 +133,10 @@ extension GateResult {
       id: name, title: "What the gates do: \(cell)",
       lookFor: """
         A gate below 0.1 or above 0.9 hardly moves when its weights do: it is stuck, for better or worse. \
-        The half-life of a unit is how many steps its keeping gate alone leaves half of its state.
+        The half-life of a unit is how many steps its keeping gate alone leaves half of its state. \(statement)
         """,
       settings: settings.listed(weights: weights),
+      command: weights == nil ? settings.command("gates") : nil,
       figures: gates.isEmpty
         ? []
         : [
@@ -149,12 +159,18 @@ extension GateResult {
           header: ["shortest", "median", "longest", "share of |h| above 0.95"],
           rows: [
             [
-              shortNumber(half.first), shortNumber(half.isEmpty ? nil : Summary.median(half)),
-              shortNumber(half.last), shortNumber(shareSaturated),
+              lifetime(half.first), lifetime(half.isEmpty ? nil : Summary.median(half)),
+              lifetime(half.last), shortNumber(shareSaturated),
             ]
           ]),
       ],
       arrays: half.isEmpty ? [:] : ["half_lives": StoredArray(Tensor(lifetimes.map(\.halfLife)))])
+  }
+
+  /// A half-life for the table.
+  private func lifetime(_ steps: Double?) -> String {
+    guard let steps, steps > 1e6 else { return shortNumber(steps) }
+    return "more than 1,000,000"
   }
 
   /// The figure: a histogram for each gate, and their means over the steps.
@@ -188,9 +204,11 @@ extension GradientPartsResult {
       lookFor: """
         The loss is the sum of the last state. Each step adds to the gradient of the weights; where \
         early steps add next to nothing, the weights learn nothing from them, and truncated \
-        backpropagation through time loses nothing by leaving them out.
+        backpropagation through time loses nothing by leaving them out. \(statement)
         """,
       settings: settings.listed(weights: weights),
+      command: weights == nil
+        ? settings.command("gradients", [("parts", "")]) : nil,
       figures: [
         (
           figure: Figure(
@@ -199,16 +217,19 @@ extension GradientPartsResult {
             panels: [
               Panel(
                 title: "contributions", x: Axis("step t"),
-                y: .decades("norm", holding: shown.flatMap(\.norms), floor: 1e-30),
-                content: .lines(shown.map { Line($0.parameter, x: steps, y: $0.norms) })),
+                y: .decades(
+                  "norm", holding: shown.flatMap { drawable($0.norms) }, floor: 1e-30),
+                content: .lines(
+                  shown.map { Line($0.parameter, x: steps, y: drawable($0.norms)) })),
               Panel(
                 title: "truncated after k steps", x: Axis("k"),
                 y: .decades(
-                  "relative error", holding: truncations.map(\.relativeError), floor: 1e-16),
+                  "relative error", holding: drawable(truncations.map(\.relativeError)),
+                  floor: 1e-16),
                 content: .lines([
                   Line(
                     "relative error", x: truncations.map { Double($0.steps) },
-                    y: truncations.map(\.relativeError))
+                    y: drawable(truncations.map(\.relativeError)))
                 ])),
             ], size: (1000, 440)),
           alternative: "The norm of each step's share of the gradient, and the error of truncation."

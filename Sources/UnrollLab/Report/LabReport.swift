@@ -1,7 +1,6 @@
 // A report as data: sections with a paragraph, figures, tables and settings. `ReportPage` writes
 // it as HTML, `ReportFolder` puts it on the disk.
 
-internal import RealModule
 public import UnrollFigures
 public import UnrollFormats
 
@@ -17,6 +16,8 @@ public struct LabReport: Sendable {
     public var lookFor: String
     /// The settings and the seed, as a person would type them.
     public var settings: [(name: String, value: String)]
+    /// The command that computes this section's numbers; nil if there is none.
+    public var command: String?
     /// The figures, each with a text that says what it shows.
     public var figures: [(figure: Figure, alternative: String)]
     /// Tables: a header, then rows.
@@ -54,43 +55,62 @@ extension LabSettings {
   /// The cell and where its weights come from, for titles.
   func label(weights: String?) -> String {
     if let weights { return "\(cell.title), \(weights)" }
-    guard let keepBias else { return "\(cell.title), scale \(shortNumber(scale))" }
+    guard let keepBias else {
+      return initialWeights == .tensorflow
+        ? "\(cell.title), as TensorFlow initialises it"
+        : "\(cell.title), scale \(shortNumber(scale))"
+    }
     return "\(cell.title) that keeps, gate bias \(shortNumber(keepBias))"
   }
 
-  /// The settings as the command's options.
+  /// The settings as the command's options; those that few experiments use only if they are set.
   public func listed(weights: String? = nil) -> [(name: String, value: String)] {
-    var list = [
-      ("cell", cell.rawValue), ("scale", "\(scale)"),
+    var list = [(name: "cell", value: cell.rawValue)]
+    if let weights {
+      list.append(("weights", weights))
+    } else {
+      list.append(("scale", "\(scale)"))
+      if initialWeights != .uniform { list.append(("initial-weights", initialWeights.rawValue)) }
+      let set = [
+        ("keep-bias", keepBias.map { "\($0)" }), ("gate-bias", gateBias.map { "\($0)" }),
+        ("chrono", chronoSteps.map { "\($0)" }), ("orthogonal", orthogonalGain.map { "\($0)" }),
+      ]
+      list += set.compactMap { name, value in value.map { (name: name, value: $0) } }
+    }
+    list += [
       ("steps", steps.map(String.init).joined(separator: ",")), ("hidden", "\(hiddenSize)"),
       ("input", "\(inputSize)"), ("batch", "\(batchSize)"), ("time", "\(timeStepCount)"),
       ("seed", "\(seed)"), ("dtype", precision.rawValue),
     ]
-    if let weights { list[1] = ("weights", weights) }
-    guard weights == nil else { return list.map { (name: $0.0, value: $0.1) } }
-    let set = [
-      ("keep-bias", keepBias.map { "\($0)" }), ("gate-bias", gateBias.map { "\($0)" }),
-      ("chrono", chronoSteps.map { "\($0)" }), ("orthogonal", orthogonalGain.map { "\($0)" }),
-    ]
-    list.insert(contentsOf: set.compactMap { name, value in value.map { (name, $0) } }, at: 2)
-    return list.map { (name: $0.0, value: $0.1) }
+    guard weights == nil else { return list }
+    if draws != .fresh { list.append(("draws", draws.rawValue)) }
+    if inputOffset != 0.5 { list.append(("input-offset", "\(inputOffset)")) }
+    return list
   }
-}
 
-/// A number for a table: four significant digits.
-func shortNumber(_ value: Double?) -> String {
-  guard let value else { return "–" }
-  guard value.isFinite, value != 0 else { return value == 0 ? "0" : "\(value)" }
-  let magnitude = abs(value)
-  if magnitude >= 1e-3, magnitude < 1e5 {
-    let digits = Swift.max(0, 3 - Int(Double.log10(magnitude).rounded(.down)))
-    let scale = Double.pow(10, Double(digits))
-    let rounded = (value * scale).rounded() / scale
-    return rounded == rounded.rounded() && magnitude < 1e5 && digits == 0
-      ? "\(Int(rounded))" : "\(rounded)"
+  /// The command that computes an experiment with these settings.
+  ///
+  /// - Parameters:
+  ///   - experiment: The command's name under `unroll lab`, such as `memory`.
+  ///   - changes: Options with other values than the settings', or without one (nil).
+  func command(_ experiment: String, _ changes: [(name: String, value: String?)] = []) -> String {
+    Self.command(
+      experiment,
+      listed().compactMap { option in
+        guard let change = changes.first(where: { $0.name == option.name }) else { return option }
+        return change.value.map { (option.name, $0) }
+      }
+        + changes.compactMap { change in
+          listed().contains { $0.name == change.name }
+            ? nil : change.value.map { (change.name, $0) }
+        })
   }
-  var exponent = Int(Double.log10(magnitude).rounded(.down))
-  var mantissa = (value / Double.pow(10, Double(exponent)) * 1000).rounded() / 1000
-  if abs(mantissa) >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
-  return "\(mantissa)e\(exponent)"
+
+  /// `unroll lab` with an experiment and options.
+  static func command(_ experiment: String, _ options: [(name: String, value: String)]) -> String {
+    (["unroll lab \(experiment)"]
+      // A flag has no value.
+      + options.map { $0.value.isEmpty ? "--\($0.name)" : "--\($0.name) \($0.value)" })
+      .joined(separator: " ")
+  }
 }

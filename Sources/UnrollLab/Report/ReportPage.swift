@@ -58,7 +58,7 @@ struct ReportPage {
       <p>\(escaped(section.lookFor))</p>
       \(section.figures.map { figure($0.figure, $0.alternative) }.joined(separator: "\n"))
       \(section.tables.map(table).joined(separator: "\n"))
-      <p class="settings">\(settings)</p>
+      \(section.command.map { "<p class=\"settings\"><code>\(escaped($0))</code></p>" } ?? "<p class=\"settings\">\(settings)</p>")
       \(data)
       </section>
       """
@@ -127,6 +127,7 @@ struct ReportPage {
     figure { margin: 1.5rem 0; }
     img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
     figcaption, .settings, .files, footer { color: var(--soft); font-size: .88rem; }
+    .settings code { overflow-wrap: anywhere; }
     .settings span { white-space: nowrap; margin-right: .8em; display: inline-block; }
     .note { border-left: 4px solid #d55e00; padding-left: .8rem; }
     .table { overflow-x: auto; margin: 1rem 0; }

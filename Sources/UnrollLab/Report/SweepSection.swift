@@ -8,96 +8,135 @@ internal import UnrollFormats
 extension ScaleSweepResult {
   /// "Play with the scale": memory and gradient at many scales.
   public func section(name: String = "sweep") -> LabReport.Section {
-    let cell = settings.cell.title
     let scales = points.map(\.scale)
-    let isLogarithmic = (scales.min() ?? 0) > 0
-    let axis = Axis.decades(
-      "median (lower edge: 1e-16 and less, and 0)",
-      holding: points.flatMap { [$0.memory, $0.gradient] } + [1e-16, 2e2])
-    // A median that is exactly 0 has no logarithm: it is drawn on the lower edge.
-    func drawn(_ values: [Double]) -> [Double] {
-      values.map { max($0, axis.range?.lowerBound ?? $0) }
-    }
-    let lines = Figure(
-      name: "\(name)-scale",
-      title: "\(cell): memory and gradient at step \(step) against the scale",
-      panels: [
-        Panel(
-          title: "", x: Axis("scale of the weights", isLogarithmic: isLogarithmic), y: axis,
-          content: .lines([
-            Line("distance of two runs (memory)", x: scales, y: drawn(points.map(\.memory))),
-            Line("gradient norm", x: scales, y: drawn(points.map(\.gradient))),
-          ]),
-          levels: [Level(1e-3, "vanishes below"), Level(100, "explodes above")])
-      ], size: (900, 520))
     var figures = [
-      (figure: lines, alternative: "Median memory and median gradient against the scale.")
+      (
+        figure: scaleFigure(name: "\(name)-scale"),
+        alternative: "The median distance of two runs and the gradient norms against the scale."
+      )
     ]
-    if let map = phaseDiagram(name: "\(name)-phases", cell: cell) {
+    if let weightDraws {
+      figures.append(
+        (
+          figure: weightDraws.figure(name: "\(name)-draws", self),
+          alternative:
+            "Quantiles over many draws of weights against the scale, and the shares of draws that keep the dependency or explode."
+        ))
+    }
+    if let map = phaseDiagram(name: "\(name)-phases", cell: settings.cell.title) {
       figures.append(
         (
           figure: map,
           alternative: "Colours of memory and gradient over step and scale: a phase diagram."
         ))
     }
+    let command = command
     return LabReport.Section(
-      id: name, title: "Play with the scale: \(cell)",
-      lookFor: lookFor,
+      id: name, title: "Play with the scale: \(settings.cell.title)", lookFor: statement,
       settings: settings.listed().map {
-        $0.name == "scale"
-          ? (name: "scale", value: scales.map { shortNumber($0) }.joined(separator: ", ")) : $0
-      },
-      figures: figures,
-      tables: [
-        LabReport.Table(
-          caption:
-            "Medians at step \(step); vanishes: below 0.001, explodes: above 100; and the first step below 0.001",
-          header: ["scale", "memory", "", "gone at", "gradient", "", "gone at"],
-          rows: points.map {
-            [
-              shortNumber($0.scale), shortNumber($0.memory), $0.memoryFate.rawValue,
-              $0.memoryVanishesAt.map(String.init) ?? "–", shortNumber($0.gradient),
-              $0.gradientFate.rawValue, $0.gradientVanishesAt.map(String.init) ?? "–",
-            ]
-          })
-      ],
-      arrays: [
-        "scale": StoredArray(Tensor(scales)),
-        "memory": StoredArray(Tensor(rows: points.map(\.memoryCurve))),
-        "gradient": StoredArray(Tensor(rows: points.map(\.gradientCurve))),
-        "gradient_steps": StoredArray(gradientSteps),
+        $0.name == "scale" ? (name: "scale", value: Self.spelled(scales)) : $0
+      }, command: command, figures: figures,
+      tables: [table] + (weightDraws.map { [$0.table] } ?? []), arrays: arrays)
+  }
+
+  private var command: String {
+    settings.command(
+      "memory",
+      [
+        ("scale", Self.spelled(points.map(\.scale))),
+        ("weight-draws", "\(weightDraws?.seeds.count ?? 0)"),
       ])
   }
 
-  /// What to look for, from what was found.
-  private var lookFor: String {
-    func scales(_ fate: Fate, _ path: KeyPath<SweepPoint, Fate>) -> String? {
-      let found = points.filter { $0[keyPath: path] == fate }.map(\.scale)
-      guard let first = found.min(), let last = found.max() else { return nil }
-      return found.count == 1
-        ? "at scale \(shortNumber(first))"
-        : "at \(found.count) of \(points.count) scales between \(shortNumber(first)) and \(shortNumber(last))"
+  /// Scales as a person would type them: a range if they are one, to the last bit.
+  static func spelled(_ scales: [Double]) -> String {
+    if scales.count > 2, let low = scales.first, let high = scales.last, 0 < low, low < high,
+      ScaleSweep.logarithmicScales(from: low, to: high, count: scales.count) == scales
+    {
+      return "\(low):\(high):log\(scales.count)"
     }
-    func story(_ what: String, _ path: KeyPath<SweepPoint, Fate>) -> String {
-      let survives = scales(.survives, path).map { "survives \($0)" } ?? "survives at no scale"
-      let explodes = scales(.explodes, path).map { "explodes \($0)" } ?? "explodes at none"
-      return "The median \(what) at step \(step) \(survives) and \(explodes)."
+    return scales.map { "\($0)" }.joined(separator: ",")
+  }
+
+  /// The seed's own draw as a table.
+  public var table: LabReport.Table {
+    LabReport.Table(
+      caption: """
+        Seed \(settings.seed) at step \(step), over the sequences. Vanishes: median below 0.001; explodes: median \
+        above 100
+        """,
+      header: [
+        "scale", "median distance", "memory", "first step below 0.001", "median gradient",
+        "gradient", "first step below 0.001", "mean gradient", "largest gradient",
+      ],
+      rows: points.map {
+        [
+          shortNumber($0.scale), shortNumber($0.memory), $0.memoryFate.rawValue,
+          $0.memoryVanishesAt.map(String.init) ?? "–", shortNumber($0.gradient),
+          $0.gradientFate.rawValue, $0.gradientVanishesAt.map(String.init) ?? "–",
+          shortNumber($0.gradientSpread.mean), shortNumber($0.gradientSpread.largest),
+        ]
+      })
+  }
+
+  private var arrays: [String: StoredArray] {
+    var result = [
+      "scale": StoredArray(Tensor(points.map(\.scale))),
+      "memory": StoredArray(Tensor(rows: points.map(\.memoryCurve))),
+      "gradient": StoredArray(Tensor(rows: points.map(\.gradientCurve))),
+      "gradient_mean": StoredArray(Tensor(points.map(\.gradientSpread.mean))),
+      "gradient_largest": StoredArray(Tensor(points.map(\.gradientSpread.largest))),
+      "gradient_steps": StoredArray(gradientSteps),
+    ]
+    guard let weightDraws else { return result }
+    result["draws.seed"] = StoredArray(weightDraws.seeds)
+    for (name, values) in [
+      ("memory", weightDraws.points.map(\.memory)),
+      ("gradient_median", weightDraws.points.map(\.gradientMedian)),
+      ("gradient_mean", weightDraws.points.map(\.gradientMean)),
+      ("gradient_largest", weightDraws.points.map(\.gradientLargest)),
+    ] {
+      result["draws.\(name)"] = StoredArray(Tensor(rows: values))
     }
-    let why =
-      settings.cell == .rnn
-      ? """
-      large weights drive tanh to its limits, where it is flat, so that the typical sequence \
-      forgets there, too, though single ones may not
-      """
-      : """
-      large weights drive the gates to their limits, and a gate that is shut by chance keeps what \
-      its unit holds
-      """
-    return """
-      Is there a scale that keeps a long-term memory? \(story("memory", \.memoryFate)) \
-      \(story("gradient", \.gradientFate)) Look at how the two lines go together: a state that \
-      makes no difference has no gradient. Small weights shrink every difference; \(why).
-      """
+    return result
+  }
+
+  private var isLogarithmic: Bool { (points.map(\.scale).min() ?? 0) > 0 }
+
+  fileprivate var scaleAxis: Axis {
+    Axis("scale of the weights", isLogarithmic: isLogarithmic && points.count > 1)
+  }
+
+  /// Numbers with an axis that shows them all: what is 0 or less than 1e-16 lies on its lower edge.
+  fileprivate static func logarithmic(
+    _ label: String, _ lines: [(title: String, y: [Double])], x: [Double]
+  ) -> (axis: Axis, lines: [Line]) {
+    let all = lines.map { (title: $0.title, y: drawable($0.y)) }
+    let axis = Axis.decades(label, holding: all.flatMap(\.y) + [1e-16, 2e2])
+    let floor = axis.range?.lowerBound ?? 1e-16
+    return (axis, all.map { Line($0.title, x: x, y: $0.y.map { $0 < floor ? floor : $0 }) })
+  }
+
+  /// Memory and gradients of the seed's own draw.
+  private func scaleFigure(name: String) -> Figure {
+    let (axis, lines) = Self.logarithmic(
+      "norm (lower edge: 1e-16 and less)",
+      [
+        ("distance of two runs, median", points.map(\.memory)),
+        ("gradient, median", points.map(\.gradient)),
+        ("gradient, mean", points.map(\.gradientSpread.mean)),
+        ("gradient, 90 % quantile", points.map(\.gradientSpread.high)),
+        ("gradient, largest", points.map(\.gradientSpread.largest)),
+      ], x: points.map(\.scale))
+    return Figure(
+      name: name,
+      title:
+        "\(settings.cell.title): memory and gradient at step \(step) against the scale, seed \(settings.seed)",
+      panels: [
+        Panel(
+          title: "", x: scaleAxis, y: axis, content: .lines(lines),
+          levels: [Level(1e-3, "vanishes below"), Level(100, "explodes above")])
+      ], size: (900, 560))
   }
 
   /// Colours over step and scale, if the scales are even by ratio (gnuplot's image is a grid).
@@ -116,7 +155,9 @@ extension ScaleSweepResult {
           "log2 of the scale",
           range: (exponents[0] - step / 2)...(exponents[exponents.count - 1] + step / 2)),
         content: .heatMap(
-          x: steps, y: exponents, values: values,
+          x: steps, y: exponents,
+          // Beyond the last colour all are alike; gnuplot cannot read infinity.
+          values: values.map { $0.map { min($0, 1e300) } },
           colors: Axis("median", isLogarithmic: true, range: 1e-8...1e2)))
     }
     return Figure(
@@ -125,5 +166,82 @@ extension ScaleSweepResult {
         panel("memory: distance of two runs", points.map(\.memoryCurve)),
         panel("gradient norm", points.map(\.gradientCurve)),
       ], size: (1000, 460))
+  }
+}
+
+extension WeightDrawsResult {
+  /// The draws as a table.
+  public var table: LabReport.Table {
+    LabReport.Table(
+      caption: """
+        \(seeds.count) draws of weights (\(seedRange)) at step \(step): shares of draws, and quantiles of the \
+        median distance over the draws
+        """,
+      header: [
+        "scale", "distance above 0.001", "distance: 10 %", "50 %", "90 %",
+        "median gradient above 0.001", "some gradient above 100", "gradient: median of the means",
+        "largest of all",
+      ],
+      rows: points.map { point in
+        [
+          shortNumber(point.scale), LabNumber.percent(point.memoryShare),
+          shortNumber(point.memoryQuantiles[0]), shortNumber(point.memoryQuantiles[2]),
+          shortNumber(point.memoryQuantiles[4]), LabNumber.percent(point.gradientShare),
+          LabNumber.percent(point.explodingShare),
+          shortNumber(Summary.median(point.gradientMean.sorted())),
+          shortNumber(point.gradientLargest.max()),
+        ]
+      })
+  }
+
+  /// The seeds in words.
+  var seedRange: String {
+    guard let first = seeds.first, let last = seeds.last, first != last else {
+      return "seed \(seeds.first ?? 0)"
+    }
+    return "seeds \(first) to \(last)"
+  }
+
+  /// Quantiles of memory and gradients over the draws, with the seed's own draw as one line, and shares.
+  fileprivate func figure(name: String, _ sweep: ScaleSweepResult) -> Figure {
+    let scales = points.map(\.scale)
+    let quantiles = ["10 %", "25 %", "50 % (median)", "75 %", "90 %"].enumerated().map {
+      index, title in
+      (title: "\(title) of the draws", y: points.map { $0.memoryQuantiles[index] })
+    }
+    let (axis, lines) = ScaleSweepResult.logarithmic(
+      "median distance",
+      quantiles + [("seed \(sweep.settings.seed)", sweep.points.map(\.memory))], x: scales)
+    let largest = points.map { Summary.median($0.gradientLargest.sorted()) }
+    let (gradientAxis, gradientLines) = ScaleSweepResult.logarithmic(
+      "gradient norm",
+      [
+        (
+          "median of a draw's median",
+          points.map { Summary.median($0.gradientMedian.sorted()) }
+        ),
+        ("median of a draw's mean", points.map { Summary.median($0.gradientMean.sorted()) }),
+        ("median of a draw's largest", largest),
+        ("90 % of the draws' largest", points.map { Summary.quantile(0.9, of: $0.gradientLargest.sorted()) }),
+      ], x: scales)
+    return Figure(
+      name: name,
+      title: "\(sweep.settings.cell.title): step \(step) in \(seeds.count) draws of weights",
+      rows: 1, columns: 3,
+      panels: [
+        Panel(
+          title: "distance of two runs", x: sweep.scaleAxis, y: axis, content: .lines(lines),
+          levels: [Level(1e-3, "forgotten below")]),
+        Panel(
+          title: "gradient", x: sweep.scaleAxis, y: gradientAxis, content: .lines(gradientLines),
+          levels: [Level(1e-3, "vanishes below"), Level(100, "explodes above")]),
+        Panel(
+          title: "share of the draws", x: sweep.scaleAxis, y: Axis("% of the draws", range: 0...105),
+          content: .lines([
+            Line("distance above 0.001", x: scales, y: points.map { 100 * $0.memoryShare }),
+            Line("median gradient above 0.001", x: scales, y: points.map { 100 * $0.gradientShare }),
+            Line("some gradient above 100", x: scales, y: points.map { 100 * $0.explodingShare }),
+          ])),
+      ], size: (1400, 560))
   }
 }

@@ -78,10 +78,32 @@ public struct Summary: Sendable, Equatable, Codable {
     fractionAboveTenth = Double(values.count { Float($0) > 0.1 }) / Double(values.count)
   }
 
+  /// A quantile of sorted numbers, with linear interpolation as `numpy.quantile`; NaN of none.
+  ///
+  /// - Parameters:
+  ///   - share: 0 (the smallest) to 1 (the largest).
+  ///   - sorted: The numbers, ascending; infinities are allowed.
+  package static func quantile(_ share: Double, of sorted: [Double]) -> Double {
+    guard let last = sorted.indices.last else { return .nan }
+    let place = share * Double(last)
+    let low = Int(place.rounded(.down))
+    let weight = place - Double(low)
+    // Infinity times 0 would be NaN.
+    guard weight > 0, low < last, sorted[low] != sorted[low + 1] else { return sorted[low] }
+    return sorted[low] + weight * (sorted[low + 1] - sorted[low])
+  }
+
   /// The middle of sorted numbers.
   package static func median(_ sorted: [Double]) -> Double {
     guard !sorted.isEmpty else { return .nan }
     let middle = sorted.count / 2
     return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
   }
+}
+
+/// Norms with what is not a finite number as infinity.
+///
+/// A number that overflows becomes infinite, and NaN with the next product or difference.
+func overflowIsInfinite<Scalar: KernelScalar>(_ norms: [Scalar]) -> [Double] {
+  norms.map { $0.isFinite ? Double($0) : .infinity }
 }

@@ -1,0 +1,164 @@
+// In which order an experiment takes its numbers from the seed's stream, and where its weights begin.
+//
+// The notebook runs several experiments on one stream, so the weights of its last experiment come after
+// the states of those before. An experiment that is run alone can skip to the same place.
+
+internal import Unroll
+internal import UnrollFormats
+
+/// The order in which an experiment takes random numbers from the stream of its seed.
+public enum LabDraws: String, Sendable, Codable, CaseIterable {
+  /// Inputs, weights, then two states for each step, as if nothing else used the stream.
+  case fresh
+  /// The notebook's order, which gives the notebook's numbers.
+  ///
+  /// Inputs, the RNN's weights, two states for each of steps 10, 20 and 30, the same for the GRU, then the
+  /// weights of the gradient. A step takes the states of the last of 10, 20 and 30 that is not after it; a
+  /// step before 10 takes the first. Gradients are taken at the first state of the GRU's step 30. Uniform
+  /// weights of a GRU or LSTM, which the notebook does not draw, come after the RNN's states.
+  case notebook
+  /// The order of the notebook's later edition: weights, inputs, then two states for all steps.
+  case laterEdition = "later-edition"
+}
+
+/// What an experiment's weights are before its settings change them.
+public enum LabInitialWeights: String, Sendable, Codable, CaseIterable {
+  /// Weights and biases uniform in ± scale/2.
+  case uniform
+  /// What TensorFlow 1.13.1 draws for the notebook's graph: kernels by Glorot, biases 0, biases of a GRU's
+  /// gates and of an LSTM's forget gate 1.
+  case tensorflow
+}
+
+/// The experiments that the notebook runs on one stream.
+enum NotebookPart {
+  /// Long-term dependency.
+  case forward
+  /// Gradients.
+  case backward
+}
+
+/// Two states drawn for one step.
+struct StatePair {
+  let first, second: DrawnState
+
+  init(_ cellStateSize: Int, _ settings: LabSettings, _ random: inout NumPyRandom) {
+    first = DrawnState(cellStateSize, settings, &random)
+    second = DrawnState(cellStateSize, settings, &random)
+  }
+}
+
+/// The steps for which the notebook draws states.
+private let notebookSteps = [10, 20, 30]
+
+/// What an experiment draws: inputs, weights, and the states that come after.
+struct ExperimentDraws<Scalar: KernelScalar> {
+  /// `[T, B, D]`.
+  let inputs: Tensor<Scalar>
+  let cell: any RecurrentCell<Scalar>
+  /// The state in which the notebook's variable was left; only for its gradients.
+  private var leftState: Tensor<Double>?
+  private let settings: LabSettings
+  /// Where further numbers come from.
+  private(set) var random: NumPyRandom
+
+  /// Draws inputs and weights in the order that the settings ask for.
+  init(_ settings: LabSettings, _ part: NotebookPart = .forward) {
+    self.settings = settings
+    random = NumPyRandom(seed: settings.generatorSeed)
+    let parameters: CellParameters<Scalar>
+    switch settings.draws {
+    case .fresh:
+      inputs = drawInputs(settings, &random)
+      parameters = drawWeights(settings, scale: settings.scale, &random)
+    case .laterEdition:
+      parameters = drawWeights(settings, scale: settings.scale, &random)
+      inputs = drawInputs(settings, &random)
+    case .notebook:
+      inputs = drawInputs(settings, &random)
+      let isNotebooksOwn = part == .forward && settings.cell == .rnn
+      if !isNotebooksOwn || settings.initialWeights != .uniform {
+        Self.skipWeights(settings, &random)
+      }
+      if !isNotebooksOwn { _ = Self.notebookPairs(settings, &random) }
+      if part == .backward {
+        leftState = Self.notebookPairs(settings, &random).last?.first.hidden
+      }
+      parameters = drawWeights(settings, scale: settings.scale, &random)
+    }
+    cell = settings.cell.cell(parameters)
+  }
+
+  /// The states for each of the settings' steps.
+  mutating func statePairs() -> [StatePair] {
+    drawnPairs(settings, cell.cellStateSize, &random)
+  }
+
+  /// The state at which gradients are taken.
+  mutating func gradientState() -> DrawnState {
+    guard let leftState else { return DrawnState(cell.cellStateSize, settings, &random) }
+    return DrawnState(
+      hidden: leftState, cell: random.rand([settings.batchSize, cell.cellStateSize]))
+  }
+
+  /// The random state of a sweep: the first one that is drawn, or the notebook's for the last step.
+  mutating func sweepState() -> DrawnState {
+    guard settings.draws == .notebook, let pair = statePairs().last else {
+      return DrawnState(cell.cellStateSize, settings, &random)
+    }
+    return pair.first
+  }
+
+  private static func skipWeights(_ settings: LabSettings, _ random: inout NumPyRandom) {
+    let (hidden, input) = (settings.hiddenSize, settings.inputSize)
+    _ = random.rand([hidden * hidden + input * hidden + hidden])
+  }
+
+  /// The states that the notebook draws for a cell without c.
+  private static func notebookPairs(
+    _ settings: LabSettings, _ random: inout NumPyRandom
+  ) -> [StatePair] {
+    notebookSteps.map { _ in StatePair(0, settings, &random) }
+  }
+}
+
+/// Two states for each of the settings' steps, in the order that the settings ask for.
+func drawnPairs(
+  _ settings: LabSettings, _ cellStateSize: Int, _ random: inout NumPyRandom
+) -> [StatePair] {
+  func pair() -> StatePair { StatePair(cellStateSize, settings, &random) }
+  switch settings.draws {
+  case .fresh:
+    return settings.steps.map { _ in pair() }
+  case .notebook:
+    let pairs = notebookSteps.map { _ in pair() }
+    return settings.steps.map { step in
+      pairs[notebookSteps.lastIndex { $0 <= step } ?? 0]
+    }
+  case .laterEdition:
+    let only = pair()
+    return settings.steps.map { _ in only }
+  }
+}
+
+extension LabCell {
+  /// The weights that TensorFlow 1.13.1 would begin with.
+  func tensorFlowParameters<Scalar: KernelScalar>(
+    inputSize: Int, hiddenSize: Int, seed: Int
+  ) -> CellParameters<Scalar> {
+    guard self == .lstm else {
+      let initial = TensorFlowInitialWeights(
+        inputSize: inputSize, hiddenSize: hiddenSize, seed: Int64(seed))
+      return self == .rnn ? initial.rnn() : initial.gru()
+    }
+    // In the RNN's place: Glorot, forget bias 1.
+    var parameters = LSTM<Scalar>(inputSize: inputSize, hiddenSize: hiddenSize).parameters
+    let kernel = Tensor<Scalar>(
+      TensorFlowRandom(seed: Int64(seed), opSeed: TensorFlowInitialWeights.notebookOpSeeds[0])
+        .glorotUniform(fanIn: inputSize + hiddenSize, fanOut: 4 * hiddenSize))
+    parameters.inputWeights = kernel.slice(0..<inputSize)
+    parameters.recurrentWeights = kernel.slice(inputSize..<kernel.shape[0])
+    parameters[.forget].bias = Tensor(shape: [hiddenSize], repeating: 1)
+    return parameters
+  }
+}

@@ -1,0 +1,131 @@
+// One draw of weights says little about a scale: some networks of large weights keep what was in their
+// initial state, and some do not. Here the same experiment is made with many seeds.
+
+internal import Unroll
+
+/// What many draws of inputs, weights and states give at one scale.
+///
+/// Each list has one number for each seed, in the order of `WeightDrawsResult.seeds`.
+public struct WeightDrawsPoint: Sendable, Equatable, Codable {
+  /// The scale.
+  public var scale: Double
+  /// The median distance of the runs from zero and from a random state.
+  public var memory: [Double]
+  /// The median, mean and largest gradient norm from a zero state; infinite if one overflows.
+  public var gradientMedian, gradientMean, gradientLargest: [Double]
+
+  /// The share of draws whose state still depends on the initial state: a median distance above 0.001.
+  public var memoryShare: Double
+  /// The share of draws whose median gradient norm is above 0.001.
+  public var gradientShare: Double
+  /// The share of draws in which the gradient norm of some sequence is above 100.
+  public var explodingShare: Double
+  /// The quantiles at 10, 25, 50, 75 and 90 % of `memory` over the draws.
+  public var memoryQuantiles: [Double]
+  /// Among the draws whose state depends on the initial state, those whose median gradient is below 0.001:
+  /// small differences die out, large ones do not, so the runs have settled in different states.
+  public var settledCount: Int
+  /// Among the same draws those whose median gradient is above √H: small differences have grown.
+  public var growingCount: Int
+
+  init(scale: Double, _ draws: [WeightDraws.Draw], _ hiddenSize: Int) {
+    self.scale = scale
+    memory = draws.map(\.memory)
+    gradientMedian = draws.map(\.gradient.median)
+    gradientMean = draws.map(\.gradient.mean)
+    gradientLargest = draws.map(\.gradient.largest)
+    let count = Double(max(1, draws.count))
+    let keeping = draws.filter { $0.memory > WeightDraws.threshold }
+    memoryShare = Double(keeping.count) / count
+    gradientShare = Double(draws.count { $0.gradient.median > WeightDraws.threshold }) / count
+    explodingShare = Double(draws.count { $0.gradient.largest > 100 }) / count
+    let sorted = memory.sorted()
+    memoryQuantiles = [0.1, 0.25, 0.5, 0.75, 0.9].map { Summary.quantile($0, of: sorted) }
+    settledCount = keeping.count { $0.gradient.median < WeightDraws.threshold }
+    // The gradient of Σ h has the norm √H where nothing shrinks or grows.
+    let unit = Double(hiddenSize).squareRoot()
+    growingCount = keeping.count { $0.gradient.median > unit }
+  }
+
+  /// How many draws keep the dependency.
+  var keepingCount: Int { memory.count { $0 > WeightDraws.threshold } }
+}
+
+/// What many draws of weights give over the scale.
+public struct WeightDrawsResult: Sendable, Equatable, Codable {
+  /// The seed of each draw: the settings' own, then those after it.
+  public var seeds: [Int]
+  /// The step at which distances and gradients are taken.
+  public var step: Int
+  /// One point for each scale.
+  public var points: [WeightDrawsPoint]
+}
+
+/// The experiment with many draws of weights.
+public enum WeightDraws {
+  /// How many draws the report and the command make if not told otherwise.
+  public static let defaultCount = 100
+  /// The most draws.
+  public static let mostDraws = 10_000
+  /// A median distance or gradient above this counts as not vanished.
+  static let threshold = 1e-3
+
+  /// What one draw gives at one scale.
+  struct Draw: Sendable {
+    var memory: Double
+    var gradient: Spread
+  }
+
+  /// Runs every scale with every seed, on all threads; the settings have been validated.
+  static func run(
+    _ settings: LabSettings, scales: [Double], count: Int, progress: (Int) -> Void
+  ) -> WeightDrawsResult {
+    // The generator's seeds end at 2³² − 1 and go on at 0.
+    let seeds = (0..<count).map { (settings.seed + $0) % (Int(UInt32.max) + 1) }
+    var draws: [[Draw]] = Array(repeating: [], count: count)
+    let chunk = max(8, 2 * Threads.count)
+    for start in stride(from: 0, to: count, by: chunk) {
+      let end = min(count, start + chunk)
+      draws.withUnsafeMutableBufferPointer { draws in
+        Threads.forEach(end - start) { index in
+          var settings = settings
+          settings.seed = seeds[start + index]
+          draws[start + index] =
+            switch settings.precision {
+            case .float32: run(settings, scales, Float.self)
+            case .float64: run(settings, scales, Double.self)
+            }
+        }
+      }
+      progress(end)
+    }
+    return WeightDrawsResult(
+      seeds: seeds, step: settings.steps.last ?? 0,
+      points: scales.enumerated().map { index, scale in
+        WeightDrawsPoint(scale: scale, draws.map { $0[index] }, settings.hiddenSize)
+      })
+  }
+
+  private static func run<Scalar: KernelScalar>(
+    _ settings: LabSettings, _ scales: [Double], _ type: Scalar.Type
+  ) -> [Draw] {
+    let step = settings.steps.last ?? 0
+    return scales.map { scale in
+      var settings = settings
+      settings.scale = scale
+      var draws = ExperimentDraws<Scalar>(settings)
+      let state = draws.sweepState()
+      let layer = RecurrentLayer(cell: draws.cell)
+      let inputs = draws.inputs.slice(0..<step + 1)
+      let zero = layer.forward(inputs, from: layer.zeroState(batchSize: settings.batchSize))
+      let random = layer.forward(inputs, from: state.state())
+      let distances = (zero.finalState.whole - random.finalState.whole).rowNorms.elements
+      var seed = layer.zeroState(batchSize: settings.batchSize)
+      seed.hidden.fill(1)
+      let gradient = layer.backward(zero, finalState: seed).initialState.whole
+      return Draw(
+        memory: Summary.median(overflowIsInfinite(distances).sorted()),
+        gradient: Spread(overflowIsInfinite(gradient.rowNorms.elements)))
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// How the lab writes numbers: in tables with four significant digits, in sentences with three.
+
+internal import RealModule
+
+/// Numbers as text.
+public enum LabNumber {
+  /// A number for a table: four significant digits, such as `0.06476`, `37570` or `9.239e-7`.
+  ///
+  /// No number, and NaN, is a dash; what is infinite has overflowed.
+  public static func short(_ value: Double?) -> String { digits(value, 4) }
+
+  /// A number for a sentence: three significant digits, such as `0.0648`, `37,600` or `9.24e-7`.
+  public static func text(_ value: Double) -> String {
+    let plain = digits(value, 3)
+    guard value.isFinite, value.magnitude >= 1e4, !plain.contains("e") else { return plain }
+    let all = Array(plain)
+    return all.indices.reduce(into: "") { result, index in
+      result.append(all[index])
+      let left = all.count - 1 - index
+      if left > 0, left % 3 == 0, all[index] != "-" { result += "," }
+    }
+  }
+
+  /// A share of 1 as a percentage, such as `44 %`.
+  static func percent(_ share: Double) -> String {
+    guard share.isFinite else { return "–" }
+    let percent = share * 100
+    // A whole number, unless that would hide that some are, or that some are not.
+    if share > 0, percent < 0.5 { return "less than 1 %" }
+    if share < 1, percent >= 99.5 { return "more than 99 %" }
+    return "\(Int(percent.rounded())) %"
+  }
+
+  /// A duration in time steps, such as `29.7 steps` or `more than a million steps`.
+  public static func steps(_ value: Double) -> String {
+    if value > 1e6 { return "more than a million steps" }
+    return value == 1 ? "1 step" : "\(text(value)) steps"
+  }
+
+  /// `1 sequence`, `60 sequences`.
+  public static func count(_ number: Int, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
+  }
+
+  /// `a`, `a and b`, `a, b and c`.
+  static func list(_ parts: [String]) -> String {
+    guard let last = parts.last, parts.count > 1 else { return parts.first ?? "" }
+    return parts.dropLast().joined(separator: ", ") + " and " + last
+  }
+
+  private static func digits(_ value: Double?, _ count: Int) -> String {
+    guard let value, !value.isNaN else { return "–" }
+    guard value.isFinite else { return value < 0 ? "-inf" : "overflow" }
+    guard value != 0 else { return "0" }
+    // The exponent after rounding: 9.9996 has one digit more before the point.
+    var exponent = Int(Double.log10(value.magnitude).rounded(.down))
+    func mantissa() -> Double {
+      // A power of ten beyond the range of the numbers is taken in two parts.
+      let half = exponent / 2
+      let shifted =
+        value.magnitude / Double.pow(10, Double(half)) / Double.pow(10, Double(exponent - half))
+      let scale = Double.pow(10, Double(count - 1))
+      return (shifted * scale).rounded() / scale
+    }
+    if mantissa() >= 10 { exponent += 1 }
+    if mantissa() < 1 { exponent -= 1 }
+    let sign = value < 0 ? "-" : ""
+    let figures = Array("\(Int((mantissa() * Double.pow(10, Double(count - 1))).rounded()))")
+    func trimmed(_ whole: ArraySlice<Character>, _ fraction: [Character]) -> String {
+      let end = fraction.lastIndex { $0 != "0" }.map { $0 + 1 } ?? 0
+      return sign + String(whole) + (end == 0 ? "" : "." + String(fraction[..<end]))
+    }
+    if (-3..<6).contains(exponent) {
+      if exponent < 0 {
+        return trimmed(
+          ["0"], Array(repeating: "0", count: -exponent - 1) + figures)
+      }
+      let padded = figures + Array(repeating: "0", count: max(0, exponent + 1 - figures.count))
+      return trimmed(padded[...exponent], Array(padded[(exponent + 1)...]))
+    }
+    return trimmed(figures[..<1], Array(figures[1...])) + "e\(exponent)"
+  }
+}
+
+/// A number for a table; a dash for none.
+func shortNumber(_ value: Double?) -> String { LabNumber.short(value) }
+
+/// A number for a sentence.
+func textNumber(_ value: Double) -> String { LabNumber.text(value) }
