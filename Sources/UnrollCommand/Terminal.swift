@@ -139,13 +139,19 @@ enum Terminal {
     print(String(decoding: try json(value), as: UTF8.self))
   }
 
+  /// What stands for a number that is not finite until it is replaced by null.
+  private static let notFinite = "unroll:not-a-finite-number:5f1c2a"
+
   /// A value as JSON with sorted keys.
+  ///
+  /// JSON has neither infinity nor NaN: both are null.
   static func json(_ value: some Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try encoder.encode(value)
+      positiveInfinity: notFinite, negativeInfinity: notFinite, nan: notFinite)
+    let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+    return Data(text.replacing("\"\(notFinite)\"", with: "null").utf8)
   }
 }
 

@@ -69,12 +69,14 @@ enum LabAnswers {
     var lines = [0, 2, 5].map { pair in
       Line(
         "forward: \(MemoryExperiment.pairTitles[pair])",
-        x: memory.curves[pair].indices.map { Double($0) }, y: memory.curves[pair])
+        x: memory.curves[pair].indices.map { Double($0) },
+        // What overflows is missing in a figure.
+        y: memory.curves[pair].map { $0.isFinite ? $0 : .nan })
     }
     lines += gradients.sets.map { set in
       Line(
         "backward: gradient at a \(set.point.rawValue) state",
-        x: set.curveSteps.map { Double($0) }, y: set.curve)
+        x: set.curveSteps.map { Double($0) }, y: set.curve.map { $0.isFinite ? $0 : .nan })
     }
     let figure = Figure(
       name: "flow", title: "Norms against t, forward and backward",
@@ -123,8 +125,11 @@ enum LabAnswers {
         "smallest_singular_value": .number(last.last ?? .nan),
         "underflowed": .number(Double(result.underflowCount)),
         "gradient_entries": .number(Double(result.gradientCount)),
-        "stable_points": .number(Double(result.fixedPoints.count { $0.isStable })),
-        "fixed_points": .number(Double(result.fixedPoints.count)),
+        "stable_points": result.isEveryStateFixed
+          ? .text("none: neighbours stay where they are")
+          : .number(Double(result.fixedPoints.count { $0.isStable })),
+        "fixed_points": result.isEveryStateFixed
+          ? .text("every state") : .number(Double(result.fixedPoints.count)),
       ], figure: result.figure(name: "spectrum"),
       alternative:
         "The singular values of the Jacobian product and the spectral radius at every step.",

@@ -75,7 +75,7 @@ struct LabQuery: Equatable, Sendable {
 
   static let settingNames: Set<String> = [
     "cell", "scale", "keep-bias", "gate-bias", "chrono", "orthogonal", "step", "hidden", "input",
-    "batch", "time", "seed", "dtype",
+    "batch", "time", "seed", "dtype", "draws", "initial-weights", "input-offset",
   ]
 
   var settings: LabSettings
@@ -101,6 +101,20 @@ struct LabQuery: Equatable, Sendable {
       }
       settings.precision = precision
     }
+    if let text = fields["draws"] {
+      guard let draws = LabDraws(rawValue: text) else {
+        throw .bad(
+          "draws", expected: LabDraws.allCases.map(\.rawValue).joined(separator: ", "), found: text)
+      }
+      settings.draws = draws
+    }
+    if let text = fields["initial-weights"] {
+      guard let weights = LabInitialWeights(rawValue: text) else {
+        throw .bad("initial-weights", expected: "uniform or tensorflow", found: text)
+      }
+      settings.initialWeights = weights
+    }
+    settings.inputOffset = try fields.number("input-offset", -1000...1000) ?? settings.inputOffset
     settings.scale = try fields.number("scale", 0...1000) ?? settings.scale
     settings.keepBias = try fields.number("keep-bias", -1000...1000)
     settings.gateBias = try fields.number("gate-bias", -1000...1000)

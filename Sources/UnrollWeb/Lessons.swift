@@ -32,7 +32,7 @@ enum Lessons {
     let row = result.chosen
     return LessonAnswer(
       sentence:
-        "With r = σ(\(Int(row.bias))) and z = σ(−\(Int(row.bias))) the GRU computes the RNN: residual \(row.largestDifference), \(row.isBitwiseEqual ? "equal to the bit" : "not equal to the bit"). Untouched, the relative error is \(result.untouched).",
+        "With r = σ(\(Int(row.bias))) and z = σ(−\(Int(row.bias))) the GRU computes the RNN: residual \(LabNumber.text(row.largestDifference)), \(row.isBitwiseEqual ? "equal to the bit" : "not equal to the bit"). Untouched, the relative error is \(LabNumber.text(result.untouched)).",
       numbers: [
         "residual": .number(row.largestDifference), "relative_error": .number(row.relativeError),
         "untouched": .number(result.untouched),
@@ -56,7 +56,7 @@ enum Lessons {
     let drift = result.drifts[0].largest.max() ?? .nan
     return LessonAnswer(
       sentence:
-        "With the keeping gate at σ(\(bias)), the state's largest change after step \(result.drifts[0].step) is \(drift); half of it would be left after ln 2 / −ln σ(b) = \(halfLife) steps.",
+        "With the keeping gate at σ(\(LabNumber.text(bias))), the state's largest change after step \(result.drifts[0].step) is \(LabNumber.text(drift)); half of it would be left after ln 2 / −ln σ(b) = \(LabNumber.steps(halfLife)).",
       numbers: [
         "drift": .number(drift), "half_life": .number(halfLife), "bias": .number(bias),
       ], command: query.command(.memory))
@@ -71,7 +71,7 @@ enum Lessons {
     let check = try LabGradientCheck.run(settings)
     return LessonAnswer(
       sentence:
-        "Every gradient of a \(settings.cell.title) with \(settings.hiddenSize) units over 6 steps against central differences: the worst error of \(check.elementCount) is \(check.worstError), at \(check.worstElement).",
+        "Every gradient of a \(settings.cell.title) with \(settings.hiddenSize) units over 6 steps against central differences: the worst error of \(check.elementCount) is \(LabNumber.text(check.worstError)), at \(check.worstElement).",
       numbers: [
         "worst_error": .number(check.worstError), "elements": .number(Double(check.elementCount)),
         "worst_element": .text(check.worstElement),

@@ -22,10 +22,11 @@ struct MemoryCommand: ParsableCommand {
 
   func run() throws {
     try cells.check(sizes)
+    try cells.checkWeightDraws()
     let settings = cells.settings(sizes, defaultScale: 2)
     if let scales = cells.sweep {
       guard !terminal else { throw ValidationError("--terminal: a sweep has no histograms.") }
-      return try runSweep(settings, scales, out)
+      return try runSweep(settings, scales, weightDraws: cells.weightDraws, out)
     }
     try InstrumentRun(
       title: "Forgetting", cells: cells, sizes: sizes, out: out, settings: settings,
@@ -44,21 +45,28 @@ struct MemoryCommand: ParsableCommand {
     var table = TextTable(["step", "pair", "mean", "median", "largest", "share > 0.1"])
     for set in result.distances {
       for (title, summary) in zip(MemoryExperiment.pairTitles, set.summaries) {
-        table.add([
-          "\(set.step)", title, scientific(summary.mean, digits: 3),
-          scientific(summary.median, digits: 3), scientific(summary.maximum, digits: 3),
-          "\(summary.fractionAboveTenth)",
-        ])
+        table.add(
+          ["\(set.step)", title]
+            + [summary.mean, summary.median, summary.maximum, summary.fractionAboveTenth].map {
+              LabNumber.short($0)
+            })
       }
     }
     print(table.text)
     for set in result.distances {
-      print("step \(set.step): fraction above 0.1, mean over the pairs: \(set.fractionAboveTenth)")
+      print(
+        "step \(set.step): fraction above 0.1, mean over the pairs: \(LabNumber.short(set.fractionAboveTenth))"
+      )
     }
     for drift in result.drifts {
       print(
         "step \(drift.step): largest change of the state from zero, random, 100·random: "
-          + drift.largest.map { scientific($0, digits: 3) }.joined(separator: ", "))
+          + drift.largest.map { LabNumber.short($0) }.joined(separator: ", "))
+    }
+    if let step = result.overflowStep {
+      print(
+        "the states overflow \(result.settings.precision.rawValue) at step \(step)"
+          + (result.settings.precision == .float32 ? "; compute in float64 (--dtype float64)" : ""))
     }
     if terminal { for set in result.distances { print("\n\(result.textHistograms(set))") } }
   }
@@ -101,12 +109,13 @@ struct GradientsCommand: ParsableCommand {
 
   func run() throws {
     try cells.check(sizes)
+    try cells.checkWeightDraws()
     let settings = cells.settings(sizes, defaultScale: 1)
     if let scales = cells.sweep {
       guard !terminal, !parts else {
         throw ValidationError("--terminal, --parts: a sweep has neither histograms nor parts.")
       }
-      return try runSweep(settings, scales, out)
+      return try runSweep(settings, scales, weightDraws: cells.weightDraws, out)
     }
     try InstrumentRun(
       title: "Gradient flow", cells: cells, sizes: sizes, out: out, settings: settings,
@@ -137,11 +146,13 @@ struct GradientsCommand: ParsableCommand {
       let summary = set.summary
       let numbers = [summary.minimum, summary.mean, summary.median, summary.maximum]
       table.add(
-        [set.point.rawValue] + numbers.map { scientific($0, digits: 3) }
-          + ["\(summary.zeroCount)"])
+        [set.point.rawValue] + numbers.map { LabNumber.short($0) } + ["\(summary.zeroCount)"])
     }
     print("gradient of the sum of state \(result.flow.step) with respect to the initial state")
     print(table.text)
+    for note in result.flow.overflowNotes {
+      print(result.flow.settings.precision == .float32 ? "\(note) (--dtype float64)" : note)
+    }
     if terminal { print("\n\(result.flow.textHistograms)") }
     guard let parts = result.parts else { return }
     print("\nwhat steps add to the gradient of the sum of the last state (norms)")
@@ -151,7 +162,7 @@ struct GradientsCommand: ParsableCommand {
       contributions.add(
         [part.parameter]
           + [part.total, part.norms[last], part.norms[last / 2], part.norms[0]].map {
-            scientific($0, digits: 3)
+            LabNumber.short($0)
           })
     }
     print(contributions.text)
@@ -160,7 +171,7 @@ struct GradientsCommand: ParsableCommand {
     for row in parts.truncations
     where GradientPartsResult.isListed(row.steps, of: parts.truncations.count) {
       truncations.add([
-        "\(row.steps)", scientific(row.relativeError, digits: 3), scientific(row.cosine, digits: 6),
+        "\(row.steps)", LabNumber.short(row.relativeError), LabNumber.short(row.cosine),
       ])
     }
     print(truncations.text)
@@ -204,7 +215,9 @@ struct SpectrumCommand: ParsableCommand {
   }
 
   private func show(_ result: SpectrumResult) {
-    for table in result.section().tables { table.show() }
+    let section = result.section()
+    for table in section.tables { table.show() }
+    print(section.lookFor)
     if result.singularValues.isEmpty {
       print(
         "no whole Jacobians: a state of \(result.stateSize) numbers over \(result.settings.timeStepCount) steps is too large for them"

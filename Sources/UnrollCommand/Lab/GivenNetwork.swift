@@ -13,6 +13,8 @@ struct GivenNetwork {
   let path: String
   /// Its layers, each with its inputs.
   let layers: [LayerInNetwork]
+  /// What it reads, and how its axes were understood; nil if the inputs are drawn.
+  var reads: String?
   /// The run's model and the text that it reads, if it is a language model.
   var language: (stored: StoredModel, text: EncodedText)?
 
@@ -29,6 +31,8 @@ struct GivenNetwork {
       let stored = try LanguageErrors.told { try StoredModel(run: path) }
       let text = try Self.text(stored, options.data, run: path)
       let inputs = Self.embedded(stored, text, sizes, settings)
+      reads =
+        "\(options.data ?? "the run's validation text"): \(LabNumber.count(inputs.shape[1], "sequence")) of \(LabNumber.count(inputs.shape[0], "symbol")), side by side in a text of \(LabNumber.count(text.count, "symbol"))"
       let network = try BridgeErrors.told(path) {
         try RecurrentNetwork(levels: stored.model.layers.map { [$0] }).converted(to: Double.self)
       }
@@ -40,8 +44,13 @@ struct GivenNetwork {
     var settings = settings
     settings.inputSize = network.layers.first?.inputSize ?? 1
     settings = try attempt { try settings.clippingDefaultSteps(to: settings.timeStepCount) }
-    let inputs =
-      try options.data.map { try Self.read($0, sizes) } ?? attempt { try drawnInputs(settings) }
+    let inputs: Tensor<Double>
+    if let data = options.data {
+      let sequences = try Self.read(data, sizes, inputSize: settings.inputSize)
+      (inputs, reads) = (sequences.inputs, sequences.description)
+    } else {
+      inputs = try attempt { try drawnInputs(settings) }
+    }
     layers = try attempt { try LayerInNetwork.all(of: network, reading: inputs) }
   }
 
@@ -61,21 +70,50 @@ struct GivenNetwork {
   }
 
   /// Sequences of a .npy file: `[B, T, D]`, or one `[T, D]`; cut to --batch and --time.
-  private static func read(_ path: String, _ sizes: SizeOptions) throws -> Tensor<Double> {
+  ///
+  /// - Returns: `[T, B, D]`, and in words how the axes were understood.
+  private static func read(
+    _ path: String, _ sizes: SizeOptions, inputSize: Int
+  ) throws -> (inputs: Tensor<Double>, description: String) {
     let array = try BridgeErrors.told(path) { try NPY.decode(AtomicFile.read(path)[...]) }
-    guard array.shape.count == 2 || array.shape.count == 3 else {
-      throw DataError(
+    let shape = array.shape
+    func refused(_ reason: String) -> DataError {
+      DataError(
         description:
-          "\(path): expected sequences [B, T, D], or one [T, D], found shape \(array.shape)")
+          "\(path): expected sequences [B, T, \(inputSize)], or one [T, \(inputSize)], found shape \(shape); \(reason)"
+      )
     }
+    guard shape.count == 2 || shape.count == 3, let features = shape.last else {
+      throw refused("give it two or three axes")
+    }
+    guard features == inputSize else {
+      let reads = "the network reads \(LabNumber.count(inputSize, "feature")) a step"
+      throw refused(
+        shape.contains(inputSize)
+          ? "\(reads), and the axis of \(inputSize) is not the last: transpose the array" : reads)
+    }
+    guard !shape.contains(0) else { throw refused("it has no elements") }
     let tensor = array.tensor(of: Double.self)
     guard tensor.elements.allSatisfy(\.isFinite) else {
-      throw DataError(description: "\(path): expected finite numbers")
+      throw DataError(description: "\(path): expected finite numbers, found NaN or an infinite one")
     }
-    let batch = array.shape.count == 2 ? tensor.reshaped(to: [1] + tensor.shape) : tensor
-    let cut = batch.slice(0..<min(batch.shape[0], sizes.batch ?? batch.shape[0]))
-    let all = cut.exchangingFirstAxes
-    return all.slice(0..<min(all.shape[0], sizes.time ?? all.shape[0]))
+    let all = shape.count == 2 ? tensor.reshaped(to: [1] + tensor.shape) : tensor
+    let (rows, steps) = (all.shape[0], all.shape[1])
+    let cut = all.slice(0..<min(rows, sizes.batch ?? rows)).exchangingFirstAxes
+    let inputs = cut.slice(0..<min(steps, sizes.time ?? steps))
+    func words(_ rows: Int, _ steps: Int) -> String {
+      "\(LabNumber.count(rows, "sequence")) of \(LabNumber.count(steps, "step"))"
+    }
+    var text =
+      "\(path), shape \(shape): \(words(rows, steps)), \(LabNumber.count(features, "feature"))"
+    if (inputs.shape[1], inputs.shape[0]) != (rows, steps) {
+      text += "; used: \(words(inputs.shape[1], inputs.shape[0]))"
+    }
+    if steps == 1, rows > 1 {
+      text +=
+        " (for one sequence of \(rows) steps, give it the shape [1, \(rows), \(features)] or [\(rows), \(features)])"
+    }
+    return (inputs, text)
   }
 
   /// The text that a language model reads: a file, or the run's own validation text.

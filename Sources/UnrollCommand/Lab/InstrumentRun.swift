@@ -1,6 +1,7 @@
 // One instrument on a drawn cell, or on every layer of a person's own network: the same steps for all.
 
 internal import ArgumentParser
+internal import Foundation
 internal import UnrollLab
 internal import UnrollLanguage
 
@@ -36,6 +37,9 @@ struct InstrumentRun<Result: Encodable> {
       let result = try attempt { try measure(settings, nil) }
       return try tell(result, shown: { show(result) }, sections: section(result, anchor, nil))
     }
+    if let reads = network.reads {
+      if out.json { Terminal.note(reads) } else { print("\(reads)\n") }
+    }
     let layers = try network.chosen(cells.given.layer)
     let results = try layers.enumerated().map { index, layer in
       defer { Terminal.progress("layer", index + 1, of: layers.count) }
@@ -45,11 +49,17 @@ struct InstrumentRun<Result: Encodable> {
     let sections = results.enumerated().flatMap { index, part in
       section(
         part.result, results.count == 1 ? anchor : "\(anchor)-\(index)",
-        "\(network.path), \(part.layer)")
+        "\(network.path), \(part.layer)"
+      ).map { section in
+        var section = section
+        section.command = TypedCommand.reproducing(CommandLine.arguments, layer: layers[index].index)
+        return section
+      }
     }
     if cells.given.layer != nil || (results.count == 1 && network.language == nil) {
       return try tell(
-        results[0].result, shown: { show(results[0].result) }, sections: sections)
+        results[0].result, shown: { show(results[0].result) }, sections: sections,
+        introduction: network.reads ?? "")
     }
     let found = context == nil ? nil : network.language.map { $0.stored.context(of: $0.text) }
     try tell(
@@ -63,19 +73,53 @@ struct InstrumentRun<Result: Encodable> {
         if let found, let language = network.language {
           context?(found, language.stored.vocabulary)
         }
-      }, sections: sections)
+      }, sections: sections, introduction: network.reads ?? "")
   }
 
   /// The sections' name: letters and hyphens.
   private var anchor: String { title.lowercased().replacing(" ", with: "-") }
 
   private func tell(
-    _ result: some Encodable, shown: () -> Void, sections: [LabReport.Section]
+    _ result: some Encodable, shown: () -> Void, sections: [LabReport.Section],
+    introduction: String = ""
   ) throws {
     if out.json { try Terminal.printJSON(result) } else { shown() }
     guard let folder = out.output else { return }
     try write(
-      LabReport(title: title, introduction: "", sections: sections), results: result, to: folder)
+      LabReport(title: title, introduction: introduction, sections: sections), results: result,
+      to: folder)
+  }
+}
+
+/// The command line as it was typed, for the report.
+enum TypedCommand {
+  /// The command that computes one layer's numbers again: without what says where they go.
+  static func reproducing(_ arguments: [String], layer: Int) -> String {
+    var kept = ["unroll"]
+    var skipsValue = false
+    for argument in arguments.dropFirst() {
+      if skipsValue {
+        skipsValue = false
+        continue
+      }
+      let name = argument.split(separator: "=", maxSplits: 1).first.map(String.init) ?? argument
+      if ["--json", "--terminal"].contains(name) { continue }
+      if ["--output", "--threads", "--layer"].contains(name) {
+        skipsValue = name == argument
+        continue
+      }
+      kept.append(quoted(argument))
+    }
+    return (kept + ["--layer", "\(layer)"]).joined(separator: " ")
+  }
+
+  /// An argument as a shell reads it.
+  private static func quoted(_ argument: String) -> String {
+    let plain = argument.unicodeScalars.allSatisfy {
+      $0.properties.isAlphabetic || ("0"..."9").contains($0) || "-_./,:=+@%".unicodeScalars.contains($0)
+    }
+    guard !plain || argument.isEmpty else { return argument }
+    return "'" + argument.replacingOccurrences(of: "'", with: "'\\''") + "'"
   }
 }
 

@@ -62,6 +62,13 @@ struct NotebookCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "The sweep's scales.")
   var scale: Scales?
 
+  @Option(
+    parsing: .unconditional,
+    help:
+      "Number of draws of weights that the sweeps compare, with the seeds from --seed on; 0 for the seed's own draw alone."
+  )
+  var weightDraws = WeightDraws.defaultCount
+
   @Flag(help: "Print the results as JSON.")
   var json = false
 
@@ -80,8 +87,8 @@ struct NotebookCommand: ParsableCommand {
       try attempt {
         var settings = settings
         settings.cell = cell
-        return try ScaleSweep.run(settings, scales: scales) { done in
-          Terminal.progress("sweep, \(cell.title)", done, of: scales.count)
+        return try ScaleSweep.run(settings, scales: scales, weightDraws: weightDraws) { done, all in
+          Terminal.progress("sweep, \(cell.title)", done, of: all)
         }
       }
     }
@@ -104,7 +111,7 @@ struct NotebookCommand: ParsableCommand {
   }
 
   private static func table(_ rows: [ComparisonRow]) -> String {
-    var table = TextTable(["part", "number", "ours", "printed", "TensorFlow", "required", ""])
+    var table = TextTable(["part", "number", "ours", "printed", "TensorFlow", "required", "verdict"])
     for row in rows {
       table.add([
         row.part, row.quantity, number(row.ours), row.printed.map(number) ?? "-",
@@ -158,9 +165,8 @@ struct ParityCommand: ParsableCommand {
       ])
       for row in result.rows where sizes.dtype == nil || sizes.dtype == row.precision {
         table.add([
-          row.cell.title, row.precision.rawValue, scientific(row.relativeErrorSum, digits: 4),
-          scientific(row.distanceFromTruth, digits: 2),
-          scientific(row.referenceDistanceFromTruth, digits: 2),
+          row.cell.title, row.precision.rawValue, LabNumber.short(row.relativeErrorSum),
+          LabNumber.short(row.distanceFromTruth), LabNumber.short(row.referenceDistanceFromTruth),
         ])
       }
       print("reference: \(result.isRecorded ? "TensorFlow 1.13.1, recorded" : "own float64")")
@@ -198,14 +204,14 @@ struct GRUAsRNNCommand: ParsableCommand {
       try Terminal.printJSON(result)
     } else {
       var table = TextTable(["b", "relative error", "largest difference", "all bits equal"])
-      for row in [result.chosen] + result.sweep {
+      for row in result.rows {
         table.add([
-          "\(row.bias)", scientific(row.relativeError, digits: 4),
-          scientific(row.largestDifference, digits: 4), row.isBitwiseEqual ? "yes" : "no",
+          LabNumber.short(row.bias), LabNumber.short(row.relativeError),
+          LabNumber.short(row.largestDifference), row.isBitwiseEqual ? "yes" : "no",
         ])
       }
       print(table.text)
-      print("untouched GRU: \(result.untouched)")
+      print("untouched GRU: \(LabNumber.short(result.untouched))")
     }
     if let folder = out.output {
       try write(

@@ -4,6 +4,10 @@ public import UnrollLab
 
 extension LabCell: ExpressibleByArgument {}
 
+extension LabDraws: ExpressibleByArgument {}
+
+extension LabInitialWeights: ExpressibleByArgument {}
+
 extension LabPrecision: ExpressibleByArgument {
   /// `float32`, `float64`, or Swift's names.
   public init?(argument: String) {
@@ -118,6 +122,27 @@ struct CellOptions: ParsableArguments {
     parsing: .unconditional,
     help: "Zero-based steps, separated by commas; the last is the gradient's.")
   var steps: Steps?
+
+  @Option(
+    help: """
+      Order of the random draws: fresh (inputs, weights, states), notebook (the notebook's, whose experiments \
+      share one stream) or later-edition (weights, inputs, states). (default: fresh)
+      """)
+  var draws: LabDraws?
+  @Option(
+    help: "Initial weights: uniform in ±scale/2, or tensorflow (TensorFlow 1's). (default: uniform)")
+  var initialWeights: LabInitialWeights?
+  @Option(
+    parsing: .unconditional,
+    help: "Subtracted from the inputs, which are uniform in 0 ..< 1. (default: 0.5)")
+  var inputOffset: Double?
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Number of draws of weights that a sweep over scales compares, with the seeds from --seed on; 0 for the \
+      seed's own draw alone. (default: 100)
+      """)
+  var weightDraws: Int?
 }
 
 /// Where results go.

@@ -4,16 +4,26 @@ internal import ArgumentParser
 internal import UnrollLab
 
 extension CellOptions {
-  /// The scales, if there are several.
+  /// The scales, if there are several, or one that many draws of weights are compared at.
   var sweep: [Double]? {
-    guard let values = scale?.values, values.count > 1 else { return nil }
+    guard let values = scale?.values, values.count > 1 || weightDraws != nil else { return nil }
     return values
   }
 
-  /// Refuses several scales.
+  /// Refuses several scales and draws.
   func refuseSweep() throws {
-    guard sweep == nil else {
+    guard (scale?.values.count ?? 1) == 1 else {
       throw ValidationError("--scale: expected one scale; memory and gradients have sweeps.")
+    }
+    guard weightDraws == nil else {
+      throw ValidationError("--weight-draws: only sweeps of memory and gradients have them.")
+    }
+  }
+
+  /// Refuses draws without a scale at which they are compared.
+  func checkWeightDraws() throws {
+    guard weightDraws == nil || scale != nil else {
+      throw ValidationError("--weight-draws: expected --scale, too: one scale, or several.")
     }
   }
 
@@ -24,6 +34,9 @@ extension CellOptions {
       to: LabSettings(cell: cell ?? defaultCell, scale: defaultScale, keepBias: keepBias))
     (settings.gateBias, settings.chronoSteps) = (gateBias, chrono)
     settings.orthogonalGain = orthogonal
+    if let draws { settings.draws = draws }
+    if let initialWeights { settings.initialWeights = initialWeights }
+    if let inputOffset { settings.inputOffset = inputOffset }
     if let value = scale?.values.first { settings.scale = value }
     if let steps { settings.steps = steps.values }
     return settings
@@ -31,31 +44,23 @@ extension CellOptions {
 }
 
 /// A sweep over scales, forward and backward.
-func runSweep(_ settings: LabSettings, _ scales: [Double], _ out: OutputOptions) throws {
+func runSweep(
+  _ settings: LabSettings, _ scales: [Double], weightDraws: Int?, _ out: OutputOptions
+) throws {
   try prepare(out)
   let result = try attempt {
-    try ScaleSweep.run(settings, scales: scales) { done in
-      Terminal.progress("sweep", done, of: scales.count)
+    try ScaleSweep.run(
+      settings, scales: scales, weightDraws: weightDraws ?? WeightDraws.defaultCount
+    ) { done, all in
+      Terminal.progress("sweep", done, of: all)
     }
   }
   if out.json {
     try Terminal.printJSON(result)
   } else {
-    var table = TextTable([
-      "scale", "memory at \(result.step)", "", "gone at", "gradient at \(result.step)", "",
-      "gone at",
-    ])
-    for point in result.points {
-      table.add([
-        "\((point.scale * 1e4).rounded() / 1e4)", scientific(point.memory, digits: 3),
-        point.memoryFate.rawValue, point.memoryVanishesAt.map(String.init) ?? "-",
-        scientific(point.gradient, digits: 3), point.gradientFate.rawValue,
-        point.gradientVanishesAt.map(String.init) ?? "-",
-      ])
-    }
-    print(table.text)
-    print("medians over the sequences; vanishes: below 0.001, explodes: above 100;")
-    print("gone at: the first step below 0.001")
+    result.table.show()
+    result.weightDraws?.table.show()
+    print(result.section().lookFor)
   }
   if let folder = out.output {
     try write(

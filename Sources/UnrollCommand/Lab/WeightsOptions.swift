@@ -44,6 +44,8 @@ extension CellOptions {
       ("--gate-bias", gateBias != nil), ("--chrono", chrono != nil),
       ("--orthogonal", orthogonal != nil),
       ("--hidden", sizes.hidden != nil), ("--input", sizes.input != nil),
+      ("--draws", draws != nil), ("--initial-weights", initialWeights != nil),
+      ("--weight-draws", weightDraws != nil),
     ])
   }
 }
