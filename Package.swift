@@ -149,6 +149,8 @@ let package = Package(
           name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Page"])),
         .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Page"])),
         .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Page"])),
+        .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Page"])),
+        .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Page"])),
         .product(
           name: "ServiceLifecycle", package: "swift-service-lifecycle",
           condition: .when(traits: ["Page"])),
@@ -159,6 +161,7 @@ let package = Package(
       resources: [
         .embedInCode("Page/page.html"), .embedInCode("Page/page.css"),
         .embedInCode("Page/page.js"), .embedInCode("Page/model.js"),
+        .embedInCode("Page/icon.svg"),
       ],
       swiftSettings: strict
     ),

@@ -36,33 +36,56 @@ extension Figure {
   /// The file of the numbers, relative to the script's folder.
   private var table: String { "'../data/\(name).csv'" }
 
+  /// The size of the picture in pixels: `size`, or larger where the texts need more.
+  public var drawnSize: (width: Int, height: Int) { Self.whole(FigureLayout(self).size) }
+
+  private static func whole(_ size: (width: Double, height: Double)) -> (width: Int, height: Int) {
+    (Int(size.width.rounded(.up)), Int(size.height.rounded(.up)))
+  }
+
+  /// Where a panel's axes are, as fractions of the picture from its lower left corner: for what is laid
+  /// over the picture, such as places to click on.
+  ///
+  /// - Precondition: The figure has that panel.
+  public func plotArea(ofPanel index: Int) -> (x: ClosedRange<Double>, y: ClosedRange<Double>) {
+    require(panels.indices.contains(index), "Figure.plotArea: there is no panel \(index).")
+    let layout = FigureLayout(self)
+    let (plot, size) = (layout.panels[index].plot, layout.size)
+    return (
+      (plot.left / size.width)...(plot.right / size.width),
+      (1 - plot.bottom / size.height)...(1 - plot.top / size.height)
+    )
+  }
+
   /// The gnuplot script.
   ///
-  /// Run alone, it draws the SVG.
+  /// Run alone, it draws the SVG. Every text has a place of its own, in fractions of the picture.
   public var script: String {
+    let layout = FigureLayout(self)
     var lines = [
       "# \(name): run `gnuplot \(name).gp` in this folder; the numbers are in ../data/\(name).csv",
       "if (!exists('unroll_terminal')) {",
-      "  \(PictureFormat.svg.terminal(size))",
+      "  \(PictureFormat.svg.terminal(Self.whole(layout.size)))",
       "  set output '\(name).svg'",
       "}",
+      "set encoding utf8",
       "set datafile separator ','",
       "set datafile missing 'nan'",
       "set border 3 linecolor '#444444'",
-      "set tics nomirror out",
-      "set grid ytics linecolor '#dddddd' linetype 1",
-      "set key bmargin center horizontal samplen 3 spacing 1.2 reverse Left",
+      "set tics nomirror out scale 0.6",
+      "unset key",
+      // The SVG terminal sets numbers further below their axis than the others do.
+      "unroll_lift = (GPVAL_TERM eq 'svg') ? 0.25 : -0.1",
     ]
     for (index, style) in Self.lineStyles.enumerated() {
       lines.append(
         "set style line \(index + 1) linecolor '\(style.color)' dashtype \(style.dash) linewidth 2")
     }
-    lines.append(
-      "set multiplot layout \(rows),\(columns) title \(quoted(title)) font ',15' margins \(margins) spacing \(spacing)"
-    )
+    lines.append("set multiplot")
+    lines += layout.title.enumerated().map { label($0 + 1, $1, in: layout, color: "#000000") }
     var firstColumn = 1
     for (index, panel) in panels.enumerated() {
-      lines += commands(panel, index: index, firstColumn: firstColumn)
+      lines += commands(panel, layout, index: index, firstColumn: firstColumn)
       firstColumn += panel.columns.count
     }
     return (lines + ["unset multiplot", ""]).joined(separator: "\n")
@@ -73,144 +96,148 @@ extension Figure {
     ("#E69F00", "(18,4,4,4)"), ("#56B4E9", "(4,4)"),
   ]
 
-  private var hasHeatMap: Bool {
-    panels.contains { if case .heatMap = $0.content { true } else { false } }
+  // MARK: - Places
+
+  private func screen(_ x: Double, _ y: Double, in layout: FigureLayout) -> String {
+    "screen \(x / layout.size.width), screen \(1 - y / layout.size.height)"
   }
 
-  /// Where a panel's axes are, as fractions of the picture from its lower left corner: for what is laid
-  /// over the picture, such as places to click on.
-  ///
-  /// - Precondition: The figure has that panel.
-  public func plotArea(ofPanel index: Int) -> (x: ClosedRange<Double>, y: ClosedRange<Double>) {
-    require(panels.indices.contains(index), "Figure.plotArea: there is no panel \(index).")
-    let (edges, gaps) = (marginFractions, spacingFractions)
-    let width = (edges.right - edges.left - gaps.x * Double(columns - 1)) / Double(columns)
-    let height = (edges.top - edges.bottom - gaps.y * Double(rows - 1)) / Double(rows)
-    let left = edges.left + Double(index % columns) * (width + gaps.x)
-    let top = edges.top - Double(index / columns) * (height + gaps.y)
-    return (left...(left + width), (top - height)...top)
+  /// A text at its place.
+  private func label(
+    _ number: Int, _ text: PlacedText, in layout: FigureLayout, color: String
+  ) -> String {
+    let (middle, left) = (text.box.middle, text.box.left)
+    let place = screen(text.startsLeft ? left : middle.x, middle.y, in: layout)
+    let turn = text.isVertical ? " rotate by 90" : ""
+    return
+      "set label \(number) \(quoted(text.text)) at \(place) \(text.startsLeft ? "left" : "center")\(turn) front font ',\(Int(text.size))' textcolor '\(color)'"
   }
 
-  // Fractions of the picture: room for the title above, for labels left and below, and for a key
-  // or a scale of colours.
-  private var marginFractions: (left: Double, right: Double, bottom: Double, top: Double) {
-    let left = 84.0 / Double(size.width)
-    let right = 1 - (hasHeatMap ? 130.0 : 24.0) / Double(size.width)
-    let bottom = (58.0 + 24.0 * Double(keyRows)) / Double(size.height)
-    let top = 1 - (panels.contains { !$0.title.isEmpty } ? 70.0 : 48.0) / Double(size.height)
-    return (left, right, bottom, top)
-  }
-
-  private var margins: String {
-    let edges = marginFractions
-    return "\(edges.left),\(edges.right),\(edges.bottom),\(edges.top)"
-  }
-
-  /// About how many rows the key beneath the panels takes.
-  private var keyRows: Int {
-    panels.map { panel in
-      guard case .lines(let lines) = panel.content, lines.count > 1 else { return 0 }
-      let widest = lines.map(\.title.count).max() ?? 0
-      let perRow = max(1, (size.width / columns - 100) / (9 * widest + 80))
-      return (lines.count + perRow - 1) / perRow
-    }.max() ?? 0
-  }
-
-  private var spacingFractions: (x: Double, y: Double) {
-    ((sharesVerticalAxis ? 36.0 : 90.0) / Double(size.width), 96.0 / Double(size.height))
-  }
-
-  private var spacing: String { "\(spacingFractions.x),\(spacingFractions.y)" }
-
-  /// Whether panels in a row have one y axis, so that only the first needs its numbers.
-  private var sharesVerticalAxis: Bool {
-    columns > 1 && panels.allSatisfy { $0.y == panels[0].y && $0.y.range != nil }
-  }
-
-  private func commands(_ panel: Panel, index: Int, firstColumn: Int) -> [String] {
-    var lines = ["", "# Panel \(index + 1)", "set title \(quoted(panel.title)) offset 0,-0.4"]
-    lines += axis("x", panel.x)
-    lines += axis("y", panel.y)
-    if sharesVerticalAxis, index % columns != 0 {
-      lines += ["set format y ''", "unset ylabel"]
+  /// The numbers of an axis, placed by us; `isBare` leaves their marks and lines alone.
+  private func numbers(_ ticks: Ticks, isBare: Bool = false) -> String {
+    let list = ticks.ticks.map { tick -> String in
+      guard !tick.label.isEmpty else { return "'' \(tick.value) 1" }
+      if isBare { return "'' \(tick.value)" }
+      let power = tick.exponent.map { "^{\(Tick.text($0))}" } ?? ""
+      let text = quoted(tick.label).dropLast() + power + "'"
+      return "\(text) \(tick.value)"
     }
-    lines.append(
-      columns > 1 && !panel.x.isLogarithmic
-        ? "set xtics \(panel.tickStep)" : "set xtics autofreq")
-    lines.append("unset arrow")
-    lines.append("unset label")
-    for (number, level) in panel.levels.enumerated() {
+    return "(\(list.joined(separator: ", ")))"
+  }
+
+  private func axis(_ letter: String, _ axis: Axis, _ ticks: Ticks) -> [String] {
+    [
+      axis.isLogarithmic ? "set logscale \(letter)" : "unset logscale \(letter)",
+      "set \(letter)range [\(ticks.range.lowerBound):\(ticks.range.upperBound)] noextend",
+    ]
+  }
+
+  // MARK: - Panels
+
+  private func commands(
+    _ panel: Panel, _ layout: FigureLayout, index: Int, firstColumn: Int
+  ) -> [String] {
+    let place = layout.panels[index]
+    let plot = place.plot
+    let (width, height) = layout.size
+    var lines = [
+      "", "# Panel \(index + 1)",
+      "set lmargin at screen \(plot.left / width)", "set rmargin at screen \(plot.right / width)",
+      "set tmargin at screen \(1 - plot.top / height)",
+      "set bmargin at screen \(1 - plot.bottom / height)",
+    ]
+    lines += axis("x", panel.x, place.x) + axis("y", panel.y, place.y)
+    lines += [
+      "unset mxtics", "unset mytics", "set xtics \(numbers(place.x)) offset 0,unroll_lift",
+      "set ytics \(numbers(place.y, isBare: !place.hasVerticalNumbers))",
+      "set grid ytics linecolor '#dddddd' linetype 1",
+    ]
+    if index > 0 { lines += ["unset label", "unset arrow"] }
+    for (number, text) in place.texts.enumerated() {
       lines.append(
-        "set arrow \(number + 1) from graph 0, first \(level.y) to graph 1, first \(level.y) nohead back linecolor '#888888' dashtype 3"
-      )
+        label(number + 11, text, in: layout, color: text.size < 12 ? panel.levelColor : "#000000"))
+    }
+    for (number, level) in panel.levels.enumerated()
+    where (0...1).contains(panel.y.position(level.y, in: place.y.range)) {
       lines.append(
-        "set label \(number + 1) \(quoted(level.label)) at graph 0.01, first \(level.y) offset 0,0.5 font ',11' textcolor '#555555'"
+        "set arrow \(number + 1) from graph 0, first \(level.y) to graph 1, first \(level.y) nohead \(panel.isHeatMap ? "front" : "back") linecolor '\(panel.levelColor)' dashtype 3"
       )
     }
     switch panel.content {
     case .histogram:
       let (low, high, count) = (firstColumn, firstColumn + 1, firstColumn + 2)
       lines += [
-        "set style fill solid 0.75 border linecolor '#ffffff'", "unset key",
+        "set style fill solid 0.75 border linecolor '#ffffff'",
         "plot \(table) skip 1 using (($\(low)+$\(high))/2):\(count):($\(high)-$\(low)) with boxes linecolor '#0072B2'",
       ]
     case .lines(let series):
-      lines += plot(series, panel, firstColumn: firstColumn)
+      lines += key(place, series, in: layout)
+      lines += plotLines(series, panel, place, in: layout, firstColumn: firstColumn)
     case .heatMap(_, _, _, let colors):
       lines += [
-        "unset key", "unset grid",
-        // One scale of colours a row is enough where all panels share it.
-        sharesVerticalAxis && index % columns != columns - 1 ? "unset colorbox" : "set colorbox",
+        "unset grid", colorBox(place, in: layout),
         colors.isLogarithmic ? "set logscale cb" : "unset logscale cb",
-        colors.range.map { "set cbrange [\($0.lowerBound):\($0.upperBound)]" }
-          ?? "set cbrange [*:*]",
-        colors.isLogarithmic ? "set format cb '10^{%L}'" : "set format cb '%g'",
-        "set cblabel \(quoted(colors.label)) offset 1.5,0",
         // Light to dark, so that grey printing keeps the order.
         "set palette defined (0 '#fff7ec', 0.35 '#fdbb84', 0.65 '#b5367a', 1 '#120d31')",
-        "plot \(table) skip 1 using \(firstColumn):\(firstColumn + 1):\(firstColumn + 2) with image pixels",
       ]
+      if let colors = place.colors?.ticks {
+        lines.append("unset mcbtics")
+        lines.append("set cbtics \(numbers(colors)) scale 0.5")
+      }
+      let range = place.colors?.ticks.range ?? colors.range
+      lines.append(
+        range.map { "set cbrange [\($0.lowerBound):\($0.upperBound)]" } ?? "set cbrange [*:*]")
+      lines.append(
+        "plot \(table) skip 1 using \(firstColumn):\(firstColumn + 1):\(firstColumn + 2) with image pixels"
+      )
     }
     return lines
   }
 
+  private func colorBox(_ place: PanelLayout, in layout: FigureLayout) -> String {
+    guard let box = place.colors?.box else { return "unset colorbox" }
+    let (width, height) = layout.size
+    return
+      "set colorbox user origin \(screen(box.left, box.bottom, in: layout)) size screen \(box.width / width), screen \(box.height / height)"
+  }
+
+  /// The key: a sample and a word for each line.
+  private func key(_ place: PanelLayout, _ series: [Line], in layout: FigureLayout) -> [String] {
+    place.key.enumerated().flatMap { number, entry in
+      let style = entry.line % Self.lineStyles.count + 1
+      let (a, b) = (entry.sample.left, entry.sample.right)
+      let y = entry.sample.top
+      let sample =
+        series[entry.line].x.count > 1
+        ? "set arrow \(number + 101) from \(screen(a, y, in: layout)) to \(screen(b, y, in: layout)) nohead front linestyle \(style)"
+        : "set label \(number + 201) '' at \(screen((a + b) / 2, y, in: layout)) front point linestyle \(style) pointtype 7"
+      return [sample, label(number + 101, entry.text, in: layout, color: "#000000")]
+    }
+  }
+
   /// The lines of a panel; gnuplot refuses to plot none, so then a word stands in their place.
-  private func plot(_ series: [Line], _ panel: Panel, firstColumn: Int) -> [String] {
+  private func plotLines(
+    _ series: [Line], _ panel: Panel, _ place: PanelLayout, in layout: FigureLayout,
+    firstColumn: Int
+  ) -> [String] {
     let plots = series.enumerated().compactMap { number, line -> String? in
-      guard line.y.contains(where: { panel.y.isLogarithmic ? $0 > 0 : $0.isFinite }) else {
-        return nil
-      }
+      guard panel.draws(line) else { return nil }
       let column = firstColumn + 2 * number
       let style = number % Self.lineStyles.count + 1
       // A style comes before what departs from it.
       let mark =
         line.x.count > 1 ? "lines linestyle \(style)" : "points linestyle \(style) pointtype 7"
-      return
-        "\(table) skip 1 using \(column):\(column + 1) with \(mark) title \(quoted(line.title))"
+      return "\(table) skip 1 using \(column):\(column + 1) with \(mark)"
     }
     guard !plots.isEmpty else {
       let why = panel.y.isLogarithmic ? "no number is above 0" : "there are no numbers"
+      let middle = place.plot.middle
       return [
-        "unset key", "set xrange [0:1]",
-        "set label 99 \(quoted(why)) at graph 0.5, graph 0.5 center textcolor '#555555'",
+        "set label 99 \(quoted(why)) at \(screen(middle.x, middle.y, in: layout)) center front font ',13' textcolor '#555555'",
         "plot NaN notitle",
       ]
     }
-    return [
-      series.count > 1 ? "set key" : "unset key",
-      "plot \(plots.joined(separator: ", \\\n     "))",
-    ]
-  }
-
-  private func axis(_ letter: String, _ axis: Axis) -> [String] {
-    [
-      axis.isLogarithmic ? "set logscale \(letter)" : "unset logscale \(letter)",
-      axis.isLogarithmic && letter == "y"
-        ? "set format \(letter) '10^{%L}'" : "set format \(letter) '%g'",
-      axis.range.map { "set \(letter)range [\($0.lowerBound):\($0.upperBound)]" }
-        ?? "set \(letter)range [*:*]",
-      "set \(letter)label \(quoted(axis.label)) offset \(letter == "x" ? "0,0.3" : "0.3,0")",
-    ]
+    return ["plot \(plots.joined(separator: ", \\\n     "))"]
   }
 
   /// A text as a gnuplot string; enhanced mode's own characters are taken literally.
@@ -229,80 +256,11 @@ extension Figure {
     }
     return "'\(String(result))'"
   }
-
-  /// The numbers as comma-separated values: a line of names, then rows; short columns end blank.
-  public var csv: String {
-    var names: [String] = []
-    var columns: [[Double]] = []
-    for (index, panel) in panels.enumerated() {
-      for (name, numbers) in panel.columns {
-        names.append(panels.count > 1 ? "\(name)_\(index + 1)" : name)
-        columns.append(numbers)
-      }
-    }
-    let rowCount = columns.map(\.count).max() ?? 0
-    let rows = (0..<rowCount).map { row in
-      columns.map { $0.count > row ? "\($0[row])" : "" }.joined(separator: ",")
-    }
-    return ([names.joined(separator: ",")] + rows).joined(separator: "\n") + "\n"
-  }
 }
 
 extension Panel {
-  /// A step of 1, 2 or 5 times a power of ten that leaves at most four numbers on a narrow axis.
-  fileprivate var tickStep: Double {
-    let numbers: [Double] =
-      switch content {
-      case .histogram(_, let edges): edges
-      case .lines(let lines): lines.flatMap(\.x)
-      case .heatMap(let x, _, _, _): x
-      }
-    let span = (numbers.max() ?? 1) - (numbers.min() ?? 0)
-    guard span > 0, span.isFinite else { return 1 }
-    var power = 1.0
-    while power > span { power /= 10 }
-    while power * 10 <= span { power *= 10 }
-    return [0.2, 0.5, 1, 2, 5].map { $0 * power }.first { span / $0 <= 3.5 } ?? 5 * power
-  }
+  fileprivate var isHeatMap: Bool { if case .heatMap = content { true } else { false } }
 
-  /// The numbers that are drawn, as columns with names.
-  var columns: [(String, [Double])] {
-    switch content {
-    case .histogram(let counts, let edges):
-      return [
-        ("low", Array(edges.dropLast())), ("high", Array(edges.dropFirst())),
-        ("count", counts.map { Double($0) }),
-      ]
-    case .lines(let lines):
-      return lines.enumerated().flatMap { number, line in
-        let name = lines.count > 1 ? "_\(Self.identifier(line.title, number))" : ""
-        return [("x\(name)", line.x), ("y\(name)", drawable(line.y, y))]
-      }
-    case .heatMap(let xs, let ys, let values, let colors):
-      // gnuplot's image wants an even grid: on a logarithmic axis that is one of exponents, which
-      // the caller hands over as such.
-      var columns: ([Double], [Double], [Double]) = ([], [], [])
-      let floor = colors.range?.lowerBound ?? .leastNormalMagnitude
-      for (row, y) in ys.enumerated() {
-        for (column, x) in xs.enumerated() {
-          columns.0.append(x)
-          columns.1.append(y)
-          let value = values[row][column]
-          columns.2.append(colors.isLogarithmic ? max(value, floor) : value)
-        }
-      }
-      return [("x", columns.0), ("y", columns.1), ("value", columns.2)]
-    }
-  }
-
-  /// On a logarithmic axis what is not positive is missing.
-  private func drawable(_ numbers: [Double], _ axis: Axis) -> [Double] {
-    axis.isLogarithmic ? numbers.map { $0 > 0 ? $0 : .nan } : numbers
-  }
-
-  private static func identifier(_ title: String, _ number: Int) -> String {
-    let letters = title.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
-    let name = String(letters).split(separator: "_").joined(separator: "_")
-    return name.isEmpty ? "\(number + 1)" : name
-  }
+  /// The colour of levels: one that can be seen on the darkest colour of a map, too.
+  fileprivate var levelColor: String { isHeatMap ? "#00a2ff" : "#555555" }
 }

@@ -45,6 +45,20 @@ public struct Figure: Sendable, Equatable {
     self.size = size
   }
 
+  /// The figure for a narrow screen, such as a phone's: the same panels, fewer side by side.
+  ///
+  /// - Parameter width: The width in pixels, above 0.
+  /// - Returns: A figure whose name ends with `-narrow`.
+  public func narrow(width: Int = 380) -> Figure {
+    require(width > 0, "Figure.narrow: expected a width above 0, got \(width).")
+    let areBars = panels.allSatisfy { if case .histogram = $0.content { true } else { false } }
+    let columns = max(1, min(self.columns, areBars ? 2 : 1))
+    let rows = max(1, (panels.count + columns - 1) / columns)
+    return Figure(
+      name: name + "-narrow", title: title, rows: rows, columns: columns, panels: panels,
+      size: (width, 40 + rows * (areBars ? 210 : 320)))
+  }
+
   /// Whether all parts are equal.
   public static func == (left: Figure, right: Figure) -> Bool {
     left.name == right.name && left.title == right.title && left.rows == right.rows

@@ -15,6 +15,9 @@ final class Wanted: Sendable {
 
   func cancel() { isCancelled.store(true, ordering: .relaxed) }
 
+  /// Whether the result is wanted, and there is time for it.
+  var isWanted: Bool { !isCancelled.load(ordering: .relaxed) && ContinuousClock.now < end }
+
   /// Ends the work of a client that has gone, and work that takes too long.
   func check() throws {
     if isCancelled.load(ordering: .relaxed) { throw CancellationError() }
@@ -28,27 +31,40 @@ final class Wanted: Sendable {
 
 /// A folder and the gnuplot in it.
 final class FigureBoard {
-  private let folder: String
+  let folder: String
   private var gnuplot: Gnuplot?
+  /// After this time a gnuplot is taken for hung, and another is asked.
+  private let patience: Duration
 
-  init() {
+  init(patience: Duration = .seconds(5)) {
+    self.patience = patience
     folder = FileManager.default.temporaryDirectory.path + "/unroll-page-\(UUID().uuidString)"
   }
 
-  deinit {
+  deinit { close() }
+
+  /// Ends gnuplot, and removes the folder.
+  func close() {
     gnuplot = nil
     try? FileManager.default.removeItem(atPath: folder)
   }
 
-  /// Draws a figure; a gnuplot that died is started again, once.
-  func draw(_ figure: Figure, as format: PictureFormat) throws -> [UInt8] {
+  /// Draws a figure; a gnuplot that died or hangs is replaced, once.
+  ///
+  /// - Throws: `WebError` 503 if there is no picture, `CancellationError` if nobody wants it any more.
+  func draw(_ figure: Figure, as format: PictureFormat, _ wanted: Wanted) throws -> [UInt8] {
     for part in ["/figures", "/data"] { try AtomicFile.makeFolder(folder + part) }
     let base = "\(folder)/figures/\(figure.name)"
     try Data(figure.script.utf8).write(to: URL(fileURLWithPath: base + ".gp"))
     try Data(figure.csv.utf8).write(to: URL(fileURLWithPath: "\(folder)/data/\(figure.name).csv"))
-    do { try plot(figure, format) } catch is GnuplotError {
-      gnuplot = nil
-      try plot(figure, format)
+    do {
+      do { try plot(figure, format, wanted) } catch is GnuplotError {
+        try wanted.check()
+        try plot(figure, format, wanted)
+      }
+    } catch let error as GnuplotError {
+      try wanted.check()
+      throw WebError(status: 503, sentence: "figure: \(error)")
     }
     return try AtomicFile.read("\(base).\(format.rawValue)")
   }
@@ -56,10 +72,12 @@ final class FigureBoard {
   /// The present gnuplot's number with the system, for tests.
   var gnuplotProcess: Int32? { gnuplot?.identifier }
 
-  private func plot(_ figure: Figure, _ format: PictureFormat) throws {
+  private func plot(_ figure: Figure, _ format: PictureFormat, _ wanted: Wanted) throws {
     let plotter = try gnuplot ?? Gnuplot(folder: folder + "/figures")
     gnuplot = plotter
-    do { try plotter.draw(figure, as: format) } catch {
+    do {
+      try plotter.draw(figure, as: format, timeLimit: patience, isWanted: { wanted.isWanted })
+    } catch {
       gnuplot = nil
       throw error
     }
@@ -95,7 +113,7 @@ final class FigureWorkers: Sendable {
   var waitingCount: Int { waiting.withLock { $0.reduce(0, +) } }
 
   /// Runs work on the least busy worker; stops before it begins, or where it checks, if the task is
-  /// cancelled.
+  /// cancelled. The caller does not wait for work that was cancelled.
   ///
   /// - Throws: `WebError` 429 if all are busy.
   func run<Result: Sendable>(
@@ -111,22 +129,73 @@ final class FigureWorkers: Sendable {
     guard let index else {
       throw WebError(status: 429, sentence: "busy: expected fewer requests at once; try again")
     }
-    defer { waiting.withLock { $0[index] -= 1 } }
     let wanted = Wanted()
+    let answer = Answer<Result>()
     let worker = workers[index]
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
-        worker.queue.async {
-          continuation.resume(
-            with: Swift.Result {
-              try wanted.check()
-              return try body(worker.board, wanted)
-            })
+        answer.wait(continuation)
+        worker.queue.async { [self] in
+          let result = Swift.Result {
+            try wanted.check()
+            return try body(worker.board, wanted)
+          }
+          waiting.withLock { $0[index] -= 1 }
+          answer.give(result)
         }
       }
     } onCancel: {
       wanted.cancel()
+      answer.give(.failure(CancellationError()))
     }
+  }
+
+  /// Ends every gnuplot, and removes the figures' folders. What is still computed after a second is left behind.
+  func close() {
+    let group = DispatchGroup()
+    for worker in workers { worker.queue.async(group: group) { worker.board.close() } }
+    guard group.wait(timeout: .now() + 1) == .timedOut else { return }
+    for worker in workers { try? FileManager.default.removeItem(atPath: worker.board.folder) }
+  }
+}
+
+/// A result that is given once, and waited for by one.
+private final class Answer<Value: Sendable>: Sendable {
+  private enum State {
+    case open
+    case waiting(CheckedContinuation<Value, any Error>)
+    case given(Swift.Result<Value, any Error>)
+    case done
+  }
+
+  private let state = Mutex(State.open)
+
+  func wait(_ continuation: CheckedContinuation<Value, any Error>) {
+    let given = state.withLock { state -> Swift.Result<Value, any Error>? in
+      guard case .given(let result) = state else {
+        state = .waiting(continuation)
+        return nil
+      }
+      state = .done
+      return result
+    }
+    if let given { continuation.resume(with: given) }
+  }
+
+  /// Only the first result counts.
+  func give(_ result: Swift.Result<Value, any Error>) {
+    let continuation = state.withLock { state -> CheckedContinuation<Value, any Error>? in
+      switch state {
+      case .open:
+        state = .given(result)
+        return nil
+      case .waiting(let continuation):
+        state = .done
+        return continuation
+      case .given, .done: return nil
+      }
+    }
+    continuation?.resume(with: result)
   }
 }
 #endif

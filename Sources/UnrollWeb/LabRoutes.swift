@@ -65,7 +65,7 @@ struct LabRoutes: Sendable {
       for part in Set(parts).sorted(by: { $0.rawValue < $1.rawValue }) {
         let answer = try self.answer(part, query, wanted)
         try wanted.check()
-        let svg = try board.draw(answer.figure, as: .svg)
+        let svg = try board.draw(answer.figure, as: .svg, wanted)
         page.numbers[part.rawValue] = answer.numbers
         page.figures[part.rawValue] = Page.Picture(
           svg: String(decoding: svg, as: UTF8.self), alternative: answer.alternative,
@@ -107,7 +107,7 @@ struct LabRoutes: Sendable {
         var answer = try self.answer(part, query, wanted)
         // On the page the mark lies over the picture, and moves.
         answer.figure = answer.figure.marking(scale: query.settings.scale)
-        return try board.bytes(of: answer.figure, arrays: answer.arrays, as: type)
+        return try board.bytes(of: answer.figure, arrays: answer.arrays, as: type, wanted)
       }
     }
   }
@@ -135,14 +135,14 @@ struct FigureFile: Sendable {
 extension FigureBoard {
   /// A figure as one of its files.
   func bytes(
-    of figure: Figure, arrays: [String: StoredArray], as type: FileType
+    of figure: Figure, arrays: [String: StoredArray], as type: FileType, _ wanted: Wanted
   ) throws -> [UInt8] {
     switch type {
     case .csv: Array(figure.csv.utf8)
     case .npz: NPZ.encode(arrays)
-    case .svg: try draw(figure, as: .svg)
-    case .png: try draw(figure, as: .png)
-    case .pdf: try draw(figure, as: .pdf)
+    case .svg: try draw(figure, as: .svg, wanted)
+    case .png: try draw(figure, as: .png, wanted)
+    case .pdf: try draw(figure, as: .pdf, wanted)
     }
   }
 }

@@ -100,8 +100,8 @@ extension LanguageRoutes {
         let (figure, _) = try curvesFigure()
         return try await FigureFile(name: "curves", type: type, watch: watch).response(to: request)
         {
-          try await workers.run { board, _ in
-            try board.bytes(of: figure, arrays: figure.arrays, as: type)
+          try await workers.run { board, wanted in
+            try board.bytes(of: figure, arrays: figure.arrays, as: type, wanted)
           }
         }
       }
@@ -111,7 +111,8 @@ extension LanguageRoutes {
   private func stored() throws -> StoredModel {
     guard let run else {
       throw WebError(
-        status: 404, sentence: "model: expected a run; start the server with --model RUN")
+        status: 404,
+        sentence: "model: this server has no language model; it was started without a run")
     }
     return try model.model(of: run)
   }
@@ -284,7 +285,8 @@ extension LanguageRoutes {
   private func curvesFigure() throws -> (figure: Figure, epochs: Int) {
     guard let run else {
       throw WebError(
-        status: 404, sentence: "model: expected a run; start the server with --model RUN")
+        status: 404,
+        sentence: "model: this server has no language model; it was started without a run")
     }
     guard let found = LearningCurves.figure(run: run) else {
       throw WebError(status: 503, sentence: "curves: the run has no epoch behind it yet")
@@ -294,8 +296,9 @@ extension LanguageRoutes {
 
   private func curves() async throws -> Curves {
     let (figure, epochs) = try curvesFigure()
-    return try await workers.run { board, _ in
-      Curves(svg: String(decoding: try board.draw(figure, as: .svg), as: UTF8.self), epochs: epochs)
+    return try await workers.run { board, wanted in
+      let svg = try board.draw(figure, as: .svg, wanted)
+      return Curves(svg: String(decoding: svg, as: UTF8.self), epochs: epochs)
     }
   }
 }

@@ -58,7 +58,7 @@ struct FigureTests {
   @Test("Texts are quoted: no character of a title reaches gnuplot as a command")
   func quoting() {
     let script = Self.figures[0].script
-    #expect(script.contains("title 'it''s 100 % \\_under\\_ \\{braces\\}'"))
+    #expect(script.contains("set label 1 'it''s 100 % \\_under\\_ \\{braces\\}'"))
     let hostile = Figure(
       name: "x", title: "a'\nset output 'b'\n!touch c",
       panels: []
@@ -83,7 +83,7 @@ struct FigureTests {
 
   @Test("One gnuplot draws every figure in every format", .enabled(if: Gnuplot.path() != nil))
   func drawing() throws {
-    try withFiles(of: Self.figures) { root in
+    try withFigureFiles(of: Self.figures) { root in
       let folder = root + "/figures"
       let gnuplot = try Gnuplot(folder: folder)
       for figure in Self.figures {
@@ -123,24 +123,6 @@ struct FigureTests {
     #expect(text == "t\n  0.0 │\n  0.5 │████████ 8\n  1.0 │███ 3")
   }
 
-  /// A folder with what gnuplot reads of some figures.
-  private func withFiles(of figures: [Figure], _ body: (String) throws -> Void) throws {
-    try withTemporaryFolder { folder in
-      for part in ["figures", "data"] {
-        try FileManager.default.createDirectory(
-          atPath: "\(folder)/\(part)", withIntermediateDirectories: true)
-      }
-      for figure in figures {
-        for (name, text) in [
-          ("figures/\(figure.name).gp", figure.script), ("data/\(figure.name).csv", figure.csv),
-        ] {
-          try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
-        }
-      }
-      try body(folder)
-    }
-  }
-
   @Test("A gnuplot that warns at every figure goes on", .enabled(if: Gnuplot.path() != nil))
   func warnings() throws {
     // One height only: "empty y range"; a pipe that nobody reads would be full after 1,300 of them.
@@ -150,9 +132,69 @@ struct FigureTests {
         Panel(
           title: "", x: Axis("x"), y: Axis("y"), content: .lines([Line("", x: [0, 1], y: [1, 1])]))
       ])
-    try withFiles(of: [figure]) { folder in
+    try withFigureFiles(of: [figure]) { folder in
       let gnuplot = try Gnuplot(folder: folder + "/figures")
       for _ in 0..<1500 { try gnuplot.draw(figure, as: .svg) }
+    }
+  }
+
+  @Test(
+    "A gnuplot that hangs is killed when its time is over, or when nobody wants the figure any more",
+    .enabled(if: Gnuplot.path() != nil))
+  func hung() throws {
+    let figure = Self.figures[0]
+    try withFigureFiles(of: [figure]) { folder in
+      for isWanted in [true, false] {
+        let gnuplot = try Gnuplot(folder: folder + "/figures")
+        try gnuplot.draw(figure, as: .svg)
+        kill(gnuplot.identifier, SIGSTOP)
+        let start = ContinuousClock.now
+        let error = #expect(throws: GnuplotError.self) {
+          try gnuplot.draw(
+            figure, as: .svg, timeLimit: .seconds(isWanted ? 1 : 60), isWanted: { isWanted })
+        }
+        #expect(
+          error?.description
+            == (isWanted
+              ? "figure 'lines': gnuplot did not answer within 1 s"
+              : "figure 'lines': the drawing was stopped"))
+        #expect(ContinuousClock.now - start < .seconds(3))
+        // It is gone, and has left no zombie.
+        #expect(kill(gnuplot.identifier, 0) == -1 && errno == ESRCH)
+      }
+    }
+  }
+
+  @Test(
+    "A gnuplot that was killed is an error, and no signal to this process",
+    .enabled(if: Gnuplot.path() != nil))
+  func killed() throws {
+    let figure = Self.figures[0]
+    try withFigureFiles(of: [figure]) { folder in
+      // The library must not count on a program that ignores the signal of a pipe without a reader.
+      let old = signal(SIGPIPE, SIG_DFL)
+      defer { signal(SIGPIPE, old) }
+      let gnuplot = try Gnuplot(folder: folder + "/figures")
+      kill(gnuplot.identifier, SIGKILL)
+      for _ in 0..<2 {
+        let error = #expect(throws: GnuplotError.self) { try gnuplot.draw(figure, as: .svg) }
+        #expect(error?.description.contains("gnuplot ended") == true)
+      }
+    }
+  }
+
+  @Test("A gnuplot holds none of this process's descriptors", .enabled(if: Gnuplot.path() != nil))
+  func descriptors() throws {
+    try withTemporaryFolder { folder in
+      var ends: [Int32] = [0, 0]
+      #expect(pipe(&ends) == 0)
+      let gnuplot = try Gnuplot(folder: folder)
+      close(ends[1])
+      // The end of the pipe is seen while gnuplot runs.
+      var byte: UInt8 = 0
+      #expect(read(ends[0], &byte, 1) == 0)
+      close(ends[0])
+      #expect(kill(gnuplot.identifier, 0) == 0)
     }
   }
 
@@ -168,11 +210,11 @@ struct FigureTests {
       }, size: (1000, 600))
     // A level at a quarter of the height is a line from the left end of the axis to the right one.
     for index in figure.panels.indices { figure.panels[index].levels = [Level(1, "")] }
-    try withFiles(of: [figure]) { folder in
+    try withFigureFiles(of: [figure]) { folder in
       try Gnuplot(folder: folder + "/figures").draw(figure, as: .svg)
       let svg = try String(contentsOfFile: folder + "/figures/areas.svg", encoding: .utf8)
       let level = try Regex(
-        "stroke='rgb\\(136, 136, 136\\)'[^>]*d='M([0-9.]+),([0-9.]+) L([0-9.]+),([0-9.]+)")
+        "stroke='rgb\\( *0, 162, 255\\)'[^>]*d='M([0-9.]+),([0-9.]+) L([0-9.]+),([0-9.]+)")
       let lines = svg.matches(of: level).map { match in
         (1...4).compactMap { match.output[$0].substring.flatMap { Double($0) } }
       }
@@ -185,5 +227,23 @@ struct FigureTests {
         #expect(abs(line[1] - 600 * (1 - area.y.lowerBound - height / 4)) < 1.5)
       }
     }
+  }
+}
+
+/// Calls `body` with a folder that has what gnuplot reads of some figures.
+func withFigureFiles(of figures: [Figure], _ body: (String) throws -> Void) throws {
+  try withTemporaryFolder { folder in
+    for part in ["figures", "data"] {
+      try FileManager.default.createDirectory(
+        atPath: "\(folder)/\(part)", withIntermediateDirectories: true)
+    }
+    for figure in figures {
+      for (name, text) in [
+        ("figures/\(figure.name).gp", figure.script), ("data/\(figure.name).csv", figure.csv),
+      ] {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+      }
+    }
+    try body(folder)
   }
 }

@@ -115,9 +115,9 @@ struct RouterTests {
     ("/api/lesson/nothing", 404, "lesson: expected gru-as-rnn, remember or gradient-check"),
     ("/figure/memory.exe", 404, "figure: expected memory, flow, spectrum, gates, phase with"),
     ("/figure/..%2Fmemory.svg", 404, "figure: expected memory"),
-    ("/api/model", 404, "model: expected a run; start the server with --model RUN"),
-    ("/api/curves", 404, "model: expected a run; start the server with --model RUN"),
-    ("/api/generate?prompt=a", 404, "model: expected a run; start the server with --model RUN"),
+    ("/api/model", 404, "model: this server has no language model; it was started without a run"),
+    ("/api/curves", 404, "model: this server has no language model; it was started without a run"),
+    ("/api/generate?prompt=a", 404, "model: this server has no language model; it was started without a run"),
     ("/nothing", 404, "address: expected one of the page's own, found none here"),
   ]
 

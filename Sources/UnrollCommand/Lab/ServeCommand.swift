@@ -41,21 +41,37 @@ struct ServeCommand: ParsableCommand {
     }
     // Requests are many and small: each is computed on one thread.
     Threads.count = 1
-    let (port, host, open) = (port, host, open)
-    try Blocking.run {
-      do {
+    Self.openStandardStreams()
+    let open = open
+    do {
+      try Blocking.run {
         try await server.serve { address in
-          print("page: \(address)")
-          fflush(nil)
+          Self.tell("page: \(address)\n")
           if open { Self.show(address) }
         }
-      } catch {
-        throw DataError(description: "\(host):\(port) cannot be listened at: \(error)")
       }
+    } catch let error as WebServerError {
+      throw DataError(description: error.description)
+    } catch {
+      throw DataError(description: "the page ended: \(error)")
     }
     #else
     throw DataError(description: "the page needs a build with the package trait Page")
     #endif
+  }
+
+  /// Tells the address on standard output, or where nobody takes it, on standard error.
+  private static func tell(_ line: String) {
+    do { try Terminal.output(Array(line.utf8)) } catch { Terminal.write(line) }
+  }
+
+  /// Opens the standard streams that this process was started without, so that no connection takes their
+  /// place and gets what is meant for the terminal.
+  private static func openStandardStreams() {
+    for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
+      // Opened for reading alone, so that writing is an error and the address is told elsewhere.
+      _ = Foundation.open("/dev/null", descriptor == STDERR_FILENO ? O_RDWR : O_RDONLY)
+    }
   }
 
   /// Opens an address in the browser; where there is none, it has been printed.

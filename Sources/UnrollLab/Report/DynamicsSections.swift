@@ -189,7 +189,8 @@ extension GateResult {
           })))
     return Figure(
       name: name, title: "\(cell ?? settings.label(weights: nil)): gates",
-      columns: panels.count, panels: panels, size: (320 * panels.count, 360))
+      rows: (panels.count + 2) / 3, columns: min(3, panels.count), panels: panels,
+      size: (320 * min(3, panels.count), 40 + 310 * ((panels.count + 2) / 3)))
   }
 }
 

@@ -92,7 +92,7 @@ public enum ReportFolder {
     for section in report.sections where !section.arrays.isEmpty {
       try AtomicFile.write(NPZ.encode(section.arrays), to: "\(staging)/data/\(section.id).npz")
     }
-    let (pictures, problem) = try draw(figures, in: "\(staging)/figures", progress)
+    let (pictures, problem) = try draw(figures, in: staging, progress)
     // The numbers are worth more than the pictures: they come without them.
     let note = problem.map {
       "Pictures are missing: \($0). Then run unroll lab again, or gnuplot on each .gp in figures/."
@@ -104,18 +104,32 @@ public enum ReportFolder {
   }
 
   /// Draws what can be drawn; returns the SVGs by name, and the first problem.
+  ///
+  /// Pictures for narrow screens are in the page alone: they are drawn in a folder that does not stay.
   private static func draw(
-    _ figures: [Figure], in folder: String, _ progress: (Int, Int) -> Bool
+    _ figures: [Figure], in staging: String, _ progress: (Int, Int) -> Bool
   ) throws(LabError) -> (pictures: [String: [UInt8]], problem: String?) {
     var pictures: [String: [UInt8]] = [:]
     var problem: String?
     guard !figures.isEmpty else { return (pictures, problem) }
-    let gnuplot: Gnuplot
-    do { gnuplot = try Gnuplot(folder: folder) } catch { return (pictures, "\(error)") }
+    let folder = "\(staging)/figures"
+    let narrowFolder = "\(staging)/narrow"
+    defer { try? FileManager.default.removeItem(atPath: narrowFolder) }
+    let gnuplots: (wide: Gnuplot, narrow: Gnuplot)
+    do {
+      for part in ["figures", "data"] { try AtomicFile.makeFolder("\(narrowFolder)/\(part)") }
+      gnuplots = (try Gnuplot(folder: folder), try Gnuplot(folder: narrowFolder + "/figures"))
+    } catch { return (pictures, "\(error)") }
     for (index, figure) in figures.enumerated() {
       do {
-        for format in PictureFormat.allCases { try gnuplot.draw(figure, as: format) }
+        for format in PictureFormat.allCases { try gnuplots.wide.draw(figure, as: format) }
         pictures[figure.name] = try AtomicFile.read("\(folder)/\(figure.name).svg")
+        let narrow = figure.narrow()
+        let base = "\(narrowFolder)/figures/\(narrow.name)"
+        try AtomicFile.write(Array(narrow.script.utf8), to: base + ".gp")
+        try AtomicFile.write(Array(narrow.csv.utf8), to: "\(narrowFolder)/data/\(narrow.name).csv")
+        try gnuplots.narrow.draw(narrow, as: .svg)
+        pictures[narrow.name] = try AtomicFile.read(base + ".svg")
       } catch {
         problem = problem ?? "\(error)"
       }

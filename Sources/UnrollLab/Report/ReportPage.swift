@@ -7,7 +7,7 @@ internal import UnrollFigures
 /// Writes a report as HTML.
 struct ReportPage {
   let report: LabReport
-  /// The pictures by figure name; a figure without one is named instead.
+  /// The pictures by figure name, also of figures for narrow screens; a figure without one is named instead.
   let pictures: [String: [UInt8]]
   /// What to say where there are no pictures.
   let note: String?
@@ -69,9 +69,17 @@ struct ReportPage {
     var image = ""
     var links = ["<a href=\"data/\(name).csv\">csv</a>", "<a href=\"figures/\(name).gp\">gp</a>"]
     if let picture = pictures[name] {
-      let encoded = Data(picture).base64EncodedString()
-      image =
-        "<img src=\"data:image/svg+xml;base64,\(encoded)\" width=\"\(figure.size.width)\" height=\"\(figure.size.height)\" alt=\"\(escaped(alternative))\">"
+      let (narrow, size) = (figure.narrow(), figure.drawnSize)
+      let source = pictures[narrow.name].map { picture in
+        """
+        <source media="(max-width: 700px)" srcset="\(address(picture))" \
+        width="\(narrow.drawnSize.width)" height="\(narrow.drawnSize.height)">
+        """
+      }
+      image = """
+        <picture>\(source ?? "")<img src="\(address(picture))" width="\(size.width)" \
+        height="\(size.height)" alt="\(escaped(alternative))"></picture>
+        """
       links =
         PictureFormat.allCases.map {
           "<a href=\"figures/\(name).\($0.rawValue)\">\($0.rawValue)</a>"
@@ -82,6 +90,10 @@ struct ReportPage {
       <figcaption>\(escaped(figure.title)) <span class="files">\(links.joined(separator: " "))</span></figcaption>
       </figure>
       """
+  }
+
+  private func address(_ picture: [UInt8]) -> String {
+    "data:image/svg+xml;base64,\(Data(picture).base64EncodedString())"
   }
 
   private func table(_ table: LabReport.Table) -> String {
@@ -118,17 +130,19 @@ struct ReportPage {
     :root { --ink: #1c1c1c; --paper: #fff; --soft: #5b5b5b; --line: #d5d5d5; --link: #00558c; }
     @media (prefers-color-scheme: dark) {
       :root { --ink: #e8e8e8; --paper: #171717; --soft: #aaa; --line: #444; --link: #7cc4f5; }
+      /* Figures are drawn for paper; with their light inverted they are drawn for the dark. */
+      figure img { filter: invert(0.91) hue-rotate(180deg); }
     }
     body { margin: 0; background: var(--paper); color: var(--ink);
       font: 17px/1.55 system-ui, sans-serif; }
-    main { max-width: 62rem; margin: 0 auto; padding: 1rem; }
+    main { max-width: 62rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
     h1 { font-size: 1.9rem; line-height: 1.2; } h2 { font-size: 1.35rem; margin-top: 3rem; }
     p { max-width: 44rem; } a { color: var(--link); }
     figure { margin: 1.5rem 0; }
-    img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
+    img { display: block; max-width: 100%; height: auto; border-radius: 4px; }
     figcaption, .settings, .files, footer { color: var(--soft); font-size: .88rem; }
     .settings code { overflow-wrap: anywhere; }
-    .settings span { white-space: nowrap; margin-right: .8em; display: inline-block; }
+    .settings span { margin-right: .8em; } .settings { overflow-wrap: anywhere; }
     .note { border-left: 4px solid #d55e00; padding-left: .8rem; }
     .table { overflow-x: auto; margin: 1rem 0; }
     table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
@@ -136,10 +150,19 @@ struct ReportPage {
     th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--line);
       vertical-align: top; }
     td:nth-child(n+3) { white-space: nowrap; }
+    @media (max-width: 700px) {
+      main { padding: .8rem; } img { margin: 0 auto; }
+      th, td { padding-right: .6rem; }
+    }
     @media print {
-      body { font-size: 11pt; } main { max-width: none; padding: 0; }
-      nav { display: none; } figure, tr { break-inside: avoid; }
-      h2 { break-after: avoid; } .table { overflow: visible; }
+      :root { --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --link: #00558c; }
+      body { font-size: 10pt; } main { max-width: none; padding: 0; }
+      nav { display: none; } figure { margin: .6rem 0; break-inside: avoid; }
+      figure img { filter: none; max-height: 11cm; width: auto; }
+      tr { break-inside: avoid; } thead { display: table-header-group; }
+      h2 { break-after: avoid; margin-top: 1.5rem; } p { orphans: 3; widows: 3; }
+      .table { overflow: visible; } table { font-size: 8.5pt; }
+      th, td, td:nth-child(n+3) { white-space: normal; padding-right: .5rem; }
     }
     """
 }

@@ -1,0 +1,70 @@
+// How wide texts are, so that a figure can be laid out before it is drawn. The widths are those of DejaVu
+// Sans, which is among the widest sans-serif faces: what has room in it has room in Arial, Helvetica,
+// Noto or Roboto, too.
+
+/// Widths of texts in a wide sans-serif face.
+enum TextMetrics {
+  /// The height of a line over the font's size, ascenders and descenders included.
+  static let lineHeight = 1.165
+
+  /// Thousandths of the font's size, from space to tilde.
+  private static let ascii: [Int16] = [
+    318, 401, 460, 838, 636, 950, 780, 275, 390, 390, 500, 838, 318, 361, 318, 337, 636, 636, 636,
+    636, 636, 636, 636, 636, 636, 636, 337, 337, 838, 838, 838, 531, 1000, 684, 686, 698, 770, 632,
+    575, 775, 752, 295, 295, 656, 557, 863, 748, 787, 603, 787, 695, 635, 611, 732, 684, 989, 685,
+    611, 685, 390, 337, 390, 838, 500, 500, 613, 635, 550, 635, 615, 352, 635, 634, 278, 278, 579,
+    278, 974, 634, 612, 635, 635, 411, 521, 392, 634, 592, 818, 592, 592, 525, 636, 337, 636, 838,
+  ]
+
+  /// The width of a text in one line, in the unit of the font's size.
+  static func width(_ text: String, size: Double) -> Double {
+    let thousandths = text.unicodeScalars.reduce(0) { sum, scalar in
+      switch scalar.value {
+      case 32...126: sum + Int(ascii[Int(scalar.value) - 32])
+      // Combining marks lie over other characters.
+      case 0x300...0x36F: sum
+      // Latin, Greek and Cyrillic letters are at most as wide as this on average; symbols such as − and ×
+      // are about as wide; what comes after is as wide as it is high.
+      case ..<0x1100, 0x2000..<0x2E80: sum + 840
+      default: sum + 1100
+      }
+    }
+    return Double(thousandths) / 1000 * size
+  }
+
+  /// A text in lines that are at most `limit` wide, broken at spaces where there are some.
+  ///
+  /// - Parameters:
+  ///   - text: The text.
+  ///   - size: The font's size.
+  ///   - limit: The widest that a line may be.
+  ///   - most: The most lines; the last ends with `…` where the text goes on.
+  /// - Returns: The lines; none for an empty text.
+  static func lines(_ text: String, size: Double, limit: Double, most: Int) -> [String] {
+    var lines: [String] = []
+    var line = ""
+    for word in text.split(separator: " ") {
+      let longer = line.isEmpty ? String(word) : line + " " + word
+      if width(longer, size: size) <= limit || line.isEmpty {
+        line = longer
+      } else {
+        lines.append(line)
+        line = String(word)
+      }
+    }
+    if !line.isEmpty { lines.append(line) }
+    if lines.count > most {
+      lines[most - 1] = lines[(most - 1)...].joined(separator: " ")
+      lines = Array(lines[..<most])
+    }
+    return lines.map { shortened($0, size: size, limit: limit) }
+  }
+
+  /// A text that is at most `limit` wide; `…` stands for what was cut off.
+  private static func shortened(_ text: String, size: Double, limit: Double) -> String {
+    guard width(text, size: size) > limit else { return text }
+    var result = text
+    while !result.isEmpty, width(result + "…", size: size) > limit { result.removeLast() }
+    return result + "…"
+  }
+}
