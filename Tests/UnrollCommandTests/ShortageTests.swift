@@ -40,7 +40,7 @@ struct ShortageTests {
   func fewFiles() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
-      for limit in [12, 16, 24] {
+      for limit in [10, 16, 24, 64, 300] {
         let process = Process()
         let (output, errors) = (folder + "/out", folder + "/errors")
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
@@ -56,9 +56,11 @@ struct ShortageTests {
         let told = try String(contentsOfFile: errors, encoding: .utf8)
         #expect(process.terminationReason == .exit, "\(limit): \(told)")
         #expect(process.terminationStatus == 0, "\(limit): \(told)")
+        let refusal =
+          "this process may open too few files (the limit is \(limit), expected at least 256)"
         #expect(
-          told.contains("this process may open too few files (the limit is \(limit))")
-            || told.contains("gnuplot is not on the path"), "\(limit): \(told)")
+          told.contains("gnuplot is not on the path") || told.contains(refusal) == (limit < 256),
+          "\(limit): \(told)")
         #expect(
           try String(contentsOfFile: output, encoding: .utf8).contains("best validation"))
       }
