@@ -55,6 +55,29 @@ struct TorchFileTests {
         == [0, 2, 1, 3])
   }
 
+  @Test("Numbers of a big-endian machine are turned round")
+  func bigEndian() throws {
+    let two = Piece.number(2)
+    let pickle = Piece.tensor(Piece.storage(2), shape: [two], strides: [Piece.number(1)])
+    let bytes: [UInt8] = [0x3F, 0x80, 0, 0, 0x40, 0, 0, 0]
+    var members = ["model/data.pkl": [0x80, 2] + pickle + Piece.stop, "model/data/0": bytes]
+    members["model/byteorder"] = Array("big".utf8)
+    let read = try TorchFile(ZipArchive.encode(members))
+    #expect(read.arrays["tensor"]?.tensor(of: Float.self).elements == [1, 2])
+  }
+
+  @Test("Two tensors of one name are refused")
+  func sameName() {
+    func entry(_ key: String, _ value: [UInt8]) -> [UInt8] { Piece.text(key) + value + [0x73] }
+    let tensor = Piece.tensor(
+      Piece.storage(1), shape: [Piece.number(1)], strides: [Piece.number(1)])
+    let inner = Piece.dictionary + entry("b", tensor)
+    expect(
+      file(
+        Piece.dictionary + entry("a", inner) + entry("a.b", tensor) + Piece.stop, ["0": numbers(1)]),
+      "array 'a.b': the header is malformed: two tensors have this name")
+  }
+
   @Test("A tensor without numbers is read, wherever it says that it begins")
   func empty() throws {
     let (zero, four) = (Piece.number(0), Piece.number(4))

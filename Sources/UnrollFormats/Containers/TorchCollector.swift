@@ -143,6 +143,9 @@ struct TorchCollector {
     guard let type = tensor.type.element, tensor.obstacle == nil else {
       return try skip(name, tensor.obstacle ?? tensor.type.name, shape: tensor.shape)
     }
+    guard arrays[name] == nil else {
+      throw ArrayFileError(.malformedHeader("two tensors have this name"))
+    }
     arrays[name] = try array(tensor, type)
   }
 

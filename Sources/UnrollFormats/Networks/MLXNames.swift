@@ -100,24 +100,71 @@ struct MLXNames: NetworkNames {
       let recurrent = levels.filter { $0.value["Wh"] != nil || $0.value["Whh"] != nil }
       guard !recurrent.isEmpty else { continue }
       var layers: [LayerPlan] = []
-      // Other modules may stand between recurrent ones in a list.
-      for (level, names) in recurrent.sorted(by: { $0.key < $1.key }).map(\.value).enumerated() {
+      let gaps = try Self.gaps(prefix, recurrent.keys.sorted(), shapes)
+      for (level, entry) in recurrent.sorted(by: { $0.key < $1.key }).enumerated() {
+        let names = entry.value
         let kind: MLXCell.Kind = names["Whh"] != nil ? .rnn : names["bhn"] != nil ? .gru : .lstm
+        let convention = try convention(kind, names, shapes, assumptions)
+        try Self.check(names, convention.kind)
+        let name = names.values.min() ?? ""
         layers.append(
           LayerPlan(
-            level: level, isBackward: false,
-            convention: try convention(kind, names, shapes, assumptions), names: names,
-            effects: Self.effects(kind)))
+            level: level, isBackward: false, convention: convention, names: names,
+            effects: Self.effects(convention.kind),
+            before: name.lastIndex(of: ".").map { String(name[...$0]) } ?? ""))
       }
       let hasRNN = recurrent.values.contains { $0["Whh"] != nil }
       plans.append(
         NetworkPlan(
           prefix: prefix, layers: layers,
-          assumptions: hasRNN && assumptions.activation == nil
-            ? ["nonlinearity of nn.RNN is not in the file: tanh, its default"]
-            : []))
+          assumptions: gaps
+            + (hasRNN && assumptions.activation == nil
+              ? ["nonlinearity of nn.RNN is not in the file: tanh, its default"] : [])))
     }
     return plans
+  }
+
+  /// Places of a list that are between recurrent layers and have none: modules without arrays, such as dropout,
+  /// are assumed to change nothing.
+  ///
+  /// - Throws: `ModelImportError` for one with arrays.
+  private static func gaps(
+    _ prefix: String, _ levels: [Int], _ shapes: [String: [Int]]
+  ) throws(ModelImportError) -> [String] {
+    var lines: [String] = []
+    for (below, above) in zip(levels, levels.dropFirst()) where above - below > 1 {
+      let between = (below + 1)..<above
+      let arrays = shapes.keys.filter { name in
+        name.hasPrefix(prefix)
+          && name.dropFirst(prefix.count).split(separator: ".").first
+            .flatMap { Int($0) }.map(between.contains) == true
+      }
+      if let array = arrays.min() {
+        throw ModelImportError(
+          .doesNotFit("stands between two recurrent layers, and is not taken over"), name: array)
+      }
+      lines.append(
+        "the modules between \(prefix)\(below) and \(prefix)\(above) have no arrays: they change nothing, as dropout"
+      )
+    }
+    return lines
+  }
+
+  /// Refuses arrays that a layer of MLX does not have: it would compute something else.
+  private static func check(
+    _ names: [String: String], _ kind: MLXCell.Kind
+  ) throws(ModelImportError) {
+    let known =
+      switch kind {
+      case .rnn: ["Wxh", "Whh", "bias"]
+      case .gru: ["Wx", "Wh", "b", "bhn"]
+      case .lstm: ["Wx", "Wh", "bias"]
+      }
+    for (role, name) in names.sorted(by: { $0.key < $1.key }) where !known.contains(role) {
+      throw ModelImportError(
+        .doesNotFit("expected \(known.joined(separator: ", ")) of MLX's \(kind.rawValue)"),
+        name: name)
+    }
   }
 
   /// A GRU without biases has the arrays of an LSTM without them: their shapes tell.

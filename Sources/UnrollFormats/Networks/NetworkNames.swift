@@ -39,7 +39,12 @@ struct LayerPlan {
   var before = "", after = ""
 
   /// The file's name of an array, also of one that is missing.
-  func fileName(_ name: String) -> String { names[name] ?? before + name + after }
+  func fileName(_ name: String) -> String {
+    if let fileName = names[name] { return fileName }
+    // TensorFlow separates scopes by slashes.
+    let name = before.hasSuffix("/") ? name.split(separator: ".").joined(separator: "/") : name
+    return before + name + after
+  }
 }
 
 /// The arrays of one network in a file.

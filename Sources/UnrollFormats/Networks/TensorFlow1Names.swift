@@ -5,6 +5,7 @@
 //   bidirectional_rnn/fw/lstm_cell/kernel                            bidirectional_dynamic_rnn
 //   stack_bidirectional_rnn/cell_0/bidirectional_rnn/bw/gru_cell/…   stack_bidirectional_dynamic_rnn
 
+internal import Foundation
 internal import Unroll
 
 /// The scopes of `tf.nn.rnn_cell`.
@@ -17,6 +18,32 @@ struct TensorFlow1Names: NetworkNames {
     "kernel", "bias", "gates.kernel", "gates.bias", "candidate.kernel", "candidate.bias",
     "w_i_diag", "w_f_diag", "w_o_diag", "projection.kernel",
   ]
+
+  private static let peepholes = ["w_i_diag", "w_f_diag", "w_o_diag"]
+
+  /// Refuses a variable in a cell's scope that its class does not have, such as a normalisation's: another
+  /// class computes something else.
+  private static func checkLeftover(
+    _ name: String, _ shapes: [String: [Int]]
+  ) throws(ModelImportError) {
+    let parts = name.split(separator: "/")
+    guard let index = parts.lastIndex(where: { part in scopes.contains { part == $0.value } }),
+      index + 1 < parts.count
+    else { return }
+    let scope = parts[...index].joined(separator: "/")
+    let isKeras = ["", ":0"].contains { shapes["\(scope)/recurrent_kernel\($0)"] != nil }
+    let isCell = ["kernel", "kernel:0", "gates/kernel", "gates/kernel:0"].contains {
+      shapes["\(scope)/\($0)"] != nil
+    }
+    // What an optimiser keeps stands behind the variable: `kernel/Adam`.
+    let first = parts[index + 1].prefix { $0 != ":" }
+    let isKnown = variables.contains { $0.prefix { $0 != "." } == first }
+    guard isCell, !isKeras, !isKnown else { return }
+    throw ModelImportError(
+      .doesNotFit(
+        "stands beside the weights of a cell, and \(parts[index]) of tf.nn.rnn_cell has no such variable; a cell that uses it computes something else"
+      ), name: name)
+  }
 
   /// A name taken apart.
   private struct Place: Hashable {
@@ -31,6 +58,7 @@ struct TensorFlow1Names: NetworkNames {
   ) throws(ModelImportError) -> [NetworkPlan] {
     var groups: [String: [Place: [String: String]]] = [:]
     for name in shapes.keys {
+      try Self.checkLeftover(name, shapes)
       guard let (variable, place) = Self.parse(name) else { continue }
       // Keras' cells have the same scopes, but two matrices.
       let scope = name.split(separator: "/").dropLast().joined(separator: "/")
@@ -46,12 +74,14 @@ struct TensorFlow1Names: NetworkNames {
       for (place, names) in places {
         let convention = TensorFlow1Cell(
           place.kind, activation: assumptions.activation ?? .tanh,
-          forgetBias: assumptions.forgetBias ?? 1, usesPeepholes: names["w_f_diag"] != nil,
+          forgetBias: assumptions.forgetBias ?? 1,
+          usesPeepholes: Self.peepholes.contains { names[$0] != nil },
           projectionSize: try projectionSize(names["projection.kernel"], shapes))
         plan.layers.append(
           LayerPlan(
             level: place.level, isBackward: place.isBackward, convention: convention,
-            names: names, effects: Self.effects(place.kind)))
+            names: names, effects: Self.effects(place.kind),
+            before: Self.scope(of: names, place)))
       }
       if assumptions.activation == nil {
         plan.assumptions.append("activation is not in the file: tanh, its default")
@@ -67,6 +97,15 @@ struct TensorFlow1Names: NetworkNames {
       plans.append(plan)
     }
     return plans
+  }
+
+  /// What stands before a cell's variables.
+  private static func scope(of names: [String: String], _ place: Place) -> String {
+    let scope = scopes.first { $0.key == place.kind }?.value ?? ""
+    guard let name = names.values.min(),
+      let range = name.range(of: "\(scope)/", options: .backwards)
+    else { return place.prefix }
+    return String(name[..<range.upperBound])
   }
 
   /// P of a projection's matrix.
