@@ -1,8 +1,8 @@
 #if ONNX
 internal import Unroll
 
-// The functions of recurrent operators by ONNX's names, with their parameters. Those that are not given have
-// onnxruntime's defaults.
+// The functions of recurrent operators by ONNX's names, with their parameters. Those that are not given have ONNX's
+// defaults, unless onnxruntime takes others (0): then they must be given.
 extension Activation {
   /// Reads a function.
   ///
@@ -19,6 +19,16 @@ extension Activation {
       }
       return value
     }
+    /// A number that has no default on which programs agree.
+    func given(_ value: Double?, _ list: String) throws(ONNXError) -> Double {
+      guard let value else {
+        throw ONNXError(
+          .unsupported(
+            "activations = \(name.prefix(40)) without its \(list), for which programs take different defaults,"
+          ))
+      }
+      return value
+    }
     switch name.lowercased() {
     case "tanh": self = .tanh
     case "sigmoid": self = .sigmoid
@@ -30,11 +40,15 @@ extension Activation {
     case "leakyrelu": self = .leakyRelu(slope: try number(alpha() ?? 0.01, isPositive: true))
     case "elu": self = .elu(scale: try number(alpha() ?? 1, isPositive: true))
     case "thresholdedrelu":
-      self = .thresholdedRelu(threshold: try number(alpha() ?? 1, isPositive: true))
+      self = .thresholdedRelu(
+        threshold: try number(given(alpha(), "activation_alpha"), isPositive: true))
     case "scaledtanh":
-      self = .scaledTanh(scale: try number(alpha() ?? 1), factor: try number(beta() ?? 1))
+      self = .scaledTanh(
+        scale: try number(given(alpha(), "activation_alpha")),
+        factor: try number(given(beta(), "activation_beta")))
     case "affine":
-      let (slope, offset) = (try number(alpha() ?? 1), try number(beta() ?? 0))
+      let slope = try number(given(alpha(), "activation_alpha"))
+      let offset = try number(given(beta(), "activation_beta"))
       self = slope == 1 && offset == 0 ? .identity : .affine(slope: slope, offset: offset)
     case let other: throw ONNXError(.unsupported("activations = \(other.prefix(40))"))
     }

@@ -20,7 +20,7 @@ public enum Activation: Sendable, Equatable, Codable {
   case softsign
   /// log(1 + exp(x)).
   case softplus
-  /// x where it is above the threshold, 0 elsewhere; ONNX takes 1. The threshold is not negative.
+  /// x where it is above the threshold, 0 elsewhere. The threshold is not negative.
   case thresholdedRelu(threshold: Double)
   /// scale·tanh(factor·x).
   case scaledTanh(scale: Double, factor: Double)

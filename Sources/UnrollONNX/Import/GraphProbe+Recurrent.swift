@@ -84,9 +84,8 @@ extension GraphProbe {
     switch arrangement {
     case .axes(let order, let source):
       // Where an operator computed it, the order of its axes is not the input's.
-      let expected = isBatchMajor ? [1, 0, 2] : [0, 1, 2]
-      if order != expected.filter(order.contains), case .input(let input) = sources[source].kind {
-        let letters = order.count == 3 ? Self.letters(order) : ""
+      if order != order.sorted(), case .input(let input) = sources[source].kind {
+        let letters = order.count == 3 ? Self.letters(order, isBatchMajor: isBatchMajor) : ""
         report.note(
           "the graph transposes its input '\(input)' \(letters)first; the network reads [T, B, D]"
         )
@@ -118,10 +117,11 @@ extension GraphProbe {
   }
 
   /// Names of the axes of an input that is transposed: [B, T, D].
-  private static func letters(_ order: [Int]) -> String {
-    // order[i] is the input's axis that became axis i of [T, B, D].
+  private static func letters(_ order: [Int], isBatchMajor: Bool) -> String {
+    // order[i] is the input's axis that became axis i of what the operator reads.
     var letters = ["", "", ""]
-    for (axis, letter) in zip(order, ["T", "B", "D"]) { letters[axis] = letter }
+    let read = isBatchMajor ? ["B", "T", "D"] : ["T", "B", "D"]
+    for (axis, letter) in zip(order, read) { letters[axis] = letter }
     return "[\(letters.joined(separator: ", "))] "
   }
 
@@ -143,7 +143,8 @@ extension GraphProbe {
     let moves = x.moves.isEmpty ? "as they are" : x.moves.joined(separator: ", ")
     guard let places = x.places else {
       throw fail(
-        "expected the outputs of the layer below, which cannot be followed through \(moves)")
+        "expected the outputs of the layer below in their order, which \(moves) does not keep for every number of steps and sequences"
+      )
     }
     let used = sources.filter { source in
       places.elements.contains(where: source.places.contains)
@@ -215,7 +216,7 @@ extension GraphProbe {
       guard !isWhole else { return }
       throw ONNXError(
         .unsupported(
-          "sequence_lens = \(array.elements.prefix(8)), lengths of sequences that are numbers of the file,"
+          "sequence_lens = \(array.elements.prefix(8)) in the file, which may end sequences early,"
         ), node: name)
     }
     report.omit(

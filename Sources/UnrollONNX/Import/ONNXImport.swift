@@ -111,6 +111,13 @@ extension GraphProbe {
         }
         continue
       }
+      if output.path.isEmpty, let places = output.places,
+        case .axes(let order, let source) = Arrangement(places, sources), order != order.sorted(),
+        case .outputs = sources[source].kind
+      {
+        report.note(
+          "the graph transposes its output '\(name)'; the network puts out [T, B, features]")
+      }
       let between = operators(after: output)
       if level < last, !isState(output) || !between.isEmpty {
         report.omit(
