@@ -88,6 +88,7 @@ public struct ArrayFile: Sendable {
       }
     } else if bytes.starts(with: [0x89] + Array("HDF".utf8)) {
       self = try ArrayFile(hdf5: bytes)
+      if KerasNames.isShard(name) { metadata[KerasNames.shardKey] = name }
     } else if bytes.first == 0x80 && bytes.dropFirst(8).first != UInt8(ascii: "{") {
       self = ArrayFile(try TorchFile(bytes))
     } else if bytes.starts(with: [0x1F, 0x8B]) {

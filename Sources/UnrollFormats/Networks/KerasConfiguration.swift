@@ -1,219 +1,181 @@
+// What a recurrent layer of a Keras model is, by its settings: read, never guessed. What Unroll has not is
+// refused by its field.
+
 internal import Foundation
 internal import Unroll
 
-/// The recurrent layers of a Keras model's configuration.
+/// Reads the settings of Keras' recurrent layers.
 struct KerasConfiguration {
-  /// One recurrent layer, or one cell of a stack of cells.
-  struct Layer {
-    /// The layer's own name, and the one that Keras 3 gives it by class and order.
-    var name: String
-    var storedName: String
+  /// One level of a network: a recurrent layer, or one cell of a stack of cells.
+  struct Level {
+    /// The layer's place in the model.
+    var layer: Int
     var convention: KerasLayer
+    /// Whether the settings say where a GRU resets; otherwise its bias does.
+    var knowsReset = true
     var isBidirectional = false
-    var cell: Int?
-    var returnsSequences = true
-
+    /// The names of the two layers of a bidirectional one, as the configuration has them.
+    var directions: [String?] = []
+    /// A cell of a stack: its own name, and the one by class and order.
+    var cell: (name: String?, storedName: String)?
   }
 
-  private(set) var layers: [Layer] = []
   private let isKeras3: Bool?
 
-  /// Reads a configuration.
-  ///
-  /// - Throws: `ModelImportError` for what is no configuration, or has settings that Unroll has not.
-  init(_ text: String, version: String?) throws(ModelImportError) {
+  /// Creates a reader for the files of a version of Keras.
+  init(version: String?) {
     isKeras3 = version?.split(separator: ".").first.flatMap { Int($0) }.map { $0 >= 3 }
-    guard let root = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any],
-      let config = root["config"] as? [String: Any],
-      let list = config["layers"] as? [[String: Any]]
-    else {
-      throw ModelImportError(
-        .doesNotFit("expected a configuration with layers"), name: KerasNames.configurationKey)
-    }
-    var counts: [String: Int] = [:]
-    var places: [String: Place] = [:]
-    var between: [String] = []
-    for entry in list {
-      guard let kind = entry["class_name"] as? String else { continue }
-      let settings = entry["config"] as? [String: Any] ?? [:]
-      let snake = Self.snakeCased(kind)
-      let count = counts[snake, default: 0]
-      counts[snake] = count + 1
-      let stored = count == 0 ? snake : "\(snake)_\(count)"
-      let name = settings["name"] as? String ?? stored
-      let known = layers.count
-      try add(kind, settings, name, stored)
-      let place = Place(kind: kind, sources: Self.sources(in: entry["inbound_nodes"] ?? []))
-      if layers.count == known {
-        between.append(kind)
-      } else {
-        if known > 0 {
-          try check(name, place, follows: layers[known - 1], places, between: between)
-        }
-        between = []
-      }
-      places[name] = place
-    }
   }
 
-  /// A layer in a model's graph: where its inputs come from; empty in a sequence of layers.
-  private struct Place {
-    var kind: String
-    var sources: [(layer: String, output: Int)]
+  /// Whether a layer is recurrent, or has a recurrent layer in it.
+  static func isRecurrent(_ layer: KerasModel.Layer) -> Bool {
+    !layer.isModel && (isRecurrent(layer.kind) || recurrentClass(in: layer.settings) != nil)
   }
 
-  /// What changes nothing when a network predicts.
-  private static let passing: Set<String> = [
-    "InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout",
-    "ActivityRegularization", "Identity",
-  ]
-
-  /// Refuses a recurrent layer that does not read what the one before puts out, all of it and as it is.
-  private func check(
-    _ name: String, _ place: Place, follows below: Layer, _ places: [String: Place],
-    between: [String]
-  ) throws(ModelImportError) {
-    func refuse(_ field: String, _ value: String, _ name: String) -> ModelImportError {
-      ModelImportError(.unsupported(field: field, value: value), name: name)
-    }
-    guard below.returnsSequences else {
-      throw refuse("return_sequences", "false below another recurrent layer", below.name)
-    }
-    if place.sources.isEmpty {
-      guard let kind = between.first(where: { !Self.passing.contains($0) }) else { return }
-      throw refuse("class_name", "\(kind) between recurrent layers", name)
-    }
-    var (here, seen) = (place, 0)
-    while true {
-      seen += 1
-      guard here.sources.count == 1, here.sources[0].output == 0, seen <= places.count else {
-        throw refuse("inbound_nodes", "other inputs than the recurrent layer before", name)
-      }
-      let source = here.sources[0].layer
-      if source == below.name { return }
-      guard let next = places[source] else {
-        throw ModelImportError(.missing, name: "layer \(source)")
-      }
-      guard Self.passing.contains(next.kind), next.kind != "InputLayer" else {
-        throw refuse("inbound_nodes", "\(source), not the recurrent layer before", name)
-      }
-      here = next
-    }
+  private static func isRecurrent(_ kind: String) -> Bool {
+    let kinds = [
+      "SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM", "RNN", "Bidirectional", "ConvRNN2D",
+    ]
+    return kinds.contains(kind) || kind.hasPrefix("ConvLSTM")
   }
 
-  /// The layers and outputs that some settings of a node name: `["gru", 0, 0]`, as Keras 2 and 3 write it.
-  private static func sources(in value: Any) -> [(layer: String, output: Int)] {
-    if let fields = value as? [String: Any] {
-      // A mask says which steps count, not what is read.
-      return fields.filter { $0.key != "mask" }.values.flatMap(sources)
-    }
-    guard let list = value as? [Any] else { return [] }
-    if list.count >= 3, let layer = list[0] as? String, list[1] is Int, let output = list[2] as? Int
-    {
-      return [(layer, output)] + list.dropFirst(3).flatMap(sources)
-    }
-    return list.flatMap(sources)
-  }
-
-  private mutating func add(
-    _ kind: String, _ settings: [String: Any], _ name: String, _ stored: String
-  ) throws(ModelImportError) {
+  /// The levels of a layer, from the input upward.
+  ///
+  /// - Throws: `ModelImportError` for settings that Unroll has not.
+  func levels(of index: Int, in model: KerasModel) throws(ModelImportError) -> [Level] {
+    let layer = model.layers[index]
+    let (settings, name) = (layer.settings, layer.name)
     func refuse(_ field: String, _ value: Any) -> ModelImportError {
       ModelImportError(.unsupported(field: field, value: "\(value)"), name: name)
     }
+    guard !layer.isForeign else {
+      throw refuse("class_name", "\(layer.kind), a class that is not of Keras,")
+    }
     if settings["go_backwards"] as? Bool ?? false { throw refuse("go_backwards", true) }
-    let returns = settings["return_sequences"] as? Bool ?? false
-    switch kind {
-    case "SimpleRNN", "GRU", "LSTM":
-      layers.append(
-        Layer(
-          name: name, storedName: stored, convention: try convention(kind, settings, name),
-          returnsSequences: returns))
-    case "Bidirectional":
-      guard let inner = settings["layer"] as? [String: Any],
-        let innerKind = inner["class_name"] as? String,
-        let innerSettings = inner["config"] as? [String: Any]
-      else { throw refuse("layer", settings["layer"] ?? "none") }
-      if innerSettings["go_backwards"] as? Bool ?? false { throw refuse("go_backwards", true) }
-      if let other = settings["backward_layer"] as? [String: Any] {
-        let convention = try convention(innerKind, innerSettings, name)
-        guard other["class_name"] as? String == innerKind,
-          try self.convention(innerKind, other["config"] as? [String: Any] ?? [:], name)
-            == convention
-        else { throw refuse("backward_layer", "another layer than the forward one") }
-      }
-      let mode = settings["merge_mode"] as? String ?? "none"
-      guard mode == "concat" else { throw refuse("merge_mode", mode) }
-      guard ["SimpleRNN", "GRU", "LSTM"].contains(innerKind) else {
-        throw refuse("layer", innerKind)
-      }
-      layers.append(
-        Layer(
-          name: name, storedName: stored,
-          convention: try convention(innerKind, innerSettings, name),
-          isBidirectional: true,
-          returnsSequences: innerSettings["return_sequences"] as? Bool ?? false))
+    switch layer.kind {
+    case "SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM":
+      return [try level(index, layer.kind, settings, name)]
+    case "Bidirectional": return [try bidirectional(index, settings, name)]
     case "RNN":
       guard let cell = settings["cell"] as? [String: Any],
-        let cellKind = cell["class_name"] as? String,
+        let kind = cell["class_name"] as? String,
         let cellSettings = cell["config"] as? [String: Any]
       else { throw refuse("cell", settings["cell"] ?? "none") }
-      guard cellKind == "StackedRNNCells" else {
-        layers.append(
-          Layer(
-            name: name, storedName: stored,
-            convention: try convention(cellKind, cellSettings, name),
-            returnsSequences: returns))
-        return
-      }
-      for (index, inner) in (cellSettings["cells"] as? [[String: Any]] ?? []).enumerated() {
-        layers.append(
-          Layer(
-            name: name, storedName: stored,
-            convention: try convention(
-              inner["class_name"] as? String ?? "none", inner["config"] as? [String: Any] ?? [:],
-              name),
-            cell: index, returnsSequences: returns))
-      }
+      guard !KerasModel.isForeign(cell) else { throw refuse("cell", kind) }
+      guard kind == "StackedRNNCells" else { return [try level(index, kind, cellSettings, name)] }
+      return try stack(index, cellSettings["cells"] as? [[String: Any]] ?? [], name)
     default:
-      // A wrapper, or a model in the model: what it does with its layers is not known here.
-      if let inner = Self.recurrentClass(in: settings) {
-        throw refuse("class_name", "\(kind) with a layer \(inner) in it")
+      // A wrapper: what it does with its layer is not known here.
+      guard let inner = Self.recurrentClass(in: settings) else {
+        throw refuse("class_name", layer.kind)
       }
+      throw refuse("class_name", "\(layer.kind) with a layer \(inner) in it")
     }
+  }
+
+  private func bidirectional(
+    _ index: Int, _ settings: [String: Any], _ name: String
+  ) throws(ModelImportError) -> Level {
+    func refuse(_ field: String, _ value: Any) -> ModelImportError {
+      ModelImportError(.unsupported(field: field, value: "\(value)"), name: name)
+    }
+    guard let inner = settings["layer"] as? [String: Any],
+      let kind = inner["class_name"] as? String, let own = inner["config"] as? [String: Any]
+    else { throw refuse("layer", settings["layer"] ?? "none") }
+    guard !KerasModel.isForeign(inner),
+      ["SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM"].contains(kind)
+    else { throw refuse("layer", kind) }
+    if own["go_backwards"] as? Bool ?? false { throw refuse("go_backwards", true) }
+    var level = try level(index, kind, own, name)
+    level.directions = [own["name"] as? String, nil]
+    if let other = settings["backward_layer"] as? [String: Any] {
+      let theirs = other["config"] as? [String: Any] ?? [:]
+      guard other["class_name"] as? String == kind, !KerasModel.isForeign(other),
+        try self.level(index, kind, theirs, name).convention == level.convention
+      else { throw refuse("backward_layer", "another layer than the forward one") }
+      guard theirs["go_backwards"] as? Bool ?? true else {
+        throw refuse("backward_layer", "a layer that reads forward")
+      }
+      level.directions[1] = theirs["name"] as? String
+    }
+    // Without a word the two are joined; null stands for a list of both.
+    let mode = settings["merge_mode"].map { $0 as? String ?? "None" } ?? "concat"
+    guard mode == "concat" else { throw refuse("merge_mode", mode) }
+    level.isBidirectional = true
+    return level
+  }
+
+  private func stack(
+    _ index: Int, _ cells: [[String: Any]], _ name: String
+  ) throws(ModelImportError) -> [Level] {
+    var levels: [Level] = []
+    var counts: [String: Int] = [:]
+    for cell in cells {
+      let kind = cell["class_name"] as? String ?? "none"
+      let settings = cell["config"] as? [String: Any] ?? [:]
+      guard !KerasModel.isForeign(cell) else {
+        throw ModelImportError(.unsupported(field: "cell", value: kind), name: name)
+      }
+      let snake = KerasModel.snakeCased(kind)
+      let count = counts[snake, default: 0]
+      counts[snake] = count + 1
+      var level = try level(index, kind, settings, name)
+      level.cell = (settings["name"] as? String, count == 0 ? snake : "\(snake)_\(count)")
+      levels.append(level)
+    }
+    guard !levels.isEmpty else {
+      throw ModelImportError(.unsupported(field: "cells", value: "none"), name: name)
+    }
+    return levels
   }
 
   /// The first recurrent class anywhere in some settings.
   private static func recurrentClass(in settings: Any) -> String? {
     if let list = settings as? [Any] { return list.lazy.compactMap(recurrentClass).first }
     guard let fields = settings as? [String: Any] else { return nil }
-    if let name = fields["class_name"] as? String,
-      ["SimpleRNN", "GRU", "LSTM", "RNN", "Bidirectional"].contains(name)
-    {
-      return name
-    }
+    if let name = fields["class_name"] as? String, isRecurrent(name) { return name }
     return fields.sorted { $0.key < $1.key }.lazy.compactMap { recurrentClass(in: $0.value) }.first
   }
 
-  private func convention(
-    _ kind: String, _ settings: [String: Any], _ name: String
-  ) throws(ModelImportError) -> KerasLayer {
-    let plain = kind.hasSuffix("Cell") ? String(kind.dropLast(4)) : kind
+  private func level(
+    _ index: Int, _ kind: String, _ settings: [String: Any], _ name: String
+  ) throws(ModelImportError) -> Level {
+    var plain = kind.hasSuffix("Cell") ? String(kind.dropLast(4)) : kind
+    let isCuDNN = plain.hasPrefix("CuDNN")
+    if isCuDNN { plain = String(plain.dropFirst("CuDNN".count)) }
     guard let kind = KerasLayer.Kind(rawValue: plain) else {
       throw ModelImportError(.unsupported(field: "cell", value: plain), name: name)
     }
-    return KerasLayer(
-      kind, activation: try function("activation", settings, name, standard: "tanh"),
-      recurrentActivation: try function(
-        "recurrent_activation", settings, name, standard: "sigmoid"),
-      resetAfter: settings["reset_after"] as? Bool ?? true,
-      usesBias: settings["use_bias"] as? Bool ?? true)
+    if settings["output_dim"] != nil || settings["inner_activation"] != nil {
+      throw ModelImportError(
+        .doesNotFit("the settings are of Keras 1; load the model with Keras 2 and save it again"),
+        name: name)
+    }
+    guard !isCuDNN else {
+      return Level(layer: index, convention: KerasLayer(kind, usesCuDNNLayout: true))
+    }
+    return Level(
+      layer: index,
+      convention: KerasLayer(
+        kind, activation: try function("activation", settings, name, standard: "tanh"),
+        recurrentActivation: try function(
+          "recurrent_activation", settings, name, standard: "sigmoid"),
+        resetAfter: settings["reset_after"] as? Bool ?? true,
+        usesBias: settings["use_bias"] as? Bool ?? true),
+      knowsReset: settings["reset_after"] is Bool || isKeras3 == true || kind != .gru)
   }
 
   private func function(
     _ field: String, _ settings: [String: Any], _ name: String, standard: String
   ) throws(ModelImportError) -> Activation {
-    let word = settings[field] as? String ?? (settings[field] == nil ? standard : "a function")
+    var word = settings[field] as? String ?? (settings[field] == nil ? standard : "a function")
+    // None is no function.
+    if settings[field] is NSNull { word = "linear" }
+    if let fields = settings[field] as? [String: Any],
+      let own = fields["config"] as? String ?? fields["class_name"] as? String
+    {
+      word = "a function '\(own)'"
+    }
     switch word {
     case "tanh": return .tanh
     case "sigmoid": return .sigmoid
@@ -229,24 +191,6 @@ struct KerasConfiguration {
       return .hardSigmoid(slope: isKeras3 ? 1.0 / 6 : 0.2, offset: 0.5)
     default: throw ModelImportError(.unsupported(field: field, value: word), name: name)
     }
-  }
-
-  /// What a reader should know.
-  static func notes(_ layers: [Layer]) -> [String] {
-    layers.filter { !$0.returnsSequences && $0.cell == nil }.map {
-      "'\($0.name)' returns its last output only; the network here returns all"
-    }
-  }
-
-  /// `SimpleRNN` as `simple_rnn`, as Keras does.
-  static func snakeCased(_ name: String) -> String {
-    name == "SimpleRNN"
-      ? "simple_rnn"
-      : name == "GRU" || name == "LSTM" || name == "RNN"
-        ? name.lowercased()
-        : name.reduce(into: "") {
-          $0 += $1.isUppercase && !$0.isEmpty ? "_" + $1.lowercased() : $1.lowercased()
-        }
   }
 
   /// A configuration that says what `KerasNames` writes: classes, directions, where GRUs reset.

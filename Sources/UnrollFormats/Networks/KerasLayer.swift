@@ -3,6 +3,10 @@
 //   SimpleRNN   one block
 //   GRU         columns z, r, h; bias [3·H], or [2, 3·H] (input's, recurrent's) with reset_after
 //   LSTM        columns i, f, c, o; nothing is added to the forget gate at run time
+//
+// CuDNNGRU and CuDNNLSTM of Keras 1 and 2 hold the same gates as cuDNN wants them: each gate's kernel is the
+// memory of a matrix [H, D], each gate's recurrent kernel is transposed, and `bias` is [2·G·H], the input's
+// half before the recurrent one. CuDNNGRU resets after the product; an LSTM's two halves are added.
 
 public import Unroll
 
@@ -29,16 +33,20 @@ public struct KerasLayer: CellConvention, Equatable {
   /// `use_bias`; without one, the bias is zero and no bias is written.
   public var usesBias: Bool
 
+  /// Whether the arrays are laid out as `CuDNNGRU` and `CuDNNLSTM` hold them; false by default.
+  public var usesCuDNNLayout: Bool
+
   /// Creates a configuration with Keras' defaults.
   public init(
     _ kind: Kind, activation: Activation = .tanh, recurrentActivation: Activation = .sigmoid,
-    resetAfter: Bool = true, usesBias: Bool = true
+    resetAfter: Bool = true, usesBias: Bool = true, usesCuDNNLayout: Bool = false
   ) {
     self.kind = kind
     self.activation = activation
     self.recurrentActivation = recurrentActivation
     self.resetAfter = resetAfter
     self.usesBias = usesBias
+    self.usesCuDNNLayout = usesCuDNNLayout
   }
 
   private var hasTwoBiases: Bool { kind == .gru && resetAfter }
@@ -62,6 +70,12 @@ public struct KerasLayer: CellConvention, Equatable {
     }
     // Before memory is asked for that a few numbers may make impossible.
     let recurrent = try array("recurrent_kernel", in: arrays, shape: [size, width])
+    if usesCuDNNLayout {
+      var plain = self
+      plain.usesCuDNNLayout = false
+      return try plain.cell(
+        from: try plainArrays(kernel, recurrent, arrays, gateCount: gates.count, size))
+    }
     var parameters = CellParameters<Scalar>(
       gates: gates, inputSize: kernel.shape[0], hiddenSize: size,
       hasRecurrentBias: hasTwoBiases && usesBias)
@@ -100,6 +114,11 @@ public struct KerasLayer: CellConvention, Equatable {
       "kernel": theirs(parameters.inputWeights, size),
       "recurrent_kernel": theirs(parameters.recurrentWeights, size),
     ]
+    if usesCuDNNLayout {
+      var plain = self
+      plain.usesCuDNNLayout = false
+      return cuDNNArrays(plain.arrays(from: parameters, role: role), role: role, size)
+    }
     guard usesBias else { return result }
     let bias = theirs(parameters.bias, size)
     let recurrentBias =
@@ -107,6 +126,55 @@ public struct KerasLayer: CellConvention, Equatable {
     result["bias"] =
       hasTwoBiases
       ? Tensor(rows: [bias.elements, theirs(recurrentBias, size).elements]) : bias
+    return result
+  }
+
+  // MARK: - cuDNN's layout
+
+  /// The arrays of the plain layer that computes the same, as Keras converts them.
+  private func plainArrays<Scalar: KernelScalar>(
+    _ kernel: Tensor<Scalar>, _ recurrent: Tensor<Scalar>, _ arrays: [String: Tensor<Scalar>],
+    gateCount: Int, _ size: Int
+  ) throws(ModelImportError) -> [String: Tensor<Scalar>] {
+    let inputSize = kernel.shape[0]
+    let blocks = (0..<gateCount).map { $0 * size..<($0 + 1) * size }
+    var result = [
+      "kernel": Tensor.concatenatingLastAxis(
+        blocks.map {
+          Tensor(shape: [size, inputSize], elements: kernel.columns($0).elements).transposed
+        }),
+      "recurrent_kernel": Tensor.concatenatingLastAxis(
+        blocks.map { recurrent.columns($0).transposed }),
+    ]
+    guard usesBias else { return result }
+    let width = gateCount * size
+    let halves = Tensor(
+      shape: [2, width], elements: try array("bias", in: arrays, shape: [2 * width]).elements)
+    result["bias"] = kind == .gru ? halves : halves.slice(0) + halves.slice(1)
+    return result
+  }
+
+  /// The arrays as cuDNN wants them, from those of the plain layer.
+  private func cuDNNArrays<Scalar: KernelScalar>(
+    _ plain: [String: Tensor<Scalar>], role: ParameterRole, _ size: Int
+  ) -> [String: Tensor<Scalar>] {
+    var result = plain
+    if let kernel = plain["kernel"], let recurrent = plain["recurrent_kernel"] {
+      let blocks = (0..<kernel.shape[1] / max(1, size)).map { $0 * size..<($0 + 1) * size }
+      result["kernel"] = Tensor.concatenatingLastAxis(
+        blocks.map {
+          Tensor(
+            shape: [kernel.shape[0], size], elements: kernel.columns($0).transposed.elements)
+        })
+      result["recurrent_kernel"] = Tensor.concatenatingLastAxis(
+        blocks.map { recurrent.columns($0).transposed })
+    }
+    if let bias = plain["bias"] {
+      let second =
+        kind == .gru ? [] : role == .gradients ? bias.elements : bias.elements.map { _ in 0 }
+      let elements = bias.elements + second
+      result["bias"] = Tensor(shape: [elements.count], elements: elements)
+    }
     return result
   }
 
