@@ -290,11 +290,12 @@ struct LanguageCommandTests {
       }
       let train = ["train", folder + "/text", "--output", run]
       try expect(
-        train + ["--hidden-size", "0"], 64, "hidden-size: expected 1 ... 10000000, found 0")
-      try expect(train + ["--decay", "nan"], 64, "decay and plateau: expected more than 0")
-      try expect(train + ["--learning-rate", "inf"], 64, "learning-rate: expected a number")
+        train + ["--hidden-size", "0"], 64, "--hidden-size: expected 1 ... 10000000, found 0")
+      try expect(train + ["--decay", "nan"], 64, "--decay: expected more than 0")
+      try expect(
+        train + ["--learning-rate", "inf"], 64, "--learning-rate: expected a number of at least 0")
       try expect(train + ["--preset", "huge"], 64, "--preset: expected one of grammar, course,")
-      try expect(train + ["--dropout", "1"], 64, "dropout-input: expected 0 up to")
+      try expect(train + ["--dropout", "1"], 64, "--dropout-input: expected 0 up to")
       try expect(train + ["--tied"], 64, "use --top-size 50 or --projection-size 50")
       try expect(train + ["--output", ""], 64, "--output: expected the run's folder")
       try expect(
@@ -319,7 +320,9 @@ struct LanguageCommandTests {
       try expect(
         ["train", "--resume", "--output", run, "--learning-rate", "0.3"], 64,
         "--resume: a run goes on with what it was started with")
-      try expect(["generate", run, "--temperature", "-1"], 64, "temperature: expected")
+      try expect(
+        ["generate", run, "--temperature", "-1"], 64,
+        "--temperature: expected a number of at least 0")
       try expect(
         ["generate", run, "--stop", "xyz"], 1,
         "--stop: 'xyz' is not in the vocabulary, whose symbols are in \(run)/vocabulary.json")

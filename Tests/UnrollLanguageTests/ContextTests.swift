@@ -87,4 +87,31 @@ struct ContextTests {
     #expect(result.influences[0] > 0)
     #expect(result.influences.dropFirst().allSatisfy { $0 == 0 })
   }
+
+  @Test("Where lines begin anew, nothing before the last line end counts")
+  func lines() throws {
+    let model = model()
+    // Lines of 1 to 6 symbols, which end with 0.
+    let symbols: [Int32] = (0..<80).map { [0, 1, 3, 0, 2, 5, 6, 0, 4, 0, 1, 2, 3, 4, 5][$0 % 15] }
+    let text = EncodedText(symbols)
+    let result = model.context(of: text, longest: 16, predictions: 8, lineEnd: 0)
+    // The last prediction is of symbol 79; the line before it begins with the 0 at 75.
+    #expect(symbols[75...] == [0, 1, 3, 0, 2])
+    let last = EncodedText(Array(symbols[78...]))
+    let alone = model.context(of: last, longest: 16, predictions: 1)
+    #expect(result.lastInfluences[0] == alone.lastInfluences[0])
+    #expect(result.lastInfluences.dropFirst().allSatisfy { $0 == 0 })
+    let carried = model.context(of: text, longest: 16, predictions: 8)
+    #expect(carried.lastInfluences[1] > 0)
+    #expect(carried.influences != result.influences)
+    // The loss of all predictions from prefixes that hold a whole line is that of evaluation by lines.
+    let all = model.context(of: text, longest: 7, predictions: 73, lineEnd: 0)
+    var evaluator = Evaluator<Double>()
+    let whole = try #require(
+      try evaluator.run(model, text, batchSize: 1, lineEnd: 0))
+    let start = try #require(
+      try evaluator.run(model, EncodedText(Array(symbols[..<7])), batchSize: 1, lineEnd: 0))
+    let rest = (79 * whole.loss - 6 * start.loss) / 73
+    #expect(abs(try #require(all.prefixes.last).loss - rest) < 1e-9)
+  }
 }

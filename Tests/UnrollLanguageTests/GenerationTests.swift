@@ -67,6 +67,69 @@ struct GenerationTests {
     #expect(draws(logits, 1000) { $0.topK = 9 } == draws(logits, 1000) { $0.topK = nil })
   }
 
+  @Test("Top-p counts the probability of the symbols that top-k leaves")
+  func cutsTogether() {
+    func drawn(_ logits: [Float], _ topK: Int?, _ topP: Double, _ temperature: Double = 1) -> [Int]
+    {
+      let counts = draws(logits, 2000) {
+        ($0.topK, $0.topP, $0.temperature) = (topK, topP, temperature)
+      }
+      return counts.indices.filter { counts[$0] > 0 }
+    }
+    // Of the two likeliest one has 0.731, the other 0.269; of all of them 0.56 and 0.21.
+    #expect(drawn(logits, 2, 0.73) == [2])
+    #expect(drawn(logits, 2, 0.74) == [1, 2])
+    #expect(drawn(logits, nil, 0.73) == [1, 2])
+    // The temperature comes first: at 0.1 the likeliest has 0.99995.
+    #expect(drawn(logits, 2, 0.74, 0.1) == [2])
+    // Equals are kept in the order of their numbers.
+    let equals = [Float](repeating: 1, count: 6)
+    #expect(drawn(equals, 4, 0.5) == [0, 1])
+    #expect(drawn(equals, 4, 0.51) == [0, 1, 2])
+    #expect(drawn(equals, nil, 0.5) == [0, 1, 2])
+    for topP in [1e-12, 0.3, 1] { #expect(drawn(logits, 1, topP) == [2]) }
+    #expect(drawn(logits, 3, 1) == [1, 2, 4] && drawn(logits, 99, 1) == [0, 1, 2, 3, 4])
+    #expect(drawn(logits, 99, 0.73) == [1, 2])
+    // What is kept stays in proportion.
+    let counts = draws(logits, 20_000) { ($0.topK, $0.topP) = (3, 0.9) }
+    #expect(abs(Double(counts[2]) / Double(counts[1]) - Double.exp(1)) < 0.15)
+  }
+
+  @Test(
+    "With a line end every line of a text is what it is alone, beside others and in a trace",
+    arguments: LanguageCell.allCases)
+  func lines(cell: LanguageCell) throws {
+    let model = model(cell, symbols: 6)
+    var options = SamplingOptions()
+    options.seed = 11
+    let prompt: [Int32] = [2, 0, 4, 4]
+    var generator = TextGenerator(model, prompt: prompt, count: 4, lineEnd: 0, options: options)
+    var texts = [[Int32]](repeating: prompt, count: 4)
+    for _ in 0..<40 {
+      generator.next()
+      for (index, symbol) in generator.symbols.enumerated() { texts[index].append(symbol) }
+    }
+    #expect(texts.allSatisfy { $0.count { $0 == 0 } > 2 })
+    let logits = generator.nextLogits()
+    for (index, text) in texts.enumerated() {
+      let start = try #require(text.lastIndex(of: 0))
+      var line = TextGenerator(model, prompt: Array(text[start...]))
+      #expect(line.nextLogits().isBitwiseEqual(to: logits.slice(index).reshaped(to: [1, 6])))
+    }
+    var whole = TextGenerator(model, prompt: texts[0])
+    #expect(!whole.nextLogits().isBitwiseEqual(to: logits.slice(0).reshaped(to: [1, 6])))
+    for gate in [nil] + model.layers[1].cell.parameters.gates.map(Optional.some) {
+      let probe = UnitProbe(layer: 1, unit: 3, gate: gate)
+      var traced = TracedGenerator(model, lineEnd: 0, options: options, probe: probe)
+      let symbols = prompt.map { traced.read($0) } + (0..<40).map { _ in traced.next() }
+      #expect(symbols.map(\.symbol) == texts[0])
+      let start = try #require(texts[0].lastIndex(of: 0))
+      var line = TracedGenerator(model, options: options, probe: probe)
+      let alone = texts[0][start...].map { line.read($0) }
+      #expect(alone.map(\.value) == symbols[start...].map(\.value))
+    }
+  }
+
   @Test("The same seed gives the same text on any number of threads, alone and beside others")
   func seeds() {
     let model = model()
@@ -118,7 +181,9 @@ struct GenerationTests {
       for topK in [nil, 5] {
         var options = SamplingOptions()
         options.topK = topK
-        var generator = TextGenerator(model, prompt: [1], count: 2, options: options)
+        // A line ends about every sixth step.
+        var generator = TextGenerator(
+          model, prompt: [1], count: 2, lineEnd: topK == nil ? nil : 7, options: options)
         for _ in 0..<3 { generator.next() }
         let count = allocations { for _ in 0..<20 { generator.next() } }
         #expect(count == 0)

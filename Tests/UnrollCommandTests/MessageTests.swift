@@ -1,0 +1,245 @@
+// Sentences that help: what was misspelt, what a value's range is, what a run trains with.
+
+import Foundation
+import Testing
+import UnrollTestSupport
+
+@Suite("Messages of the command")
+struct MessageTests {
+  private let command = CommandTests()
+
+  private func expect(
+    _ arguments: [String], _ status: Int32, _ sentences: String...,
+    location: SourceLocation = #_sourceLocation
+  ) throws {
+    let outcome = try command.run(arguments)
+    #expect(outcome.status == status, "\(arguments)", sourceLocation: location)
+    for sentence in sentences {
+      #expect(outcome.errors.contains(sentence), "\(outcome.errors)", sourceLocation: location)
+    }
+  }
+
+  @Test("A misspelt command, option or value is answered with the nearest one")
+  func misspelt() throws {
+    try expect(
+      ["trian"], 64, "unroll: unknown command 'trian'; did you mean 'train'? Commands: lab,")
+    try expect(["help", "evalute"], 64, "unknown command 'evalute'; did you mean 'evaluate'?")
+    try expect(["frobnicate"], 64, "unknown command 'frobnicate'. Commands: lab, train, evaluate,")
+    try expect(["lab", "memry"], 64, "unroll lab: unknown command 'memry'; did you mean 'memory'?")
+    try expect(["help", "lab", "sevre"], 64, "unknown command 'sevre'; did you mean 'serve'?")
+    try expect(["train", "--lerning-rate", "1"], 64, "Did you mean '--learning-rate'?")
+    try expect(["train", "--cell", "gruu"], 64, "'gru-after' or 'lstm'. Did you mean 'gru'?")
+    try expect(["train", "--cell", "LSTM"], 64, "Did you mean 'lstm'?")
+    try expect(["train", "--optimizer", "adm"], 64, "Did you mean 'adam'?")
+    try expect(["train", "--unit", "word"], 64, "Did you mean 'words'?")
+    try expect(
+      ["train", "--on-divergence", "half"], 64, "Please provide one of 'stop' and 'halve'")
+    try expect(["train", "--preset", "corse"], 64, "found 'corse'; did you mean 'course'?")
+    try expect(["train", "--preset", "x"], 64, "char-shakespeare, found 'x'.")
+    try expect(["lab", "memory", "--cell", "lstn"], 64, "Did you mean 'lstm'?")
+    try expect(["lab", "gates", "--dtype", "flot32"], 64, "Did you mean 'float32'?")
+    #expect(try command.run(["help", "lab", "memory"]).status == 0)
+    #expect(try command.run(["lab", "help"]).status == 0)
+  }
+
+  @Test("Every numeric option takes a negative value as a value, and says what it expected")
+  func negative() throws {
+    let train = ["train", "--output", "/nonexistent/run"]
+    for (option, range) in [
+      ("learning-rate", "expected a number of at least 0, found -1.0"),
+      ("hidden-size", "expected 1 ... 10000000, found -1"),
+      ("embedding-size", "expected 1 ... 10000000, found -1"),
+      ("top-size", "expected 1 ... 10000000, found -1"),
+      ("projection-size", "expected 1 ... 10000000, found -1"),
+      ("layers", "expected 1 ... 10000000, found -1"),
+      ("dropout-input", "expected 0 up to, but not including, 1, found -1.0"),
+      ("dropout-hidden", "expected 0 up to"), ("dropout-output", "expected 0 up to"),
+      ("dropout-embedding", "expected 0 up to"), ("weight-drop", "expected 0 up to"),
+      ("zoneout-hidden", "expected 0 up to"), ("batch-size", "expected 1 ... 1000000000, found -1"),
+      ("time-steps", "expected 1 ... 1000000000"), ("epochs", "expected 1 ... 1000000000"),
+      ("max-steps", "expected 1 ... 1000000000"), ("patience", "expected 1 ... 1000000000"),
+      ("shards", "expected 1 ... 1000000000"), ("clip-norm", "expected a number of at least 0"),
+      ("clip-value", "expected a number of at least 0"),
+      ("decay", "expected more than 0 and at most 1"),
+      ("plateau", "expected more than 0 and at most 1"),
+      ("weight-decay", "expected a number of at least 0"),
+      ("activation-penalty", "expected a number of at least 0"),
+      ("temporal-penalty", "expected a number of at least 0"), ("min-count", "expected at least 1"),
+      ("vocabulary-size", "expected at least 3, found -1"),
+      ("sample", "expected 0 ... 1000000, found -1"),
+      ("time-budget", "expected more than 0 seconds"),
+      ("checkpoint-every", "expected at least 0 seconds"),
+      ("threads", "expected 1 ... 256, found -1"),
+    ] {
+      try expect(train + ["--\(option)", "-1"], 64, "Error: --\(option): \(range)")
+    }
+    try expect(
+      train + ["--decay", "0.5", "--decay-after", "-1"], 64, "--decay-after: expected 0 ...")
+    try expect(train + ["--seed", "-1"], 64, "The value '-1' is invalid", "0 ... 4294967295")
+    try expect(
+      train + ["--split", "-0.1,1.1"], 64, "--split: expected a fraction of 0 ... 1 for train")
+    for (arguments, sentence) in [
+      (["generate", "run", "--length"], "--length: expected 0 ... 1000000000, found -1"),
+      (["generate", "run", "--samples"], "--samples: expected 1 ... 10000, found -1"),
+      (["generate", "run", "--temperature"], "--temperature: expected a number of at least 0"),
+      (["generate", "run", "--top-k"], "--top-k: expected at least 1, found -1"),
+      (["generate", "run", "--top-p"], "--top-p: expected more than 0 and at most 1, found -1.0"),
+      (["generate", "run", "--seed"], "0 ... 18446744073709551615"),
+      (["evaluate", "run", "x", "--batch-size"], "--batch-size: expected 1 ... 100000, found -1"),
+      (["evaluate", "run", "x", "--dynamic"], "--dynamic: expected a learning rate above 0"),
+      (["evaluate", "run", "x", "--dynamic-steps"], "--dynamic-steps: expected 1 ... 10000"),
+      (["lab", "spectrum", "--sequences"], "--sequences: expected"),
+      (["lab", "memory", "--layer"], "--layer: expected at least 0"),
+      (["lab", "serve", "--port"], "--port: expected 0 ... 65535, found -1"),
+    ] {
+      try expect(arguments + ["-1"], 64, sentence)
+    }
+    try expect(
+      ["generate", "run", "--length", "100000000000"], 64,
+      "--length: expected 0 ... 1000000000, found 100000000000")
+  }
+
+  @Test("An impossible split is refused for what is wrong with it")
+  func split() throws {
+    let train = ["train", "text", "--split"]
+    try expect(train + ["1,0,0"], 64, "--split: expected more than 0 for valid, found 1.0,0.0,0.0")
+    try expect(train + ["0.5,0.6"], 64, "--split: expected fractions that sum to 1, found 0.5,0.6")
+    try expect(train + ["1"], 64, "--split: expected two or three fractions")
+  }
+
+  @Test("Help says which preset is the default, and the settings are printed before training")
+  func settings() throws {
+    let help = try command.run(["train", "--help"]).output
+    let words = help.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(
+      words.contains("(default: course, with dropout and an early end; without a text grammar)"))
+    #expect(
+      words.contains("the preset course, which is the default: a GRU of 400 units with dropout"))
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      let run = folder + "/run"
+      let small = ["--hidden-size", "8", "--embedding-size", "4", "--batch-size", "8"]
+      let learnt = try command.run(
+        ["train", folder + "/text", "--output", run, "--max-steps", "2"] + small)
+      #expect(learnt.status == 0)
+      let said = learnt.errors
+      #expect(
+        said.contains(
+          "preset course, the default; dropout 0.1 (input), 0.5 (output); stops early after 2 epochs without gain"
+        ), "\(said)")
+      for setting in [
+        "hidden_size 8", "learning_rate 0.002", "schedule plateau factor 0.25", "patience 2",
+        "maximum_steps 2", "optimizer adam", "unit words", "seed 0", "clip_norm 5",
+      ] {
+        #expect(said.contains(" \(setting)"), "\(setting) in \(said)")
+      }
+      // Before training: before the first line about an epoch.
+      let listing = try #require(said.range(of: "settings:"))
+      let epoch = try #require(said.range(of: "\nepoch 1"))
+      #expect(listing.lowerBound < epoch.lowerBound)
+      #expect(
+        said.split(separator: "\n").allSatisfy {
+          !$0.hasPrefix("  ") || $0.count <= 100 + folder.count
+        })
+      let again = try command.run(["train", "--resume", "--output", run, "--max-steps", "3"])
+      #expect(again.errors.contains("preset course, as the run was started"))
+      let chosen = try command.run(
+        ["train", "--preset", "grammar", "--output", folder + "/chosen", "--max-steps", "1"] + small
+      )
+      #expect(chosen.errors.contains("preset grammar, as --preset says\n"), "\(chosen.errors)")
+    }
+  }
+
+  @Test("Divergence gets advice that was not followed yet")
+  func divergence() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      func advice(_ run: String, _ options: [String]) throws -> String {
+        let outcome = try command.run(
+          ["train", folder + "/text", "--output", folder + "/" + run] + LanguageCommandTests.small
+            + ["--optimizer", "sgd", "--learning-rate", "1e30"] + options)
+        #expect(outcome.status == 1)
+        return String(outcome.errors.split(separator: "\n").last ?? "")
+      }
+      let first = try advice("first", ["--clip-norm", "0"])
+      #expect(
+        first.contains("try a smaller --learning-rate than 1e+30, a --clip-norm such as 5, or"))
+      #expect(first.hasSuffix("or --on-divergence halve"))
+      let halved = try advice("halved", ["--clip-norm", "2", "--on-divergence", "halve"])
+      #expect(!halved.contains("--on-divergence halve"))
+      #expect(
+        halved.contains("the learning rate was halved as often") && halved.contains("below 2.0"))
+    }
+  }
+
+  @Test("A run by lines writes every line as it was trained: from states that are zero")
+  func lines() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      let run = folder + "/run"
+      let learnt = try command.run(
+        ["train", folder + "/text", "--output", run, "--reset-each-line", "--epochs", "1"]
+          + LanguageCommandTests.small + ["--time-steps", "12"])
+      #expect(learnt.status == 0 && !learnt.errors.contains("longer than"), "\(learnt.errors)")
+      let written = try command.run(["generate", run, "--length", "60", "--temperature", "0"])
+      let lines = written.output.split(separator: "\n").dropLast()
+      #expect(lines.count > 3 && Set(lines).count == 1, "\(written.output)")
+      let cut = try command.run(
+        ["train", folder + "/text", "--output", folder + "/cut", "--reset-each-line"]
+          + LanguageCommandTests.small + ["--time-steps", "6", "--max-steps", "2"])
+      #expect(
+        cut.errors.contains("900 of 1500 lines are longer than 6 time steps and are cut"),
+        "\(cut.errors)")
+      #expect(cut.errors.contains("the longest has 7 symbols, --time-steps 7 would cut none"))
+    }
+  }
+
+  @Test("What a model does not know or cannot be is told by every command that uses it")
+  func unknown() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      let train = { (run: String, options: [String]) in
+        ["train", folder + "/text", "--output", folder + "/" + run, "--max-steps", "2"]
+          + LanguageCommandTests.small + options
+      }
+      #expect(try command.run(train("words", ["--vocabulary-size", "9"])).status == 0)
+      let run = folder + "/words"
+      let note = "--prompt: 2 words are not in the vocabulary: quuxed, zebra; read as <unk>"
+      let prompted = try command.run([
+        "generate", run, "--prompt", "the quuxed zebra", "--length", "3",
+      ])
+      #expect(prompted.status == 0 && prompted.errors == note + "\n", "\(prompted.errors)")
+      #expect(prompted.output.hasPrefix("the quuxed zebra"))
+      try "the quuxed zebra\n".write(toFile: folder + "/new.txt", atomically: true, encoding: .utf8)
+      let measured = try command.run(["evaluate", run, folder + "/new.txt"])
+      #expect(measured.output.contains("2, such as quuxed, zebra"), "\(measured.output)")
+      #expect(measured.output.contains("nats per word"))
+      #expect(try command.run(train("bytes", ["--unit", "bytes"])).status == 0)
+      let bytes = try command.run(["evaluate", folder + "/bytes", folder + "/new.txt", "--json"])
+      let result = try #require(
+        JSONSerialization.jsonObject(with: Data(bytes.output.utf8)) as? [String: Any])
+      #expect(result["unit"] as? String == "bytes")
+      #expect(result["bits_per_byte"] as? Double == result["bits_per_symbol"] as? Double)
+      #expect(result["bits_per_character"] == nil)
+      #expect(
+        try command.run(["evaluate", folder + "/bytes", folder + "/new.txt"]).output
+          .contains("nats per byte"))
+      try expect(
+        train("none", ["--vectors", folder + "/new.txt"]), 1,
+        "new.txt: line 1: expected a symbol and 8 numbers, found 2 numbers; the vectors must have --embedding-size numbers"
+      )
+      let text = Data([0xFF, 0xFE] + "the cat\n".utf8.flatMap { byte in [byte, UInt8(0)] })
+      try text.write(to: URL(fileURLWithPath: folder + "/wide.txt"))
+      for arguments in [
+        ["evaluate", run, folder + "/wide.txt"],
+        ["train", folder + "/wide.txt", "--output", folder + "/none"],
+        ["train", "--config", folder + "/wide.txt", "--output", folder + "/none"],
+        train("none", ["--vectors", folder + "/wide.txt"]),
+      ] {
+        try expect(
+          arguments, 1, "wide.txt: expected", "found UTF-16; convert it, for example with: iconv")
+        try? FileManager.default.removeItem(atPath: folder + "/none")
+      }
+    }
+  }
+}
