@@ -24,12 +24,4 @@ print(outcome, test?.perplexity ?? .nan, "of", EmbeddedGrammar.standard.bestPerp
 let stored = try StoredModel(run: path)
 var options = SamplingOptions()
 options.seed = 7
-var generator = TextGenerator(
-  stored.model, prompt: [stored.vocabulary.endOfLine ?? 0], options: options)
-var (text, previous) = ([UInt8](), stored.vocabulary.endOfLine)
-for _ in 0..<40 {
-  generator.next()
-  text += stored.vocabulary.text(of: generator.symbols[0], after: previous)
-  previous = generator.symbols[0]
-}
-print(String(decoding: text, as: UTF8.self))
+print(stored.text(after: try stored.prompt(""), length: 40, options: options))

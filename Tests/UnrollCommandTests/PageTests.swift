@@ -4,6 +4,8 @@
 import Foundation
 import Synchronization
 import Testing
+import Unroll
+import UnrollFormats
 import UnrollTestSupport
 
 #if canImport(FoundationNetworking)
@@ -96,6 +98,59 @@ struct PageTests {
     #expect(taken.status == 1)
     #expect(taken.errors.contains("127.0.0.1:\(port) cannot be listened at"))
     #expect(server.stop() == 0)
+  }
+
+  @Test("The page writes what the command writes: by lines, and naming words that are not known")
+  func writes() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      let run = folder + "/run"
+      let trained = try CommandTests().run(
+        ["train", folder + "/text", "--output", run, "--vocabulary-size", "9", "--max-steps", "60"]
+          + ["--reset-each-line"] + LanguageCommandTests.small)
+      #expect(trained.status == 0, "\(trained.errors)")
+      let server = try Server(["--model", run])
+      let fields = "temperature=0.7&top-k=4&top-p=0.6&seed=3&length=60"
+      let page = try fetch("\(server.address)api/generate?prompt=the%20quuxed&\(fields)")
+      let command = try CommandTests().run([
+        "generate", run, "--prompt", "the quuxed", "--temperature", "0.7", "--top-k", "4",
+        "--top-p", "0.6", "--seed", "3", "--length", "60",
+      ])
+      #expect(
+        page.text.contains(
+          "event: note\ndata: prompt: 1 word is not in the vocabulary: quuxed; read as <unk>\n"),
+        "\(page.text.prefix(300))")
+      let events = try page.text.split(separator: "\n").filter { $0.hasPrefix("data: {\"") }.map {
+        try #require(
+          JSONSerialization.jsonObject(with: Data($0.dropFirst(6).utf8)) as? [String: Any])
+      }
+      let text = events.filter { $0["isPrompt"] as? Bool == false }
+        .compactMap { $0["text"] as? String }.joined()
+      #expect(command.output == "the quuxed\(text)\n")
+      #expect(text.contains("\n"))
+      // Of a model that is damaged the page says why it does not write.
+      try damage(run + "/model.safetensors")
+      let refused = try fetch("\(server.address)api/generate?prompt=the")
+      #expect(refused.status == 503)
+      #expect(
+        refused.text.contains("expected finite numbers, found 1 infinite or NaN in 'softmax.bias'"),
+        "\(refused.text)")
+      #expect(server.stop() == 0)
+      let generated = try CommandTests().run(["generate", run])
+      #expect(generated.status == 1 && generated.output.isEmpty)
+      #expect(generated.errors.contains("found 1 infinite or NaN in 'softmax.bias'"))
+      #expect(try CommandTests().run(["inspect", run]).output.contains("suspicious"))
+    }
+  }
+
+  /// Makes a number of the softmax's bias NaN, in a file without a checksum.
+  private func damage(_ path: String) throws {
+    var file = try Safetensors(AtomicFile.read(path))
+    file.metadata["crc32"] = nil
+    var bias = try #require(file.arrays["softmax.bias"]).tensor(of: Float.self).elements
+    bias[2] = .nan
+    file.arrays["softmax.bias"] = StoredArray(Tensor(shape: [bias.count], elements: bias))
+    try AtomicFile.write(file.encoded(), to: path)
   }
 
   @Test(

@@ -38,6 +38,20 @@ enum JSONTree: Decodable {
     return fields[name]?[Array(path.dropFirst())]
   }
 
+  /// The fields that hold a number.
+  func paths(to number: Double) -> [[String]] {
+    switch self {
+    case .whole(let value): Double(value) == number ? [[]] : []
+    case .number(let value): value == number ? [[]] : []
+    case .list(let values): values.flatMap { $0.paths(to: number) }
+    case .object(let fields):
+      fields.sorted { $0.key < $1.key }.flatMap { name, value in
+        value.paths(to: number).map { [name] + $0 }
+      }
+    case .null, .truth, .text: []
+    }
+  }
+
   /// The value as a person reads it.
   var words: String {
     switch self {
@@ -111,10 +125,16 @@ extension RunConfiguration {
 
   /// What is wrong with a value that could not be decoded.
   static func wrongValue(
-    _ path: [any CodingKey], expected type: (any Any.Type)?, in tree: JSONTree
+    _ context: DecodingError.Context, expected type: (any Any.Type)?, in tree: JSONTree
   ) -> String {
     // Elements of a list have no name.
-    let names = path.filter { $0.intValue == nil }.map(\.stringValue)
+    var names = context.codingPath.filter { $0.intValue == nil }.map(\.stringValue)
+    if names.isEmpty, let match = context.debugDescription.firstMatch(of: /<([^>]+)>/),
+      let number = Double(match.1), let found = tree.paths(to: number).first
+    {
+      // Of a number that does not fit its field Foundation tells the number alone.
+      names = found
+    }
     let place = names.joined(separator: ".")
     let found = tree[names]
     if let words = words[place], let found {

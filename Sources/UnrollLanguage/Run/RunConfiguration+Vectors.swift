@@ -137,9 +137,10 @@ private struct VectorReader {
     }
     vectorLines += 1
     if fields.count > size + 1, vectorLines > 1,
-      fields.suffix(size).allSatisfy({ Self.number($0) != nil })
+      fields.suffix(size).allSatisfy({ Self.number($0) != nil }),
+      fields[1..<(fields.count - size)].contains(where: { Self.number($0) == nil })
     {
-      // GloVe's largest files have a few such.
+      // A few words of GloVe's largest files hold spaces.
       wordsWithSpaces += 1
       return
     }

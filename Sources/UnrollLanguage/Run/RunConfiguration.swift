@@ -183,7 +183,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     }
     func wrong(_ context: DecodingError.Context, _ type: (any Any.Type)? = nil) -> RunError.Problem
     {
-      .malformedConfiguration(wrongValue(context.codingPath, expected: type, in: tree))
+      .malformedConfiguration(wrongValue(context, expected: type, in: tree))
     }
     do {
       return try JSONDecoder().decode(RunConfiguration.self, from: data)
