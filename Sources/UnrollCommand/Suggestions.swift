@@ -24,8 +24,6 @@ enum Suggestions {
         continue
       }
       let names = subcommands.map(name)
-      // `unroll lab help` is no command, but its meaning is clear to ArgumentParser.
-      guard argument != "help" else { return }
       let hint = NearestName.hint(for: argument, among: names)
       throw ValidationError(
         "\(path): unknown command '\(argument)'\(hint.isEmpty ? "." : hint) Commands: \(names.joined(separator: ", "))."

@@ -43,7 +43,7 @@ struct OutputTests {
         ["evaluate", run, text, "--json"], ["evaluate", run, text], ["generate", run], ["info"],
         ["generate", run, "--samples", "2"], ["inspect", run], ["--help"], ["train", "--help"],
         ["help", "lab"], ["--version"],
-        ["lab", "gates", "--hidden", "3", "--batch", "2", "--time", "4", "--json"],
+        ["lab", "gates", "--hidden", "3", "--batch", "2", "--json"],
         ["lab", "memory", "--hidden", "3", "--batch", "2"],
         ["verify", goldenFolder, "--filter", "BasicRNNCell_T5"],
         ["convert", run, run + "/../written.npz"],
@@ -147,8 +147,9 @@ struct OutputTests {
         let text = try onTerminal(
           ["train", folder + "/text", "--output", "\(folder)/run-\(columns)", "--epochs", "2"]
             + LanguageCommandTests.small, columns: columns)
-        let drawn = text.split(separator: "\r").filter { $0.hasPrefix("\u{1B}[Kepoch ") }
-          .map { $0.dropFirst(3).prefix { $0 != "\n" } }
+        let drawn = text.replacingOccurrences(of: "\r\n", with: "\n").split(separator: "\r").filter
+        { $0.hasPrefix("\u{1B}[Kepoch ") }
+        .map { $0.dropFirst(3).prefix { $0 != "\n" } }
         #expect(!drawn.isEmpty)
         #expect(drawn.allSatisfy { $0.count < Int(columns) }, "\(drawn)")
         #expect(drawn.allSatisfy { $0.firstMatch(of: /^epoch \d+\/2 \d+ %/) != nil })

@@ -36,6 +36,7 @@ enum CommandText {
       "go on from the last whole checkpoint with --resume"
     ),
     ("make the number of texts smaller", "make --samples smaller"),
+    ("as the setting layers says", "as --layers says"),
     ("a model of characters has no such limit", "try --unit characters"),
   ]
 

@@ -115,7 +115,7 @@ struct TrainCommand: ParsableCommand {
     let corpus = try settings.prepareCorpus(
       in: folder,
       vocabulary: resume ? Vocabulary(contentsOf: output + "/vocabulary.json") : nil)
-    for note in corpus.notes { Terminal.note(note) }
+    for note in corpus.notes { Terminal.note(CommandText.sentence(note)) }
     try RunSetup(settings: settings, corpus: corpus).give(to: ranks)
     try settings.checkMemory(path: output)
     let vectors = isNew ? try settings.initialVectors(for: corpus.vocabulary) : nil
