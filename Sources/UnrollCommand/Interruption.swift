@@ -29,7 +29,7 @@ private func noteSignal(_ number: Int32) {
       _exit(128 + number)
     }
     if hasTerminal && number == SIGINT {
-      say("\nstopping with a checkpoint; press Ctrl-C again to stop without it\n")
+      say("\nstopping; press Ctrl-C again to stop at once\n")
     }
     return
   }

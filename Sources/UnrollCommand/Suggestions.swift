@@ -33,19 +33,32 @@ enum Suggestions {
 
   /// A message about a value that is none of those which an option takes, with the nearest of them.
   ///
-  /// ArgumentParser lists the values, each in quotes, on the message's first line.
+  /// ArgumentParser lists the values in quotes, `Please provide one of 'a', 'b' or 'c'`; this command's own messages are
+  /// of the form `expected one of a, b, c, found 'd'`. Both are on the message's first line.
   static func improved(_ message: String) -> String {
     let lines = message.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
-    guard let first = lines.first, let list = first.firstRange(of: "Please provide one of ") else {
-      return message
-    }
-    let typed = quoted(first[..<list.lowerBound]).first ?? ""
-    guard let nearest = NearestName.nearest(to: typed, among: quoted(first[list.upperBound...]))
-    else {
-      return message
-    }
-    return (["\(first) Did you mean '\(nearest)'?"] + lines.dropFirst().map(String.init))
+    guard let first = lines.first, !first.contains("id you mean"),
+      let (typed, names) = choice(first),
+      let nearest = NearestName.nearest(to: typed, among: names)
+    else { return message }
+    let stop = first.last.map { ".?".contains($0) } ?? true ? "" : "."
+    return (["\(first)\(stop) Did you mean '\(nearest)'?"] + lines.dropFirst().map(String.init))
       .joined(separator: "\n")
+  }
+
+  /// What was typed, and the names that would have been taken.
+  private static func choice(_ line: Substring) -> (typed: String, names: [String])? {
+    if let list = line.firstRange(of: "Please provide one of ") {
+      return quoted(line[..<list.lowerBound]).first.map { ($0, quoted(line[list.upperBound...])) }
+    }
+    guard
+      let match = line.firstMatch(
+        of: /expected one of ([^:;']+?), (?:which [^,']+, )?found '([^']+)'/)
+    else { return nil }
+    let names = match.1.split(separator: ",").map { name in
+      String(name.drop { $0 == " " }.prefix { $0 != " " })
+    }
+    return (String(match.2), names)
   }
 
   private static func quoted(_ text: Substring) -> [String] {

@@ -38,6 +38,9 @@ struct MessageTests {
     try expect(["train", "--preset", "x"], 64, "char-shakespeare, found 'x'.")
     try expect(["lab", "memory", "--cell", "lstn"], 64, "Did you mean 'lstm'?")
     try expect(["lab", "gates", "--dtype", "flot32"], 64, "Did you mean 'float32'?")
+    try expect(["convert", "a", "b", "--to", "kers"], 64, "found 'kers'. Did you mean 'keras'?")
+    let level = try command.run(["info"], environment: ["UNROLL_ISA": "plane"])
+    #expect(level.errors.contains("found 'plane'. Did you mean 'plain'?"))
     #expect(try command.run(["help", "lab", "memory"]).status == 0)
   }
 

@@ -78,7 +78,10 @@ struct VectorTests {
         (Array("a 1 2 3\nb 1 2 3 4\n".utf8), "line 2: expected a symbol and 3 numbers, found 4"),
         ([0x1F, 0x8B, 8, 0] + text, "found data compressed by gzip; decompress it first"),
         ([0x50, 0x4B, 3, 4] + text, "found a ZIP archive; unpack it first"),
-        (Array("2 3\na ".utf8) + [0, 0, 0x80, 0x3F, 1, 2, 3, 4], "found binary data, as word2vec"),
+        (
+          Array("2 3\na ".utf8) + [0, 0, 0x80, 0x3F, 1, 2, 3, 4],
+          "found binary data, as word2vec and fastText write it"
+        ),
         (
           [0xFF, 0xFE] + text.flatMap { byte in [byte, UInt8(0)] },
           "found UTF-16; convert it, for example with"

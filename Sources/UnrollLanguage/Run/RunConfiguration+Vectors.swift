@@ -97,7 +97,7 @@ private struct VectorReader {
     }
     if Self.isBinary(first) {
       throw failure(
-        "expected lines of a symbol and its numbers, found binary data, as word2vec writes it; convert it to text, for example with gensim: KeyedVectors.load_word2vec_format(FILE, binary=True).save_word2vec_format(NEW)"
+        "expected lines of a symbol and its numbers, found binary data, as word2vec and fastText write it; convert it to text, for example with gensim: KeyedVectors.load_word2vec_format(FILE, binary=True).save_word2vec_format(NEW)"
       )
     }
     source.skipByteOrderMark()
