@@ -156,7 +156,8 @@ struct CommandTests {
   @Test("lab writes a report and prints the table beside the notebook's numbers")
   func lab() throws {
     try withTemporaryFolder { folder in
-      let result = try unroll("lab", "--output", folder + "/report", "--scale", "0.5,2")
+      let result = try unroll(
+        "lab", "--output", folder + "/report", "--scale", "0.5,2", "--weight-draws", "3")
       #expect(result.status == 0)
       #expect(result.output.contains("2.1864e-07"))
       #expect(!result.output.contains("FAILS"))
@@ -184,11 +185,13 @@ struct CommandTests {
   func interruption() throws {
     try withTemporaryFolder { folder in
       let report = folder + "/report"
-      #expect(try unroll("lab", "--scale", "1", "--output", report).status == 0)
+      #expect(try unroll("lab", "--scale", "1", "--weight-draws", "2", "--output", report).status == 0)
       let before = try Data(contentsOf: URL(fileURLWithPath: report + "/index.html"))
       let process = Process()
       process.executableURL = Self.binary
-      process.arguments = ["lab", "--scale", "2", "--seed", "3", "--output", report]
+      process.arguments = [
+        "lab", "--scale", "2", "--seed", "3", "--weight-draws", "2", "--output", report,
+      ]
       process.standardOutput = FileHandle.nullDevice
       process.standardError = FileHandle.nullDevice
       try process.run()
@@ -227,7 +230,8 @@ struct CommandTests {
         "--steps", "11",
       ],
       ["gradients", "--scale", "0.25:8:log4", "--batch", "5"],
-      ["memory", "--scale", "0:4:3", "--json"],
+      ["memory", "--scale", "3", "--weight-draws", "4", "--batch", "5"],
+      ["memory", "--scale", "0:4:3", "--weight-draws", "3", "--json"],
       ["parity", "--hidden", "5"], ["parity", "--cell", "lstm"], ["gru-as-rnn", "--bias", "-5"],
       ["parity", "--dtype", "double"],
       ["gru-as-rnn", "--cell", "gru-after", "--bias", "50", "--dtype", "float64"],

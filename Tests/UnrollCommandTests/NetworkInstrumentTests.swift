@@ -67,14 +67,17 @@ struct NetworkInstrumentTests {
       }
       try refused(
         StoredArray(Tensor<Float>(shape: [2, 3, 5])),
-        "data: expected sequences of 4 numbers a step, at least one, got [3, 2, 5]")
+        "expected sequences [B, T, 4], or one [T, 4], found shape [2, 3, 5]; the network reads 4 features a step"
+      )
+      try refused(
+        StoredArray(Tensor<Float>(shape: [4, 3, 5])), "the axis of 4 is not the last: transpose")
       try refused(
         StoredArray(Tensor<Float>(shape: [4])),
-        "expected sequences [B, T, D], or one [T, D], found shape [4]")
+        "expected sequences [B, T, 4], or one [T, 4], found shape [4]; give it two or three axes")
       try refused(
         StoredArray(Tensor<Float>(shape: [2, 3, 4], repeating: .nan)), "expected finite numbers")
       try refused(
-        StoredArray(Tensor<Float>(shape: [0, 3, 4])), "data: expected sequences of 4 numbers")
+        StoredArray(Tensor<Float>(shape: [0, 3, 4])), "found shape [0, 3, 4]; it has no elements")
     }
     for size in [["--time", "0"], ["--batch", "-1"]] {
       let none = try command.run(["lab", "memory", "--weights", file] + size)

@@ -215,9 +215,8 @@ struct SpectrumCommand: ParsableCommand {
   }
 
   private func show(_ result: SpectrumResult) {
-    let section = result.section()
-    for table in section.tables { table.show() }
-    print(section.lookFor)
+    for table in result.section().tables { table.show() }
+    print(result.statement)
     if result.singularValues.isEmpty {
       print(
         "no whole Jacobians: a state of \(result.stateSize) numbers over \(result.settings.timeStepCount) steps is too large for them"
@@ -249,6 +248,7 @@ struct GatesCommand: ParsableCommand {
       show: { result in
         if result.gates.isEmpty { print("a basic RNN has no gates\n") }
         for table in result.section().tables { table.show() }
+        if !result.gates.isEmpty { print(result.statement) }
       }, section: { [$0.section(name: $1, weights: $2)] }
     ).run()
   }

@@ -60,7 +60,7 @@ func runSweep(
   } else {
     result.table.show()
     result.weightDraws?.table.show()
-    print(result.section().lookFor)
+    print(result.statement)
   }
   if let folder = out.output {
     try write(

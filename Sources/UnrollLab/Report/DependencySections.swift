@@ -33,7 +33,9 @@ extension MemoryResult {
     return LabReport.Section(
       id: name, title: title ?? "Forgetting, forward in time: \(cell)",
       lookFor: """
-        Four runs read the same inputs and differ only in their initial state: zero, two random states, and a         hundred times the first of these. Where their distance is 0, nothing that is computed later can depend         on the initial state. \(statement)\(more.isEmpty ? "" : " " + more)
+        Four runs read the same inputs and differ only in their initial state: zero, two random states, and a \
+        hundred times the first of these. Where their distance is 0, nothing that is computed later can depend \
+        on the initial state. \(statement)\(more.isEmpty ? "" : " " + more)
         """,
       settings: settings.listed(weights: weights),
       command: weights == nil ? settings.command("memory") : nil, figures: figures,

@@ -53,7 +53,7 @@ extension MemoryResult {
         """
     }
     let ranges =
-      "between \(range(medians, Self.smallPairs)) for the pairs of zero, random 1 and random 2, and between "
+      "\(range(medians, Self.smallPairs)) for the pairs of zero, random 1 and random 2, and "
       + "\(range(medians, Self.largePairs)) for those with 100·random 1"
     return gone == 0
       ? "\(step) the medians are \(ranges): the state still depends on the initial state."
@@ -65,7 +65,8 @@ extension MemoryResult {
 
   private func range(_ medians: [Double], _ pairs: Range<Int>) -> String {
     let values = medians[pairs]
-    return "\(textNumber(values.min() ?? .nan)) and \(textNumber(values.max() ?? .nan))"
+    let (low, high) = (textNumber(values.min() ?? .nan), textNumber(values.max() ?? .nan))
+    return low == high ? low : "\(low) to \(high)"
   }
 
   /// Of a cell that is meant to keep its state: whether it does.
@@ -143,16 +144,16 @@ extension SpectrumResult {
   public var isEveryStateFixed: Bool { fixedPointStarts > 0 && largestStartChange <= 1e-6 }
 
   /// What was found, in sentences.
-  var statement: String {
+  public var statement: String {
     var parts: [String] = []
     if let largest = exponents.first, largest.isFinite {
-      let factor = Double.exp(largest)
+      let change =
+        largest.magnitude < 1e-3
+        ? "change by less than 0.1 % a step"
+        : "\(largest < 0 ? "shrink" : "grow") by a factor of \(textNumber(Double.exp(largest))) a step"
       parts.append(
-        """
-        The largest exponent is \(textNumber(largest)) nats per step: along the runs, small differences \
-        \(largest < 0 ? "shrink" : largest > 0 ? "grow" : "stay as they are"), by a factor of \
-        \(textNumber(factor)) a step.
-        """)
+        "The largest exponent is \(textNumber(largest)) nats per step: along the runs, small differences \(change)."
+      )
     }
     if isEveryStateFixed {
       parts.append(
@@ -176,7 +177,7 @@ extension SpectrumResult {
 
 extension GateResult {
   /// What was found, in sentences.
-  var statement: String {
+  public var statement: String {
     let half = lifetimes.map(\.halfLife).sorted()
     guard let keepingGate, let shortest = half.first, let longest = half.last else {
       return "A basic RNN has no gates."

@@ -16,12 +16,7 @@ extension ScaleSweepResult {
       )
     ]
     if let weightDraws {
-      figures.append(
-        (
-          figure: weightDraws.figure(name: "\(name)-draws", self),
-          alternative:
-            "Quantiles over many draws of weights against the scale, and the shares of draws that keep the dependency or explode."
-        ))
+      figures += weightDraws.figures(name: "\(name)-draws", self)
     }
     if let map = phaseDiagram(name: "\(name)-phases", cell: settings.cell.title) {
       figures.append(
@@ -104,7 +99,11 @@ extension ScaleSweepResult {
   private var isLogarithmic: Bool { (points.map(\.scale).min() ?? 0) > 0 }
 
   fileprivate var scaleAxis: Axis {
-    Axis("scale of the weights", isLogarithmic: isLogarithmic && points.count > 1)
+    let scales = points.map(\.scale)
+    guard isLogarithmic, let low = scales.min(), let high = scales.max(), low < high else {
+      return Axis("scale of the weights")
+    }
+    return Axis("scale of the weights", isLogarithmic: true, range: low...high)
   }
 
   /// Numbers with an axis that shows them all: what is 0 or less than 1e-16 lies on its lower edge.
@@ -202,46 +201,60 @@ extension WeightDrawsResult {
     return "seeds \(first) to \(last)"
   }
 
-  /// Quantiles of memory and gradients over the draws, with the seed's own draw as one line, and shares.
-  fileprivate func figure(name: String, _ sweep: ScaleSweepResult) -> Figure {
+  /// Over the scale: the share of draws that keep the dependency, and quantiles of memory and gradients.
+  fileprivate func figures(
+    name: String, _ sweep: ScaleSweepResult
+  ) -> [(figure: Figure, alternative: String)] {
     let scales = points.map(\.scale)
-    let quantiles = ["10 %", "25 %", "50 % (median)", "75 %", "90 %"].enumerated().map {
-      index, title in
-      (title: "\(title) of the draws", y: points.map { $0.memoryQuantiles[index] })
+    let title = "\(sweep.settings.cell.title), step \(step), \(seeds.count) draws of weights"
+    func figure(_ part: String, _ what: String, _ y: Axis, _ lines: [Line], _ levels: [Level] = [])
+      -> Figure
+    {
+      Figure(
+        name: "\(name)-\(part)", title: "\(title): \(what)",
+        panels: [
+          Panel(title: "", x: sweep.scaleAxis, y: y, content: .lines(lines), levels: levels)
+        ], size: (900, 520))
     }
-    let (axis, lines) = ScaleSweepResult.logarithmic(
-      "median distance",
-      quantiles + [("seed \(sweep.settings.seed)", sweep.points.map(\.memory))], x: scales)
-    let largest = points.map { Summary.median($0.gradientLargest.sorted()) }
-    let (gradientAxis, gradientLines) = ScaleSweepResult.logarithmic(
-      "gradient norm",
+    func quantile(_ share: Double, _ values: KeyPath<WeightDrawsPoint, [Double]>) -> [Double] {
+      points.map { Summary.quantile(share, of: $0[keyPath: values].sorted()) }
+    }
+    let (distance, distances) = ScaleSweepResult.logarithmic(
+      "median distance (lower edge: 1e-16 and less)",
+      [0.1, 0.25, 0.5, 0.75, 0.9].map {
+        ("\(Int(100 * $0)) % quantile", quantile($0, \.memory))
+      } + [("seed \(sweep.settings.seed)", sweep.points.map(\.memory))], x: scales)
+    let (norm, norms) = ScaleSweepResult.logarithmic(
+      "gradient norm (lower edge: 1e-16 and less)",
       [
-        (
-          "median of a draw's median",
-          points.map { Summary.median($0.gradientMedian.sorted()) }
-        ),
-        ("median of a draw's mean", points.map { Summary.median($0.gradientMean.sorted()) }),
-        ("median of a draw's largest", largest),
-        ("90 % of the draws' largest", points.map { Summary.quantile(0.9, of: $0.gradientLargest.sorted()) }),
+        ("median of the medians", quantile(0.5, \.gradientMedian)),
+        ("median of the means", quantile(0.5, \.gradientMean)),
+        ("median of the largest", quantile(0.5, \.gradientLargest)),
+        ("90 % quantile of the largest", quantile(0.9, \.gradientLargest)),
+        ("seed \(sweep.settings.seed), largest", sweep.points.map(\.gradientSpread.largest)),
       ], x: scales)
-    return Figure(
-      name: name,
-      title: "\(sweep.settings.cell.title): step \(step) in \(seeds.count) draws of weights",
-      rows: 1, columns: 3,
-      panels: [
-        Panel(
-          title: "distance of two runs", x: sweep.scaleAxis, y: axis, content: .lines(lines),
-          levels: [Level(1e-3, "forgotten below")]),
-        Panel(
-          title: "gradient", x: sweep.scaleAxis, y: gradientAxis, content: .lines(gradientLines),
-          levels: [Level(1e-3, "vanishes below"), Level(100, "explodes above")]),
-        Panel(
-          title: "share of the draws", x: sweep.scaleAxis, y: Axis("% of the draws", range: 0...105),
-          content: .lines([
-            Line("distance above 0.001", x: scales, y: points.map { 100 * $0.memoryShare }),
-            Line("median gradient above 0.001", x: scales, y: points.map { 100 * $0.gradientShare }),
-            Line("some gradient above 100", x: scales, y: points.map { 100 * $0.explodingShare }),
-          ])),
-      ], size: (1400, 560))
+    let shares = [
+      ("distance above 0.001", \WeightDrawsPoint.memoryShare),
+      ("median gradient above 0.001", \.gradientShare),
+      ("some gradient above 100", \.explodingShare),
+    ].map { title, path in Line(title, x: scales, y: points.map { 100 * $0[keyPath: path] }) }
+    return [
+      (
+        figure(
+          "share", "who remembers, who explodes", Axis("% of the draws", range: 0...105), shares),
+        "The shares of draws whose state depends on the initial state, whose gradient survives, and in which a gradient explodes, against the scale."
+      ),
+      (
+        figure(
+          "distance", "distance of two runs", distance, distances, [Level(1e-3, "forgotten below")]),
+        "Quantiles over the draws of the median distance of two runs, against the scale."
+      ),
+      (
+        figure(
+          "gradient", "gradients", norm, norms,
+          [Level(1e-3, "vanishes below"), Level(100, "explodes above")]),
+        "The median over the draws of the median, mean and largest gradient norm, against the scale."
+      ),
+    ]
   }
 }

@@ -3,8 +3,8 @@
 internal import Unroll
 
 extension ScaleSweepResult {
-  /// The whole paragraph.
-  var statement: String {
+  /// What was found, in sentences.
+  public var statement: String {
     let question = "Is there a scale that keeps a long-term memory?"
     guard let weightDraws else { return "\(question) \(ownStatement)" }
     return [
@@ -59,7 +59,7 @@ extension ScaleSweepResult {
     let forgets = own.memory <= WeightDraws.threshold
     let share = forgets ? 1 - all.memoryShare : all.memoryShare
     return
-      "At scale \(textNumber(own.scale)) it is one of the \(LabNumber.percent(share)) of draws that \(forgets ? "forget" : "keep the dependency")."
+      "At scale \(textNumber(own.scale)) this draw \(forgets ? "forgets its initial state" : "keeps the dependency"), as \(LabNumber.percent(share)) of the draws do."
   }
 }
 
@@ -73,7 +73,9 @@ extension WeightDrawsResult {
     let opening =
       "In each of \(LabNumber.count(seeds.count, "draw")) of weights (\(seedRange)) the state at step \(step) was compared between two runs; it still depends on the initial state where their median distance is above 0.001."
     func share(_ point: WeightDrawsPoint) -> String {
-      "\(LabNumber.percent(point.memoryShare)) of the draws at scale \(textNumber(point.scale))"
+      (point.memoryShare == 0
+        ? "none" : point.memoryShare == 1 ? "all" : LabNumber.percent(point.memoryShare))
+        + " of the draws at scale \(textNumber(point.scale))"
     }
     if most.memoryShare == 0 { return "\(opening) It does so in none of the draws at any scale." }
     if sorted.allSatisfy({ $0.memoryShare == most.memoryShare }) {
@@ -101,17 +103,20 @@ extension WeightDrawsResult {
     var parts: [String] = []
     if settled > 0 {
       parts.append(
-        "in \(settled) the median gradient has vanished: small differences die out, but the two runs have settled in different states"
+        "it has vanished in \(settled): small differences die out there, but the two runs have settled in different states"
       )
     }
     if growing > 0 {
-      parts.append("in \(growing) it is above √H: small differences have grown, as in chaos")
+      parts.append("it is above √H in \(growing): small differences have grown there, as in chaos")
     }
     if rest > 0 {
-      parts.append("in \(rest) it lies between: small differences have neither vanished nor grown")
+      parts.append(
+        "it lies between in \(rest): small differences have neither vanished nor grown there")
     }
-    return
-      "Of the \(LabNumber.count(count, "draw")) that \(count == 1 ? "keeps" : "keep") it at scale \(textNumber(last.scale)), \(LabNumber.list(parts))."
+    return """
+      \(count == 1 ? "One draw keeps" : "\(count) draws keep") it at scale \(textNumber(last.scale)). The median \
+      gradient tells how: \(parts.joined(separator: "; ")).
+      """
   }
 
   /// How gradients explode over the draws.
@@ -120,13 +125,17 @@ extension WeightDrawsResult {
     guard most.explodingShare > 0 else {
       return "No sequence of any draw has a gradient norm above 100 at any scale."
     }
-    let least =
-      points.filter { $0.explodingShare > 0 }.map(\.scale).min() ?? most.scale
+    let scales = points.filter { $0.explodingShare > 0 }.map(\.scale)
+    let (low, high) = (scales.min() ?? most.scale, scales.max() ?? most.scale)
+    let places =
+      low == high
+      ? "at scale \(textNumber(low))"
+      : "at \(scales.count) of \(points.count) scales, between \(textNumber(low)) and \(textNumber(high))"
     let median = LabNumber.percent(
       Double(most.gradientMedian.count { $0 > 100 }) / Double(max(1, seeds.count)))
     return """
-      Gradients explode in some sequence (a norm above 100) from scale \(textNumber(least)) on, and most often \
-      at scale \(textNumber(most.scale)): in \(LabNumber.percent(most.explodingShare)) of the draws. The median \
+      Gradients explode in some sequence (a norm above 100) \(places), and most often at scale \
+      \(textNumber(most.scale)): in \(LabNumber.percent(most.explodingShare)) of the draws. The median \
       over the sequences is above 100 in \(median) of the draws there.
       """
   }

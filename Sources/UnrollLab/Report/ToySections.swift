@@ -66,7 +66,7 @@ extension ParityResult {
       double -> String? in
       guard let single = row(double.cell, .float32) else { return nil }
       return
-        "The \(double.cell.title) is \(textNumber(double.relativeErrorSum)) from \(reference) in float64 and \(textNumber(single.relativeErrorSum)) in float32."
+        "The \(double.cell.title)'s error against \(reference) is \(textNumber(double.relativeErrorSum)) in float64 and \(textNumber(single.relativeErrorSum)) in float32."
     }
     if let after = row(.gruAfter, .float64) {
       let number =
