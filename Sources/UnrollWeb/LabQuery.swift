@@ -150,8 +150,11 @@ struct LabQuery: Equatable, Sendable {
     let options = settings.listed().map { name, value in
       part == .phase && name == "scale" ? "--scale 0.25:8:log24" : "--\(name) \(value)"
     }
-    let more = part == .spectrum ? " --sequences \(Self.sequenceCount)" : ""
-    return "unroll lab \(names[part] ?? "memory") " + options.joined(separator: " ") + more
+    let more: [Part: String] = [
+      .spectrum: " --sequences \(Self.sequenceCount)", .phase: " --weight-draws 0",
+    ]
+    return "unroll lab \(names[part] ?? "memory") " + options.joined(separator: " ")
+      + (more[part] ?? "")
   }
 }
 #endif

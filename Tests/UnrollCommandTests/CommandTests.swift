@@ -185,7 +185,8 @@ struct CommandTests {
   func interruption() throws {
     try withTemporaryFolder { folder in
       let report = folder + "/report"
-      #expect(try unroll("lab", "--scale", "1", "--weight-draws", "2", "--output", report).status == 0)
+      #expect(
+        try unroll("lab", "--scale", "1", "--weight-draws", "2", "--output", report).status == 0)
       let before = try Data(contentsOf: URL(fileURLWithPath: report + "/index.html"))
       let process = Process()
       process.executableURL = Self.binary

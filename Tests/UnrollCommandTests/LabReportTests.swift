@@ -146,7 +146,8 @@ struct LabReportTests {
     try withTemporaryFolder { folder in
       func output(_ shape: [Int], _ more: [String] = []) throws -> CommandTests.Outcome {
         try AtomicFile.write(
-          NPY.encode(StoredArray(Tensor<Float>(shape: shape, repeating: 0.5))), to: folder + "/x.npy")
+          NPY.encode(StoredArray(Tensor<Float>(shape: shape, repeating: 0.5))),
+          to: folder + "/x.npy")
         return try command.run(
           ["lab", "gates", "--weights", file, "--data", folder + "/x.npy"] + more)
       }

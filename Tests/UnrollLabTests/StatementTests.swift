@@ -27,7 +27,8 @@ struct StatementTests {
       (37569.9, "37,600", "37570"), (-1234.56, "-1230", "-1235"), (999.96, "1000", "1000"),
       (0.00099996, "0.001", "0.001"), (123456, "123,000", "123500"),
       (45_512_022.82976726, "4.55e7", "4.551e7"), (1e300, "1e300", "1e300"),
-      (5e-324, "4.94e-324", "4.941e-324"), (.infinity, "overflow", "overflow"), (.nan, "–", "–"),
+      (Double.leastNonzeroMagnitude, "4.94e-324", "4.941e-324"),
+      (.infinity, "overflow", "overflow"), (.nan, "–", "–"),
     ] {
       #expect(LabNumber.text(value) == text)
       #expect(LabNumber.short(value) == short)
@@ -49,7 +50,8 @@ struct StatementTests {
         let set = try #require(result.distances.last)
         let medians = set.summaries.map(\.median)
         let said = result.statement
-        #expect(said.contains("has been forgotten") == (set.summaries.allSatisfy { $0.maximum < 1e-3 }))
+        #expect(
+          said.contains("has been forgotten") == (set.summaries.allSatisfy { $0.maximum < 1e-3 }))
         #expect(said.contains("still depends") == medians.contains { $0 >= 1e-3 })
         for distances in result.distances {
           let median = LabNumber.text(distances.summaries[0].median)
@@ -182,13 +184,15 @@ struct StatementTests {
       for row in notebook.comparison { #expect(row.holds, "\(row)") }
       #expect(sections.allSatisfy { $0.command?.hasPrefix("unroll lab ") == true })
       for section in sections {
-        #expect(!section.lookFor.contains("  ") && !section.lookFor.contains("nan"), "\(section.id)")
+        #expect(
+          !section.lookFor.contains("  ") && !section.lookFor.contains("nan"), "\(section.id)")
         for table in section.tables { #expect(!table.header.contains("")) }
       }
     }
   }
 
-  @Test("Every state of a GRU that keeps is a fixed point, and is said to be", arguments: [18.0, 40])
+  @Test(
+    "Every state of a GRU that keeps is a fixed point, and is said to be", arguments: [18.0, 40])
   func everyState(bias: Double) throws {
     let result = try SpectrumExperiment.run(
       LabSettings(cell: .gru, keepBias: bias), sequences: 2)
@@ -198,7 +202,8 @@ struct StatementTests {
     // A leaky one has one, which every start finds.
     let leaky = try SpectrumExperiment.run(LabSettings(cell: .gru, keepBias: 12), sequences: 2)
     #expect(!leaky.isEveryStateFixed)
-    #expect(leaky.fixedPoints.count == 1 && leaky.fixedPoints[0].startCount == leaky.fixedPointStarts)
+    #expect(
+      leaky.fixedPoints.count == 1 && leaky.fixedPoints[0].startCount == leaky.fixedPointStarts)
   }
 
   @Test("Half-lives beyond a million steps are said so")

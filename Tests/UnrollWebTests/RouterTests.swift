@@ -208,6 +208,24 @@ struct RouterTests {
   }
 
   @Test(
+    "A query can ask for the notebook's order of draws",
+    .enabled(if: Gnuplot.path() != nil, needsGnuplot))
+  func draws() async throws {
+    let page = try await ask("/api/lab?draws=notebook&step=20&parts=memory").json()
+    let numbers = try #require((page["numbers"] as? [String: [String: Any]])?["memory"])
+    let mean = try #require((numbers["means"] as? [Double])?.first)
+    #expect(abs(mean - 0.15839251858765238) < 4e-5)
+    let command = try #require((page["commands"] as? [String: String])?["memory"])
+    #expect(command.hasSuffix(" --dtype float32 --draws notebook"))
+    let wrong = try await ask("/api/lab?draws=other")
+    #expect(wrong.status == 400)
+    #expect(wrong.text.contains("draws: expected fresh, notebook, later-edition, found 'other'"))
+    let keeping = try await ask("/api/lab?cell=gru&keep-bias=18&parts=spectrum").json()
+    let spectrum = try #require((keeping["numbers"] as? [String: [String: Any]])?["spectrum"])
+    #expect(spectrum["fixed_points"] as? String == "every state")
+  }
+
+  @Test(
     "A figure comes as picture, table and arrays", .enabled(if: Gnuplot.path() != nil, needsGnuplot)
   )
   func files() async throws {

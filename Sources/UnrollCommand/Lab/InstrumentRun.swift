@@ -52,7 +52,8 @@ struct InstrumentRun<Result: Encodable> {
         "\(network.path), \(part.layer)"
       ).map { section in
         var section = section
-        section.command = TypedCommand.reproducing(CommandLine.arguments, layer: layers[index].index)
+        section.command = TypedCommand.reproducing(
+          CommandLine.arguments, layer: layers[index].index)
         return section
       }
     }
@@ -116,7 +117,8 @@ enum TypedCommand {
   /// An argument as a shell reads it.
   private static func quoted(_ argument: String) -> String {
     let plain = argument.unicodeScalars.allSatisfy {
-      $0.properties.isAlphabetic || ("0"..."9").contains($0) || "-_./,:=+@%".unicodeScalars.contains($0)
+      $0.properties.isAlphabetic || ("0"..."9").contains($0)
+        || "-_./,:=+@%".unicodeScalars.contains($0)
     }
     guard !plain || argument.isEmpty else { return argument }
     return "'" + argument.replacingOccurrences(of: "'", with: "'\\''") + "'"

@@ -111,7 +111,9 @@ struct NotebookCommand: ParsableCommand {
   }
 
   private static func table(_ rows: [ComparisonRow]) -> String {
-    var table = TextTable(["part", "number", "ours", "printed", "TensorFlow", "required", "verdict"])
+    var table = TextTable([
+      "part", "number", "ours", "printed", "TensorFlow", "required", "verdict",
+    ])
     for row in rows {
       table.add([
         row.part, row.quantity, number(row.ours), row.printed.map(number) ?? "-",

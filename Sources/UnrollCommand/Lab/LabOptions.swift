@@ -130,7 +130,8 @@ struct CellOptions: ParsableArguments {
       """)
   var draws: LabDraws?
   @Option(
-    help: "Initial weights: uniform in ±scale/2, or tensorflow (TensorFlow 1's). (default: uniform)")
+    help: "Initial weights: uniform in ±scale/2, or tensorflow (TensorFlow 1's). (default: uniform)"
+  )
   var initialWeights: LabInitialWeights?
   @Option(
     parsing: .unconditional,

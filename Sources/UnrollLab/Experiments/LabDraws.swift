@@ -59,6 +59,8 @@ struct ExperimentDraws<Scalar: KernelScalar> {
   /// The state in which the notebook's variable was left; only for its gradients.
   private var leftState: Tensor<Double>?
   private let settings: LabSettings
+  /// The stream after the inputs, if weights are drawn next.
+  private var afterInputs: NumPyRandom?
   /// Where further numbers come from.
   private(set) var random: NumPyRandom
 
@@ -70,6 +72,7 @@ struct ExperimentDraws<Scalar: KernelScalar> {
     switch settings.draws {
     case .fresh:
       inputs = drawInputs(settings, &random)
+      afterInputs = random
       parameters = drawWeights(settings, scale: settings.scale, &random)
     case .laterEdition:
       parameters = drawWeights(settings, scale: settings.scale, &random)
@@ -87,6 +90,20 @@ struct ExperimentDraws<Scalar: KernelScalar> {
       parameters = drawWeights(settings, scale: settings.scale, &random)
     }
     cell = settings.cell.cell(parameters)
+  }
+
+  /// The same draws with weights of another scale: the inputs need not be drawn again.
+  func with(scale: Double) -> ExperimentDraws {
+    var settings = settings
+    settings.scale = scale
+    guard let afterInputs else { return ExperimentDraws(settings) }
+    return ExperimentDraws(settings, inputs, afterInputs)
+  }
+
+  private init(_ settings: LabSettings, _ inputs: Tensor<Scalar>, _ afterInputs: NumPyRandom) {
+    (self.settings, self.inputs, self.afterInputs) = (settings, inputs, afterInputs)
+    random = afterInputs
+    cell = settings.cell.cell(drawWeights(settings, scale: settings.scale, &random))
   }
 
   /// The states for each of the settings' steps.

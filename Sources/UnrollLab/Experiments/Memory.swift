@@ -84,6 +84,7 @@ public enum MemoryExperiment {
   ///   - settings: Steps and sizes.
   ///   - pairs: Two random states for each of the steps.
   ///   - progress: Called after each step with how many are done.
+  /// - Returns: Distances, drifts and curves.
   static func measure<Scalar: KernelScalar>(
     _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
     _ pairs: [StatePair], progress: (Int) -> Void = { _ in }

@@ -110,10 +110,9 @@ public enum WeightDraws {
     _ settings: LabSettings, _ scales: [Double], _ type: Scalar.Type
   ) -> [Draw] {
     let step = settings.steps.last ?? 0
+    let first = ExperimentDraws<Scalar>(settings)
     return scales.map { scale in
-      var settings = settings
-      settings.scale = scale
-      var draws = ExperimentDraws<Scalar>(settings)
+      var draws = first.with(scale: scale)
       let state = draws.sweepState()
       let layer = RecurrentLayer(cell: draws.cell)
       let inputs = draws.inputs.slice(0..<step + 1)

@@ -116,7 +116,8 @@ extension SpectrumResult {
         Panel(
           title: "one step", x: Axis("step t"),
           y: Axis(
-            "spectral radius", range: 0...(max(1, drawable(stepRadii).filter(\.isFinite).max() ?? 1) * 1.05)),
+            "spectral radius",
+            range: 0...(max(1, drawable(stepRadii).filter(\.isFinite).max() ?? 1) * 1.05)),
           content: .lines([
             Line("of ds_t/ds_(t-1)", x: stepRadii.indices.map { Double($0 + 1) }, y: stepRadii)
           ]), levels: [Level(1, "1")]),

@@ -92,7 +92,8 @@ extension LabSettings {
   ///
   /// - Parameters:
   ///   - experiment: The command's name under `unroll lab`, such as `memory`.
-  ///   - changes: Options with other values than the settings', or without one (nil).
+  ///   - changes: Options with other values than the settings', or to leave out (nil).
+  /// - Returns: The command line, each option with its value.
   func command(_ experiment: String, _ changes: [(name: String, value: String?)] = []) -> String {
     Self.command(
       experiment,

@@ -108,7 +108,8 @@ extension GradientResult {
     let unit = Double(settings.hiddenSize).squareRoot()
     if summary.maximum == 0 { return "every gradient is exactly 0" }
     if summary.minimum == summary.maximum, abs(summary.maximum - unit) <= 1e-6 * unit {
-      return "every norm is √H = \(textNumber(unit)), the norm of a gradient whose elements are all 1"
+      return
+        "every norm is √H = \(textNumber(unit)), the norm of a gradient whose elements are all 1"
     }
     let count = set.norms.count
     let (gone, exploded) = (set.norms.count { $0 < 1e-3 }, set.norms.count { $0 > 100 })

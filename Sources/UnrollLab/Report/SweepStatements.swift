@@ -45,7 +45,8 @@ extension ScaleSweepResult {
         sentences.append(
           "The median hides exploding gradients: at scale \(textNumber(worst.scale)) \(numbers).")
       } else {
-        sentences.append("The largest gradients are at scale \(textNumber(worst.scale)): there \(numbers).")
+        sentences.append(
+          "The largest gradients are at scale \(textNumber(worst.scale)): there \(numbers).")
       }
     }
     return sentences.joined(separator: " ")
@@ -89,7 +90,8 @@ extension WeightDrawsResult {
     if last.scale != first.scale { parts.append(share(last)) }
     var half = ""
     if let scale = sorted.first(where: { $0.memoryShare >= 0.5 })?.scale {
-      half = " The smallest scale at which half of the draws or more keep it is \(textNumber(scale))."
+      half =
+        " The smallest scale at which half of the draws or more keep it is \(textNumber(scale))."
     }
     return "\(opening) It does so in \(LabNumber.list(parts)).\(half)"
   }

@@ -83,6 +83,7 @@ public struct Summary: Sendable, Equatable, Codable {
   /// - Parameters:
   ///   - share: 0 (the smallest) to 1 (the largest).
   ///   - sorted: The numbers, ascending; infinities are allowed.
+  /// - Returns: The quantile.
   package static func quantile(_ share: Double, of sorted: [Double]) -> Double {
     guard let last = sorted.indices.last else { return .nan }
     let place = share * Double(last)
