@@ -56,7 +56,7 @@ public struct Figure: Sendable, Equatable {
     let rows = max(1, (panels.count + columns - 1) / columns)
     return Figure(
       name: name + "-narrow", title: title, rows: rows, columns: columns, panels: panels,
-      size: (width, 40 + rows * (areBars ? 210 : 320)))
+      size: (width, 40 + rows * (areBars ? 210 : 370)))
   }
 
   /// Whether all parts are equal.

@@ -112,8 +112,10 @@ final class FigureWorkers: Sendable {
   /// How many requests are computed or wait.
   var waitingCount: Int { waiting.withLock { $0.reduce(0, +) } }
 
-  /// Runs work on the least busy worker; stops before it begins, or where it checks, if the task is
-  /// cancelled. The caller does not wait for work that was cancelled.
+  /// Runs work on the least busy worker.
+  ///
+  /// If the task is cancelled the work stops before it begins, or where it checks; the caller does not wait
+  /// for that.
   ///
   /// - Throws: `WebError` 429 if all are busy.
   func run<Result: Sendable>(
@@ -150,7 +152,9 @@ final class FigureWorkers: Sendable {
     }
   }
 
-  /// Ends every gnuplot, and removes the figures' folders. What is still computed after a second is left behind.
+  /// Ends every gnuplot, and removes the figures' folders.
+  ///
+  /// What is still computed after a second is left behind.
   func close() {
     let group = DispatchGroup()
     for worker in workers { worker.queue.async(group: group) { worker.board.close() } }

@@ -50,7 +50,8 @@ struct LabRoutes: Sendable {
   }
 
   private func page(_ query: String?) async throws -> Page {
-    let fields = try QueryFields(query, known: LabQuery.settingNames.union(["parts"]))
+    let fields = try QueryFields(query, known: LabQuery.settingNames.union(["parts", "narrow"]))
+    let isNarrow = fields["narrow"] != nil
     let parts = try (fields["parts"] ?? "memory,flow,spectrum").split(separator: ",").map { name in
       guard let part = LabQuery.Part(rawValue: String(name)) else {
         throw WebError.bad(
@@ -65,11 +66,12 @@ struct LabRoutes: Sendable {
       for part in Set(parts).sorted(by: { $0.rawValue < $1.rawValue }) {
         let answer = try self.answer(part, query, wanted)
         try wanted.check()
-        let svg = try board.draw(answer.figure, as: .svg, wanted)
+        let figure = isNarrow ? answer.figure.narrow() : answer.figure
+        let svg = try board.draw(figure, as: .svg, wanted)
         page.numbers[part.rawValue] = answer.numbers
         page.figures[part.rawValue] = Page.Picture(
           svg: String(decoding: svg, as: UTF8.self), alternative: answer.alternative,
-          title: answer.figure.title, areas: answer.figure.clickableAreas)
+          title: figure.title, areas: figure.clickableAreas)
         page.commands[part.rawValue] = query.command(part)
         try wanted.check()
       }

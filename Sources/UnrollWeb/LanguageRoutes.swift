@@ -93,7 +93,8 @@ extension LanguageRoutes {
     }
     router.get("api/generate") { request, _ in try generate(request) }
     router.get("api/curves") { request, _ in
-      try await watch.json(for: request) { try await curves() }
+      let isNarrow = request.uri.queryParameters["narrow"] != nil
+      return try await watch.json(for: request) { try await curves(isNarrow: isNarrow) }
     }
     for type in FileType.allCases {
       router.get("figure/curves.\(type.rawValue)") { request, _ in
@@ -294,10 +295,10 @@ extension LanguageRoutes {
     return found
   }
 
-  private func curves() async throws -> Curves {
+  private func curves(isNarrow: Bool) async throws -> Curves {
     let (figure, epochs) = try curvesFigure()
     return try await workers.run { board, wanted in
-      let svg = try board.draw(figure, as: .svg, wanted)
+      let svg = try board.draw(isNarrow ? figure.narrow() : figure, as: .svg, wanted)
       return Curves(svg: String(decoding: svg, as: UTF8.self), epochs: epochs)
     }
   }

@@ -98,7 +98,9 @@ public struct WebServer: Sendable {
     try await ServiceGroup(configuration: configuration).run()
   }
 
-  /// The signals that end the server. Under `nohup` a terminal that closes does not.
+  /// The signals that end the server.
+  ///
+  /// Under `nohup` SIGHUP is ignored: a terminal that closes does not end it then.
   private static var signals: [UnixSignal] {
     let old = signal(SIGHUP, SIG_IGN)
     let isIgnored = unsafeBitCast(old, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)

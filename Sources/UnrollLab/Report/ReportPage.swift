@@ -153,13 +153,14 @@ struct ReportPage {
     @media (max-width: 700px) {
       main { padding: .8rem; } img { margin: 0 auto; }
       th, td { padding-right: .6rem; }
+      td:nth-child(1) { min-width: 4.5rem; } td:nth-child(2) { min-width: 6.5rem; }
     }
     @media print {
       :root { --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --link: #00558c; }
       body { font-size: 10pt; } main { max-width: none; padding: 0; }
       nav { display: none; } figure { margin: .6rem 0; break-inside: avoid; }
       figure img { filter: none; max-height: 11cm; width: auto; }
-      tr { break-inside: avoid; } thead { display: table-header-group; }
+      tr { break-inside: avoid; } thead { display: table-header-group; break-after: avoid; }
       h2 { break-after: avoid; margin-top: 1.5rem; } p { orphans: 3; widows: 3; }
       .table { overflow: visible; } table { font-size: 8.5pt; }
       th, td, td:nth-child(n+3) { white-space: normal; padding-right: .5rem; }

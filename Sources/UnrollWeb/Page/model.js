@@ -3,6 +3,7 @@
 const field = (id) => document.getElementById(id);
 const controls = ["prompt", "temperature", "top-k", "top-p", "text-seed", "length", "color", "layer", "unit"];
 const defaults = {};
+let layers = [];
 let source;
 let symbols = [];
 
@@ -11,21 +12,41 @@ function fill(model) {
     `${model.cell}, ${model.layers.map((l) => l.units).join(" + ")} units, ${model.parameters} parameters, ` +
     `vocabulary of ${model.vocabulary} (${model.unit})`;
   field("model-body").hidden = false;
-  field("layer").max = model.layers.length - 1;
-  field("unit").max = model.layers[0].units - 1;
-  for (const gate of model.layers[0].gates) {
+  layers = model.layers;
+  field("layer").max = layers.length - 1;
+  // The controls are in the address, too. Defaults are the page's own: a browser may restore what was typed last.
+  const address = new URLSearchParams(location.search);
+  const dropped = [];
+  for (const name of controls) {
+    const control = field(name);
+    defaults[name] = control.tagName === "SELECT" ? control.options[0].value : control.defaultValue;
+    control.value = address.get(name) ?? defaults[name];
+    if (name === "layer") fitLayer();
+    const isTaken = control.tagName === "SELECT" ? control.selectedIndex >= 0 : control.checkValidity();
+    if (isTaken) continue;
+    dropped.push(`${name} in the address: '${address.get(name)}' cannot be used; ${defaults[name] || "nothing"} is.`);
+    control.value = defaults[name];
+  }
+  fitLayer();
+  if (dropped.length) field("candidates").textContent = dropped.join(" ");
+  tellCommand();
+}
+
+// The units and gates of the layer that is chosen.
+function fitLayer() {
+  const layer = layers[Number(field("layer").value)] ?? layers[0];
+  field("unit").max = layer.units - 1;
+  if (Number(field("unit").value) > layer.units - 1) field("unit").value = layer.units - 1;
+  const chosen = field("color").value;
+  for (const option of [...field("color").options].slice(2)) option.remove();
+  for (const gate of layer.gates) {
     const option = document.createElement("option");
     option.value = gate;
     option.textContent = `the ${gate} gate of a unit`;
     field("color").append(option);
   }
-  // The controls are in the address, too.
-  const address = new URLSearchParams(location.search);
-  for (const name of controls) {
-    defaults[name] = field(name).value;
-    if (address.has(name)) field(name).value = address.get(name);
-  }
-  tellCommand();
+  field("color").value = chosen;
+  if (field("color").selectedIndex < 0) field("color").value = "probability";
 }
 
 function remember() {
@@ -46,6 +67,7 @@ function tellCommand() {
     `unroll generate RUN --prompt ${quoted} --temperature ${field("temperature").value || 1}${topK}` +
     ` --top-p ${field("top-p").value || 1} --seed ${field("text-seed").value || 0} --length ${field("length").value || 200}`;
 }
+field("layer").addEventListener("input", () => { if (field("layer").checkValidity()) fitLayer(); });
 for (const name of controls) {
   for (const event of ["input", "change"]) field(name).addEventListener(event, remember);
 }
@@ -133,7 +155,8 @@ field("writing").addEventListener("submit", (event) => {
 
 let epochs = 0;
 async function curves() {
-  const response = await fetch("/api/curves");
+  const narrow = matchMedia("(max-width: 700px)").matches;
+  const response = await fetch(`/api/curves${narrow ? "?narrow=1" : ""}`);
   if (!response.ok) return;
   const answer = await response.json();
   if (answer.epochs === epochs) return;

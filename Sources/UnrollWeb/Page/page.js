@@ -3,15 +3,106 @@
 
 const defaults = {
   cell: "rnn", scale: "2", step: "20", "gate-bias": "0", hidden: "8", time: "50", batch: "100",
-  seed: "15009", dtype: "float32", "keep-bias": "", chrono: "", orthogonal: "",
+  seed: "15009", dtype: "float32", "keep-bias": "", chrono: "", orthogonal: "", draws: "",
 };
+// What the server takes, so that a number that it would refuse is told beside its field.
+const integers = { hidden: [1, 64], time: [2, 1000], batch: [1, 1000], seed: [0, 4294967295], step: [0, 999], chrono: [3, 1000000] };
+const reals = { scale: [0, 1000], "gate-bias": [-1000, 1000], "keep-bias": [-1000, 1000], orthogonal: [0, 100] };
+const words = { cell: ["rnn", "gru", "gru-after", "lstm"], dtype: ["float32", "float64"], draws: ["notebook", "fresh", "later-edition"] };
+const inputSize = 5;
+const mostWork = 100e6;
+const modelControls = ["prompt", "temperature", "top-k", "top-p", "text-seed", "length", "color", "layer", "unit"];
+
 const field = (id) => document.getElementById(id);
 const state = { ...defaults };
+
+// MARK: What is wrong, beside its field
+
+// The message of a field, under its control; an empty one takes it away.
+function note(name, text) {
+  const box = document.querySelector(`[data-name="${name}"]`);
+  const control = document.getElementById(name);
+  if (!box || !control) return;
+  let place = document.getElementById(`${name}-note`);
+  if (!place) {
+    if (!text) return;
+    place = document.createElement("p");
+    place.id = `${name}-note`;
+    place.className = "note";
+    place.setAttribute("role", "status");
+    box.append(place);
+    control.setAttribute("aria-describedby", place.id);
+  }
+  place.textContent = text;
+}
+
+const group = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+
+// What is wrong with a value of a setting; an empty text if nothing is.
+function problemOf(name, value, others = state) {
+  if (value === "" && defaults[name] === "") return "";
+  if (words[name]) return words[name].includes(value) ? "" : `expected ${words[name].join(", ")}, found '${value}'`;
+  const [low, high] = integers[name] ?? reals[name];
+  const number = Number(value);
+  const isNumber = value.trim() !== "" && (integers[name] ? /^[+-]?\d+$/.test(value.trim()) : Number.isFinite(number));
+  if (!isNumber || number < low || number > high) {
+    const found = value.trim() === "" ? "nothing" : `'${value.slice(0, 20)}'`;
+    return `expected ${integers[name] ? "a whole number" : "a number"} in ${group(low)} ... ${group(high)}, found ${found}`;
+  }
+  if (["time", "batch", "hidden"].includes(name)) {
+    const now = { ...others, [name]: value };
+    const [time, batch, hidden] = [now.time, now.batch, now.hidden].map(Number);
+    const work = time * batch * hidden * (hidden + inputSize);
+    if (work > mostWork) {
+      return `expected T × B × H × (H + ${inputSize}) of at most 100 million, found ${group(work)}; choose a smaller T, B or H`;
+    }
+  }
+  return "";
+}
+
+// How many letters differ, at most; for what was perhaps meant.
+function distance(a, b) {
+  let row = [...Array(b.length + 1).keys()];
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] !== b[j - 1])));
+    row = next;
+  }
+  return row[b.length];
+}
+function meant(word, names) {
+  const near = names.filter((name) => distance(word, name) <= Math.max(1, Math.floor(name.length / 3)));
+  return near.length ? ` Did you mean '${near.sort((a, b) => distance(word, a) - distance(word, b))[0]}'?` : "";
+}
+
+// The address: what cannot be used is told, not dropped.
 const address = new URLSearchParams(location.search);
-for (const name of Object.keys(defaults)) if (address.has(name)) state[name] = address.get(name);
-for (const name of (address.get("hide") ?? "").split(",").filter(Boolean)) {
+const notes = [];
+for (const name of Object.keys(defaults)) {
+  if (!address.has(name)) continue;
+  const problem = problemOf(name, address.get(name));
+  if (!problem) state[name] = address.get(name);
+  else if (field(name)) note(name, `in the address: ${problem}; the figures show ${defaults[name]}`);
+  else notes.push(`${name} in the address: ${problem}.`);
+}
+if (state.cell === "rnn") {
+  for (const name of ["keep-bias", "chrono", "gate-bias"]) {
+    if (state[name] === defaults[name]) continue;
+    notes.push(`${name} in the address: expected a cell with gates; the RNN has none.`);
+    state[name] = defaults[name];
+  }
+}
+for (const name of new Set(address.keys())) {
+  const known = [...Object.keys(defaults), ...modelControls, "hide", "token"];
+  if (!known.includes(name)) notes.push(`The address has a field '${name}' that this page does not know.${meant(name, known)}`);
+}
+const hidable = [...document.querySelectorAll("[data-name]")].map((element) => element.dataset.name);
+for (const name of (address.get("hide") ?? "").split(",").map((part) => part.trim()).filter(Boolean)) {
   for (const element of document.querySelectorAll("[data-name]")) {
     if (element.dataset.name === name) element.hidden = true;
+  }
+  if (!hidable.includes(name)) {
+    notes.push(`hide: '${name}' is no control of this page.${meant(name, hidable) || ` Its controls are ${hidable.join(", ")}.`}`);
   }
 }
 
@@ -21,28 +112,38 @@ window.unrollRedraws = [];
 const hasGates = () => state.cell !== "rnn";
 // The step that is asked for: the wanted one, or the last where there are fewer.
 const step = () => String(Math.max(0, Math.min(Number(state.step), Number(state.time) - 1)));
+const superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+// A number with three significant digits.
 const shown = (value) => {
-  if (typeof value !== "number") return String(value);
+  if (typeof value !== "number") return { inf: "∞", "-inf": "−∞", nan: "undefined", "-nan": "undefined" }[value] ?? String(value);
   if (value === 0) return "0";
   const size = Math.abs(value);
-  return size >= 1e-3 && size < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(3);
+  if (size >= 1e-3 && size < 1e5) return String(Number(value.toPrecision(3))).replace("-", "−");
+  const [digits, exponent] = value.toExponential(2).split("e");
+  const power = exponent.replace("+", "").replace("-", "⁻").replace(/\d/g, (digit) => superscripts[digit]);
+  return `${String(Number(digits)).replace("-", "−")} × 10${power}`;
 };
+// The settings as they are: not rounded.
+const exact = (value) => String(Number(value));
 
-// The fields that the server is asked with.
-function query(parts) {
+// What the server is asked with for a part; with the notebook's draws, its gradients have settings of their own.
+function settings(part) {
+  const own = { ...state, step: step() };
+  if (state.draws === "notebook" && part === "flow") Object.assign(own, { scale: "1", step: String(Math.min(30, Number(state.time) - 1)) });
+  return own;
+}
+function query(part) {
   const fields = new URLSearchParams();
-  for (const name of ["cell", "scale", "step", "hidden", "time", "batch", "seed", "dtype"]) {
-    fields.set(name, name === "step" ? step() : state[name]);
-  }
+  const own = settings(part);
+  for (const name of ["cell", "scale", "step", "hidden", "time", "batch", "seed", "dtype"]) fields.set(name, own[name]);
   if (hasGates()) {
-    if (state["keep-bias"] !== "") fields.set("keep-bias", state["keep-bias"]);
+    if (own["keep-bias"] !== "") fields.set("keep-bias", own["keep-bias"]);
     else {
-      if (Number(state["gate-bias"]) !== 0) fields.set("gate-bias", state["gate-bias"]);
-      if (state.chrono !== "") fields.set("chrono", state.chrono);
+      if (Number(own["gate-bias"]) !== 0) fields.set("gate-bias", own["gate-bias"]);
+      if (own.chrono !== "") fields.set("chrono", own.chrono);
     }
   }
-  if (state.orthogonal !== "") fields.set("orthogonal", state.orthogonal);
-  if (parts) fields.set("parts", parts);
+  for (const name of ["orthogonal", "draws"]) if (own[name] !== "") fields.set(name, own[name]);
   return fields.toString();
 }
 
@@ -56,21 +157,32 @@ function remember() {
   history.replaceState(null, "", kept.size ? "?" + kept : location.pathname);
 }
 
-// The controls as the state has them.
+// The controls as the state has them; a field with a note keeps what was typed.
+let hasStepNote = false;
 function show() {
-  for (const name of ["cell", "hidden", "time", "batch", "seed", "dtype"]) field(name).value = state[name];
+  for (const name of ["cell", "hidden", "time", "batch", "seed", "dtype"]) {
+    if (field(name).getAttribute("aria-invalid") !== "true") field(name).value = state[name];
+  }
   field("scale").value = Math.log2(Number(state.scale) || 0.125);
-  field("scale").setAttribute("aria-valuetext", shown(Number(state.scale)));
+  field("scale").setAttribute("aria-valuetext", exact(state.scale));
   field("step").max = Math.max(1, Number(state.time) - 1);
   field("step").value = step();
   field("gate-bias").value = state["gate-bias"];
   field("gate-bias").disabled = !hasGates() || state["keep-bias"] !== "";
-  field("scale-value").textContent = shown(Number(state.scale));
+  field("scale-value").textContent = exact(state.scale);
   field("step-value").textContent = step();
+  const last = Number(state.time) - 1;
+  const isBeyond = Number(state.step) > last;
+  if (isBeyond || hasStepNote) {
+    note("step", isBeyond ? `step ${state.step} is beyond the last step of T = ${state.time}; the figures show step ${last}` : "");
+  }
+  hasStepNote = isBeyond;
   field("gate-bias-value").textContent = state["keep-bias"] !== "" ? "keeps with " + state["keep-bias"] : state["gate-bias"];
   field("chrono").setAttribute("aria-pressed", String(state.chrono !== ""));
   field("orthogonal").setAttribute("aria-pressed", String(state.orthogonal !== ""));
   field("chrono").disabled = !hasGates();
+  const why = hasGates() ? "" : "The RNN has no gates.";
+  for (const name of ["chrono", "gate-bias"]) field(name).title = why;
 }
 
 // MARK: Figures
@@ -117,7 +229,7 @@ async function draw(part, picture, command) {
   image.alt = `${picture.title}. ${picture.alternative}`;
   figure.querySelector("code").textContent = command;
   for (const link of figure.querySelectorAll("a")) {
-    link.href = `/figure/${part}.${link.dataset.type}?${query()}`;
+    link.href = `/figure/${part}.${link.dataset.type}?${query(part)}`;
   }
   await image.decode().catch(() => {});
   if (old) URL.revokeObjectURL(old);
@@ -140,7 +252,7 @@ function overlay(figure, places) {
     place.addEventListener("click", (event) => {
       const box = place.getBoundingClientRect();
       const share = (event.clientY - box.top) / box.height;
-      state.scale = String(Number((2 ** (high - share * (high - low))).toPrecision(4)));
+      set("scale", String(Number((2 ** (high - share * (high - low))).toPrecision(4))));
       changed();
     });
     const mark = document.createElement("div");
@@ -151,7 +263,7 @@ function overlay(figure, places) {
 }
 
 function placeMarks() {
-  for (const link of figureOf("phase").querySelectorAll("a")) link.href = `/figure/phase.${link.dataset.type}?${query()}`;
+  for (const link of figureOf("phase").querySelectorAll("a")) link.href = `/figure/phase.${link.dataset.type}?${query("phase")}`;
   const marks = document.querySelectorAll(".mark");
   areas.forEach(([left, right, top, bottom, low, high], index) => {
     const share = (Math.log2(Number(state.scale)) - low) / (high - low);
@@ -202,7 +314,7 @@ function list() {
 const running = {};
 // What could not be answered, by kind of question; a part keeps neither numbers nor figure of other settings.
 const problems = {};
-function tell() { field("problem").textContent = [...new Set(Object.values(problems))].join(" "); }
+function tell() { field("problem").textContent = [...new Set([...notes, ...Object.values(problems)])].join(" "); }
 function forget(part) {
   delete numbers[part];
   figureOf(part)?.replaceChildren();
@@ -210,15 +322,18 @@ function forget(part) {
   list();
 }
 
-// Asks for some parts; a newer question of the same kind ends this one.
-async function ask(kind, parts) {
+// A narrow screen gets figures that are drawn for it.
+const narrow = matchMedia("(max-width: 700px)");
+
+// Asks for a part; a newer question of the same kind ends this one.
+async function ask(kind) {
   running[kind]?.abort();
   const abort = (running[kind] = new AbortController());
   try {
-    const response = await fetch(`/api/lab?${query(parts)}`, { signal: abort.signal });
+    const response = await fetch(`/api/lab?${query(kind)}&parts=${kind}${narrow.matches ? "&narrow=1" : ""}`, { signal: abort.signal });
     if (response.status === 429) {
       await new Promise((resume) => setTimeout(resume, 300 + 700 * Math.random()));
-      return running[kind] === abort && !abort.signal.aborted ? ask(kind, parts) : false;
+      return running[kind] === abort && !abort.signal.aborted ? ask(kind) : false;
     }
     if (!response.ok) {
       const sentence = await response.text();
@@ -231,7 +346,7 @@ async function ask(kind, parts) {
     Object.assign(numbers, page.numbers);
     await Promise.all(Object.entries(page.figures).map(([part, picture]) => draw(part, picture, page.commands[part])));
     tell();
-    if (parts !== "phase") list();
+    if (kind !== "phase") list();
     return !abort.signal.aborted;
   } catch (error) {
     if (error.name !== "AbortError") {
@@ -253,8 +368,11 @@ function isInSight(part) {
 let phaseKey = "";
 let restTimer;
 let question = 0;
-async function changed() {
+async function changed(message = "") {
   const mine = ++question;
+  // What was said of other settings is true no longer.
+  field("lesson").textContent = message;
+  delete field("lesson").dataset.numbers;
   show();
   remember();
   placeMarks();
@@ -268,7 +386,7 @@ async function changed() {
   const start = performance.now();
   const seen = parts().filter(isInSight);
   const first = seen.length ? seen : ["memory"];
-  const done = await Promise.all(first.map((part) => ask(part, part)));
+  const done = await Promise.all(first.map((part) => ask(part)));
   if (done.every(Boolean)) {
     const time = performance.now() - start;
     window.unrollRedraws.push(time);
@@ -277,41 +395,72 @@ async function changed() {
   if (mine !== question) return;
   restTimer = setTimeout(async () => {
     const rest = parts().filter((part) => !first.includes(part));
-    await Promise.all(rest.map((part) => ask(part, part)));
+    await Promise.all(rest.map((part) => ask(part)));
     if (mine !== question) return;
     window.unrollSettled = mine;
-    const key = query().replace(/scale=[^&]*/, "");
+    const key = query("phase").replace(/scale=[^&]*/, "") + narrow.matches;
     if (key === phaseKey) return;
     phaseKey = key;
-    if (!(await ask("phase", "phase")) && phaseKey === key) phaseKey = "";
+    if (!(await ask("phase")) && phaseKey === key) phaseKey = "";
   }, 150);
 }
 
 // MARK: Controls
 
+// Sets one setting. The notebook's draws are those of its own settings; step and arithmetic take no draws.
+function set(name, value) {
+  state[name] = value;
+  if (!["step", "dtype"].includes(name)) state.draws = "";
+}
+
 for (const name of ["cell", "hidden", "time", "batch", "seed", "dtype", "step", "gate-bias"]) {
-  field(name).addEventListener("input", (event) => {
-    if (event.target.value === "") return;
-    // The beginning of a number that is still being typed.
-    if (name === "time" && Number(event.target.value) < 2) return;
-    state[name] = event.target.value;
+  const take = (event) => {
+    const value = event.target.value;
+    // An empty field is being typed into, until it is left.
+    if (event.type === "input" && value === "" && !event.target.validity.badInput) return;
+    const problem = problemOf(name, value);
+    event.target.toggleAttribute("aria-invalid", false);
+    if (problem) {
+      event.target.setAttribute("aria-invalid", "true");
+      return note(name, `${problem}; the figures show ${state[name]}`);
+    }
+    note(name, "");
+    if (event.type === "change" && state[name] === value) return;
+    set(name, value);
     if (name === "cell" && !hasGates()) Object.assign(state, { "keep-bias": "", chrono: "", "gate-bias": "0" });
+    // What was too much together may have room now.
+    for (const other of ["hidden", "time", "batch"]) {
+      const typed = field(other).value;
+      if (other === name || field(other).getAttribute("aria-invalid") !== "true" || problemOf(other, typed)) continue;
+      field(other).removeAttribute("aria-invalid");
+      note(other, "");
+      set(other, typed);
+    }
     changed();
-  });
+  };
+  field(name).addEventListener("input", take);
+  field(name).addEventListener("change", take);
 }
 field("scale").addEventListener("input", (event) => {
-  state.scale = String(Number((2 ** Number(event.target.value)).toPrecision(4)));
+  set("scale", String(Number((2 ** Number(event.target.value)).toPrecision(4))));
+  note("scale", "");
   changed();
 });
 field("controls").addEventListener("submit", (event) => event.preventDefault());
 
+// Asks for a lesson; nothing is said of it if a setting has changed meanwhile.
 async function lesson(name) {
-  const response = await fetch(`/api/lesson/${name}?${query()}`);
-  if (!response.ok) return void (field("lesson").textContent = await response.text());
-  const answer = await response.json();
+  const asked = question;
+  field("lesson").textContent = "";
+  const response = await fetch(`/api/lesson/${name}?${query("lesson")}`);
+  const answer = response.ok ? await response.json() : { sentence: await response.text() };
+  if (asked !== question) return;
+  tellLesson(answer);
+  return response.ok ? answer : undefined;
+}
+function tellLesson(answer) {
   field("lesson").textContent = answer.sentence;
-  field("lesson").dataset.numbers = JSON.stringify(answer.numbers);
-  return answer;
+  field("lesson").dataset.numbers = JSON.stringify(answer.numbers ?? {});
 }
 
 field("as-rnn").addEventListener("click", () => lesson("gru-as-rnn"));
@@ -320,22 +469,28 @@ field("remember").addEventListener("click", async () => {
   const answer = await lesson("remember");
   if (!answer) return;
   if (!state.cell.startsWith("gru")) state.cell = "gru";
-  Object.assign(state, { "keep-bias": String(answer.numbers.bias), chrono: "", "gate-bias": "0" });
-  changed();
+  Object.assign(state, { "keep-bias": String(answer.numbers.bias), chrono: "", "gate-bias": "0", draws: "" });
+  changed(answer.sentence);
+  tellLesson(answer);
 });
 field("chrono").addEventListener("click", () => {
-  state.chrono = state.chrono === "" ? String(Math.max(3, Number(state.time))) : "";
+  set("chrono", state.chrono === "" ? String(Math.max(3, Number(state.time))) : "");
   state["keep-bias"] = "";
   changed();
 });
 field("orthogonal").addEventListener("click", () => {
-  state.orthogonal = state.orthogonal === "" ? "1" : "";
+  set("orthogonal", state.orthogonal === "" ? "1" : "");
   changed();
 });
 field("reset").addEventListener("click", () => {
-  Object.assign(state, defaults);
-  field("lesson").textContent = "";
-  changed();
+  Object.assign(state, defaults, { draws: "notebook" });
+  notes.length = 0;
+  for (const name of Object.keys(defaults)) {
+    note(name, "");
+    field(name)?.removeAttribute("aria-invalid");
+  }
+  changed("The notebook’s settings and random numbers: memory at scale 2, gradients at scale 1 and step 30.");
 });
+narrow.addEventListener("change", () => changed(field("lesson").textContent));
 
 changed();
