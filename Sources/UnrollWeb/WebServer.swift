@@ -122,7 +122,8 @@ public struct WebServer: Sendable {
       case EADDRNOTAVAIL: why = "this machine does not have that address"
       default: why = String(cString: strerror(error.errnoCode))
       }
-    case is SocketAddressError: why = "no address of that name was found"
+    case is SocketAddressError, is SocketAddressError.UnknownHost:
+      why = "no address of that name was found"
     default: return error
     }
     return WebServerError("\(host):\(port) cannot be listened at: \(why)")

@@ -178,6 +178,41 @@ struct PageTests {
   }
 
   @Test(
+    "In a browser no text of a figure is clipped or overlapped, and nothing overflows the page",
+    .enabled(
+      if: hasBrowser && preparedPython() != nil,
+      "needs chromium and chromium-driver, and the Python of ./run test"))
+  func figures() throws {
+    let server = try Server([])
+    let (status, output) = try runScript(
+      "page_figures.py", #require(preparedPython()), [server.address])
+    #expect(status == 0, "\(String(decoding: output, as: UTF8.self))")
+    #expect(server.stop() == 0)
+  }
+
+  @Test(
+    "In a browser no text of a report is clipped or overlapped, and nothing overflows it",
+    .enabled(
+      if: hasBrowser && preparedPython() != nil,
+      "needs chromium and chromium-driver, and the Python of ./run test"))
+  func report() throws {
+    try withTemporaryFolder { folder in
+      for arguments in [
+        ["lab", "notebook"], ["lab", "spectrum", "--cell", "lstm"],
+        ["lab", "gates", "--cell", "lstm"],
+        ["lab", "gradients", "--cell", "gru", "--parts"],
+      ] {
+        let report = "\(folder)/\(arguments[1])"
+        let made = try CommandTests().run(arguments + ["--output", report])
+        #expect(made.status == 0, "\(made.errors)")
+        let (status, output) = try runScript(
+          "report_in_browser.py", #require(preparedPython()), [report])
+        #expect(status == 0, "\(String(decoding: output, as: UTF8.self).suffix(1000))")
+      }
+    }
+  }
+
+  @Test(
     "A hundred people drag at once: no answer but the right one and 429, and bounded memory",
     .enabled(if: preparedPython() != nil, "needs the Python of ./run test"))
   func crowd() throws {

@@ -121,7 +121,7 @@ const shown = (value) => {
   if (size >= 1e-3 && size < 1e5) return String(Number(value.toPrecision(3))).replace("-", "−");
   const [digits, exponent] = value.toExponential(2).split("e");
   const power = exponent.replace("+", "").replace("-", "⁻").replace(/\d/g, (digit) => superscripts[digit]);
-  return `${String(Number(digits)).replace("-", "−")} × 10${power}`;
+  return `${String(Number(digits)).replace("-", "−")}\u00a0×\u00a010${power}`;
 };
 // The settings as they are: not rounded.
 const exact = (value) => String(Number(value));
@@ -282,7 +282,7 @@ const titles = {
   flow: { gradient_median: "median gradient norm at t", gradient_zeros: "gradients that are 0" },
   spectrum: {
     exponents: "largest Lyapunov exponents (nats/step)", recurrent_radius: "spectral radius of U",
-    largest_singular_value: "largest singular value at T", smallest_singular_value: "smallest",
+    largest_singular_value: "largest singular value at T", smallest_singular_value: "smallest singular value at T",
     underflowed: "entries of the gradient that are 0 or subnormal", fixed_points: "fixed points found",
     stable_points: "of them stable",
   },
