@@ -71,7 +71,7 @@ function distance(a, b) {
   return row[b.length];
 }
 function meant(word, names) {
-  const near = names.filter((name) => distance(word, name) <= Math.max(1, Math.floor(name.length / 3)));
+  const near = names.filter((name) => distance(word, name) <= (name.length > 4 ? 2 : 1));
   return near.length ? ` Did you mean '${near.sort((a, b) => distance(word, a) - distance(word, b))[0]}'?` : "";
 }
 
