@@ -58,7 +58,7 @@ struct ReportPage {
       <p>\(escaped(section.lookFor))</p>
       \(section.figures.map { figure($0.figure, $0.alternative) }.joined(separator: "\n"))
       \(section.tables.map(table).joined(separator: "\n"))
-      <p class="settings">\(settings)</p>
+      \(section.command.map { "<p class=\"settings\"><code>\(escaped($0))</code></p>" } ?? "<p class=\"settings\">\(settings)</p>")
       \(data)
       </section>
       """
@@ -139,9 +139,10 @@ struct ReportPage {
     h1 { font-size: 1.9rem; line-height: 1.2; } h2 { font-size: 1.35rem; margin-top: 3rem; }
     p { max-width: 44rem; } a { color: var(--link); }
     figure { margin: 1.5rem 0; }
-    img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
+    img { display: block; max-width: 100%; height: auto; border-radius: 4px; }
     figcaption, .settings, .files, footer { color: var(--soft); font-size: .88rem; }
-    .settings span { white-space: nowrap; margin-right: .8em; display: inline-block; }
+    .settings, .settings code { overflow-wrap: anywhere; }
+    .settings span { margin-right: .8em; }
     .note { border-left: 4px solid #d55e00; padding-left: .8rem; }
     .table { overflow-x: auto; margin: 1rem 0; }
     table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
@@ -149,9 +150,6 @@ struct ReportPage {
     th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--line);
       vertical-align: top; }
     td:nth-child(n+3) { white-space: nowrap; }
-    img { display: block; }
-    /* A setting may be a long list. */
-    .settings span { white-space: normal; display: inline; overflow-wrap: anywhere; }
     @media (max-width: 700px) {
       main { padding: .8rem; } img { margin: 0 auto; }
       th, td { padding-right: .6rem; }
