@@ -81,6 +81,11 @@ let tensorMisuses = [
   {
     use(x.reshaped(to: [-2, -3]))
   },
+  Misuse("tensor-clip", "Tensor.clip: expected a limit of at least 0, got nan.") {
+    var y = x
+    y.clip(to: .nan)
+    use(y)
+  },
   Misuse("tensor-sum", "Tensor.+: expected shape [2, 3], got [3, 2].") { use(x + x.transposed) },
   Misuse(
     "tensor-product", "Tensor.matrixProduct: expected [m, k] and [k, n], got [2, 3] and [2, 3]."

@@ -65,8 +65,9 @@ extension Tensor {
     base.fill(value, count: count)
   }
 
-  /// Limits every number to ± limit.
+  /// Limits every number to ± limit, which is at least 0.
   public mutating func clip(to limit: Scalar) {
+    require(limit >= 0, "Tensor.clip: expected a limit of at least 0, got \(limit).")
     guard !isEmpty else { return }
     makeUnique()
     Scalar._clip(base, limit, count)

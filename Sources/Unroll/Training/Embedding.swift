@@ -175,8 +175,9 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// Limits every number to ± limit.
+  /// Limits every number to ± limit, which is at least 0.
   public mutating func clip(to limit: Scalar) {
+    require(limit >= 0, "EmbeddingGradient.clip: expected a limit of at least 0, got \(limit).")
     let size = vectors.shape[1]
     vectors.makeUnique()
     for symbol in touched { Scalar._clip(vectors.base + Int(symbol) * size, limit, size) }

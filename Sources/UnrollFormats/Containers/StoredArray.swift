@@ -59,7 +59,7 @@ public struct StoredArray: Sendable {
   /// - Precondition: There are as many bytes as type and shape demand.
   public init(elementType: ElementType, shape: [Int], bytes: [UInt8]) {
     require(
-      bytes.count == shape.reduce(1, *) * elementType.byteCount,
+      elementType.byteCount(of: shape) == bytes.count,
       "StoredArray.init: expected bytes for \(shape) of \(elementType), got \(bytes.count).")
     self.elementType = elementType
     self.shape = shape

@@ -1,0 +1,60 @@
+// Parameters gate by gate: the columns that belong to each.
+
+internal import UnrollContracts
+
+extension CellParameters {
+  /// One gate's parameters, read or set; copies.
+  ///
+  /// - Precondition: The cell has that gate.
+  public subscript(gate: Gate) -> GateParameters<Scalar> {
+    get {
+      let range = columns(of: gate)
+      return GateParameters(
+        inputWeights: inputWeights.columns(range),
+        recurrentWeights: recurrentWeights.columns(range),
+        bias: bias.columns(range))
+    }
+    set {
+      let start = columns(of: gate).lowerBound
+      require(
+        newValue.inputWeights.shape == [inputSize, hiddenSize]
+          && newValue.recurrentWeights.shape == [outputSize, hiddenSize]
+          && newValue.bias.shape == [hiddenSize],
+        "CellParameters.subscript: expected the shapes [\(inputSize), \(hiddenSize)], [\(outputSize), \(hiddenSize)] and [\(hiddenSize)] for the gate \(gate), got \(newValue.inputWeights.shape), \(newValue.recurrentWeights.shape) and \(newValue.bias.shape)."
+      )
+      inputWeights.setColumns(from: start, to: newValue.inputWeights)
+      recurrentWeights.setColumns(from: start, to: newValue.recurrentWeights)
+      bias.setColumns(from: start, to: newValue.bias)
+    }
+  }
+
+  /// The columns that belong to a gate.
+  public func columns(of gate: Gate) -> Range<Int> {
+    guard let index = gates.firstIndex(of: gate) else {
+      contractViolation("CellParameters: expected one of the gates \(gates.names), got \(gate).")
+    }
+    return index * hiddenSize..<(index + 1) * hiddenSize
+  }
+
+  /// Fills W and U gate by gate, each as a matrix of its own; biases and gains stay.
+  ///
+  /// - Parameters:
+  ///   - input: The rule for each gate's W.
+  ///   - recurrent: The rule for each gate's U.
+  ///   - random: Drawn from gate by gate, W before U, then the projection by `input`.
+  public mutating func initialize(
+    input: Initializer<Scalar>, recurrent: Initializer<Scalar>,
+    using random: inout some RandomStream
+  ) {
+    for gate in gates {
+      var part = self[gate]
+      part.inputWeights = input.matrix(rows: inputSize, columns: hiddenSize, using: &random)
+      part.recurrentWeights = recurrent.matrix(
+        rows: outputSize, columns: hiddenSize, using: &random)
+      self[gate] = part
+    }
+    if !projection.isEmpty {
+      projection = input.matrix(rows: hiddenSize, columns: outputSize, using: &random)
+    }
+  }
+}
