@@ -40,7 +40,7 @@ struct ShortageTests {
   func fewFiles() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
-      for limit in [10, 16, 24, 64, 300] {
+      for limit in [12, 16, 24, 64, 300] {
         let process = Process()
         let (output, errors) = (folder + "/out", folder + "/errors")
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
