@@ -202,7 +202,7 @@ struct TrainerTests {
       try settings.checkMemory(generating: 10_000, path: "run")
     }
     #expect(error?.description.contains("generating needs about 4") == true)
-    #expect(error?.description.hasSuffix("make --samples smaller") == true)
+    #expect(error?.description.hasSuffix("make the number of texts smaller") == true)
     let many = [RunConfiguration](repeating: settings, count: 4000)
     try RunConfiguration.checkMemory(
       averaging: [Self.configuration(), Self.configuration()], batchSize: 1, path: "run")

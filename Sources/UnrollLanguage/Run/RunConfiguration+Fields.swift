@@ -3,7 +3,7 @@
 internal import Foundation
 
 /// JSON of any form.
-enum JSONTree: Decodable {
+enum JSONTree: Codable {
   case null
   case truth(Bool)
   case whole(Int)
@@ -38,17 +38,30 @@ enum JSONTree: Decodable {
     return fields[name]?[Array(path.dropFirst())]
   }
 
-  /// The fields that hold a number.
-  func paths(to number: Double) -> [[String]] {
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
     switch self {
-    case .whole(let value): Double(value) == number ? [[]] : []
-    case .number(let value): value == number ? [[]] : []
-    case .list(let values): values.flatMap { $0.paths(to: number) }
+    case .null: try container.encodeNil()
+    case .truth(let value): try container.encode(value)
+    case .whole(let value): try container.encode(value)
+    case .number(let value): try container.encode(value)
+    case .text(let value): try container.encode(value)
+    case .list(let values): try container.encode(values)
+    case .object(let fields): try container.encode(fields)
+    }
+  }
+
+  /// The tree with another value in each of the fields that hold a number, one at a time, and the field's path.
+  func replacingNumbers(with other: JSONTree) -> [(path: [String], tree: JSONTree)] {
+    switch self {
+    case .whole, .number: [([], other)]
     case .object(let fields):
       fields.sorted { $0.key < $1.key }.flatMap { name, value in
-        value.paths(to: number).map { [name] + $0 }
+        value.replacingNumbers(with: other).map { path, tree in
+          ([name] + path, .object(fields.merging([name: tree]) { $1 }))
+        }
       }
-    case .null, .truth, .text: []
+    case .null, .truth, .text, .list: []
     }
   }
 
@@ -129,11 +142,15 @@ extension RunConfiguration {
   ) -> String {
     // Elements of a list have no name.
     var names = context.codingPath.filter { $0.intValue == nil }.map(\.stringValue)
-    if names.isEmpty, let match = context.debugDescription.firstMatch(of: /<([^>]+)>/),
-      let number = Double(match.1), let found = tree.paths(to: number).first
-    {
-      // Of a number that does not fit its field Foundation tells the number alone.
-      names = found
+    if names.isEmpty {
+      // Foundation does not tell the field of a number that does not fit: it is the one without which all fits.
+      let fitting = tree.replacingNumbers(with: .whole(1)).first { _, tree in
+        (try? JSONEncoder().encode(tree)).flatMap {
+          try? JSONDecoder().decode(RunConfiguration.self, from: $0)
+        } != nil
+      }
+      guard let fitting else { return "a value cannot be used: \(context.debugDescription)" }
+      names = fitting.path
     }
     let place = names.joined(separator: ".")
     let found = tree[names]
