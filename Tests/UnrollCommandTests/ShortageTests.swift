@@ -36,6 +36,36 @@ struct ShortageTests {
     }
   }
 
+  @Test("A run whose large text, which is mapped, is cut ends with its name and exit code 1")
+  func shortenedLargeText() throws {
+    try withTemporaryFolder { folder in
+      let text = folder + "/text.txt"
+      try String(repeating: "the cat sees the other\n", count: 420_000)
+        .write(toFile: text, atomically: true, encoding: .utf8)
+      let process = Process()
+      let errors = Pipe()
+      process.executableURL = CommandTests.binary
+      process.arguments =
+        ["train", text, "--unit", "characters", "--output", folder + "/run", "--epochs", "100"]
+        + LanguageCommandTests.small
+      (process.standardOutput, process.standardError) = (FileHandle.nullDevice, errors)
+      try process.run()
+      let checkpoints = folder + "/run/checkpoints"
+      while process.isRunning && !FileManager.default.fileExists(atPath: checkpoints) {
+        usleep(5000)
+      }
+      truncate(folder + "/run/corpus/train.symbols", 4096)
+      let said = String(
+        decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(process.terminationReason == .exit && process.terminationStatus == 1)
+      #expect(
+        said.contains(
+          "Error: \(folder)/run/corpus/train.symbols: another program shortened the file while it was in use"
+        ), "\(said.suffix(500))")
+    }
+  }
+
   @Test("A run that may open few files ends with its summary, and says why there are no curves")
   func fewFiles() throws {
     try withTemporaryFolder { folder in

@@ -130,7 +130,8 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   ///   - outputGradient: dL/d outputs, in the trace's layout; nil for none.
   ///   - finalStateGradient: dL/d final state; nil for none.
   /// - Returns: The gradients of parameters, inputs and initial state.
-  /// - Precondition: The trace is this layer's, the gradients have the shapes of what they are of.
+  /// - Precondition: The trace was made by a layer of this kind, shape, direction and settings (activations, clips,
+  ///   options, rates of zoneout), and the gradients have the shapes of what they are of.
   /// - Complexity: 4·T·B·G·H·(D + P) flops; allocates T·B·(G·H + D) numbers (a GRU with the reset
   ///   gate after the product H more), the gradients, and the packed weights.
   public func backward(
@@ -151,7 +152,8 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   ///   - outputGradient: dL/d outputs, in the trace's layout; nil for none.
   ///   - finalStateGradient: dL/d final state; nil for none.
   ///   - gradients: Receives the gradients of parameters, inputs and initial state.
-  /// - Precondition: The trace is this layer's, the gradients have the shapes of what they are of.
+  /// - Precondition: The trace was made by a layer of this kind, shape, direction and settings (activations, clips,
+  ///   options, rates of zoneout), and the gradients have the shapes of what they are of.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public func backward(

@@ -32,9 +32,9 @@ public struct Embedding<Scalar: KernelScalar>: Sendable {
   }
 
   /// V.
-  public var symbolCount: Int { vectors.shape[0] }
+  public var symbolCount: Int { storedVectors.shape[0] }
   /// E.
-  public var size: Int { vectors.shape[1] }
+  public var size: Int { storedVectors.shape[1] }
 
   /// Looks symbols up.
   ///
@@ -55,7 +55,8 @@ public struct Embedding<Scalar: KernelScalar>: Sendable {
       require(
         symbol >= 0 && symbol < count,
         "Embedding.lookUp: expected symbols in 0 ..< \(count), got \(symbol).")
-      (result.base + row * size).update(from: vectors.base + Int(symbol) * size, count: size)
+      (result.base + row * size).update(
+        from: storedVectors.base + Int(symbol) * size, count: size)
     }
   }
 }
@@ -196,10 +197,12 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     Optimizer.check(rate: rate, "EmbeddingGradient.descend")
     let size = vectors.shape[1]
     embedding.vectors.makeUnique()
-    for symbol in touched {
-      let offset = Int(symbol) * size
-      Scalar._addRows(
-        embedding.vectors.base + offset, vectors.base + offset, Scalar(-rate), nil, 1, size)
+    withExtendedLifetime(embedding) {
+      let table = embedding.vectors.base
+      for symbol in touched {
+        let offset = Int(symbol) * size
+        Scalar._addRows(table + offset, vectors.base + offset, Scalar(-rate), nil, 1, size)
+      }
     }
   }
 }
