@@ -84,6 +84,26 @@ struct BridgeCommandTests {
     }
   }
 
+  @Test(
+    "What is not read of a file, and what is assumed, is printed with the option that changes it")
+  func remarks() throws {
+    let objects = try command.run(["inspect", files + "/torch_objects.pt"])
+    #expect(objects.status == 0, "\(objects.errors)")
+    #expect(objects.output.contains("not read: complex, complex64[2,3]"))
+    #expect(objects.output.contains("not read: options, argparse.Namespace"))
+    try withTemporaryFolder { folder in
+      let converted = try command.run(
+        ["convert", files + "/torch_objects.pt", folder + "/o.npz"])
+      #expect(converted.output.contains("complex (complex64[2,3], not read)"))
+      let rnn = try command.run(
+        ["convert", files + "/torch_rnn_checkpoint.pt", folder + "/r.npz"])
+      #expect(
+        rnn.output.contains(
+          "assumed: nonlinearity of nn.RNN is not in the file: tanh, its default (--activation relu)"
+        ))
+    }
+  }
+
   @Test("A mistake gets one sentence that begins with the file, and leaves nothing behind")
   func mistakes() throws {
     try withTemporaryFolder { folder in
@@ -115,7 +135,8 @@ struct BridgeCommandTests {
         "--to: an ONNX model has names of its own", status: 64)
       try expect(
         ["convert", gru, out, "--prefix", "decoder."],
-        "expected the arrays of a recurrent network, found encoder.bias_hh_l0")
+        "torch_gru_stack.pt: no network has the prefix 'decoder.'; did you mean 'encoder.'? (--prefix)"
+      )
       try expect(["convert", files + "/torch_export_last.npz", out], "expected the arrays of")
       try Data("nonsense".utf8).write(to: URL(fileURLWithPath: folder + "/x.onnx"))
       try expect(

@@ -150,12 +150,16 @@ struct TorchFileTests {
     var pickle = Piece.dictionary
     for (key, value, _) in values { pickle += entry(key, value) }
     pickle += entry("words", subclass)
+    // Python 2 wrote words as byte strings, and ordered dictionaries as a list of pairs.
+    let pairs: [UInt8] = [0x5D, 0x28, 0x5D, 0x28, 0x55, 1, 0x70] + Piece.number(7) + [0x65, 0x65]
+    pickle += entry(
+      "old", Piece.name("collections", "OrderedDict") + pairs + [0x85] + Piece.call)
     pickle += Piece.tuple([]) + Piece.number(1) + [0x73]
     let read = try TorchFile(file(pickle + Piece.stop, ["0": numbers(1)]))
     for (key, _, sentence) in values { #expect(read.skipped[key]?.signature == sentence, "\(key)") }
     #expect(read.skipped["(a key that is no word)"] != nil)
     #expect(read.skipped.count == values.count + 1)
-    #expect(read.metadata == ["words.a": "7"])
+    #expect(read.metadata == ["words.a": "7", "old.p": "7"])
     #expect(read.arrays.isEmpty)
   }
 

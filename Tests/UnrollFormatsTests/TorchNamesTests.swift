@@ -58,6 +58,17 @@ struct TorchNamesTests {
     #expect(try read(lstm().merging([name: [3]]) { $1 }).others == [name])
   }
 
+  @Test("A normalisation inside a layer is an error, one beside it in a checkpoint is not")
+  func normalizations() throws {
+    for name in ["layer_norm.weight", "ln.bias", "norm_ih.weight"] {
+      #expect(sentence(lstm("enc.rnn.").merging(["enc.rnn." + name: [3]]) { $1 }).contains(name))
+    }
+    for prefix in ["", "model.", "state_dict.model."] {
+      let name = prefix + "norm.weight"
+      #expect(try read(lstm(prefix).merging([name: [3]]) { $1 }).others == [name])
+    }
+  }
+
   @Test(
     "Nothing may stand inside a cell that is not PyTorch's",
     arguments: [
@@ -231,6 +242,10 @@ struct TorchNamesTests {
     // The prefix of what weight dropout wraps means the parameter beside it.
     var dropped = lstm("a.module.")
     dropped["a.weight_hh_l0_raw"] = [12, 3]
+    // Two plain modules of such names are two networks.
+    let plain = lstm("a.").merging(lstm("a.module.", hidden: 2)) { $1 }
+    #expect(try read(plain, prefix: "a.module").network.outputSize == 2)
+    #expect(try read(plain, prefix: "a").network.outputSize == 3)
     for prefix in ["a.module.", "a.", "a", nil] {
       let imported = try read(dropped, prefix: prefix)
       #expect(imported.mappings.count == 5)
@@ -253,6 +268,11 @@ struct TorchNamesTests {
       #expect(error?.description.hasPrefix("'\(name)': expected numbers") == true)
       #expect(error?.description.contains("found complex64[12") == true)
     }
+    // A shape that no memory could hold is not computed with.
+    var huge = try arrays(lstm())
+    huge.arrays["weight_hh_l0"] = nil
+    huge.skipped["weight_hh_l0"] = SkippedValue(kind: "complex64", shape: [.max, .max])
+    #expect(throws: ModelImportError.self) { try NetworkFile.network(in: huge, as: Float.self) }
     // Without both biases the layer would be another.
     var file = try arrays(lstm())
     for name in ["bias_ih_l0", "bias_hh_l0"] {

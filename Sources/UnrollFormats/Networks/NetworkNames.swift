@@ -10,6 +10,8 @@ public struct NetworkAssumptions: Sendable, Equatable {
   /// What TensorFlow 1's LSTM adds to the forget gate.
   public var forgetBias: Double?
   /// The beginning of the names of the network that is meant, where a file holds several.
+  ///
+  /// A separator at its end may be left out. The prefix of a list of PyTorch's modules, such as `rnns.`, means all of them as one stack.
   public var prefix: String?
 
   /// Assumes the defaults.

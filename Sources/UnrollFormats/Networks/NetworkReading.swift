@@ -67,7 +67,7 @@ extension NetworkLayout {
     var shapes = file.arrays.mapValues(\.shape)
     for (name, what) in file.skipped where shapes[name] == nil {
       let last = name.split(separator: ".").last ?? ""
-      if let shape = what.shape {
+      if let shape = what.shape, ElementType.float64.byteCount(of: shape) != nil {
         shapes[name] = shape
       } else if last.contains("weight") || last.contains("bias") {
         shapes[name] = []

@@ -17,6 +17,9 @@ enum TorchLeftovers {
     let isStrict =
       isCell
       && !group.names.values.contains { $0["bias_ih"] != nil && $0["bias_hh"] != nil }
+    // Behind the keys of a checkpoint, the state dict may be a whole model's; a module's name is its own.
+    let last = group.prefix.split(separator: ".").last.map(String.init) ?? ""
+    let isModule = !last.isEmpty && !wrappers.contains(last)
     let behind = shapes.keys.filter { $0.hasPrefix(group.prefix) && !used.contains($0) }
     for name in behind.sorted() {
       let parts = name.dropFirst(group.prefix.count).split(
@@ -32,10 +35,15 @@ enum TorchLeftovers {
       let isInside =
         isCell
         ? isNorm || isStrict && !group.prefix.isEmpty
-        : isNorm && ["_l0", "_ih", "_hh"].contains { word.contains($0) }
+        : isNorm && (isModule || ["_l0", "_ih", "_hh"].contains { word.contains($0) })
       if isInside { throw refusal(name) }
     }
   }
+
+  private static let wrappers: Set<String> = [
+    "model", "module", "_orig_mod", "net", "network", "state_dict", "model_state_dict", "state",
+    "params", "ema", "ema_model", "model_ema", "weights", "0",
+  ]
 
   private static func isNumbered(_ word: String, _ start: String) -> Bool {
     word.hasPrefix(start)

@@ -12,10 +12,11 @@ struct TorchNames: NetworkNames {
     let all = TorchGroup.all(shapes.keys)
     var groups = all
     if let prefix = assumptions.prefix {
-      // A module under weight dropout is also known by the name of what it wraps.
-      groups = all.filter { $0.prefix.hasPrefix(prefix) || $0.prefix + "module." == prefix }
-      let exact = groups.filter { $0.prefix == prefix || $0.prefix + "module." == prefix }
+      groups = all.filter { $0.prefix.hasPrefix(prefix) }
+      let exact = groups.filter { $0.prefix == prefix }
       if !exact.isEmpty { groups = exact }
+      // A module under weight dropout is also known by the name of what it wraps.
+      if groups.isEmpty { groups = all.filter { $0.prefix + "module." == prefix } }
     }
     let used = Set(all.flatMap(\.fileNames))
     var plans: [String: NetworkPlan] = [:]
