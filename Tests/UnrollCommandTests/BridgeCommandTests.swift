@@ -20,7 +20,7 @@ struct BridgeCommandTests {
       #expect(
         onnx.output.contains(
           "encoder.weight_ih_l1 float32[15,10] → level 1, W, transposed, blocks r z n as ours"))
-      #expect(onnx.output.contains("left out: head.bias, head.weight"))
+      #expect(onnx.output.contains("not part of it: head.bias, head.weight"))
       #expect(onnx.output.contains("inputs: x, hidden_0, hidden_1"))
       let shown = try command.run(["inspect", folder + "/a.onnx"])
       #expect(shown.output.contains("test: the graph gives the outputs that the file keeps"))
@@ -42,7 +42,7 @@ struct BridgeCommandTests {
       #expect(
         try command.run(["convert", files + "/torch_gru_stack.pt", path]).status == 0)
       let good = try command.run(["convert", path, folder + "/good.safetensors"])
-      #expect(good.output.contains("tested: the graph gives the outputs that the file keeps"))
+      #expect(good.output.contains("tested: the network gives the outputs that the file keeps"))
       var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
       // The exponent of a weight: the file has no checksum.
       let file = try ArrayFile(contentsOf: files + "/torch_gru_stack.pt")
@@ -123,7 +123,7 @@ struct BridgeCommandTests {
       try expect(["inspect", folder + "/text.npz"], "/text.npz: expected one of")
       try expect(
         ["convert", gru, folder + "/out.pt"],
-        "out.pt: expected a name that ends with .safetensors, .npz, .index")
+        "out.pt: expected a name that ends with .onnx, .safetensors, .npz, .index")
       try expect(
         ["convert", gru, out, "--to", "tensorflow1"],
         "out.npz: TensorFlow 1 cannot express reset gate = after the product")

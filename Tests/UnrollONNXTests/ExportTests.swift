@@ -115,8 +115,9 @@ struct ExportTests {
         let ours = trace.layers[first + index].finalState.hidden
         #expect((final.slice(index) - ours).maximumMagnitude <= tolerance, "\(name)")
       }
-      let (imported, mappings) = try again.network(as: Scalar.self)
-      #expect(mappings.count >= 3 * network.levels.count)
+      let (imported, report) = try again.network(as: Scalar.self)
+      #expect(report.mappings.count >= 3 * network.levels.count)
+      #expect(report.omissions == [] && report.notes == [])
       let back = imported.forward(x, from: states).outputs
       #expect((back - trace.outputs).maximumMagnitude <= tolerance, "\(name)")
     }
