@@ -52,6 +52,32 @@ struct GoldenTests {
     #expect(verdict.verdict == .passed)
   }
 
+  @Test("Random operations and draws that nothing here needs are passed over")
+  func moreDraws() throws {
+    let verdict = try verdict(of: "notebook_toy") { entry, _ in
+      let operations = try #require(entry["random_ops"] as? [[String: Any]])
+      let other: [String: Any] = ["node": "noise/RandomUniform", "seed": 3, "seed2": 4]
+      entry["random_ops"] = [other] + operations.reversed()
+    }
+    #expect(verdict.verdict == .passed, "\(verdict.reason ?? "")")
+    // Draws after the last that is needed.
+    let dependency = try self.verdict(of: "notebook_exp_scale1") { entry, _ in
+      let draws = try #require(entry["draws"] as? [[String: Any]])
+      entry["draws"] = draws + [["tag": "one more", "shape": [2, 3]]]
+    }
+    #expect(dependency.verdict == .passed, "\(dependency.reason ?? "")")
+    for (draws, word) in [
+      ([["tag": "wt_h", "shape": [8, 8]], ["tag": "wt_h", "shape": [8, 8]]], "each tag once"),
+      ([["tag": "wt_h", "shape": [8, 7]]], "'wt_h': expected shape [8, 8], found [8, 7]"),
+      ([["tag": "wt_h", "shape": [100_000, 100_000]]], "expected at most"),
+      ([["tag": "wt_h", "shape": [-1]]], "expected sizes"),
+    ] as [([[String: Any]], String)] {
+      let wrong = try self.verdict(of: "notebook_exp_scale1") { entry, _ in entry["draws"] = draws }
+      #expect(wrong.verdict == .error)
+      #expect(wrong.reason?.contains(word) == true, "\(wrong.reason ?? "")")
+    }
+  }
+
   @Test("A wrong cell fails by its numbers: PyTorch's GRU is not Keras' reset-before GRU")
   func wrongVariant() throws {
     let verdict = try verdict(of: "keras_GRU_before_T5_B4_I3_H2_f64") { entry, _ in

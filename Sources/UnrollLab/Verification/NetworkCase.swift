@@ -54,18 +54,50 @@ struct NetworkCase<Scalar: KernelScalar> {
       run.isSaturated(candidate: (layer.cell as? BasicRNN<Scalar>)?.activation ?? .tanh)
     }
     let precision = try golden.precision()
-    func bound(_ key: String) -> Double {
-      switch precision {
-      case .float64: isSaturated ? Bounds.saturatedDouble : Bounds.double
-      case .float32: Bounds.float(golden.fields["f32_error"]?[key]?.double)
-      }
+    let reruns = Reruns { nudge in
+      let moved = RecurrentNetwork(
+        levels: network.levels.map { level in
+          level.map { RecurrentLayer(cell: nudge($0.cell), direction: $0.direction) }
+        })
+      let trace = moved.forward(
+        nudge(inputs), from: states.map { nudge($0) }, mask: mask, layout: .batchMajor
+      ).changingStoredValues { $0 = nudge($0) }
+      return (try? results(golden, archive, moved, trace)) ?? []
     }
-    comparison.compare(
-      arranged(trace.outputs), try archive.tensor("y"), as: "outputs", array: "y",
-      bound: bound("out"))
-    for (name, state) in named(trace.finalStates, network, "T") {
+    for (index, result) in try results(golden, archive, network, trace).enumerated() {
+      let bound =
+        switch precision {
+        case .float64: isSaturated ? Bounds.saturatedDouble : Bounds.double
+        case .float32: Bounds.float(golden.fields["f32_error"]?[result.errorKey]?.double)
+        }
       comparison.compare(
-        state, try archive.tensor(name), as: "states", array: name, bound: bound("out"))
+        result.tensor, try archive.tensor(result.array), as: result.quantity, array: result.array,
+        bound: bound, isSequence: ["y", "gs.x", "gw.x", "gf.x"].contains(result.array),
+        sensitivity: { reruns.results.compactMap { index < $0.count ? $0[index].tensor : nil } })
+    }
+    return comparison
+  }
+
+  /// An array of the case, recomputed.
+  private struct CaseResult {
+    var quantity, array: String
+    /// Where the index has the other program's error for it.
+    var errorKey: String
+    var tensor: Tensor<Scalar>
+  }
+
+  /// The arrays that a run gives.
+  private func results(
+    _ golden: GoldenCase, _ archive: NPZ, _ network: RecurrentNetwork<Scalar>,
+    _ trace: NetworkTrace<Scalar>
+  ) throws -> [CaseResult] {
+    var results = [
+      CaseResult(
+        quantity: "outputs", array: "y", errorKey: "out", tensor: arranged(trace.outputs))
+    ]
+    for (name, state) in named(trace.finalStates, network, "T") {
+      results.append(
+        CaseResult(quantity: "states", array: name, errorKey: "out", tensor: state))
     }
     for loss in ["gs", "gw", "gf"] {
       guard archive.names.contains(where: { $0.hasPrefix("\(loss).") }) else { continue }
@@ -75,11 +107,11 @@ struct NetworkCase<Scalar: KernelScalar> {
         let array = "\(loss).\(name)"
         // A case may leave a gradient out, but what it holds is compared.
         guard archive.contains(array) else { continue }
-        comparison.compare(
-          gradient, try archive.tensor(array), as: array, array: array, bound: bound(loss))
+        results.append(
+          CaseResult(quantity: array, array: array, errorKey: loss, tensor: gradient))
       }
     }
-    return comparison
+    return results
   }
 
   private func network(_ archive: NPZ) throws -> RecurrentNetwork<Scalar> {

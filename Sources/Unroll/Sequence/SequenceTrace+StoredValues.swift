@@ -1,0 +1,26 @@
+extension SequenceTrace {
+  /// Changes the stored gates, states and products, from which `backward` computes derivatives.
+  ///
+  /// A derivative such as 1 − h² loses its digits where h is close to 1. What another rounding of h makes of it
+  /// can be measured by moving the stored values.
+  ///
+  /// - Parameter change: Is given each array; its shape must stay.
+  package mutating func changeStoredValues(_ change: (inout Tensor<Scalar>) -> Void) {
+    change(&gateValues)
+    change(&auxiliary)
+    change(&timeMajorHidden)
+    change(&timeMajorCell)
+  }
+}
+
+extension NetworkTrace {
+  /// The trace with the stored values of every layer changed.
+  ///
+  /// - Parameter change: Is given each array; its shape must stay.
+  /// - Returns: The trace.
+  package func changingStoredValues(_ change: (inout Tensor<Scalar>) -> Void) -> NetworkTrace {
+    var changed = layers
+    for index in changed.indices { changed[index].changeStoredValues(change) }
+    return NetworkTrace(outputs: outputs, layers: changed, layout: layout)
+  }
+}
