@@ -5,7 +5,7 @@ package enum NearestName {
   /// The nearest of some names.
   ///
   /// A name is near if a few letters differ (insertions, deletions, substitutions and exchanged neighbours count
-  /// one each, up to a third of the letters), or if it begins with what was typed. Case does not count, and
+  /// one each, up to about a third of the letters), or if it begins with what was typed. Case does not count, and
   /// underscores are hyphens.
   ///
   /// - Parameters:
@@ -19,7 +19,7 @@ package enum NearestName {
     let letters = normal(typed)
     // A long text is no misspelt name, and comparing it would take long.
     guard !letters.isEmpty, letters.count <= 64 else { return nil }
-    let limit = max(1, min(3, letters.count / 3))
+    let limit = max(1, min(3, (letters.count + 1) / 3))
     let distances = names.map { (name: $0, distance: distance(letters, normal($0))) }
     if let best = distances.min(by: { $0.distance < $1.distance }), best.distance <= limit {
       return best.name
