@@ -169,8 +169,8 @@ struct LabReportTests {
   @Test("A gradient beyond float32 is named with what to do, and JSON has null for it")
   func overflow() throws {
     let arguments = [
-      "lab", "gradients", "--hidden", "16", "--scale", "5", "--time", "160", "--batch", "2",
-      "--steps", "159", "--seed", "3",
+      "lab", "gradients", "--hidden", "32", "--scale", "5", "--time", "220", "--batch", "2",
+      "--steps", "219", "--seed", "3",
     ]
     let outcome = try command.run(arguments)
     #expect(outcome.status == 0)

@@ -67,7 +67,7 @@ public struct Spread: Sendable, Equatable, Codable {
 
 /// What a sweep over scales found.
 public struct ScaleSweepResult: Sendable, Codable {
-  /// What was asked; `scale` is not used.
+  /// What was asked; `scale` is the first of the scales.
   public var settings: LabSettings
   /// The step at which `memory` and `gradient` are taken: the last of the settings.
   public var step: Int
@@ -114,7 +114,7 @@ public enum ScaleSweep {
         .outOfRange(expected: "0 ... \(WeightDraws.mostDraws)", found: "\(weightDraws)"),
         field: "weight-draws")
     }
-    guard !scales.isEmpty else {
+    guard let first = scales.first else {
       throw LabError(.outOfRange(expected: "at least one scale", found: "none"), field: "scale")
     }
     for scale in scales {
@@ -122,6 +122,8 @@ public enum ScaleSweep {
       settings.scale = scale
       try settings.validate()
     }
+    var settings = settings
+    settings.scale = first
     let all = scales.count + weightDraws
     var result =
       switch settings.precision {
