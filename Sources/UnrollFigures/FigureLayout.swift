@@ -70,9 +70,11 @@ enum FigureMeasure {
   /// From the horizontal axis to the lower edge of its numbers.
   static let numbersBelow = 32.0
   static let keyLine = 20.0
-  static let keySample = 34.0
+  static let keySample = 44.0
   static let keyGap = 18.0
   static let colorBar = 14.0
+  /// From the scale of colours to its label, without the numbers between.
+  static let colorTickGap = 23.0
   static let leastPlot = (width: 90.0, height: 110.0)
 }
 
@@ -213,7 +215,7 @@ struct FigureLayout {
           widens: false)
         colorLabel = TextMetrics.lines(axis.label, size: size, limit: height, most: 2)
         right =
-          12 + Measure.colorBar + Measure.tickGap + ticks.width(size: size)
+          12 + Measure.colorBar + Measure.colorTickGap + ticks.width(size: size)
           + Double(colorLabel.count) * Measure.line + 4
         colors = ticks
       }
@@ -292,7 +294,7 @@ struct FigureLayout {
         bottom: plot.bottom)
       layout.colors = (bar, ticks)
       addVertical(
-        draft.colorLabel, firstAt: bar.right + Measure.tickGap + ticks.width(size: size))
+        draft.colorLabel, firstAt: bar.right + Measure.colorTickGap + ticks.width(size: size))
     }
     texts += levelTexts(panel, draft.y, plot)
     layout.texts = texts

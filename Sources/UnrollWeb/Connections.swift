@@ -10,13 +10,18 @@ internal import Synchronization
 final class Connections: Sendable {
   private struct Entry {
     var channel: any Channel
+    /// When its last request began or ended, or it was opened.
     var since: ContinuousClock.Instant
-    var isBusy = false
+    /// Requests that are being answered.
+    var requestCount = 0
+    var isBusy: Bool { requestCount > 0 && ContinuousClock.now - since < Connections.longestAnswer }
     /// Beyond the limit, when no other connection was idle: it will be told so.
     var isSurplus = false
   }
 
   private let entries = Mutex<[ObjectIdentifier: Entry]>([:])
+  /// A text takes at most two minutes; after that whoever asked does not read the answer, and counts as idle.
+  private static let longestAnswer = Duration.seconds(150)
   /// How many may be open.
   let limit: Int
 
@@ -51,9 +56,9 @@ final class Connections: Sendable {
       guard var entry = entries[ObjectIdentifier(channel)] else { return true }
       // Some other may have gone meanwhile.
       if entry.isSurplus { entry.isSurplus = entries.count > limit }
-      entry.isBusy = !entry.isSurplus
+      if !entry.isSurplus { (entry.requestCount, entry.since) = (entry.requestCount + 1, .now) }
       entries[ObjectIdentifier(channel)] = entry
-      return entry.isBusy
+      return !entry.isSurplus
     }
   }
 
@@ -65,8 +70,9 @@ final class Connections: Sendable {
   /// A response has ended.
   func end(_ channel: any Channel) {
     entries.withLock { entries in
-      entries[ObjectIdentifier(channel)]?.isBusy = false
-      entries[ObjectIdentifier(channel)]?.since = .now
+      guard var entry = entries[ObjectIdentifier(channel)] else { return }
+      (entry.requestCount, entry.since) = (max(0, entry.requestCount - 1), .now)
+      entries[ObjectIdentifier(channel)] = entry
     }
   }
 

@@ -70,7 +70,8 @@ struct WebGuard<Context: RequestContext>: RouterMiddleware {
     } catch let error as any HTTPResponseError {
       response = Self.text(error.status, Self.sentence(error.status))
     } catch is CancellationError {
-      response = Self.text(.serviceUnavailable, "stopped: nobody waits for this any more")
+      response = Self.text(
+        .serviceUnavailable, "cancelled: the client disconnected, or the server is ending")
     } catch {
       // What went wrong may name files of this machine.
       FileHandle.standardError.write(Data("\(error)\n".utf8))

@@ -118,6 +118,7 @@ struct PageServerTests {
       (["GET / HTTP/1.1", "host: LOCALHOST:\(port)"], 200, ""),
       (["GET / HTTP/1.1", "Host: [::1]:\(port)"], 200, ""),
       (["GET http://127.0.0.1:\(port)/ HTTP/1.1", own], 200, ""),
+      (["GET http://127.0.0.1:\(port) HTTP/1.1", own], 200, ""),
       (["GET HTTP://127.0.0.1:\(port)/page.css HTTP/1.1", own], 200, ""),
       (["GET / HTTP/1.0", own], 200, ""),
       (["GET / HTTP/1.1", own, own], 400, "host: expected one Host field, found 2"),

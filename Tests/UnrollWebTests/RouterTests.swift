@@ -278,7 +278,7 @@ struct RouterTests {
     let workers = FigureWorkers(count: 1)
     let query = try LabQuery(QueryFields("batch=4&time=5&step=2", known: LabQuery.settingNames))
     // The colour that a gnuplot begins with is that of its last figure; nothing is drawn in it.
-    func lines(_ svg: [UInt8]) -> [String] {
+    @Sendable func lines(_ svg: [UInt8]) -> [String] {
       String(decoding: svg, as: UTF8.self).components(separatedBy: "\n")
         .filter { !$0.contains("color=\"#FFFFFF\"") }
     }
