@@ -89,6 +89,31 @@ struct GradientTests {
     }
   }
 
+  @Test("With every function that has parameters, rising or falling, clipped or not")
+  func functions() {
+    var random = NumPyRandom(seed: testSeed)
+    let functions: [Activation] = [
+      .leakyRelu(slope: 0.1), .elu(scale: 0.7), .softsign, .softplus,
+      .thresholdedRelu(threshold: 0.05), .scaledTanh(scale: 1.5, factor: 0.7),
+      .scaledTanh(scale: -1.2, factor: 0.8), .affine(slope: 0.5, offset: 0.1),
+      .affine(slope: -0.5, offset: 0.1),
+    ]
+    for function in functions {
+      for clip in [0, 0.4] {
+        var lstm = LSTM<Double>(inputSize: 3, hiddenSize: 3, using: &random)
+        lstm.options.activation = function
+        lstm.options.outputActivation = function
+        lstm.options.argumentClip = clip
+        var rnn = BasicRNN<Double>(inputSize: 3, hiddenSize: 4, using: &random)
+        (rnn.activation, rnn.argumentClip) = (function, clip)
+        for cell in [lstm, rnn] as [any RecurrentCell<Double>] {
+          let result = check(RecurrentNetwork(cells: [cell]))
+          #expect(result.worstError < bound, "\(function), clip \(clip): \(result)")
+        }
+      }
+    }
+  }
+
   @Test("The checker sees a gradient that is wrong in one element")
   func seesMistakes() {
     let point = ["x": Tensor<Double>([1, 2, 3])]

@@ -30,6 +30,32 @@ struct FlowSource {
   var places: Range<Int> { start..<start + count }
 }
 
+extension [FlowSource] {
+  /// The source of a place; nil for numbers of the file. Sources stand in the order of their places.
+  func index(of place: Int) -> Int? {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle].start <= place { low = middle + 1 } else { high = middle }
+    }
+    return low > 0 && self[low - 1].places.contains(place) ? low - 1 : nil
+  }
+
+  /// The sources that places are from, and whether every place is from one of them, not a number of the file.
+  func used(by places: [Int]) -> (sources: [FlowSource], isComplete: Bool) {
+    var (found, isComplete, last) = (Set<Int>(), true, -1)
+    for place in places where last < 0 || !self[last].places.contains(place) {
+      if let index = index(of: place) {
+        found.insert(index)
+        last = index
+      } else {
+        isComplete = false
+      }
+    }
+    return (found.sorted().map { self[$0] }, isComplete)
+  }
+}
+
 /// What is known of a value.
 struct FlowValue<Scalar: KernelScalar> {
   enum Content {
@@ -108,14 +134,23 @@ struct FlowValue<Scalar: KernelScalar> {
   init(joining values: [FlowValue]) {
     content = .unknown
     for value in values {
-      for name in value.path where !path.contains(name) { path.append(name) }
+      for name in value.path { pass(name) }
       for name in value.moves where !moves.contains(name) { moves.append(name) }
       for name in value.reorders where !reorders.contains(name) { reorders.append(name) }
       level = [level, value.level].compactMap(\.self).max()
-      inputs.formUnion(value.inputs)
+      for name in value.inputs where inputs.count < Self.most { inputs.insert(name) }
       isFilled = isFilled || value.isFilled
     }
     isZero = !values.isEmpty && values.allSatisfy(\.isZero)
+  }
+
+  /// The most names that a value remembers, so that a long graph of many names stays small.
+  private static var most: Int { 16 }
+
+  /// Notes an operator on the way.
+  mutating func pass(_ name: String) {
+    guard !path.contains(name), path.count <= Self.most else { return }
+    path.append(path.count < Self.most ? name : "…")
   }
 
   /// Whether it depends on the graph's inputs or layers, or an operator that is not known.
@@ -142,7 +177,7 @@ enum Arrangement: Equatable {
   init(_ places: NDArray<Int>, _ sources: [FlowSource]) {
     let numbers = places.elements
     guard let first = numbers.first,
-      let index = sources.firstIndex(where: { $0.places.contains(first) }),
+      let index = sources.index(of: first),
       sources[index].count == numbers.count
     else {
       self = .other
@@ -162,11 +197,19 @@ enum Arrangement: Equatable {
     }
     if numbers.elementsEqual(source.places) {
       self = .reshaped(source: index)
-    } else if numbers.allSatisfy(source.places.contains), Set(numbers).count == numbers.count {
-      self = .reordered(source: index)
     } else {
-      self = .other
+      self = Self.isComplete(numbers, source) ? .reordered(source: index) : .other
     }
+  }
+
+  /// Whether each place of a source is there once.
+  private static func isComplete(_ numbers: [Int], _ source: FlowSource) -> Bool {
+    var isThere = [Bool](repeating: false, count: source.count)
+    for number in numbers {
+      guard source.places.contains(number), !isThere[number - source.start] else { return false }
+      isThere[number - source.start] = true
+    }
+    return true
   }
 
   /// All orders of some axes, the unchanged one first.

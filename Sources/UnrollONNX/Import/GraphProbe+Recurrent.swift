@@ -7,8 +7,7 @@ extension GraphProbe {
   /// Takes a recurrent layer, after proving that it reads what the network's layer would read.
   mutating func enter(_ node: Unroll_Onnx_Node, _ name: String) throws {
     let settings = try NodeRun<Scalar>.Settings(node)
-    var level = Level(
-      node: node, settings: settings, arrays: [:], rawOutputs: NDArray(shape: [0], elements: []))
+    var level = Level(node: node, settings: settings, arrays: [:])
     for (array, index) in [("W", 1), ("R", 2), ("B", 3), ("P", 7)] {
       guard index < node.input.count, !node.input[index].isEmpty else { continue }
       if let error = unreadable[node.input[index]] { throw error }
@@ -34,14 +33,12 @@ extension GraphProbe {
     try checkStates(node, name)
     try checkLengths(node, time: isSequence ? time : nil, batch: batch, name)
     remark(on: level)
-    try putOut(&level, node, [time, batch, directions, hidden], x)
+    try putOut(level, [time, batch, directions, hidden], x)
     levels.append(level)
   }
 
   /// The layer's outputs: fresh places.
-  private mutating func putOut(
-    _ level: inout Level, _ node: Unroll_Onnx_Node, _ sizes: [Int], _ x: Value
-  ) throws {
+  private mutating func putOut(_ level: Level, _ sizes: [Int], _ x: Value) throws {
     let (time, batch, directions, hidden) = (sizes[0], sizes[1], sizes[2], sizes[3])
     let index = levels.count
     var results: [Value] = []
@@ -52,20 +49,27 @@ extension GraphProbe {
     }
     // The source is [T, B, directions·H]; the operator's own order is [T, directions, B, H].
     if let whole = source(.outputs(level: index), [time, batch, directions * hidden]) {
-      let order = level.settings.isBatchMajor ? [1, 0, 2, 3] : [0, 2, 1, 3]
-      let raw = try whole.reshaped([time, batch, directions, hidden]).transposed(order)
-      level.rawOutputs = raw
+      let raw = try Self.raw(whole, level, directions)
       results.append(result(.places(raw, isReal: true)))
     } else {
       results.append(result(.unknown))
     }
     let stateShape =
       level.settings.isBatchMajor ? [batch, directions, hidden] : [directions, batch, hidden]
-    for _ in node.output.dropFirst() {
+    for _ in level.node.output.dropFirst() {
       let array = source(.state(level: index), stateShape)
       results.append(result(array.map { .places($0, isReal: true) } ?? .unknown))
     }
-    for (name, value) in zip(node.output, results) where !name.isEmpty { values[name] = value }
+    set(level.node, results)
+  }
+
+  /// A level's outputs `[T, B, directions·H]` as its operator puts them out.
+  static func raw(
+    _ whole: NDArray<Int>, _ level: Level, _ directions: Int
+  ) throws(ONNXError) -> NDArray<Int> {
+    let (time, batch, width) = (whole.shape[0], whole.shape[1], whole.shape[2])
+    return try whole.reshaped([time, batch, directions, width / directions])
+      .transposed(level.settings.isBatchMajor ? [1, 0, 2, 3] : [0, 2, 1, 3])
   }
 
   // MARK: - Inputs
@@ -146,15 +150,13 @@ extension GraphProbe {
         "expected the outputs of the layer below in their order, which \(moves) does not keep for every number of steps and sequences"
       )
     }
-    let used = sources.filter { source in
-      places.elements.contains(where: source.places.contains)
-    }
+    let (used, isComplete) = sources.used(by: places.elements)
     if used.contains(where: { if case .state = $0.kind { true } else { false } }) {
       throw fail(
         "expected the outputs of the layer below, found its final state, changed on the way (\(moves))"
       )
     }
-    guard used.count == 1, places.elements.allSatisfy({ $0 > 0 }) else {
+    guard used.count == 1, isComplete else {
       throw fail(
         "expected the outputs of the layer below alone, found other numbers joined to them (\(moves))"
       )

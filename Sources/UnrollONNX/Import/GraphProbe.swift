@@ -15,8 +15,6 @@ struct GraphProbe<Scalar: KernelScalar> {
     var settings: NodeRun<Scalar>.Settings
     /// W, R, B and P, with the names that the graph gives them.
     var arrays: [String: (name: String, values: NDArray<Scalar>)]
-    /// What it puts out as the operator does, directions apart.
-    var rawOutputs: NDArray<Int>
   }
 
   let opset: Int
@@ -32,9 +30,22 @@ struct GraphProbe<Scalar: KernelScalar> {
   private var nextPlace = 1
   private var (total, work) = (0, 0)
   private var depth = 0
+  /// How many places all values have that are still needed, and after which node each is not.
+  private var livePlaces = 0
+  private var lastUses: [String: Int] = [:]
+
+  /// The most places that are kept at a time.
+  private static var mostPlaces: Int { 4 * ProbeSizes.limit }
 
   init(_ model: Unroll_Onnx_Model, opset: Int, sizes: ProbeSizes, constants: [String: Value]) {
     (self.opset, self.sizes, values) = (opset, sizes, constants)
+    // Branches read outer values by their names alone: where there are some, all values are kept.
+    if !model.graph.node.contains(where: { $0.opType == "If" }) {
+      for (index, node) in model.graph.node.enumerated() {
+        for name in node.input + node.output { lastUses[name] = index }
+      }
+      for output in model.graph.output { lastUses[output.name] = .max }
+    }
     for input in model.graph.input where values[input.name] == nil {
       values[input.name] = declared(input)
     }
@@ -42,7 +53,9 @@ struct GraphProbe<Scalar: KernelScalar> {
 
   /// A new source, and its places in order.
   mutating func source(_ kind: FlowSource.Kind, _ shape: [Int]) -> NDArray<Int>? {
-    guard let count = try? NDArray<Int>.count(shape), count > 0 else { return nil }
+    guard let count = try? NDArray<Int>.count(shape), count > 0,
+      livePlaces + count <= Self.mostPlaces
+    else { return nil }
     let source = FlowSource(kind: kind, start: nextPlace, shape: shape)
     nextPlace += count
     sources.append(source)
@@ -55,6 +68,7 @@ struct GraphProbe<Scalar: KernelScalar> {
     if type.hasShape, let array = source(.input(input.name), sizes.shape(of: input)) {
       let isReal = ONNXType(rawValue: type.elemType)?.isReal ?? true
       result = Value(.places(array, isReal: isReal))
+      livePlaces += array.elements.count
     }
     result.inputs = [input.name]
     return result
@@ -74,7 +88,8 @@ struct GraphProbe<Scalar: KernelScalar> {
   ///
   /// - Throws: `ONNXError`, `ModelImportError` for what is no stack of recurrent layers.
   mutating func walk(_ nodes: [Unroll_Onnx_Node]) throws {
-    for node in nodes {
+    for (index, node) in nodes.enumerated() {
+      defer { if depth == 0 { release(after: index, node) } }
       let name = node.name.isEmpty ? node.opType : node.name
       guard node.isStandard, !node.isForeignLayer else {
         try passForeign(node, name)
@@ -86,6 +101,16 @@ struct GraphProbe<Scalar: KernelScalar> {
         throw ONNXError(.unsupported("a graph with the operator \(node.opType)"), node: name)
       case "If": try choose(node, name)
       default: try pass(node, name)
+      }
+    }
+  }
+
+  /// Forgets the places of values that no later node reads.
+  private mutating func release(after index: Int, _ node: Unroll_Onnx_Node) {
+    for name in Set(node.input + node.output) where lastUses[name] == index {
+      if case .places(let array, _)? = values[name]?.content {
+        livePlaces -= array.elements.count
+        values[name]?.content = .unknown
       }
     }
   }
@@ -136,9 +161,17 @@ struct GraphProbe<Scalar: KernelScalar> {
       var value = index < results.count ? results[index] : Value(.unknown)
       if index >= results.count, let first = results.first {
         value = Value(joining: [first])
-        value.path.append(node.word)
+        value.pass(node.word)
       }
-      total += value.shape?.reduce(1, *) ?? 0
+      if case .places(let array, _) = value.content {
+        if livePlaces + array.elements.count <= Self.mostPlaces {
+          livePlaces += array.elements.count
+        } else {
+          value.content = .unknown
+        }
+      } else {
+        total += value.shape?.reduce(1, *) ?? 0
+      }
       values[name] = value
     }
   }
@@ -154,7 +187,7 @@ struct GraphProbe<Scalar: KernelScalar> {
       return
     }
     var result = Value(joining: inputs)
-    result.path.append(node.word)
+    result.pass(node.word)
     result.isZero = false
     set(node, [result])
   }
@@ -162,8 +195,7 @@ struct GraphProbe<Scalar: KernelScalar> {
   /// The outputs of an operator that computes.
   mutating func compute(_ node: Unroll_Onnx_Node, _ inputs: [Value], shape: [Int]?) {
     var result = Value(joining: inputs.map(settled))
-    result.path.removeAll { $0 == node.word }
-    result.path.append(node.word)
+    result.pass(node.word)
     (result.moves, result.isZero) = ([], false)
     if let shape, let array = source(.computed, shape) {
       result.content = .places(array, isReal: node.opType != "ArgMax")
@@ -179,10 +211,11 @@ struct GraphProbe<Scalar: KernelScalar> {
     let arrangement = value.places.map { Arrangement($0, sources) }
     switch arrangement {
     case .axes, .reshaped: return value
-    case .reordered: value.reorders += value.moves.filter(Self.turners.contains)
+    case .reordered:
+      value.reorders = (value.reorders + value.moves.filter(Self.turners.contains)).unique
     case .other, nil: break
     }
-    for name in value.moves where !value.path.contains(name) { value.path.append(name) }
+    for name in value.moves { value.pass(name) }
     return value
   }
 

@@ -131,10 +131,24 @@ extension GraphProbe {
     }
   }
 
+  /// Whether places are a level's outputs as its operator puts them out, directions apart.
+  private func isRaw(_ places: NDArray<Int>) -> Bool {
+    guard let first = places.elements.first,
+      let place = sources.index(of: first),
+      case .outputs(let index) = sources[place].kind,
+      sources[place].count == places.elements.count
+    else { return false }
+    let source = sources[place]
+    let whole = NDArray(shape: source.shape, elements: Array(source.places))
+    let level = levels[index]
+    let raw = try? Self.raw(whole, level, level.settings.directions.count)
+    return raw?.elements == places.elements
+  }
+
   private func isState(_ value: Value) -> Bool {
     guard let places = value.places?.elements else { return false }
-    let states = sources.filter { if case .state = $0.kind { true } else { false } }
-    return places.allSatisfy { place in states.contains { $0.places.contains(place) } }
+    let (used, isComplete) = sources.used(by: places)
+    return isComplete && used.allSatisfy { if case .state = $0.kind { true } else { false } }
   }
 
   /// The operators that changed a layer's outputs, or their order; none if all are there in order.
@@ -144,7 +158,7 @@ extension GraphProbe {
       guard output.places.map({ Arrangement($0, sources).isAxes }) == true else { return whole }
       return output.path.unique
     }
-    if levels.contains(where: { $0.rawOutputs.elements == places.elements }) { return [] }
+    if isRaw(places) { return [] }
     if Arrangement(places, sources).isAxes { return [] }
     let isAscending = zip(places.elements, places.elements.dropFirst()).allSatisfy { $0 < $1 }
     return isState(output) && isAscending ? [] : whole

@@ -33,6 +33,10 @@ struct ProbeSizes {
   static func probes(
     _ graph: Unroll_Onnx_Graph, layers: Set<Int>, inputSize: Int
   ) -> [ProbeSizes] {
+    var graph = graph
+    // Old files list their arrays among the inputs.
+    let arrays = Set(graph.initializer.map(\.name))
+    graph.input.removeAll { arrays.contains($0.name) }
     let declared = graph.input.flatMap { $0.type.tensorType.shape.dim.map(\.dimValue) }
     let primes = [5, 3, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79]
       .filter { !layers.contains($0) && !declared.contains(Int64($0)) }
