@@ -52,7 +52,7 @@ struct TorchNamesTests {
     "Arrays of other modules are no part of a layer, and are listed",
     arguments: [
       "extra", "h0", "scale", "fc.weight", "norm.weight", "embedding.weight", "bias_again",
-      "head_bias", "running_mean",
+      "head_bias", "running_mean", "aggregate",
     ])
   func others(name: String) throws {
     #expect(try read(lstm().merging([name: [3]]) { $1 }).others == [name])

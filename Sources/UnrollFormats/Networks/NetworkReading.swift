@@ -160,8 +160,13 @@ extension NetworkLayout {
       let new = RecurrentLayer(cell: cell, direction: layer.isBackward ? .backward : .forward)
       if layer.level == levels.count {
         levels.append([new])
+      } else if layer.level == levels.count - 1 {
+        levels[layer.level].append(new)
       } else {
-        levels[levels.count - 1].append(new)
+        throw ModelImportError(
+          .doesNotFit(
+            "expected a layer of level \(levels.count), found one of level \(layer.level)"),
+          name: layer.fileName("weight"))
       }
     }
     return ImportedNetwork(

@@ -27,7 +27,7 @@ enum TorchLeftovers {
       guard let first = parts.first else { continue }
       let word = first.lowercased()
       if parts.count == 1 {
-        if word == "bias" { throw oneBias(name) }
+        if word == "bias" && isStrict { throw oneBias(name) }
         guard belongs(word, isCell) || isStrict && !(shapes[name] ?? []).isEmpty else { continue }
         throw refusal(name)
       }
@@ -54,12 +54,13 @@ enum TorchLeftovers {
   /// Whether a name is that of a gate's weight, a bias, a peephole and so on.
   private static func belongs(_ word: String, _ isCell: Bool) -> Bool {
     if TorchArrayName.roles.contains(where: { word.hasPrefix($0) }) { return true }
-    let words =
-      ["peephole", "zoneout", "forget", "gate"]
-      + (isCell ? ["norm", "candidate", "reset", "update", "recurrent", "cell"] : [])
-    if words.contains(where: { word.contains($0) }) { return true }
-    // weight_ci, bias_l0, w_ci, gamma_f: a kind, and up to two short words behind it.
     let parts = word.split(separator: "_")
+    let words =
+      ["peephole", "zoneout", "forget", "gate", "inputgate", "outputgate", "ingate", "outgate"]
+      + (isCell ? ["candidate", "reset", "update", "recurrent", "cell"] : [])
+    if parts.contains(where: { part in words.contains { part.hasPrefix($0) } }) { return true }
+    if isCell && word.contains("norm") { return true }
+    // weight_ci, bias_l0, w_ci, gamma_f: a kind, and up to two short words behind it.
     let kinds =
       ["weight", "bias", "gamma", "beta"] + (isCell ? ["w", "u", "b", "v", "p", "kernel"] : [])
     guard let kind = parts.first, kinds.contains(String(kind)), parts.count <= 4 else {
