@@ -120,6 +120,9 @@ struct InterruptionTests {
         #expect(process.isRunning)
         usleep(2_000_000)
         kill(process.processIdentifier, SIGINT)
+        for _ in 0..<1000 where process.isRunning { usleep(10_000) }
+        // Where it has not ended, the expectation below fails.
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
         process.waitUntilExit()
         #expect(process.terminationReason == .uncaughtSignal)
         #expect(process.terminationStatus == SIGINT)
