@@ -4,7 +4,7 @@ internal import Foundation
 ///
 /// Only the handler writes it and the moment of it.
 nonisolated(unsafe) private var pendingSignal: sig_atomic_t = 0
-/// When it came, in seconds.
+/// When it came, in milliseconds.
 nonisolated(unsafe) private var pendingMoment = 0
 /// Whether there is anything to keep: a signal before that ends the process at once.
 nonisolated(unsafe) private var hasWork = true
@@ -21,9 +21,10 @@ private func noteSignal(_ number: Int32) {
   defer { errno = error }
   var now = timespec()
   clock_gettime(CLOCK_MONOTONIC, &now)
+  let moment = Int(now.tv_sec) * 1000 + Int(now.tv_nsec) / 1_000_000
   guard pendingSignal != 0 else {
     pendingSignal = sig_atomic_t(number)
-    pendingMoment = now.tv_sec
+    pendingMoment = moment
     if !hasWork {
       say("stopped before training began; nothing was trained yet\n")
       _exit(128 + number)
@@ -34,7 +35,7 @@ private func noteSignal(_ number: Int32) {
     return
   }
   // `timeout` and some shells send a signal twice in a moment; a person needs longer.
-  guard number == SIGINT || number == SIGQUIT, !hasLauncher, now.tv_sec - pendingMoment >= 1
+  guard number == SIGINT || number == SIGQUIT, !hasLauncher, moment - pendingMoment >= 1000
   else { return }
   signal(number, SIG_DFL)
   raise(number)
