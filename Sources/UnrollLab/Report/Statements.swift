@@ -184,12 +184,13 @@ extension GateResult {
       return "A basic RNN has no gates."
     }
     let stuck = gates.map {
-      "\($0.gate.rawValue) gate: \(LabNumber.percent($0.shareClosed + $0.shareOpen)) of its values"
+      "\(LabNumber.percent($0.shareClosed + $0.shareOpen)) of the \($0.gate.rawValue) gate"
     }
     return """
-      By the \(keepingGate.rawValue) gate alone, half of a unit's state is left after \
-      \(LabNumber.steps(shortest)) to \(LabNumber.steps(longest)), in the median unit after \
-      \(LabNumber.steps(Summary.median(half))). Beyond those limits are, of the \(stuck.joined(separator: "; of the ")).
+      By the \(keepingGate.rawValue) gate alone, half of the state is left after \(LabNumber.steps(shortest)) in the \
+      unit that forgets first, \(LabNumber.steps(Summary.median(half))) in the median unit and \
+      \(LabNumber.steps(longest)) in the one that forgets last. Of the gates' values, \(LabNumber.list(stuck)) are \
+      below 0.1 or above 0.9.
       """
   }
 }
