@@ -59,6 +59,7 @@ struct PageServerTests {
       var limit = timeval(tv_sec: .init(seconds), tv_usec: 0)
       let size = socklen_t(MemoryLayout<timeval>.size)
       setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+      setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
       var address = sockaddr_in()
       address.sin_family = sa_family_t(AF_INET)
       address.sin_port = port.bigEndian
