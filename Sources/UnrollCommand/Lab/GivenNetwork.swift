@@ -154,7 +154,9 @@ extension WeightsOptions {
       && isFolder.boolValue
   }
 
-  /// The network of a file, in Double. How it was read goes to standard error.
+  /// The network of a file, in Double.
+  ///
+  /// How it was read goes to standard error.
   func network(_ path: String) throws -> RecurrentNetwork<Double> {
     // In the file's own precision first: a test that it carries is in that.
     let read = try BridgeNetwork(contentsOf: path, assuming: assumed.assumptions)

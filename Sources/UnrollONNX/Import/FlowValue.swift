@@ -31,7 +31,9 @@ struct FlowSource {
 }
 
 extension [FlowSource] {
-  /// The source of a place; nil for numbers of the file. Sources stand in the order of their places.
+  /// The source of a place; nil for numbers of the file.
+  ///
+  /// Sources stand in the order of their places.
   func index(of place: Int) -> Int? {
     var (low, high) = (0, count)
     while low < high {
@@ -114,7 +116,9 @@ struct FlowValue<Scalar: KernelScalar> {
     return false
   }
 
-  /// The places; those of known numbers say whether they are 0. Nil if nothing is known.
+  /// The places, nil if nothing is known.
+  ///
+  /// Those of known numbers say whether they are 0.
   var places: NDArray<Int>? {
     switch content {
     case .places(let array, _): return array

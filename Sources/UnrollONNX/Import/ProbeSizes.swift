@@ -30,6 +30,7 @@ struct ProbeSizes {
   ///   - graph: The graph.
   ///   - layers: Sizes of its layers: input, hidden, output.
   ///   - inputSize: What the first layer reads.
+  /// - Returns: The sizes of each probe.
   static func probes(
     _ graph: Unroll_Onnx_Graph, layers: Set<Int>, inputSize: Int
   ) -> [ProbeSizes] {
