@@ -1,7 +1,7 @@
 // "Did you mean …?" for misspelt commands and values.
 
 internal import ArgumentParser
-internal import UnrollLanguage
+internal import UnrollFormats
 
 enum Suggestions {
   private static func name(_ command: any ParsableCommand.Type) -> String {

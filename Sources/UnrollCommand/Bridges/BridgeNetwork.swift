@@ -71,7 +71,8 @@ struct BridgeNetwork {
 
   /// What was assumed, what differs and what is not part of the network: the same words in every command.
   var remarks: [String] {
-    report.assumptions.map { "assumed: \(BridgeHints.text(assumption: $0))" } + report.notes.map { "note: \($0)" }
+    report.assumptions.map { "assumed: \(BridgeHints.text(assumption: $0))" }
+      + report.notes.map { "note: \($0)" }
       + report.omissions.map { "left out: \($0)" }
       + (report.others.isEmpty ? [] : ["not part of it: \(report.others.joined(separator: ", "))"])
   }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
+internal import UnrollFormats
 internal import UnrollLanguage
 
 struct TrainCommand: ParsableCommand {

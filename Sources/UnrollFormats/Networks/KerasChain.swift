@@ -340,31 +340,11 @@ enum KerasPrefix {
   /// Refuses a prefix that no name begins with.
   static func unknown(_ prefix: String, _ names: [String]) -> ModelImportError {
     let wanted = prefix.split(separator: "/").last.map(String.init) ?? prefix
-    let near = names.min { distance(wanted, $0) < distance(wanted, $1) }
     let hint =
-      near.map {
-        distance(wanted, $0) <= max(2, wanted.count / 3) ? "; did you mean '\($0)/'?" : ""
-      }
-      ?? ""
+      NearestName.nearest(to: wanted, among: names).map { "; did you mean '\($0)/'?" } ?? ""
     let list = names.map { "'\($0)/'" }.joined(separator: ", ")
     return ModelImportError(
       .doesNotFit("no recurrent layer's name begins so, expected one of \(list)\(hint)"),
       name: prefix)
-  }
-
-  /// How many letters must be inserted, left out or replaced to make one word of the other.
-  static func distance(_ a: String, _ b: String) -> Int {
-    let (a, b) = (Array(a.prefix(60)), Array(b.prefix(60)))
-    var row = Array(0...b.count)
-    for i in a.indices {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for j in b.indices {
-        let replaced = diagonal + (a[i] == b[j] ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
-      }
-    }
-    return row[b.count]
   }
 }

@@ -55,7 +55,8 @@ extension NetworkLayout {
       let known = prefixes(shapes, file.metadata)
       if !known.isEmpty {
         throw ModelImportError(
-          .unknownPrefix(available: known, nearest: nearest(to: typed, among: known)), name: typed)
+          .unknownPrefix(available: known, nearest: NearestName.nearest(to: typed, among: known)),
+          name: typed)
       }
     }
     throw ModelImportError(.noNetwork(arrays: listed(file)), name: "network")
@@ -96,31 +97,6 @@ extension NetworkLayout {
       return plans.map(\.prefix).sorted()
     }
     return []
-  }
-
-  /// The prefix that a misspelt one may mean; nil if none is near.
-  private static func nearest(to typed: String, among prefixes: [String]) -> String? {
-    let distances = prefixes.map { ($0, distance(typed, $0)) }
-    guard let best = distances.min(by: { $0.1 < $1.1 }), best.1 <= max(2, best.0.count / 3) else {
-      return nil
-    }
-    return best.0
-  }
-
-  /// How many letters must be changed, added or removed to make one word of another.
-  private static func distance(_ first: String, _ second: String) -> Int {
-    let (a, b) = (Array(first.lowercased().prefix(200)), Array(second.lowercased().prefix(200)))
-    var row = Array(0...b.count)
-    for i in a.indices {
-      var (diagonal, left) = (row[0], i + 1)
-      row[0] = left
-      for j in b.indices {
-        let above = row[j + 1]
-        left = min(above + 1, left + 1, diagonal + (a[i] == b[j] ? 0 : 1))
-        (diagonal, row[j + 1]) = (above, left)
-      }
-    }
-    return row[b.count]
   }
 
   /// The arrays of a file, and what is not read of it with its type.
