@@ -66,7 +66,7 @@ struct ShortageTests {
     }
   }
 
-  @Test("A run that may open few files ends with its summary, and with curves or the reason for none")
+  @Test("A run that may open few files ends with its summary, and curves or why there are none")
   func fewFiles() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
