@@ -1,6 +1,7 @@
 // The fields of `config.json` by name: which there are, and which a file has misspelt.
 
 internal import Foundation
+internal import UnrollFormats
 
 /// JSON of any form.
 enum JSONTree: Codable {
