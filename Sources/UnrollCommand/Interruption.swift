@@ -93,6 +93,21 @@ enum Interruption {
     return try body()
   }
 
+  /// Lets SIGQUIT (Ctrl-\\) end the process, unless whoever started it has it ignored: Swift's runtime would print the
+  /// report of a crash and go on.
+  static func leaveQuitToTheSystem() {
+    let before = signal(SIGQUIT, SIG_DFL)
+    if unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) {
+      signal(SIGQUIT, SIG_IGN)
+      return
+    }
+    // A parent may have started us with it blocked.
+    var quit = sigset_t()
+    sigemptyset(&quit)
+    sigaddset(&quit, SIGQUIT)
+    pthread_sigmask(SIG_UNBLOCK, &quit, nil)
+  }
+
   /// From now on there is something to keep: a signal is noted.
   static func beginWork() { hasWork = true }
 

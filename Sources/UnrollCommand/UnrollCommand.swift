@@ -28,6 +28,7 @@ struct UnrollCommand: ParsableCommand {
 
   static func main() {
     MappedFiles.reportShortened()
+    Interruption.leaveQuitToTheSystem()
     Terminal.reserveStandardStreams()
     // What several processes of one job have to say, one says.
     let isOneOfMany = ["train", "evaluate"].contains(CommandLine.arguments.dropFirst().first)

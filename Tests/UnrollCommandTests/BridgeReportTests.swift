@@ -122,6 +122,48 @@ struct BridgeReportTests {
     }
   }
 
+  @Test("A report is written neither into a run's folder nor into one that holds what is read")
+  func reportFolders() throws {
+    try withTemporaryFolder { folder in
+      let weights = folder + "/report/data/gates.safetensors"
+      try FileManager.default.createDirectory(
+        atPath: folder + "/report/data", withIntermediateDirectories: true)
+      try FileManager.default.copyItem(
+        atPath: files + "/mlx_gru_stack.safetensors", toPath: weights)
+      let outcome = try command.run(
+        ["lab", "gates", "--weights", weights, "--output", folder + "/report"])
+      #expect(outcome.status == 1 && outcome.errors.contains("holds \(weights), which is read"))
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      _ = try command.run(
+        ["train", folder + "/text", "--output", folder + "/run", "--epochs", "1"]
+          + LanguageCommandTests.small)
+      let other = try command.run(
+        ["lab", "memory", "--hidden", "2", "--output", folder + "/run"])
+      #expect(other.status == 1 && other.errors.contains("run: is the folder of a run"))
+    }
+  }
+
+  @Test("convert refuses weights that are not finite, whatever it writes")
+  func notFinite() throws {
+    try withTemporaryFolder { folder in
+      for number in [Float.nan, .infinity] {
+        let shapes = ["weight_ih_l0": [4, 3], "weight_hh_l0": [4, 4]]
+        var arrays = shapes.mapValues { StoredArray(Tensor<Float>(shape: $0)) }
+        arrays["weight_hh_l0"] = StoredArray(Tensor<Float>(shape: [4, 4], repeating: number))
+        try ArrayFile(for: folder + "/a.npz", arrays: arrays).write(to: folder + "/a.npz")
+        for output in ["b.onnx", "b.safetensors"] {
+          let outcome = try command.run(["convert", folder + "/a.npz", "\(folder)/\(output)"])
+          let word = number.isNaN ? "NaN" : "infinity"
+          #expect(
+            outcome.status == 1
+              && outcome.errors.contains(
+                "expected finite numbers, found \(word) in recurrent_weights of layer 0")
+          )
+        }
+      }
+    }
+  }
+
   @Test("convert never overwrites what it reads, by whatever name, nor a run's files")
   func overwriting() throws {
     try withTemporaryFolder { folder in

@@ -60,6 +60,24 @@ struct InterruptionTests {
     }
   }
 
+  @Test("SIGQUIT ends a command that keeps nothing, without the report of a crash")
+  func quit() throws {
+    let process = Process()
+    let errors = Pipe()
+    process.executableURL = CommandTests.binary
+    process.arguments = ["lab", "memory", "--time", "1000", "--batch", "2000", "--hidden", "64"]
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = errors
+    try process.run()
+    usleep(300_000)
+    kill(process.processIdentifier, SIGQUIT)
+    let text = String(
+      decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGQUIT)
+    #expect(!text.contains("crashed"), "\(text)")
+  }
+
   @Test("Progress that nobody reads any more ends nothing: Ctrl-C still keeps the run")
   func goneReader() throws {
     try withTemporaryFolder { folder in

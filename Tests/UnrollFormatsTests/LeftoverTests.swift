@@ -29,6 +29,18 @@ struct LeftoverTests {
         == "'b': expected Wx, Wh, bias of MLX's lstm")
     #expect(
       sentence(["m.Wx": [12, 4], "m.Wh": [12, 3], "m.b": [12]]).hasPrefix("'m.b': expected"))
+    // Names of this kind are a hand-written cell's, too.
+    for (cell, other) in [
+      (["Wxh": [3, 4], "Whh": [3, 3], "Why": [5, 3]], "Why"),
+      (["Wxh": [3, 4], "Whh": [3, 3], "bh": [3, 1]], "bh"),
+      (["m.Wx": [12, 4], "m.Wh": [12, 3], "m.bx": [12]], "m.bx"),
+      (mlx("r.").merging(["r.Wci": [3]]) { $1 }, "r.Wci"),
+      (mlx("r.").merging(["r.Wx_scales": [12]]) { $1 }, "r.Wx_scales"),
+    ] {
+      #expect(sentence(cell).hasPrefix("'\(other)': stands beside"), "\(other)")
+    }
+    #expect(
+      try imported(mlx("r.").merging(["loss": [], "fc.W": [2, 3]]) { $1 }).others.count == 2)
     // What stands between two layers of a list changes what goes from one to the next.
     var list = mlx("layers.0.").merging(mlx("layers.2.", input: 3)) { $1 }
     #expect(

@@ -284,4 +284,44 @@ struct TorchNamesTests {
     }
     #expect(error?.description.contains("found NumPy array") == true)
   }
+
+  @Test("A bias that is a number, a text or a list is an error: no layer is read without it")
+  func listedBiases() throws {
+    let names = ["bias_ih_l0", "bias_hh_l0"]
+    var plain = lstm("r.")
+    for name in names { plain["r." + name] = nil }
+    for name in names {
+      var file = try arrays(plain)
+      file.metadata["r.\(name)"] = "0.5"
+      let error = #expect(throws: ModelImportError.self) {
+        try NetworkFile.network(in: file, as: Float.self)
+      }
+      #expect(error?.description.hasPrefix("'r.bias_") == true, "\(error?.description ?? "")")
+    }
+    for part in [".0", ".data", ".2.1"] {
+      #expect(
+        sentence(
+          plain.merging(["r.bias_ih_l0\(part)": [12], "r.bias_hh_l0\(part)": [12]]) { $1 }
+        ).hasPrefix("'r.bias_"))
+    }
+    // Settings beside the weights are no biases.
+    var file = try arrays(lstm("r."))
+    file.metadata = ["weight_decay": "0.1", "r.bias": "True", "bias_initializer": "zeros"]
+    #expect(try NetworkFile.network(in: file, as: Float.self).imported.network.outputSize == 3)
+  }
+
+  @Test("Only the network's own arrays decide its precision")
+  func precision() throws {
+    func file(_ wide: Set<String>) throws -> ArrayFile {
+      var file = try arrays(lstm("r.").merging(["best_loss": [], "mean": [4]]) { $1 })
+      for name in wide {
+        let shape = try #require(file.arrays[name]?.shape)
+        file.arrays[name] = StoredArray(Tensor<Double>(shape: shape))
+      }
+      return file
+    }
+    #expect(try !NetworkFile.isDouble(file([])))
+    #expect(try !NetworkFile.isDouble(file(["best_loss", "mean"])))
+    #expect(try NetworkFile.isDouble(file(["r.weight_hh_l0"])))
+  }
 }

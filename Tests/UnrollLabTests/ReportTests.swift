@@ -81,6 +81,23 @@ struct ReportTests {
     }
   }
 
+  @Test("A page that is no report's stays, and a report may be written again")
+  func owners() throws {
+    try withTemporaryFolder { folder in
+      for name in ["index.html", "results.json"] {
+        let own = "\(folder)/\(name)-own"
+        try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: false)
+        try "mine".write(toFile: "\(own)/\(name)", atomically: true, encoding: .utf8)
+        let error = #expect(throws: LabError.self) {
+          try ReportFolder.write(report(), results: [], to: own)
+        }
+        #expect(error?.description.contains("\(own)/\(name), which is not a report's") == true)
+        #expect(try String(contentsOfFile: "\(own)/\(name)", encoding: .utf8) == "mine")
+      }
+      for _ in 0..<2 { _ = try ReportFolder.write(report(), results: [], to: folder + "/again") }
+    }
+  }
+
   @Test("A place that cannot be written is refused, and nothing is left there")
   func unwritable() throws {
     try withTemporaryFolder { folder in

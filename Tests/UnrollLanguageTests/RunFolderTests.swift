@@ -292,7 +292,7 @@ struct SettingsFileTests {
           "\"layers\" : 2", "\"layers\" : \"2\"",
           "'model.layers': expected a whole number, found '2'"
         ),
-        ("\"layers\" : 2", "\"layers\" : 0", "layers: expected 1 ... 10000000, found 0"),
+        ("\"layers\" : 2", "\"layers\" : 0", "layers: expected 1 ... 1000, found 0"),
         (
           "\"jittered\" : true", "\"jittered\" : 1",
           "'training.jittered': expected true or false, found 1"

@@ -44,7 +44,7 @@ struct BridgeNetwork {
   init(_ file: ArrayFile, of path: String, assuming assumptions: NetworkAssumptions) throws {
     let source = "\(path), \(file.container.rawValue)"
     func names(_ layout: NetworkLayout) -> String { "by the names of \(layout.rawValue)" }
-    if NetworkFile.isDouble(file) {
+    if NetworkFile.isDouble(file, assuming: assumptions) {
       let (imported, isTested) = try NetworkFile.network(
         in: file, assuming: assumptions, as: Double.self)
       self.init(

@@ -72,6 +72,25 @@ enum BridgeWords {
     return table
   }
 
+  /// Refuses a network with NaN or infinity among its weights, whose outputs are no numbers.
+  static func checkFinite<Scalar: KernelScalar>(
+    _ network: RecurrentNetwork<Scalar>, of path: String
+  ) throws {
+    for (index, layer) in network.layers.enumerated() {
+      let parameters = layer.cell.parameters
+      for name in parameters.names {
+        guard let number = parameters[name].elements.first(where: { !$0.isFinite }) else {
+          continue
+        }
+        let plain = CellParameters<Scalar>.plainName(name)
+        throw DataError(
+          description:
+            "\(path): expected finite numbers, found \(number.isNaN ? "NaN" : "infinity") in \(plain) of layer \(index)"
+        )
+      }
+    }
+  }
+
   /// A cell with every setting that changes its results.
   private static func words<Scalar: KernelScalar>(
     _ cell: any RecurrentCell<Scalar>

@@ -45,6 +45,23 @@ enum OutputGuard {
     }
   }
 
+  /// Refuses a report's folder that is a run's, or that holds what is read.
+  ///
+  /// - Parameters:
+  ///   - folder: Where the report is to be written.
+  ///   - inputs: The files and folders that are read.
+  /// - Throws: `DataError` before anything is written.
+  static func check(report folder: String, reading inputs: [String]) throws {
+    guard !RunFolder(folder).hasRun else {
+      throw DataError(description: "\(folder): is the folder of a run; choose another folder")
+    }
+    let place = real(folder)
+    if let input = inputs.first(where: { real($0) == place || real($0).hasPrefix(place + "/") }) {
+      throw DataError(
+        description: "\(folder): holds \(input), which is read; choose another folder")
+    }
+  }
+
   /// The numbers of a TensorFlow checkpoint, which stand beside its index.
   private static func checkpoint(_ path: String) -> [String] {
     let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path

@@ -32,7 +32,7 @@ struct InstrumentRun<Result: Encodable> {
   }
 
   func run() throws {
-    try prepare(out)
+    try prepare(out, reading: cells.given)
     guard let network = try GivenNetwork(cells.given, sizes, settings) else {
       let result = try attempt { try measure(settings, nil) }
       return try tell(result, shown: { show(result) }, sections: section(result, anchor, nil))

@@ -25,8 +25,15 @@ func attempt<Result>(_ body: () throws -> Result) throws -> Result {
 }
 
 /// Finds out whether the report can be written, before any work is done.
-func prepare(_ out: OutputOptions) throws {
-  if let folder = out.output { try attempt { try ReportFolder.prepare(folder) } }
+func prepare(_ out: OutputOptions, reading given: WeightsOptions? = nil) throws {
+  guard let folder = out.output else { return }
+  try prepare(report: folder, reading: [given?.weights, given?.data].compactMap(\.self))
+}
+
+/// Finds out whether a folder can take a report, before any work is done.
+func prepare(report folder: String, reading inputs: [String] = []) throws {
+  try OutputGuard.check(report: folder, reading: inputs)
+  try attempt { try ReportFolder.prepare(folder) }
 }
 
 /// Writes a report and says where it is.
@@ -77,10 +84,8 @@ struct NotebookCommand: ParsableCommand {
 
   func run() throws {
     let settings = sizes.applied(to: LabSettings())
-    try attempt {
-      try settings.validate()
-      try ReportFolder.prepare(output)
-    }
+    try attempt { try settings.validate() }
+    try prepare(report: output)
     let result = try attempt { try NotebookRun.run(settings) }
     let scales = scale?.values ?? ScaleSweep.defaultScales
     let sweeps = try [LabCell.rnn, .gru, .lstm].map { cell in

@@ -261,6 +261,12 @@ struct TrainCommand: ParsableCommand {
       : "try a smaller --learning-rate than \(training.learningRate), \(clipping), or --on-divergence halve"
   }
 
+  /// A number as a person reads it: `-nan` is none.
+  private static func words(_ number: some BinaryFloatingPoint) -> String {
+    number.isNaN
+      ? "not a number" : number.isInfinite ? "infinite" : String(format: "%.4g", Double(number))
+  }
+
   /// Tells how the run ended, and judges it by the test text if that was its end.
   ///
   /// - Returns: The outcome; interrupted, if the test was.
@@ -275,7 +281,7 @@ struct TrainCommand: ParsableCommand {
       return outcome
     case .diverged(let step, let loss, let norm):
       Terminal.note(
-        "diverged at step \(step): loss \(loss), gradient norm \(norm); the last good checkpoint is kept in \(output)/checkpoints; \(advice(trainer.configuration.training))"
+        "diverged at step \(step): loss \(Self.words(loss)), gradient norm \(Self.words(norm)); the last good checkpoint is kept in \(output)/checkpoints; \(advice(trainer.configuration.training))"
       )
       return outcome
     case .noGain(let epochs): Terminal.note("no gain for \(epochs) epochs")

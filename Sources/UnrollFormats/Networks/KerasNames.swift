@@ -226,11 +226,11 @@ struct KerasNames: NetworkNames {
     for cell in cells {
       guard let level = levels.firstIndex(of: cell.layer + "/" + cell.cell) else { continue }
       let convention = try Self.guess(cell, shapes, assumptions)
-      try Self.checkSurplus(cell.others, "A \(convention.kind.rawValue)")
+      try Self.checkSurplus(cell.others, "a layer of the class \(convention.kind.rawValue)")
       plan.layers.append(layer(level, cell.isBackward, cell, convention))
     }
     plan.assumptions.append(
-      "the file has no configuration: activation \(assumptions.activation ?? .tanh), recurrent_activation sigmoid, merge_mode concat, layers in the order of their numbers, nothing between them, no masks"
+      "the file has no configuration: activation \(assumptions.activation ?? .tanh), recurrent_activation sigmoid, merge_mode concat, layers in the order of their numbers, each applied once, forwards and from states of zero, nothing between them, no masks"
     )
     return plan
   }

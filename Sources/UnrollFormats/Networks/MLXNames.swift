@@ -107,6 +107,7 @@ struct MLXNames: NetworkNames {
         let convention = try convention(kind, names, shapes, assumptions)
         try Self.check(names, convention.kind)
         let name = names.values.min() ?? ""
+        try Self.checkNeighbours(of: name, shapes)
         layers.append(
           LayerPlan(
             level: level, isBackward: false, convention: convention, names: names,
@@ -164,6 +165,24 @@ struct MLXNames: NetworkNames {
       throw ModelImportError(
         .doesNotFit("expected \(known.joined(separator: ", ")) of MLX's \(kind.rawValue)"),
         name: name)
+    }
+  }
+
+  /// Refuses arrays that stand where a layer's own do.
+  ///
+  /// A hand-written cell has names of this kind, too. A single number is no parameter of a cell.
+  private static func checkNeighbours(
+    of name: String, _ shapes: [String: [Int]]
+  ) throws(ModelImportError) {
+    let place = name.lastIndex(of: ".").map { name[...$0] } ?? ""
+    for (other, shape) in shapes.sorted(by: { $0.key < $1.key })
+    where other.hasPrefix(place) && !shape.isEmpty {
+      let last = other.dropFirst(place.count)
+      guard !last.contains("."), !roles.contains(String(last)) else { continue }
+      throw ModelImportError(
+        .doesNotFit(
+          "stands beside '\(name)', and no module of MLX has such an array; a hand-written cell computes something else"
+        ), name: other)
     }
   }
 

@@ -17,14 +17,34 @@ public enum NetworkFile {
     var cell: CellDescription
   }
 
-  /// Whether a file's numbers need `Double`: its test says so, or any of its arrays is float64.
-  public static func isDouble(_ file: ArrayFile) -> Bool {
+  /// Whether a file's network needs `Double`.
+  ///
+  /// It does if the file's test says so, or if one of the network's own arrays is float64. Other arrays, such as
+  /// the loss of a checkpoint, do not count.
+  ///
+  /// - Parameters:
+  ///   - file: The file.
+  ///   - assumptions: Which network is meant, and what the arrays do not say.
+  /// - Returns: Whether the network is to be read as `Double`.
+  public static func isDouble(
+    _ file: ArrayFile, assuming assumptions: NetworkAssumptions = NetworkAssumptions()
+  ) -> Bool {
     if let text = file.metadata[NetworkCheck<Float>.key], let bytes = Data(base64Encoded: text),
       let outputs = try? NPZ(Array(bytes)).array("outputs")
     {
       return outputs.elementType == .float64
     }
-    return file.arrays.values.contains { $0.elementType == .float64 }
+    let wide = file.arrays.filter { $0.value.elementType == .float64 }
+    guard !wide.isEmpty else { return false }
+    let read: ImportedNetwork<Float>? =
+      if let text = file.metadata[descriptionKey] {
+        try? own(file, description: text)
+      } else {
+        try? NetworkLayout.importing(file, assumptions)
+      }
+    guard let read else { return true }
+    let others = Set(read.others)
+    return wide.keys.contains { !others.contains($0) }
   }
 
   /// Reads a network out of a file.

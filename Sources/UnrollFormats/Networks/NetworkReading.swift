@@ -16,7 +16,15 @@ extension NetworkLayout {
   ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
     do throws(ModelImportError) { return try choosing(file, assumptions) } catch {
       // An array that is there, but of a type that is not read, is no missing array.
-      guard let what = file.skipped[error.name] else { throw error }
+      guard let what = file.skipped[error.name] else {
+        guard file.arrays[error.name] == nil, partedNames(of: file).contains(error.name) else {
+          throw error
+        }
+        throw ModelImportError(
+          .doesNotFit(
+            "expected an array, found a number, a text or a list of them; save the parameter as one tensor"
+          ), name: error.name)
+      }
       throw ModelImportError(
         .doesNotFit(
           "expected numbers (float16, bfloat16, float32 or float64), found \(what.signature)"),
@@ -74,7 +82,30 @@ extension NetworkLayout {
         shapes[name] = []
       }
     }
+    for name in partedNames(of: file) where shapes[name] == nil { shapes[name] = [] }
     return shapes
+  }
+
+  /// The names of PyTorch's parameters that the file gives to something else than an array.
+  ///
+  /// That is a number, a text, or a list of numbers or arrays, whose parts have names such as `bias_hh_l0.3`. Without
+  /// these names a layer would seem to have no bias.
+  private static func partedNames(of file: ArrayFile) -> Set<String> {
+    var result: Set<String> = []
+    for (name, isArray) in file.metadata.keys.map({ ($0, false) })
+      + file.arrays.keys.map({ ($0, true) })
+    {
+      var parts = name.split(separator: ".", omittingEmptySubsequences: false)
+      let count = parts.count
+      while let last = parts.last, parts.count > 1, Int(last) != nil || last == "data" {
+        parts.removeLast()
+      }
+      guard !isArray || parts.count < count, let last = parts.last,
+        TorchArrayName.roles.contains(where: { last.hasPrefix($0) })
+      else { continue }
+      result.insert(parts.joined(separator: "."))
+    }
+    return result
   }
 
   /// A prefix with the separator that a person may leave out.

@@ -26,7 +26,13 @@ public enum ReportFolder {
     guard !folder.isEmpty else {
       throw LabError(.outOfRange(expected: "a folder", found: "an empty name"), field: "output")
     }
-    let existed = FileManager.default.fileExists(atPath: folder)
+    var isFolder: ObjCBool = false
+    let existed = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
+    guard !existed || isFolder.boolValue else {
+      throw LabError(
+        .outOfRange(expected: "a folder", found: "the file \(folder)"), field: "output")
+    }
+    try checkOwner(of: folder)
     do {
       try AtomicFile.makeFolder(folder)
       try AtomicFile.makeFolder(staging(in: folder))
@@ -35,6 +41,21 @@ public enum ReportFolder {
     }
     try? FileManager.default.removeItem(atPath: staging(in: folder))
     if !existed { rmdir(folder) }
+  }
+
+  /// Refuses a folder whose page is not a report's: it is somebody's own.
+  private static func checkOwner(of folder: String) throws(LabError) {
+    let files = ["index.html", "results.json"].filter {
+      FileManager.default.fileExists(atPath: "\(folder)/\($0)")
+    }
+    guard let first = files.first else { return }
+    let page = FileManager.default.contents(atPath: "\(folder)/index.html") ?? Data()
+    guard page.range(of: Data(ReportPage.mark.utf8)) == nil else { return }
+    throw LabError(
+      .outOfRange(
+        expected: "a folder without other files of these names",
+        found: "\(folder)/\(first), which is not a report's; choose another folder"),
+      field: "output")
   }
 
   /// Writes `index.html`, `results.json`, `figures/` and `data/`.

@@ -6,6 +6,9 @@ internal import UnrollFigures
 
 /// Writes a report as HTML.
 struct ReportPage {
+  /// What every report's page has had from the first version on, and hardly any other page.
+  static let mark = "<footer><p>All numbers: <a href=\"results.json\">"
+
   let report: LabReport
   /// The pictures by figure name, also of figures for narrow screens; a figure without one is named instead.
   let pictures: [String: [UInt8]]
@@ -36,7 +39,7 @@ struct ReportPage {
       \(contents)
       </ol></nav>
       \(report.sections.map(section).joined(separator: "\n"))
-      <footer><p>All numbers: <a href="results.json">results.json</a>. Each figure has its data \
+      \(Self.mark)results.json</a>. Each figure has its data \
       (.csv), its gnuplot script (.gp) and pictures (SVG, PNG, PDF) beside this page.</p></footer>
       </main>
       </body>

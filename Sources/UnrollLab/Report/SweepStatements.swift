@@ -135,10 +135,15 @@ extension WeightDrawsResult {
       : "at \(scales.count) of \(points.count) scales, between \(textNumber(low)) and \(textNumber(high))"
     let median = LabNumber.percent(
       Double(most.gradientMedian.count { $0 > 100 }) / Double(max(1, seeds.count)))
+    let ties = points.filter { $0.explodingShare == most.explodingShare }.map(\.scale)
+    let frequency =
+      ties.count == 1
+      ? "and most often at scale \(textNumber(most.scale))"
+      : "and equally often, most of all, at the \(ties.count) scales \(ties.map { textNumber($0) }.joined(separator: ", "))"
     return """
-      Gradients explode in some sequence (a norm above 100) \(places), and most often at scale \
-      \(textNumber(most.scale)): in \(LabNumber.percent(most.explodingShare)) of the draws. The median \
-      over the sequences is above 100 in \(median) of the draws there.
+      Gradients explode in some sequence (a norm above 100) \(places), \(frequency): in \
+      \(LabNumber.percent(most.explodingShare)) of the draws. The median over the sequences is above 100 in \
+      \(median) of the draws at scale \(textNumber(most.scale)).
       """
   }
 }

@@ -87,13 +87,13 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   public var problem: String? {
     let sizes: [(String, Int)] = [
       ("vocabulary_size", vocabularySize), ("embedding_size", embeddingSize),
-      ("hidden_size", hiddenSize), ("top_size", topSize ?? 1), ("layers", layers),
+      ("hidden_size", hiddenSize), ("top_size", topSize ?? 1),
       ("projection_size", projectionSize ?? 1),
     ]
     for (name, size) in sizes where !(1...10_000_000).contains(size) {
       return "\(name): expected 1 ... 10000000, found \(size)"
     }
-    guard layers <= 1000 else { return "layers: expected 1 ... 1000, found \(layers)" }
+    guard (1...1000).contains(layers) else { return "layers: expected 1 ... 1000, found \(layers)" }
     if isTied && softmaxInputSize != embeddingSize {
       return
         "tied: expected the softmax to read vectors of the embedding's size \(embeddingSize), found \(softmaxInputSize); use top_size \(embeddingSize) or projection_size \(embeddingSize)"
