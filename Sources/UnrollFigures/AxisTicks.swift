@@ -1,5 +1,5 @@
-// The range of an axis and the numbers along it. They are chosen here and not by gnuplot, because the room
-// that an axis takes depends on them.
+// The range of an axis and the numbers along it. They are chosen here and not by gnuplot, because the
+// width of an axis depends on them.
 
 #if canImport(Glibc)
 internal import Glibc
@@ -36,7 +36,7 @@ struct Ticks: Equatable {
 }
 
 extension Axis {
-  /// How the numbers of an axis are laid: each takes room along it.
+  /// The direction of an axis, which decides how much of its length a number covers.
   enum Direction {
     /// Numbers stand side by side: each takes its own width.
     case horizontal
@@ -44,12 +44,12 @@ extension Axis {
     case vertical
   }
 
-  /// The range of the axis, and the numbers along it that have room.
+  /// The range of the axis, and the numbers along it that fit without overlap.
   ///
   /// - Parameters:
   ///   - numbers: What is drawn along it; asked only if the axis has no range of its own.
   ///   - length: The axis's length in pixels.
-  ///   - direction: How numbers take room along the axis.
+  ///   - direction: Whether numbers stand side by side or one above the other.
   ///   - size: The font's size in pixels.
   ///   - widens: Whether a range that is chosen ends at a tick.
   /// - Returns: The range and the ticks.

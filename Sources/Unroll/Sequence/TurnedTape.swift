@@ -1,5 +1,5 @@
-// The kernels of narrow layers keep what only the way back reads, gates and cells, as they compute it: sequences
-// side by side (`unroll_layer.turned_lanes`). Whoever asks to see it gets it in its shape's order.
+// The kernels of narrow layers store gates and cell states, which only the backward pass reads, in a batch-interleaved
+// layout (`unroll_layer.turned_lanes`). Callers get them in row order.
 
 extension SequenceTrace {
   /// This trace with all arrays in their shapes' order.

@@ -48,7 +48,7 @@ struct TrainingProgressLine {
   ) {
     let epochs = configuration.training.epochs
     let left = fraction > 0 && speed > 0 ? (1 - fraction) / fraction * progress.epochSeconds : 0
-    // The first ones are shown where there is no room for all.
+    // If not all fit, only the first ones are shown.
     let parts = [
       "epoch \(progress.epoch)/\(epochs) \(Int(fraction * 100)) %", "step \(progress.step)",
       quality(loss), "\(duration(left)) left in the epoch", "\(Int(speed)) tokens/s",
