@@ -53,7 +53,7 @@ struct MessageTests {
       ("embedding-size", "expected 1 ... 10000000, found -1"),
       ("top-size", "expected 1 ... 10000000, found -1"),
       ("projection-size", "expected 1 ... 10000000, found -1"),
-      ("layers", "expected 1 ... 10000000, found -1"),
+      ("layers", "expected 1 ... 1000, found -1"),
       ("dropout-input", "expected 0 up to, but not including, 1, found -1.0"),
       ("dropout-hidden", "expected 0 up to"), ("dropout-output", "expected 0 up to"),
       ("dropout-embedding", "expected 0 up to"), ("weight-drop", "expected 0 up to"),
