@@ -153,8 +153,9 @@ struct TensorFlowCheckpointTests {
     (entry(offset: UInt64.max), "expected 8 bytes, found 0; the file is truncated"),
     (entry(checksum: 1), "do not give the recorded checksum"),
     (entry(size: 1 << 40), "many variables of the same bytes"),
-    (entry(more: [3]), "a field of wire type 3"),
-    (entry(more: [9, 1]), "expected 8 bytes, found 1"),
+    (entry(more: [11]), "field 1 of BundleEntry is a group (wire type 3)"),
+    (entry(more: [9, 1]), "field 1 of BundleEntry: expected wire type 0, found 1"),
+    (entry(more: [0x79, 1]), "expected 8 bytes, found 1"),
   ]
 
   @Test("A variable that is not as its entry says gets its sentence", arguments: entries)

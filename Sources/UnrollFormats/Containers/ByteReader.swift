@@ -21,15 +21,21 @@ struct ByteReader {
     return bytes[position..<position + count]
   }
 
+  /// The next byte.
+  mutating func byte() throws(ArrayFileError) -> UInt8 {
+    guard remaining > 0 else {
+      throw ArrayFileError(.truncated(expectedBytes: 1, actualBytes: 0), byteOffset: position)
+    }
+    defer { position += 1 }
+    return bytes[position]
+  }
+
   /// The next integer.
-  mutating func integer<Value: FixedWidthInteger>(
+  mutating func integer<Value: FixedWidthInteger & BitwiseCopyable>(
     _ type: Value.Type
   ) throws(ArrayFileError) -> Value {
-    var value: Value = 0
-    for byte in try take(Value.bitWidth / 8).reversed() {
-      value = value << 8 | Value(truncatingIfNeeded: byte)
-    }
-    return value
+    let part = try take(MemoryLayout<Value>.size)
+    return Value(littleEndian: part.withUnsafeBytes { $0.loadUnaligned(as: Value.self) })
   }
 }
 

@@ -1,8 +1,5 @@
 // TensorBoard's event files: records of length, checksum, data, checksum; the data are the
-// protocol buffer message Event, of which we write three fields.
-//
-//   Event   1: wall_time (double)  2: step (int64)  3: file_version (string)  5: summary
-//   Summary 1: value               Value 1: tag (string)  2: simple_value (float)
+// protocol buffer message Event.
 //
 // Source: TensorFlow's core/lib/io/record_writer.h, core/util/event.proto, framework/summary.proto.
 
@@ -13,9 +10,7 @@ public enum EventFile {
   /// - Parameter time: Seconds since 1970.
   /// - Returns: The record's bytes.
   public static func start(time: Double) -> [UInt8] {
-    var event = field(1, time)
-    event += field(3, Array("brain.Event:2".utf8))
-    return record(event)
+    record(Event(time: time, version: "brain.Event:2"))
   }
 
   /// A record of named numbers at one step.
@@ -28,21 +23,12 @@ public enum EventFile {
   public static func scalars(
     _ values: KeyValuePairs<String, Double>, step: Int, time: Double
   ) -> [UInt8] {
-    var summary: [UInt8] = []
-    for (tag, value) in values {
-      var scalar = field(1, Array(tag.utf8))
-      scalar.append(2 << 3 | 5)
-      scalar.append(littleEndian: Float(value).bitPattern)
-      summary += field(1, scalar)
-    }
-    var event = field(1, time)
-    event.append(2 << 3)
-    event += Varint.encoded(UInt64(bitPattern: Int64(step)))
-    event += field(5, summary)
-    return record(event)
+    let scalars = values.map { EventScalar(tag: $0.key, value: Float($0.value)) }
+    return record(Event(time: time, step: Int64(step), summary: EventSummary(values: scalars)))
   }
 
-  private static func record(_ data: [UInt8]) -> [UInt8] {
+  private static func record(_ event: Event) -> [UInt8] {
+    let data = event.serialized()
     var length: [UInt8] = []
     length.append(littleEndian: UInt64(data.count))
     var bytes = length
@@ -51,15 +37,41 @@ public enum EventFile {
     bytes.append(littleEndian: CRC32C.masked(data[...]))
     return bytes
   }
+}
 
-  private static func field(_ number: UInt8, _ value: Double) -> [UInt8] {
-    var bytes: [UInt8] = [number << 3 | 1]
-    bytes.append(littleEndian: value.bitPattern)
-    return bytes
+/// `Event` of event.proto.
+private struct Event: ProtocolMessage {
+  /// Seconds since 1970.
+  var time: Double?
+  var step: Int64?
+  var version: String?
+  var summary: EventSummary?
+
+  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+    try fields.field(1, &time)
+    try fields.field(2, &step)
+    try fields.field(3, &version)
+    try fields.field(5, &summary)
   }
+}
 
-  private static func field(_ number: UInt8, _ contents: [UInt8]) -> [UInt8] {
-    [number << 3 | 2] + Varint.encoded(UInt64(contents.count)) + contents
+/// `Summary`.
+private struct EventSummary: ProtocolMessage {
+  var values: [EventScalar] = []
+
+  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+    try fields.field(1, &values)
+  }
+}
+
+/// `Summary.Value`.
+private struct EventScalar: ProtocolMessage {
+  var tag = ""
+  var value: Float?
+
+  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+    try fields.field(1, &tag)
+    try fields.field(2, &value)
   }
 }
 

@@ -1,9 +1,7 @@
 // TensorFlow's checkpoints since 0.12, as `tf.train.Saver` of 1.x and `save_weights` of 2.x leave them:
 // `<prefix>.index`, a table of sorted keys, and `<prefix>.data-<shard>-of-<shards>`, the arrays' bytes.
 //
-//   key ""     BundleHeaderProto   1: num_shards  2: endianness (1 is big)
-//   key name   BundleEntryProto    1: dtype  2: shape { 2: dim { 1: size } }  3: shard  4: offset
-//                                  5: size   6: masked CRC-32C of the bytes  7: slices
+// The index has a header under the key "", and an entry under each variable's name.
 //
 // Source: TensorFlow's `core/protobuf/tensor_bundle.proto`, `core/util/tensor_bundle`.
 
@@ -15,23 +13,12 @@ public struct TensorFlowCheckpoint: Sendable {
   /// Creates a checkpoint.
   public init(arrays: [String: StoredArray]) { self.arrays = arrays }
 
-  /// One variable's place.
-  private struct Entry {
-    var type = 0
-    var shape: [Int] = []
-    var shard = 0
-    var offset = 0
-    var size = 0
-    var checksum: UInt32 = 0
-    var isSliced = false
-  }
-
   /// `DataType` of types.proto.
-  private static let types: [Int: ElementType] = [
+  private static let types: [UInt64: ElementType] = [
     1: .float32, 2: .float64, 3: .int32, 4: .uint8, 5: .int16, 6: .int8, 9: .int64, 10: .bool,
     14: .bfloat16, 17: .uint16, 19: .float16, 22: .uint32, 23: .uint64,
   ]
-  private static let textType = 7
+  private static let textType: UInt64 = 7
 
   /// Reads a checkpoint.
   ///
@@ -60,28 +47,33 @@ public struct TensorFlowCheckpoint: Sendable {
     guard let header = table.first, header.key.isEmpty else {
       throw ArrayFileError(.malformedHeader("the checkpoint's index has no header"))
     }
-    let (shardCount, isBigEndian) = try Self.header(header.value)
+    let facts = try BundleHeader(serialized: header.value)
+    let (shardCount, isBigEndian) = (Int(clamping: facts.shardCount), facts.endianness == 1)
+    guard (1...99_999).contains(shardCount) else {
+      throw ArrayFileError(.malformedHeader("\(shardCount) shards"))
+    }
     var shards: [Int: [UInt8]] = [:]
     // Many variables may name the same bytes of a shard.
     var budget = expansionLimit(index.count)
     arrays = [:]
     for (name, value) in table.dropFirst() {
       do throws(ArrayFileError) {
-        let entry = try Self.entry(value)
+        let entry = try BundleEntry(serialized: value)
         if entry.type == Self.textType { continue }
-        guard entry.shard < shardCount else {
-          throw ArrayFileError(.malformedHeader("shard \(entry.shard) of \(shardCount)"))
+        let shard = Int(clamping: entry.shard ?? 0)
+        guard shard < shardCount else {
+          throw ArrayFileError(.malformedHeader("shard \(shard) of \(shardCount)"))
         }
-        if shards[entry.shard] == nil {
-          let bytes = try data(entry.shard, shardCount)
+        if shards[shard] == nil {
+          let bytes = try data(shard, shardCount)
           budget += 10 * bytes.count
-          shards[entry.shard] = bytes
+          shards[shard] = bytes
         }
-        budget -= entry.size
+        budget -= Int(clamping: entry.size ?? 0)
         guard budget >= 0 else {
           throw ArrayFileError(.malformedHeader("many variables of the same bytes"))
         }
-        arrays[name] = try Self.array(entry, shards[entry.shard] ?? [], isBigEndian)
+        arrays[name] = try Self.array(entry, shards[shard] ?? [], isBigEndian)
       } catch {
         throw ArrayFileError(error.problem, arrayName: name, byteOffset: error.byteOffset)
       }
@@ -95,22 +87,16 @@ public struct TensorFlowCheckpoint: Sendable {
   public func write(to path: String) throws(ArrayFileError) {
     let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
     var data: [UInt8] = []
-    // One shard, little-endian, version 1.
-    var entries: [(key: String, value: [UInt8])] = [(key: "", value: [8, 1, 26, 2, 8, 1])]
+    var header = BundleHeader()
+    (header.shardCount, header.version) = (1, BundleVersion(producer: 1))
+    var entries = [(key: "", value: header.serialized())]
     for (name, array) in arrays.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
-      let type = Self.types.first { $0.value == array.elementType }?.key ?? 0
-      var shape: [UInt8] = []
-      for axis in array.shape {
-        let size = [8] + Varint.encoded(UInt64(axis))
-        shape += [18] + Varint.encoded(UInt64(size.count)) + size
-      }
-      var entry: [UInt8] = [8] + Varint.encoded(UInt64(type))
-      entry += [18] + Varint.encoded(UInt64(shape.count)) + shape
-      entry += [32] + Varint.encoded(UInt64(data.count))
-      entry += [40] + Varint.encoded(UInt64(array.bytes.count))
-      entry.append(6 << 3 | 5)
-      entry.append(littleEndian: CRC32C.masked(array.bytes))
-      entries.append((name, entry))
+      var entry = BundleEntry()
+      entry.type = Self.types.first { $0.value == array.elementType }?.key ?? 0
+      entry.shape = BundleShape(axes: array.shape.map { BundleAxis(size: UInt64($0)) })
+      (entry.offset, entry.size) = (UInt64(data.count), UInt64(array.bytes.count))
+      entry.checksum = CRC32C.masked(array.bytes)
+      entries.append((name, entry.serialized()))
       data += array.bytes
     }
     try AtomicFile.write([
@@ -127,96 +113,96 @@ public struct TensorFlowCheckpoint: Sendable {
   }
 
   private static func array(
-    _ entry: Entry, _ data: [UInt8], _ isBigEndian: Bool
+    _ entry: BundleEntry, _ data: [UInt8], _ isBigEndian: Bool
   ) throws(ArrayFileError) -> StoredArray {
     guard let type = types[entry.type] else {
       throw ArrayFileError(.unsupportedElementType("DataType \(entry.type)"))
     }
-    guard !entry.isSliced else {
+    guard entry.slices.isEmpty else {
       throw ArrayFileError(.unsupportedElementType("a partitioned variable"))
     }
-    guard let size = type.byteCount(of: entry.shape) else {
-      throw ArrayFileError(.malformedHeader("impossible shape \(entry.shape)"))
+    let shape = entry.shape?.axes.map { Int(clamping: $0.size ?? 0) } ?? []
+    let (offset, stated) = (Int(clamping: entry.offset ?? 0), Int(clamping: entry.size ?? 0))
+    guard let size = type.byteCount(of: shape) else {
+      throw ArrayFileError(.malformedHeader("impossible shape \(shape)"))
     }
-    guard size == entry.size else {
+    guard size == stated else {
       throw ArrayFileError(
-        .malformedHeader("expected \(size) bytes for \(entry.shape), found \(entry.size)"))
+        .malformedHeader("expected \(size) bytes for \(shape), found \(stated)"))
     }
-    guard entry.offset <= data.count, size <= data.count - entry.offset else {
+    guard offset <= data.count, size <= data.count - offset else {
       throw ArrayFileError(
-        .truncated(expectedBytes: size, actualBytes: max(0, data.count - entry.offset)),
-        byteOffset: entry.offset)
+        .truncated(expectedBytes: size, actualBytes: max(0, data.count - offset)),
+        byteOffset: offset)
     }
-    var bytes = Array(data[entry.offset..<entry.offset + size])
-    guard CRC32C.masked(bytes) == entry.checksum else { throw ArrayFileError(.wrongChecksum) }
+    var bytes = Array(data[offset..<offset + size])
+    guard CRC32C.masked(bytes) == entry.checksum ?? 0 else { throw ArrayFileError(.wrongChecksum) }
     if isBigEndian && type.byteCount > 1 { bytes.reverseEach(type.byteCount) }
-    return StoredArray(elementType: type, shape: entry.shape, bytes: bytes)
+    return StoredArray(elementType: type, shape: shape, bytes: bytes)
   }
+}
 
-  // MARK: - The two messages
+// MARK: - The messages, by TensorFlow's numbers
 
-  private static func header(
-    _ bytes: ArraySlice<UInt8>
-  ) throws(ArrayFileError) -> (shardCount: Int, isBigEndian: Bool) {
-    var (shardCount, isBigEndian) = (0, false)
-    try forEachField(bytes) { number, value, _ throws(ArrayFileError) in
-      if number == 1 { shardCount = Int(clamping: value) }
-      if number == 2 { isBigEndian = value == 1 }
-    }
-    guard (1...99_999).contains(shardCount) else {
-      throw ArrayFileError(.malformedHeader("\(shardCount) shards"))
-    }
-    return (shardCount, isBigEndian)
+/// `BundleHeaderProto`.
+private struct BundleHeader: ProtocolMessage {
+  var shardCount: UInt64 = 0
+  /// 0 is little-endian, 1 is big-endian.
+  var endianness: UInt64 = 0
+  var version: BundleVersion?
+
+  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+    try fields.field(1, &shardCount)
+    try fields.field(2, &endianness)
+    try fields.field(3, &version)
   }
+}
 
-  private static func entry(_ bytes: ArraySlice<UInt8>) throws(ArrayFileError) -> Entry {
-    var entry = Entry()
-    try forEachField(bytes) { number, value, contents throws(ArrayFileError) in
-      switch number {
-      case 1: entry.type = Int(clamping: value)
-      case 2: entry.shape = try shape(contents)
-      case 3: entry.shard = Int(clamping: value)
-      case 4: entry.offset = Int(clamping: value)
-      case 5: entry.size = Int(clamping: value)
-      case 6: entry.checksum = UInt32(truncatingIfNeeded: value)
-      case 7: entry.isSliced = true
-      default: break
-      }
-    }
-    return entry
+/// `VersionDef`.
+private struct BundleVersion: ProtocolMessage {
+  var producer: UInt64 = 0
+
+  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+    try fields.field(1, &producer)
   }
+}
 
-  private static func shape(_ bytes: ArraySlice<UInt8>) throws(ArrayFileError) -> [Int] {
-    var shape: [Int] = []
-    try forEachField(bytes) { number, _, contents throws(ArrayFileError) in
-      guard number == 2 else { return }
-      var size = 0
-      try forEachField(contents) { number, value, _ throws(ArrayFileError) in
-        if number == 1 { size = Int(clamping: value) }
-      }
-      shape.append(size)
-    }
-    return shape
+/// `BundleEntryProto`: one variable's place.
+private struct BundleEntry: ProtocolMessage {
+  var type: UInt64 = 0
+  var shape: BundleShape?
+  var shard: UInt64?
+  var offset: UInt64?
+  var size: UInt64?
+  /// A masked CRC-32C of the bytes.
+  var checksum: UInt32?
+  var slices: [UnreadMessage] = []
+
+  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+    try fields.field(1, &type)
+    try fields.field(2, &shape)
+    try fields.field(3, &shard)
+    try fields.field(4, &offset)
+    try fields.field(5, &size)
+    try fields.field(6, &checksum)
+    try fields.field(7, &slices)
   }
+}
 
-  /// Calls `body` with each field of a protocol buffer message: its number and its value, or contents.
-  private static func forEachField(
-    _ bytes: ArraySlice<UInt8>,
-    _ body: (Int, UInt64, ArraySlice<UInt8>) throws(ArrayFileError) -> Void
-  ) throws(ArrayFileError) {
-    var reader = ByteReader(bytes)
-    while reader.remaining > 0 {
-      let tag = try Varint.decode(&reader)
-      let number = Int(clamping: tag >> 3)
-      switch tag & 7 {
-      case 0: try body(number, Varint.decode(&reader), [])
-      case 1: try body(number, reader.integer(UInt64.self), [])
-      case 2: try body(number, 0, reader.take(Varint.size(&reader)))
-      case 5: try body(number, UInt64(reader.integer(UInt32.self)), [])
-      default:
-        throw ArrayFileError(
-          .malformedHeader("a field of wire type \(tag & 7)"), byteOffset: reader.position)
-      }
-    }
+/// `TensorShapeProto`.
+private struct BundleShape: ProtocolMessage {
+  var axes: [BundleAxis] = []
+
+  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+    try fields.field(2, &axes)
+  }
+}
+
+/// `TensorShapeProto.Dim`.
+private struct BundleAxis: ProtocolMessage {
+  var size: UInt64?
+
+  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+    try fields.field(1, &size)
   }
 }
