@@ -29,18 +29,15 @@ let package = Package(
   ],
   traits: [
     .trait(
-      name: "ONNX", description: "ONNX models, read, run and written, through swift-protobuf."),
-    .trait(
       name: "HDF5", description: "Keras' files, read and written, through the system's libhdf5."),
     .trait(name: "Page", description: "The lab as a live page, through Hummingbird."),
     .trait(name: "MPI", description: "Training on many processes, through the system's MPI."),
-    .default(enabledTraits: ["ONNX", "HDF5", "Page"]),
+    .default(enabledTraits: ["HDF5", "Page"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-numerics", from: "1.1.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
-    .package(url: "https://github.com/apple/swift-protobuf", from: "1.30.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.20.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.4.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -98,12 +95,6 @@ let package = Package(
       dependencies: [
         "Unroll", "UnrollContracts", "UnrollFormats",
         .product(name: "RealModule", package: "swift-numerics"),
-        .product(
-          name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["ONNX"])),
-      ],
-      exclude: [
-        "Schema/generate.sh", "Schema/onnx_model.proto", "Schema/onnx_node.proto",
-        "Schema/onnx_tensor.proto", "Schema/onnx_value.proto",
       ],
       swiftSettings: strict
     ),

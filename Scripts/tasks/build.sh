@@ -10,7 +10,7 @@ build_command() {
 # build_with_mpi [FLAG...]: the command with MPI, without the page; prints its path.
 build_with_mpi() {
   quietly "building unroll with MPI (release); the first time takes about three minutes" \
-    swift_in .build-mpi build -c release --product unroll --traits MPI,ONNX,HDF5 "$@"
+    swift_in .build-mpi build -c release --product unroll --traits MPI,HDF5 "$@"
   echo "$root/.build-mpi/release/unroll"
 }
 

@@ -1,4 +1,3 @@
-#if ONNX
 internal import Unroll
 
 // The functions of recurrent operators by ONNX's names, with their parameters. Those that are not given have ONNX's
@@ -72,4 +71,3 @@ extension Activation {
     }
   }
 }
-#endif

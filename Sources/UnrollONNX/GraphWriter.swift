@@ -1,11 +1,9 @@
-#if ONNX
-internal import Foundation
 internal import Unroll
 internal import UnrollFormats
 
 /// A graph under construction.
 struct GraphWriter<Scalar: KernelScalar> {
-  var graph = Unroll_Onnx_Graph()
+  var graph = GraphProto()
   var notes: [String] = []
 
   private enum Size {
@@ -13,18 +11,17 @@ struct GraphWriter<Scalar: KernelScalar> {
     case named(String)
   }
 
-  private func info(_ name: String, _ type: ONNXType, _ sizes: [Size]) -> Unroll_Onnx_ValueInfo {
-    var info = Unroll_Onnx_ValueInfo()
+  private func info(_ name: String, _ type: ONNXType, _ sizes: [Size]) -> ValueInfoProto {
+    var info = ValueInfoProto()
     info.name = name
     info.type.tensorType.elemType = type.rawValue
-    info.type.tensorType.shape.dim = sizes.map { size in
-      var dimension = Unroll_Onnx_Dimension()
-      switch size {
-      case .fixed(let size): dimension.dimValue = Int64(size)
-      case .named(let name): dimension.dimParam = name
-      }
-      return dimension
-    }
+    info.type.tensorType.shape = TensorShapeProto(
+      dim: sizes.map { size in
+        switch size {
+        case .fixed(let size): TensorShapeProto.Dimension(value: .dimValue(Int64(size)))
+        case .named(let name): TensorShapeProto.Dimension(value: .dimParam(name))
+        }
+      })
     return info
   }
 
@@ -37,9 +34,9 @@ struct GraphWriter<Scalar: KernelScalar> {
 
   private mutating func node(
     _ type: String, _ inputs: [String], _ outputs: [String],
-    _ attributes: [Unroll_Onnx_Attribute] = []
+    _ attributes: [AttributeProto] = []
   ) {
-    var node = Unroll_Onnx_Node()
+    var node = NodeProto()
     node.opType = type
     node.name = "\(type.lowercased())_\(graph.node.count)"
     (node.input, node.output, node.attribute) = (inputs, outputs, attributes)
@@ -133,7 +130,7 @@ struct GraphWriter<Scalar: KernelScalar> {
     var attributes = first.attributes(hiddenSize: size)
     let functions = conventions.flatMap(\.functions)
     if functions != conventions.flatMap(\.kind.functions) {
-      attributes += Unroll_Onnx_Attribute.functions(functions)
+      attributes += AttributeProto.functions(functions)
     }
     let direction =
       layers.count == 2
@@ -148,7 +145,7 @@ struct GraphWriter<Scalar: KernelScalar> {
   }
 }
 
-extension Unroll_Onnx_Attribute {
+extension AttributeProto {
   private init(_ name: String, type: Int32) {
     self.init()
     (self.name, self.type) = (name, type)
@@ -168,7 +165,7 @@ extension Unroll_Onnx_Attribute {
 
   static func word(_ name: String, _ value: String) -> Self {
     var result = Self(name, type: 3)
-    result.s = Data(value.utf8)
+    result.s = ArraySlice(value.utf8)
     return result
   }
 
@@ -184,11 +181,10 @@ extension Unroll_Onnx_Attribute {
     var (alpha, beta) = (Self("activation_alpha", type: 6), Self("activation_beta", type: 6))
     for function in functions {
       let (word, numbers) = function.onnx
-      words.strings.append(Data(word.utf8))
+      words.strings.append(ArraySlice(word.utf8))
       if let number = numbers.first { alpha.floats.append(Float(number)) }
       if numbers.count > 1 { beta.floats.append(Float(numbers[1])) }
     }
     return [words] + [alpha, beta].filter { !$0.floats.isEmpty }
   }
 }
-#endif

@@ -1,6 +1,5 @@
 internal import UnrollContracts
 
-#if ONNX
 /// How large a value may become while a graph runs.
 enum ONNXLimits {
   /// The most numbers of a value; a run sets it by what goes in and what the file holds.
@@ -214,4 +213,3 @@ public struct NDArray<Element: Sendable>: Sendable {
     return NDArray(shape: shape, elements: result)
   }
 }
-#endif

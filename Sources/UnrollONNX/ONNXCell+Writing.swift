@@ -1,4 +1,3 @@
-#if ONNX
 internal import Unroll
 internal import UnrollFormats
 
@@ -65,12 +64,11 @@ extension ONNXCell {
       && couplesInputAndForget == other.couplesInputAndForget
   }
 
-  func attributes(hiddenSize: Int) -> [Unroll_Onnx_Attribute] {
-    var result: [Unroll_Onnx_Attribute] = [.integer("hidden_size", hiddenSize)]
+  func attributes(hiddenSize: Int) -> [AttributeProto] {
+    var result: [AttributeProto] = [.integer("hidden_size", hiddenSize)]
     if clip > 0 { result.append(.number("clip", clip)) }
     if kind == .gru { result.append(.integer("linear_before_reset", resetsAfterProduct ? 1 : 0)) }
     if couplesInputAndForget { result.append(.integer("input_forget", 1)) }
     return result
   }
 }
-#endif

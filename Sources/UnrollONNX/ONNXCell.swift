@@ -1,4 +1,3 @@
-#if ONNX
 // One direction of ONNX's RNN, GRU and LSTM: `W` [G·H, D], `R` [G·H, H], `B` [2·G·H], which is W's bias, then
 // R's, `P` [3·H].
 //
@@ -151,4 +150,3 @@ struct ONNXCell: CellConvention {
     return result
   }
 }
-#endif

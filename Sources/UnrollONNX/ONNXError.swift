@@ -1,4 +1,5 @@
-#if ONNX
+internal import UnrollFormats
+
 /// An ONNX model that could not be read, run or written.
 public struct ONNXError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What is wrong.
@@ -39,4 +40,16 @@ public struct ONNXError: Error, Equatable, Sendable, CustomStringConvertible {
     }
   }
 }
-#endif
+
+extension ProtocolMessage {
+  /// Reads a message of a model; errors count from the file's beginning.
+  init(reading bytes: ArraySlice<UInt8>) throws(ONNXError) {
+    do throws(ArrayFileError) { try self.init(serialized: bytes) } catch {
+      var why = "\(error)"
+      if case .malformedHeader(let what) = error.problem, let place = error.byteOffset {
+        why = "byte \(place): \(what)"
+      }
+      throw ONNXError(.malformed("expected protocol buffers of the message \(Self.self); \(why)"))
+    }
+  }
+}

@@ -1,4 +1,3 @@
-#if ONNX
 // A network, or a whole language model, as an ONNX graph: dynamic batch and time, states in and out.
 //
 //   x [T, B, D]  (or symbols [T, B] → Gather → x)      hidden_<level>, cell_<level> [directions, B, H]
@@ -54,10 +53,10 @@ extension ONNXModel {
       value = try writer.level(level, layers, reading: value)
     }
     writer.ending(parts, reading: value, outputSize: network.outputSize)
-    var model = Unroll_Onnx_Model()
+    var model = ModelProto()
     model.irVersion = 8
     model.producerName = "unroll"
-    var opset = Unroll_Onnx_Opset()
+    var opset = OperatorSetIdProto()
     opset.version = 14
     model.opsetImport = [opset]
     model.graph = writer.graph
@@ -65,7 +64,7 @@ extension ONNXModel {
     var words = metadata
     words[checkKey] = try ONNXModel(model).check(network, as: Scalar.self)
     model.metadataProps = words.sorted { $0.key < $1.key }.map { key, value in
-      var pair = Unroll_Onnx_Words()
+      var pair = StringStringEntryProto()
       (pair.key, pair.value) = (key, value)
       return pair
     }
@@ -80,7 +79,7 @@ extension ONNXModel {
     var values: [String: ONNXValue<Scalar>] = [:]
     for input in model.graph.input {
       // Dynamic sizes, time and batch, become 4 and 2.
-      let shape = input.type.tensorType.shape.dim.map { dimension in
+      let shape = (input.type.tensorType.shape?.dim ?? []).map { dimension in
         switch dimension.value {
         case .dimValue(let size): Int(size)
         case .dimParam("time"): 4
@@ -173,4 +172,3 @@ extension ONNXModel {
     return true
   }
 }
-#endif

@@ -1,6 +1,4 @@
-#if ONNX
 internal import Foundation
-internal import SwiftProtobuf
 internal import UnrollFormats
 
 // Models as files: what is one, and the arrays that stand in files beside it.
@@ -22,11 +20,12 @@ extension ONNXModel {
       try files.load(&model.graph.initializer[index])
     }
     for index in model.graph.node.indices {
-      for place in model.graph.node[index].attribute.indices
-      where model.graph.node[index].attribute[place].hasT
-        && model.graph.node[index].attribute[place].t.isExternal
-      {
-        try files.load(&model.graph.node[index].attribute[place].t)
+      for place in model.graph.node[index].attribute.indices {
+        guard var data = model.graph.node[index].attribute[place].t, data.isExternal else {
+          continue
+        }
+        try files.load(&data)
+        model.graph.node[index].attribute[place].t = data
       }
     }
     externalFiles = files.names
@@ -39,19 +38,13 @@ extension ONNXModel {
     try? handle.close()
     // The version comes first, or else the graph; a safetensors file has a brace after its 8 bytes.
     guard let first = start.first, [0x08, 0x3A].contains(first), start.last != UInt8(ascii: "{"),
-      let bytes = try? AtomicFile.read(path)
+      let bytes = try? AtomicFile.read(path), let model = try? ModelProto(reading: bytes[...])
     else { return false }
-    var options = BinaryDecodingOptions()
-    options.messageDepthLimit = 32
-    options.discardUnknownFields = true
-    guard let model = try? Unroll_Onnx_Model(serializedBytes: bytes, options: options) else {
-      return false
-    }
-    return model.hasGraph && !model.graph.node.isEmpty && !model.graph.output.isEmpty
+    return !model.graph.node.isEmpty && !model.graph.output.isEmpty
   }
 }
 
-extension Unroll_Onnx_TensorData {
+extension TensorProto {
   /// Whether the numbers stand in another file.
   var isExternal: Bool { dataLocation != 0 || !externalData.isEmpty }
 }
@@ -75,7 +68,7 @@ private struct ExternalFiles {
   }
 
   /// Puts a tensor's numbers into it.
-  mutating func load(_ data: inout Unroll_Onnx_TensorData) throws(ONNXError) {
+  mutating func load(_ data: inout TensorProto) throws(ONNXError) {
     guard data.isExternal else { return }
     let name = data.name
     func word(_ key: String) -> String? { data.externalData.first { $0.key == key }?.value }
@@ -111,11 +104,11 @@ private struct ExternalFiles {
     }
     do {
       try file.handle.seek(toOffset: UInt64(offset))
-      data.rawData = try file.handle.read(upToCount: length) ?? Data()
+      data.rawData = try ArraySlice(file.handle.read(upToCount: length) ?? Data())
     } catch {
       throw ONNXError(.malformed("'\(name)': '\(location)' cannot be read"))
     }
-    guard data.rawData.count == length else {
+    guard data.rawData?.count == length else {
       throw ONNXError(.malformed("'\(name)': '\(location)' was shortened while it was read"))
     }
     (data.dataLocation, data.externalData) = (0, [])
@@ -150,4 +143,3 @@ private struct ExternalFiles {
     return (handle, size)
   }
 }
-#endif

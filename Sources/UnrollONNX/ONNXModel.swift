@@ -1,13 +1,11 @@
-#if ONNX
 // A model file: its graph, and what is known about it before it runs.
 
-internal import Foundation
-internal import SwiftProtobuf
 public import Unroll
+internal import UnrollFormats
 
 /// An ONNX model.
 public struct ONNXModel: Sendable {
-  var model: Unroll_Onnx_Model
+  var model: ModelProto
 
   /// The files beside the model that it was read from, as it names them.
   public internal(set) var externalFiles: [String] = []
@@ -16,13 +14,8 @@ public struct ONNXModel: Sendable {
   ///
   /// - Throws: `ONNXError` for bytes that are no model, or one that needs other files or functions.
   public init(_ bytes: [UInt8]) throws(ONNXError) {
-    var options = BinaryDecodingOptions()
-    options.messageDepthLimit = 32
-    options.discardUnknownFields = true
-    guard let model = try? Unroll_Onnx_Model(serializedBytes: bytes, options: options) else {
-      throw ONNXError(.malformed("expected protocol buffers of the message ModelProto"))
-    }
-    guard model.hasGraph, !model.graph.output.isEmpty else {
+    let model = try ModelProto(reading: bytes[...])
+    guard !model.graph.output.isEmpty else {
       throw ONNXError(.malformed("expected a graph with outputs"))
     }
     guard model.functions.isEmpty else { throw ONNXError(.unsupported("a model with functions")) }
@@ -32,13 +25,15 @@ public struct ONNXModel: Sendable {
     self.model = model
   }
 
-  init(_ model: Unroll_Onnx_Model) { self.model = model }
+  init(_ model: ModelProto) { self.model = model }
 
   /// The file's bytes.
   public func encoded() throws(ONNXError) -> [UInt8] {
-    do { return try model.serializedBytes() } catch {
-      throw ONNXError(.malformed("more than 2 GB"))
+    let size = model.serializedCount
+    guard size <= Int32.max else {
+      throw ONNXError(.unsupported("a model of \(size) bytes, where \(Int32.max) are the most,"))
     }
+    return model.serialized()
   }
 
   /// The version of ONNX's own operators.
@@ -148,4 +143,3 @@ public struct ONNXModel: Sendable {
     return values
   }
 }
-#endif

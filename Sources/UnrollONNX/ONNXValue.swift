@@ -1,6 +1,3 @@
-#if ONNX
-internal import Foundation
-internal import SwiftProtobuf
 public import Unroll
 internal import UnrollFormats
 
@@ -87,16 +84,24 @@ enum ONNXType: Int32 {
   }
 }
 
-extension Unroll_Onnx_TensorData {
+extension TensorProto {
   /// About how many numbers there can be at most.
   var byteCount: Int {
-    rawData.count + floatData.count + int32Data.count + int64Data.count + doubleData.count
+    (rawData?.count ?? 0) + floatData.count + int32Data.count + int64Data.count + doubleData.count
   }
 }
 
 extension ONNXValue {
+  /// The tensor of an attribute.
+  init(attribute: AttributeProto) throws(ONNXError) {
+    guard let data = attribute.t else {
+      throw ONNXError(.malformed("expected a tensor as the attribute '\(attribute.name)'"))
+    }
+    self = try ONNXValue(data)
+  }
+
   /// Takes a tensor out of a model.
-  init(_ data: Unroll_Onnx_TensorData) throws(ONNXError) {
+  init(_ data: TensorProto) throws(ONNXError) {
     let name = data.name
     guard !data.isExternal else {
       throw ONNXError(
@@ -112,11 +117,10 @@ extension ONNXValue {
     func wrong(_ found: Int) -> ONNXError {
       ONNXError(.malformed("'\(name)' of shape \(shape) has \(found) numbers"))
     }
-    if data.hasRawData {
+    if let bytes = data.rawData {
       let size = type.elementType.byteCount
-      guard data.rawData.count == count * size else { throw wrong(data.rawData.count / size) }
-      let stored = StoredArray(
-        elementType: type.elementType, shape: shape, bytes: [UInt8](data.rawData))
+      guard bytes.count == count * size else { throw wrong(bytes.count / size) }
+      let stored = StoredArray(elementType: type.elementType, shape: shape, bytes: Array(bytes))
       if type.isReal {
         self = .real(NDArray(shape: shape, elements: stored.tensor(of: Scalar.self).elements))
       } else {
@@ -148,15 +152,12 @@ extension ONNXValue {
   ///
   /// - Throws: `ONNXError` for bytes that are no `TensorProto`.
   public init(tensor bytes: [UInt8]) throws(ONNXError) {
-    guard let data = try? Unroll_Onnx_TensorData(serializedBytes: bytes) else {
-      throw ONNXError(.malformed("expected protocol buffers of the message TensorProto"))
-    }
-    self = try ONNXValue(data)
+    self = try ONNXValue(TensorProto(reading: bytes[...]))
   }
 
   /// Puts a tensor into a model.
-  func data(named name: String) -> Unroll_Onnx_TensorData {
-    var data = Unroll_Onnx_TensorData()
+  func data(named name: String) -> TensorProto {
+    var data = TensorProto()
     data.name = name
     data.dims = shape.map { Int64($0) }
     switch self {
@@ -164,12 +165,11 @@ extension ONNXValue {
       let isDouble = Scalar.self == Double.self
       data.dataType = (isDouble ? ONNXType.double : .float).rawValue
       let tensor = Tensor(shape: array.shape, elements: array.elements)
-      data.rawData = Data(StoredArray(tensor).bytes)
+      data.rawData = StoredArray(tensor).bytes[...]
     case .integers(let array):
       data.dataType = ONNXType.int64.rawValue
-      data.rawData = Data(StoredArray(array.elements).bytes)
+      data.rawData = StoredArray(array.elements).bytes[...]
     }
     return data
   }
 }
-#endif

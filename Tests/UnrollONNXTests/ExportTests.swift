@@ -8,7 +8,6 @@ import UnrollTestSupport
 
 @testable import UnrollONNX
 
-#if ONNX
 @Suite("ONNX there and back")
 struct ExportTests {
   static let python = preparedPython()
@@ -262,4 +261,3 @@ struct ExportTests {
     #expect(error?.description == "ONNX cannot express directions = two different cells")
   }
 }
-#endif

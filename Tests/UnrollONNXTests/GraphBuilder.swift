@@ -3,19 +3,19 @@
 import Foundation
 import Testing
 import Unroll
+import UnrollFormats
 import UnrollTestSupport
 
 @testable import UnrollONNX
 
-#if ONNX
 /// A graph under construction: input x `[T, B, 3]`, recurrent layers of random weights, output y.
 struct GraphBuilder {
-  var model = Unroll_Onnx_Model()
+  var model = ModelProto()
   private var random = NumPyRandom(seed: 25)
 
   /// Creates a graph that reads `x` of some sizes; 0 declares none.
   init(x: [Int] = [0, 0, 3], type: ONNXType = .float) {
-    var version = Unroll_Onnx_Opset()
+    var version = OperatorSetIdProto()
     version.version = 17
     model.opsetImport = [version]
     input("x", x, type)
@@ -23,23 +23,20 @@ struct GraphBuilder {
 
   /// Declares an input; axes of size 0 are open.
   mutating func input(_ name: String, _ shape: [Int], _ type: ONNXType = .float) {
-    var info = Unroll_Onnx_ValueInfo()
+    var info = ValueInfoProto()
     info.name = name
     info.type.tensorType.elemType = type.rawValue
-    info.type.tensorType.shape.dim = shape.enumerated().map { axis, size in
-      var dimension = Unroll_Onnx_Dimension()
-      if size > 0 {
-        dimension.dimValue = Int64(size)
-      } else {
-        dimension.dimParam = ["time", "batch", "features"][min(axis, 2)]
-      }
-      return dimension
-    }
+    info.type.tensorType.shape = TensorShapeProto(
+      dim: shape.enumerated().map { axis, size in
+        let name = ["time", "batch", "features"][min(axis, 2)]
+        return TensorShapeProto.Dimension(
+          value: size > 0 ? .dimValue(Int64(size)) : .dimParam(name))
+      })
     model.graph.input.append(info)
   }
 
   mutating func output(_ name: String) {
-    var info = Unroll_Onnx_ValueInfo()
+    var info = ValueInfoProto()
     info.name = name
     model.graph.output.append(info)
   }
@@ -57,7 +54,7 @@ struct GraphBuilder {
 
   mutating func node(
     _ type: String, _ inputs: String..., to outputs: String..., domain: String = "",
-    with attributes: [Unroll_Onnx_Attribute] = []
+    with attributes: [AttributeProto] = []
   ) {
     model.graph.node.append(
       Self.node(type, inputs, outputs, domain: domain, attributes))
@@ -65,9 +62,9 @@ struct GraphBuilder {
 
   static func node(
     _ type: String, _ inputs: [String], _ outputs: [String], domain: String = "",
-    _ attributes: [Unroll_Onnx_Attribute] = []
-  ) -> Unroll_Onnx_Node {
-    var node = Unroll_Onnx_Node()
+    _ attributes: [AttributeProto] = []
+  ) -> NodeProto {
+    var node = NodeProto()
     (node.opType, node.input, node.output) = (type, inputs, outputs)
     (node.attribute, node.domain) = (attributes, domain)
     return node
@@ -76,31 +73,30 @@ struct GraphBuilder {
   /// A GRU of 4 units with weights of its own; its output is `[T, directions, B, 4]`.
   mutating func gru(
     _ x: String, to y: String, features: Int, directions: Int = 1, more: [String] = [],
-    _ attributes: [Unroll_Onnx_Attribute] = []
+    _ attributes: [AttributeProto] = []
   ) {
     for (array, shape) in [("W", [12, features]), ("R", [12, 4]), ("B", [24])] {
       numbers("\(array) \(y)", [directions] + shape)
     }
-    let way = directions == 2 ? [Unroll_Onnx_Attribute.word("direction", "bidirectional")] : []
+    let way = directions == 2 ? [AttributeProto.word("direction", "bidirectional")] : []
     model.graph.node.append(
       Self.node(
         "GRU", [x, "W \(y)", "R \(y)", "B \(y)"] + more, [y, "\(y) final"], way + attributes))
   }
 
   /// A branch of an If: one node, whose output is the branch's.
-  static func branch(_ name: String, _ node: Unroll_Onnx_Node) throws -> Unroll_Onnx_Attribute {
-    var graph = Unroll_Onnx_Graph()
+  static func branch(_ name: String, _ node: NodeProto) -> AttributeProto {
+    var graph = GraphProto()
     graph.node = [node]
-    var info = Unroll_Onnx_ValueInfo()
+    var info = ValueInfoProto()
     info.name = node.output[0]
     graph.output = [info]
-    var attribute = Unroll_Onnx_Attribute()
+    var attribute = AttributeProto()
     (attribute.name, attribute.type) = (name, 5)
-    attribute.g = try graph.serializedBytes()
+    attribute.g = UnreadMessage(graph)
     return attribute
   }
 
   /// The model as a file holds it.
   func encoded() throws -> ONNXModel { try ONNXModel(ONNXModel(model).encoded()) }
 }
-#endif

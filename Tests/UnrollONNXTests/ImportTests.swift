@@ -8,7 +8,6 @@ import UnrollTestSupport
 
 @testable import UnrollONNX
 
-#if ONNX
 @Suite("ONNX graphs of other programs")
 struct ImportTests {
   @Test(
@@ -64,20 +63,20 @@ struct ImportTests {
   /// A model of one node.
   private func model(
     _ type: String, inputs: [String], outputs: [String] = ["y"],
-    _ attributes: [Unroll_Onnx_Attribute] = [], initializers: [String: ONNXValue<Float>] = [:],
+    _ attributes: [AttributeProto] = [], initializers: [String: ONNXValue<Float>] = [:],
     opset: Int64 = 14
-  ) -> Unroll_Onnx_Model {
-    var node = Unroll_Onnx_Node()
+  ) -> ModelProto {
+    var node = NodeProto()
     (node.opType, node.input, node.output, node.attribute) = (type, inputs, outputs, attributes)
-    var model = Unroll_Onnx_Model()
+    var model = ModelProto()
     model.graph.node = [node]
     for (name, value) in initializers { model.graph.initializer.append(value.data(named: name)) }
     for name in outputs {
-      var info = Unroll_Onnx_ValueInfo()
+      var info = ValueInfoProto()
       info.name = name
       model.graph.output.append(info)
     }
-    var version = Unroll_Onnx_Opset()
+    var version = OperatorSetIdProto()
     version.version = opset
     model.opsetImport = [version]
     return model
@@ -92,7 +91,7 @@ struct ImportTests {
     .integers(NDArray(shape: [values.count], elements: values))
   }
 
-  private func expect(_ model: Unroll_Onnx_Model, _ sentence: String) throws {
+  private func expect(_ model: ModelProto, _ sentence: String) throws {
     let bytes = try ONNXModel(model).encoded()
     let error = #expect(throws: ONNXError.self) {
       _ = try ONNXModel(bytes).run([String: ONNXValue<Float>]())
@@ -114,7 +113,7 @@ struct ImportTests {
     try expect(
       model("Tanh", inputs: ["x"]), "node '0' (Tanh): expected a value of 'x', found none")
     var functions = model("Tanh", inputs: ["x"])
-    functions.functions = [Unroll_Onnx_Function()]
+    functions.functions = [UnreadMessage()]
     #expect(throws: ONNXError(.unsupported("a model with functions"))) {
       try ONNXModel(ONNXModel(functions).encoded())
     }
@@ -139,8 +138,8 @@ struct ImportTests {
       "b": numbers(1, 5), "h": numbers(1, 2, 4),
     ]
     func gru(
-      _ inputs: [String], _ attributes: [Unroll_Onnx_Attribute] = []
-    ) -> Unroll_Onnx_Model {
+      _ inputs: [String], _ attributes: [AttributeProto] = []
+    ) -> ModelProto {
       model("GRU", inputs: inputs, attributes, initializers: weights)
     }
     try expect(gru(["x", "w"]), "'R': expected such an array, found none")
@@ -158,9 +157,9 @@ struct ImportTests {
       gru(["x", "w", "r"], [.integer("hidden_size", 5)]), "hidden_size is 5, the arrays say 4")
     try expect(gru(["x", "w", "r"], [.number("clip", -1)]), "clip = -1.0 is not supported")
     try expect(gru(["x", "w", "r"], [.integer("magic", 1)]), "the attribute magic is not")
-    var functions = Unroll_Onnx_Attribute.functions([.tanh])
+    var functions = AttributeProto.functions([.tanh])
     try expect(gru(["x", "w", "r"], functions), "expected 2 activations, found 1")
-    functions[0].strings = [Data("Gelu".utf8), Data("Tanh".utf8)]
+    functions[0].strings = [ArraySlice("Gelu".utf8), ArraySlice("Tanh".utf8)]
     try expect(gru(["x", "w", "r"], functions), "activations = gelu is not supported")
     try expect(
       model("GRU", inputs: ["h", "w", "r"], initializers: weights),
@@ -172,7 +171,7 @@ struct ImportTests {
       "RNN", inputs: ["x", "w", "r"], outputs: ["a"],
       initializers: ["w": numbers(1, 3, 3), "r": numbers(1, 3, 3)])
     for (type, input, output) in [("Tanh", "a", "b"), ("Squeeze", "b", "c")] {
-      var node = Unroll_Onnx_Node()
+      var node = NodeProto()
       (node.opType, node.input, node.output) = (type, [input], [output])
       stack.graph.node.append(node)
     }
@@ -192,7 +191,7 @@ struct ImportTests {
     for (type, inputs, output) in [
       ("Squeeze", ["a", "one"], "b"), ("Slice", ["b", "one", "end", "one"], "c"),
     ] {
-      var node = Unroll_Onnx_Node()
+      var node = NodeProto()
       (node.opType, node.input, node.output) = (type, inputs, [output])
       cut.graph.node.append(node)
     }
@@ -216,7 +215,7 @@ struct ImportTests {
     #expect(learnt?.description.contains("initial_h from numbers in the file") == true)
     // One that is repeated for the batch, whose size the graph takes from its input.
     var repeated = started(numbers(1, 1, 3)).model
-    var expand = Unroll_Onnx_Node()
+    var expand = NodeProto()
     (expand.opType, expand.input, expand.output) = ("Expand", ["h", "size"], ["h0"])
     repeated.graph.node.insert(expand, at: 0)
     repeated.graph.node[1].input[5] = "h0"
@@ -228,7 +227,7 @@ struct ImportTests {
     var ones = repeated
     ones.graph.node[0].opType = "ConstantOfShape"
     ones.graph.node[0].input = ["size"]
-    var value = Unroll_Onnx_Attribute()
+    var value = AttributeProto()
     value.name = "value"
     value.t = ONNXValue<Float>.real(NDArray(shape: [1], elements: [1])).data(named: "")
     ones.graph.node[0].attribute = [value]
@@ -289,8 +288,8 @@ struct ImportTests {
   @Test("Operators that move numbers refuse what is not there")
   func shapes() throws {
     let values = ["x": numbers(2, 3), "i": integers(5), "s": integers(4, 2), "z": integers(0, 0)]
-    func run(_ type: String, _ inputs: [String], _ attributes: [Unroll_Onnx_Attribute] = [])
-      -> Unroll_Onnx_Model
+    func run(_ type: String, _ inputs: [String], _ attributes: [AttributeProto] = [])
+      -> ModelProto
     { model(type, inputs: inputs, attributes, initializers: values) }
     try expect(run("Gather", ["x", "i"]), "expected an index below 2, found 5")
     try expect(run("Reshape", ["x", "s"]), "expected a shape of 6 numbers, found [4, 2]")
@@ -329,7 +328,7 @@ struct ImportTests {
     // Nodes that read much and leave little: a few bytes must not ask for hours.
     var reading = model("ConstantOfShape", inputs: ["s"], initializers: ["s": integers(1 << 21)])
     for index in 0..<2100 {
-      var node = Unroll_Onnx_Node()
+      var node = NodeProto()
       (node.opType, node.input, node.output) = ("Shape", ["y"], ["y\(index)"])
       reading.graph.node.append(node)
     }
@@ -353,4 +352,3 @@ struct ImportTests {
     #expect(error?.description.contains("expected a shape of at most 4194304 numbers") == true)
   }
 }
-#endif

@@ -8,12 +8,11 @@ import UnrollTestSupport
 
 @testable import UnrollONNX
 
-#if ONNX
 @Suite("What recurrent layers of a graph read besides their sequence")
 struct LayerInputTests {
   /// A GRU that reads `x` and more inputs.
   private func graph(
-    x: [Int] = [0, 0, 3], more: [String] = [], _ attributes: [Unroll_Onnx_Attribute] = [],
+    x: [Int] = [0, 0, 3], more: [String] = [], _ attributes: [AttributeProto] = [],
     _ build: (inout GraphBuilder) -> Void = { _ in }
   ) throws -> ONNXModel {
     var graph = GraphBuilder(x: x)
@@ -203,12 +202,12 @@ struct LayerInputTests {
     }
     // Functions whose parameters programs take different defaults for.
     for function in ["ThresholdedRelu", "ScaledTanh", "Affine"] {
-      var words = Unroll_Onnx_Attribute.functions([.sigmoid, .tanh])
-      words[0].strings[1] = Data(function.utf8)
+      var words = AttributeProto.functions([.sigmoid, .tanh])
+      words[0].strings[1] = ArraySlice(function.utf8)
       let text = refusal(try graph([words[0]]))
       #expect(text.contains("activations = \(function) without its activation_alpha"), "\(text)")
     }
-    var elu = Unroll_Onnx_Attribute.functions([.sigmoid, .elu(scale: 1)])
+    var elu = AttributeProto.functions([.sigmoid, .elu(scale: 1)])
     elu[1].floats = [-1]
     #expect(refusal(try graph(elu)).contains("activations = Elu with alpha = -1.0"))
   }
@@ -220,7 +219,7 @@ struct LayerInputTests {
     let data = try AtomicFile.read(files + ".data")
     try withTemporaryFolder { folder in
       let path = folder + "/m.onnx"
-      func refusal(_ change: (inout Unroll_Onnx_TensorData) -> Void = { _ in }) throws -> String {
+      func refusal(_ change: (inout TensorProto) -> Void = { _ in }) throws -> String {
         var model = try ONNXModel(bytes).model
         let index = try #require(model.graph.initializer.firstIndex { $0.isExternal })
         change(&model.graph.initializer[index])
@@ -228,10 +227,10 @@ struct LayerInputTests {
         let error = #expect(throws: ONNXError.self) { try ONNXModel(contentsOf: path) }
         return error?.description ?? ""
       }
-      func set(_ key: String, _ value: String) -> (inout Unroll_Onnx_TensorData) -> Void {
+      func set(_ key: String, _ value: String) -> (inout TensorProto) -> Void {
         { data in
           data.externalData.removeAll { $0.key == key }
-          var word = Unroll_Onnx_Words()
+          var word = StringStringEntryProto()
           (word.key, word.value) = (key, value)
           data.externalData.append(word)
         }
@@ -272,4 +271,3 @@ struct LayerInputTests {
     #expect(error?.description.contains("in a file of its own (external data), where") == true)
   }
 }
-#endif

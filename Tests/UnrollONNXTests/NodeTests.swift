@@ -8,7 +8,6 @@ import UnrollTestSupport
 
 @testable import UnrollFormats
 
-#if ONNX
 @Suite("The tests that ship with onnx")
 struct NodeTests {
   static let python = preparedPython()
@@ -49,4 +48,3 @@ struct NodeTests {
     }
   }
 }
-#endif

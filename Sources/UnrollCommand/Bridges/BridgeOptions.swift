@@ -46,9 +46,7 @@ enum BridgeErrors {
   /// Adds ONNX, which the library of array files does not know, to the formats that an error lists.
   static func listingONNX<Result>(_ body: () throws -> Result) throws -> Result {
     do { return try body() } catch var error as ArrayFileError {
-      if case .foreign(let expected) = error.problem, expected.hasPrefix("one of "),
-        ONNXBridge.isAvailable
-      {
+      if case .foreign(let expected) = error.problem, expected.hasPrefix("one of ") {
         error.problem = .foreign(expected: expected + ", ONNX (.onnx)")
       }
       throw error

@@ -57,8 +57,7 @@ struct ConvertCommand: ParsableCommand {
 
   /// Refuses a name that says no container before anything is read.
   private func checkOutput() throws {
-    var endings = [".safetensors", ".npz", ".index", ".weights.h5", ".h5"]
-    if ONNXBridge.isAvailable { endings.insert(".onnx", at: 0) }
+    let endings = [".onnx", ".safetensors", ".npz", ".index", ".weights.h5", ".h5"]
     guard !endings.contains(where: output.hasSuffix) else { return }
     throw DataError(
       description:

@@ -4,11 +4,8 @@ internal import UnrollFormats
 internal import UnrollLanguage
 internal import UnrollONNX
 
-/// ONNX models, where the program was built with them.
+/// ONNX models.
 enum ONNXBridge {
-  #if ONNX
-  static var isAvailable: Bool { true }
-
   /// Whether a file is a model, by its contents or its name.
   static func isModel(_ path: String) -> Bool {
     path.hasSuffix(".onnx")
@@ -130,23 +127,4 @@ enum ONNXBridge {
       )
     }
   }
-  #else
-  private static var absent: DataError {
-    DataError(description: "ONNX models need a build with the package trait ONNX")
-  }
-
-  static var isAvailable: Bool { false }
-
-  static func isModel(_ path: String) -> Bool { path.hasSuffix(".onnx") }
-
-  static func inspect(_ path: String) throws { throw absent }
-
-  static func read(_ path: String) throws -> BridgeNetwork { throw absent }
-
-  static func write<Scalar: KernelScalar>(
-    _ network: RecurrentNetwork<Scalar>, to path: String
-  ) throws { throw absent }
-
-  static func write(_ stored: StoredModel, of run: String, to path: String) throws { throw absent }
-  #endif
 }

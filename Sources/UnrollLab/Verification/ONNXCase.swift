@@ -1,4 +1,3 @@
-#if ONNX
 // Cases that run an ONNX graph: what onnxruntime computed with it, and the operators' own tests, which
 // ship with onnx.
 
@@ -76,4 +75,3 @@ enum ONNXCase {
       bound: bound)
   }
 }
-#endif

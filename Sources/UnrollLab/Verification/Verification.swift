@@ -58,9 +58,6 @@ public enum Verification {
 
   /// What a group's cases are stored in, if Unroll does not read it.
   private static func unreadableFormat(_ golden: GoldenCase) -> String? {
-    #if !ONNX
-    if ["onnx", "onnx_backend"].contains(golden.group) { return "a build with the trait ONNX" }
-    #endif
     #if !HDF5
     if golden.group == "keras_files" { return "a build with the trait HDF5" }
     #endif
@@ -70,14 +67,10 @@ public enum Verification {
   private static func compare(
     _ golden: GoldenCase, in set: GoldenSet, _ archive: NPZ?
   ) throws -> Comparison {
-    #if ONNX
     if golden.group == "onnx_backend" { return try ONNXCase.compareNodeTest(golden, in: set) }
-    #endif
     guard let archive else { throw VerificationError("the index names no file") }
     switch golden.group {
-    #if ONNX
     case "onnx": return try ONNXCase.compare(golden, in: set, archive)
-    #endif
     case "keras_files": return try KerasFileCase.compare(golden, in: set, archive)
     case "cells", "keras", "torch":
       return switch try golden.precision() {

@@ -1,4 +1,3 @@
-#if ONNX
 internal import Unroll
 
 // One value per edge of a graph: what is known of its numbers, and what happened to them.
@@ -228,4 +227,3 @@ enum Arrangement: Equatable {
     return result
   }
 }
-#endif

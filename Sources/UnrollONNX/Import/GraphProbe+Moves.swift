@@ -1,10 +1,9 @@
-#if ONNX
 internal import Unroll
 
 // Operators that move numbers, run on places; and the shapes of those that compute.
 extension GraphProbe {
   /// The outputs of an operator that only moves numbers; nil if it does something else with them.
-  func moved(_ node: Unroll_Onnx_Node, _ inputs: [Value?]) -> [Value]? {
+  func moved(_ node: NodeProto, _ inputs: [Value?]) -> [Value]? {
     let given = inputs.compactMap(\.self)
     guard let first = inputs.first ?? nil else { return nil }
     switch node.opType {
@@ -21,7 +20,7 @@ extension GraphProbe {
       // Of a size that is not known.
       var result = Value(.unknown)
       let value = node.attribute.first { $0.name == "value" }.flatMap {
-        try? ONNXValue<Scalar>($0.t)
+        try? ONNXValue<Scalar>(attribute: $0)
       }
       if case .real(let array)? = value { result.isFilled = array.elements.contains { $0 != 0 } }
       result.isZero = !result.isFilled
@@ -41,9 +40,9 @@ extension GraphProbe {
   }
 
   /// A change of type; nil if it rounds numbers.
-  private func cast(_ node: Unroll_Onnx_Node, _ value: Value) -> Value? {
+  private func cast(_ node: NodeProto, _ value: Value) -> Value? {
     let target = node.attribute.first { $0.name == "to" }.flatMap {
-      ONNXType(rawValue: Int32(clamping: $0.i))
+      ONNXType(rawValue: Int32(clamping: $0.i ?? 0))
     }
     guard let target, target != .bool else { return nil }
     guard case .places(let array, let isReal) = value.content else {
@@ -61,7 +60,7 @@ extension GraphProbe {
   }
 
   /// Runs an operator on the places of its data; its other inputs are numbers that are known.
-  private func move(_ node: Unroll_Onnx_Node, data: [Value], isRun: Bool) -> [Value] {
+  private func move(_ node: NodeProto, data: [Value], isRun: Bool) -> [Value] {
     var result = Value(joining: data)
     if !result.moves.contains(node.opType), !Self.keepers.contains(node.opType) {
       result.moves.append(node.opType)
@@ -119,7 +118,7 @@ extension GraphProbe {
   }
 
   /// The shape of what an operator computes; nil if it is not known here.
-  func outputShape(_ node: Unroll_Onnx_Node, _ inputs: [Value?]) -> [Int]? {
+  func outputShape(_ node: NodeProto, _ inputs: [Value?]) -> [Int]? {
     let shapes = inputs.map { $0?.shape }
     guard let first = shapes.first ?? nil else { return nil }
     if Self.sameShape.contains(node.opType) { return first }
@@ -148,4 +147,3 @@ extension GraphProbe {
     }
   }
 }
-#endif

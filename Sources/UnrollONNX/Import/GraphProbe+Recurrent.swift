@@ -1,11 +1,10 @@
-#if ONNX
 internal import Unroll
 internal import UnrollFormats
 
 // What a recurrent layer reads, and what it puts out.
 extension GraphProbe {
   /// Takes a recurrent layer, after proving that it reads what the network's layer would read.
-  mutating func enter(_ node: Unroll_Onnx_Node, _ name: String) throws {
+  mutating func enter(_ node: NodeProto, _ name: String) throws {
     let settings = try NodeRun<Scalar>.Settings(node)
     var level = Level(node: node, settings: settings, arrays: [:])
     for (array, index) in [("W", 1), ("R", 2), ("B", 3), ("P", 7)] {
@@ -175,7 +174,7 @@ extension GraphProbe {
   // MARK: - States and lengths
 
   /// A network's layers begin with states that are given, or zero: any other would be lost.
-  private mutating func checkStates(_ node: Unroll_Onnx_Node, _ name: String) throws {
+  private mutating func checkStates(_ node: NodeProto, _ name: String) throws {
     for (state, index) in [("initial_h", 5), ("initial_c", 6)] where index < node.input.count {
       guard !node.input[index].isEmpty else { continue }
       let given = value(node.input[index])
@@ -209,7 +208,7 @@ extension GraphProbe {
 
   /// Lengths are harmless if every sequence is read to its end.
   private mutating func checkLengths(
-    _ node: Unroll_Onnx_Node, time: Int?, batch: Int, _ name: String
+    _ node: NodeProto, time: Int?, batch: Int, _ name: String
   ) throws {
     guard node.input.count > 4, !node.input[4].isEmpty else { return }
     let lengths = value(node.input[4])
@@ -264,4 +263,3 @@ extension Set<String> {
   /// The names in quotes.
   var quoted: String { sorted().map { "'\($0)'" }.joined(separator: ", ") }
 }
-#endif

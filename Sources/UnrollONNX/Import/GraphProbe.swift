@@ -1,6 +1,4 @@
-#if ONNX
 internal import Foundation
-internal import SwiftProtobuf
 internal import Unroll
 internal import UnrollFormats
 
@@ -11,7 +9,7 @@ struct GraphProbe<Scalar: KernelScalar> {
 
   /// A recurrent layer that was found on the way.
   struct Level {
-    var node: Unroll_Onnx_Node
+    var node: NodeProto
     var settings: NodeRun<Scalar>.Settings
     /// W, R, B and P, with the names that the graph gives them.
     var arrays: [String: (name: String, values: NDArray<Scalar>)]
@@ -37,7 +35,7 @@ struct GraphProbe<Scalar: KernelScalar> {
   /// The most places that are kept at a time.
   private static var mostPlaces: Int { 4 * ProbeSizes.limit }
 
-  init(_ model: Unroll_Onnx_Model, opset: Int, sizes: ProbeSizes, constants: [String: Value]) {
+  init(_ model: ModelProto, opset: Int, sizes: ProbeSizes, constants: [String: Value]) {
     (self.opset, self.sizes, values) = (opset, sizes, constants)
     // Branches read outer values by their names alone: where there are some, all values are kept.
     if !model.graph.node.contains(where: { $0.opType == "If" }) {
@@ -62,10 +60,10 @@ struct GraphProbe<Scalar: KernelScalar> {
     return NDArray(shape: shape, elements: Array(source.places))
   }
 
-  private mutating func declared(_ input: Unroll_Onnx_ValueInfo) -> Value {
+  private mutating func declared(_ input: ValueInfoProto) -> Value {
     var result = Value(.unknown)
     let type = input.type.tensorType
-    if type.hasShape, let array = source(.input(input.name), sizes.shape(of: input)) {
+    if type.shape != nil, let array = source(.input(input.name), sizes.shape(of: input)) {
       let isReal = ONNXType(rawValue: type.elemType)?.isReal ?? true
       result = Value(.places(array, isReal: isReal))
       livePlaces += array.elements.count
@@ -87,7 +85,7 @@ struct GraphProbe<Scalar: KernelScalar> {
   /// Walks through nodes in their order.
   ///
   /// - Throws: `ONNXError`, `ModelImportError` for what is no stack of recurrent layers.
-  mutating func walk(_ nodes: [Unroll_Onnx_Node]) throws {
+  mutating func walk(_ nodes: [NodeProto]) throws {
     for (index, node) in nodes.enumerated() {
       defer { if depth == 0 { release(after: index, node) } }
       let name = node.name.isEmpty ? node.opType : node.name
@@ -106,7 +104,7 @@ struct GraphProbe<Scalar: KernelScalar> {
   }
 
   /// Forgets the places of values that no later node reads.
-  private mutating func release(after index: Int, _ node: Unroll_Onnx_Node) {
+  private mutating func release(after index: Int, _ node: NodeProto) {
     for name in Set(node.input + node.output) where lastUses[name] == index {
       if case .places(let array, _)? = values[name]?.content {
         livePlaces -= array.elements.count
@@ -115,7 +113,7 @@ struct GraphProbe<Scalar: KernelScalar> {
     }
   }
 
-  private mutating func passForeign(_ node: Unroll_Onnx_Node, _ name: String) throws {
+  private mutating func passForeign(_ node: NodeProto, _ name: String) throws {
     guard !node.isForeignLayer else {
       throw ONNXError(
         .unsupported(
@@ -125,7 +123,7 @@ struct GraphProbe<Scalar: KernelScalar> {
     compute(node, node.input.filter { !$0.isEmpty }.map(value), shape: nil)
   }
 
-  private mutating func pass(_ node: Unroll_Onnx_Node, _ name: String) throws {
+  private mutating func pass(_ node: NodeProto, _ name: String) throws {
     let inputs = node.input.map { $0.isEmpty ? nil : value($0) }
     let given = inputs.compactMap(\.self)
     work += given.reduce(0) { $0 + ($1.shape?.reduce(1, *) ?? 0) }
@@ -156,7 +154,7 @@ struct GraphProbe<Scalar: KernelScalar> {
   }
 
   /// Names a node's outputs; those beyond `results` are unknown and made of the same.
-  mutating func set(_ node: Unroll_Onnx_Node, _ results: [Value]) {
+  mutating func set(_ node: NodeProto, _ results: [Value]) {
     for (index, name) in node.output.enumerated() where !name.isEmpty {
       var value = index < results.count ? results[index] : Value(.unknown)
       if index >= results.count, let first = results.first {
@@ -177,7 +175,7 @@ struct GraphProbe<Scalar: KernelScalar> {
   }
 
   /// What depends on constants alone is a constant: weights that are transposed or joined.
-  private mutating func fold(_ node: Unroll_Onnx_Node, _ inputs: [Value]) {
+  private mutating func fold(_ node: NodeProto, _ inputs: [Value]) {
     var known: [String: ONNXValue<Scalar>] = [:]
     for name in node.input {
       if case .known(let value)? = values[name]?.content { known[name] = value }
@@ -193,7 +191,7 @@ struct GraphProbe<Scalar: KernelScalar> {
   }
 
   /// The outputs of an operator that computes.
-  mutating func compute(_ node: Unroll_Onnx_Node, _ inputs: [Value], shape: [Int]?) {
+  mutating func compute(_ node: NodeProto, _ inputs: [Value], shape: [Int]?) {
     var result = Value(joining: inputs.map(settled))
     result.pass(node.word)
     (result.moves, result.isZero) = ([], false)
@@ -225,7 +223,7 @@ struct GraphProbe<Scalar: KernelScalar> {
   // MARK: - Branches
 
   /// Follows the branch that is taken, or both if they do the same.
-  private mutating func choose(_ node: Unroll_Onnx_Node, _ name: String) throws {
+  private mutating func choose(_ node: NodeProto, _ name: String) throws {
     guard depth < 8 else { throw ONNXError(.unsupported("If within If, 9 deep,"), node: name) }
     depth += 1
     defer { depth -= 1 }
@@ -261,14 +259,15 @@ struct GraphProbe<Scalar: KernelScalar> {
   }
 
   private mutating func branch(
-    _ node: Unroll_Onnx_Node, _ branch: String, _ name: String
+    _ node: NodeProto, _ branch: String, _ name: String
   ) throws -> [Value] {
-    var options = BinaryDecodingOptions()
-    options.messageDepthLimit = 32
-    options.discardUnknownFields = true
-    guard let bytes = node.attribute.first(where: { $0.name == branch })?.g,
-      let graph = try? Unroll_Onnx_Graph(serializedBytes: bytes, options: options)
-    else { throw ONNXError(.malformed("expected a graph in \(branch)"), node: name) }
+    guard let message = node.attribute.first(where: { $0.name == branch })?.g else {
+      throw ONNXError(.malformed("expected a graph in \(branch)"), node: name)
+    }
+    let graph: GraphProto
+    do { graph = try GraphProto(reading: message.bytes) } catch {
+      throw ONNXError(error.problem, node: name)
+    }
     let outer = values
     defer { values = outer }
     for data in graph.initializer {
@@ -279,7 +278,7 @@ struct GraphProbe<Scalar: KernelScalar> {
   }
 }
 
-extension Unroll_Onnx_Node {
+extension NodeProto {
   /// Whether the operator is one of ONNX's own.
   var isStandard: Bool { domain.isEmpty || domain == "ai.onnx" }
 
@@ -292,4 +291,3 @@ extension Unroll_Onnx_Node {
     return ["RNN", "GRU", "LSTM"].contains { opType.uppercased().contains($0) }
   }
 }
-#endif

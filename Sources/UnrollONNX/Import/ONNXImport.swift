@@ -1,4 +1,3 @@
-#if ONNX
 internal import Foundation
 public import Unroll
 public import UnrollFormats
@@ -164,4 +163,3 @@ extension GraphProbe {
     return isState(output) && isAscending ? [] : whole
   }
 }
-#endif

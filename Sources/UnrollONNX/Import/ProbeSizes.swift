@@ -1,4 +1,3 @@
-#if ONNX
 internal import Foundation
 
 /// The sizes that a graph's inputs have in a probe.
@@ -32,15 +31,15 @@ struct ProbeSizes {
   ///   - inputSize: What the first layer reads.
   /// - Returns: The sizes of each probe.
   static func probes(
-    _ graph: Unroll_Onnx_Graph, layers: Set<Int>, inputSize: Int
+    _ graph: GraphProto, layers: Set<Int>, inputSize: Int
   ) -> [ProbeSizes] {
     var graph = graph
     // Old files list their arrays among the inputs.
     let arrays = Set(graph.initializer.map(\.name))
     graph.input.removeAll { arrays.contains($0.name) }
-    let declared = graph.input.flatMap { $0.type.tensorType.shape.dim.map(\.dimValue) }
+    let declared = graph.input.flatMap { $0.type.tensorType.shape?.dim ?? [] }
     let primes = [5, 3, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79]
-      .filter { !layers.contains($0) && !declared.contains(Int64($0)) }
+      .filter { !layers.contains($0) && !declared.contains(.init(value: .dimValue(Int64($0)))) }
     let largest = layers.max() ?? 1
     guard primes.count > 2 else { return [] }
     func make(_ primes: [Int], ignoresDeclared: Bool) -> ProbeSizes {
@@ -64,12 +63,12 @@ struct ProbeSizes {
   }
 
   private init(
-    _ graph: Unroll_Onnx_Graph, primes: [Int], inputSize: Int, ignoresDeclared: Bool
+    _ graph: GraphProto, primes: [Int], inputSize: Int, ignoresDeclared: Bool
   ) {
     (self.primes, self.inputSize, self.ignoresDeclared) = (primes, inputSize, ignoresDeclared)
     standard = (primes[0], primes[1])
     for input in graph.input {
-      let dims = input.type.tensorType.shape.dim
+      let dims = input.type.tensorType.shape?.dim ?? []
       unnamed[input.name] = dims.enumerated().map { axis, dimension in
         let isFeature = axis == dims.count - 1 && dims.count >= 3
         switch dimension.value {
@@ -97,6 +96,5 @@ struct ProbeSizes {
   }
 
   /// The shape that an input has.
-  func shape(of input: Unroll_Onnx_ValueInfo) -> [Int] { unnamed[input.name] ?? [] }
+  func shape(of input: ValueInfoProto) -> [Int] { unnamed[input.name] ?? [] }
 }
-#endif

@@ -1,4 +1,3 @@
-#if ONNX
 internal import RealModule
 internal import Unroll
 
@@ -122,4 +121,3 @@ extension NodeRun {
     return .real(try array.combined(bias) { x, y throws(ONNXError) in x + beta * y })
   }
 }
-#endif

@@ -1,4 +1,3 @@
-#if ONNX
 internal import Unroll
 
 // Truth values, as 0 and 1; and repetition and reversal.
@@ -90,4 +89,3 @@ extension NodeRun {
     }
   }
 }
-#endif

@@ -1,4 +1,3 @@
-#if ONNX
 internal import Foundation
 internal import Unroll
 internal import UnrollFormats
@@ -125,11 +124,11 @@ extension NodeRun {
 }
 
 extension NodeRun.Settings {
-  init(_ node: Unroll_Onnx_Node) throws(ONNXError) {
+  init(_ node: NodeProto) throws(ONNXError) {
     guard let kind = ONNXCell.Kind(rawValue: node.opType) else {
       throw ONNXError(.unsupported("the operator \(node.opType)"))
     }
-    func attribute(_ name: String) -> Unroll_Onnx_Attribute? {
+    func attribute(_ name: String) -> AttributeProto? {
       node.attribute.first { $0.name == name }
     }
     let known = [
@@ -139,14 +138,15 @@ extension NodeRun.Settings {
     for other in node.attribute where !known.contains(other.name) {
       throw ONNXError(.unsupported("the attribute \(other.name)"))
     }
-    switch attribute("direction").map({ String(decoding: $0.s, as: UTF8.self) }) ?? "forward" {
+    switch attribute("direction").map({ String(decoding: $0.s ?? [], as: UTF8.self) }) ?? "forward"
+    {
     case "forward": directions = [.forward]
     case "reverse": directions = [.backward]
     case "bidirectional": directions = [.forward, .backward]
     case let other: throw ONNXError(.unsupported("direction = \(other.prefix(40))"))
     }
     let functions = try Self.functions(kind, node, directions.count)
-    let clip = attribute("clip").map { Double($0.f) } ?? 0
+    let clip = attribute("clip")?.f.map { Double($0) } ?? 0
     guard clip.isFinite, clip >= 0 else { throw ONNXError(.unsupported("clip = \(clip)")) }
     cells = functions.map { functions in
       var cell = ONNXCell(kind)
@@ -157,12 +157,12 @@ extension NodeRun.Settings {
       return cell
     }
     isBatchMajor = (attribute("layout")?.i ?? 0) != 0
-    hiddenSize = attribute("hidden_size").map { Int(clamping: $0.i) }
+    hiddenSize = attribute("hidden_size").map { Int(clamping: $0.i ?? 0) }
   }
 
   /// The functions of each direction.
   private static func functions(
-    _ kind: ONNXCell.Kind, _ node: Unroll_Onnx_Node, _ directionCount: Int
+    _ kind: ONNXCell.Kind, _ node: NodeProto, _ directionCount: Int
   ) throws(ONNXError) -> [[Activation]] {
     let standard = kind.functions
     let words = node.attribute.first { $0.name == "activations" }?.strings ?? []
@@ -223,4 +223,3 @@ extension NodeRun.Settings {
     return layers
   }
 }
-#endif

@@ -1,4 +1,3 @@
-#if ONNX
 internal import Unroll
 
 // Operators that move numbers and leave them as they are.
@@ -234,4 +233,3 @@ extension NodeRun {
     return result
   }
 }
-#endif

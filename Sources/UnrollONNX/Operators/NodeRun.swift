@@ -1,14 +1,13 @@
-#if ONNX
 internal import Foundation
 internal import Unroll
 
 /// One node with the values that it reads.
 struct NodeRun<Scalar: KernelScalar> {
-  let node: Unroll_Onnx_Node
+  let node: NodeProto
   let opset: Int
   private let values: [String: ONNXValue<Scalar>]
 
-  init(_ node: Unroll_Onnx_Node, opset: Int, _ values: [String: ONNXValue<Scalar>]) {
+  init(_ node: NodeProto, opset: Int, _ values: [String: ONNXValue<Scalar>]) {
     self.node = node
     self.opset = opset
     self.values = values
@@ -75,16 +74,16 @@ struct NodeRun<Scalar: KernelScalar> {
     return array
   }
 
-  func attribute(_ name: String) -> Unroll_Onnx_Attribute? {
+  func attribute(_ name: String) -> AttributeProto? {
     node.attribute.first { $0.name == name }
   }
 
   func integer(_ name: String) -> Int? {
-    attribute(name).flatMap { $0.hasI ? Int(clamping: $0.i) : nil }
+    attribute(name)?.i.map { Int(clamping: $0) }
   }
 
   func number(_ name: String) -> Double? {
-    attribute(name).flatMap { $0.hasF ? Double($0.f) : nil }
+    attribute(name)?.f.map { Double($0) }
   }
 
   func integers(_ name: String) -> [Int]? {
@@ -100,7 +99,7 @@ struct NodeRun<Scalar: KernelScalar> {
   // MARK: Constants
 
   private func constant() throws(ONNXError) -> ONNXValue<Scalar> {
-    if let attribute = attribute("value") { return try ONNXValue(attribute.t) }
+    if let attribute = attribute("value") { return try ONNXValue(attribute: attribute) }
     if let value = integer("value_int") {
       return .integers(NDArray(shape: [], elements: [value]))
     }
@@ -121,7 +120,7 @@ struct NodeRun<Scalar: KernelScalar> {
     let count = try NDArray<Int>.count(shape)
     let value: ONNXValue<Scalar> =
       if let attribute = attribute("value") {
-        try ONNXValue(attribute.t)
+        try ONNXValue(attribute: attribute)
       } else {
         .real(NDArray(shape: [1], elements: [0]))
       }
@@ -135,4 +134,3 @@ struct NodeRun<Scalar: KernelScalar> {
     }
   }
 }
-#endif
