@@ -30,19 +30,13 @@ let package = Package(
   traits: [
     .trait(
       name: "HDF5", description: "Keras' files, read and written, through the system's libhdf5."),
-    .trait(name: "Page", description: "The lab as a live page, through Hummingbird."),
     .trait(name: "MPI", description: "Training on many processes, through the system's MPI."),
-    .default(enabledTraits: ["HDF5", "Page"]),
+    .default(enabledTraits: ["HDF5"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-numerics", from: "1.1.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
-    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.20.0"),
-    .package(url: "https://github.com/apple/swift-http-types", from: "1.4.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
-    .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
-    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
     .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
   ],
   targets: [
@@ -132,22 +126,6 @@ let package = Package(
       dependencies: [
         "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab", "UnrollLanguage",
         .product(name: "RealModule", package: "swift-numerics"),
-        .product(
-          name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Page"])),
-        .product(
-          name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["Page"])),
-        .product(
-          name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Page"])),
-        .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Page"])),
-        .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Page"])),
-        .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Page"])),
-        .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Page"])),
-        .product(
-          name: "ServiceLifecycle", package: "swift-service-lifecycle",
-          condition: .when(traits: ["Page"])),
-        .product(
-          name: "UnixSignals", package: "swift-service-lifecycle",
-          condition: .when(traits: ["Page"])),
       ],
       resources: [
         .embedInCode("Page/page.html"), .embedInCode("Page/page.css"),
@@ -209,13 +187,6 @@ let package = Package(
       name: "UnrollWebTests",
       dependencies: [
         "UnrollWeb", "UnrollLab", "UnrollFormats", "UnrollFigures", "UnrollTestSupport",
-        .product(
-          name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Page"])),
-        .product(
-          name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Page"])),
-        .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Page"])),
-        .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Page"])),
-        .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["Page"])),
       ],
       swiftSettings: tests),
     .testTarget(

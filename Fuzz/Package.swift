@@ -1,5 +1,5 @@
 // swift-tools-version: 6.1
-// Fuzzing of the readers of other programs' files, a package of its own: libFuzzer brings `main`.
+// Fuzzing of the readers of other programs' files and requests, a package of its own: libFuzzer brings `main`.
 // `./run fuzz` builds and runs it.
 
 import PackageDescription
@@ -14,6 +14,7 @@ let package = Package(
       dependencies: [
         .product(name: "UnrollFormats", package: "Unroll"),
         .product(name: "UnrollONNX", package: "Unroll"),
+        .product(name: "UnrollWeb", package: "Unroll"),
       ],
       swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-parse-as-library"])])
   ]

@@ -25,6 +25,14 @@ elif reader == "safetensors":
     for name, options in [("a", ["--to", "pytorch"]), ("b", [])]:
         subprocess.run([unroll, "convert", source, f"{folder}/{name}.safetensors", *options],
                        check=True, stdout=subprocess.DEVNULL)
+elif reader == "http":
+    # Where the rest is divided, then requests.
+    for index, text in enumerate([
+            "GET /api/lab?cell=gru&scale=2 HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n\r\n",
+            "\r\nHEAD http://h:80/?a HTTP/1.0\r\nHost:h\r\nA: b \t\r\n\r\nGET / HTTP/1.1\r\nCookie: a=b; c\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            "GET / HTTP/2.0\r\n\r\n", "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", "GET /\0 HTTP/1.1\nA : b\n\n"]):
+        Path(folder, str(index)).write_bytes(bytes([20 * index]) + text.encode())
 elif reader == "tensorflow":
     # The length of the index, the index, the data.
     index, data = ((golden / f"files/tf1_gru_stack{end}").read_bytes()

@@ -7,7 +7,7 @@ build_command() {
   swift_in .build build -c release --show-bin-path 2>/dev/null | tail -n 1
 }
 
-# build_with_mpi [FLAG...]: the command with MPI, without the page; prints its path.
+# build_with_mpi [FLAG...]: the command with MPI; prints its path.
 build_with_mpi() {
   quietly "building unroll with MPI (release); the first time takes about three minutes" \
     swift_in .build-mpi build -c release --product unroll --traits MPI,HDF5 "$@"

@@ -1,17 +1,18 @@
-# The file readers, on input that a fuzzer makes up.
+# The readers of files and requests, on input that a fuzzer makes up.
 
 # task_fuzz READER [--minutes N]
 task_fuzz() {
   local reader=${1:-} minutes=20 seeds
   [ "${2:-}" != --minutes ] || minutes=${3:-20}
   case "$reader" in
-    npy|npz|torch|tensorflow|onnx|safetensors|hdf5) ;;
-    *) fail "fuzz: expected npy, npz, safetensors, torch, tensorflow, hdf5 or onnx, found '$reader'" ;;
+    npy|npz|torch|tensorflow|onnx|safetensors|hdf5|http) ;;
+    *) fail "fuzz: expected npy, npz, safetensors, torch, tensorflow, hdf5, onnx or http, found '$reader'" ;;
   esac
   case "$minutes" in ''|*[!0-9]*|0) fail "fuzz: --minutes: expected a whole number above 0, found '$minutes'" ;; esac
   prepare
+  # The reader of requests is no part of the library's interface.
   quietly "building the fuzzer" \
-    swift build -c release --sanitize fuzzer --package-path "$root/Fuzz" --scratch-path "$root/.build-fuzz"
+    swift build -c release --sanitize fuzzer -Xswiftc -enable-testing --package-path "$root/Fuzz" --scratch-path "$root/.build-fuzz"
   seeds=$root/.build-fuzz/seeds/$reader
   mkdir -p "$seeds" "$root/.build-fuzz/found"
   local unroll=

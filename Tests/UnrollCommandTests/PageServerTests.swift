@@ -1,7 +1,6 @@
 // What the page's server stands: few descriptors, many connections, names of other hosts, a gnuplot that hangs, and
 // every way to end it.
 
-#if Page
 import Foundation
 import Testing
 import UnrollFigures
@@ -118,6 +117,7 @@ struct PageServerTests {
       (["GET / HTTP/1.1", own], 200, ""),
       (["GET / HTTP/1.1", "host: LOCALHOST:\(port)"], 200, ""),
       (["GET / HTTP/1.1", "Host: [::1]:\(port)"], 200, ""),
+      (["GET / HTTP/1.1", "Host:127.0.0.1:\(port) \t"], 200, ""),
       (["GET http://127.0.0.1:\(port)/ HTTP/1.1", own], 200, ""),
       (["GET http://127.0.0.1:\(port) HTTP/1.1", own], 200, ""),
       (["GET HTTP://127.0.0.1:\(port)/page.css HTTP/1.1", own], 200, ""),
@@ -158,7 +158,12 @@ struct PageServerTests {
       (["POST / HTTP/1.1", own], 405, "method: expected GET or HEAD, found POST"),
       (["GET //evil.example/ HTTP/1.1", own], 404, "address: expected one of the page's own"),
       (["GET /?\(String(repeating: "a", count: 9000)) HTTP/1.1", own], 414, "address: expected"),
-      (["NONSENSE"], 400, ""),
+      (["NONSENSE"], 400, "request: expected a method, a target and HTTP/1.1"),
+      (["GET / HTTP/1.1", "Host : 127.0.0.1:\(port)"], 400, "request: expected fields of a name"),
+      (["GET / HTTP/2.0", own], 505, "version: expected HTTP/1.0 or HTTP/1.1, found HTTP/2.0"),
+      (["GET / HTTP/1.1", own, "Expect: 100-continue"], 417, "expect: expected no such field"),
+      (["GET / HTTP/1.1", own, "Content-Length: 9"], 413, "body: expected none, found 9 bytes"),
+      (["GET / HTTP/1.1", own] + (0..<70).map { "A\($0): b" }, 431, "fields: expected at most 64"),
     ]
     for (lines, status, sentence) in cases {
       let request = lines + [close]
@@ -312,4 +317,3 @@ struct PageServerTests {
     #expect(server.stop() == 0)
   }
 }
-#endif

@@ -1,6 +1,5 @@
 // `unroll lab serve` as a person starts it, and the page in a real browser (Scripts/python).
 
-#if Page
 import Foundation
 import Synchronization
 import Testing
@@ -228,4 +227,3 @@ struct PageTests {
     #expect(server.stop() == 0)
   }
 }
-#endif

@@ -1,6 +1,5 @@
 // Bytes of a text as characters of a page.
 
-#if Page
 import Testing
 
 @testable import UnrollWeb
@@ -23,4 +22,3 @@ struct TextTests {
     #expect(LanguageRoutes.wholeCharacters([0xFF]) == 1)
   }
 }
-#endif

@@ -6,8 +6,10 @@ import Unroll
 import UnrollFormats
 import UnrollONNX
 
+@testable import UnrollWeb
+
 enum Reader: String, CaseIterable {
-  case npy, npz, safetensors, torch, tensorflow, hdf5, onnx
+  case npy, npz, safetensors, torch, tensorflow, hdf5, onnx, http
 
   /// Reads bytes, and throws for most.
   func read(_ bytes: [UInt8]) throws {
@@ -29,7 +31,31 @@ enum Reader: String, CaseIterable {
       let model = try ONNXModel(bytes)
       _ = try? model.network(as: Float.self)
       _ = try model.run([String: ONNXValue<Float>]())
+    case .http:
+      // The first byte says where the rest is divided, and pieces must make no difference.
+      guard let first = bytes.first else { return }
+      let rest = bytes.dropFirst()
+      let middle = rest.startIndex + min(rest.count, Int(first))
+      let (whole, pieces) = (requests([rest]), requests([rest[..<middle], rest[middle...]]))
+      precondition(whole == pieces, "expected \(whole), found \(pieces)")
     }
+  }
+
+  /// What requests in pieces come to, and the sentence that ends them.
+  private func requests(_ pieces: [ArraySlice<UInt8>]) -> [String] {
+    var (reader, found) = (HTTPRequestReader(), [String]())
+    for piece in pieces {
+      reader.append(piece)
+      do {
+        while let request = try reader.next() {
+          let fields = request.fields.map { "\($0.name): \($0.value)" }
+          found.append("\(request.method) \(request.path) \(request.query ?? "-") \(fields)")
+        }
+      } catch {
+        return found + [error.sentence]
+      }
+    }
+    return found
   }
 
   /// What a file of arrays is taken for.

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Foundation
-internal import Synchronization
 internal import Unroll
 internal import UnrollLanguage
 internal import UnrollWeb
@@ -28,7 +27,6 @@ struct ServeCommand: ParsableCommand {
   }
 
   func run() throws {
-    #if Page
     if let model, !RunFolder(model).hasRun {
       throw DataError(
         description: "--model: expected a run's folder, made by unroll train, found '\(model)'")
@@ -42,22 +40,16 @@ struct ServeCommand: ParsableCommand {
     // Requests are many and small: each is computed on one thread.
     Threads.count = 1
     Self.openStandardStreams()
-    let open = open
     do {
-      try Blocking.run {
-        try await server.serve { address in
-          Self.tell("page: \(address)\n")
-          if open { Self.show(address) }
-        }
+      try server.serve { address in
+        Self.tell("page: \(address)\n")
+        if open { Self.show(address) }
       }
     } catch let error as WebServerError {
       throw DataError(description: error.description)
     } catch {
       throw DataError(description: "the page ended: \(error)")
     }
-    #else
-    throw DataError(description: "the page needs a build with the package trait Page")
-    #endif
   }
 
   /// Tells the address on standard output, or where nobody takes it, on standard error.
@@ -86,19 +78,5 @@ struct ServeCommand: ParsableCommand {
     if (try? opener.run()) == nil {
       Terminal.note("no browser could be opened; open the address by hand")
     }
-  }
-}
-
-/// Asynchronous work in a synchronous command.
-enum Blocking {
-  static func run(_ body: @escaping @Sendable () async throws -> Void) throws {
-    let done = DispatchSemaphore(value: 0)
-    let result = Mutex<Result<Void, any Error>>(.success(()))
-    Task.detached {
-      do { try await body() } catch { result.withLock { $0 = .failure(error) } }
-      done.signal()
-    }
-    done.wait()
-    try result.withLock { $0 }.get()
   }
 }

@@ -1,9 +1,6 @@
 // The page's routes about a language model: what it is, text that streams in, the curves of its run.
 
-#if Page
 internal import Foundation
-internal import Hummingbird
-internal import ServiceLifecycle
 internal import Synchronization
 internal import Unroll
 internal import UnrollFigures
@@ -13,15 +10,12 @@ internal import UnrollLanguage
 /// A language model that the page lets write.
 struct LanguageRoutes: Sendable {
   let workers: FigureWorkers
-  let watch: ClientWatch
   /// The run's folder; nil if none was given.
   let run: String?
   private let model = KeptModel()
   private let streams = Streams()
 
-  init(workers: FigureWorkers, watch: ClientWatch, run: String?) {
-    (self.workers, self.watch, self.run) = (workers, watch, run)
-  }
+  init(workers: FigureWorkers, run: String?) { (self.workers, self.run) = (workers, run) }
 }
 
 /// How many texts are being written.
@@ -55,7 +49,7 @@ private final class KeptModel: Sendable {
       return model
     } catch {
       // The error names files, which are the business of who started the server alone.
-      FileHandle.standardError.write(Data("\(error)\n".utf8))
+      report(error)
       if let error = error as? RunError, case .notFinite(let name, let count) = error.problem {
         throw WebError(
           status: 503,
@@ -87,24 +81,17 @@ extension LanguageRoutes {
     var words: [String: String]
   }
 
-  func add<Context: RequestContext>(to router: Router<Context>) {
-    router.get("api/model") { request, _ in
-      try await watch.json(for: request) { try describe() }
-    }
-    router.get("api/generate") { request, _ in try generate(request) }
-    router.get("api/curves") { request, _ in
-      let isNarrow = request.uri.queryParameters["narrow"] != nil
-      return try await watch.json(for: request) { try await curves(isNarrow: isNarrow) }
-    }
+  func add(to routes: inout Routes) {
+    routes.get("/api/model") { _, _ in try .json(describe()) }
+    routes.get("/api/generate") { request, _ in try generate(request) }
+    routes.get("/api/curves") { request, _ in try .json(curves(request)) }
     for type in FileType.allCases {
-      router.get("figure/curves.\(type.rawValue)") { request, _ in
+      routes.get("/figure/curves.\(type.rawValue)") { request, _ in
         let (figure, _) = try curvesFigure()
-        return try await FigureFile(name: "curves", type: type, watch: watch).response(to: request)
-        {
-          try await workers.run { board, wanted in
-            try board.bytes(of: figure, arrays: figure.arrays, as: type, wanted)
-          }
+        let bytes = try workers.run(for: request) { board, wanted in
+          try board.bytes(of: figure, arrays: figure.arrays, as: type, wanted)
         }
+        return .file("curves", type, bytes)
       }
     }
   }
@@ -144,8 +131,8 @@ extension LanguageRoutes {
     "prompt", "temperature", "top-k", "top-p", "seed", "length", "layer", "unit", "gate",
   ]
 
-  private func ask(_ request: Request, _ stored: StoredModel) throws -> Ask {
-    let fields = try QueryFields(request.uri.query, known: Self.names)
+  private func ask(_ request: HTTPRequest, _ stored: StoredModel) throws -> Ask {
+    let fields = try QueryFields(request.query, known: Self.names)
     let prompt = fields["prompt"] ?? ""
     guard prompt.utf8.count <= 2000 else {
       throw WebError(
@@ -191,73 +178,65 @@ extension LanguageRoutes {
   }
 
   /// Streams the prompt's symbols, then the model's, as server-sent events.
-  private func generate(_ request: Request) throws -> Response {
+  private func generate(_ request: HTTPRequest) throws -> HTTPResponse {
     let stored = try stored()
     let ask = try ask(request, stored)
-    return Response(
-      status: .ok,
-      headers: [.contentType: "text/event-stream; charset=utf-8", .connection: "close"],
-      body: ResponseBody { writer in
-        // A text that never begins does not count.
-        let mayWrite = streams.begin()
-        defer { if mayWrite { streams.end() } }
-        guard mayWrite else {
-          let busy = "busy: \(Streams.limit) texts are being written; try again"
-          try await writer.write(ByteBuffer(string: "event: busy\ndata: \(busy)\n\n"))
-          return try await writer.finish(nil)
-        }
-        try await request.body.consumeWithCancellationOnInboundClose { _ in
-          if let note = ask.prompt.note {
-            try await writer.write(ByteBuffer(string: "event: note\ndata: prompt: \(note)\n\n"))
-          }
-          let events = Self.events(ask, stored).cancelOnGracefulShutdown()
-          for try await event in events {
-            try await writer.write(ByteBuffer(string: "data: \(event)\n\n"))
-          }
-          try Task.checkCancellation()
-          try await writer.write(ByteBuffer(string: "event: end\ndata: {}\n\n"))
-        }
-        try await writer.finish(nil)
-      })
+    return HTTPResponse(type: "text/event-stream; charset=utf-8") { stream in
+      // A text that never begins does not count.
+      guard streams.begin() else {
+        let busy = "busy: \(Streams.limit) texts are being written; try again"
+        return try stream.write("event: busy\ndata: \(busy)\n\n")
+      }
+      defer { streams.end() }
+      if let note = ask.prompt.note {
+        try stream.write("event: note\ndata: prompt: \(note)\n\n")
+      }
+      var events = Events(ask, stored)
+      while let event = try events.next() {
+        guard stream.isAwaited() else { throw CancellationError() }
+        try stream.write("data: \(event)\n\n")
+      }
+      try stream.write("event: end\ndata: {}\n\n")
+    }
   }
 
-  /// The seconds after which a text ends, whoever reads it.
-  private static let longestText = 120
-
   /// The events of a text, computed as they are taken.
-  private static func events(_ ask: Ask, _ stored: StoredModel) -> AsyncThrowingStream<
-    String, any Error
-  > {
-    let state = Mutex(
-      (
-        generator: stored.tracedGenerator(options: ask.options, probe: ask.probe),
-        place: 0, previous: Int32?.none, pending: [UInt8]()
-      ))
-    let end = ContinuousClock.now + .seconds(longestText)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let vocabulary = stored.vocabulary
-    return AsyncThrowingStream {
-      guard !Task.isCancelled, ContinuousClock.now < end else { return nil }
-      return try state.withLock { state in
-        let isPrompt = state.place < ask.symbols.count
-        guard state.place < ask.symbols.count + ask.length else { return nil }
-        let symbol =
-          isPrompt ? state.generator.read(ask.symbols[state.place]) : state.generator.next()
-        // A character of several bytes is shown with its last one.
-        state.pending += vocabulary.text(of: symbol.symbol, after: state.previous)
-        let whole = Self.wholeCharacters(state.pending)
-        let text = String(decoding: state.pending[..<whole], as: UTF8.self)
-        state.pending.removeFirst(whole)
-        let event = Event(
-          text: text, probability: symbol.probability, value: symbol.value,
-          candidates: symbol.candidates.map {
-            Event.Candidate(text: vocabulary.symbols[Int($0.symbol)], probability: $0.probability)
-          }, isPrompt: isPrompt)
-        state.previous = symbol.symbol
-        state.place += 1
-        return String(decoding: try encoder.encode(event), as: UTF8.self)
-      }
+  private struct Events {
+    /// The seconds after which a text ends, whoever reads it.
+    private static let longestText = 120
+
+    private let ask: Ask
+    private let vocabulary: Vocabulary
+    private var generator: TracedGenerator
+    private var place = 0
+    private var previous: Int32?
+    private var pending: [UInt8] = []
+    private let encoder = JSONEncoder()
+    private let end = ContinuousClock.now + .seconds(Events.longestText)
+
+    init(_ ask: Ask, _ stored: StoredModel) {
+      (self.ask, vocabulary) = (ask, stored.vocabulary)
+      generator = stored.tracedGenerator(options: ask.options, probe: ask.probe)
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    }
+
+    /// The next symbol; nil after the last one.
+    mutating func next() throws -> String? {
+      guard place < ask.symbols.count + ask.length, ContinuousClock.now < end else { return nil }
+      let isPrompt = place < ask.symbols.count
+      let symbol = isPrompt ? generator.read(ask.symbols[place]) : generator.next()
+      // A character of several bytes is shown with its last one.
+      pending += vocabulary.text(of: symbol.symbol, after: previous)
+      let whole = LanguageRoutes.wholeCharacters(pending)
+      let text = String(decoding: pending[..<whole], as: UTF8.self)
+      pending.removeFirst(whole)
+      let event = Event(
+        text: text, probability: symbol.probability, value: symbol.value,
+        candidates: symbol.candidates.map {
+          Event.Candidate(text: vocabulary.symbols[Int($0.symbol)], probability: $0.probability)
+        }, isPrompt: isPrompt)
+      (previous, place) = (symbol.symbol, place + 1)
+      return String(decoding: try encoder.encode(event), as: UTF8.self)
     }
   }
 
@@ -295,12 +274,12 @@ extension LanguageRoutes {
     return found
   }
 
-  private func curves(isNarrow: Bool) async throws -> Curves {
+  private func curves(_ request: HTTPRequest) throws -> Curves {
+    let isNarrow = try QueryFields(request.query, known: ["narrow"])["narrow"] != nil
     let (figure, epochs) = try curvesFigure()
-    return try await workers.run { board, wanted in
+    return try workers.run(for: request) { board, wanted in
       let svg = try board.draw(isNarrow ? figure.narrow() : figure, as: .svg, wanted)
       return Curves(svg: String(decoding: svg, as: UTF8.self), epochs: epochs)
     }
   }
 }
-#endif

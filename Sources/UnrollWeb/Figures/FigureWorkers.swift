@@ -1,7 +1,6 @@
 // Where requests are computed and figures drawn: a few workers, each with a queue and a gnuplot of its own
 // that is kept alive, and started again when it dies. What waits is bounded.
 
-#if Page
 internal import Foundation
 internal import Synchronization
 internal import UnrollFigures
@@ -114,13 +113,12 @@ final class FigureWorkers: Sendable {
 
   /// Runs work on the least busy worker.
   ///
-  /// If the task is cancelled the work stops before it begins, or where it checks; the caller does not wait
-  /// for that.
+  /// If the client goes, the work stops before it begins, or where it checks; the caller does not wait for that.
   ///
-  /// - Throws: `WebError` 429 if all are busy.
+  /// - Throws: `WebError` 429 if all are busy, `CancellationError` if the client has gone.
   func run<Result: Sendable>(
-    _ body: @escaping @Sendable (FigureBoard, Wanted) throws -> Result
-  ) async throws -> Result {
+    for request: HTTPRequest, _ body: @escaping @Sendable (FigureBoard, Wanted) throws -> Result
+  ) throws -> Result {
     let index = waiting.withLock { waiting -> Int? in
       guard let least = waiting.indices.min(by: { waiting[$0] < waiting[$1] }),
         waiting[least] < limit
@@ -134,21 +132,20 @@ final class FigureWorkers: Sendable {
     let wanted = Wanted()
     let answer = Answer<Result>()
     let worker = workers[index]
-    return try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { continuation in
-        answer.wait(continuation)
-        worker.queue.async { [self] in
-          let result = Swift.Result {
-            try wanted.check()
-            return try body(worker.board, wanted)
-          }
-          waiting.withLock { $0[index] -= 1 }
-          answer.give(result)
-        }
+    worker.queue.async { [self] in
+      let result = Swift.Result {
+        try wanted.check()
+        return try body(worker.board, wanted)
       }
-    } onCancel: {
-      wanted.cancel()
-      answer.give(.failure(CancellationError()))
+      waiting.withLock { $0[index] -= 1 }
+      answer.give(result)
+    }
+    while true {
+      if let result = answer.wait(.milliseconds(20)) { return try result.get() }
+      guard request.isAwaited() else {
+        wanted.cancel()
+        throw CancellationError()
+      }
     }
   }
 
@@ -165,41 +162,16 @@ final class FigureWorkers: Sendable {
 
 /// A result that is given once, and waited for by one.
 private final class Answer<Value: Sendable>: Sendable {
-  private enum State {
-    case open
-    case waiting(CheckedContinuation<Value, any Error>)
-    case given(Swift.Result<Value, any Error>)
-    case done
-  }
+  private let result = Mutex<Swift.Result<Value, any Error>?>(nil)
+  private let isGiven = DispatchSemaphore(value: 0)
 
-  private let state = Mutex(State.open)
-
-  func wait(_ continuation: CheckedContinuation<Value, any Error>) {
-    let given = state.withLock { state -> Swift.Result<Value, any Error>? in
-      guard case .given(let result) = state else {
-        state = .waiting(continuation)
-        return nil
-      }
-      state = .done
-      return result
-    }
-    if let given { continuation.resume(with: given) }
-  }
-
-  /// Only the first result counts.
   func give(_ result: Swift.Result<Value, any Error>) {
-    let continuation = state.withLock { state -> CheckedContinuation<Value, any Error>? in
-      switch state {
-      case .open:
-        state = .given(result)
-        return nil
-      case .waiting(let continuation):
-        state = .done
-        return continuation
-      case .given, .done: return nil
-      }
-    }
-    continuation?.resume(with: result)
+    self.result.withLock { $0 = result }
+    isGiven.signal()
+  }
+
+  /// - Returns: The result; nil if it is not given in time.
+  func wait(_ limit: DispatchTimeInterval) -> Swift.Result<Value, any Error>? {
+    isGiven.wait(timeout: .now() + limit) == .success ? result.withLock { $0 } : nil
   }
 }
-#endif

@@ -1,8 +1,6 @@
 // The page's routes about the lab: numbers with pictures for the page, single files to keep, lessons.
 
-#if Page
 internal import Foundation
-internal import Hummingbird
 internal import Synchronization
 internal import Unroll
 internal import UnrollFigures
@@ -12,28 +10,19 @@ internal import UnrollLab
 /// Answers about the lab.
 struct LabRoutes: Sendable {
   let workers: FigureWorkers
-  let watch: ClientWatch
   /// Phase diagrams take half a second and do not depend on the present scale: the last ones are kept.
   private let diagrams = KeptAnswers()
 
-  init(workers: FigureWorkers, watch: ClientWatch) {
-    (self.workers, self.watch) = (workers, watch)
-  }
+  init(workers: FigureWorkers) { self.workers = workers }
 
-  func add<Context: RequestContext>(to router: Router<Context>) {
-    router.get("api/lab") { request, _ in
-      try await watch.json(for: request) { try await page(request.uri.query) }
+  func add(to routes: inout Routes) {
+    routes.get("/api/lab") { request, _ in try .json(page(request)) }
+    routes.get("/api/lesson/*") { request, name in
+      let query = try LabQuery(QueryFields(request.query, known: LabQuery.settingNames))
+      return try .json(
+        workers.run(for: request) { _, wanted in try Lessons.answer(name, query, wanted) })
     }
-    router.get("api/lesson/:name") { request, context in
-      let name = context.parameters.get("name") ?? ""
-      return try await watch.json(for: request) {
-        let query = try LabQuery(QueryFields(request.uri.query, known: LabQuery.settingNames))
-        return try await workers.run { _, wanted in try Lessons.answer(name, query, wanted) }
-      }
-    }
-    router.get("figure/:file") { request, context in
-      try await file(context.parameters.get("file") ?? "", request)
-    }
+    routes.get("/figure/*") { request, name in try file(name, request) }
   }
 
   /// What the page shows after a change.
@@ -49,8 +38,9 @@ struct LabRoutes: Sendable {
     var commands: [String: String] = [:]
   }
 
-  private func page(_ query: String?) async throws -> Page {
-    let fields = try QueryFields(query, known: LabQuery.settingNames.union(["parts", "narrow"]))
+  private func page(_ request: HTTPRequest) throws -> Page {
+    let known = LabQuery.settingNames.union(["parts", "narrow"])
+    let fields = try QueryFields(request.query, known: known)
     let isNarrow = fields["narrow"] != nil
     let parts = try (fields["parts"] ?? "memory,flow,spectrum").split(separator: ",").map { name in
       guard let part = LabQuery.Part(rawValue: String(name)) else {
@@ -61,7 +51,7 @@ struct LabRoutes: Sendable {
       return part
     }
     let query = try LabQuery(fields)
-    return try await workers.run { board, wanted in
+    return try workers.run(for: request) { board, wanted in
       var page = Page()
       for part in Set(parts).sorted(by: { $0.rawValue < $1.rawValue }) {
         let answer = try self.answer(part, query, wanted)
@@ -91,7 +81,7 @@ struct LabRoutes: Sendable {
   }
 
   /// A figure as a file: `PART.svg`, `.png`, `.pdf`, `.csv` or `.npz`.
-  private func file(_ name: String, _ request: Request) async throws -> Response {
+  private func file(_ name: String, _ request: HTTPRequest) throws -> HTTPResponse {
     let halves = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard halves.count == 2, let part = LabQuery.Part(rawValue: halves[0]),
       let type = FileType(rawValue: halves[1])
@@ -102,35 +92,24 @@ struct LabRoutes: Sendable {
           "figure: expected \(LabQuery.Part.allCases.map(\.rawValue).joined(separator: ", ")) with .svg, .png, .pdf, .csv or .npz"
       )
     }
-    let query = try LabQuery(QueryFields(request.uri.query, known: LabQuery.settingNames))
-    return try await FigureFile(name: part.rawValue, type: type, watch: watch).response(to: request)
-    {
-      try await workers.run { board, wanted in
-        var answer = try self.answer(part, query, wanted)
-        // On the page the mark lies over the picture, and moves.
-        answer.figure = answer.figure.marking(scale: query.settings.scale)
-        return try board.bytes(of: answer.figure, arrays: answer.arrays, as: type, wanted)
-      }
+    let query = try LabQuery(QueryFields(request.query, known: LabQuery.settingNames))
+    let bytes = try workers.run(for: request) { board, wanted in
+      var answer = try self.answer(part, query, wanted)
+      // On the page the mark lies over the picture, and moves.
+      answer.figure = answer.figure.marking(scale: query.settings.scale)
+      return try board.bytes(of: answer.figure, arrays: answer.arrays, as: type, wanted)
     }
+    return .file(part.rawValue, type, bytes)
   }
 }
 
-/// A figure as a file of its own.
-struct FigureFile: Sendable {
-  var name: String
-  var type: FileType
-  var watch: ClientWatch
-
-  func response(
-    to request: Request, _ compute: @Sendable () async throws -> [UInt8]
-  ) async throws -> Response {
-    let bytes = try await watch.run(for: request, compute)
-    return Response(
-      status: .ok,
-      headers: [
-        .contentType: type.mediaType, .connection: "close",
-        .contentDisposition: "inline; filename=\"\(name).\(type.rawValue)\"",
-      ], body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
+extension HTTPResponse {
+  /// A figure as a file of its own.
+  static func file(_ name: String, _ type: FileType, _ bytes: [UInt8]) -> HTTPResponse {
+    var response = HTTPResponse(type: type.mediaType, bytes)
+    response.fields.append(
+      ("Content-Disposition", "inline; filename=\"\(name).\(type.rawValue)\""))
+    return response
   }
 }
 
@@ -180,33 +159,6 @@ enum FileType: String, CaseIterable {
   }
 }
 
-/// Stops the work for a client that has gone; the connection ends with the answer.
-struct ClientWatch: Sendable {
-  /// Whether requests come over a connection, which tells; not so in tests without a port.
-  var isConnected = true
-
-  /// Runs work, which is cancelled when the client goes.
-  func run<Value: Sendable>(
-    for request: Request, _ body: @Sendable () async throws -> Value
-  ) async throws -> Value {
-    guard isConnected else { return try await body() }
-    return try await request.body.consumeWithCancellationOnInboundClose { _ in try await body() }
-  }
-
-  /// A value as JSON, whose computation stops when the client goes.
-  func json<Value: Encodable & Sendable>(
-    for request: Request, _ body: @Sendable () async throws -> Value
-  ) async throws -> Response {
-    let value = try await run(for: request, body)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return Response(
-      status: .ok,
-      headers: [.contentType: "application/json; charset=utf-8", .connection: "close"],
-      body: .init(byteBuffer: ByteBuffer(bytes: try encoder.encode(value))))
-  }
-}
-
 /// The last few answers, by what was asked.
 final class KeptAnswers: Sendable {
   private let answers = Mutex<[(query: LabQuery, answer: PartAnswer)]>([])
@@ -222,4 +174,3 @@ final class KeptAnswers: Sendable {
     return answer
   }
 }
-#endif

@@ -1,6 +1,5 @@
 // What the page shows of some settings: numbers, figures, arrays. All of it is the lab's own.
 
-#if Page
 internal import Foundation
 internal import RealModule
 internal import Unroll
@@ -205,4 +204,3 @@ extension Figure {
     }
   }
 }
-#endif

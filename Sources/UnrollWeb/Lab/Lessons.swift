@@ -1,6 +1,5 @@
 // The buttons that teach: each an experiment of the lab, and a sentence with its numbers.
 
-#if Page
 internal import RealModule
 internal import Unroll
 internal import UnrollLab
@@ -78,4 +77,3 @@ enum Lessons {
       ], command: nil)
   }
 }
-#endif

@@ -1,19 +1,8 @@
 // What a request asks of the lab: the command's own options as query fields, with limits that keep one
 // request short.
 
-#if Page
 internal import Foundation
 internal import UnrollLab
-
-/// A request that cannot be answered: a sentence and a status.
-struct WebError: Error, Equatable {
-  var status: Int
-  var sentence: String
-
-  static func bad(_ field: String, expected: String, found: String) -> WebError {
-    WebError(status: 400, sentence: "\(field): expected \(expected), found '\(found.prefix(80))'")
-  }
-}
 
 /// The fields of a query, each at most once.
 struct QueryFields {
@@ -157,4 +146,3 @@ struct LabQuery: Equatable, Sendable {
       + (more[part] ?? "")
   }
 }
-#endif

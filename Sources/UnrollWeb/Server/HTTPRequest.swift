@@ -1,0 +1,213 @@
+// A request without a body, and how it is read from the bytes of a connection.
+
+/// A request that cannot be answered: a sentence and a status.
+struct WebError: Error, Equatable {
+  var status: Int
+  var sentence: String
+
+  static func bad(_ field: String, expected: String, found: String) -> WebError {
+    WebError(status: 400, sentence: "\(field): expected \(expected), found '\(found.prefix(80))'")
+  }
+}
+
+/// The head of a request; nothing here has a body.
+struct HTTPRequest {
+  enum Version: String {
+    case http10 = "HTTP/1.0"
+    case http11 = "HTTP/1.1"
+  }
+
+  /// A header field; the name is in lower case.
+  struct Field: Equatable {
+    var name: String
+    var value: String
+  }
+
+  var method: String
+  /// What is asked for, as the client wrote it: a path with a query, or a whole address.
+  var target: String
+  var version = Version.http11
+  var fields: [Field] = []
+  /// Whether the client still waits for the answer, and the server has time for it.
+  var isAwaited: () -> Bool = { true }
+
+  /// The values of all fields of a name, which is in lower case.
+  func values(_ name: String) -> [String] { fields.filter { $0.name == name }.map(\.value) }
+
+  /// The host and port of `http://HOST:PORT/...`; nil for another target.
+  var authority: String? { targetWithoutScheme.map { String($0.prefix { !"/?#".contains($0) }) } }
+
+  private var targetWithoutScheme: Substring? {
+    let scheme = "http://"
+    guard target.prefix(scheme.count).lowercased() == scheme else { return nil }
+    return target.dropFirst(scheme.count)
+  }
+
+  private var pathAndQuery: Substring {
+    targetWithoutScheme.map { $0.drop { !"/?#".contains($0) } } ?? target[...]
+  }
+
+  /// The path, as the client wrote it.
+  var path: String {
+    let path = String(pathAndQuery.prefix { $0 != "?" })
+    return path.isEmpty ? "/" : path
+  }
+
+  /// What comes after the first question mark, as the client wrote it.
+  var query: String? {
+    pathAndQuery.firstIndex(of: "?").map { String(pathAndQuery[$0...].dropFirst()) }
+  }
+
+  /// Whether the connection stays open after the answer.
+  var keepsConnection: Bool {
+    let words = values("connection").flatMap { $0.lowercased().split(separator: ",") }
+      .map { String($0.filter { !" \t".contains($0) }) }
+    if words.contains("close") { return false }
+    return version == .http11 || words.contains("keep-alive")
+  }
+}
+
+/// Takes requests from the bytes of a connection, which come in pieces of any size.
+///
+/// Each byte is looked at once, and what is too long is refused before it is whole.
+struct HTTPRequestReader {
+  static let longestTarget = 8000
+  static let longestField = 16 * 1024
+  static let longestFields = 32 * 1024
+  static let mostFields = 64
+  /// A target with the longest method and the version.
+  private static let longestFirstLine = longestTarget + 32
+
+  private var bytes: [UInt8] = []
+  private var lineStart = 0
+  private var scanned = 0
+  private var request: HTTPRequest?
+  private var fieldBytes = 0
+
+  /// Whether nothing of a further request has come.
+  var isEmpty: Bool { request == nil && bytes.isEmpty }
+  /// How many bytes have come and are not part of a line that was taken.
+  var waitingCount: Int { bytes.count }
+
+  mutating func append(_ new: some Sequence<UInt8>) { bytes.append(contentsOf: new) }
+
+  /// The next request; nil if more bytes have to come.
+  ///
+  /// - Throws: `WebError` if the bytes are no request, or one that is too large. The reader is of no further use then.
+  mutating func next() throws(WebError) -> HTTPRequest? {
+    while let end = bytes[scanned...].firstIndex(of: UInt8(ascii: "\n")) {
+      let line = bytes[lineStart..<end]
+      guard line.last == UInt8(ascii: "\r"), !line.dropLast().contains(UInt8(ascii: "\r")) else {
+        throw Self.malformed("expected lines that end in CR LF and hold neither by itself")
+      }
+      let isWhole = try take(line.dropLast())
+      (lineStart, scanned) = (end + 1, end + 1)
+      guard isWhole, let request else { continue }
+      bytes.removeSubrange(..<lineStart)
+      (self.request, fieldBytes, lineStart, scanned) = (nil, 0, 0, 0)
+      return request
+    }
+    bytes.removeSubrange(..<lineStart)
+    (lineStart, scanned) = (0, bytes.count)
+    try checkLength(of: bytes.count)
+    return nil
+  }
+
+  /// Takes a line.
+  ///
+  /// - Returns: Whether it was the empty one after a request.
+  private mutating func take(_ line: ArraySlice<UInt8>) throws(WebError) -> Bool {
+    try checkLength(of: line.count)
+    guard request != nil else {
+      // RFC 9112, 2.2: empty lines before a request do not count.
+      if !line.isEmpty { request = try Self.firstLine(line) }
+      return false
+    }
+    guard !line.isEmpty else { return true }
+    fieldBytes += line.count
+    guard fieldBytes <= Self.longestFields else {
+      throw WebError(
+        status: 431, sentence: "fields: expected at most \(Self.longestFields) bytes together")
+    }
+    guard let count = request?.fields.count, count < Self.mostFields else {
+      throw WebError(status: 431, sentence: "fields: expected at most \(Self.mostFields)")
+    }
+    request?.fields.append(try Self.field(line))
+    return false
+  }
+
+  private func checkLength(of count: Int) throws(WebError) {
+    if request == nil {
+      guard count <= Self.longestFirstLine else { throw Self.longTarget }
+    } else if count > Self.longestField {
+      throw WebError(
+        status: 431, sentence: "field: expected at most \(Self.longestField) bytes")
+    }
+  }
+
+  private static var longTarget: WebError {
+    WebError(status: 414, sentence: "address: expected at most \(longestTarget) bytes")
+  }
+
+  private static func malformed(_ what: String) -> WebError {
+    WebError(status: 400, sentence: "request: \(what)")
+  }
+
+  private static func firstLine(_ line: ArraySlice<UInt8>) throws(WebError) -> HTTPRequest {
+    let words = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+    guard words.count == 3, isToken(words[0]), !words[1].isEmpty else {
+      throw malformed("expected a method, a target and HTTP/1.1 with one space between them")
+    }
+    guard words[1].allSatisfy({ (0x21...0x7E).contains($0) }) else {
+      throw malformed("expected a target of printable ASCII")
+    }
+    guard words[1].count <= longestTarget else { throw longTarget }
+    let name = String(decoding: words[2], as: UTF8.self)
+    guard let version = HTTPRequest.Version(rawValue: name) else {
+      let form = Array(words[2])
+      let isVersion =
+        form.count == 8 && form.starts(with: "HTTP/".utf8) && form[6] == UInt8(ascii: ".")
+        && isDigit(form[5]) && isDigit(form[7])
+      guard isVersion else { throw malformed("expected HTTP/1.1 after the target") }
+      throw WebError(
+        status: 505, sentence: "version: expected HTTP/1.0 or HTTP/1.1, found \(name)")
+    }
+    return HTTPRequest(
+      method: String(decoding: words[0], as: UTF8.self),
+      target: String(decoding: words[1], as: UTF8.self), version: version)
+  }
+
+  private static func field(_ line: ArraySlice<UInt8>) throws(WebError) -> HTTPRequest.Field {
+    if line.first.map(isBlank) == true {
+      throw malformed("expected each field on one line, found one that is continued")
+    }
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")), isToken(line[..<colon]) else {
+      throw malformed("expected fields of a name, a colon without a space before it, and a value")
+    }
+    let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
+    var value = line[(colon + 1)...]
+    while let first = value.first, isBlank(first) { value.removeFirst() }
+    while let last = value.last, isBlank(last) { value.removeLast() }
+    guard value.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == UInt8(ascii: "\t") }) else {
+      throw malformed("expected text in the field '\(name.prefix(40))', found a control character")
+    }
+    return HTTPRequest.Field(name: name, value: String(decoding: value, as: UTF8.self))
+  }
+
+  private static func isBlank(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
+  }
+
+  private static func isDigit(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+  }
+
+  /// RFC 9110, 5.6.2.
+  private static func isToken(_ bytes: ArraySlice<UInt8>) -> Bool {
+    !bytes.isEmpty
+      && bytes.allSatisfy { byte in
+        isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+          || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+      }
+  }
+}

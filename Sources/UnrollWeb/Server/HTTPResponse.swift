@@ -1,0 +1,130 @@
+// A response, and its bytes.
+
+internal import Foundation
+
+/// An answer to a request.
+struct HTTPResponse {
+  enum Body {
+    case bytes([UInt8])
+    /// Written piece by piece while it is computed.
+    case stream((HTTPStream) throws -> Void)
+  }
+
+  var status = 200
+  /// The header's fields but for length, date and what becomes of the connection.
+  var fields: [(name: String, value: String)]
+  var body: Body
+  /// Whether the connection ends after this, whatever the client wants.
+  var endsConnection = false
+
+  /// Bytes of a media type.
+  init(type: String, _ bytes: [UInt8]) {
+    (fields, body) = ([("Content-Type", type)], .bytes(bytes))
+  }
+
+  /// A body that is computed while it is sent.
+  init(type: String, streaming write: @escaping (HTTPStream) throws -> Void) {
+    (fields, body) = ([("Content-Type", type)], .stream(write))
+  }
+
+  /// A value as JSON.
+  static func json(_ value: some Encodable) throws -> HTTPResponse {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return HTTPResponse(
+      type: "application/json; charset=utf-8", Array(try encoder.encode(value)))
+  }
+
+  /// A sentence.
+  static func text(_ status: Int, _ sentence: String) -> HTTPResponse {
+    var response = HTTPResponse(
+      type: "text/plain; charset=utf-8", Array((sentence + "\n").utf8))
+    response.status = status
+    if status == 405 { response.fields.append(("Allow", "GET, HEAD")) }
+    if status == 429 { response.fields.append(("Retry-After", "1")) }
+    return response
+  }
+
+  /// What every response has.
+  private static let securityFields = [
+    ("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"), ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"), ("X-Frame-Options", "DENY"),
+    ("Cache-Control", "no-store"),
+  ]
+
+  /// The page's own scripts, styles and pictures, and nothing from anywhere else.
+  private static let policy = """
+    default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'
+    """
+
+  /// The bytes up to the body.
+  ///
+  /// - Parameters:
+  ///   - isChunked: Whether the body comes in chunks; otherwise its end is known, or the connection's.
+  ///   - keepsConnection: Whether another request may follow.
+  ///   - date: Now.
+  /// - Returns: The status line and the fields.
+  func head(isChunked: Bool, keepsConnection: Bool, date: Date = Date()) -> [UInt8] {
+    var lines = fields + Self.securityFields
+    switch body {
+    case .bytes(let bytes): lines.append(("Content-Length", "\(bytes.count)"))
+    case .stream: if isChunked { lines.append(("Transfer-Encoding", "chunked")) }
+    }
+    lines.append(("Connection", keepsConnection ? "keep-alive" : "close"))
+    lines.append(("Date", Self.text(of: date)))
+    let text = lines.map { "\($0): \($1)\r\n" }.joined()
+    return Array("HTTP/1.1 \(status) \(Self.reason(status))\r\n\(text)\r\n".utf8)
+  }
+
+  /// A moment as header fields have it (RFC 9110, 5.6.7).
+  static func text(of date: Date) -> String {
+    var calendar = Calendar(identifier: .gregorian)
+    calendar.timeZone = .gmt
+    let parts = calendar.dateComponents(
+      [.year, .month, .day, .weekday, .hour, .minute, .second], from: date)
+    func two(_ number: Int?) -> String { "0\(number ?? 0)".suffix(2).description }
+    let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+    let months = [
+      "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+    let day = "\(days[(parts.weekday ?? 1) - 1]), \(two(parts.day))"
+    let time = "\(two(parts.hour)):\(two(parts.minute)):\(two(parts.second))"
+    return "\(day) \(months[(parts.month ?? 1) - 1]) \(parts.year ?? 0) \(time) GMT"
+  }
+
+  static func reason(_ status: Int) -> String {
+    switch status {
+    case 200: "OK"
+    case 303: "See Other"
+    case 400: "Bad Request"
+    case 401: "Unauthorized"
+    case 403: "Forbidden"
+    case 404: "Not Found"
+    case 405: "Method Not Allowed"
+    case 408: "Request Timeout"
+    case 413: "Content Too Large"
+    case 414: "URI Too Long"
+    case 417: "Expectation Failed"
+    case 421: "Misdirected Request"
+    case 429: "Too Many Requests"
+    case 431: "Request Header Fields Too Large"
+    case 500: "Internal Server Error"
+    case 503: "Service Unavailable"
+    case 505: "HTTP Version Not Supported"
+    // The phrase may be empty.
+    default: ""
+    }
+  }
+}
+
+/// Where a body goes that is computed while it is sent.
+struct HTTPStream {
+  /// Whether somebody still takes it.
+  var isAwaited: () -> Bool
+  /// Sends bytes; throws `ConnectionLost` if nobody takes them.
+  var send: ([UInt8]) throws -> Void
+
+  func write(_ text: String) throws { try send(Array(text.utf8)) }
+}

@@ -1,0 +1,87 @@
+// Every address of the page, behind its guard.
+
+internal import Foundation
+
+/// Functions that answer requests, by path.
+struct Routes {
+  typealias Handler = @Sendable (HTTPRequest, _ name: String) throws -> HTTPResponse
+
+  private var whole: [String: Handler] = [:]
+  private var folders: [String: Handler] = [:]
+
+  /// Adds a path; one that ends in `/*` stands for all names there that are no paths of their own.
+  mutating func get(_ path: String, _ handler: @escaping Handler) {
+    if path.hasSuffix("*") {
+      folders[String(path.dropLast())] = handler
+    } else {
+      whole[path] = handler
+    }
+  }
+
+  /// Answers a request.
+  ///
+  /// - Throws: `WebError` if there is no such path, and what the path's own function throws.
+  func respond(to request: HTTPRequest) throws -> HTTPResponse {
+    let path = request.path
+    if let handler = whole[path] { return try handler(request, "") }
+    let name = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
+    guard !name.isEmpty, let handler = folders[String(path.dropLast(name.count))] else {
+      throw WebError(
+        status: 404, sentence: "address: expected one of the page's own, found none here")
+    }
+    return try handler(request, String(name))
+  }
+}
+
+/// The page and what it asks for.
+struct Site: Sendable {
+  private let door: WebGuard
+  private let routes: @Sendable (HTTPRequest) throws -> HTTPResponse
+
+  init(_ doors: Doors, workers: FigureWorkers, run: String?) {
+    door = WebGuard(doors: doors)
+    var routes = Routes()
+    let pages: [(path: String, type: String, bytes: [UInt8])] = [
+      ("/", "text/html; charset=utf-8", PackageResources.page_html),
+      ("/page.css", "text/css; charset=utf-8", PackageResources.page_css),
+      ("/page.js", "text/javascript; charset=utf-8", PackageResources.page_js),
+      ("/model.js", "text/javascript; charset=utf-8", PackageResources.model_js),
+      ("/icon.svg", "image/svg+xml", PackageResources.icon_svg),
+      // What browsers ask for beside a figure that is opened by itself.
+      ("/favicon.ico", "image/svg+xml", PackageResources.icon_svg),
+    ]
+    for page in pages {
+      routes.get(page.path) { _, _ in HTTPResponse(type: page.type, page.bytes) }
+    }
+    LabRoutes(workers: workers).add(to: &routes)
+    LanguageRoutes(workers: workers, run: run).add(to: &routes)
+    self.routes = { [routes] in try routes.respond(to: $0) }
+  }
+
+  /// Answers a request; errors become sentences.
+  func respond(to request: HTTPRequest) -> HTTPResponse {
+    do {
+      do {
+        if let response = try door.admit(request) { return response }
+      } catch {
+        var response = HTTPResponse.text(error.status, error.sentence)
+        // A client that is refused here may send a body, or more of the same.
+        response.endsConnection = true
+        return response
+      }
+      return try routes(request)
+    } catch let error as WebError {
+      return .text(error.status, error.sentence)
+    } catch is CancellationError {
+      return .text(503, "cancelled: the client disconnected, or the server is ending")
+    } catch {
+      report(error)
+      return .text(500, "the server could not answer; its terminal says why")
+    }
+  }
+}
+
+/// Tells who started the server of an error that may name files of this machine.
+func report(_ error: any Error) {
+  FileHandle.standardError.write(Data("\(error)\n".utf8))
+}

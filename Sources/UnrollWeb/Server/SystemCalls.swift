@@ -1,0 +1,187 @@
+// System calls whose names, types or flags differ between systems; threads, signals, limits.
+
+internal import Synchronization
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#elseif canImport(Android)
+internal import Android
+#else
+internal import Darwin
+#endif
+
+enum SystemCalls {
+  static var streamSocket: Int32 {
+    #if canImport(Glibc)
+    Int32(SOCK_STREAM.rawValue)
+    #else
+    SOCK_STREAM
+    #endif
+  }
+
+  // The three calls below have names of their own here, because methods of sockets are called as the calls are.
+
+  static func openForClients(_ descriptor: Int32) -> Bool { listen(descriptor, 256) == 0 }
+
+  static func takeConnection(from descriptor: Int32) -> Int32 { accept(descriptor, nil, nil) }
+
+  /// Sends what the connection takes at once; a client that has gone is an error and not a signal.
+  static func transmit(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+    #if canImport(Darwin)
+    // The socket has SO_NOSIGPIPE.
+    let flags = MSG_DONTWAIT
+    #else
+    let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+    #endif
+    return send(descriptor, bytes.baseAddress, bytes.count, flags)
+  }
+
+  /// Waits until a descriptor is ready or has ended.
+  ///
+  /// - Returns: Whether it is; if not, it is too late.
+  static func wait(
+    for events: Int32, on descriptor: Int32, until deadline: ContinuousClock.Instant
+  ) -> Bool {
+    while true {
+      let left = deadline - .now
+      guard left > .zero else { return false }
+      // At least 1 ms: 0 would not wait at all.
+      let milliseconds = Int32(clamping: Int(left / .milliseconds(1)) + 1)
+      var polled = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+      let count = poll(&polled, 1, milliseconds)
+      if count > 0 { return true }
+      if count < 0, errno != EINTR { return false }
+    }
+  }
+
+  /// Which of two descriptors are readable; waits for one, at most so many milliseconds (-1: without end).
+  static func readable(_ first: Int32, _ second: Int32, milliseconds: Int32) -> (Bool, Bool) {
+    var polled = [first, second].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    guard poll(&polled, 2, milliseconds) > 0 else { return (false, false) }
+    return (polled[0].revents != 0, polled[1].revents != 0)
+  }
+
+  static func pause(milliseconds: UInt32) { usleep(milliseconds * 1000) }
+
+  /// Raises the limit on open files as far as the system allows.
+  ///
+  /// - Returns: The limit, `wanted` at most; nil if there is none that could be told.
+  static func raiseOpenFileLimit(to wanted: Int) -> Int? {
+    #if canImport(Glibc)
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    #else
+    let resource = RLIMIT_NOFILE
+    #endif
+    var limit = rlimit()
+    guard getrlimit(resource, &limit) == 0 else { return nil }
+    if limit.rlim_cur < rlim_t(wanted) {
+      let old = limit
+      limit.rlim_cur = min(rlim_t(wanted), limit.rlim_max)
+      if setrlimit(resource, &limit) != 0 { limit = old }
+    }
+    return Int(min(limit.rlim_cur, rlim_t(wanted)))
+  }
+
+  // MARK: - Threads
+
+  private static let stackSize = 512 * 1024
+
+  /// Runs `body` on a thread of its own.
+  ///
+  /// - Returns: Whether there is one; not so if the system has too many.
+  static func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+    let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
+    pthread_attr_init(attributes)
+    pthread_attr_setstacksize(attributes, stackSize)
+    pthread_attr_setdetachstate(attributes, Int32(PTHREAD_CREATE_DETACHED))
+    let hasStarted = create(attributes, Unmanaged.passRetained(Work(body)))
+    pthread_attr_destroy(attributes)
+    attributes.deallocate()
+    return hasStarted
+  }
+
+  private static func create(
+    _ attributes: UnsafeMutablePointer<pthread_attr_t>, _ work: Unmanaged<Work>
+  ) -> Bool {
+    #if canImport(Glibc) || canImport(Android)
+    var thread: pthread_t = 0
+    #else
+    var thread: pthread_t?
+    #endif
+    let result = pthread_create(&thread, attributes, { runWork($0) }, work.toOpaque())
+    if result != 0 { work.release() }
+    return result == 0
+  }
+
+  fileprivate final class Work: Sendable {
+    let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+  }
+}
+
+private func runWork(_ work: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  if let work { Unmanaged<SystemCalls.Work>.fromOpaque(work).takeRetainedValue().body() }
+  return nil
+}
+
+/// Where the handler of signals writes to; -1 while nobody reads there.
+private let signalPipe = Atomic<Int32>(-1)
+
+/// Wakes the server.
+///
+/// Calls nothing that a handler must not call.
+private func wakeServer(_ number: Int32) {
+  let error = errno
+  var byte = UInt8(truncatingIfNeeded: number)
+  _ = write(signalPipe.load(ordering: .relaxed), &byte, 1)
+  errno = error
+}
+
+/// The signals that end a server.
+enum StopSignals {
+  private typealias Action = (@convention(c) (Int32) -> Void)?
+
+  /// Calls `body` with a descriptor that is readable as soon as the process is told to stop.
+  ///
+  /// The signals for that are SIGINT, SIGTERM, SIGQUIT and SIGHUP; afterwards they do what they did before. Under
+  /// `nohup` SIGHUP is ignored, and stays so: a terminal that closes does not end the server then.
+  static func noted(during body: (Int32) throws -> Void) throws {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else {
+      throw WebServerError("the page does not start: \(String(cString: strerror(errno)))")
+    }
+    defer { for end in ends { close(end) } }
+    for end in ends {
+      _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+      _ = fcntl(end, F_SETFL, O_NONBLOCK)
+    }
+    guard signalPipe.compareExchange(expected: -1, desired: ends[1], ordering: .relaxed).exchanged
+    else { throw WebServerError("the page does not start: this process serves one already") }
+    var noted = sigset_t()
+    sigemptyset(&noted)
+    var before: [(number: Int32, action: Action)] = []
+    for number in [SIGINT, SIGTERM, SIGQUIT, SIGHUP] {
+      let action = signal(number, wakeServer)
+      if number == SIGHUP, isIgnored(action) {
+        signal(number, action)
+        continue
+      }
+      before.append((number, action))
+      sigaddset(&noted, number)
+    }
+    // A parent may have started this process with them blocked.
+    pthread_sigmask(SIG_UNBLOCK, &noted, nil)
+    defer {
+      for (number, action) in before { signal(number, action) }
+      signalPipe.store(-1, ordering: .relaxed)
+    }
+    try body(ends[0])
+  }
+
+  private static func isIgnored(_ action: Action) -> Bool {
+    unsafeBitCast(action, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+  }
+}
