@@ -222,6 +222,43 @@ struct BridgeReportTests {
     }
   }
 
+  @Test("The second file of a checkpoint is overwritten only where it belongs to the first")
+  func checkpointParts() throws {
+    try withTemporaryFolder { folder in
+      let (lstm, manager) = (files + "/tf1_basic_lstm.index", FileManager.default)
+      let (index, data) = (folder + "/out.index", folder + "/out.data-00000-of-00001")
+      func convert() throws -> (status: Int32, errors: String) {
+        let outcome = try command.run(["convert", lstm, index])
+        return (outcome.status, outcome.errors)
+      }
+      func expectRefusal(_ kept: String) throws {
+        let refused = try convert()
+        #expect(refused.status == 1)
+        #expect(
+          refused.errors
+            == "Error: \(data): is there already, does not belong to \(index) and would be overwritten; move it, or choose another name\n"
+        )
+        #expect(try String(contentsOfFile: data, encoding: .utf8) == kept)
+      }
+      try "mine".write(toFile: data, atomically: true, encoding: .utf8)
+      try expectRefusal("mine")
+      #expect(!manager.fileExists(atPath: index))
+      // An index of other numbers, and one that is none.
+      try manager.copyItem(atPath: files + "/tf1_gru_stack.index", toPath: index)
+      try expectRefusal("mine")
+      try "mine, too".write(toFile: index, atomically: true, encoding: .utf8)
+      try expectRefusal("mine")
+      try manager.removeItem(atPath: data)
+      try manager.createDirectory(atPath: data, withIntermediateDirectories: false)
+      #expect(try convert().errors.contains("\(data): expected a file's name, found a folder"))
+      try manager.removeItem(atPath: data)
+      // Its own it may write again.
+      #expect(try convert().status == 0)
+      #expect(try convert().status == 0)
+      #expect(try command.run(["inspect", index]).status == 0)
+    }
+  }
+
   @Test("An ONNX model is known by its contents, and ONNX is among the formats")
   func contents() throws {
     try withTemporaryFolder { folder in

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import UnrollFormats
 internal import UnrollLanguage
 
 #if canImport(Glibc)
@@ -18,9 +19,8 @@ enum OutputGuard {
   /// - Throws: `DataError` before anything is written.
   static func check(_ output: String, reading input: String, and others: [String] = []) throws {
     let folder = real(folderOf(output))
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: output, isDirectory: &isFolder), isFolder.boolValue {
-      throw DataError(description: "\(output): expected a file's name, found a folder")
+    for written in files(of: output) where WeightsOptions.isFolder(written) {
+      throw DataError(description: "\(written): expected a file's name, found a folder")
     }
     let isRun = WeightsOptions.isFolder(input)
     if isRun, folder == real(input) || folder.hasPrefix(real(input) + "/") {
@@ -28,8 +28,9 @@ enum OutputGuard {
         description:
           "\(output): lies in the run's folder \(input), which is read; write it elsewhere")
     }
-    let read = [input, input + ".index"] + others + checkpoint(input)
-    for written in [output] + checkpoint(output) {
+    let parts = TensorFlowCheckpoint.files(of: input)
+    let read = [input, parts.index, parts.data] + others
+    for written in files(of: output) {
       guard let place = identity(written) else { continue }
       if let same = read.first(where: { identity($0) == place }) {
         throw DataError(
@@ -42,7 +43,20 @@ enum OutputGuard {
         throw DataError(
           description: "\(written): belongs to the run \(run); choose another name")
       }
+      // Only the output was named: what stands beside it may be overwritten if it is the same checkpoint's.
+      if written != output, !TensorFlowCheckpoint.isWhole(output) {
+        throw DataError(
+          description:
+            "\(written): is there already, does not belong to \(output) and would be overwritten; move it, or choose another name"
+        )
+      }
     }
+  }
+
+  /// The files that are written: a TensorFlow checkpoint has its numbers beside its index.
+  private static func files(of output: String) -> [String] {
+    guard output.hasSuffix(".index") else { return [output] }
+    return [output, TensorFlowCheckpoint.files(of: output).data]
   }
 
   /// Refuses a report's folder that is a run's, or that holds what is read.
@@ -60,12 +74,6 @@ enum OutputGuard {
       throw DataError(
         description: "\(folder): holds \(input), which is read; choose another folder")
     }
-  }
-
-  /// The numbers of a TensorFlow checkpoint, which stand beside its index.
-  private static func checkpoint(_ path: String) -> [String] {
-    let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
-    return [prefix + ".data-00000-of-00001"]
   }
 
   private static func folderOf(_ path: String) -> String {

@@ -85,7 +85,7 @@ public struct TensorFlowCheckpoint: Sendable {
   /// - Parameter path: The prefix, or the path of the `.index` file.
   /// - Throws: `ArrayFileError` with the system's reason.
   public func write(to path: String) throws(ArrayFileError) {
-    let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
+    let (dataPath, indexPath) = Self.files(of: path)
     var data: [UInt8] = []
     var header = BundleHeader()
     (header.shardCount, header.version) = (1, BundleVersion(producer: 1))
@@ -99,9 +99,28 @@ public struct TensorFlowCheckpoint: Sendable {
       entries.append((name, entry.serialized()))
       data += array.bytes
     }
-    try AtomicFile.write([
-      (data, Self.dataPath(prefix, 0, of: 1)), (SortedTable.encode(entries), prefix + ".index"),
-    ])
+    try AtomicFile.write([(data, dataPath), (SortedTable.encode(entries), indexPath)])
+  }
+
+  /// The files of a checkpoint of one shard, as ``write(to:)`` leaves it.
+  ///
+  /// - Parameter path: The prefix, or the path of the `.index` file.
+  /// - Returns: The paths of both.
+  package static func files(of path: String) -> (data: String, index: String) {
+    let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
+    return (dataPath(prefix, 0, of: 1), prefix + ".index")
+  }
+
+  /// Whether the files of ``files(of:)`` are there and belong together.
+  package static func isWhole(_ path: String) -> Bool {
+    let (data, index) = files(of: path)
+    guard let bytes = try? AtomicFile.read(index) else { return false }
+    let checkpoint = try? TensorFlowCheckpoint(index: bytes) {
+      (_, count) throws(ArrayFileError) in
+      guard count == 1 else { throw ArrayFileError(.malformedHeader("\(count) shards")) }
+      return try AtomicFile.read(data)
+    }
+    return checkpoint != nil
   }
 
   private static func dataPath(_ prefix: String, _ shard: Int, of count: Int) -> String {
