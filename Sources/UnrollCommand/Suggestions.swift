@@ -3,15 +3,61 @@
 internal import ArgumentParser
 internal import UnrollFormats
 
+/// A command that there is not.
+struct UnknownCommand: Error, CustomStringConvertible {
+  /// The sentence.
+  let description: String
+  /// The command whose subcommand it would be.
+  let parent: any ParsableCommand.Type
+}
+
 enum Suggestions {
   private static func name(_ command: any ParsableCommand.Type) -> String {
     command.configuration.commandName ?? ""
   }
 
+  /// The arguments with `help` in front, wherever among the commands it stands: `unroll lab help memory`.
+  static func askingForHelpFirst(_ arguments: [String]) -> [String] {
+    var command: any ParsableCommand.Type = UnrollCommand.self
+    var (asks, path, rest) = (false, [String](), arguments[...])
+    while let argument = rest.first {
+      let subcommands = command.configuration.subcommands
+      if argument == "help", asks || !subcommands.isEmpty {
+        asks = true
+      } else if let next = subcommands.first(where: { name($0) == argument }) {
+        command = next
+        path.append(argument)
+      } else {
+        break
+      }
+      rest.removeFirst()
+    }
+    return (asks ? ["help"] : []) + path + rest
+  }
+
+  /// How a command is called, such as `unroll lab memory`; nil if it is none of this program's.
+  private static func path(
+    to command: any ParsableCommand.Type, from root: any ParsableCommand.Type = UnrollCommand.self
+  ) -> String? {
+    if command == root { return name(root) }
+    return root.configuration.subcommands.lazy.compactMap { path(to: command, from: $0) }.first
+      .map { "\(name(root)) \($0)" }
+  }
+
+  /// A mistake with the usage of the command that it was made in, as ArgumentParser has it while it parses.
+  static func message(_ sentence: String, of command: any ParsableCommand.Type) -> String {
+    guard let path = path(to: command) else { return "Error: \(sentence)" }
+    return """
+      Error: \(sentence)
+      Usage: \(UnrollCommand.usageString(for: command))
+        See '\(path) --help' for more information.
+      """
+  }
+
   /// Refuses a command that there is not.
   ///
   /// - Parameter arguments: What stands behind `unroll`.
-  /// - Throws: `ValidationError` with the nearest command, and all that there are.
+  /// - Throws: `UnknownCommand` with the nearest command, and all that there are.
   static func checkCommand(_ arguments: [String]) throws {
     var arguments = arguments[...]
     if arguments.first == "help" { arguments.removeFirst() }
@@ -25,9 +71,10 @@ enum Suggestions {
       }
       let names = subcommands.map(name)
       let hint = NearestName.hint(for: argument, among: names)
-      throw ValidationError(
-        "\(path): unknown command '\(argument)'\(hint.isEmpty ? "." : hint) Commands: \(names.joined(separator: ", "))."
-      )
+      throw UnknownCommand(
+        description:
+          "\(path): unknown command '\(argument)'\(hint.isEmpty ? "." : hint) Commands: \(names.joined(separator: ", ")).",
+        parent: command)
     }
   }
 
@@ -36,6 +83,10 @@ enum Suggestions {
   /// ArgumentParser lists the values in quotes, `Please provide one of 'a', 'b' or 'c'`; this command's own messages are
   /// of the form `expected one of a, b, c, found 'd'`. Both are on the message's first line.
   static func improved(_ message: String) -> String {
+    // What a value's own rule says stands for itself.
+    let message = message.replacing(
+      /^Error: The value '[^\n]*' is invalid for '(--[a-z0-9-]+)[^']*': expected/,
+      with: { "Error: \($0.1): expected" })
     let lines = message.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
     guard let first = lines.first, !first.contains("id you mean"),
       let (typed, names) = choice(first),

@@ -6,7 +6,7 @@ struct ThreadOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help:
-      "Threads; the result is the same for any number. Default: UNROLL_THREADS, or the cores (of a rank its share)."
+      "Threads, 1 ... 256; the result is the same for any number. Default: UNROLL_THREADS, or the cores (of a rank its share)."
   )
   var threads: Int?
 

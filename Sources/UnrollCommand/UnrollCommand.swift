@@ -47,20 +47,34 @@ struct UnrollCommand: ParsableCommand {
     {
       Threads.count = share
     }
+    var command: any ParsableCommand = UnrollCommand()
     do {
-      try Suggestions.checkCommand(Array(CommandLine.arguments.dropFirst()))
-      var command = try parseAsRoot()
+      let arguments = Suggestions.askingForHelpFirst(Array(CommandLine.arguments.dropFirst()))
+      try Suggestions.checkCommand(arguments)
+      command = try parseAsRoot(arguments)
       try command.run()
       end(nil)
     } catch {
-      end(error)
+      end(error, of: type(of: command))
     }
   }
 
   /// Ends the process: prints help or an error, and says if standard output could not be written.
-  private static func end(_ error: (any Error)?) -> Never {
+  ///
+  /// - Parameters:
+  ///   - error: Why the command ends; nil if it has done its work.
+  ///   - command: Whose run it was; a mistake in its options is answered with its usage.
+  private static func end(
+    _ error: (any Error)?, of command: any ParsableCommand.Type = UnrollCommand.self
+  ) -> Never {
     var code = error.map { exitCode(for: $0).rawValue } ?? 0
-    let message = error.map { fullMessage(for: $0) } ?? ""
+    var message = error.map { fullMessage(for: $0) } ?? ""
+    if let mistake = error as? ValidationError {
+      message = Suggestions.message(mistake.description, of: command)
+    } else if let unknown = error as? UnknownCommand {
+      message = Suggestions.message(unknown.description, of: unknown.parent)
+      code = ExitCode.validationFailure.rawValue
+    }
     if !message.isEmpty {
       if code == 0 { print(message) } else { Terminal.note(Suggestions.improved(message)) }
     }

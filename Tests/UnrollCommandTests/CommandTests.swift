@@ -247,18 +247,18 @@ struct CommandTests {
   }
 
   static let wrongCalls: [(arguments: [String], status: Int32, sentence: String)] = [
-    (["memory", "--hidden", "0"], 1, "Error: hidden: expected at least 1, got 0\n"),
-    (["memory", "--batch", "-1"], 1, "Error: batch: expected at least 1, got -1\n"),
-    (["--seed", "-1"], 1, "Error: seed: expected 0 ... 4294967295, got -1\n"),
+    (["memory", "--hidden", "0"], 1, "Error: --hidden: expected at least 1, got 0\n"),
+    (["memory", "--batch", "-1"], 1, "Error: --batch: expected at least 1, got -1\n"),
+    (["--seed", "-1"], 1, "Error: --seed: expected 0 ... 4294967295, got -1\n"),
     (["gru-as-rnn", "--cell", "rnn"], 1, ""), (["memory", "--scale", "1,2", "--terminal"], 64, ""),
     (
       ["memory", "--scale", "nan"], 1,
-      "Error: scale: expected a finite number of at least 0, got nan\n"
+      "Error: --scale: expected a finite number of at least 0, got nan\n"
     ),
     (["memory", "--scale", "two"], 64, ""),
     (
       ["gradients", "--time", "20"], 1,
-      "Error: steps: expected steps in 0 ... 19 (the sequence has 20), got 20\n"
+      "Error: --steps: expected steps in 0 ... 19 (the sequence has 20), got 20\n"
     ),
     (["memory", "--hidden", "many"], 64, ""),
     (["gru-as-rnn", "--cell", "lstm"], 1, ""),
@@ -267,7 +267,7 @@ struct CommandTests {
       ["memory", "--output", "/dev/null/report"], 1,
       "Error: /dev/null/report: cannot be made: Not a directory\n"
     ),
-    (["memory", "--output", ""], 1, "Error: output: expected a folder, got an empty name\n"),
+    (["memory", "--output", ""], 1, "Error: --output: expected a folder, got an empty name\n"),
     (["parity", "--dtype", "float16"], 64, ""),
   ]
 

@@ -101,7 +101,7 @@ struct InterruptionTests {
       #expect(run.process.terminationStatus == 130)
       #expect(
         told.contains(
-          "learning is done, but the test was stopped; it is made up for by: unroll evaluate \(folder)/run FILE"
+          "training is finished, but the test was interrupted; run it with: unroll evaluate \(folder)/run FILE"
         ), "\(told)")
       #expect(summary.contains("best validation") && !summary.contains("\ntest "))
     }

@@ -165,7 +165,7 @@ struct MPITests {
         #expect(result.status == 0, "\(result.text)")
         #expect(try bytes(folder, run) == bytes(folder, "alone"))
         #expect(try checkpoint(folder, run) == checkpoint(folder, "alone"))
-        #expect(result.text.components(separatedBy: "symbols to learn from").count == 2)
+        #expect(result.text.components(separatedBy: "words to learn from").count == 2)
         #expect(result.text.contains("all ranks see one memory") == (ranks > 1 && memory == "1"))
         let logs = (1..<ranks).map { "\(folder)/\(run).rank-\($0).log" }
         #expect(logs.allSatisfy { FileManager.default.fileExists(atPath: $0) })

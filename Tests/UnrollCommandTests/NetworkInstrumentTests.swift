@@ -97,7 +97,7 @@ struct NetworkInstrumentTests {
     #expect(gateless.errors.contains("chrono: expected a cell with gates"))
   }
 
-  @Test("Of a run, memory says what a longer prefix is worth, gradients which symbols are reached")
+  @Test("Of a run, memory says what a longer prefix is worth, gradients which words are reached")
   func context() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -118,7 +118,7 @@ struct NetworkInstrumentTests {
         .write(to: URL(fileURLWithPath: text))
       let shown = try command.run(["lab", "gradients", "--weights", run, "--data", text])
       #expect(shown.status == 0, "\(shown.errors)")
-      #expect(shown.output.contains("which earlier symbols the gradient of a prediction reaches"))
+      #expect(shown.output.contains("which earlier words the gradient of a prediction reaches"))
       #expect(shown.output.contains("truncated against full backpropagation through time"))
     }
   }

@@ -104,7 +104,8 @@ struct CorpusTests {
       #expect(corpus.vocabulary.counts == [3, 2, 2, 1, 1])
       #expect(numbers(corpus.texts[.train]) == [0, 2, 0, 4, 1, 0, 3, 2, 1])
       #expect(numbers(corpus.texts[.valid]) == [3, 2, 1])
-      #expect(corpus.notes.count == 1 && corpus.notes[0].contains("1 of 3 symbols became <unk>"))
+      #expect(
+        corpus.notes.count == 1 && corpus.notes[0].hasSuffix("(valid): 1 of 3 words became <unk>"))
     }
   }
 
@@ -179,7 +180,7 @@ struct CorpusTests {
       let empty = #expect(throws: CorpusError.self) {
         try Corpus(CorpusPlan(path: folder), unit: .words, folder: folder)
       }
-      #expect(empty?.description.contains("expected at least 2 symbols, found 0") ?? false)
+      #expect(empty?.description.contains("expected at least 2 words, found 0") ?? false)
       #expect(throws: CorpusError(.system("no such file or folder"), path: folder + "/no")) {
         try CorpusPlan(path: folder + "/no")
       }

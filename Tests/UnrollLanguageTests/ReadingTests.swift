@@ -135,7 +135,22 @@ struct EncodingTests {
     }
     #expect(try vocabulary([0xEF, 0xBB, 0xBF] + text).symbols.contains("the"))
     #expect(try vocabulary(Array("кот 猫 naïve\n".utf8)).count == 4)
-    #expect(try vocabulary(Array("a\0b c\n".utf8)).count == 3)
+    // A zero byte anywhere: letters of other scripts in UTF-16, or binary data behind a text.
+    let long = String(repeating: "a b\n", count: 2000)
+    let russian = "кот и дом\n".utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+    for (bytes, line) in [
+      (Array("a\0b c\n".utf8), 1), (Array("a\n\0".utf8), 2),
+      (Array((long + "a \0\n").utf8), 2001), (russian, 1),
+    ] {
+      for unit in [SymbolUnit.words, .characters] {
+        let error = #expect(throws: CorpusError.self) { try vocabulary(bytes, unit) }
+        #expect(
+          error?.description.contains(
+            "t.txt: line \(line): expected text in UTF-8, found a NUL byte")
+            ?? false, "\(String(describing: error))")
+      }
+      #expect(try vocabulary(bytes, .bytes).count == 256)
+    }
   }
 
   @Test("Bytes that are not UTF-8 are told with the line of the file where the first are")
@@ -151,14 +166,37 @@ struct EncodingTests {
           atPath: "\(folder)/\(unit)", withIntermediateDirectories: true)
         let corpus = try Corpus(
           CorpusPlan(path: path, split: [0.9, 0.1]), unit: unit, folder: "\(folder)/\(unit)")
-        let sentence = "1 place is not UTF-8, on line"
-        #expect(
-          corpus.notes[0].hasPrefix("\(path): \(sentence) 21, read as U+FFFD"), "\(corpus.notes)")
-        #expect(
-          corpus.notes[1].hasPrefix("\(path): \(sentence) 96, read as U+FFFD"), "\(corpus.notes)")
+        let sentence =
+          "\(path): 2 places are not UTF-8, first on line 21, read as U+FFFD; a text in Latin-1 can be converted with: iconv -f LATIN1 -t UTF-8 FILE > NEW"
+        // Once of a file that is divided, also where its encoding is used again.
+        #expect(corpus.notes.filter { !$0.contains("<unk>") } == [sentence], "\(corpus.notes)")
+        let again = try Corpus(
+          CorpusPlan(path: path, split: [0.9, 0.1]), unit: unit, folder: "\(folder)/\(unit)")
+        #expect(again.notes == corpus.notes)
         let read = try Corpus.encode(file: path, with: corpus.vocabulary)
         #expect(read.notes[0].contains("2 places are not UTF-8, first on line 21"))
       }
+    }
+  }
+
+  @Test("Of several files that are not UTF-8 each is named, and the advice is given once")
+  func severalFiles() throws {
+    try withTemporaryFolder { folder in
+      let parts = ["train", "valid", "test"]
+      for (index, part) in parts.enumerated() {
+        let bytes = Array(repeating: Array("caf\u{E9} au lait\n".unicodeScalars), count: 3 + index)
+          .joined().map { UInt8($0.value) }
+        try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/\(part).txt"))
+      }
+      let corpus = try Corpus(
+        CorpusPlan(path: folder), unit: .words, folder: folder)
+      #expect(
+        corpus.notes == [
+          zip(parts, 3...5).map {
+            "\(folder)/\($0).txt: \($1) places are not UTF-8, first on line 1"
+          }.joined(separator: "; ")
+            + ", read as U+FFFD; a text in Latin-1 can be converted with: iconv -f LATIN1 -t UTF-8 FILE > NEW"
+        ])
     }
   }
 

@@ -27,7 +27,8 @@ struct BenchCommand: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: "Threads, for all workloads; else each workload's own, or 1 for the named ones.")
+    help:
+      "Threads, 1 ... 256, for all workloads; else each workload's own, or 1 for the named ones.")
   var threads: Int?
 
   @Flag(help: "Print one JSON object a result.")

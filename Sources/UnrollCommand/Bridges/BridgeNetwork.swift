@@ -57,6 +57,7 @@ struct BridgeNetwork {
         source: source, names: names(imported.layout), numbers: .single(imported.network),
         report: imported.report, isTested: isTested)
     }
+    try Self.checkUse(of: assumptions, in: file, path)
   }
 
   init(

@@ -26,6 +26,14 @@ struct AssumptionOptions: ParsableArguments {
     }
   }
 
+  /// The options by name, and whether they were given.
+  var given: [(String, Bool)] {
+    [
+      ("--activation", activation != nil), ("--forget-bias", forgetBias != nil),
+      ("--prefix", prefix != nil),
+    ]
+  }
+
   var assumptions: NetworkAssumptions {
     NetworkAssumptions(
       activation: activation?.activation, forgetBias: forgetBias, prefix: prefix)

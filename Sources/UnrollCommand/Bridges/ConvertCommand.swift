@@ -35,6 +35,7 @@ struct ConvertCommand: ParsableCommand {
   func run() throws {
     try LanguageErrors.told {
       try checkOutput()
+      try assumed.check(input)
       if WeightsOptions.isFolder(input) {
         try OutputGuard.check(output, reading: input)
         let stored = try StoredModel(run: input)

@@ -19,6 +19,7 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     try LanguageErrors.told {
+      try assumed.check(path)
       if WeightsOptions.isFolder(path) {
         try inspectRun()
       } else if ONNXBridge.isModel(path) {

@@ -17,8 +17,10 @@ struct MemoryCommand: ParsableCommand {
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
 
-  @Flag(help: "Draw histograms as text; not for a sweep.")
+  @Flag(help: "Draw histograms as text; not for a sweep, nor with --json.")
   var terminal = false
+
+  func validate() throws { try OutputOptions.check(terminal: terminal, json: out.json) }
 
   func run() throws {
     try cells.check(sizes)
@@ -89,8 +91,10 @@ struct GradientsCommand: ParsableCommand {
   @Flag(help: "Take the gradient of the weights apart: what each step adds, and truncation.")
   var parts = false
 
-  @Flag(help: "Draw histograms as text; not for a sweep.")
+  @Flag(help: "Draw histograms as text; not for a sweep, nor with --json.")
   var terminal = false
+
+  func validate() throws { try OutputOptions.check(terminal: terminal, json: out.json) }
 
   /// What is printed of a cell.
   private struct Result: Encodable {
@@ -194,7 +198,7 @@ struct SpectrumCommand: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: "How many sequences the Lyapunov exponents are the mean of.")
+    help: "How many sequences the Lyapunov exponents are the mean of, at least 1.")
   var sequences = 8
 
   func validate() throws {
@@ -241,9 +245,15 @@ struct GatesCommand: ParsableCommand {
   func run() throws {
     try cells.check(sizes)
     try cells.refuseSweep()
+    try CellOptions.refuse(
+      [("--dtype", sizes.dtype != nil)], because: "gates are computed in float64")
+    try CellOptions.refuse(
+      [("--steps", cells.steps != nil)], because: "gates are measured at all steps")
+    var settings = cells.settings(sizes, defaultScale: 2, defaultCell: .gru)
+    // Any sequence is long enough; where one is read, its length is not known yet.
+    if cells.given.weights == nil { settings.steps = [max(0, settings.timeStepCount - 1)] }
     try InstrumentRun(
-      title: "Gates", cells: cells, sizes: sizes, out: out,
-      settings: cells.settings(sizes, defaultScale: 2, defaultCell: .gru),
+      title: "Gates", cells: cells, sizes: sizes, out: out, settings: settings,
       measure: { try GateExperiment.run($0, layer: $1) },
       show: { result in
         if result.gates.isEmpty { print("a basic RNN has no gates\n") }

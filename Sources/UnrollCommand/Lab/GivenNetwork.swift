@@ -22,17 +22,19 @@ struct GivenNetwork {
   init?(_ options: WeightsOptions, _ sizes: SizeOptions, _ settings: LabSettings) throws {
     guard let path = options.weights else { return nil }
     self.path = path
+    try options.assumed.check(path)
     for (name, value) in [("time", sizes.time), ("batch", sizes.batch)] {
       if let value, value < 1 {
-        throw DataError(description: "\(name): expected at least 1, got \(value)")
+        throw DataError(description: "--\(name): expected at least 1, got \(value)")
       }
     }
     if WeightsOptions.isFolder(path) {
       let stored = try LanguageErrors.told { try StoredModel(run: path) }
       let text = try Self.text(stored, options.data, run: path)
       let inputs = Self.embedded(stored, text, sizes, settings)
+      let unit = stored.vocabulary.unit.singular
       reads =
-        "\(options.data ?? "the run's validation text"): \(LabNumber.count(inputs.shape[1], "sequence")) of \(LabNumber.count(inputs.shape[0], "symbol")), side by side in a text of \(LabNumber.count(text.count, "symbol"))"
+        "\(options.data ?? "the run's validation text"): \(LabNumber.count(inputs.shape[1], "sequence")) of \(LabNumber.count(inputs.shape[0], unit)), side by side in a text of \(LabNumber.count(text.count, unit))"
       let network = try BridgeErrors.told(path) {
         try RecurrentNetwork(levels: stored.model.layers.map { [$0] }).converted(to: Double.self)
       }
@@ -127,7 +129,9 @@ struct GivenNetwork {
     }
     guard text.count >= 2 else {
       throw DataError(
-        description: "\(data ?? run): expected a text of at least 2 symbols, found \(text.count)")
+        description:
+          "\(data ?? run): expected a text of at least \(stored.vocabulary.unit.counted(2)), found \(text.count)"
+      )
     }
     return text
   }

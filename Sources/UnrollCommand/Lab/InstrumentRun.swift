@@ -140,20 +140,22 @@ enum ContextWords {
     print(
       "what a longer prefix is worth (mean of \(result.predictionCount) predictions, from a zero state)"
     )
-    var table = TextTable(["symbols read", "quality"])
+    var table = TextTable(["\(vocabulary.unit.rawValue) read", "quality"])
     for prefix in result.prefixes {
       table.add(["\(prefix.length)", LanguageWords.quality(prefix.loss, vocabulary.unit)])
     }
     print(table.text)
     print(
-      "effective context: \(result.effectiveLength) symbols come within 0.01 nats of \(result.prefixes.last?.length ?? 0)"
+      "effective context: \(vocabulary.unit.counted(result.effectiveLength)), within 0.01 nats of \(result.prefixes.last?.length ?? 0)"
     )
   }
 
   static func showInfluences(_ result: ContextResult, _ vocabulary: Vocabulary) {
-    print("which earlier symbols the gradient of a prediction reaches")
+    print("which earlier \(vocabulary.unit.rawValue) the gradient of a prediction reaches")
     print("(the norm of d log p / d vector; the mean of \(result.predictionCount) predictions)")
-    var table = TextTable(["places before", "mean", "in the last prediction", "symbol there"])
+    var table = TextTable([
+      "places before", "mean", "in the last prediction", "\(vocabulary.unit.singular) there",
+    ])
     for (index, mean) in result.influences.enumerated()
     where index < 16 || GradientPartsResult.isListed(index + 1, of: result.influences.count) {
       table.add([

@@ -20,6 +20,8 @@ struct LabCommand: ParsableCommand {
 /// Runs an experiment, turning its refusals into one sentence.
 func attempt<Result>(_ body: () throws -> Result) throws -> Result {
   do { return try body() } catch let error as LabError {
+    // Settings are options here.
+    if case .outOfRange = error.problem { throw DataError(description: "--\(error)") }
     throw DataError(description: "\(error)")
   }
 }
@@ -72,15 +74,20 @@ struct NotebookCommand: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help:
-      "Number of draws of weights that the sweeps compare, with the seeds from --seed on; 0 for the seed's own draw alone."
+      "Number of draws of weights that the sweeps compare, 0 ... \(WeightDraws.mostDraws), with the seeds from --seed on; 0 for the seed's own draw alone."
   )
   var weightDraws = WeightDraws.defaultCount
 
   @Flag(help: "Print the results as JSON.")
   var json = false
 
-  @Flag(help: "Draw histograms as text.")
+  @Flag(help: "Draw histograms as text; not with --json.")
   var terminal = false
+
+  func validate() throws {
+    try CellOptions.check(weightDraws: weightDraws)
+    try OutputOptions.check(terminal: terminal, json: json)
+  }
 
   func run() throws {
     let settings = sizes.applied(to: LabSettings())
@@ -161,16 +168,18 @@ struct ParityCommand: ParsableCommand {
     try prepare(out)
     var settings = sizes.applied(to: .toy)
     settings.steps = [max(1, settings.timeStepCount) - 1]
-    let result = try attempt {
+    var result = try attempt {
       try ParityExperiment.run(settings, cells: cell.map { [$0] } ?? [.rnn, .gru, .gruAfter])
     }
+    // Both precisions are computed, whichever is shown.
+    if let dtype = sizes.dtype { result.rows.removeAll { $0.precision != dtype } }
     if out.json {
       try Terminal.printJSON(result)
     } else {
       var table = TextTable([
         "cell", "arithmetic", "relative error", "distance from float64", "reference's",
       ])
-      for row in result.rows where sizes.dtype == nil || sizes.dtype == row.precision {
+      for row in result.rows {
         table.add([
           row.cell.title, row.precision.rawValue, LabNumber.short(row.relativeErrorSum),
           LabNumber.short(row.distanceFromTruth), LabNumber.short(row.referenceDistanceFromTruth),

@@ -62,11 +62,11 @@ struct Steps: ExpressibleByArgument {
 /// Sizes, seed and arithmetic, whose defaults are the experiment's own, and threads: the options of every
 /// experiment.
 struct SizeOptions: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Units H.") var hidden: Int?
-  @Option(parsing: .unconditional, help: "Size of an input D.") var input: Int?
-  @Option(parsing: .unconditional, help: "Sequences B.") var batch: Int?
-  @Option(parsing: .unconditional, help: "Time steps T.") var time: Int?
-  @Option(parsing: .unconditional, help: "Seed of all draws, 0 to 4294967295.") var seed: Int?
+  @Option(parsing: .unconditional, help: "Units H, at least 1.") var hidden: Int?
+  @Option(parsing: .unconditional, help: "Size of an input D, at least 1.") var input: Int?
+  @Option(parsing: .unconditional, help: "Sequences B, at least 1.") var batch: Int?
+  @Option(parsing: .unconditional, help: "Time steps T, at least 1.") var time: Int?
+  @Option(parsing: .unconditional, help: "Seed of all draws, 0 ... 4294967295.") var seed: Int?
   @Option(help: "Arithmetic: float32 or float64.") var dtype: LabPrecision?
   @OptionGroup var threads: ThreadOptions
 
@@ -96,7 +96,7 @@ struct CellOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      Weights are uniform in ±scale/2. In memory and gradients several make a sweep: 0.5,1,2 or 0:4:9 or \
+      Weights are uniform in ±scale/2; at least 0. In memory and gradients several make a sweep: 0.5,1,2 or 0:4:9 or \
       0.25:8:log24.
       """)
   var scale: Scales?
@@ -108,14 +108,19 @@ struct CellOptions: ParsableArguments {
   )
   var keepBias: Double?
 
-  @Option(parsing: .unconditional, help: "Added to the bias of the gate that keeps.")
+  @Option(
+    parsing: .unconditional, help: "Added to the bias of the gate that keeps, -1000000 ... 1000000."
+  )
   var gateBias: Double?
   @Option(
     parsing: .unconditional,
-    help: "Biases of the gates for memories of 1 to so many steps (chrono initialisation).")
+    help:
+      "Biases of the gates for memories of up to this number of steps, 3 ... 1000000000 (chrono initialisation)."
+  )
   var chrono: Int?
   @Option(
-    parsing: .unconditional, help: "Recurrent matrices are this gain times orthogonal ones.")
+    parsing: .unconditional,
+    help: "Recurrent matrices are this gain, 0 ... 1000000, times orthogonal ones.")
   var orthogonal: Double?
 
   @Option(
@@ -140,10 +145,19 @@ struct CellOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      Number of draws of weights that a sweep over scales compares, with the seeds from --seed on; 0 for the \
+      Number of draws of weights that a sweep over scales compares, 0 ... \(WeightDraws.mostDraws), with the seeds from --seed on; 0 for the \
       seed's own draw alone. (default: 100)
       """)
   var weightDraws: Int?
+
+  func validate() throws { try Self.check(weightDraws: weightDraws) }
+
+  static func check(weightDraws: Int?) throws {
+    if let weightDraws, !(0...WeightDraws.mostDraws).contains(weightDraws) {
+      throw ValidationError(
+        "--weight-draws: expected 0 ... \(WeightDraws.mostDraws), found \(weightDraws).")
+    }
+  }
 }
 
 /// Where results go.
@@ -153,4 +167,11 @@ struct OutputOptions: ParsableArguments {
 
   @Flag(help: "Print the results as JSON.")
   var json = false
+
+  /// Refuses text where JSON is printed.
+  static func check(terminal: Bool, json: Bool) throws {
+    if terminal && json {
+      throw ValidationError("--terminal: draws text, found --json; leave out one of the two.")
+    }
+  }
 }

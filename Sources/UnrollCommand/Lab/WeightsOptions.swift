@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import UnrollLab
 
 /// Weights from a file instead of drawn ones.
 struct WeightsOptions: ParsableArguments {
@@ -22,8 +23,12 @@ struct WeightsOptions: ParsableArguments {
     if let layer, layer < 0 {
       throw ValidationError("--layer: expected at least 0, found \(layer).")
     }
-    guard weights != nil || (layer == nil && data == nil) else {
-      throw ValidationError("--layer, --data: say what of --weights, and what it reads; give both.")
+    guard weights == nil else { return }
+    let given = [("--layer", layer != nil), ("--data", data != nil)] + assumed.given
+    if let name = given.first(where: \.1)?.0 {
+      throw ValidationError(
+        "\(name): says how the network of --weights is read, found no --weights; give both, or leave it out."
+      )
     }
   }
 
@@ -37,8 +42,29 @@ struct WeightsOptions: ParsableArguments {
 }
 
 extension CellOptions {
+  /// Refuses options that would change nothing.
+  ///
+  /// - Parameters:
+  ///   - options: Their names, and whether they were given.
+  ///   - isCase: Whether they change nothing.
+  ///   - reason: Why.
+  /// - Throws: `ValidationError` with the first that was given.
+  static func refuse(
+    _ options: [(name: String, isGiven: Bool)], if isCase: Bool = true, because reason: String
+  ) throws {
+    guard isCase, let name = options.first(where: \.isGiven)?.name else { return }
+    throw ValidationError("\(name): has no effect here, because \(reason); leave the option out.")
+  }
+
   /// Refuses what contradicts weights from a file.
   func check(_ sizes: SizeOptions) throws {
+    let readsInputs = given.data != nil || given.weights.map(WeightsOptions.isFolder) ?? false
+    try Self.refuse(
+      [("--input-offset", inputOffset != nil)], if: readsInputs,
+      because: "the inputs are read, not drawn")
+    try Self.refuse(
+      [("--scale", scale != nil)], if: initialWeights == .tensorflow,
+      because: "TensorFlow's initial weights have no scale")
     try given.refuse([
       ("--cell", cell != nil), ("--scale", scale != nil), ("--keep-bias", keepBias != nil),
       ("--gate-bias", gateBias != nil), ("--chrono", chrono != nil),

@@ -35,6 +35,11 @@ enum CommandText {
       "resume the run from its last whole checkpoint",
       "go on from the last whole checkpoint with --resume"
     ),
+    (
+      "a run is the folder that training leaves",
+      "a run is the folder that unroll train leaves (--output)"
+    ),
+    ("a model of bytes takes any file", "--unit bytes takes any file"),
     ("make the number of texts smaller", "make --samples smaller"),
     ("as the setting layers says", "as --layers says"),
     ("a model of characters has no such limit", "try --unit characters"),

@@ -115,7 +115,8 @@ struct EvaluateCommand: ParsableCommand {
     let (text, unknown, unknownSymbols, notes) = try Corpus.encode(
       file: file, with: stored.vocabulary)
     guard text.count >= 2 else {
-      throw CorpusError(.tooShort(symbols: text.count, needed: 2), path: file)
+      throw CorpusError(
+        .tooShort(symbols: text.count, needed: 2, unit: stored.vocabulary.unit), path: file)
     }
     if ranks.rank == 0 { _ = try ranks.broadcast([]) }
     let start = ContinuousClock.now
@@ -129,7 +130,7 @@ struct EvaluateCommand: ParsableCommand {
     guard result.loss.isFinite else {
       throw DataError(
         description:
-          "\(file): expected a finite loss, found \(result.loss) after \(result.symbols) symbols"
+          "\(file): expected a finite loss, found \(result.loss) after \(stored.vocabulary.unit.counted(result.symbols))"
           + (dynamic.map { "; learning with --dynamic \($0) diverged, try less" } ?? "")
           + (others.isEmpty ? "" : "; evaluate each run alone to see whose numbers they are"))
     }
@@ -148,7 +149,7 @@ struct EvaluateCommand: ParsableCommand {
           bits_per_byte: unit == .bytes ? bits : nil, seconds: seconds))
     } else {
       var table = TextTable(["what", "value"])
-      table.add(["symbols predicted", "\(result.symbols)"])
+      table.add(["\(unit.rawValue) predicted", "\(result.symbols)"])
       if unknown > 0 {
         let some = unknownSymbols.map { $0.debugDescription.dropFirst().dropLast() }
           .joined(separator: ", ")

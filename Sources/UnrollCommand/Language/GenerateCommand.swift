@@ -37,11 +37,19 @@ struct GenerateCommand: ParsableCommand {
       "Draw from the fewest likeliest symbols that together have this probability, above 0 and at most 1; of those that --top-k leaves."
   )
   var topP = 1.0
-  @Option(parsing: .unconditional, help: "The seed of all draws, 0 ... 18446744073709551615.")
+  @Option(
+    parsing: .unconditional, help: "The seed of all draws, 0 ... 18446744073709551615.",
+    transform: { word in
+      guard let seed = UInt64(word) else {
+        throw ValidationError("expected 0 ... \(UInt64.max), found '\(word)'.")
+      }
+      return seed
+    })
   var seed: UInt64 = 0
   @Option(
     help:
-      "A symbol after which a text ends, such as <eos> or \\n; of bytes, two hexadecimal digits.")
+      "A symbol after which a text ends, such as <eos> or \\n; of a model of bytes a character of ASCII, or two hexadecimal digits such as 0a."
+  )
   var stop: String?
   @Option(
     parsing: .unconditional,
@@ -89,8 +97,15 @@ struct GenerateCommand: ParsableCommand {
 
   private func stopSymbol(_ name: String, _ vocabulary: Vocabulary) throws -> Int32 {
     if ["\n", "\\n"].contains(name), let end = vocabulary.endOfLine { return end }
-    if vocabulary.unit == .bytes, name.utf8.count == 1 {
-      return name.utf8.first.map { Int32($0) } ?? 0
+    if vocabulary.unit == .bytes {
+      if name.utf8.count == 1, let byte = name.utf8.first { return Int32(byte) }
+      if name.utf8.count == 2, let number = vocabulary.number(named: name.lowercased()) {
+        return number
+      }
+      throw DataError(
+        description:
+          "--stop: expected one byte, as a character of ASCII or as two hexadecimal digits such as 0a, found '\(name)'"
+      )
     }
     guard let number = vocabulary.number(named: name) else {
       throw DataError(

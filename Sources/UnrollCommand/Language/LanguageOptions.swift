@@ -92,11 +92,13 @@ struct ModelOptions: ParsableArguments {
   var layers: Int?
   @Option(parsing: .unconditional, help: "Units of a layer, 1 ... 10000000.")
   var hiddenSize: Int?
-  @Option(parsing: .unconditional, help: "Units of the last layer, if they differ.")
+  @Option(
+    parsing: .unconditional, help: "Units of the last layer, if they differ, 1 ... 10000000.")
   var topSize: Int?
   @Option(parsing: .unconditional, help: "Size of a symbol's vector, 1 ... 10000000.")
   var embeddingSize: Int?
-  @Option(parsing: .unconditional, help: "Size of a linear layer below the softmax.")
+  @Option(
+    parsing: .unconditional, help: "Size of a linear layer below the softmax, 1 ... 10000000.")
   var projectionSize: Int?
   @Flag(inversion: .prefixedNo, help: "The softmax uses the embedding's vectors.")
   var tied: Bool?
@@ -106,23 +108,39 @@ struct ModelOptions: ParsableArguments {
       "Dropout of the input, between layers and of the output, all three: 0 up to, but not including, 1."
   )
   var dropout: Double?
-  @Option(parsing: .unconditional, help: "Dropout of the first layer's input.")
+  @Option(
+    parsing: .unconditional,
+    help: "Dropout of the first layer's input, 0 up to, but not including, 1.")
   var dropoutInput: Double?
-  @Option(parsing: .unconditional, help: "Dropout between layers.")
+  @Option(parsing: .unconditional, help: "Dropout between layers, 0 up to, but not including, 1.")
   var dropoutHidden: Double?
-  @Option(parsing: .unconditional, help: "Dropout of the last layer's output.")
+  @Option(
+    parsing: .unconditional,
+    help: "Dropout of the last layer's output, 0 up to, but not including, 1.")
   var dropoutOutput: Double?
-  @Option(parsing: .unconditional, help: "Dropout of whole symbols.")
+  @Option(parsing: .unconditional, help: "Dropout of whole symbols, 0 up to, but not including, 1.")
   var dropoutEmbedding: Double?
-  @Option(parsing: .unconditional, help: "Dropout of recurrent weights.")
+  @Option(
+    parsing: .unconditional, help: "Dropout of recurrent weights, 0 up to, but not including, 1.")
   var weightDrop: Double?
-  @Option(parsing: .unconditional, help: "How often units keep their hidden state.")
+  @Option(
+    parsing: .unconditional,
+    help: "How often units keep their hidden state, 0 up to, but not including, 1.")
   var zoneoutHidden: Double?
-  @Option(parsing: .unconditional, help: "How often an LSTM's units keep their cell state.")
+  @Option(
+    parsing: .unconditional,
+    help: "How often an LSTM's units keep their cell state, 0 up to, but not including, 1.")
   var zoneoutCell: Double?
   @Flag(inversion: .prefixedNo, help: "Layer-normalised cells.") var layerNorm: Bool?
   @Flag(inversion: .prefixedNo, help: "One dropout mask for all steps of a batch.")
   var variational: Bool?
+
+  func validate() throws {
+    if let dropout, !(dropout >= 0 && dropout < 1) {
+      throw ValidationError(
+        "--dropout: expected 0 up to, but not including, 1, found \(dropout).")
+    }
+  }
 
   func apply(to model: inout ModelConfiguration) {
     if let cell { model.cell = cell }
@@ -156,7 +174,7 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help:
-      "Parts of a batch whose gradients are summed in order: at least one for each process of an MPI job. Default: 1, or what --config has; under mpirun 8, or as many as processes."
+      "Parts of a batch whose gradients are summed in order, 1 ... 256: at least one for each process of an MPI job. Default: 1, or what --config has; under mpirun 8, or as many as processes."
   )
   var shards: Int?
   @Option(
@@ -176,24 +194,28 @@ struct TrainingOptions: ParsableArguments {
   var decay: Double?
   @Option(
     parsing: .unconditional,
-    help: "The epoch after which --decay begins. Default: the preset's, or 1.")
+    help: "The epoch after which --decay begins, 0 ... 1000000000. Default: the preset's, or 1.")
   var decayAfter: Int?
   @Option(
     parsing: .unconditional,
     help: "Multiply the rate by this, above 0 and at most 1, after an epoch without gain.")
   var plateau: Double?
-  @Option(parsing: .unconditional, help: "Decay of all parameters (with adam as in AdamW).")
+  @Option(
+    parsing: .unconditional, help: "Decay of all parameters, at least 0 (with adam as in AdamW).")
   var weightDecay: Double?
-  @Option(parsing: .unconditional, help: "Largest global norm of a gradient; 0 for no limit.")
+  @Option(
+    parsing: .unconditional, help: "Largest global norm of a gradient, at least 0; 0 for no limit.")
   var clipNorm: Double?
   @Option(
     parsing: .unconditional,
-    help: "Clip every number of a gradient to plus or minus this; 0 for no limit.")
+    help: "Clip every number of a gradient to plus or minus this, at least 0; 0 for no limit.")
   var clipValue: Double?
   @Option(
-    parsing: .unconditional, help: "AR: this times the mean square of the last layer's output.")
+    parsing: .unconditional,
+    help: "AR: this, at least 0, times the mean square of the last layer's output.")
   var activationPenalty: Double?
-  @Option(parsing: .unconditional, help: "TAR: this times the mean square of its changes.")
+  @Option(
+    parsing: .unconditional, help: "TAR: this, at least 0, times the mean square of its changes.")
   var temporalPenalty: Double?
   @Option(parsing: .unconditional, help: "Maximum number of epochs, 1 ... 1000000000.")
   var epochs: Int?
@@ -203,7 +225,15 @@ struct TrainingOptions: ParsableArguments {
     parsing: .unconditional,
     help: "Epochs without gain after which training stops, 1 ... 1000000000.")
   var patience: Int?
-  @Option(parsing: .unconditional, help: "The seed of all draws, 0 ... 4294967295.")
+  @Option(
+    parsing: .unconditional,
+    help: "The seed of all draws, \(TrainingConfiguration.seedRange).",
+    transform: { word in
+      guard let seed = UInt32(word) else {
+        throw ValidationError("expected \(TrainingConfiguration.seedRange), found '\(word)'.")
+      }
+      return seed
+    })
   var seed: UInt32?
 
   func apply(to training: inout TrainingConfiguration) {
@@ -234,6 +264,9 @@ struct TrainingOptions: ParsableArguments {
   func validate() throws {
     if decay != nil && plateau != nil {
       throw ValidationError("--decay and --plateau: give one of the two.")
+    }
+    if let decayAfter, !(0...1_000_000_000).contains(decayAfter) {
+      throw ValidationError("--decay-after: expected 0 ... 1000000000, found \(decayAfter).")
     }
     if decayAfter != nil && decay == nil {
       throw ValidationError("--decay-after: give --decay, too.")

@@ -102,7 +102,7 @@ struct TrainCommand: ParsableCommand {
   private func learn(_ ranks: any Ranks) throws -> TrainingOutcome {
     let folder = RunFolder(output)
     if ranks.rank > 0 { return try follow(ranks, folder) }
-    if resume && !folder.hasRun { throw RunError(.noRun, path: folder.path) }
+    if resume && !folder.hasRun { throw RunError.noRun(at: folder.path) }
     // What cannot be is refused before a folder is made.
     var settings = resume ? try resumed(folder) : try fresh(ranks)
     try checkShards(settings, ranks)
@@ -132,7 +132,7 @@ struct TrainCommand: ParsableCommand {
     } else {
       try folder.begin(settings, corpus.vocabulary)
       Terminal.note(
-        "\(settings.model.parameterCount) parameters, vocabulary \(corpus.vocabulary.count), \(corpus.texts[.train]?.count ?? 0) symbols to learn from"
+        "\(settings.model.parameterCount) parameters, vocabulary \(corpus.vocabulary.count), \(corpus.vocabulary.unit.counted(corpus.texts[.train]?.count ?? 0)) to learn from"
       )
     }
     Terminal.note(SettingsListing.text(settings, origin: origin))
@@ -251,22 +251,6 @@ struct TrainCommand: ParsableCommand {
     return settings
   }
 
-  /// What to do about divergence, of what has not been done yet.
-  private func advice(_ training: TrainingConfiguration) -> String {
-    let clipping =
-      training.clipNorm == 0
-      ? "a --clip-norm such as 5" : "a --clip-norm below \(training.clipNorm)"
-    return training.halvesOnDivergence
-      ? "the learning rate was halved as often as that may help; try a much smaller --learning-rate than \(training.learningRate), or \(clipping)"
-      : "try a smaller --learning-rate than \(training.learningRate), \(clipping), or --on-divergence halve"
-  }
-
-  /// A number as a person reads it: `-nan` is none.
-  private static func words(_ number: some BinaryFloatingPoint) -> String {
-    number.isNaN
-      ? "not a number" : number.isInfinite ? "infinite" : String(format: "%.4g", Double(number))
-  }
-
   /// Tells how the run ended, and judges it by the test text if that was its end.
   ///
   /// - Returns: The outcome; interrupted, if the test was.
@@ -281,12 +265,21 @@ struct TrainCommand: ParsableCommand {
       return outcome
     case .diverged(let step, let loss, let norm):
       Terminal.note(
-        "diverged at step \(step): loss \(Self.words(loss)), gradient norm \(Self.words(norm)); the last good checkpoint is kept in \(output)/checkpoints; \(advice(trainer.configuration.training))"
-      )
+        DivergenceReport(
+          settings: trainer.configuration, unit: corpus.vocabulary.unit, step: step, loss: loss,
+          norm: norm, folder: output
+        ).text)
       return outcome
-    case .noGain(let epochs): Terminal.note("no gain for \(epochs) epochs")
-    case .reachedTime: Terminal.note("the time is over")
-    case .finished, .reachedSteps: break
+    case .noGain(let epochs):
+      Terminal.note(
+        "stopped early: validation has not improved for \(epochs) \(epochs == 1 ? "epoch" : "epochs")"
+      )
+    case .reachedTime:
+      Terminal.note(
+        "stopped by --time-budget after step \(trainer.progress.step); go on with: unroll train --resume --output \(output)"
+      )
+    case .reachedSteps: Terminal.note("stopped by --max-steps \(trainer.progress.step)")
+    case .finished: break
     }
     let test = try trainer.test { Interruption.exitCode != nil }
     let unit = corpus.vocabulary.unit
@@ -296,7 +289,7 @@ struct TrainCommand: ParsableCommand {
     if let problem = LearningCurves.draw(run: output) { Terminal.note("no curves: \(problem)") }
     guard test == nil, corpus.texts[.test] != nil else { return outcome }
     Terminal.note(
-      "learning is done, but the test was stopped; it is made up for by: unroll evaluate \(output) FILE"
+      "training is finished, but the test was interrupted; run it with: unroll evaluate \(output) FILE"
     )
     return .interrupted
   }

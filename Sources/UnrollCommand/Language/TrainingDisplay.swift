@@ -3,7 +3,7 @@ internal import RealModule
 internal import Unroll
 internal import UnrollLanguage
 
-/// What a person sees while a model learns: one redrawn line on a terminal, else a line now and then.
+/// What a person sees while a model is trained: one redrawn line on a terminal, else a line now and then.
 struct TrainingProgressLine {
   private let configuration: RunConfiguration
   private let vocabulary: Vocabulary
@@ -26,7 +26,7 @@ struct TrainingProgressLine {
       end()
       let rate = String(format: "%.3g", metrics.learningRate)
       Terminal.note(
-        "epoch \(metrics.epoch): train \(quality(metrics.trainLoss)), validation \(quality(metrics.validationLoss))\(isBest ? " (best)" : ""), rate \(rate), \(Int(metrics.tokensPerSecond)) tokens/s, \(duration(metrics.seconds))"
+        "\(metrics.isWhole ? "" : "part of ")epoch \(metrics.epoch): train \(quality(metrics.trainLoss)), validation \(quality(metrics.validationLoss))\(isBest ? " (best)" : ""), rate \(rate), \(Int(metrics.tokensPerSecond)) tokens/s, \(duration(metrics.seconds))"
       )
       tenths = -1
       if samples > 0 && isBest { showSample(folder) }
@@ -110,8 +110,9 @@ enum TrainingSummary {
     let progress = trainer.progress
     var table = TextTable(["what", "value"])
     table.add(["parameters", "\(trainer.configuration.model.parameterCount)"])
-    table.add(["steps", "\(progress.step), in \(progress.validations.count) whole epochs"])
-    table.add(["time of learning", LanguageWords.duration(progress.seconds)])
+    table.add(["steps", "\(progress.step)"])
+    table.add(["whole epochs", "\(progress.validations.count)"])
+    table.add(["training time", LanguageWords.duration(progress.seconds)])
     if progress.seconds > 0 {
       table.add(["tokens/s", "\(Int(Double(progress.symbols) / progress.seconds))"])
     }
@@ -127,9 +128,9 @@ enum TrainingSummary {
       table.add(["waited for sums", "\(waited) ms a step"])
     }
     if let best = progress.bestLoss {
-      table.add([
-        "best validation", LanguageWords.quality(best, unit) + ", epoch \(progress.bestEpoch ?? 0)",
-      ])
+      let epoch = progress.bestEpoch ?? 0
+      let part = epoch > progress.validations.count ? "part of " : ""
+      table.add(["best validation", LanguageWords.quality(best, unit) + ", \(part)epoch \(epoch)"])
     }
     if let test { table.add(["test", LanguageWords.quality(test.loss, unit)]) }
     // A limit of whole words, of which none has become <unk>.

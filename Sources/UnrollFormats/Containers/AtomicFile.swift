@@ -8,6 +8,23 @@ internal import Darwin
 
 /// Reading and writing whole files.
 public enum AtomicFile {
+  /// How the names of this process's unfinished files end: with 16 hexadecimal digits that no other process draws, so
+  /// that what a killed process left is told from every other file with certainty.
+  package static let unfinishedMark: String = {
+    let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }()
+
+  /// The name of a file until it is whole.
+  ///
+  /// - Parameters:
+  ///   - path: Its name from then on.
+  ///   - mark: The mark of the process that writes it.
+  /// - Returns: The name, in the same folder.
+  package static func unfinished(_ path: String, mark: String = unfinishedMark) -> String {
+    "\(path).part-\(mark)"
+  }
+
   /// Writes a file so that a reader sees the old contents or the new, never a part.
   ///
   /// - Parameters:
@@ -45,7 +62,7 @@ public enum AtomicFile {
   private static func writeBeside(
     _ bytes: [UInt8], _ path: String
   ) throws(ArrayFileError) -> String {
-    let beside = "\(path).part-\(getpid())"
+    let beside = unfinished(path)
     let descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     guard descriptor >= 0 else { throw failure("\(path): cannot be written") }
     var written = 0

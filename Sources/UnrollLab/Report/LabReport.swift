@@ -94,15 +94,23 @@ extension LabSettings {
   ///   - experiment: The command's name under `unroll lab`, such as `memory`.
   ///   - changes: Options with other values than the settings', or to leave out (nil).
   /// - Returns: The command line, each option with its value.
-  func command(_ experiment: String, _ changes: [(name: String, value: String?)] = []) -> String {
-    Self.command(
+  package func command(
+    _ experiment: String, _ changes: [(name: String, value: String?)] = []
+  ) -> String {
+    // Options without an effect are refused: gates are measured at all steps, in float64, and TensorFlow's initial
+    // weights have no scale.
+    let unused =
+      (experiment == "gates" ? ["steps", "dtype"] : [])
+      + (initialWeights == .tensorflow ? ["scale"] : [])
+    let used = listed().filter { !unused.contains($0.name) }
+    return Self.command(
       experiment,
-      listed().compactMap { option in
+      used.compactMap { option in
         guard let change = changes.first(where: { $0.name == option.name }) else { return option }
         return change.value.map { (option.name, $0) }
       }
         + changes.compactMap { change in
-          listed().contains { $0.name == change.name }
+          used.contains { $0.name == change.name }
             ? nil : change.value.map { (change.name, $0) }
         })
   }

@@ -153,23 +153,30 @@ public struct Corpus: Sendable {
       vocabulary = counted
     }
     var texts: [CorpusPart: EncodedText] = [:]
+    var encodings: [EncodingFacts] = []
     for part in CorpusPart.allCases {
       guard let source = plan.parts[part] else { continue }
-      let (text, note) = try Self.encode(
+      let (text, facts) = try Self.encode(
         source, vocabulary, to: Self.encodedPath(part, in: folder))
-      if let note { notes.append(note) }
+      encodings.append(facts)
+      if facts.unknown > 0 {
+        notes.append(
+          "\(source.path) (\(part.rawValue)): \(facts.unknown) of \(unit.counted(facts.count)) became <unk>"
+        )
+      }
       if part == .test && text.count < 2 {
         notes.append("\(source.path) (test): has no text; nothing is tested at the end")
         continue
       }
       guard text.count >= 2 else {
         throw CorpusError(
-          .tooShort(symbols: text.count, needed: 2), path: "\(source.path) (\(part.rawValue))")
+          .tooShort(symbols: text.count, needed: 2, unit: unit),
+          path: "\(source.path) (\(part.rawValue))")
       }
       texts[part] = text
     }
     self.texts = texts
-    self.notes = notes
+    self.notes = notes + EncodingFacts.notes(encodings)
   }
 
   /// Maps the encoded files that another process has written.
@@ -210,35 +217,28 @@ public struct Corpus: Sendable {
 
   private static func encode(
     _ source: TextPart, _ vocabulary: Vocabulary, to path: String
-  ) throws -> (EncodedText, String?) {
+  ) throws -> (EncodedText, EncodingFacts) {
     let stampPath = path + ".json"
     let stamp = try stamp(of: source, vocabulary)
     if let old = try? AtomicFile.read(stampPath, limit: 1 << 20),
       let kept = try? JSONDecoder().decode(Stamp.self, from: Data(old)),
       kept.source == stamp.source,
       let text = try? EncodedText(mapping: path, vocabularySize: vocabulary.count),
-      text.count == kept.count, text.checksum == kept.checksum
+      text.count == kept.facts.count, text.checksum == kept.checksum
     {
-      return (text, kept.note)
+      return (text, kept.facts)
     }
-    let encoding = try write(source, vocabulary, to: path)
-    var words = encoding.defectWords.map { [$0] } ?? []
-    if encoding.unknown > 0 {
-      words.append("\(encoding.unknown) of \(encoding.count) symbols became <unk>")
-    }
-    let note = words.isEmpty ? nil : "\(source.path): \(words.joined(separator: "; "))"
+    let facts = try write(source, vocabulary, to: path)
     let text = try EncodedText(mapping: path, vocabularySize: vocabulary.count)
-    let kept = Stamp(
-      source: stamp.source, count: encoding.count, checksum: text.checksum, note: note)
+    let kept = Stamp(source: stamp.source, checksum: text.checksum, facts: facts)
     try AtomicFile.write(Array(JSONEncoder().encode(kept)), to: stampPath)
-    return (text, note)
+    return (text, facts)
   }
 
   private struct Stamp: Codable {
     var source: String
-    var count = 0
     var checksum: UInt32 = 0
-    var note: String?
+    var facts: EncodingFacts
   }
 
   private static func stamp(of source: TextPart, _ vocabulary: Vocabulary) throws -> Stamp {
@@ -247,7 +247,9 @@ public struct Corpus: Sendable {
     let time = (facts?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
     let symbols = try CRC32.checksum(vocabulary.encoded())
     let range = source.range.map { "\($0)" } ?? "all"
-    return Stamp(source: "\(source.path) \(size) \(time) \(range) \(symbols)")
+    return Stamp(
+      source: "\(source.path) \(size) \(time) \(range) \(symbols)",
+      facts: EncodingFacts(path: source.path))
   }
 
   /// Encodes one text with a vocabulary: into a file that is mapped and already removed, so that the
@@ -266,36 +268,17 @@ public struct Corpus: Sendable {
     let encoding = try write(TextPart(path: path), vocabulary, to: beside)
     return (
       try EncodedText(mapping: beside, vocabularySize: vocabulary.count), encoding.unknown,
-      encoding.unknownSymbols, encoding.defectWords.map { ["\(path): \($0)"] } ?? []
+      encoding.unknownSymbols, EncodingFacts.notes([encoding])
     )
-  }
-
-  /// What was met while a text was encoded.
-  private struct Encoding {
-    var count = 0
-    var unknown = 0
-    /// The first few symbols that are not in the vocabulary, each once.
-    var unknownSymbols: [String] = []
-    /// Where bytes were not UTF-8, and the line of the first such place.
-    var defects = 0
-    var firstDefectLine: Int?
-
-    /// What a person should know of bytes that are not UTF-8; nil if all are.
-    var defectWords: String? {
-      guard defects > 0 else { return nil }
-      let place = firstDefectLine.map { ", \(defects == 1 ? "" : "first ")on line \($0)" } ?? ""
-      return
-        "\(defects == 1 ? "1 place is" : "\(defects) places are") not UTF-8\(place), read as U+FFFD; a text in Latin-1 can be converted with: iconv -f LATIN1 -t UTF-8 FILE > NEW"
-    }
   }
 
   /// Writes a text's symbols to a file.
   private static func write(
     _ source: TextPart, _ vocabulary: Vocabulary, to path: String
-  ) throws -> Encoding {
+  ) throws -> EncodingFacts {
     var reader = TextReader(source, unit: vocabulary.unit, trimsLines: vocabulary.trimsLines)
     var writer = try EncodedTextWriter(path)
-    var result = Encoding()
+    var result = EncodingFacts(path: source.path)
     try reader.forEachSymbol { symbol in
       guard let number = vocabulary.number(of: symbol) else {
         throw CorpusError(.unknownSymbol(Vocabulary.name(of: symbol)), path: source.path)

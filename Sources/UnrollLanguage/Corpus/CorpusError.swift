@@ -9,7 +9,7 @@ public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A folder with several files that may be a part.
     case severalParts(String, found: [String])
     /// A text that is too short to learn from or to be judged.
-    case tooShort(symbols: Int, needed: Int)
+    case tooShort(symbols: Int, needed: Int, unit: SymbolUnit)
     /// A word that is longer than a vocabulary should hold.
     case wordTooLong(limit: Int)
     /// A symbol that the vocabulary does not have, and no `<unk>` to stand for it.
@@ -54,8 +54,8 @@ public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case .severalParts(let part, let found):
       return
         "\(place): expected one text for \(part), found \(found.prefix(8).joined(separator: ", ")); give a folder with one of them"
-    case .tooShort(let symbols, let needed):
-      return "\(place): expected at least \(needed) symbols, found \(symbols)"
+    case .tooShort(let symbols, let needed, let unit):
+      return "\(place): expected at least \(unit.counted(needed)), found \(symbols)"
     case .wordTooLong(let limit):
       return
         "\(place): expected words of at most \(limit) bytes, found a longer one; a model of characters has no such limit"

@@ -83,7 +83,7 @@ struct EncodedTextWriter: ~Copyable {
 
   init(_ path: String) throws(CorpusError) {
     self.path = path
-    beside = "\(path).part-\(getpid())"
+    beside = AtomicFile.unfinished(path)
     descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     guard descriptor >= 0 else { throw Self.failure(path) }
     buffer.reserveCapacity(1 << 18)

@@ -112,6 +112,17 @@ struct TextReader {
     }
   }
 
+  /// An error at the line that is being read, counted from the file's beginning.
+  private func failure(_ problem: CorpusError.Problem) throws -> CorpusError {
+    CorpusError(
+      problem, path: part.path, line: try ByteSource.lineCount(before: part) + lineCount + 1)
+  }
+
+  /// What a zero byte says: no text has one.
+  private static let zeroByte = CorpusError.Problem.notUTF8(
+    "found a NUL byte, as in UTF-16 without a byte order mark and in binary data; convert the text, for example with: iconv -f UTF-16LE -t UTF-8 FILE > NEW; a model of bytes takes any file"
+  )
+
   private mutating func countDefect() {
     defectCount += 1
     if firstDefectLine == nil { firstDefectLine = lineCount + 1 }
@@ -142,10 +153,10 @@ struct TextReader {
       } else if Self.isSpace(byte) {
         try end(&self)
       } else {
+        if byte == 0 { throw try failure(Self.zeroByte) }
         word.append(byte)
         if word.count > Self.wordLimit {
-          throw CorpusError(
-            .wordTooLong(limit: Self.wordLimit), path: part.path, line: lineCount + 1)
+          throw try failure(.wordTooLong(limit: Self.wordLimit))
         }
       }
     }
@@ -185,6 +196,7 @@ struct TextReader {
         countDefect()
       case .emptyInput: break reading
       }
+      if scalar == 0 { throw try failure(Self.zeroByte) }
       if heldReturn {
         heldReturn = false
         if scalar != 0x0A { try put(0x0D) }

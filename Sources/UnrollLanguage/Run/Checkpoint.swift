@@ -6,26 +6,72 @@ internal import Unroll
 internal import UnrollFormats
 
 /// The checkpoints of a run folder.
+///
+/// The run keeps a record of the files that it has written: others, such as a person's copies, are neither read nor
+/// removed nor overwritten, whatever their names are.
 struct CheckpointStore {
   let folder: String
+  private let recordPath: String
   static let epochStart = "epoch-start.safetensors"
+  /// The record's file in the run's folder.
+  static let record = "checkpoints.json"
   private static let levelKey = "kernels"
   private static let suffix = ".safetensors"
 
-  init(run: String) { folder = run + "/checkpoints" }
+  init(run: String) {
+    folder = run + "/checkpoints"
+    recordPath = "\(run)/\(Self.record)"
+  }
 
-  /// Names of the files that are there, the newest first; other files, such as a person's copies, do not
-  /// count and stay.
+  /// The checkpoints that the record names and that are there, the last written first; nil without a record.
+  private func recorded() -> [String]? {
+    guard let bytes = try? AtomicFile.read(recordPath, limit: 1 << 20),
+      let names = try? JSONDecoder().decode([String].self, from: Data(bytes))
+    else { return nil }
+    return names.reversed().filter { Self.isCheckpoint($0) && exists($0) }
+  }
+
+  /// The checkpoints that may be read, the newest first.
+  ///
+  /// A run of an earlier version has no record: then they are those whose names are a checkpoint's.
   private func names() -> [String] {
+    if let recorded = recorded() { return recorded }
     let all = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     return all.filter(Self.isCheckpoint).sorted(by: >)
   }
 
-  /// Whether a name is that of a checkpoint.
+  private func exists(_ name: String) -> Bool { RunFiles.kind("\(folder)/\(name)") != nil }
+
+  /// Writes the record.
+  ///
+  /// - Parameter names: The checkpoints, the last written first.
+  /// - Throws: `RunError` with the system's reason.
+  private func keep(_ names: [String]) throws {
+    do {
+      try AtomicFile.write(Array(JSONEncoder().encode(Array(names.reversed()))), to: recordPath)
+    } catch { throw RunError(.file("\(error)"), path: recordPath) }
+  }
+
+  /// Whether a name is that of a checkpoint: its step in at least 12 digits, and a number behind a hyphen where
+  /// another file had that name.
   static func isCheckpoint(_ name: String) -> Bool {
-    let digits = name.dropLast(suffix.count)
-    return name.hasSuffix(suffix) && digits.utf8.count >= 12
-      && digits.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    name.wholeMatch(of: /[0-9]{12,}(-[0-9]+)?\.safetensors/) != nil
+  }
+
+  /// The step of a checkpoint, by its name.
+  private static func step(_ name: String) -> Int { Int(name.prefix { $0.isNumber }) ?? 0 }
+
+  /// The name of a step's checkpoint: one of the record, or one that no file has.
+  private func name(ofStep step: Int, _ recorded: [String]) -> String {
+    let digits = String(step)
+    let padded = String(repeating: "0", count: max(0, 12 - digits.count)) + digits
+    var name = padded + Self.suffix
+    var number = 2
+    while !recorded.contains(name) && exists(name) {
+      name = "\(padded)-\(number)\(Self.suffix)"
+      number += 1
+    }
+    return name
   }
 
   /// Whether there is none.
@@ -39,8 +85,6 @@ struct CheckpointStore {
     do { try AtomicFile.makeFolder(folder) } catch {
       throw RunError(.file("\(error)"), path: folder)
     }
-    let digits = String(state.progress.step)
-    let name = String(repeating: "0", count: max(0, 12 - digits.count)) + digits + Self.suffix
     var arrays: [String: StoredArray] = [:]
     let parameters = state.model.parameterNames
     for (name, array) in state.model.arrays { arrays["model." + name] = array }
@@ -66,12 +110,18 @@ struct CheckpointStore {
         "progress": progress, Self.levelKey: KernelLevel.current.rawValue,
       ]) { $1 })
     if state.progress.position == 0 { try file.writeChecked(to: folder + "/" + Self.epochStart) }
+    let (step, recorded) = (state.progress.step, recorded() ?? [])
+    let name = name(ofStep: step, recorded)
+    // Recorded first: a process that is killed between the two leaves no file of which nobody knows.
+    let others = recorded.filter { $0 != name }
+    try keep([name] + others)
     try file.writeChecked(to: folder + "/" + name)
     // Later ones are left only where the run has gone back.
-    let others = names()
-    for old in others.filter({ $0 > name }) + others.filter({ $0 <= name }).dropFirst(2) {
-      try? FileManager.default.removeItem(atPath: "\(folder)/\(old)")
-    }
+    let kept = others.filter { Self.step($0) <= step }.prefix(1)
+    let removed = others.filter { !kept.contains($0) }
+    guard !removed.isEmpty else { return }
+    for old in removed { try? FileManager.default.removeItem(atPath: "\(folder)/\(old)") }
+    try keep([name] + kept)
   }
 
   /// Reads the newest checkpoint that is whole.
@@ -94,8 +144,11 @@ struct CheckpointStore {
       do {
         let level = try read(path, into: &state, of: fingerprint)
         // A damaged one must not count as one of the two that are kept.
-        for other in names.prefix(problems.count) {
-          try? FileManager.default.removeItem(atPath: folder + "/" + other)
+        if !problems.isEmpty, recorded() != nil {
+          for other in names.prefix(problems.count) {
+            try? FileManager.default.removeItem(atPath: folder + "/" + other)
+          }
+          try keep(Array(names.dropFirst(problems.count)))
         }
         let current = KernelLevel.current.rawValue
         if let level, level != current {

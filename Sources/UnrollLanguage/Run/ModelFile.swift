@@ -54,7 +54,7 @@ public struct StoredModel: Sendable {
   /// - Throws: `RunError` or `CorpusError` with the file and what is wrong with it.
   public init(run folder: String, allowsNonFinite: Bool = false) throws {
     guard FileManager.default.fileExists(atPath: folder + "/config.json") else {
-      throw RunError(.noRun, path: folder)
+      throw RunError.noRun(at: folder)
     }
     configuration = try RunConfiguration(contentsOf: folder + "/config.json")
     vocabulary = try Vocabulary(contentsOf: folder + "/vocabulary.json")

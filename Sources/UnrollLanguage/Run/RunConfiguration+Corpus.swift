@@ -50,7 +50,8 @@ extension RunConfiguration {
     }
     let rows = training.batchSize
     if let train = corpus.texts[.train], train.count <= 2 * rows {
-      throw CorpusError(.tooShort(symbols: train.count, needed: 2 * rows + 1), path: path)
+      throw CorpusError(
+        .tooShort(symbols: train.count, needed: 2 * rows + 1, unit: unit), path: path)
     }
     if let note = longLines(in: corpus) { corpus.notes.append(note) }
     return corpus
@@ -73,7 +74,7 @@ extension RunConfiguration {
     }
     guard long > 0 else { return nil }
     return
-      "\(long) of \(lines) lines are longer than \(training.timeSteps) time steps and are cut: there the state becomes zero in the middle of a line; the longest has \(longest) symbols, time_steps \(longest) would cut none"
+      "\(long) of \(lines) lines are longer than \(training.timeSteps) time steps and are cut: there the state becomes zero in the middle of a line; the longest has \(unit.counted(longest)), time_steps \(longest) would cut none"
   }
 
   /// The embedded grammar's texts; a text that is there stays.

@@ -4,7 +4,7 @@ internal import Foundation
 internal import UnrollFormats
 
 /// JSON of any form.
-enum JSONTree: Codable {
+enum JSONTree: Encodable {
   case null
   case truth(Bool)
   case whole(Int)
@@ -12,25 +12,6 @@ enum JSONTree: Codable {
   case text(String)
   case list([JSONTree])
   case object([String: JSONTree])
-
-  init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if container.decodeNil() {
-      self = .null
-    } else if let value = try? container.decode(Bool.self) {
-      self = .truth(value)
-    } else if let value = try? container.decode(Int.self) {
-      self = .whole(value)
-    } else if let value = try? container.decode(Double.self) {
-      self = .number(value)
-    } else if let value = try? container.decode(String.self) {
-      self = .text(value)
-    } else if let value = try? container.decode([JSONTree].self) {
-      self = .list(value)
-    } else {
-      self = .object(try container.decode([String: JSONTree].self))
-    }
-  }
 
   /// The value at a path of fields; nil if there is none.
   subscript(path: [String]) -> JSONTree? {
@@ -63,6 +44,29 @@ enum JSONTree: Codable {
         }
       }
     case .null, .truth, .text, .list: []
+    }
+  }
+
+  /// The tree with another value at a path of fields.
+  func replacing(_ path: [String], with other: JSONTree) -> JSONTree {
+    guard let name = path.first else { return other }
+    guard case .object(var fields) = self else { return self }
+    fields[name] = fields[name]?.replacing(Array(path.dropFirst()), with: other)
+    return .object(fields)
+  }
+
+  /// The settings that the tree holds; nil if it does not hold all of them.
+  var settings: RunConfiguration? {
+    (try? JSONEncoder().encode(self)).flatMap {
+      try? JSONDecoder().decode(RunConfiguration.self, from: $0)
+    }
+  }
+
+  /// Whether it is a number.
+  var isNumber: Bool {
+    switch self {
+    case .whole, .number: true
+    default: false
     }
   }
 
@@ -118,6 +122,7 @@ extension RunConfiguration {
 
   /// The words that a field takes, where it takes a few.
   private static let words: [String: [String]] = [
+    "preset": Preset.all.map(\.name),
     "unit": SymbolUnit.allCases.map(\.rawValue),
     "model.cell": LanguageCell.allCases.map(\.rawValue),
     "training.optimizer": LanguageOptimizer.allCases.map(\.rawValue),
@@ -145,47 +150,58 @@ extension RunConfiguration {
     var names = context.codingPath.filter { $0.intValue == nil }.map(\.stringValue)
     if names.isEmpty {
       // Foundation does not tell the field of a number that does not fit: it is the one without which all fits.
-      let fitting = tree.replacingNumbers(with: .whole(1)).first { _, tree in
-        (try? JSONEncoder().encode(tree)).flatMap {
-          try? JSONDecoder().decode(RunConfiguration.self, from: $0)
-        } != nil
-      }
+      let fitting = tree.replacingNumbers(with: .whole(1)).first { $0.tree.settings != nil }
       guard let fitting else { return "a value cannot be used: \(context.debugDescription)" }
       names = fitting.path
     }
     let place = names.joined(separator: ".")
-    let found = tree[names]
-    if let words = words[place], let found {
-      let hint: String
-      if case .text(let word) = found {
-        hint = NearestName.hint(for: word, among: words)
-      } else {
-        hint = ""
-      }
-      return "'\(place)': expected one of \(words.joined(separator: ", ")), found \(found.kind)"
-        + hint
+    guard let found = tree[names] else { return "'\(place)' has a value that cannot be used" }
+    func sentence(_ expected: String, _ hint: String = "") -> String {
+      "'\(place)': expected \(expected), found \(found.kind)\(hint)"
     }
-    let expected: String? =
-      switch type {
-      case is Bool.Type: "true or false"
-      case is any BinaryInteger.Type: "a whole number"
-      case is Double.Type: "a number"
-      case is String.Type: "text"
-      default: nil
-      }
-    guard let found else { return "'\(place)' has a value that cannot be used" }
-    if let expected { return "'\(place)': expected \(expected), found \(found.kind)" }
-    if case .number = found { return "'\(place)': expected a whole number, found \(found.kind)" }
-    if case .whole = found {
-      return "'\(place)': expected a number within its range, found \(found.kind)"
+    if let words = words[place] {
+      let hint: String =
+        if case .text(let word) = found {
+          NearestName.hint(for: word, among: words)
+        } else {
+          ""
+        }
+      return sentence("one of \(words.joined(separator: ", "))", hint)
     }
-    return "'\(place)' has a value that cannot be used, \(found.kind)"
+    if place == "training.schedule" {
+      return sentence("an object of one field, constant, decay or plateau")
+    }
+    if fields.contains(where: { $0.path == names }) { return sentence("an object of settings") }
+    if place == "split" { return sentence("a list of fractions, such as [0.9, 0.05, 0.05]") }
+    switch type {
+    case is Bool.Type: return sentence("true or false")
+    case is Double.Type where !found.isNumber: return sentence("a number")
+    case is String.Type: return sentence("text")
+    case is any BinaryInteger.Type where !found.isNumber:
+      return sentence("a whole number" + (range(of: names, in: tree).map { " of \($0)" } ?? ""))
+    default: break
+    }
+    guard found.isNumber else { return "'\(place)' has a value that cannot be used, \(found.kind)" }
+    if tree.replacing(names, with: .number(0.5)).settings != nil {
+      return sentence("a number that float64 can hold")
+    }
+    return sentence("a whole number" + (range(of: names, in: tree).map { " of \($0)" } ?? ""))
+  }
+
+  /// The range of a field that takes whole numbers, from the sentence about a number beyond it; nil if it has none.
+  private static func range(of field: [String], in tree: JSONTree) -> String? {
+    if field == ["training", "seed"] { return TrainingConfiguration.seedRange }
+    guard let problem = tree.replacing(field, with: .whole(.min)).settings?.problem,
+      let match = problem.firstMatch(
+        of: /: expected ([0-9]+ \.\.\. [0-9]+|at least [0-9]+), found -/)
+    else { return nil }
+    return String(match.1)
   }
 
   /// Every setting with its value, grouped as in the file; `none` where there is no value.
   package var listing: [(title: String, settings: [(name: String, value: String)])] {
     guard let bytes = try? encoded(),
-      let tree = try? JSONDecoder().decode(JSONTree.self, from: Data(bytes))
+      let tree = try? JSONReader.tree(bytes)
     else { return [] }
     // A schedule is one value, and the program's version is no setting.
     let own = Self.fields.filter { $0.path.count < 3 && $0.path != ["training", "schedule"] }

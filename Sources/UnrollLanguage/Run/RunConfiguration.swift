@@ -61,7 +61,12 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     guard minimumCount >= 1 else {
       return "minimum_count: expected at least 1, found \(minimumCount)"
     }
-    guard split.allSatisfy(\.isFinite) else { return "split: expected fractions, found \(split)" }
+    if let problem = CorpusError.problem(ofSplit: split) { return problem }
+    let presets = Preset.all.map(\.name)
+    guard presets.contains(preset) else {
+      return
+        "preset: expected one of \(presets.joined(separator: ", ")), found '\(preset)'\(NearestName.hint(for: preset, among: presets))"
+    }
     return model.problem ?? training.problem
   }
 
@@ -170,8 +175,9 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
       throw RunError.Problem.malformedConfiguration("expected text in UTF-8, \(what)")
     }
     let data = Data(bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...])
-    guard let tree = try? JSONDecoder().decode(JSONTree.self, from: data) else {
-      throw RunError.Problem.malformedConfiguration("expected JSON")
+    let tree: JSONTree
+    do throws(JSONReader.Fault) { tree = try JSONReader.tree(Array(data)) } catch {
+      throw RunError.Problem.malformedConfiguration(error.description)
     }
     guard case .object = tree else {
       throw RunError.Problem.malformedConfiguration(

@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// A run folder, or a file in it, that cannot be used.
 public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What is wrong.
@@ -8,8 +10,8 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
     case foreignFolder(found: String)
     /// A new run where one is already.
     case alreadyThere
-    /// A folder without a run.
-    case noRun
+    /// A path where a run's folder should be: what is there instead.
+    case noRun(found: String)
     /// A configuration that cannot be read.
     case malformedConfiguration(String)
     /// A setting that cannot be.
@@ -37,6 +39,15 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
     self.path = path
   }
 
+  /// The error for a path that is no run's folder.
+  package static func noRun(at path: String) -> RunError {
+    var isFolder: ObjCBool = false
+    let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    return RunError(
+      .noRun(found: !isThere ? "no such folder" : isFolder.boolValue ? "none" : "a file"),
+      path: path)
+  }
+
   /// One sentence.
   public var description: String {
     switch problem {
@@ -46,7 +57,9 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
       return "\(path): expected an empty folder or a run, found \(found); choose another folder"
     case .alreadyThere:
       return "\(path): holds a run already; resume it, or choose another folder"
-    case .noRun: return "\(path): expected a run with config.json, found none"
+    case .noRun(let found):
+      return
+        "\(path): expected a run with config.json, found \(found); a run is the folder that training leaves"
     case .malformedConfiguration(let what): return "\(path): \(what)"
     case .impossible(let what): return "\(path): \(what)"
     case .parameter(let name, let expected, let found):

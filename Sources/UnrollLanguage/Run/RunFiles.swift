@@ -17,7 +17,9 @@ enum RunFiles {
   /// The names that a run's files have in a folder of it, given by its path from the run's folder.
   private static func isOwn(_ name: String, in folder: String) -> Bool {
     switch folder {
-    case "": ["config.json", "vocabulary.json", "model.safetensors"].contains(name)
+    case "":
+      ["config.json", "vocabulary.json", "model.safetensors", CheckpointStore.record]
+        .contains(name)
     case "checkpoints": name == CheckpointStore.epochStart || CheckpointStore.isCheckpoint(name)
     case "corpus": texts.contains { name == $0 + ".symbols" || name == $0 + ".symbols.json" }
     case "corpus/grammar": texts.contains { name == $0 + ".txt" }
@@ -29,17 +31,16 @@ enum RunFiles {
 
   private static let folders = ["", "checkpoints", "corpus", "corpus/grammar", "figures", "data"]
 
-  /// Whether a file is one that a run had not finished: an own name, `.part-`, and the number of a process.
-  private static func isUnfinished(_ name: String, in folder: String) -> Bool {
-    guard let range = name.range(of: ".part-", options: .backwards) else { return false }
-    let number = name[range.upperBound...]
-    return !number.isEmpty && number.utf8.count <= 10
-      && number.utf8.allSatisfy { (0x30...0x39).contains($0) }
-      && isOwn(String(name[..<range.lowerBound]), in: folder)
+  /// Whether a file is one that a killed process had not finished: an own name with the mark of such a process.
+  private static func isUnfinished(_ name: String, in folder: String, of marks: [String]) -> Bool {
+    marks.contains { mark in
+      let ending = AtomicFile.unfinished("", mark: mark)
+      return name.hasSuffix(ending) && isOwn(String(name.dropLast(ending.count)), in: folder)
+    }
   }
 
   /// What a path is, links not followed; nil if nothing is there.
-  private static func kind(_ path: String) -> mode_t? {
+  static func kind(_ path: String) -> mode_t? {
     var status = stat()
     return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
   }
@@ -49,11 +50,15 @@ enum RunFiles {
   }
 
   /// Removes what killed processes left half written; regular files alone, and in no folder behind a link.
-  static func removeUnfinished(in run: String) {
+  ///
+  /// - Parameters:
+  ///   - run: The run's folder.
+  ///   - marks: The marks of those processes.
+  static func removeUnfinished(in run: String, of marks: [String]) {
     for folder in folders {
       let path = folder.isEmpty ? run : "\(run)/\(folder)"
       guard folder.isEmpty || kind(path) == S_IFDIR else { continue }
-      for name in names(path) where isUnfinished(name, in: folder) {
+      for name in names(path) where isUnfinished(name, in: folder, of: marks) {
         if kind("\(path)/\(name)") == S_IFREG { unlink("\(path)/\(name)") }
       }
     }
@@ -61,40 +66,42 @@ enum RunFiles {
 
   /// What a folder holds that a run which was stopped before it had begun cannot have left.
   ///
+  /// Only its lock shows that a run was here: without one, files are somebody else's, whatever their names are.
+  ///
   /// - Parameter run: The folder, or a path where nothing is yet.
   /// - Returns: The first such file by its path in the folder; nil if there is none.
   static func foreign(in run: String) -> String? {
     var status = stat()
     guard stat(run, &status) == 0 else { return nil }
     guard status.st_mode & S_IFMT == S_IFDIR else { return "a file" }
-    for name in names(run) where !isUnfinished(name, in: "") {
+    let lock = run + "/lock"
+    let marks = kind(lock) == S_IFREG ? RunLock.marks(at: lock) : nil
+    for name in names(run) {
       let path = "\(run)/\(name)"
       switch name {
-      case "lock":
-        // Locks are empty.
-        guard kind(path) == S_IFREG, lstat(path, &status) == 0, status.st_size == 0 else {
-          return name
-        }
+      case "lock": guard marks != nil else { return name }
       case "vocabulary.json":
-        guard kind(path) == S_IFREG, (try? Vocabulary(contentsOf: path)) != nil else { return name }
+        guard marks != nil, kind(path) == S_IFREG, (try? Vocabulary(contentsOf: path)) != nil
+        else { return name }
       case "corpus":
         guard kind(path) == S_IFDIR else { return name }
-        if let found = foreign(inCorpus: path) { return "corpus/\(found)" }
-      default: return name
+        if let found = foreign(inCorpus: path, of: marks) { return "corpus/\(found)" }
+      default:
+        guard isUnfinished(name, in: "", of: marks ?? []) else { return name }
       }
     }
     return nil
   }
 
-  private static func foreign(inCorpus path: String) -> String? {
-    for name in names(path) where !isOwn(name, in: "corpus") && !isUnfinished(name, in: "corpus") {
+  private static func foreign(inCorpus path: String, of marks: [String]?) -> String? {
+    guard let marks else { return names(path).first }
+    func isForeign(_ name: String, in folder: String) -> Bool {
+      !isOwn(name, in: folder) && !isUnfinished(name, in: folder, of: marks)
+    }
+    for name in names(path) where isForeign(name, in: "corpus") {
       guard name == "grammar", kind("\(path)/grammar") == S_IFDIR else { return name }
-      let folder = "corpus/grammar"
-      if let found = names("\(path)/grammar").first(where: {
-        !isOwn($0, in: folder) && !isUnfinished($0, in: folder)
-      }) {
-        return "grammar/\(found)"
-      }
+      let found = names("\(path)/grammar").first { isForeign($0, in: "corpus/grammar") }
+      if let found { return "grammar/\(found)" }
     }
     return nil
   }

@@ -6,9 +6,10 @@
 //   metrics.jsonl       a line for each epoch
 //   events.out.tfevents.…  the same for TensorBoard
 //   checkpoints/        the run's last moments, to go on from
+//   checkpoints.json    which files in it the run has written
 //   corpus/             the texts as numbers
 //   figures/, data/     the learning curves, which the command draws, and their numbers
-//   lock                held by the process that is at the run
+//   lock                held by the process that is at the run; its mark, which its unfinished files have
 
 internal import Foundation
 internal import RealModule
@@ -56,7 +57,8 @@ public struct RunFolder: Sendable {
   /// - Throws: `RunError` if another process has it.
   public func lock() throws -> RunLock {
     let lock = try RunLock(folder: path)
-    RunFiles.removeUnfinished(in: path)
+    RunFiles.removeUnfinished(in: path, of: lock.earlierMarks)
+    try lock.keepOwnMark()
     return lock
   }
 
@@ -99,6 +101,9 @@ extension SymbolUnit {
     }
   }
 
+  /// A number of symbols, as a person says it: `1 word`, `200 bytes`.
+  public func counted(_ count: Int) -> String { "\(count) \(count == 1 ? singular : rawValue)" }
+
   /// The measure's value for a loss.
   ///
   /// - Parameter loss: Nats per symbol.
@@ -122,6 +127,8 @@ public struct EpochMetrics: Sendable, Equatable {
   public var trainLoss: Double, validationLoss: Double
   /// What a symbol is.
   public var unit: SymbolUnit
+  /// Whether the epoch came to its end; else the run stopped within it.
+  public var isWhole: Bool
 
   /// The values by the names that files give them.
   public var values: KeyValuePairs<String, Double> {

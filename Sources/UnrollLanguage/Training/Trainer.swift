@@ -263,7 +263,7 @@ public final class Trainer {
       epoch: progress.epoch, step: progress.step, learningRate: rate,
       tokensPerSecond: progress.epochSeconds > 0 ? symbols / progress.epochSeconds : 0,
       seconds: progress.seconds, trainLoss: symbols > 0 ? progress.epochLoss / symbols : 0,
-      validationLoss: 0, unit: corpus.vocabulary.unit)
+      validationLoss: 0, unit: corpus.vocabulary.unit, isWhole: progress.position >= source.end)
   }
 
   private func report(_ observe: (TrainingEvent) -> Void) {

@@ -99,6 +99,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   public var initialization = Initialization()
   /// The seed of all draws.
   public var seed: UInt32 = 0
+  /// The seeds that there are, in words.
+  package static let seedRange = "\(UInt32.min) ... \(UInt32.max)"
 
   /// Creates the defaults.
   public init() {}
@@ -144,6 +146,9 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
       ("learning_rate", learningRate), ("clip_norm", clipNorm), ("clip_value", clipValue),
       ("weight_decay", weightDecay), ("epsilon", epsilon),
       ("penalties.activation", penalties.activation), ("penalties.temporal", penalties.temporal),
+      ("initialization.embedding_range", initialization.embeddingRange),
+      ("initialization.recurrent_range", initialization.recurrentRange ?? 0),
+      ("initialization.softmax_range", initialization.softmaxRange),
     ]
     for (name, number) in numbers where !(number >= 0 && number.isFinite) {
       return "\(name): expected a number of at least 0, found \(number)"

@@ -136,13 +136,10 @@ struct LabQuery: Equatable, Sendable {
       .memory: "memory", .flow: "gradients", .spectrum: "spectrum", .gates: "gates",
       .phase: "memory",
     ]
-    let options = settings.listed().map { name, value in
-      part == .phase && name == "scale" ? "--scale 0.25:8:log24" : "--\(name) \(value)"
-    }
-    let more: [Part: String] = [
-      .spectrum: " --sequences \(Self.sequenceCount)", .phase: " --weight-draws 0",
+    let changes: [Part: [(name: String, value: String?)]] = [
+      .spectrum: [("sequences", "\(Self.sequenceCount)")],
+      .phase: [("scale", "0.25:8:log24"), ("weight-draws", "0")],
     ]
-    return "unroll lab \(names[part] ?? "memory") " + options.joined(separator: " ")
-      + (more[part] ?? "")
+    return settings.command(names[part] ?? "memory", changes[part] ?? [])
   }
 }

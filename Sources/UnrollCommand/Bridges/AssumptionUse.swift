@@ -1,0 +1,63 @@
+// Options that say how a file is read are refused where the file does not leave that open.
+
+internal import ArgumentParser
+internal import Unroll
+internal import UnrollFormats
+
+extension AssumptionOptions {
+  /// Refuses every one of the options for what says all of it by itself: a run's folder, or an ONNX model.
+  func check(_ path: String) throws {
+    let isRun = WeightsOptions.isFolder(path)
+    guard isRun || ONNXBridge.isModel(path), let name = given.first(where: \.1)?.0 else { return }
+    throw ValidationError(
+      "\(name): expected a file that leaves this open, found \(isRun ? "a run's folder" : "an ONNX model"), \(path); leave it out."
+    )
+  }
+}
+
+extension BridgeNetwork {
+  /// Refuses assumptions that change nothing in how a file is read.
+  ///
+  /// Whether one does is found out by another value of it, so that no list of formats is needed.
+  ///
+  /// - Parameters:
+  ///   - assumptions: Those that were given, with which the file can be read.
+  ///   - file: The file.
+  ///   - path: Its name, for the sentence.
+  /// - Throws: `DataError` with the first option that changes nothing.
+  static func checkUse(
+    of assumptions: NetworkAssumptions, in file: ArrayFile, _ path: String
+  ) throws {
+    /// What is read with some assumptions; nil if the file cannot be read so.
+    func reading(_ assumptions: NetworkAssumptions) -> [String]? {
+      guard
+        let (imported, _) = try? NetworkFile.network(
+          in: file, assuming: assumptions, as: Double.self),
+        let table = try? BridgeWords.table(imported.network).text
+      else { return nil }
+      let report = imported.report
+      return [table] + report.mappings + report.assumptions + report.notes + report.omissions
+    }
+    var others: [(option: String, NetworkAssumptions)] = []
+    if let bias = assumptions.forgetBias {
+      var other = assumptions
+      other.forgetBias = bias + 1
+      others.append(("--forget-bias", other))
+    }
+    if let activation = assumptions.activation {
+      var other = assumptions
+      other.activation = activation == .tanh ? .relu : .tanh
+      others.append(("--activation", other))
+    }
+    if let prefix = assumptions.prefix {
+      var other = assumptions
+      other.prefix = prefix + "\u{1}"
+      others.append(("--prefix", other))
+    }
+    guard !others.isEmpty, let read = reading(assumptions) else { return }
+    for (option, other) in others where reading(other) == read {
+      throw DataError(
+        description: "\(path): \(option) changes nothing in how this network is read; leave it out")
+    }
+  }
+}

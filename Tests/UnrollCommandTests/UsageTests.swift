@@ -1,0 +1,140 @@
+// A mistake is answered with the usage of the command that it was made in; help is found wherever it is asked for.
+
+import Foundation
+import Testing
+import UnrollTestSupport
+
+@Suite("Usage and help")
+struct UsageTests {
+  private let command = CommandTests()
+
+  @Test("A mistake in a command's options ends with that command's usage, whoever finds it")
+  func usage() throws {
+    for (arguments, sentence, path, arguments2) in [
+      // Found in the values together, and while they are parsed.
+      (
+        ["train", "--output", "/nonexistent/x", "--layers", "-1"], "--layers: expected", "train",
+        "[<options>]"
+      ),
+      (["train", "--layers", "x"], "The value 'x' is invalid", "train", "[<options>]"),
+      (["train", "--sample", "-1"], "--sample: expected", "train", "[<options>]"),
+      (
+        ["lab", "memory", "--weight-draws", "3"], "--weight-draws: expected --scale", "lab memory",
+        "<options>"
+      ),
+      (
+        ["lab", "spectrum", "--scale", "1,2"], "--scale: expected one scale", "lab spectrum",
+        "<options>"
+      ),
+      (
+        ["lab", "memory", "--nosuch", "3"], "Unknown option '--nosuch'", "lab memory", "<options>"
+      ),
+      (
+        ["convert", "a", "b.npz", "--to", "kers"], "--to: expected one of", "convert", "<in> <out>"
+      ),
+      (["lab", "memry"], "unknown command 'memry'; did you mean 'memory'?", "lab", "<subcommand>"),
+      (["help", "lab", "memry"], "did you mean 'memory'?", "lab", "<subcommand>"),
+      (["lab", "help", "memry"], "did you mean 'memory'?", "lab", "<subcommand>"),
+      (["trian"], "did you mean 'train'?", "", "<subcommand>"),
+    ] {
+      let outcome = try command.run(arguments)
+      #expect(outcome.status == 64 && outcome.output.isEmpty, "\(arguments)")
+      let lines = outcome.errors.split(separator: "\n").map(String.init)
+      #expect(lines.first?.hasPrefix("Error: ") ?? false)
+      #expect(lines.first?.contains(sentence) ?? false, "\(outcome.errors)")
+      let name = path.isEmpty ? "unroll" : "unroll \(path)"
+      let usage = lines.first { $0.hasPrefix("Usage: ") } ?? ""
+      #expect(usage.hasPrefix("Usage: \(name) "), "\(outcome.errors)")
+      #expect(usage.contains(arguments2), "\(outcome.errors)")
+      #expect(lines.last == "  See '\(name) --help' for more information.")
+    }
+    // A mistake in data is no mistake in the options.
+    #expect(try !command.run(["generate", "/nonexistent/run"]).errors.contains("Usage"))
+  }
+
+  @Test("Help is the same wherever among the commands the word stands")
+  func help() throws {
+    let root = try command.run(["--help"])
+    for arguments in [["help"], ["help", "help"], ["help", "help", "help"]] {
+      let outcome = try command.run(arguments)
+      #expect(outcome.status == 0 && outcome.output == root.output && outcome.errors.isEmpty)
+    }
+    for (path, spellings) in [
+      (
+        ["lab"],
+        [["lab", "help"], ["help", "lab"], ["help", "help", "lab"], ["help", "lab", "help"]]
+      ),
+      (
+        ["lab", "memory"],
+        [
+          ["lab", "help", "memory"], ["help", "lab", "memory"], ["help", "lab", "memory", "help"],
+        ]
+      ),
+      (["train"], [["help", "train"], ["help", "train", "help"]]),
+    ] {
+      let asked = try command.run(path + ["--help"])
+      #expect(asked.output.contains("USAGE: unroll \(path.joined(separator: " ")) "))
+      for arguments in spellings {
+        let outcome = try command.run(arguments)
+        #expect(outcome.status == 0 && outcome.output == asked.output, "\(arguments)")
+      }
+    }
+  }
+
+  @Test("Where a run is expected, what is there instead is told, and where runs come from")
+  func noRun() throws {
+    try withTemporaryFolder { folder in
+      try "text".write(toFile: folder + "/file", atomically: true, encoding: .utf8)
+      for (name, found) in [("nosuch", "no such folder"), ("file", "a file"), ("", "none")] {
+        let path = name.isEmpty ? folder : "\(folder)/\(name)"
+        for arguments in [
+          ["generate", path], ["evaluate", path, folder + "/file"],
+          ["train", "--resume", "--output", path],
+        ] {
+          let outcome = try command.run(arguments)
+          #expect(outcome.status == 1)
+          #expect(
+            outcome.errors
+              == "Error: \(path): expected a run with config.json, found \(found); a run is the folder that unroll train leaves (--output)\n"
+          )
+        }
+      }
+    }
+  }
+
+  @Test("The help of every option that takes a number says which numbers it takes")
+  func ranges() throws {
+    let numbers = [
+      "train": [
+        "vocabulary-size", "min-count", "layers", "hidden-size", "top-size", "embedding-size",
+        "projection-size", "dropout", "dropout-input", "dropout-hidden", "dropout-output",
+        "dropout-embedding", "weight-drop", "zoneout-hidden", "zoneout-cell", "batch-size",
+        "shards", "time-steps", "learning-rate", "decay", "decay-after", "plateau",
+        "weight-decay", "clip-norm", "clip-value", "activation-penalty", "temporal-penalty",
+        "epochs", "max-steps", "patience", "seed", "time-budget", "checkpoint-every", "sample",
+        "threads",
+      ],
+      "generate": ["length", "temperature", "top-k", "top-p", "seed", "samples", "threads"],
+      "evaluate": ["batch-size", "dynamic", "dynamic-steps", "threads"],
+      "lab memory": [
+        "hidden", "input", "batch", "time", "seed", "layer", "scale", "gate-bias", "chrono",
+        "orthogonal", "weight-draws", "threads",
+      ],
+      "lab spectrum": ["sequences"], "lab notebook": ["weight-draws"], "lab serve": ["port"],
+      "bench": ["threads"],
+    ]
+    for (path, options) in numbers {
+      let help = try command.run(path.split(separator: " ").map(String.init) + ["--help"]).output
+      for option in options {
+        // From the option's own line to the next option's.
+        let start = try #require(help.range(of: "\n  --\(option) <"), "\(path) \(option)")
+        let rest = help[start.upperBound...]
+        let text = rest[..<(rest.range(of: "\n  -")?.lowerBound ?? rest.endIndex)]
+          .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(
+          text.contains(/(?i)at least|above 0|up to, but not including|[0-9] \.\.\. [0-9]|from 0/),
+          "\(path) --\(option): \(text)")
+      }
+    }
+  }
+}
