@@ -44,7 +44,8 @@ small = {"batch": 5, "time": 12, "step": 5}
 changes = [
     {}, {"hidden": 1}, {"hidden": 2}, {"hidden": 64, "batch": 2}, {"time": 2, "step": 1, "batch": 1}, {"batch": 1},
     {"time": 1000, "step": 999, "batch": 1, "hidden": 4}, {"scale": 0}, {"scale": 0.001}, {"scale": 1000},
-    {"scale": 1.2345678}, {"dtype": "float64"}, {"orthogonal": 1}, {"orthogonal": 100}, {"step": 0}, {"seed": 4294967295},
+    {"scale": 1.2345678}, {"scale": 0, "hidden": 3, "batch": 2, "seed": 4294967295}, {"hidden": 1, "batch": 1, "time": 2, "step": 1},
+    {"dtype": "float64"}, {"orthogonal": 1}, {"orthogonal": 100}, {"step": 0}, {"seed": 4294967295},
 ]
 gated = [{"keep-bias": 18}, {"keep-bias": -1000}, {"gate-bias": -6}, {"gate-bias": 20}, {"chrono": 12}]
 driver = browser()

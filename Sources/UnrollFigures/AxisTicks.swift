@@ -30,9 +30,17 @@ struct Ticks: Equatable {
   var range: ClosedRange<Double>
   /// In ascending order, all within the range.
   var ticks: [Tick]
+  /// What the numbers count from, where they have no room in full; the axis's label says so.
+  var origin: String?
 
   /// The widest number.
   func width(size: Double) -> Double { ticks.map { $0.width(size: size) }.max() ?? 0 }
+
+  /// A label with the number that the axis counts from.
+  func label(_ text: String) -> String {
+    guard let origin else { return text }
+    return text.isEmpty ? "minus \(origin)" : "\(text) minus \(origin)"
+  }
 }
 
 extension Axis {
@@ -74,16 +82,57 @@ extension Axis {
       return Ticks(range: range, ticks: ticks)
     }
     var step = Self.step(atLeast: (range.upperBound - range.lowerBound) / 10)
+    if isWhole { step = max(1, step) }
     for _ in 0..<12 {
       if chosen, widens, !isLogarithmic { range = Self.widened(range, to: step) }
       let ticks = Self.linear(range, step: step)
-      if hasRoom(ticks) { return Ticks(range: range, ticks: ticks) }
+      // One number says where, but not how far; of whole numbers there may be but one.
+      if hasRoom(ticks), ticks.count > 1 || (isWhole && !ticks.isEmpty) {
+        return Ticks(range: range, ticks: ticks)
+      }
       step = Self.step(atLeast: step * 1.5)
       if step > range.upperBound - range.lowerBound { break }
     }
-    // No room for two numbers: the lower end alone.
-    let only = Self.linear(range, step: step).first
-    return Ticks(range: range, ticks: only.map { [$0] } ?? [])
+    return countedFromOrigin(range, hasRoom)
+  }
+
+  /// Ticks that count from a round number at the range's lower end: numbers that differ in their last digits
+  /// alone are too long to stand side by side.
+  private func countedFromOrigin(
+    _ range: ClosedRange<Double>, _ hasRoom: ([Tick]) -> Bool
+  ) -> Ticks {
+    let width = range.upperBound - range.lowerBound
+    let unit = pow(10, floor(log10(width) + 1e-9))
+    let origin = floor(range.lowerBound / unit + 1e-6) * unit
+    let size = max(abs(range.lowerBound), abs(range.upperBound))
+    var best: [Tick] = []
+    for step in [0.1, 0.2, 0.5, 1, 2, 5].map({ $0 * unit }) {
+      let first = ceil((range.lowerBound - origin) / step - 1e-6)
+      let last = floor((range.upperBound - origin) / step + 1e-6)
+      guard first.isFinite, last > first else { continue }
+      let ticks = (0...Int(last - first)).map { index in
+        let shown = (first + Double(index)) * step
+        let value = min(max(origin + shown, range.lowerBound), range.upperBound)
+        return Self.tick(value, shown: shown, step: step, size: 2 * unit)
+      }
+      best = ticks
+      if hasRoom(ticks) { break }
+    }
+    if !hasRoom(best), let first = best.first, let last = best.last { best = [first, last] }
+    guard origin != 0 else { return Ticks(range: range, ticks: best) }
+    let text = Self.tick(origin, shown: origin, step: unit, size: size)
+    return Ticks(
+      range: range, ticks: best,
+      origin: text.label + (text.exponent.map { Self.superscript($0) } ?? ""))
+  }
+
+  /// An integer as superscript characters, for texts without formatting.
+  private static func superscript(_ value: Int) -> String {
+    String(
+      Tick.text(value).map { character in
+        let digits = Array("⁰¹²³⁴⁵⁶⁷⁸⁹")
+        return character == "−" ? "⁻" : digits[character.wholeNumberValue ?? 0]
+      })
   }
 
   /// A range that can be drawn: finite, not empty, above 0 on a logarithmic axis.
@@ -117,8 +166,9 @@ extension Axis {
 
   /// Where a number is, from 0 at the lower end to 1 at the upper one.
   func position(_ value: Double, in range: ClosedRange<Double>) -> Double {
+    // Logarithms first: the ratio of the ends may be beyond the range of numbers.
     isLogarithmic
-      ? log(value / range.lowerBound) / log(range.upperBound / range.lowerBound)
+      ? (log(value) - log(range.lowerBound)) / (log(range.upperBound) - log(range.lowerBound))
       : (value - range.lowerBound) / (range.upperBound - range.lowerBound)
   }
 

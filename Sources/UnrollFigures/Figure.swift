@@ -74,6 +74,8 @@ public struct Axis: Sendable, Equatable {
   public var isLogarithmic: Bool
   /// The ends, if they are not left to gnuplot.
   public var range: ClosedRange<Double>?
+  /// Whether only whole numbers mean something along it, such as those of steps.
+  public var isWhole = false
 
   /// Creates an axis.
   public init(_ label: String, isLogarithmic: Bool = false, range: ClosedRange<Double>? = nil) {
@@ -84,6 +86,13 @@ public struct Axis: Sendable, Equatable {
 }
 
 extension Axis {
+  /// An axis of whole numbers, such as steps or counts: no others are written along it.
+  public static func whole(_ label: String, range: ClosedRange<Double>? = nil) -> Axis {
+    var axis = Axis(label, range: range)
+    axis.isWhole = true
+    return axis
+  }
+
   /// A logarithmic axis over whole decades that holds all positive numbers, down to `floor`.
   ///
   /// - Parameters:

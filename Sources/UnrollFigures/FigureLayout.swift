@@ -97,7 +97,12 @@ struct FigureLayout {
     size = (Double(figure.size.width), Double(figure.size.height))
     plotSize = (max(40, size.width / columns - 90), max(40, size.height / rows - 100))
     // Numbers depend on the size of the plot, and it on the numbers' room: this settles at once, or nearly.
-    for _ in 0..<4 { place() }
+    // What does not may only shrink, which leaves some room unused and no two numbers over each other.
+    for round in 0..<24 {
+      let last = plotSize
+      place(mayGrow: round < 4)
+      if plotSize == last { break }
+    }
   }
 
   /// Whether panels in a row have one vertical axis, so that only the first needs its numbers.
@@ -108,7 +113,7 @@ struct FigureLayout {
 
   // MARK: - Placing
 
-  private mutating func place() {
+  private mutating func place(mayGrow: Bool) {
     let rows = max(1, figure.rows)
     let columns = max(1, figure.columns)
     let drafts = figure.panels.enumerated().map { draft($1, index: $0) }
@@ -131,12 +136,13 @@ struct FigureLayout {
     // The figure grows where its texts leave too little.
     let widthLeft = size.width - lefts.reduce(0, +) - rights.reduce(0, +) - 2 * Measure.border
     let heightLeft = size.height - top - aboves.reduce(0, +) - belows.reduce(0, +) - Measure.border
+    let last = mayGrow ? (width: Double.infinity, height: Double.infinity) : plotSize
     plotSize = (
-      max(Measure.leastPlot.width, widthLeft / Double(columns)),
-      max(Measure.leastPlot.height, heightLeft / Double(rows))
+      max(Measure.leastPlot.width, min(last.width, widthLeft / Double(columns))),
+      max(Measure.leastPlot.height, min(last.height, heightLeft / Double(rows)))
     )
-    size.width += (plotSize.width * Double(columns) - widthLeft).rounded(.up)
-    size.height += (plotSize.height * Double(rows) - heightLeft).rounded(.up)
+    size.width += max(0, (plotSize.width * Double(columns) - widthLeft).rounded(.up))
+    size.height += max(0, (plotSize.height * Double(rows) - heightLeft).rounded(.up))
 
     title = titleLines.enumerated().map { index, text in
       let y = Measure.border + Double(index) * Measure.titleLine
@@ -197,14 +203,16 @@ struct FigureLayout {
       holding: panel.ys, length: height, direction: .vertical, size: size, widens: true)
     let hasNumbers = !sharesVerticalAxis || column == 0
     let yLabel =
-      hasNumbers ? TextMetrics.lines(panel.y.label, size: size, limit: height, most: 3) : []
+      hasNumbers
+      ? TextMetrics.lines(y.label(panel.y.label), size: size, limit: height, most: 3) : []
     var left = 14.0
     if hasNumbers {
       left = Double(yLabel.count) * Measure.line + y.width(size: size) + Measure.tickGap + 4
     }
-    // Half of the last number, and the next panel's distance.
-    let lastNumber = (x.ticks.last { !$0.label.isEmpty }?.width(size: size) ?? 0) / 2
-    var right = lastNumber + 8
+    // Numbers reach beyond the ends of their axis, and keep a distance from the next panel's.
+    let reach = reach(of: x, along: panel.x, width: width)
+    left = max(left, reach.left + 8)
+    var right = reach.right + 8
     var colors: Ticks?
     var colorLabel: [String] = []
     if case .heatMap(_, _, let values, let axis) = panel.content {
@@ -213,17 +221,19 @@ struct FigureLayout {
         let ticks = axis.ticks(
           holding: values.flatMap(\.self), length: height, direction: .vertical, size: size,
           widens: false)
-        colorLabel = TextMetrics.lines(axis.label, size: size, limit: height, most: 2)
-        right =
+        colorLabel = TextMetrics.lines(ticks.label(axis.label), size: size, limit: height, most: 2)
+        right = max(
+          right,
           12 + Measure.colorBar + Measure.colorTickGap + ticks.width(size: size)
-          + Double(colorLabel.count) * Measure.line + 4
+            + Double(colorLabel.count) * Measure.line + 4)
         colors = ticks
       }
     }
     // A title may be as wide as what is below it.
     let limit = width + 2 * min(left, right) - 8
     let title = TextMetrics.lines(panel.title, size: size, limit: limit, most: 3)
-    let xLabel = TextMetrics.lines(panel.x.label, size: size, limit: limit, most: 2)
+    let xLabel = TextMetrics.lines(
+      x.label(panel.x.label), size: size, limit: limit, most: x.origin == nil ? 2 : 3)
     let key = keyTexts(panel, limit: width + left + right - Measure.keySample - 12)
     let entry =
       (key.map { TextMetrics.width($0.text, size: size) }.max() ?? 0) + Measure.keySample
@@ -237,6 +247,17 @@ struct FigureLayout {
       above: (title.isEmpty ? 12 : Double(title.count) * Measure.line + 8),
       below: Measure.numbersBelow + Double(xLabel.count) * Measure.line + 4
         + (keyRows == 0 ? 0 : Double(keyRows) * Measure.keyLine + 6) + 6)
+  }
+
+  /// How far the numbers of a horizontal axis reach beyond its ends.
+  private func reach(
+    of ticks: Ticks, along axis: Axis, width: Double
+  ) -> (left: Double, right: Double) {
+    ticks.ticks.filter { !$0.label.isEmpty }.reduce((left: 0, right: 0)) { reach, tick in
+      let half = tick.width(size: Measure.textSize) / 2
+      let place = axis.position(tick.value, in: ticks.range) * width
+      return (max(reach.left, half - place), max(reach.right, place + half - width))
+    }
   }
 
   /// The entries of a key: of lines that are drawn, if there are several.
@@ -362,39 +383,5 @@ struct FigureLayout {
   private func box(of text: String, size: Double, x: Double, y: Double) -> Box {
     let half = (TextMetrics.width(text, size: size) / 2, size * TextMetrics.lineHeight / 2)
     return Box(left: x - half.0, right: x + half.0, top: y - half.1, bottom: y + half.1)
-  }
-}
-
-extension Panel {
-  /// What the horizontal axis holds.
-  fileprivate var xs: [Double] {
-    switch content {
-    // Where bars begin next to 0, the axis begins at 0.
-    case .histogram(_, let edges):
-      edges + ((edges.first ?? 1) > 0 && (edges.first ?? 1) < 0.2 * (edges.last ?? 0) ? [0] : [])
-    case .lines(let lines): lines.filter(draws).flatMap(\.x)
-    case .heatMap(let x, _, _, _): Self.edges(of: x)
-    }
-  }
-
-  /// What the vertical axis holds.
-  fileprivate var ys: [Double] {
-    switch content {
-    case .histogram(let counts, _): [0] + counts.map { Double($0) }
-    case .lines(let lines): lines.flatMap(\.y)
-    case .heatMap(_, let y, _, _): Self.edges(of: y)
-    }
-  }
-
-  /// Whether a line has a point that can be drawn.
-  func draws(_ line: Line) -> Bool {
-    line.y.contains { $0.isFinite && (!y.isLogarithmic || $0 > 0) }
-  }
-
-  /// The outer edges of pixels around these points.
-  private static func edges(of points: [Double]) -> [Double] {
-    guard points.count > 1, let first = points.first, let last = points.last else { return points }
-    let half = (last - first) / Double(points.count - 1) / 2
-    return [first - half, last + half]
   }
 }

@@ -79,6 +79,7 @@ enum FigureGallery {
             }, size: (320 * columns, 300 * rows)))
       }
     }
+    figures += bars
     for isLogarithmic in [false, true] {
       figures.append(
         Figure(
@@ -117,6 +118,31 @@ enum FigureGallery {
           ], size: (1000, 440)))
     }
     return figures
+  }
+
+  /// Where the bars of a histogram are, by name: numbers that are nearly equal are as long as numbers can be.
+  static let bins: [(name: String, low: Double, high: Double)] = [
+    ("close", 1.234567e-7, 1.234571e-7), ("root", 1.232050895690918, 2.232050895690918),
+    ("float", 1.7320507764816284, 1.7320510149002075), ("double", 0.123456789, 0.123456791),
+    ("large", 37_569.97, 37_570.03), ("huge", 1.23456e38, 1.23458e38), ("zero", -0.5, 0.5),
+    ("negative", -1.000002, -1.000001), ("wide", 0, 1.0e38), ("tiny", 1.4e-45, 2.8e-45),
+  ]
+
+  /// Histograms in a row under one vertical axis, wide and for a phone.
+  static var bars: [Figure] {
+    bins.flatMap { name, low, high in
+      let figure = Figure(
+        name: "bins-\(name)", title: "RNN, scale 1: gradient of the sum of state 30", columns: 3,
+        panels: ["as-left", "zero", "random"].map { state in
+          Panel(
+            title: "initial state: \(state)", x: Axis("gradient norm"),
+            y: Axis("sequences", range: 0...2.1),
+            content: .histogram(
+              counts: [1] + Array(repeating: 0, count: 18) + [1],
+              edges: (0...20).map { low + (high - low) * Double($0) / 20 }))
+        }, size: (960, 400))
+      return [figure, figure.narrow()]
+    }
   }
 
   static var all: [Figure] { lines + crowded }

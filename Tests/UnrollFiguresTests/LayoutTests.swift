@@ -62,6 +62,31 @@ struct LayoutTests {
     }
   }
 
+  @Test("Every axis of bars has two numbers or more, which can be told apart")
+  func twoNumbers() {
+    for figure in FigureGallery.bars {
+      for panel in FigureLayout(figure).panels {
+        let labels = panel.x.ticks.map { "\($0.label)\($0.exponent.map(String.init) ?? "")" }
+        let shown = labels.filter { !$0.isEmpty }
+        #expect(shown.count >= 2 && Set(shown).count == shown.count, "\(figure.name): \(shown)")
+      }
+    }
+  }
+
+  @Test("Numbers that are too long to stand side by side count from one that the label names")
+  func origin() {
+    let ticks = Axis("norm").ticks(
+      holding: [1.234567e-7, 1.234571e-7], length: 90, direction: .horizontal, size: 13,
+      widens: false)
+    #expect(ticks.label("norm") == "norm minus 1.234567×10⁻⁷")
+    #expect(ticks.ticks.map(\.label) == ["0", "4×10"])
+    #expect(ticks.ticks.map(\.exponent) == [nil, -13])
+    let wide = Axis("norm").ticks(
+      holding: [1.234567e-7, 1.234571e-7], length: 900, direction: .horizontal, size: 13,
+      widens: false)
+    #expect(wide.label("norm") == "norm" && wide.ticks.count == 5)
+  }
+
   @Test("A figure whose texts have room keeps its size; a crowded one grows")
   func sizes() {
     let simple = FigureTests.figures[0]
@@ -86,6 +111,9 @@ struct LayoutTests {
       ["10^-12", "10^-10", "10^-8", "10^-6", "10^-4", "10^-2", "10^0"]
     ),
     (Axis("", isLogarithmic: true), [0.25, 8], ["0.5", "1", "2", "5"]),
+    (.whole(""), [0, 1], ["0", "1"]), (.whole(""), [0], ["−1", "0", "1"]),
+    (.whole(""), [0, 49], ["0", "10", "20", "30", "40", "50"]),
+    (.whole("", range: 0...2.1), [], ["0", "1", "2"]),
     (Axis("", isLogarithmic: true), [-1, 0], ["1", "2", "5", "10"]),
   ]
 

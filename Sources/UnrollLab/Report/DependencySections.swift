@@ -77,7 +77,7 @@ extension MemoryResult {
       panels: zip(MemoryExperiment.pairTitles, set.histograms).map { title, histogram in
         Panel(
           title: title, x: Axis("distance"),
-          y: Axis("sequences", range: 0...(top * 1.05)),
+          y: .whole("sequences", range: 0...(top * 1.05)),
           content: .histogram(counts: histogram.counts, edges: histogram.edges))
       }, size: (960, 600))
   }
@@ -88,7 +88,7 @@ extension MemoryResult {
       name: name, title: "\(cell): what is left of the initial state",
       panels: [
         Panel(
-          title: "", x: Axis("step t"),
+          title: "", x: .whole("step t"),
           y: .decades("median distance", holding: curves.flatMap(\.self)),
           content: .lines(
             zip(MemoryExperiment.pairTitles, curves).map { Line($0, x: steps, y: drawable($1)) }))
@@ -129,7 +129,7 @@ extension GradientResult {
       panels: sets.map { set in
         Panel(
           title: "initial state: \(set.point.rawValue)", x: Axis("gradient norm"),
-          y: Axis("sequences", range: 0...(top * 1.05)),
+          y: .whole("sequences", range: 0...(top * 1.05)),
           content: .histogram(counts: set.histogram.counts, edges: set.histogram.edges))
       }, size: (960, 400))
     let steps = sets.first?.curveSteps.map { Double($0) } ?? []
@@ -143,7 +143,7 @@ extension GradientResult {
       name: "\(name)-curves", title: "\(cell): how much state t depends on the initial state",
       panels: [
         Panel(
-          title: "", x: Axis("step t"),
+          title: "", x: .whole("step t"),
           y: .decades("gradient norm", holding: lines.flatMap(\.y)), content: .lines(lines))
       ], size: (900, 520))
     var arrays: [String: StoredArray] = [:]

@@ -29,7 +29,7 @@ extension SpectrumResult {
               "The singular values of the Jacobian product and the spectral radius at every step."
           )
         ],
-      tables: isEveryStateFixed ? [summary] : [summary, pointTable], arrays: arrays)
+      tables: fixedPoints.isEmpty ? [summary] : [summary, pointTable], arrays: arrays)
   }
 
   private var summary: LabReport.Table {
@@ -41,7 +41,7 @@ extension SpectrumResult {
       rows.append([
         "Lyapunov exponent \(index + 1), nats per step",
         exponent.isFinite
-          ? "\(shortNumber(exponent)) ± \(shortNumber(exponentDeviations[index])) over \(sequenceCount) sequences"
+          ? spread(of: exponent, exponentDeviations[index])
           : "\(shortNumber(exponent)): a step takes the direction away",
       ])
     }
@@ -56,6 +56,13 @@ extension SpectrumResult {
       ])
     }
     return LabReport.Table(caption: "The numbers", header: ["what", "value"], rows: rows)
+  }
+
+  /// An exponent with its deviation over the sequences, which one sequence has not.
+  private func spread(of exponent: Double, _ deviation: Double) -> String {
+    sequenceCount > 1
+      ? "\(shortNumber(exponent)) ± \(shortNumber(deviation)) over \(sequenceCount) sequences"
+      : "\(shortNumber(exponent)) of one sequence"
   }
 
   private var pointTable: LabReport.Table {
@@ -110,11 +117,11 @@ extension SpectrumResult {
       columns: 2,
       panels: [
         Panel(
-          title: "singular values of ds_t/ds_0", x: Axis("step t"),
+          title: "singular values of ds_t/ds_0", x: .whole("step t"),
           y: .decades("singular value", holding: lines.flatMap(\.y), floor: 1e-30),
           content: .lines(lines)),
         Panel(
-          title: "one step", x: Axis("step t"),
+          title: "one step", x: .whole("step t"),
           y: Axis(
             "spectral radius",
             range: 0...(max(1, drawable(stepRadii).filter(\.isFinite).max() ?? 1) * 1.05)),
@@ -178,12 +185,12 @@ extension GateResult {
   public func figure(name: String, cell: String? = nil) -> Figure {
     var panels = gates.map { gate in
       Panel(
-        title: "\(gate.gate.rawValue) gate", x: Axis("value"), y: Axis("count"),
+        title: "\(gate.gate.rawValue) gate", x: Axis("value"), y: .whole("count"),
         content: .histogram(counts: gate.histogram.counts, edges: gate.histogram.edges))
     }
     panels.append(
       Panel(
-        title: "means", x: Axis("step t"), y: Axis("mean value", range: 0...1),
+        title: "means", x: .whole("step t"), y: Axis("mean value", range: 0...1),
         content: .lines(
           gates.map { gate in
             Line(gate.gate.rawValue, x: gate.curve.indices.map { Double($0) }, y: gate.curve)
@@ -218,13 +225,13 @@ extension GradientPartsResult {
             columns: 2,
             panels: [
               Panel(
-                title: "contributions", x: Axis("step t"),
+                title: "contributions", x: .whole("step t"),
                 y: .decades(
                   "norm", holding: shown.flatMap { drawable($0.norms) }, floor: 1e-30),
                 content: .lines(
                   shown.map { Line($0.parameter, x: steps, y: drawable($0.norms)) })),
               Panel(
-                title: "truncated after k steps", x: Axis("k"),
+                title: "truncated after k steps", x: .whole("k"),
                 y: .decades(
                   "relative error", holding: drawable(truncations.map(\.relativeError)),
                   floor: 1e-16),

@@ -149,7 +149,7 @@ extension ScaleSweepResult {
     let steps = gradientSteps.map { Double($0) }
     func panel(_ title: String, _ values: [[Double]]) -> Panel {
       Panel(
-        title: title, x: Axis("step t", range: -0.5...(Double(steps.count) - 0.5)),
+        title: title, x: .whole("step t", range: -0.5...(Double(steps.count) - 0.5)),
         y: Axis(
           "log2 of the scale",
           range: (exponents[0] - step / 2)...(exponents[exponents.count - 1] + step / 2)),
@@ -173,7 +173,7 @@ extension WeightDrawsResult {
   public var table: LabReport.Table {
     LabReport.Table(
       caption: """
-        \(seeds.count) draws of weights (\(seedRange)) at step \(step): shares of draws, and quantiles of the \
+        \(LabNumber.count(seeds.count, "draw")) of weights (\(seedRange)) at step \(step): shares of draws, and quantiles of the \
         median distance over the draws
         """,
       header: [
@@ -198,7 +198,10 @@ extension WeightDrawsResult {
     guard let first = seeds.first, let last = seeds.last, first != last else {
       return "seed \(seeds.first ?? 0)"
     }
-    return "seeds \(first) to \(last)"
+    func range(_ low: Int, _ high: Int) -> String { low == high ? "\(low)" : "\(low) to \(high)" }
+    guard last < first else { return "seeds \(range(first, last))" }
+    // The last seed is followed by 0.
+    return "seeds \(range(first, Int(UInt32.max))) and \(range(0, last))"
   }
 
   /// Over the scale: the share of draws that keep the dependency, and quantiles of memory and gradients.
@@ -206,7 +209,8 @@ extension WeightDrawsResult {
     name: String, _ sweep: ScaleSweepResult
   ) -> [(figure: Figure, alternative: String)] {
     let scales = points.map(\.scale)
-    let title = "\(sweep.settings.cell.title), step \(step), \(seeds.count) draws of weights"
+    let draws = "\(LabNumber.count(seeds.count, "draw")) of weights"
+    let title = "\(sweep.settings.cell.title), step \(step), \(draws)"
     func figure(_ part: String, _ what: String, _ y: Axis, _ lines: [Line], _ levels: [Level] = [])
       -> Figure
     {

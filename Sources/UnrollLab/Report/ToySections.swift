@@ -76,9 +76,11 @@ extension ParityResult {
       parts.append(
         isRecorded && abs(after.relativeErrorSum - printed) < 1e-5
           ? "\(number), which is the number that the notebook printed (0.9038): its GRU was not wrong by accident, it was the other GRU."
-          : row(.gru, .float64) == nil
-            ? "\(number)."
-            : "\(number): it is another function, and the reference is the one with the gate before the product."
+          : settings.timeStepCount == 1
+            ? "\(number): from a state of zero the first step of both is the same."
+            : row(.gru, .float64) == nil
+              ? "\(number)."
+              : "\(number): it is another function, and the reference is the one with the gate before the product."
       )
     }
     let floors = [LabCell.rnn, .gru].compactMap { row($0, .float64) }
@@ -100,7 +102,7 @@ extension ParityResult {
       name: "parity-steps", title: "Largest difference from \(reference)",
       panels: [
         Panel(
-          title: "", x: Axis("step t"),
+          title: "", x: .whole("step t"),
           y: .decades("|ours − theirs|", holding: lines.flatMap(\.y)), content: .lines(lines))
       ], size: (900, 480))
   }

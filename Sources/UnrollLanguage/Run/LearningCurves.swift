@@ -35,13 +35,13 @@ public enum LearningCurves {
       name: "curves", title: "Learning curves", rows: 1, columns: 2,
       panels: [
         Panel(
-          title: "Loss (train: while learning)", x: Axis("step"),
+          title: "Loss (train: while learning)", x: .whole("step"),
           y: Axis("nats per \(unit?.singular ?? "symbol")"),
           content: .lines([
             line("train") { $0.train_loss }, line("validation") { $0.validation_loss },
           ])),
         Panel(
-          title: "Learning rate", x: Axis("step"), y: Axis("rate", isLogarithmic: true),
+          title: "Learning rate", x: .whole("step"), y: Axis("rate", isLogarithmic: true),
           content: .lines([line("learning rate") { $0.learning_rate }])),
       ])
     return (figure, rows.count)

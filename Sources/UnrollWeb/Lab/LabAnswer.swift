@@ -81,7 +81,7 @@ enum LabAnswers {
       name: "flow", title: "Norms against t, forward and backward",
       panels: [
         Panel(
-          title: "", x: Axis("step t"),
+          title: "", x: .whole("step t"),
           y: .decades("median norm", holding: lines.flatMap(\.y), floor: 1e-30),
           content: .lines(lines))
       ], size: (960, 460))
