@@ -191,4 +191,32 @@ struct LabReportTests {
     let double = try command.run(arguments + ["--dtype", "float64"])
     #expect(!double.output.contains("overflow"), "\(double.output)")
   }
+
+  @Test("A shorter sequence has fewer default steps; steps that were asked for stay an error")
+  func shortSequences() throws {
+    for (time, steps) in [("20", [10]), ("31", [10, 20, 30]), ("1", [0])] {
+      let sizes = ["--time", time, "--batch", "3"]
+      let memory = try result(["lab", "memory", "--json"] + sizes)
+      let sets = try #require(memory["distances"] as? [[String: Any]])
+      #expect(sets.map { $0["step"] as? Int } == steps)
+      let gradients = try result(["lab", "gradients", "--parts", "--json"] + sizes)
+      #expect(gradients["step"] as? Int == steps.last)
+      let sweep = try result(
+        ["lab", "gradients", "--scale", "1,2", "--weight-draws", "2", "--json"] + sizes)
+      #expect(sweep["step"] as? Int == steps.last)
+      for instrument in ["spectrum", "gates"] {
+        let outcome = try command.run(["lab", instrument] + sizes)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+      }
+      let asked = try command.run(["lab", "gates", "--steps", time] + sizes)
+      #expect(asked.status == 1)
+      #expect(asked.errors.contains("steps: expected steps in 0 ... "), "\(asked.errors)")
+    }
+    try withTemporaryFolder { folder in
+      let outcome = try command.run([
+        "lab", "--time", "20", "--batch", "4", "--weight-draws", "2", "--output", folder + "/r",
+      ])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+  }
 }

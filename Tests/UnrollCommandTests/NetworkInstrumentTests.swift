@@ -88,6 +88,16 @@ struct NetworkInstrumentTests {
       "lab", "memory", "--weights", file, "--time", "5", "--steps", "2,9",
     ])
     #expect(late.errors.contains("steps: expected steps in 0 ... 4"))
+    // The default steps, asked for, are not the defaults.
+    let asked = try command.run([
+      "lab", "memory", "--weights", file, "--time", "20", "--steps", "10,20,30",
+    ])
+    #expect(asked.status == 1)
+    #expect(asked.errors.contains("steps: expected steps in 0 ... 19"), "\(asked.errors)")
+    for time in ["20", "3"] {
+      let short = try command.run(["lab", "gradients", "--weights", file, "--time", time])
+      #expect(short.status == 0, "\(short.errors)")
+    }
     let alone = try command.run(["lab", "gates", "--data", "x.npy"])
     #expect(alone.status == 64)
     #expect(alone.errors.contains("give both"))

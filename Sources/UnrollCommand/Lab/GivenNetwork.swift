@@ -45,7 +45,6 @@ struct GivenNetwork {
     let network = try options.network(path)
     var settings = settings
     settings.inputSize = network.layers.first?.inputSize ?? 1
-    settings = try attempt { try settings.clippingDefaultSteps(to: settings.timeStepCount) }
     let inputs: Tensor<Double>
     if let data = options.data {
       let sequences = try Self.read(data, sizes, inputSize: settings.inputSize)

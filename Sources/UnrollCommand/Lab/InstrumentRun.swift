@@ -41,6 +41,7 @@ struct InstrumentRun<Result: Encodable> {
       if out.json { Terminal.note(reads) } else { print("\(reads)\n") }
     }
     let layers = try network.chosen(cells.given.layer)
+    try checkSteps(of: layers)
     let results = try layers.enumerated().map { index, layer in
       defer { Terminal.progress("layer", index + 1, of: layers.count) }
       return Layered.Layer(
@@ -75,6 +76,16 @@ struct InstrumentRun<Result: Encodable> {
           context?(found, language.stored.vocabulary)
         }
       }, sections: sections, introduction: network.reads ?? "")
+  }
+
+  /// Refuses steps that were asked for and that the layers' sequences do not have.
+  private func checkSteps(of layers: [LayerInNetwork]) throws {
+    guard cells.steps != nil else { return }
+    for layer in layers {
+      var own = settings
+      own.timeStepCount = layer.inputs.shape[0]
+      try attempt { try own.validateSteps() }
+    }
   }
 
   /// The sections' name: letters and hyphens.
@@ -138,7 +149,7 @@ extension LabReport.Table {
 enum ContextWords {
   static func showPrefixes(_ result: ContextResult, _ vocabulary: Vocabulary) {
     print(
-      "what a longer prefix is worth (mean of \(result.predictionCount) predictions, from a zero state)"
+      "what a longer prefix is worth (mean of \(LabNumber.count(result.predictionCount, "prediction")), from a zero state)"
     )
     var table = TextTable(["\(vocabulary.unit.rawValue) read", "quality"])
     for prefix in result.prefixes {
@@ -146,13 +157,15 @@ enum ContextWords {
     }
     print(table.text)
     print(
-      "effective context: \(vocabulary.unit.counted(result.effectiveLength)), within 0.01 nats of \(result.prefixes.last?.length ?? 0)"
+      "effective context: \(vocabulary.unit.counted(result.effectiveLength)), whose loss is within 0.01 nats of that of \(result.prefixes.last?.length ?? 0)"
     )
   }
 
   static func showInfluences(_ result: ContextResult, _ vocabulary: Vocabulary) {
     print("which earlier \(vocabulary.unit.rawValue) the gradient of a prediction reaches")
-    print("(the norm of d log p / d vector; the mean of \(result.predictionCount) predictions)")
+    print(
+      "(the norm of d log p / d vector; the mean of \(LabNumber.count(result.predictionCount, "prediction")))"
+    )
     var table = TextTable([
       "places before", "mean", "in the last prediction", "\(vocabulary.unit.singular) there",
     ])

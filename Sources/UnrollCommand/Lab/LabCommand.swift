@@ -90,7 +90,8 @@ struct NotebookCommand: ParsableCommand {
   }
 
   func run() throws {
-    let settings = sizes.applied(to: LabSettings())
+    var settings = sizes.applied(to: LabSettings())
+    settings.steps = LabSettings.defaultSteps(timeStepCount: settings.timeStepCount)
     try attempt { try settings.validate() }
     try prepare(report: output)
     let result = try attempt { try NotebookRun.run(settings) }

@@ -125,7 +125,10 @@ struct CellOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: "Zero-based steps, separated by commas; the last is the gradient's.")
+    help: """
+      Zero-based steps, separated by commas; the last is the gradient's. (default: those of 10, 20 and 30 that \
+      the sequence has, or its last step)
+      """)
   var steps: Steps?
 
   @Option(

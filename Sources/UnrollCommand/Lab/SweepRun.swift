@@ -38,7 +38,8 @@ extension CellOptions {
     if let initialWeights { settings.initialWeights = initialWeights }
     if let inputOffset { settings.inputOffset = inputOffset }
     if let value = scale?.values.first { settings.scale = value }
-    if let steps { settings.steps = steps.values }
+    settings.steps =
+      steps?.values ?? LabSettings.defaultSteps(timeStepCount: settings.timeStepCount)
     return settings
   }
 }

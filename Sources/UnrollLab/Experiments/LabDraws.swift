@@ -48,9 +48,6 @@ struct StatePair {
   }
 }
 
-/// The steps for which the notebook draws states.
-private let notebookSteps = [10, 20, 30]
-
 /// What an experiment draws: inputs, weights, and the states that come after.
 struct ExperimentDraws<Scalar: KernelScalar> {
   /// `[T, B, D]`.
@@ -135,7 +132,7 @@ struct ExperimentDraws<Scalar: KernelScalar> {
   private static func notebookPairs(
     _ settings: LabSettings, _ random: inout NumPyRandom
   ) -> [StatePair] {
-    notebookSteps.map { _ in StatePair(0, settings, &random) }
+    LabSettings.notebookSteps.map { _ in StatePair(0, settings, &random) }
   }
 }
 
@@ -148,9 +145,9 @@ func drawnPairs(
   case .fresh:
     return settings.steps.map { _ in pair() }
   case .notebook:
-    let pairs = notebookSteps.map { _ in pair() }
+    let pairs = LabSettings.notebookSteps.map { _ in pair() }
     return settings.steps.map { step in
-      pairs[notebookSteps.lastIndex { $0 <= step } ?? 0]
+      pairs[LabSettings.notebookSteps.lastIndex { $0 <= step } ?? 0]
     }
   case .laterEdition:
     let only = pair()

@@ -89,16 +89,30 @@ public struct LabSettings: Sendable, Equatable, Codable {
   /// be 0.
   public var inputOffset = 0.5
 
+  /// The steps at which the notebook compares states.
+  static let notebookSteps = [10, 20, 30]
+
+  /// The notebook's steps that a sequence has; its last step if it is too short for all of them.
+  ///
+  /// - Parameter timeStepCount: T.
+  /// - Returns: At least one step; step 0 for a sequence without any.
+  public static func defaultSteps(timeStepCount: Int) -> [Int] {
+    let inside = notebookSteps.filter { $0 < timeStepCount }
+    return inside.isEmpty ? [max(0, timeStepCount - 1)] : inside
+  }
+
   /// Creates settings; each default is the notebook's long-term dependency.
+  ///
+  /// Without `steps` they are those of `defaultSteps(timeStepCount:)`.
   public init(
-    cell: LabCell = .rnn, scale: Double = 2, keepBias: Double? = nil, steps: [Int] = [10, 20, 30],
+    cell: LabCell = .rnn, scale: Double = 2, keepBias: Double? = nil, steps: [Int]? = nil,
     hiddenSize: Int = 8, inputSize: Int = 5, batchSize: Int = 100, timeStepCount: Int = 50,
     seed: Int = 15009, precision: LabPrecision = .float32
   ) {
     self.cell = cell
     self.scale = scale
     self.keepBias = keepBias
-    self.steps = steps
+    self.steps = steps ?? Self.defaultSteps(timeStepCount: timeStepCount)
     self.hiddenSize = hiddenSize
     self.inputSize = inputSize
     self.batchSize = batchSize
@@ -155,6 +169,15 @@ public struct LabSettings: Sendable, Equatable, Codable {
           found: "rnn"), field: "cell")
     }
     try validateInitialization()
+    try validateSteps()
+    guard seed >= 0, seed <= Int(UInt32.max) else {
+      throw LabError(.outOfRange(expected: "0 ... 4294967295", found: "\(seed)"), field: "seed")
+    }
+    try checkMemory()
+  }
+
+  /// Checks that the steps are different ones of the sequence.
+  package func validateSteps() throws(LabError) {
     guard !steps.isEmpty else {
       throw LabError(.outOfRange(expected: "at least one step", found: "none"), field: "steps")
     }
@@ -170,10 +193,6 @@ public struct LabSettings: Sendable, Equatable, Codable {
           expected: "different steps", found: steps.map(String.init).joined(separator: ",")),
         field: "steps")
     }
-    guard seed >= 0, seed <= Int(UInt32.max) else {
-      throw LabError(.outOfRange(expected: "0 ... 4294967295", found: "\(seed)"), field: "seed")
-    }
-    try checkMemory()
   }
 
   private func validateInitialization() throws(LabError) {

@@ -81,7 +81,9 @@ public struct LayerInNetwork: Sendable {
     }
   }
 
-  /// Settings for this layer: its kind, its sizes and its inputs', and steps within them.
+  /// Settings for this layer: its kind, its sizes and its inputs'.
+  ///
+  /// Steps that are the default ones of the asked sequence become those of this layer's.
   ///
   /// - Throws: `LabError` for settings that cannot be used, for weights that are not finite, and for a cell
   ///   whose output is projected, which the experiments do not know.
@@ -93,7 +95,15 @@ public struct LayerInNetwork: Sendable {
         field: "weights")
     }
     try Self.checkWeights(of: cell, "layer \(index)")
-    var settings = try asked.clippingDefaultSteps(to: inputs.shape[0])
+    // Default steps are those of this layer's sequences.
+    let hasDefaults =
+      asked.steps == LabSettings.notebookSteps
+      || asked.steps == LabSettings.defaultSteps(timeStepCount: asked.timeStepCount)
+    var settings = asked
+    settings.timeStepCount = inputs.shape[0]
+    if hasDefaults {
+      settings.steps = LabSettings.defaultSteps(timeStepCount: settings.timeStepCount)
+    }
     // Nothing but states is drawn.
     (settings.draws, settings.initialWeights) = (.fresh, .uniform)
     (settings.hiddenSize, settings.inputSize) = (cell.hiddenSize, cell.inputSize)
@@ -106,23 +116,6 @@ public struct LayerInNetwork: Sendable {
     }
     try settings.validate()
     return settings
-  }
-}
-
-extension LabSettings {
-  /// The same settings for a sequence that may be shorter than the default steps want it.
-  ///
-  /// - Throws: `LabError` for other steps beyond the sequence: they were asked for.
-  public func clippingDefaultSteps(to timeStepCount: Int) throws(LabError) -> LabSettings {
-    var result = self
-    result.timeStepCount = timeStepCount
-    if steps == LabSettings().steps {
-      let inside = steps.filter { $0 < timeStepCount }
-      result.steps = inside.isEmpty ? [max(0, timeStepCount - 1)] : inside
-    } else {
-      try result.validate()
-    }
-    return result
   }
 }
 
