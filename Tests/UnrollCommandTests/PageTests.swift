@@ -203,8 +203,13 @@ struct PageTests {
         ["lab", "notebook"] + few, ["lab", "spectrum", "--cell", "lstm"],
         ["lab", "gates", "--cell", "lstm"],
         ["lab", "gradients", "--cell", "gru", "--parts"],
+        ["lab", "notebook", "--hidden", "3", "--batch", "2", "--scale", "0", "--weight-draws", "0"]
+          + ["--seed", "4294967295"],
+        ["lab", "notebook", "--hidden", "1", "--batch", "1", "--time", "1", "--scale", "0,1000"]
+          + ["--weight-draws", "1"],
+        ["lab", "gradients", "--time", "2", "--batch", "2", "--scale", "1000"],
       ] {
-        let report = "\(folder)/\(arguments[1])"
+        let report = "\(folder)/\(arguments.joined(separator: "-"))"
         let made = try CommandTests().run(arguments + ["--output", report])
         #expect(made.status == 0, "\(made.errors)")
         let (status, output) = try runScript(

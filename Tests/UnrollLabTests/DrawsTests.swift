@@ -56,8 +56,14 @@ struct DrawsTests {
     let fresh = try MemoryExperiment.run(LabSettings(steps: [20]))
     #expect(abs(fresh.distances[0].summaries[0].mean - 0.1744) < 5e-4)
     // Steps between take the states of the last of the notebook's that is not after them.
-    let between = try MemoryExperiment.run(notebook { $0.steps = [5, 25] })
-    #expect(between.drifts.count == 2)
+    for (step, of) in [(5, 10), (10, 10), (25, 20), (49, 30)] {
+      let between = try MemoryExperiment.run(notebook { $0.steps = [step] })
+      let theirs = try MemoryExperiment.run(notebook { $0.steps = [of] })
+      #expect(between.curves == theirs.curves, "step \(step)")
+    }
+    #expect(
+      try MemoryExperiment.run(notebook { $0.steps = [10] }).curves
+        != MemoryExperiment.run(notebook { $0.steps = [20] }).curves)
   }
 
   @Test("Inputs without the subtraction are the other reading of the notebook's line")
@@ -91,9 +97,17 @@ struct DrawsTests {
       let gradient = try GradientExperiment.run(settings)
       #expect(memory.curves.allSatisfy { $0.allSatisfy(\.isFinite) })
       #expect(gradient.sets.allSatisfy { $0.norms.allSatisfy(\.isFinite) })
-      // The instruments look at the same weights.
       let gates = try GateExperiment.run(settings)
       #expect(gates.gates.count == (cell == .rnn ? 0 : cell == .lstm ? 3 : 2))
+      // The instruments look at the same weights.
+      let weights = ExperimentDraws<Double>(settings).cell.parameters[.candidate].recurrentWeights
+      let spectrum = try SpectrumExperiment.run(settings, sequences: 1)
+      #expect(spectrum.recurrentRadius == Matrix(weights).spectralRadius)
+      // Another order is other numbers, and the same order the same.
+      var fresh = settings
+      fresh.draws = .fresh
+      let other = try MemoryExperiment.run(fresh)
+      #expect((other.curves == memory.curves) == (draws == .fresh))
     }
   }
 }

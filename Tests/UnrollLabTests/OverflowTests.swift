@@ -36,9 +36,13 @@ struct OverflowTests {
     }
     #expect(
       result.overflowNotes.first
-        == "initial state zero: the gradient overflows float32 at step 80; compute in float64")
+        == "initial state zero: the gradient overflows float32 at step 80; compute in float64, or use fewer time steps or smaller weights"
+    )
     let section = result.section(weights: "w")
-    #expect(section.lookFor.contains("overflows float32 from step 80 on; compute in float64"))
+    #expect(
+      section.lookFor.contains(
+        "the gradient of 3 of 3 sequences overflows float32 at step 90 (the first at step 80); compute in float64, or use fewer time steps or smaller weights."
+      ))
     #expect(section.tables[0].rows[0].dropFirst().dropLast().allSatisfy { $0 == "overflow" })
     try expectDrawn([section])
     // Float64 holds them all.
@@ -46,6 +50,24 @@ struct OverflowTests {
     #expect(double.sets[0].overflowStep == nil)
     #expect(abs(double.sets[0].summary.median / (pow(3, 91) * 2.0.squareRoot()) - 1) < 1e-12)
     try expectDrawn([double.section(weights: "w")])
+  }
+
+  @Test(
+    "A gradient that overflows elsewhere is not said to overflow at the step that was asked for")
+  func elsewhere() throws {
+    var early = settings()
+    early.steps = [10]
+    let said = try GradientExperiment.run(early, layer: layer()).statement
+    // 3^11·√2
+    #expect(
+      said.hasPrefix(
+        "From the state zero every norm is 251,000: it has exploded (above 100). At step 80 a gradient overflows float32; compute in float64, or use fewer"
+      ), "\(said)")
+    // Beyond float64, too, float64 is no advice.
+    let steep = try GradientExperiment.run(settings(.float64), layer: layer(1e10)).statement
+    #expect(
+      steep.contains("overflows float64 at step 90 (the first at step 30); use fewer time steps"))
+    #expect(!steep.contains("compute in float64"))
   }
 
   @Test("The step is found between the points of a thinned curve, and beyond it")

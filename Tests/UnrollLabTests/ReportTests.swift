@@ -33,15 +33,14 @@ struct ReportTests {
           == ["data", "figures", "index.html", "results.json"])
       let figures = try report().sections.flatMap { $0.figures.map(\.figure.name) }
       #expect(figures.count == 7)
-      for name in figures {
-        #expect(manager.fileExists(atPath: "\(folder)/figures/\(name).gp"))
-        #expect(manager.fileExists(atPath: "\(folder)/data/\(name).csv"))
-        if Gnuplot.path() != nil {
-          for format in PictureFormat.allCases {
-            #expect(manager.fileExists(atPath: "\(folder)/figures/\(name).\(format.rawValue)"))
-          }
-        }
-      }
+      let formats = Gnuplot.path() == nil ? [] : PictureFormat.allCases.map(\.rawValue)
+      #expect(
+        try manager.contentsOfDirectory(atPath: folder + "/figures").sorted()
+          == figures.flatMap { name in (["gp"] + formats).map { "\(name).\($0)" } }.sorted())
+      let sections = try report().sections.filter { !$0.arrays.isEmpty }.map { "\($0.id).npz" }
+      #expect(
+        try manager.contentsOfDirectory(atPath: folder + "/data").sorted()
+          == (figures.map { "\($0).csv" } + sections).sorted())
       #expect((outcome.note == nil) == (Gnuplot.path() != nil))
       let archive = try NPZ(try AtomicFile.read(folder + "/data/memory.npz"))
       #expect(try archive.array("norms.step4").shape == [6, 6])

@@ -37,6 +37,10 @@ struct StatementTests {
     #expect(LabNumber.steps(45_512_022.82976726) == "more than a million steps")
     #expect(LabNumber.steps(.infinity) == "more than a million steps")
     #expect(LabNumber.steps(29.71) == "29.7 steps" && LabNumber.steps(1) == "1 step")
+    #expect(LabNumber.steps(0.99996) == "1 step" && LabNumber.steps(0) == "0 steps")
+    #expect(LabNumber.share(1, of: "draws") == "all of the draws")
+    #expect(LabNumber.share(0, of: "draws") == "none of the draws")
+    #expect(LabNumber.share(0.999, of: "draws") == "more than 99 % of the draws")
     #expect(LabNumber.percent(0.004) == "less than 1 %" && LabNumber.percent(0.44) == "44 %")
     #expect(LabNumber.percent(0.999) == "more than 99 %" && LabNumber.percent(0) == "0 %")
     #expect(LabNumber.count(1, "step") == "1 step" && LabNumber.count(60, "step") == "60 steps")
@@ -94,9 +98,14 @@ struct StatementTests {
           } else if gone == 0, far == 0 {
             #expect(sentence.contains("none has vanished (below 0.001) or exploded"))
           } else {
-            #expect(sentence.contains("\(gone) of 7 have vanished"))
-            #expect(sentence.contains("\(far) have exploded"))
+            func some(_ count: Int) -> String {
+              count == 0 ? "none has" : count == 1 ? "1 has" : "\(count) have"
+            }
+            #expect(sentence.contains("of 7, \(some(gone)) vanished"))
+            #expect(sentence.contains("and \(some(far)) exploded"))
           }
+          let zeros = set.summary.zeroCount
+          if zeros > 0, zeros < 7 { #expect(sentence.contains("exactly 0: \(zeros)")) }
         }
       }
     }

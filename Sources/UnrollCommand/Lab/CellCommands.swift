@@ -43,6 +43,11 @@ struct MemoryCommand: ParsableCommand {
     ).run()
   }
 
+  /// Advice with the option that it is about.
+  static func option(_ advice: String) -> String {
+    advice.replacing("compute in float64", with: "compute in float64 (--dtype float64)")
+  }
+
   private func show(_ result: MemoryResult) {
     var table = TextTable(["step", "pair", "mean", "median", "largest", "share > 0.1"])
     for set in result.distances {
@@ -67,8 +72,8 @@ struct MemoryCommand: ParsableCommand {
     }
     if let step = result.overflowStep {
       print(
-        "the states overflow \(result.settings.precision.rawValue) at step \(step)"
-          + (result.settings.precision == .float32 ? "; compute in float64 (--dtype float64)" : ""))
+        "the states overflow \(result.settings.precision.rawValue) at step \(step); \(Self.option(result.settings.precision.overflowAdvice))"
+      )
     }
     if terminal { for set in result.distances { print("\n\(result.textHistograms(set))") } }
   }
@@ -155,7 +160,7 @@ struct GradientsCommand: ParsableCommand {
     print("gradient of the sum of state \(result.flow.step) with respect to the initial state")
     print(table.text)
     for note in result.flow.overflowNotes {
-      print(result.flow.settings.precision == .float32 ? "\(note) (--dtype float64)" : note)
+      print(MemoryCommand.option(note))
     }
     if terminal { print("\n\(result.flow.textHistograms)") }
     guard let parts = result.parts else { return }

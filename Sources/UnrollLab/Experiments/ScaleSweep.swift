@@ -117,6 +117,13 @@ public enum ScaleSweep {
     guard let first = scales.first else {
       throw LabError(.outOfRange(expected: "at least one scale", found: "none"), field: "scale")
     }
+    guard Set(scales).count == scales.count else {
+      throw LabError(
+        .outOfRange(
+          expected: "different scales",
+          found: scales.map { "\($0)" }.joined(separator: ",").prefix(80).description),
+        field: "scale")
+    }
     for scale in scales {
       var settings = settings
       settings.scale = scale

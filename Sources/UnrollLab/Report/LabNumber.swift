@@ -31,10 +31,25 @@ public enum LabNumber {
     return "\(Int(percent.rounded())) %"
   }
 
+  /// A share of things in words, such as `none of the draws`, `all of the draws` or `44 % of the draws`.
+  static func share(_ share: Double, of things: String) -> String {
+    let words = share == 0 ? "none" : share == 1 ? "all" : percent(share)
+    return "\(words) of the \(things)"
+  }
+
   /// A duration in time steps, such as `29.7 steps` or `more than a million steps`.
   public static func steps(_ value: Double) -> String {
     if value > 1e6 { return "more than a million steps" }
-    return value == 1 ? "1 step" : "\(text(value)) steps"
+    let number = text(value)
+    return number == "1" ? "1 step" : "\(number) steps"
+  }
+
+  /// The steps after which a gate with this bias alone leaves half of the state: ln 2 / −ln σ(b).
+  ///
+  /// Exact where σ(b) is 1 or 0 to the last digit, too.
+  package static func halfLife(ofBias bias: Double) -> Double {
+    // −ln σ(b) = ln(1 + e^−b), which for a negative b is −b + ln(1 + e^b).
+    Double.log(2) / (max(0, -bias) + Double.log(onePlus: Double.exp(-bias.magnitude)))
   }
 
   /// `1 sequence`, `60 sequences`.

@@ -71,11 +71,12 @@ extension NotebookResult {
     func mean(_ result: MemoryResult) -> String {
       textNumber(result.distances.first?.summaries.first?.mean ?? .nan)
     }
+    let (other, own) = (mean(memoryUncentredRNN), mean(memoryRNN))
+    let comparison = other == own ? "\(own), as with it" : "\(other) instead of \(own)"
     return """
       From the inputs 0.5 is subtracted here, though not in the toy problem: the notebook's line is cut off at \
       ".astype(np.f", and TensorFlow's recorded numbers come from inputs minus 0.5. Read without it, the mean \
-      distance of zero and random 1 at step \(step) is \(mean(memoryUncentredRNN)) instead of \
-      \(mean(memoryRNN)); the second table has both readings.
+      distance of zero and random 1 at step \(step) is \(comparison); the last table has both readings.
       """
   }
 

@@ -6,8 +6,11 @@ internal import Unroll
 
 extension LabPrecision {
   /// What to do about numbers beyond the range.
-  var overflowAdvice: String {
-    self == .float32 ? "compute in float64" : "use fewer time steps or smaller weights"
+  ///
+  /// Float64 reaches further, but not as far as every product of weights.
+  public var overflowAdvice: String {
+    let smaller = "use fewer time steps or smaller weights"
+    return self == .float32 ? "compute in float64, or \(smaller)" : smaller
   }
 }
 
@@ -31,8 +34,9 @@ extension MemoryResult {
   /// The median distance of the first pair at each step.
   private var medians: String {
     let parts = distances.map { "\(textNumber($0.summaries[0].median)) at step \($0.step)" }
+    let distance = settings.batchSize == 1 ? "distance" : "median distance"
     return
-      "The median distance between the runs from zero and from random 1 is \(LabNumber.list(parts))."
+      "The \(distance) between the runs from zero and from random 1 is \(LabNumber.list(parts))."
   }
 
   /// What became of all pairs at the last step.
@@ -40,6 +44,7 @@ extension MemoryResult {
     let medians = set.summaries.map(\.median)
     let gone = medians.count { $0 < 1e-3 }
     let step = "At step \(set.step)"
+    let isOne = settings.batchSize == 1
     if set.summaries.allSatisfy({ $0.maximum == 0 }) {
       return "\(step) every distance is exactly 0: the initial state has been forgotten."
     }
@@ -48,18 +53,18 @@ extension MemoryResult {
       return largest < 1e-3
         ? "\(step) every distance is below 0.001: the initial state has been forgotten."
         : """
-        \(step) the medians of all six pairs are below 0.001, so the typical sequence has forgotten its \
-        initial state; the largest distance is \(textNumber(largest)).
+        \(step) the medians of all six pairs are below 0.001: at least half of the sequences have forgotten \
+        their initial state; the largest distance is \(textNumber(largest)).
         """
     }
     let ranges =
-      "\(range(medians, Self.smallPairs)) for the pairs of zero, random 1 and random 2, and "
+      "\(isOne ? "distances" : "medians") are \(range(medians, Self.smallPairs)) for the pairs of zero, random 1 and random 2, and "
       + "\(range(medians, Self.largePairs)) for those with 100·random 1"
     return gone == 0
-      ? "\(step) the medians are \(ranges): the state still depends on the initial state."
+      ? "\(step) the \(ranges): the state still depends on the initial state."
       : """
-      \(step) the medians are \(ranges); \(gone) of 6 are below 0.001, and for the other pairs the state \
-      still depends on the initial state.
+      \(step) the \(ranges); \(gone) of 6 \(gone == 1 ? "is" : "are") below 0.001, and for the other \
+      \(gone == medians.count - 1 ? "pair" : "pairs") the state still depends on the initial state.
       """
   }
 
@@ -74,15 +79,15 @@ extension MemoryResult {
     guard let bias = settings.keepBias, let largest = drifts.flatMap(\.largest).max() else {
       return ""
     }
-    // −ln σ(b) = ln(1 + e^−b), exact where σ(b) is 1 to the last digit, too.
-    let halfLife = Double.log(2) / Double.log(onePlus: Double.exp(-bias))
+    let steps = settings.steps.sorted().map(String.init)
+    let place = "\(steps.count == 1 ? "step" : "steps") \(LabNumber.list(steps))"
     let moved =
       largest == 0
-      ? "No element of any state has changed, so the distances at every step are those of the initial states."
+      ? "No element of any state has changed, so the distances at \(place) are those of the initial states."
       : "The largest change of an element of the state is \(textNumber(largest))."
     return """
       The keeping gate's bias is \(textNumber(bias)): alone, that gate leaves half of the state after \
-      ln 2 / −ln σ(b) = \(LabNumber.steps(halfLife)). \(moved)
+      ln 2 / −ln σ(b) = \(LabNumber.steps(LabNumber.halfLife(ofBias: bias))). \(moved)
       """
   }
 }
@@ -92,13 +97,20 @@ extension GradientResult {
   var statement: String {
     sets.map { set in
       let start = "From the state \(set.point.rawValue)"
-      if let overflow = set.overflowStep, overflow <= step || !set.norms.allSatisfy(\.isFinite) {
-        return """
-          \(start) the gradient overflows \(settings.precision.rawValue) from step \(overflow) on; \
-          \(settings.precision.overflowAdvice).
-          """
+      let overflows = "overflows \(settings.precision.rawValue)"
+      let advice = settings.precision.overflowAdvice
+      let count = set.norms.count { !$0.isFinite }
+      guard count == 0 else {
+        let which =
+          set.norms.count == 1
+          ? "the gradient" : "the gradient of \(count) of \(set.norms.count) sequences"
+        let first = set.overflowStep.map { $0 < step ? " (the first at step \($0))" : "" } ?? ""
+        return "\(start) \(which) \(overflows) at step \(step)\(first); \(advice)."
       }
-      return "\(start) \(fate(set))."
+      // What overflows at other steps may be finite at this one.
+      let other =
+        set.overflowStep.map { " At step \($0) a gradient \(overflows); \(advice)." } ?? ""
+      return "\(start) \(fate(set)).\(other)"
     }.joined(separator: " ")
   }
 
@@ -106,26 +118,41 @@ extension GradientResult {
   private func fate(_ set: GradientSet) -> String {
     let summary = set.summary
     let unit = Double(settings.hiddenSize).squareRoot()
-    if summary.maximum == 0 { return "every gradient is exactly 0" }
-    if summary.minimum == summary.maximum, abs(summary.maximum - unit) <= 1e-6 * unit {
-      return
-        "every norm is √H = \(textNumber(unit)), the norm of a gradient whose elements are all 1"
-    }
     let count = set.norms.count
+    if summary.maximum == 0 {
+      return count == 1 ? "the gradient is exactly 0" : "every gradient is exactly 0"
+    }
     let (gone, exploded) = (set.norms.count { $0 < 1e-3 }, set.norms.count { $0 > 100 })
+    if summary.minimum == summary.maximum {
+      let norm = count == 1 ? "the norm" : "every norm"
+      if abs(summary.maximum - unit) <= 1e-6 * unit {
+        return
+          "\(norm) is √H = \(textNumber(unit)), the norm of a gradient whose elements are all 1"
+      }
+      let fate =
+        gone > 0
+        ? "has vanished (below 0.001)"
+        : exploded > 0
+          ? "has exploded (above 100)"
+          : "has neither vanished (below 0.001) nor exploded (above 100)"
+      return "\(norm) is \(textNumber(summary.maximum)): it \(fate)"
+    }
     var parts = ["the median norm is \(textNumber(summary.median))"]
     if summary.mean > 10 * summary.median {
       parts.append("the mean \(textNumber(summary.mean))")
     }
     parts.append("the largest \(textNumber(summary.maximum))")
-    let zeros = summary.zeroCount == 0 ? "" : ", \(summary.zeroCount) of them exactly 0"
+    let zeros = summary.zeroCount == 0 ? "" : "; exactly 0: \(summary.zeroCount)"
+    func some(_ number: Int, _ what: String) -> String {
+      "\(number == 0 ? "none" : "\(number)") \(number < 2 ? "has" : "have") \(what)"
+    }
     let fates: String
     switch (gone, exploded) {
     case (count, _): fates = "all \(count) have vanished (below 0.001\(zeros))"
     case (0, 0): fates = "none has vanished (below 0.001) or exploded (above 100)"
     default:
       fates =
-        "\(gone) of \(count) have vanished (below 0.001\(zeros)) and \(exploded) have exploded (above 100)"
+        "of \(count), \(some(gone, "vanished (below 0.001\(zeros))")) and \(some(exploded, "exploded (above 100)"))"
     }
     return LabNumber.list(parts) + "; " + fates
   }
@@ -148,13 +175,12 @@ extension SpectrumResult {
   public var statement: String {
     var parts: [String] = []
     if let largest = exponents.first, largest.isFinite {
-      let change =
-        largest.magnitude < 1e-3
-        ? "change by less than 0.1 % a step"
-        : "\(largest < 0 ? "shrink" : "grow") by a factor of \(textNumber(Double.exp(largest))) a step"
       parts.append(
-        "The largest exponent is \(textNumber(largest)) nats per step: along the runs, small differences \(change)."
+        "The largest exponent is \(textNumber(largest)) nats per step: along the runs, small differences \(Self.change(largest))."
       )
+    } else if exponents.first == -.infinity {
+      parts.append(
+        "The largest exponent is −∞: along the runs, a step takes every small difference away.")
     }
     if isEveryStateFixed {
       parts.append(
@@ -165,14 +191,39 @@ extension SpectrumResult {
           were tried by more than \(textNumber(largestStartChange)) of its size.
           """)
     } else if fixedPointStarts > 0 {
-      let stable = fixedPoints.count(where: \.isStable)
       parts.append(
-        fixedPoints.isEmpty
-          ? "No fixed point was found from \(fixedPointStarts) starts."
-          : "\(LabNumber.count(fixedPoints.count, "fixed point")) found from \(fixedPointStarts) starts, \(stable) of them stable."
-      )
+        "\(points) found from \(LabNumber.count(fixedPointStarts, "start"))\(stability).")
     }
     return parts.joined(separator: " ")
+  }
+
+  /// What small differences do a step with this exponent.
+  private static func change(_ exponent: Double) -> String {
+    let verb = exponent < 0 ? "shrink" : "grow"
+    if exponent.magnitude < 1e-3 { return "change by less than 0.1 % a step" }
+    // A factor next to 1 shows too few of its digits.
+    if exponent.magnitude < 0.1 {
+      let percent = textNumber(100 * Double.expMinusOne(exponent).magnitude)
+      return "\(verb) by \(percent) % a step"
+    }
+    return "\(verb) by a factor of \(textNumber(Double.exp(min(exponent.magnitude, 700)))) a step"
+  }
+
+  private var points: String {
+    switch fixedPoints.count {
+    case 0: "No fixed point was"
+    case 1: "1 fixed point was"
+    case let count: "\(count) fixed points were"
+    }
+  }
+
+  private var stability: String {
+    let stable = fixedPoints.count(where: \.isStable)
+    if fixedPoints.isEmpty { return "" }
+    if fixedPoints.count == 1 { return "; it is \(stable == 1 ? "" : "not ")stable" }
+    if stable == fixedPoints.count { return "; all of them are stable" }
+    return stable < 2
+      ? "; \(stable == 0 ? "none" : "1") of them is stable" : "; \(stable) of them are stable"
   }
 }
 
@@ -184,13 +235,21 @@ extension GateResult {
       return "A basic RNN has no gates."
     }
     let stuck = gates.map {
-      "\(LabNumber.percent($0.shareClosed + $0.shareOpen)) of the \($0.gate.rawValue) gate"
+      LabNumber.share($0.shareClosed + $0.shareOpen, of: "\($0.gate.rawValue) gate's values")
     }
+    let (first, last) = (LabNumber.steps(shortest), LabNumber.steps(longest))
+    let units =
+      half.count == 1
+      ? "\(first) in its one unit"
+      : first == last
+        ? "\(first) in every unit"
+        : """
+        \(first) in the unit that forgets first, \(LabNumber.steps(Summary.median(half))) in the median unit \
+        and \(last) in the one that forgets last
+        """
     return """
-      By the \(keepingGate.rawValue) gate alone, half of the state is left after \(LabNumber.steps(shortest)) in the \
-      unit that forgets first, \(LabNumber.steps(Summary.median(half))) in the median unit and \
-      \(LabNumber.steps(longest)) in the one that forgets last. Of the gates' values, \(LabNumber.list(stuck)) are \
-      below 0.1 or above 0.9.
+      By the \(keepingGate.rawValue) gate alone, half of the state is left after \(units). Below 0.1 or \
+      above 0.9 are \(LabNumber.list(stuck)).
       """
   }
 }
@@ -201,15 +260,21 @@ extension GradientPartsResult {
     guard let whole = contributions.first(where: { $0.total > 0 }), let first = whole.norms.first,
       let last = whole.norms.last, let count = truncations.last?.steps
     else { return "The gradient is 0." }
+    guard count > 1 else {
+      return "Of \(whole.parameter), the only step adds a gradient of norm \(textNumber(first))."
+    }
     // The smallest k whose error is at most a hundredth.
     let enough = truncations.first { $0.relativeError <= 0.01 }?.steps
+    let sentence =
+      switch enough {
+      case nil: "No truncation gives"
+      case 1: "The last of \(count) steps alone gives"
+      case count: "Only all \(count) steps give"
+      case let steps?: "The last \(steps) of \(count) steps give"
+      }
     return """
       Of \(whole.parameter), the first step adds a gradient of norm \(textNumber(first)), the last one \
-      \(textNumber(last)). \(enough.map {
-        $0 == count
-          ? "Only all \(count) steps give the whole gradient to 1 %."
-          : "The last \($0) of \(count) steps give the whole gradient to 1 %."
-      } ?? "No truncation gives the whole gradient to 1 %.")
+      \(textNumber(last)). \(sentence) the whole gradient to 1 %.
       """
   }
 }

@@ -6,7 +6,8 @@ extension ScaleSweepResult {
   /// What was found, in sentences.
   public var statement: String {
     let question = "Is there a scale that keeps a long-term memory?"
-    guard let weightDraws else { return "\(question) \(ownStatement)" }
+    // One draw is the seed's own, of which the sentences say all.
+    guard let weightDraws, weightDraws.seeds.count > 1 else { return "\(question) \(ownStatement)" }
     return [
       question, weightDraws.memoryStatement, weightDraws.reasonStatement,
       weightDraws.gradientStatement, ownStatement, seedStatement,
@@ -15,41 +16,50 @@ extension ScaleSweepResult {
 
   /// The seed's own draw.
   private var ownStatement: String {
-    func scales(_ fate: Fate, _ path: KeyPath<SweepPoint, Fate>) -> String? {
-      let found = points.filter { $0[keyPath: path] == fate }.map(\.scale)
-      guard let first = found.min(), let last = found.max() else { return nil }
-      if found.count == points.count { return "at every scale" }
-      return found.count == 1
-        ? "at scale \(textNumber(first))"
-        : "at \(found.count) of \(points.count) scales, between \(textNumber(first)) and \(textNumber(last))"
-    }
     func story(_ what: String, _ path: KeyPath<SweepPoint, Fate>) -> String {
-      let parts = [
-        scales(.survives, path).map { "survives \($0)" } ?? "survives at no scale",
-        scales(.explodes, path).map { "explodes \($0)" },
-      ].compactMap(\.self)
-      return "the median \(what) \(LabNumber.list(parts))"
-    }
-    var sentences = [
-      "In the one draw of seed \(settings.seed), at step \(step), \(story("distance", \.memoryFate)), and \(story("gradient", \.gradientFate))."
-    ]
-    if let worst = points.max(by: { $0.gradientSpread.largest < $1.gradientSpread.largest }) {
-      let spread = worst.gradientSpread
-      let numbers =
-        "the median gradient norm is \(textNumber(spread.median)), the mean \(textNumber(spread.mean)) and the largest \(textNumber(spread.largest))"
-      if spread.largest == .infinity {
-        sentences.append(
-          "At scale \(textNumber(worst.scale)) a gradient overflows \(settings.precision.rawValue); \(settings.precision.overflowAdvice)."
-        )
-      } else if spread.largest > 100, spread.median <= 100 {
-        sentences.append(
-          "The median hides exploding gradients: at scale \(textNumber(worst.scale)) \(numbers).")
-      } else {
-        sentences.append(
-          "The largest gradients are at scale \(textNumber(worst.scale)): there \(numbers).")
+      let fates: [Fate] =
+        points.count == 1 ? [.vanishes, .survives, .explodes] : [.survives, .explodes]
+      let parts = fates.compactMap { fate -> String? in
+        let found = points.filter { $0[keyPath: path] == fate }.map(\.scale)
+        guard !found.isEmpty else { return nil }
+        return "\(fate.rawValue) \(scalePlaces(found, of: points.count))"
       }
+      let none = points.contains { $0[keyPath: path] == .survives } || points.count == 1
+      return
+        "the median \(what) \(LabNumber.list((none ? [] : ["survives at no scale"]) + parts))"
     }
-    return sentences.joined(separator: " ")
+    return """
+      In the one draw of seed \(settings.seed), at step \(step), \(story("distance", \.memoryFate)), and \
+      \(story("gradient", \.gradientFate)). \(spreadStatement)
+      """
+  }
+
+  /// How the seed's own gradients are spread over the sequences, where the largest is.
+  private var spreadStatement: String {
+    guard let worst = points.max(by: { $0.gradientSpread.largest < $1.gradientSpread.largest })
+    else { return "" }
+    let spread = worst.gradientSpread
+    let scale = "scale \(textNumber(worst.scale))"
+    if spread.largest == .infinity {
+      return
+        "At \(scale) a gradient overflows \(settings.precision.rawValue); \(settings.precision.overflowAdvice)."
+    }
+    guard spread.largest > 0 else {
+      return
+        "Every gradient is exactly 0 \(scalePlaces(points.map(\.scale), of: points.count))."
+    }
+    // A mean that is the largest number leaves no room for others.
+    let areEqual = spread.mean >= spread.largest * (1 - 1e-9)
+    let numbers =
+      areEqual
+      ? "\(settings.batchSize == 1 ? "the" : "every") gradient norm is \(textNumber(spread.largest))"
+      : "the median gradient norm is \(textNumber(spread.median)), the mean \(textNumber(spread.mean)) and the largest \(textNumber(spread.largest))"
+    if spread.largest > 100, spread.median <= 100 {
+      return "The median hides exploding gradients: at \(scale) \(numbers)."
+    }
+    return points.count == 1
+      ? "At \(scale) \(numbers)."
+      : "The largest gradients are at \(scale): there \(numbers)."
   }
 
   /// Where the seed's own draw stands among the others at the largest scale.
@@ -60,7 +70,7 @@ extension ScaleSweepResult {
     let forgets = own.memory <= WeightDraws.threshold
     let share = forgets ? 1 - all.memoryShare : all.memoryShare
     return
-      "At scale \(textNumber(own.scale)) this draw \(forgets ? "forgets its initial state" : "keeps the dependency"), as \(LabNumber.percent(share)) of the draws do."
+      "At scale \(textNumber(own.scale)) this draw \(forgets ? "forgets its initial state" : "keeps the dependency"), as \(LabNumber.share(share, of: "draws")) \(share * Double(all.memory.count) < 1.5 ? "does" : "do")."
   }
 }
 
@@ -72,17 +82,15 @@ extension WeightDrawsResult {
       let most = sorted.max(by: { $0.memoryShare < $1.memoryShare })
     else { return "" }
     let opening =
-      "In each of \(LabNumber.count(seeds.count, "draw")) of weights (\(seedRange)) the state at step \(step) was compared between two runs; it still depends on the initial state where their median distance is above 0.001."
+      "In each of \(seeds.count) draws of weights (\(seedRange)) the state at step \(step) was compared between two runs; it still depends on the initial state where their median distance is above 0.001."
     func share(_ point: WeightDrawsPoint) -> String {
-      (point.memoryShare == 0
-        ? "none" : point.memoryShare == 1 ? "all" : LabNumber.percent(point.memoryShare))
-        + " of the draws at scale \(textNumber(point.scale))"
+      "\(LabNumber.share(point.memoryShare, of: "draws")) at scale \(textNumber(point.scale))"
     }
+    if sorted.count == 1 { return "\(opening) It does so in \(share(most))." }
     if most.memoryShare == 0 { return "\(opening) It does so in none of the draws at any scale." }
     if sorted.allSatisfy({ $0.memoryShare == most.memoryShare }) {
-      return sorted.count == 1
-        ? "\(opening) It does so in \(share(most))."
-        : "\(opening) It does so in \(LabNumber.percent(most.memoryShare)) of the draws at every scale."
+      return
+        "\(opening) It does so in \(LabNumber.share(most.memoryShare, of: "draws")) at every scale."
     }
     // The end points, and the largest share between them.
     var parts = [share(first)]
@@ -125,25 +133,33 @@ extension WeightDrawsResult {
   fileprivate var gradientStatement: String {
     guard let most = points.max(by: { $0.explodingShare < $1.explodingShare }) else { return "" }
     guard most.explodingShare > 0 else {
-      return "No sequence of any draw has a gradient norm above 100 at any scale."
+      let places = points.count == 1 ? "scale \(textNumber(most.scale))" : "any scale"
+      return "No sequence of any draw has a gradient norm above 100 at \(places)."
     }
     let scales = points.filter { $0.explodingShare > 0 }.map(\.scale)
-    let (low, high) = (scales.min() ?? most.scale, scales.max() ?? most.scale)
-    let places =
-      low == high
-      ? "at scale \(textNumber(low))"
-      : "at \(scales.count) of \(points.count) scales, between \(textNumber(low)) and \(textNumber(high))"
-    let median = LabNumber.percent(
-      Double(most.gradientMedian.count { $0 > 100 }) / Double(max(1, seeds.count)))
+    let median = Double(most.gradientMedian.count { $0 > 100 }) / Double(max(1, seeds.count))
     let ties = points.filter { $0.explodingShare == most.explodingShare }.map(\.scale)
+    // Nothing is most often where all are equally often.
     let frequency =
-      ties.count == 1
-      ? "and most often at scale \(textNumber(most.scale))"
-      : "and equally often, most of all, at the \(ties.count) scales \(ties.map { textNumber($0) }.joined(separator: ", "))"
+      ties.count == scales.count
+      ? ""
+      : ties.count == 1
+        ? "most often at scale \(textNumber(most.scale)), "
+        : "most often at the \(ties.count) scales \(LabNumber.list(ties.map(textNumber))), "
     return """
-      Gradients explode in some sequence (a norm above 100) \(places), \(frequency): in \
-      \(LabNumber.percent(most.explodingShare)) of the draws. The median over the sequences is above 100 in \
-      \(median) of the draws at scale \(textNumber(most.scale)).
+      Gradients explode in some sequence (a norm above 100) \(scalePlaces(scales, of: points.count)), \
+      \(frequency)in \(LabNumber.share(most.explodingShare, of: "draws")). The median over the sequences is \
+      above 100 in \(LabNumber.share(median, of: "draws")) at scale \(textNumber(most.scale)).
       """
   }
+}
+
+/// Where something was found: `at scale 2`, `at every scale`, `at 3 of 24 scales, between 1 and 2`.
+private func scalePlaces(_ found: [Double], of count: Int) -> String {
+  guard let low = found.min(), let high = found.max(), found.count > 1 else {
+    return "at scale \(textNumber(found.first ?? .nan))"
+  }
+  return found.count == count
+    ? "at every scale"
+    : "at \(found.count) of \(count) scales, between \(textNumber(low)) and \(textNumber(high))"
 }

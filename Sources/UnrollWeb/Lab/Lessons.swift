@@ -1,6 +1,5 @@
 // The buttons that teach: each an experiment of the lab, and a sentence with its numbers.
 
-internal import RealModule
 internal import Unroll
 internal import UnrollLab
 
@@ -50,12 +49,11 @@ enum Lessons {
     query.settings.chronoSteps = nil
     try query.settings.validate()
     let result = try MemoryExperiment.run(query.settings)
-    // −ln σ(b) = ln(1 + e^−b), exact where σ(b) is 1 to the last digit, too.
-    let halfLife = Double.log(2) / Double.log(onePlus: Double.exp(-bias))
+    let halfLife = LabNumber.halfLife(ofBias: bias)
     let drift = result.drifts[0].largest.max() ?? .nan
     return LessonAnswer(
       sentence:
-        "With the keeping gate at σ(\(LabNumber.text(bias))), the state's largest change after step \(result.drifts[0].step) is \(LabNumber.text(drift)); half of it would be left after ln 2 / −ln σ(b) = \(LabNumber.steps(halfLife)).",
+        "With the keeping gate at σ(\(LabNumber.text(bias))), the state's largest change after step \(result.drifts[0].step) is \(LabNumber.text(drift)); that gate alone leaves half of the state after ln 2 / −ln σ(b) = \(LabNumber.steps(halfLife)).",
       numbers: [
         "drift": .number(drift), "half_life": .number(halfLife), "bias": .number(bias),
       ], command: query.command(.memory))
