@@ -23,20 +23,18 @@ let package = Package(
     .library(name: "UnrollFigures", targets: ["UnrollFigures"]),
     .library(name: "UnrollLab", targets: ["UnrollLab"]),
     .library(name: "UnrollLanguage", targets: ["UnrollLanguage"]),
+    .library(name: "UnrollVerification", targets: ["UnrollVerification"]),
     .library(name: "UnrollMPI", targets: ["UnrollMPI"]),
     .library(name: "UnrollWeb", targets: ["UnrollWeb"]),
     .executable(name: "unroll", targets: ["UnrollCommand"]),
   ],
   traits: [
-    .trait(
-      name: "HDF5", description: "Keras' files, read and written, through the system's libhdf5."),
-    .trait(name: "MPI", description: "Training on many processes, through the system's MPI."),
-    .default(enabledTraits: ["HDF5"]),
+    .trait(name: "Command", description: "The command `unroll`, through swift-argument-parser."),
+    .default(enabledTraits: []),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-numerics", from: "1.1.0"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
   ],
   targets: [
@@ -48,20 +46,10 @@ let package = Package(
       providers: [.apt(["zlib1g-dev"])]
     ),
 
-    .systemLibrary(
-      name: "CLAPACK",
-      providers: [.apt(["liblapacke-dev"]), .brew(["lapack"])]
-    ),
-
-    .systemLibrary(
-      name: "CMPI", pkgConfig: "mpi",
-      providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]
-    ),
-
-    .systemLibrary(
-      name: "CHDF5",
-      providers: [.apt(["libhdf5-dev"])]
-    ),
+    // Libraries that are loaded at run time: the loader, and two whose interface is C.
+    .target(name: "UnrollLibraries", swiftSettings: strict),
+    .target(name: "CHDF5"),
+    .target(name: "CMPI", exclude: ["Shim"]),
 
     // Level 1: numbers, and figures.
     .target(
@@ -78,8 +66,7 @@ let package = Package(
     .target(
       name: "UnrollFormats",
       dependencies: [
-        "CUnrollKernels", "Unroll", "UnrollContracts", "CZlib",
-        .target(name: "CHDF5", condition: .when(traits: ["HDF5"])),
+        "CUnrollKernels", "Unroll", "UnrollContracts", "CZlib", "CHDF5", "UnrollLibraries",
       ],
       swiftSettings: strict
     ),
@@ -97,9 +84,8 @@ let package = Package(
     .target(
       name: "UnrollLab",
       dependencies: [
-        "CLAPACK", "Unroll", "UnrollContracts", "UnrollFormats", "UnrollFigures", "UnrollONNX",
+        "Unroll", "UnrollContracts", "UnrollFormats", "UnrollFigures", "UnrollLibraries",
         .product(name: "ComplexModule", package: "swift-numerics"),
-        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "RealModule", package: "swift-numerics"),
       ],
       swiftSettings: strict
@@ -114,10 +100,19 @@ let package = Package(
       swiftSettings: strict
     ),
 
+    .target(
+      name: "UnrollVerification",
+      dependencies: [
+        "Unroll", "UnrollFormats", "UnrollLab", "UnrollONNX",
+        .product(name: "RealModule", package: "swift-numerics"),
+      ],
+      swiftSettings: strict
+    ),
+
     // Level 4: other processes, and the page.
     .target(
       name: "UnrollMPI",
-      dependencies: ["UnrollLanguage", .target(name: "CMPI", condition: .when(traits: ["MPI"]))],
+      dependencies: ["UnrollLanguage", "UnrollLibraries", "CMPI"],
       swiftSettings: strict
     ),
 
@@ -140,8 +135,10 @@ let package = Package(
       name: "UnrollCommand",
       dependencies: [
         "Unroll", "UnrollFormats", "UnrollONNX", "UnrollFigures", "UnrollLab", "UnrollLanguage",
-        "UnrollMPI", "UnrollWeb",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "UnrollMPI", "UnrollVerification", "UnrollWeb",
+        .product(
+          name: "ArgumentParser", package: "swift-argument-parser",
+          condition: .when(traits: ["Command"])),
         .product(name: "RealModule", package: "swift-numerics"),
       ],
       swiftSettings: strict
@@ -175,6 +172,12 @@ let package = Package(
     .testTarget(
       name: "UnrollLabTests",
       dependencies: ["UnrollLab", "UnrollFormats", "UnrollFigures", "Unroll", "UnrollTestSupport"],
+      swiftSettings: tests),
+    .testTarget(
+      name: "UnrollVerificationTests",
+      dependencies: [
+        "UnrollVerification", "UnrollLab", "UnrollFormats", "Unroll", "UnrollTestSupport",
+      ],
       swiftSettings: tests),
     .testTarget(
       name: "UnrollLanguageTests",

@@ -4,7 +4,7 @@
   scaling.py measure BINARY CORPUS [--rounds 3] [--out scaling.json]
   scaling.py report scaling.json
 
-BINARY is `unroll` built with MPI (`./run mpi` prints where), CORPUS Penn Treebank's folder. `measure` runs,
+BINARY is the path of `unroll` that `./run mpi` prints, CORPUS Penn Treebank's folder. `measure` runs,
 alternately: one process of two threads; two ranks of one thread, through the memory of their host, and by
 messages, with and without overlap; two ranks in network namespaces, joined by a link of 1 Gbit/s (tc's tbf;
 needs root). `report` prints the tables of

@@ -91,6 +91,26 @@ def cudnn(out):
     np.savez(os.path.join(out, "keras2_cudnn.npz"), x=time_first(x), y=time_first(predict(plain, x)))
 
 
+def functions(out):
+    """Functions by name, and layers in the place of functions, in all three cells."""
+    parts = {
+        "elu": layers.GRU(4, activation="elu", recurrent_activation="softsign", return_sequences=True, name="elu"),
+        "softplus": layers.LSTM(3, activation="softplus", recurrent_activation="hard_sigmoid", return_sequences=True, name="softplus"),
+        "leaky": layers.SimpleRNN(5, activation="leaky_relu", return_sequences=True, name="leaky"),
+        "softsign": layers.GRU(3, activation="softsign", reset_after=False, return_sequences=True, name="softsign"),
+        "given": layers.LSTM(4, activation=layers.LeakyReLU(0.15), recurrent_activation=layers.ELU(0.5), return_sequences=True, name="given"),
+        "relu": layers.SimpleRNN(4, activation=layers.ReLU(threshold=0.2), return_sequences=True, name="relu"),
+    }
+    start = keras.Input((T, D))
+    model = fill(keras.Model(start, [layer(start) for layer in parts.values()]))
+    x = drawn(B, T, D)
+    arrays = {}
+    for name, y in zip(parts, model.predict(x, verbose=0)):
+        arrays[name + ".x"], arrays[name + ".y"] = time_first(x), time_first(np.asarray(y))
+    model.save(os.path.join(out, "keras3_parts.keras"))
+    np.savez(os.path.join(out, "keras3_parts.npz"), **arrays)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", required=True)
@@ -100,4 +120,6 @@ if __name__ == "__main__":
     graph(out)
     if tf:
         cudnn(out)
+    else:
+        functions(out)
     print(TAG, (tf or keras).__version__, np.__version__)

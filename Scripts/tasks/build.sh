@@ -1,28 +1,37 @@
 # The command, built and run.
 
-# Builds the command, quietly unless it fails; prints the folder that holds it.
+# Builds the command; prints the folder that holds it.
 build_command() {
-  quietly "building unroll (release); the first time takes about five minutes" \
-    swift_in .build build -c release --product unroll
-  swift_in .build build -c release --show-bin-path 2>/dev/null | tail -n 1
+  quietly "building unroll (release); the first time takes a few minutes" \
+    swift_in .build build "${release[@]}" --product unroll
+  build_folder
 }
 
-# build_with_mpi [FLAG...]: the command with MPI; prints its path.
-build_with_mpi() {
-  quietly "building unroll with MPI (release); the first time takes about three minutes" \
-    swift_in .build-mpi build -c release --product unroll --traits MPI,HDF5 "$@"
-  echo "$root/.build-mpi/release/unroll"
+# The folder of the optimised build.
+build_folder() { swift_in .build build "${release[@]}" --show-bin-path 2>/dev/null | tail -n 1; }
+
+# mpi_library FOLDER: compiles the library through which the command in a folder calls this machine's MPI.
+mpi_library() {
+  local library=$1/libunroll-mpi.so
+  mkdir -p "$1"
+  quietly "compiling libunroll-mpi.so with mpicc" \
+    mpicc -std=c11 -O2 -Wall -Wextra -fPIC -shared -o "$library.part" "$root/Sources/CMPI/Shim/unroll_mpi.c"
+  # A job that runs keeps the file that it has loaded.
+  mv "$library.part" "$library"
 }
 
 # task_unroll COMMAND [ARGUMENT...]: builds what is missing, then runs `unroll COMMAND`.
 task_unroll() {
   prepare
   local bin; bin=$(build_command)
-  "$bin/unroll" "$@"
+  # What the command suggests next is then what can be typed here.
+  UNROLL_NAME=./run "$bin/unroll" "$@"
 }
 
 task_mpi() {
   prepare
-  prepare_mpi || fail "MPI could not be installed; install Open MPI or MPICH with its headers by hand"
-  build_with_mpi "${strict[@]}"
+  prepare_mpi || fail "MPI could not be installed; install Open MPI or MPICH with mpirun and mpicc by hand"
+  local bin; bin=$(build_command)
+  mpi_library "$bin"
+  echo "$bin/unroll"
 }

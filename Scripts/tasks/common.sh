@@ -4,7 +4,9 @@
 # compiles everything again.
 export SWIFT_DETERMINISTIC_HASHING=1
 
-# Flags of debug builds and of builds with MPI: warnings are errors.
+# One optimised build, in .build, serves the command, the tests and the benchmarks.
+release=(-c release --traits Command --explicit-target-dependency-import-check error)
+# Debug builds: warnings are errors.
 strict=(-Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error)
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
@@ -25,16 +27,27 @@ swift_in() {
   swift "$command" --package-path "$root" --scratch-path "$root/$folder" "$@"
 }
 
-# quietly WHAT COMMAND...: runs a build; prints its output only if it fails.
+# quietly WHAT COMMAND...: runs a build; shows how far it is, and its output only if it fails.
 quietly() {
-  local log what=$1
+  local what=$1 log job status=0 tenths=0 line last=
   shift
   say "$what"
   log=$(mktemp)
-  if ! "$@" >"$log" 2>&1; then
-    cat "$log" >&2
-    rm -f "$log"
-    fail "the build failed"
-  fi
+  "$@" >"$log" 2>&1 &
+  job=$!
+  # A job in the background does not hear Ctrl-C.
+  trap 'kill "$job" 2>/dev/null; rm -f "$log"; exit 130' INT TERM
+  while kill -0 "$job" 2>/dev/null; do
+    sleep 0.2
+    tenths=$((tenths + 2))
+    line=$(grep -o '^\[[0-9]*/[0-9]*\] .*' "$log" | tail -n 1) || true
+    if [ -t 2 ]; then printf '\r\033[K    %.70s' "$line" >&2
+    elif [ $((tenths % 150)) = 0 ] && [ "$line" != "$last" ]; then printf '    %s\n' "$line" >&2; last=$line
+    fi
+  done
+  [ ! -t 2 ] || printf '\r\033[K' >&2
+  wait "$job" || status=$?
+  trap - INT TERM
+  [ "$status" = 0 ] || { cat "$log" >&2; rm -f "$log"; fail "the build failed"; }
   rm -f "$log"
 }

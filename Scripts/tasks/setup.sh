@@ -1,18 +1,19 @@
-# System packages: what Unroll needs, how each is detected, and how it is installed.
+# System packages: what Unroll needs, how each is detected, and how it is installed. Building needs zlib alone;
+# the libraries of `run` are loaded when something first uses them (Sources/UnrollLibraries).
 
 # package | how it is detected | purpose | needed by | required or optional
+# A package that other releases of Debian and Ubuntu name otherwise: NAME/NAME, the first that apt knows.
 system_packages() {
   cat <<'TABLE'
 zlib1g-dev|header zlib.h|.npz files|build|required
-liblapacke-dev|header lapacke.h|spectra (LAPACK)|build|required
-libhdf5-dev|header hdf5/serial/hdf5.h hdf5.h|Keras files (HDF5)|build|required
-gnuplot-nox|command gnuplot|figures|build|optional
+libhdf5-310/libhdf5-103-1t64/libhdf5-103-1|library libhdf5_serial.so libhdf5.so|Keras files (HDF5)|run|optional
+liblapack3|library liblapack.so libopenblas.so libflexiblas.so|spectra (LAPACK)|run|optional
+gnuplot-nox|command gnuplot|figures|run|optional
 python3-venv|module ensurepip|tests against other programs|test|optional
 chromium|command chromium|tests of the page in a browser|test|optional
 chromium-driver|command chromedriver|tests of the page in a browser|test|optional
-pkg-config|command pkg-config|training on several processes|mpi|optional
 openmpi-bin|command mpirun|training on several processes|mpi|optional
-libopenmpi-dev|pkgconfig mpi ompi-c ompi mpich|training on several processes|mpi|optional
+libopenmpi-dev|command mpicc|training on several processes|mpi|optional
 iproute2|command ip|tests of two hosts|mpi|optional
 qemu-user|command qemu-aarch64|arm64 kernels under emulation|arm64|required
 gcc-aarch64-linux-gnu|command aarch64-linux-gnu-gcc|arm64 kernels under emulation|arm64|required
@@ -20,16 +21,41 @@ libc6-dev-arm64-cross|file /usr/aarch64-linux-gnu/include|arm64 kernels under em
 TABLE
 }
 
+# apt_name NAME/NAME...: the first that apt knows, else the last.
+apt_name() {
+  local name
+  for name in ${1//\// }; do
+    [[ $(apt-cache show "$name" 2>/dev/null) != *Filename:* ]] || break
+  done
+  echo "$name"
+}
+
 # Homebrew's names, where they differ from Debian's.
 brew_name() {
   case "$1" in
     zlib1g-dev) echo zlib ;;
-    liblapacke-dev) echo lapack ;;
-    libhdf5-dev) echo hdf5 ;;
+    liblapack3) echo lapack ;;
+    libhdf5-*) echo hdf5 ;;
     gnuplot-nox) echo gnuplot ;;
     openmpi-bin|libopenmpi-dev) echo open-mpi ;;
     *) echo "$1" ;;
   esac
+}
+
+# package_name NAME/NAME...: what this machine's package manager calls it.
+package_name() {
+  if command -v apt-get >/dev/null; then apt_name "$1"; else brew_name "$1"; fi
+}
+
+# has_library NAME: whether the dynamic linker finds NAME.VERSION.
+has_library() {
+  case "$(uname):$1" in
+    Darwin:liblapack.so) return 0 ;; # part of the system, as a framework
+    Darwin:*) [ -e "/opt/homebrew/lib/${1%.so}.dylib" ] || [ -e "/usr/local/lib/${1%.so}.dylib" ]; return ;;
+  esac
+  PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null |
+    grep "^[[:space:]]*${1//./\\.}\.[0-9]" >/dev/null ||
+    compgen -G "/usr/lib/$1.[0-9]*" >/dev/null
 }
 
 # is_installed KIND NAME...: whether one of the names is there.
@@ -41,7 +67,7 @@ is_installed() {
       header) echo "#include <$name>" | { cc -E - || clang -E -; } >/dev/null 2>&1 && return 0 ;;
       command) command -v "$name" >/dev/null && return 0 ;;
       module) python3 -c "import $name" >/dev/null 2>&1 && return 0 ;;
-      pkgconfig) pkg-config --exists "$name" >/dev/null 2>&1 && return 0 ;;
+      library) has_library "$name" && return 0 ;;
       file) [ -e "$name" ] && return 0 ;;
     esac
   done
@@ -55,7 +81,7 @@ show_packages() {
   while IFS='|' read -r package test purpose task need; do
     # shellcheck disable=SC2086  # the names are separate words
     if is_installed $test; then state=yes; else state=no; fi
-    printf '%-23s %-10s %-9s %-7s %s\n' "$package" "$state" "$need" "$task" "$purpose"
+    printf '%-23s %-10s %-9s %-7s %s\n' "$(package_name "$package")" "$state" "$need" "$task" "$purpose"
   done < <(system_packages)
 }
 
@@ -74,22 +100,26 @@ install_packages() {
   done < <(system_packages)
   [ ${#missing[@]} -gt 0 ] || return 0
   local list; list=$(printf ', %s' "${purposes[@]}"); list=${list:2}
-  say "installing ${missing[*]}: $list"
+  say "installing what is missing: $list"
   if try_install "${missing[@]}" >&2; then return 0; fi
+  local names=()
+  for package in "${missing[@]}"; do names+=("$(apt_name "$package")"); done
   [ -n "$is_required" ] ||
-    { say "could not install ${missing[*]}; going on without: $list"; return 0; }
-  fail "could not install ${missing[*]} ($list). On Debian or Ubuntu run: sudo apt-get install ${missing[*]}"
+    { say "could not install ${names[*]}; going on without: $list"; return 0; }
+  fail "could not install ${names[*]} ($list). On Debian or Ubuntu run: sudo apt-get install ${names[*]}"
 }
 
+# try_install NAME/NAME...: installs packages; their names may be known only after the update.
 try_install() {
+  local package names=()
   if command -v apt-get >/dev/null; then
     as_root true || { say "no right to install packages (neither root nor sudo)"; return 1; }
-    as_root apt-get update -qq &&
-      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+    as_root apt-get update -qq || return 1
+    for package in "$@"; do names+=("$(apt_name "$package")"); done
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${names[@]}"
   elif command -v brew >/dev/null; then
-    local formulas=() package
-    for package in "$@"; do formulas+=("$(brew_name "$package")"); done
-    brew install "${formulas[@]}"
+    for package in "$@"; do names+=("$(brew_name "$package")"); done
+    brew install "${names[@]}"
   else
     say "neither apt-get nor brew is here"
     return 1
@@ -107,8 +137,8 @@ check_swift() {
   esac
 }
 
-# What every task needs.
-prepare() { check_swift; install_packages build; }
+# What every task needs, and what makes it whole.
+prepare() { check_swift; install_packages build; install_packages run; }
 
 # prepare_python FOLDER REQUIREMENTS VARIABLE WHAT: a Python environment for the tests that run other
 # programs; without it they skip and say so.
@@ -125,26 +155,16 @@ prepare_python() {
   export "$3=$folder/bin/python"
 }
 
-# MPI under the name that the package asks for (Debian's is mpi, other builds have their own).
+# A launcher and a compiler of MPI programs.
 prepare_mpi() {
   install_packages mpi
-  command -v mpirun >/dev/null || return 1
-  ! pkg-config --exists mpi || return 0
-  local name folder=$root/.build-mpi/pkgconfig
-  for name in ompi-c ompi mpich; do
-    pkg-config --exists "$name" || continue
-    mkdir -p "$folder"
-    ln -sf "$(pkg-config --variable=pcfiledir "$name")/$name.pc" "$folder/mpi.pc"
-    export PKG_CONFIG_PATH=$folder${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
-    return 0
-  done
-  return 1
+  command -v mpirun >/dev/null && command -v mpicc >/dev/null
 }
 
 task_setup() {
   case "${1:-}" in
     '') prepare; say "everything that building and the lab need is installed; ./run setup --show lists the rest" ;;
-    --all) local task; check_swift; for task in build test mpi arm64; do install_packages "$task"; done ;;
+    --all) local task; check_swift; for task in build run test mpi arm64; do install_packages "$task"; done ;;
     --show) show_packages ;;
     *) fail "setup: expected --show or --all, found '$1'" ;;
   esac

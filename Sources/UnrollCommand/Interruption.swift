@@ -1,3 +1,4 @@
+#if Command
 internal import Foundation
 
 /// The signal that asked this process to stop; 0 for none.
@@ -117,3 +118,4 @@ enum Interruption {
   /// The exit code that the noted signal asks for; nil if there was none.
   static var exitCode: Int32? { pendingSignal == 0 ? nil : 128 + Int32(pendingSignal) }
 }
+#endif

@@ -1,5 +1,6 @@
 // "Did you mean …?" for misspelt commands and values.
 
+#if Command
 internal import ArgumentParser
 internal import UnrollFormats
 
@@ -117,3 +118,4 @@ enum Suggestions {
       .filter { $0.offset % 2 == 1 }.map { String($0.element) }
   }
 }
+#endif

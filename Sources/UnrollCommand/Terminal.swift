@@ -1,5 +1,6 @@
 // What the terminal gets: results on standard output, progress and errors on standard error.
 
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import Synchronization
@@ -187,3 +188,4 @@ struct TextTable {
     return ([line(header), rule] + rows.map(line)).joined(separator: "\n")
   }
 }
+#endif

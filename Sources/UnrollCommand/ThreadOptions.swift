@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import Unroll
 
@@ -22,3 +23,4 @@ struct ThreadOptions: ParsableArguments {
     }
   }
 }
+#endif

@@ -1,5 +1,6 @@
 // The `unroll` command: arguments, terminal output, exit codes. No mathematics lives here.
 
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
@@ -115,3 +116,20 @@ enum MachineSettings {
 enum UnrollVersion {
   static let text = "0.1.0"
 }
+#else
+internal import Foundation
+
+/// What is built without the package trait `Command`, which brings the parser of arguments.
+@main
+enum UnrollCommand {
+  static func main() {
+    let sentence = """
+      unroll: this build has no commands; build it with the package trait Command \
+      (./run does): swift build -c release --traits Command --product unroll
+
+      """
+    FileHandle.standardError.write(Data(sentence.utf8))
+    exit(64)
+  }
+}
+#endif

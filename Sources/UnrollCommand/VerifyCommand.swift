@@ -1,6 +1,7 @@
+#if Command
 internal import ArgumentParser
 internal import RealModule
-internal import UnrollLab
+internal import UnrollVerification
 
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -117,3 +118,4 @@ private struct VerificationReport: Encodable {
     return text
   }
 }
+#endif

@@ -8,36 +8,36 @@ internal import Darwin
 #endif
 
 /// A mark on an axis with its number.
-struct Tick: Equatable {
-  var value: Double
+package struct Tick: Equatable {
+  package var value: Double
   /// The number; empty for a small mark without one.
-  var label: String
+  package var label: String
   /// A power of ten that follows the number, as in 2×10⁻⁸; the number may be `10` itself.
-  var exponent: Int?
+  package var exponent: Int?
 
   /// How wide the number is drawn.
-  func width(size: Double) -> Double {
+  package func width(size: Double) -> Double {
     TextMetrics.width(label, size: size)
       + (exponent.map { TextMetrics.width(Self.text($0), size: 0.8 * size) } ?? 0)
   }
 
   /// An integer with a minus sign instead of a hyphen.
-  static func text(_ value: Int) -> String { value < 0 ? "−\(-value)" : "\(value)" }
+  package static func text(_ value: Int) -> String { value < 0 ? "−\(-value)" : "\(value)" }
 }
 
 /// An axis with a range and ticks.
-struct Ticks: Equatable {
-  var range: ClosedRange<Double>
+package struct Ticks: Equatable {
+  package var range: ClosedRange<Double>
   /// In ascending order, all within the range.
-  var ticks: [Tick]
+  package var ticks: [Tick]
   /// What the numbers count from, where they have no room in full; the axis's label says so.
-  var origin: String?
+  package var origin: String?
 
   /// The widest number.
-  func width(size: Double) -> Double { ticks.map { $0.width(size: size) }.max() ?? 0 }
+  package func width(size: Double) -> Double { ticks.map { $0.width(size: size) }.max() ?? 0 }
 
   /// A label with the number that the axis counts from.
-  func label(_ text: String) -> String {
+  package func label(_ text: String) -> String {
     guard let origin else { return text }
     return text.isEmpty ? "minus \(origin)" : "\(text) minus \(origin)"
   }
@@ -45,7 +45,7 @@ struct Ticks: Equatable {
 
 extension Axis {
   /// The direction of an axis, which decides how much of its length a number covers.
-  enum Direction {
+  package enum Direction {
     /// Numbers stand side by side: each takes its own width.
     case horizontal
     /// Numbers stand one above the other.
@@ -61,7 +61,7 @@ extension Axis {
   ///   - size: The font's size in pixels.
   ///   - widens: Whether a range that is chosen ends at a tick.
   /// - Returns: The range and the ticks.
-  func ticks(
+  package func ticks(
     holding numbers: @autoclosure () -> [Double], length: Double, direction: Direction,
     size: Double, widens: Bool
   ) -> Ticks {
@@ -152,7 +152,8 @@ extension Axis {
     if isLogarithmic {
       // Subnormal numbers have too few digits for ticks.
       let (low, high) = (min(max(low, 1e-300), 1e300), min(max(high, 1e-300), 1e300))
-      return high > low * (1 + 1e-9) ? low...high : (low / 2)...(high * 2)
+      // Closer ends have logarithms in which gnuplot's own rounding can be seen.
+      return high > low * (1 + 1e-6) ? low...high : (low / 2)...(high * 2)
     }
     // Larger ones overflow where their difference is taken.
     let (least, most) = (max(low, -1e300), min(high, 1e300))
@@ -165,7 +166,7 @@ extension Axis {
   }
 
   /// Where a number is, from 0 at the lower end to 1 at the upper one.
-  func position(_ value: Double, in range: ClosedRange<Double>) -> Double {
+  package func position(_ value: Double, in range: ClosedRange<Double>) -> Double {
     // Logarithms first: the ratio of the ends may be beyond the range of numbers.
     isLogarithmic
       ? (log(value) - log(range.lowerBound)) / (log(range.upperBound) - log(range.lowerBound))

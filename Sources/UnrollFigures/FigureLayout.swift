@@ -8,50 +8,54 @@
 //         key
 
 /// A box of pixels; y counts from the top.
-struct Box: Equatable {
-  var left: Double
-  var right: Double
-  var top: Double
-  var bottom: Double
+package struct Box: Equatable {
+  package var left: Double
+  package var right: Double
+  package var top: Double
+  package var bottom: Double
 
-  var width: Double { right - left }
-  var height: Double { bottom - top }
-  var middle: (x: Double, y: Double) { ((left + right) / 2, (top + bottom) / 2) }
+  package init(left: Double, right: Double, top: Double, bottom: Double) {
+    (self.left, self.right, self.top, self.bottom) = (left, right, top, bottom)
+  }
+
+  package var width: Double { right - left }
+  package var height: Double { bottom - top }
+  package var middle: (x: Double, y: Double) { ((left + right) / 2, (top + bottom) / 2) }
 }
 
 /// A line of text and the box that it fills.
-struct PlacedText: Equatable {
-  var text: String
-  var box: Box
-  var size: Double
+package struct PlacedText: Equatable {
+  package var text: String
+  package var box: Box
+  package var size: Double
   /// Whether it runs from the bottom to the top.
-  var isVertical = false
+  package var isVertical = false
   /// Whether it starts at the box's left edge, not at its centre.
-  var startsLeft = false
+  package var startsLeft = false
 }
 
 /// An entry of a key.
-struct PlacedEntry: Equatable {
+package struct PlacedEntry: Equatable {
   /// The line's place among those of the panel.
-  var line: Int
+  package var line: Int
   /// Where the sample of the line is.
-  var sample: Box
-  var text: PlacedText
+  package var sample: Box
+  package var text: PlacedText
 }
 
 /// Where a panel is.
-struct PanelLayout: Equatable {
-  var plot = Box(left: 0, right: 1, top: 0, bottom: 1)
-  var x = Ticks(range: 0...1, ticks: [])
-  var y = Ticks(range: 0...1, ticks: [])
+package struct PanelLayout: Equatable {
+  package var plot = Box(left: 0, right: 1, top: 0, bottom: 1)
+  package var x = Ticks(range: 0...1, ticks: [])
+  package var y = Ticks(range: 0...1, ticks: [])
   /// Whether the vertical axis has numbers and a label; else the first panel of the row has them.
-  var hasVerticalNumbers = true
-  var texts: [PlacedText] = []
-  var key: [PlacedEntry] = []
+  package var hasVerticalNumbers = true
+  package var texts: [PlacedText] = []
+  package var key: [PlacedEntry] = []
   /// The scale of colours.
-  var colors: (box: Box, ticks: Ticks)?
+  package var colors: (box: Box, ticks: Ticks)?
 
-  static func == (a: PanelLayout, b: PanelLayout) -> Bool {
+  package static func == (a: PanelLayout, b: PanelLayout) -> Bool {
     a.plot == b.plot && a.x == b.x && a.y == b.y && a.texts == b.texts && a.key == b.key
       && a.hasVerticalNumbers == b.hasVerticalNumbers && a.colors?.box == b.colors?.box
       && a.colors?.ticks == b.colors?.ticks
@@ -59,39 +63,39 @@ struct PanelLayout: Equatable {
 }
 
 /// Sizes in pixels that do not depend on the texts.
-enum FigureMeasure {
-  static let border = 10.0
-  static let titleSize = 15.0
-  static let textSize = 13.0
-  static let titleLine = 20.0
-  static let line = 17.0
+package enum FigureMeasure {
+  package static let border = 10.0
+  package static let titleSize = 15.0
+  package static let textSize = 13.0
+  package static let titleLine = 20.0
+  package static let line = 17.0
   /// From the axis to the numbers.
-  static let tickGap = 15.0
+  package static let tickGap = 15.0
   /// From the horizontal axis to the lower edge of its numbers.
-  static let numbersBelow = 32.0
-  static let keyLine = 20.0
-  static let keySample = 44.0
-  static let keyGap = 18.0
-  static let colorBar = 14.0
+  package static let numbersBelow = 32.0
+  package static let keyLine = 20.0
+  package static let keySample = 44.0
+  package static let keyGap = 18.0
+  package static let colorBar = 14.0
   /// From the scale of colours to its label, without the numbers between.
-  static let colorTickGap = 23.0
-  static let leastPlot = (width: 90.0, height: 110.0)
+  package static let colorTickGap = 23.0
+  package static let leastPlot = (width: 90.0, height: 110.0)
 }
 
 /// Where everything in a figure is.
-struct FigureLayout {
+package struct FigureLayout {
   private typealias Measure = FigureMeasure
 
-  let figure: Figure
+  package let figure: Figure
   /// The size of the picture: the figure's own, or larger where its texts need more.
-  private(set) var size: (width: Double, height: Double)
-  private(set) var title: [PlacedText] = []
-  private(set) var panels: [PanelLayout] = []
+  package private(set) var size: (width: Double, height: Double)
+  package private(set) var title: [PlacedText] = []
+  package private(set) var panels: [PanelLayout] = []
 
   /// What the texts of the rows and columns take; found by laying the figure out some times.
   private var plotSize: (width: Double, height: Double)
 
-  init(_ figure: Figure) {
+  package init(_ figure: Figure) {
     self.figure = figure
     let (rows, columns) = (Double(max(1, figure.rows)), Double(max(1, figure.columns)))
     size = (Double(figure.size.width), Double(figure.size.height))

@@ -3,9 +3,9 @@
 // Noto or Roboto, too.
 
 /// Widths of texts in a wide sans-serif face.
-enum TextMetrics {
+package enum TextMetrics {
   /// The height of a line over the font's size, ascenders and descenders included.
-  static let lineHeight = 1.165
+  package static let lineHeight = 1.165
 
   /// Thousandths of the font's size, from space to tilde.
   private static let ascii: [Int16] = [
@@ -17,7 +17,7 @@ enum TextMetrics {
   ]
 
   /// The width of a text in one line, in the unit of the font's size.
-  static func width(_ text: String, size: Double) -> Double {
+  package static func width(_ text: String, size: Double) -> Double {
     let thousandths = text.unicodeScalars.reduce(0) { sum, scalar in
       switch scalar.value {
       case 32...126: sum + Int(ascii[Int(scalar.value) - 32])
@@ -40,7 +40,7 @@ enum TextMetrics {
   ///   - limit: The widest that a line may be.
   ///   - most: The most lines; the last ends with `…` where the text goes on.
   /// - Returns: The lines; none for an empty text.
-  static func lines(_ text: String, size: Double, limit: Double, most: Int) -> [String] {
+  package static func lines(_ text: String, size: Double, limit: Double, most: Int) -> [String] {
     var lines: [String] = []
     var line = ""
     for word in text.split(separator: " ") {

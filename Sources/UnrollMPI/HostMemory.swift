@@ -2,7 +2,7 @@
 // it filled at once: a host that has too little says so then, and not by a signal when it is written.
 // MPI's own (MPI_Win_allocate_shared) promises neither that, nor an alignment, and waits inside MPI.
 
-#if MPI
+internal import CMPI
 internal import Foundation
 
 /// One rank's part.
@@ -12,7 +12,7 @@ struct HostMemory {
 
   /// Makes memory under a name; nil if the host has too little.
   init?(making name: String, byteCount: Int) {
-    let file = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0o600)
+    let file = unroll_host_memory_open(name, 1)
     guard file >= 0 else { return nil }
     defer { close(file) }
     #if os(Linux)
@@ -29,7 +29,7 @@ struct HostMemory {
 
   /// Maps what another rank has made; nil if it has not, or it cannot be reached.
   init?(opening name: String, byteCount: Int) {
-    let file = shm_open(name, O_RDWR, 0)
+    let file = unroll_host_memory_open(name, 0)
     guard file >= 0 else { return nil }
     defer { close(file) }
     guard let mapped = HostMemory(file, byteCount) else { return nil }
@@ -44,4 +44,3 @@ struct HostMemory {
 
   func unmap() { munmap(start, byteCount) }
 }
-#endif

@@ -2,9 +2,9 @@
 // step's sums by the one that exchanges them. Nothing blocks inside MPI: whoever waits looks again and
 // again, and sees between two looks whether a rank has died.
 
-#if MPI
 internal import CMPI
 internal import Foundation
+internal import Synchronization
 public import UnrollLanguage
 
 /// The processes that an MPI launcher started.
@@ -29,20 +29,10 @@ public final class MPIRanks: Ranks {
   ///
   /// - Parameter killIsNear: Whether a signal has come after which the launcher kills, as mpirun does when a rank has
   ///   died.
-  /// - Throws: `RankError` if MPI cannot begin, or a rank is gone already.
+  /// - Throws: `RankError` if MPI is not there or cannot begin, or a rank is gone already.
   public init(killIsNear: @escaping @Sendable () -> Bool) throws {
-    mpi = MPIHandle()
-    let error = unroll_mpi_start(mpi.pointer)
-    guard error == 0 else {
-      throw RankError(
-        .different(
-          error == -1
-            ? "this MPI cannot be called from several threads; use one built with MPI_THREAD_SERIALIZED"
-            : "MPI could not begin (error \(error)); was it started by the mpirun of the MPI that unroll info names?"
-        ))
-    }
-    rank = Int(mpi.pointer.pointee.rank)
-    count = Int(mpi.pointer.pointee.count)
+    mpi = try MPIHandle()
+    (rank, count) = (mpi.rank, Int(mpi.job.pointee.count))
     watch = RankWatch(mpi, killIsNear: killIsNear)
     exchange = SumExchange(mpi, watch)
     let facts = "\(ProcessInfo.processInfo.hostName) \(ProcessInfo.processInfo.processIdentifier)"
@@ -52,20 +42,20 @@ public final class MPIRanks: Ranks {
   /// Parts with the other ranks, which do the same.
   public func end() {
     exchange.end()
-    unroll_mpi_stop(mpi.pointer)
+    mpi.calls.stop(mpi.job)
   }
 
   /// Ends all ranks, because this one cannot go on and has said why.
   public func abandon() -> Never {
     if rank == 0 {
-      unroll_mpi_say_ended(mpi.pointer)
+      mpi.calls.say_ended(mpi.job)
       // Time for the message: then the others end in silence.
       for _ in 0..<20 {
-        _ = unroll_mpi_has_ended(mpi.pointer)
+        _ = mpi.calls.has_ended(mpi.job)
         usleep(5000)
       }
     }
-    unroll_mpi_abort(1)
+    mpi.calls.abort(1)
     exit(1)
   }
 
@@ -94,7 +84,7 @@ public final class MPIRanks: Ranks {
     let size = Int64(first.count)
     try first.withUnsafeMutableBytes { first in
       try all.withUnsafeMutableBytes { all in
-        try talk { unroll_mpi_gather(mpi.pointer, first.baseAddress, all.baseAddress, size) }
+        try talk { mpi.calls.gather(mpi.job, first.baseAddress, all.baseAddress, size) }
       }
     }
     let pieces = (0..<count).map { all[$0 * first.count..<($0 + 1) * first.count] }
@@ -117,10 +107,9 @@ public final class MPIRanks: Ranks {
       try whole.withUnsafeMutableBytes { whole in
         try counts.withUnsafeBufferPointer { counts in
           try places.withUnsafeBufferPointer { places in
+            guard let counts = counts.baseAddress, let places = places.baseAddress else { return }
             try talk {
-              unroll_mpi_gather_sizes(
-                mpi.pointer, mine.baseAddress, whole.baseAddress, counts.baseAddress,
-                places.baseAddress)
+              mpi.calls.gather_sizes(mpi.job, mine.baseAddress, whole.baseAddress, counts, places)
             }
           }
         }
@@ -135,14 +124,14 @@ public final class MPIRanks: Ranks {
   public func broadcast(_ bytes: [UInt8]?) throws -> [UInt8] {
     var size = Int64(bytes?.count ?? 0)
     try withUnsafeMutablePointer(to: &size) { size in
-      try talk { unroll_mpi_broadcast(mpi.pointer, size, 8) }
+      try talk { mpi.calls.broadcast(mpi.job, size, 8) }
     }
     var result = bytes ?? [UInt8](repeating: 0, count: Int(size))
     let most = 1 << 30
     for start in stride(from: 0, to: Int(size), by: most) {
       let part = Int64(min(most, Int(size) - start))
       try result.withUnsafeMutableBytes { buffer in
-        try talk { unroll_mpi_broadcast(mpi.pointer, buffer.baseAddress.map { $0 + start }, part) }
+        try talk { mpi.calls.broadcast(mpi.job, buffer.baseAddress.map { $0 + start }, part) }
       }
     }
     return result
@@ -155,9 +144,10 @@ public final class MPIRanks: Ranks {
   /// - Throws: `RankError` if one of them is gone.
   public func commonMemory(byteCounts: [Int]) throws -> [UnsafeMutableRawPointer]? {
     let isWanted = ProcessInfo.processInfo.environment["UNROLL_MPI_MEMORY"] != "0"
-    guard try all(isWanted && Int(mpi.pointer.pointee.host_count) == count) else { return nil }
-    let name =
-      "/unroll-\(ProcessInfo.processInfo.processIdentifier)-\(UInt64.random(in: 0 ... .max))"
+    guard try all(isWanted && Int(mpi.job.pointee.host_count) == count) else { return nil }
+    // Darwin takes names of at most 31 bytes.
+    let number = String(UInt64.random(in: 0 ... .max), radix: 36)
+    let name = "/unroll-\(ProcessInfo.processInfo.processIdentifier)-\(number)"
     let mine = HostMemory(making: name, byteCount: byteCounts[rank])
     // Once all have it mapped, nobody needs the name.
     defer { if mine != nil { shm_unlink(name) } }
@@ -186,9 +176,9 @@ public final class MPIRanks: Ranks {
   public func meet() throws {
     let start = ContinuousClock.now
     // MPI orders its own messages; what stands in memory is ordered by what passes it on.
-    unroll_mpi_fence()
-    try talk { unroll_mpi_meet(mpi.pointer) }
-    unroll_mpi_fence()
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    try talk { mpi.calls.meet(mpi.job) }
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
     meetingSeconds += start.duration(to: .now) / .seconds(1)
   }
 
@@ -215,7 +205,7 @@ public final class MPIRanks: Ranks {
     guard begin() == 0 else { throw watch.unreachable }
     var patience = Patience(watch)
     while true {
-      switch unroll_mpi_has_talked(mpi.pointer) {
+      switch mpi.calls.has_talked(mpi.job) {
       case 1: return
       case 0:
         try patience.look()
@@ -225,19 +215,9 @@ public final class MPIRanks: Ranks {
     }
   }
 
-  /// The MPI that this was built with.
-  public static var library: String {
-    var text = [CChar](repeating: 0, count: 200)
-    unroll_mpi_version(&text, 200)
-    let all = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return all.prefix { $0 != "\n" && $0 != "," }.split { $0 == " " || $0 == "\t" }.joined(
-      separator: " ")
-  }
-}
+  /// Why MPI cannot be called here; nil if it can.
+  public static var problem: String? { MPIHandle.problem }
 
-/// MPI's handles, at one address.
-final class MPIHandle: @unchecked Sendable {
-  // Sendable: one thread at a time uses it, as the file's head says.
-  let pointer = UnsafeMutablePointer<unroll_mpi>.allocate(capacity: 1)
+  /// The MPI that is called, or why there is none, for people.
+  public static var library: String { MPIHandle.library }
 }
-#endif

@@ -1,7 +1,6 @@
 // Whether the other ranks are still there. MPI does not say: a receive from a dead rank is never over. The
 // launcher notices the death and sends everybody a signal; then whoever waits looks which process is gone.
 
-#if MPI
 internal import CMPI
 internal import Foundation
 internal import Synchronization
@@ -51,7 +50,7 @@ final class RankWatch: @unchecked Sendable {
     }
   }
 
-  private var rank: Int { Int(mpi.pointer.pointee.rank) }
+  private var rank: Int { mpi.rank }
 
   /// A rank cannot be reached, as MPI says.
   var unreachable: RankError {
@@ -84,7 +83,7 @@ final class RankWatch: @unchecked Sendable {
   ///   - ranks: The ranks that something is expected of; empty if that is not known.
   /// - Throws: `RankError` if one is gone, or rank 0 has said that it cannot go on.
   func check(after seconds: Double, from ranks: [Int]) throws {
-    if unroll_mpi_has_ended(mpi.pointer) != 0 { throw RankError(.ended) }
+    if mpi.calls.has_ended(mpi.job) != 0 { throw RankError(.ended) }
     if let lost { throw RankError(.lost(lost)) }
     // Of a rank on another host only its silence is known; what is to be said of it must be said before the
     // launcher kills.
@@ -137,4 +136,3 @@ struct Patience {
     if looks < 20_000 { sched_yield() } else { usleep(200) }
   }
 }
-#endif

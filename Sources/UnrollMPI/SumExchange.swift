@@ -2,7 +2,6 @@
 // cut into slices, one for each rank. A shard's numbers go to the slices' ranks as soon as they are ready;
 // a rank that has all shards' numbers of its slice sums them in shard order and sends the sum to all.
 
-#if MPI
 internal import CMPI
 internal import Foundation
 internal import UnrollLanguage
@@ -63,7 +62,7 @@ final class SumExchange: @unchecked Sendable {
 
   deinit { room.deallocate() }
 
-  private var rank: Int { Int(mpi.pointer.pointee.rank) }
+  private var rank: Int { mpi.rank }
 
   // MARK: The trainer's thread
 
@@ -170,7 +169,7 @@ final class SumExchange: @unchecked Sendable {
     let remote = plan.shardCount - mine.count
     let others = plan.rankCount - 1
     let most = items.count * (remote + mine.count * others + 2 * others)
-    guard unroll_mpi_reserve(mpi.pointer, Int32(most)) != 0 else {
+    guard mpi.calls.reserve(mpi.job, Int32(most)) != 0 else {
       throw RankError(.failed("no memory for \(most) messages of a step"))
     }
     purposes.removeAll(keepingCapacity: true)
@@ -192,8 +191,8 @@ final class SumExchange: @unchecked Sendable {
         items[index].parts[shard] = UnsafePointer(place)
         let from = owner(of: shard)
         try add(.part(item: index, shard: shard, from: from)) {
-          unroll_mpi_receive(
-            mpi.pointer, $0, Int32(UNROLL_MPI_PARTS), place, Int64(slice.count), Int32(from),
+          mpi.calls.receive(
+            mpi.job, $0, Int32(UNROLL_MPI_PARTS), place, Int64(slice.count), Int32(from),
             Int32(index * plan.shardCount + shard))
         }
       }
@@ -201,8 +200,8 @@ final class SumExchange: @unchecked Sendable {
         let theirs = plan.slice(of: other, count: items[index].sum.count)
         guard !theirs.isEmpty, let sum = items[index].sum.baseAddress else { continue }
         try add(.sum(from: other)) {
-          unroll_mpi_receive(
-            mpi.pointer, $0, Int32(UNROLL_MPI_SUMS), sum + theirs.lowerBound,
+          mpi.calls.receive(
+            mpi.job, $0, Int32(UNROLL_MPI_SUMS), sum + theirs.lowerBound,
             Int64(theirs.count), Int32(other), Int32(index))
         }
       }
@@ -238,10 +237,10 @@ final class SumExchange: @unchecked Sendable {
 
   /// Sees what has come and gone; whether anything has.
   private func look() throws -> Bool {
-    let count = unroll_mpi_look(mpi.pointer, Int32(purposes.count))
+    let count = mpi.calls.look(mpi.job, Int32(purposes.count))
     guard count >= 0 else { throw watch.unreachable }
     for place in 0..<Int(count) {
-      let slot = Int(mpi.pointer.pointee.finished[place])
+      let slot = Int(mpi.job.pointee.finished[place])
       open -= 1
       if case .part(let item, _, _) = purposes[slot] {
         items[item].missing -= 1
@@ -257,8 +256,8 @@ final class SumExchange: @unchecked Sendable {
   ) throws {
     sentBytes += 4 * count
     try add(.sending(to: other)) {
-      unroll_mpi_send(
-        mpi.pointer, $0, Int32(way), values, Int64(count), Int32(other), Int32(tag))
+      mpi.calls.send(
+        mpi.job, $0, Int32(way), values, Int64(count), Int32(other), Int32(tag))
     }
   }
 
@@ -284,4 +283,3 @@ final class SumExchange: @unchecked Sendable {
     return result.subtracting([rank]).sorted()
   }
 }
-#endif

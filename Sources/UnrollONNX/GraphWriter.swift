@@ -1,5 +1,5 @@
-internal import Unroll
-internal import UnrollFormats
+package import Unroll
+package import UnrollFormats
 
 /// A graph under construction.
 struct GraphWriter<Scalar: KernelScalar> {
@@ -15,13 +15,20 @@ struct GraphWriter<Scalar: KernelScalar> {
     var info = ValueInfoProto()
     info.name = name
     info.type.tensorType.elemType = type.rawValue
-    info.type.tensorType.shape = TensorShapeProto(
-      dim: sizes.map { size in
+    info.type.tensorType.shape = TensorShapeProto.with {
+      $0.dim = sizes.map { size in
         switch size {
-        case .fixed(let size): TensorShapeProto.Dimension(value: .dimValue(Int64(size)))
-        case .named(let name): TensorShapeProto.Dimension(value: .dimParam(name))
+        case .fixed(let size):
+          TensorShapeProto.Dimension.with {
+            $0.value = .dimValue(Int64(size))
+          }
+        case .named(let name):
+          TensorShapeProto.Dimension.with {
+            $0.value = .dimParam(name)
+          }
         }
-      })
+      }
+    }
     return info
   }
 
@@ -151,32 +158,32 @@ extension AttributeProto {
     (self.name, self.type) = (name, type)
   }
 
-  static func integer(_ name: String, _ value: Int) -> Self {
+  package static func integer(_ name: String, _ value: Int) -> Self {
     var result = Self(name, type: 2)
     result.i = Int64(value)
     return result
   }
 
-  static func number(_ name: String, _ value: Double) -> Self {
+  package static func number(_ name: String, _ value: Double) -> Self {
     var result = Self(name, type: 1)
     result.f = Float(value)
     return result
   }
 
-  static func word(_ name: String, _ value: String) -> Self {
+  package static func word(_ name: String, _ value: String) -> Self {
     var result = Self(name, type: 3)
     result.s = ArraySlice(value.utf8)
     return result
   }
 
-  static func integers(_ name: String, _ values: [Int]) -> Self {
+  package static func integers(_ name: String, _ values: [Int]) -> Self {
     var result = Self(name, type: 7)
     result.ints = values.map { Int64($0) }
     return result
   }
 
   /// `activations`, and the parameters of those that have some.
-  static func functions(_ functions: [Activation]) -> [Self] {
+  package static func functions(_ functions: [Activation]) -> [Self] {
     var words = Self("activations", type: 8)
     var (alpha, beta) = (Self("activation_alpha", type: 6), Self("activation_beta", type: 6))
     for function in functions {

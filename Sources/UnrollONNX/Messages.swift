@@ -3,20 +3,22 @@
 //
 // Source: onnx/onnx.proto, IR version 10.
 
-internal import UnrollFormats
+package import UnrollFormats
 
 /// A model.
-struct ModelProto: ProtocolMessage {
-  var irVersion: Int64 = 0
-  var producerName = ""
-  var producerVersion = ""
-  var graph = GraphProto()
-  var opsetImport: [OperatorSetIdProto] = []
-  var metadataProps: [StringStringEntryProto] = []
+package struct ModelProto: ProtocolMessage {
+  package var irVersion: Int64 = 0
+  package var producerName = ""
+  package var producerVersion = ""
+  package var graph = GraphProto()
+  package var opsetImport: [OperatorSetIdProto] = []
+  package var metadataProps: [StringStringEntryProto] = []
   /// Refused, if there are any.
-  var functions: [UnreadMessage] = []
+  package var functions: [UnreadMessage] = []
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &irVersion)
     try fields.field(2, &producerName)
     try fields.field(3, &producerVersion)
@@ -28,38 +30,44 @@ struct ModelProto: ProtocolMessage {
 }
 
 /// The version of a domain's operators.
-struct OperatorSetIdProto: ProtocolMessage {
-  var domain = ""
-  var version: Int64 = 0
+package struct OperatorSetIdProto: ProtocolMessage {
+  package var domain = ""
+  package var version: Int64 = 0
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &domain)
     try fields.field(2, &version)
   }
 }
 
 /// A key and its value.
-struct StringStringEntryProto: ProtocolMessage {
-  var key = ""
-  var value = ""
+package struct StringStringEntryProto: ProtocolMessage {
+  package var key = ""
+  package var value = ""
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &key)
     try fields.field(2, &value)
   }
 }
 
 /// A graph of operators.
-struct GraphProto: ProtocolMessage {
-  var node: [NodeProto] = []
-  var name = ""
-  var initializer: [TensorProto] = []
-  var input: [ValueInfoProto] = []
-  var output: [ValueInfoProto] = []
+package struct GraphProto: ProtocolMessage {
+  package var node: [NodeProto] = []
+  package var name = ""
+  package var initializer: [TensorProto] = []
+  package var input: [ValueInfoProto] = []
+  package var output: [ValueInfoProto] = []
   /// Refused, if there are any.
-  var sparseInitializer: [UnreadMessage] = []
+  package var sparseInitializer: [UnreadMessage] = []
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &node)
     try fields.field(2, &name)
     try fields.field(5, &initializer)
@@ -70,15 +78,17 @@ struct GraphProto: ProtocolMessage {
 }
 
 /// One operator of a graph.
-struct NodeProto: ProtocolMessage {
-  var input: [String] = []
-  var output: [String] = []
-  var name = ""
-  var opType = ""
-  var attribute: [AttributeProto] = []
-  var domain = ""
+package struct NodeProto: ProtocolMessage {
+  package var input: [String] = []
+  package var output: [String] = []
+  package var name = ""
+  package var opType = ""
+  package var attribute: [AttributeProto] = []
+  package var domain = ""
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &input)
     try fields.field(2, &output)
     try fields.field(3, &name)
@@ -89,20 +99,22 @@ struct NodeProto: ProtocolMessage {
 }
 
 /// A setting of an operator.
-struct AttributeProto: ProtocolMessage {
-  var name = ""
-  var f: Float?
-  var i: Int64?
-  var s: ArraySlice<UInt8>?
-  var t: TensorProto?
+package struct AttributeProto: ProtocolMessage {
+  package var name = ""
+  package var f: Float?
+  package var i: Int64?
+  package var s: ArraySlice<UInt8>?
+  package var t: TensorProto?
   /// A graph: only a branch that is needed is read.
-  var g: UnreadMessage?
-  var floats: [Float] = []
-  var ints: [Int64] = []
-  var strings: [ArraySlice<UInt8>] = []
-  var type: Int32 = 0
+  package var g: UnreadMessage?
+  package var floats: [Float] = []
+  package var ints: [Int64] = []
+  package var strings: [ArraySlice<UInt8>] = []
+  package var type: Int32 = 0
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &name)
     try fields.field(2, &f)
     try fields.field(3, &i)
@@ -117,20 +129,22 @@ struct AttributeProto: ProtocolMessage {
 }
 
 /// An array: its numbers stand in one of six fields, or in another file.
-struct TensorProto: ProtocolMessage {
-  var dims: [Int64] = []
-  var dataType: Int32 = 0
-  var floatData: [Float] = []
-  var int32Data: [Int32] = []
-  var int64Data: [Int64] = []
-  var name = ""
-  var rawData: ArraySlice<UInt8>?
-  var doubleData: [Double] = []
-  var uint64Data: [UInt64] = []
-  var externalData: [StringStringEntryProto] = []
-  var dataLocation: Int32 = 0
+package struct TensorProto: ProtocolMessage {
+  package var dims: [Int64] = []
+  package var dataType: Int32 = 0
+  package var floatData: [Float] = []
+  package var int32Data: [Int32] = []
+  package var int64Data: [Int64] = []
+  package var name = ""
+  package var rawData: ArraySlice<UInt8>?
+  package var doubleData: [Double] = []
+  package var uint64Data: [UInt64] = []
+  package var externalData: [StringStringEntryProto] = []
+  package var dataLocation: Int32 = 0
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &dims)
     try fields.field(2, &dataType)
     try fields.field(4, &floatData)
@@ -146,56 +160,67 @@ struct TensorProto: ProtocolMessage {
 }
 
 /// What goes into a graph or comes out.
-struct ValueInfoProto: ProtocolMessage {
-  var name = ""
-  var type = TypeProto()
+package struct ValueInfoProto: ProtocolMessage {
+  package var name = ""
+  package var type = TypeProto()
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &name)
     try fields.field(2, &type)
   }
 }
 
 /// The type of a value; no type but that of tensors is read.
-struct TypeProto: ProtocolMessage {
-  var tensorType = TensorTypeProto()
+package struct TypeProto: ProtocolMessage {
+  package var tensorType = TensorTypeProto()
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &tensorType)
   }
 }
 
 /// `TypeProto.Tensor`: what is declared of a tensor.
-struct TensorTypeProto: ProtocolMessage {
-  var elemType: Int32 = 0
+package struct TensorTypeProto: ProtocolMessage {
+  package var elemType: Int32 = 0
   /// Absent where not even the number of axes is declared.
-  var shape: TensorShapeProto?
+  package var shape: TensorShapeProto?
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &elemType)
     try fields.field(2, &shape)
   }
 }
 
 /// The axes of a value.
-struct TensorShapeProto: ProtocolMessage {
-  var dim: [Dimension] = []
+package struct TensorShapeProto: ProtocolMessage {
+  package var dim: [Dimension] = []
 
-  mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+  package init() {}
+
+  package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
     try fields.field(1, &dim)
   }
 
   /// The size of an axis.
-  struct Dimension: ProtocolMessage {
-    enum Value: Equatable, Sendable {
+  package struct Dimension: ProtocolMessage {
+    package enum Value: Equatable, Sendable {
       case dimValue(Int64)
       case dimParam(String)
     }
 
     /// A number or a name; absent where neither is declared.
-    var value: Value?
+    package var value: Value?
 
-    mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure) {
+    package init() {}
+
+    package mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure)
+    {
       // Of the two, the last that is given holds.
       var (number, name) = (Int64?.none, String?.none)
       switch value {
@@ -209,5 +234,14 @@ struct TensorShapeProto: ProtocolMessage {
       if let number, number != before.0 { value = .dimValue(number) }
       if let name, name != before.1 { value = .dimParam(name) }
     }
+  }
+}
+
+extension ProtocolMessage {
+  /// A message whose fields a closure sets.
+  package static func with(_ set: (inout Self) -> Void) -> Self {
+    var message = Self()
+    set(&message)
+    return message
   }
 }

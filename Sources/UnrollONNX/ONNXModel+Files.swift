@@ -46,7 +46,7 @@ extension ONNXModel {
 
 extension TensorProto {
   /// Whether the numbers stand in another file.
-  var isExternal: Bool { dataLocation != 0 || !externalData.isEmpty }
+  package var isExternal: Bool { dataLocation != 0 || !externalData.isEmpty }
 }
 
 /// The files beside a model.

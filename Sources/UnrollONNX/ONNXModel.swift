@@ -5,7 +5,7 @@ internal import UnrollFormats
 
 /// An ONNX model.
 public struct ONNXModel: Sendable {
-  var model: ModelProto
+  package var model: ModelProto
 
   /// The files beside the model that it was read from, as it names them.
   public internal(set) var externalFiles: [String] = []
@@ -23,9 +23,10 @@ public struct ONNXModel: Sendable {
       throw ONNXError(.unsupported("a sparse initializer"))
     }
     self.model = model
+    self.model.graph.node = try model.graph.orderedNodes()
   }
 
-  init(_ model: ModelProto) { self.model = model }
+  package init(_ model: ModelProto) { self.model = model }
 
   /// The file's bytes.
   public func encoded() throws(ONNXError) -> [UInt8] {
@@ -115,7 +116,7 @@ public struct ONNXModel: Sendable {
     }
     var (total, work) = (0, 0)
     for (index, node) in model.graph.node.enumerated() {
-      let word = "'\(node.name.isEmpty ? "\(index)" : node.name)' (\(node.opType))"
+      let word = node.title(index)
       do throws(ONNXError) {
         guard node.domain.isEmpty || node.domain == "ai.onnx" else {
           throw ONNXError(.unsupported("an operator of \(node.domain)"))

@@ -1,5 +1,5 @@
 public import Unroll
-internal import UnrollFormats
+package import UnrollFormats
 
 /// A value in a graph: floating-point numbers, or integers (and truth values, as 0 and 1).
 public enum ONNXValue<Scalar: KernelScalar>: Sendable {
@@ -43,11 +43,11 @@ public enum ONNXValue<Scalar: KernelScalar>: Sendable {
 }
 
 /// `TensorProto.DataType`.
-enum ONNXType: Int32 {
+package enum ONNXType: Int32 {
   case float = 1, uint8 = 2, int8 = 3, uint16 = 4, int16 = 5, int32 = 6, int64 = 7, bool = 9
   case float16 = 10, double = 11, uint32 = 12, uint64 = 13, bfloat16 = 16
 
-  var elementType: ElementType {
+  package var elementType: ElementType {
     switch self {
     case .float: .float32
     case .uint8: .uint8
@@ -65,10 +65,10 @@ enum ONNXType: Int32 {
     }
   }
 
-  var isReal: Bool { [.float, .double, .float16, .bfloat16].contains(self) }
+  package var isReal: Bool { [.float, .double, .float16, .bfloat16].contains(self) }
 
   /// The nearest number of this type of reals, the even one of two; infinite beyond its range.
-  func rounded<Scalar: KernelScalar>(_ number: Scalar) -> Scalar {
+  package func rounded<Scalar: KernelScalar>(_ number: Scalar) -> Scalar {
     let (bits, lowestExponent, largest): (Int, Int, Double)
     switch self {
     case .float16: (bits, lowestExponent, largest) = (11, -14, 65504)
@@ -86,7 +86,7 @@ enum ONNXType: Int32 {
 
 extension TensorProto {
   /// About how many numbers there can be at most.
-  var byteCount: Int {
+  package var byteCount: Int {
     (rawData?.count ?? 0) + floatData.count + int32Data.count + int64Data.count + doubleData.count
   }
 }
@@ -156,7 +156,7 @@ extension ONNXValue {
   }
 
   /// Puts a tensor into a model.
-  func data(named name: String) -> TensorProto {
+  package func data(named name: String) -> TensorProto {
     var data = TensorProto()
     data.name = name
     data.dims = shape.map { Int64($0) }

@@ -2,6 +2,7 @@
 
 import Foundation
 import Testing
+import Unroll
 import UnrollFormats
 import UnrollTestSupport
 
@@ -231,7 +232,87 @@ struct BridgeCommandTests {
       #expect(both.errors.contains("expected layers that read forward"))
       let cell = try train("cell", ["--weights", file, "--cell", "gru"])
       #expect(
-        cell.errors.contains("layer 0: expected the cell gru with its usual functions, found lstm"))
+        cell.errors.contains("layer 0: expected cell gru, as --cell says, found lstm"))
+      let size = try train("size", ["--weights", file, "--hidden-size", "5"])
+      #expect(
+        size.errors.contains(
+          "layers.safetensors: layer 0: expected hidden size 5, as --hidden-size says, found 20"),
+        "\(size.errors)")
+    }
+  }
+
+  @Test("A model begins with one of the networks in a file, which --weights-prefix names")
+  func weightsPrefix() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      var random = NumPyRandom(seed: 3)
+      var arrays: [String: StoredArray] = [:]
+      for prefix in ["encoder.", "decoder."] {
+        for layer in 0..<2 {
+          for (name, shape) in [
+            ("weight_ih", [80, layer == 0 ? 8 : 20]), ("weight_hh", [80, 20]), ("bias_ih", [80]),
+            ("bias_hh", [80]),
+          ] {
+            let numbers: Tensor<Float> = uniform(shape, &random)
+            arrays["\(prefix)\(name)_l\(layer)"] = StoredArray(numbers)
+          }
+        }
+      }
+      let file = folder + "/two.safetensors"
+      try ArrayFile(for: file, arrays: arrays).write(to: file)
+      func train(_ name: String, _ more: [String]) throws -> CommandTests.Outcome {
+        try command.run(
+          ["train", folder + "/text", "--output", "\(folder)/\(name)"]
+            + LanguageCommandTests.small + ["--max-steps", "1", "--learning-rate", "1e-30"] + more)
+      }
+      let several = try train("several", ["--weights", file])
+      #expect(several.status == 1)
+      #expect(
+        several.errors.contains(
+          "holds several networks, 'decoder.', 'encoder.'; choose one by its prefix (--weights-prefix)"
+        ), "\(several.errors)")
+      let chosen = try train("chosen", ["--weights", file, "--weights-prefix", "decoder"])
+      #expect(chosen.status == 0, "\(chosen.errors)")
+      let model = try Safetensors(mapping: folder + "/chosen/model.safetensors").arrays
+      let expected = try #require(arrays["decoder.weight_hh_l1"]?.tensor(of: Float.self))
+      #expect(
+        model["layers.1.recurrent_weights"]?.tensor(of: Float.self).elements.sorted()
+          == expected.elements.sorted())
+      let unknown = try train("unknown", ["--weights", file, "--weights-prefix", "decodr."])
+      #expect(unknown.errors.contains("did you mean 'decoder.'? (--weights-prefix)"))
+      let alone = try train("alone", ["--weights-prefix", "decoder."])
+      #expect(alone.status != 0)
+      #expect(
+        alone.errors.contains("--weights-prefix: expected a file of weights to choose from"),
+        "\(alone.errors)")
+    }
+  }
+
+  @Test("Options for what a file leaves open are refused where it leaves nothing open")
+  func nothingOpen() throws {
+    try withTemporaryFolder { folder in
+      let (graph, own) = (files + "/torch_export_stack.onnx", folder + "/own.npz")
+      #expect(
+        try command.run(["convert", files + "/torch_gru_stack.pt", own]).status == 0)
+      for (path, sentence) in [
+        (
+          graph,
+          "--activation: expected a file that leaves this open, found an ONNX model, \(graph)"
+        ),
+        (
+          own,
+          "\(own): a file of Unroll's holds one network with all its settings; leave --prefix, --activation out"
+        ),
+      ] {
+        for arguments in [
+          ["inspect", path], ["convert", path, folder + "/o.npz"],
+          ["lab", "memory", "--weights", path],
+        ] {
+          let outcome = try command.run(arguments + ["--prefix", "x", "--activation", "relu"])
+          #expect(outcome.status != 0)
+          #expect(outcome.errors.contains(sentence), "\(arguments): \(outcome.errors)")
+        }
+      }
     }
   }
 }

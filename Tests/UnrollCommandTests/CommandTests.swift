@@ -162,6 +162,10 @@ struct CommandTests {
       #expect(result.output.contains("2.1864e-07"))
       #expect(!result.output.contains("FAILS"))
       #expect(result.errors.contains("report: \(folder)/report/index.html"))
+      for suggestion in ["unroll lab serve --open", "unroll lab memory --cell gru", "unroll train"]
+      {
+        #expect(result.errors.contains("\n  \(suggestion)"))
+      }
       let json = try #require(
         JSONSerialization.jsonObject(
           with: Data(contentsOf: URL(fileURLWithPath: folder + "/report/results.json")))
@@ -257,7 +261,7 @@ struct CommandTests {
     ),
     (["memory", "--scale", "two"], 64, ""),
     (
-      ["gradients", "--time", "20"], 1,
+      ["gradients", "--time", "20", "--steps", "20"], 1,
       "Error: --steps: expected steps in 0 ... 19 (the sequence has 20), got 20\n"
     ),
     (["memory", "--hidden", "many"], 64, ""),

@@ -208,7 +208,7 @@ struct LabReportTests {
         let outcome = try command.run(["lab", instrument] + sizes)
         #expect(outcome.status == 0, "\(outcome.errors)")
       }
-      let asked = try command.run(["lab", "gates", "--steps", time] + sizes)
+      let asked = try command.run(["lab", "gradients", "--steps", time] + sizes)
       #expect(asked.status == 1)
       #expect(asked.errors.contains("steps: expected steps in 0 ... "), "\(asked.errors)")
     }

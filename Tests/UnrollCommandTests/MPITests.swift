@@ -1,18 +1,18 @@
-// Training on several real processes, started by the machine's mpirun. They need a build with MPI, which
-// `./run test` makes and names in UNROLL_MPI_BINARY.
+// Training on several real processes, started by the machine's mpirun. They need the command with
+// libunroll-mpi.so next to it, which `./run test` compiles and names in UNROLL_MPI_BINARY.
 
 import Foundation
 import Testing
 import UnrollTestSupport
 
-/// The command, built with MPI.
+/// The command next to libunroll-mpi.so.
 private let mpiBinary = ProcessInfo.processInfo.environment["UNROLL_MPI_BINARY"]
 
 @Suite(
   "One model on many processes",
   .enabled(
     if: mpiBinary != nil,
-    "no build with MPI: UNROLL_MPI_BINARY is not set; ./run test makes one where MPI can be installed"
+    "UNROLL_MPI_BINARY is not set: ./run test sets it where MPI can be installed"
   ),
   .serialized)
 struct MPITests {

@@ -107,6 +107,25 @@ struct PageServerTests {
     }
   }
 
+  @Test("Without LAPACK the page says so in place of the spectrum", .timeLimit(.minutes(2)))
+  func withoutLAPACK() throws {
+    let server = try Server("export UNROLL_LAPACK=/nonexistent")
+    func ask(_ path: String) throws -> (status: Int, text: String) {
+      try server.ask(
+        "GET \(path) HTTP/1.1", "Host: 127.0.0.1:\(server.port)", "Connection: close")
+    }
+    for path in ["/api/lab?parts=spectrum", "/api/lab?parts=memory&orthogonal=1"] {
+      let refused = try ask(path)
+      #expect(refused.status == 400)
+      #expect(
+        refused.text.hasPrefix(
+          "spectra and orthogonal weights need LAPACK: /nonexistent, which UNROLL_LAPACK names"),
+        "\(refused.text)")
+    }
+    #expect(try ask("/api/lab?parts=memory").status == 200)
+    #expect(server.stop() == 0)
+  }
+
   @Test("Requests that name another host, or none, are refused", .timeLimit(.minutes(2)))
   func names() throws {
     let server = try Server()
@@ -122,6 +141,10 @@ struct PageServerTests {
       (["GET http://127.0.0.1:\(port) HTTP/1.1", own], 200, ""),
       (["GET HTTP://127.0.0.1:\(port)/page.css HTTP/1.1", own], 200, ""),
       (["GET / HTTP/1.0", own], 200, ""),
+      (["GET / HTTP/1.1", own + " "], 200, ""),
+      (["GET / HTTP/1.1", "Host:\t127.0.0.1:\(port) \t"], 200, ""),
+      (["GET http://127.0.0.1:\(port)/ HTTP/1.1", own + "  "], 200, ""),
+      (["GET / HTTP/1.1", "Host: 127.0.0.1 :\(port)"], 400, "host: expected a name and a port"),
       (["GET / HTTP/1.1", own, own], 400, "host: expected one Host field, found 2"),
       (
         ["GET / HTTP/1.1", own, "Host: evil.example"], 400,
@@ -171,6 +194,50 @@ struct PageServerTests {
       #expect(descriptor.status == status, "\(lines[0].prefix(60)): \(descriptor)")
       #expect(descriptor.text.hasPrefix(sentence), "\(lines[0].prefix(60)): \(descriptor.text)")
     }
+    #expect(server.stop() == 0)
+  }
+
+  @Test("A connection ends where HTTP/1.0, or the request, says so, and stays where it does not")
+  func endings() throws {
+    let server = try Server()
+    let host = "Host: 127.0.0.1:\(server.port)"
+    // Each of these would wait for the end of an idle connection, 20 seconds, if the server did not end it.
+    for lines in [
+      ["GET /page.css HTTP/1.0", host],
+      ["GET /page.css HTTP/1.0", host, "Connection: keep-alive, close"],
+      ["GET /page.css HTTP/1.1", host, "Connection: Close"],
+      ["GET /page.css HTTP/1.1", host, "Connection: close "],
+      ["GET /page.css HTTP/1.1", host, "Connection: x, CLOSE"],
+      ["GET /nothing HTTP/1.0", host], ["GET / HTTP/1.0", host, "", "GET / HTTP/1.0", host],
+    ] {
+      let descriptor = try server.connect(seconds: 8)
+      defer { close(descriptor) }
+      let request = lines.joined(separator: "\r\n") + "\r\n\r\n"
+      try #require(write(descriptor, request, request.utf8.count) == request.utf8.count)
+      var text = ""
+      var bytes = [UInt8](repeating: 0, count: 65536)
+      var count = read(descriptor, &bytes, bytes.count)
+      while count > 0 {
+        text += String(decoding: bytes[..<count], as: UTF8.self)
+        count = read(descriptor, &bytes, bytes.count)
+      }
+      #expect(count == 0, "\(lines): the connection did not end")
+      let head = text.components(separatedBy: "\r\n\r\n")[0].lowercased()
+      #expect(head.contains("\r\nconnection: close"), "\(lines): \(head)")
+      #expect(text.components(separatedBy: "HTTP/1.").count == 2, "one answer: \(lines)")
+    }
+    // Two requests, one after the other, on one connection.
+    let descriptor = try server.connect(seconds: 8)
+    defer { close(descriptor) }
+    let request =
+      "GET /icon.svg HTTP/1.1\r\n\(host)\r\n\r\nGET /icon.svg HTTP/1.1\r\n\(host)\r\nConnection: close\r\n\r\n"
+    _ = write(descriptor, request, request.utf8.count)
+    var text = ""
+    var bytes = [UInt8](repeating: 0, count: 65536)
+    while case let count = read(descriptor, &bytes, bytes.count), count > 0 {
+      text += String(decoding: bytes[..<count], as: UTF8.self)
+    }
+    #expect(text.components(separatedBy: "HTTP/1.1 200").count == 3)
     #expect(server.stop() == 0)
   }
 

@@ -2,9 +2,8 @@
 
 import Foundation
 import Testing
+import UnrollFigures
 import UnrollTestSupport
-
-@testable import UnrollFigures
 
 @Suite("The layout of figures")
 struct LayoutTests {

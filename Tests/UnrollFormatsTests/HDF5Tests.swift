@@ -6,7 +6,6 @@ import Unroll
 import UnrollFormats
 import UnrollTestSupport
 
-#if HDF5
 @Suite(
   "HDF5", .enabled(if: preparedPython() != nil, "needs the Python with h5py of ./run test"))
 struct HDF5Tests {
@@ -120,4 +119,3 @@ struct HDF5Tests {
     }
   }
 }
-#endif

@@ -3,11 +3,9 @@
 import Foundation
 import Testing
 import Unroll
+import UnrollFormats
 import UnrollTestSupport
 
-@testable import UnrollFormats
-
-#if HDF5
 @Suite("Keras' configurations")
 struct KerasConfigurationTests {
   @Test("Keras' weights without a configuration: one class of layers is read, more are not guessed")
@@ -54,8 +52,8 @@ struct KerasConfigurationTests {
       sentence(replacing("\"go_backwards\": false", "\"go_backwards\": true"))
         == "'simple_rnn': go_backwards = true cannot be expressed")
     #expect(
-      sentence(replacing("\"activation\": \"relu\"", "\"activation\": \"elu\""))
-        == "'simple_rnn': activation = elu cannot be expressed")
+      sentence(replacing("\"activation\": \"relu\"", "\"activation\": \"gelu\""))
+        == "'simple_rnn': activation = gelu cannot be expressed")
     let layer = "{\"class_name\": \"GRU\", \"config\": {\"units\": 3}}"
     func model(_ kind: String, _ config: String) -> String {
       "{\"config\":{\"layers\":[{\"class_name\":\"\(kind)\",\"config\":{\"name\":\"it\",\(config)}}]}}"
@@ -102,9 +100,6 @@ struct KerasConfigurationTests {
       sentence { _ in
         "{\"class_name\":\"Sequential\",\"config\":[{\"class_name\":\"GRU\",\"config\":{\"name\":\"a\"}}]}"
       } == found)
-    #expect(
-      sentence { _ in "{\"class_name\":\"Mine\",\"config\":{}}" }
-        == "'model_config': expected a configuration with layers; the class 'Mine' lists none")
     file.metadata["keras_version"] = nil
     #expect(
       sentence { $0 }?.hasSuffix(
@@ -112,4 +107,3 @@ struct KerasConfigurationTests {
         == true)
   }
 }
-#endif

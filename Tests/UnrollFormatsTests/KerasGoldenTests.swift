@@ -3,13 +3,11 @@
 import Foundation
 import Testing
 import Unroll
+import UnrollFormats
 import UnrollTestSupport
-
-@testable import UnrollFormats
 
 @Suite("Keras' numbers")
 struct KerasGoldenTests {
-  #if HDF5
   private func file(_ name: String) throws -> ArrayFile {
     try ArrayFile(contentsOf: "\(goldenFolder)/files/\(name)")
   }
@@ -54,6 +52,19 @@ struct KerasGoldenTests {
       read.omissions.contains(
         "LSTM 'decoder' starts from states that LSTM 'left' gives; here from zeros unless states are given"
       ) == (part == "decoder"))
+  }
+
+  @Test(
+    "Functions other than the usual ones compute what Keras computes",
+    arguments: ["elu", "softplus", "leaky", "softsign", "given", "relu"])
+  func functions(_ part: String) throws {
+    let read = try NetworkFile.network(
+      in: file("keras3_parts.keras"), assuming: NetworkAssumptions(prefix: part + "/"),
+      as: Float.self
+    ).imported
+    #expect(try distance(read.network, "keras3_parts", part + ".") <= 2e-6)
+    // The other five outputs are named.
+    #expect(read.omissions.count { $0.hasPrefix("output ") } == 5)
   }
 
   @Test(
@@ -119,7 +130,6 @@ struct KerasGoldenTests {
         == "'layers': the file has no configuration, which says in what order both, gru follow; choose a part by its prefix: 'both/', 'gru/'"
     )
   }
-  #endif
 
   @Test("cuDNN's layout, there and back", arguments: [KerasLayer.Kind.gru, .lstm])
   func layout(_ kind: KerasLayer.Kind) throws {

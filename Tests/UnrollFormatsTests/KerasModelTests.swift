@@ -4,9 +4,8 @@
 import Foundation
 import Testing
 import Unroll
+import UnrollFormats
 import UnrollTestSupport
-
-@testable import UnrollFormats
 
 @Suite("Keras' models")
 struct KerasModelTests {
@@ -32,20 +31,25 @@ struct KerasModelTests {
       var result: [String: Any] = ["class_name": kind, "config": config, "name": name]
       if let inputs {
         result["inbound_nodes"] = inputs.map { names in
-          names.map { name in
-            let parts = name.split(separator: ":")
-            let output = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
-            let call = parts.count > 2 ? Int(parts[2]) ?? 0 : 0
-            return [String(parts[0]), call, output, keywords] as [Any]
-          }
+          names.map { Self.reference($0) + [keywords] }
         }
       }
       return result
     }
+
+    /// An output of a layer as a configuration writes it: `name:output:call`.
+    static func reference(_ name: String) -> [Any] {
+      let parts = name.split(separator: ":")
+      let output = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
+      let call = parts.count > 2 ? Int(parts[2]) ?? 0 : 0
+      return [String(parts[0]), call, output]
+    }
   }
 
   /// A file of a model in which every recurrent layer has the sizes 2 and 2, so that any two fit.
-  static func file(_ layers: [Layer], version: String = "2.15.0") throws -> ArrayFile {
+  static func file(
+    _ layers: [Layer], outputs: [String] = [], version: String = "2.15.0"
+  ) throws -> ArrayFile {
     var arrays: [String: StoredArray] = [:]
     func add(_ layers: [Layer], _ prefix: String) {
       for layer in layers {
@@ -64,17 +68,23 @@ struct KerasModelTests {
       }
     }
     add(layers, "model_weights/")
-    let root: [String: Any] = ["class_name": "Model", "config": ["layers": layers.map(\.json)]]
-    let text = String(decoding: try JSONSerialization.data(withJSONObject: root), as: UTF8.self)
+    let config: [String: Any] = [
+      "layers": layers.map(\.json), "output_layers": outputs.map(Layer.reference),
+    ]
+    let root: [String: Any] = ["class_name": "Model", "config": config]
+    let text = String(
+      decoding: try JSONSerialization.data(withJSONObject: root, options: .sortedKeys),
+      as: UTF8.self)
     return try ArrayFile(
       for: "x.npz", arrays: arrays, metadata: ["model_config": text, "keras_version": version])
   }
 
   static func read(
-    _ layers: [Layer], prefix: String? = nil
+    _ layers: [Layer], prefix: String? = nil, outputs: [String] = []
   ) throws -> ImportedNetwork<Float> {
     try NetworkFile.network(
-      in: file(layers), assuming: NetworkAssumptions(prefix: prefix), as: Float.self
+      in: file(layers, outputs: outputs), assuming: NetworkAssumptions(prefix: prefix),
+      as: Float.self
     ).imported
   }
 

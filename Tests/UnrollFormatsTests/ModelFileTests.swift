@@ -74,15 +74,11 @@ struct ModelFileTests {
       Case(file: "tf1_basic_lstm.index", layout: .tensorFlow1, prefix: "model/rnn/"),
     ] + keras
 
-  #if HDF5
   static let keras = ["keras2_", "keras3_"].flatMap { version in
     ["mixed.keras", "mixed.h5", "cells.keras", "functions.keras"].map {
       Case(file: version + $0, layout: .keras)
     }
   }
-  #else
-  static let keras: [Case] = []
-  #endif
 
   @Test("A network computes what its own program computed", arguments: cases)
   func reads(_ golden: Case) throws {
@@ -138,11 +134,7 @@ struct ModelFileTests {
     }
   }
 
-  #if HDF5
   private static let endings = ["safetensors", "npz", "index", "weights.h5"]
-  #else
-  private static let endings = ["safetensors", "npz", "index"]
-  #endif
 
   /// Inputs, states and outputs of a golden file.
   struct Expected<Scalar: KernelScalar> {

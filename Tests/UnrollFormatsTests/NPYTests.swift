@@ -1,8 +1,7 @@
 import Testing
 import Unroll
+import UnrollFormats
 import UnrollTestSupport
-
-@testable import UnrollFormats
 
 @Suite("NPY and NPZ")
 struct NPYTests {

@@ -3,9 +3,8 @@
 
 import Testing
 import Unroll
+import UnrollFormats
 import UnrollTestSupport
-
-@testable import UnrollFormats
 
 @Suite("Layer normalisation and zoneout against PyTorch")
 struct NormalizedCellTests {

@@ -2,9 +2,8 @@
 
 import Testing
 import Unroll
+import UnrollFormats
 import UnrollTestSupport
-
-@testable import UnrollFormats
 
 /// A message of all kinds of fields.
 private struct Everything: ProtocolMessage {

@@ -82,7 +82,6 @@ struct ReadBackTests {
     }
   }
 
-  #if HDF5
   @Test(
     "Keras 2 and 3 load our weights and compute the same",
     .enabled(
@@ -104,7 +103,6 @@ struct ReadBackTests {
       }
     }
   }
-  #endif
 
   @Test(
     "TensorFlow restores our checkpoints and computes the same",
@@ -128,10 +126,9 @@ struct ReadBackTests {
       if: preparedPython() != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
   func containers() throws {
     let network = network([gru(4, 5, .afterProduct), gru(5, 5, .afterProduct)])
-    var endings = ["npz": NetworkLayout.pytorch, "safetensors": .pytorch]
-    #if HDF5
-    endings["weights.h5"] = .keras
-    #endif
+    let endings = [
+      "npz": NetworkLayout.pytorch, "safetensors": .pytorch, "weights.h5": .keras,
+    ]
     try withTemporaryFolder { folder in
       for (ending, layout) in endings {
         let path = "\(folder)/model.\(ending)"

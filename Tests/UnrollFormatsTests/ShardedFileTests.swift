@@ -3,9 +3,8 @@
 import Foundation
 import Testing
 import Unroll
+import UnrollFormats
 import UnrollTestSupport
-
-@testable import UnrollFormats
 
 @Suite("Sharded files")
 struct ShardedFileTests {

@@ -2,9 +2,8 @@
 
 import Testing
 import Unroll
+import UnrollFormats
 import UnrollTestSupport
-
-@testable import UnrollFormats
 
 @Suite("TensorFlow checkpoints")
 struct TensorFlowCheckpointTests {

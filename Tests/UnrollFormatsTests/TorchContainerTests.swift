@@ -2,9 +2,8 @@
 
 import Foundation
 import Testing
+import UnrollFormats
 import UnrollTestSupport
-
-@testable import UnrollFormats
 
 @Suite("PyTorch containers")
 struct TorchContainerTests {

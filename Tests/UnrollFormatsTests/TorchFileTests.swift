@@ -3,8 +3,7 @@
 
 import Foundation
 import Testing
-
-@testable import UnrollFormats
+import UnrollFormats
 
 @Suite("Malformed PyTorch files")
 struct TorchFileTests {

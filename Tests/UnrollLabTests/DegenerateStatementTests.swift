@@ -4,9 +4,8 @@
 import Foundation
 import Testing
 import Unroll
+import UnrollLab
 import UnrollTestSupport
-
-@testable import UnrollLab
 
 @Suite("What the report says of degenerate numbers")
 struct DegenerateStatementTests {
@@ -33,7 +32,7 @@ struct DegenerateStatementTests {
     let patterns = [
       #"(?<![.\d])\b1 (draws|steps|sequences|starts|scales|points|fixed points|units|pairs)\b"#,
       #"\b([02-9]|[1-9]\d+) (draw|step|sequence|start|scale|fixed point)\b"#,
-      #"\b(all 1 have|each of 1)\b"#, #"\b1 of \d+ (have|are)\b"#, #"\b1 have\b"#,
+      #"\b(all [12] have|each of 1)\b"#, #"\b1 of \d+ (have|are)\b"#, #"\b1 have\b"#,
       #"(?<!step )\b1 are\b"#,
       #"\b(0|100) % of the"#, #"(\S+) instead of \1(?=[\s,;])"#, #"largest 0(?![.\d])"#,
       #"\b(nan|inf|-inf)\b"#, #"  "#, #"factor of [01] "#, #"between (\S+) and \1\b"#,
@@ -44,7 +43,7 @@ struct DegenerateStatementTests {
   }
 
   private static let sizes: [(hidden: Int, batch: Int, time: Int)] = [
-    (1, 1, 1), (1, 1, 2), (3, 1, 8), (1, 4, 8), (3, 4, 1), (3, 4, 2), (3, 4, 40),
+    (1, 1, 1), (1, 1, 2), (3, 1, 8), (1, 4, 8), (3, 4, 1), (3, 2, 8), (3, 4, 2), (3, 4, 40),
   ]
 
   @Test("Every sentence is one that can be said of its numbers", arguments: LabCell.allCases)
@@ -114,6 +113,40 @@ struct DegenerateStatementTests {
     #expect(
       try GradientExperiment.run(settings(scale: 0)).statement.hasPrefix(
         "From the state zero every gradient is exactly 0."))
+  }
+
+  @Test("What became of the pairs is told by their medians, and by the largest distance")
+  func pairs() throws {
+    var result = try MemoryExperiment.run(settings())
+    let set = try #require(result.distances.last)
+    func said(_ medians: [Double], largest: Double) -> String {
+      var changed = set
+      for (index, median) in medians.enumerated() {
+        changed.summaries[index].median = median
+        changed.summaries[index].maximum = largest
+      }
+      result.distances = [changed]
+      return result.statement
+    }
+    let gone = [Double](repeating: 1e-4, count: 6)
+    #expect(
+      said(gone, largest: 0.5).hasSuffix(
+        "the medians of all six pairs are below 0.001: at least half of the sequences have forgotten their initial state; the largest distance is 0.5."
+      ))
+    #expect(
+      said(gone, largest: 9e-4).hasSuffix(
+        "At step 7 every distance is below 0.001: the initial state has been forgotten."))
+    #expect(
+      said([0, 0, 0, 0, 0, 0], largest: 0).hasSuffix(
+        "At step 7 every distance is exactly 0: the initial state has been forgotten."))
+    #expect(
+      said([1e-4, 1e-4, 1e-4, 1e-4, 1e-4, 2], largest: 3).hasSuffix(
+        "5 of 6 are below 0.001, and for the other pair the state still depends on the initial state."
+      ))
+    #expect(
+      said([1e-4, 1, 1, 1, 1, 2], largest: 3).hasSuffix(
+        "1 of 6 is below 0.001, and for the other pairs the state still depends on the initial state."
+      ))
   }
 
   @Test("Weights of 0 leave nothing: no exponent, no largest gradient")

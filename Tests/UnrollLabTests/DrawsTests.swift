@@ -3,9 +3,8 @@
 import Foundation
 import Testing
 import Unroll
+import UnrollLab
 import UnrollTestSupport
-
-@testable import UnrollLab
 
 @Suite("The order of the draws")
 struct DrawsTests {

@@ -5,9 +5,8 @@ import Testing
 import Unroll
 import UnrollFigures
 import UnrollFormats
+import UnrollLab
 import UnrollTestSupport
-
-@testable import UnrollLab
 
 @Suite("Overflow")
 struct OverflowTests {

@@ -3,8 +3,7 @@
 import Foundation
 import Testing
 import Unroll
-
-@testable import UnrollLanguage
+import UnrollLanguage
 
 @Suite("Context of a language model")
 struct ContextTests {

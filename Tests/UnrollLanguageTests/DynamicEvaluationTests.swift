@@ -2,8 +2,7 @@
 
 import Testing
 import Unroll
-
-@testable import UnrollLanguage
+import UnrollLanguage
 
 @Suite("Dynamic evaluation")
 struct DynamicEvaluationTests {

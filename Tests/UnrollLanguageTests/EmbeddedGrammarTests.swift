@@ -2,8 +2,7 @@
 
 import RealModule
 import Testing
-
-@testable import UnrollLanguage
+import UnrollLanguage
 
 @Suite("The embedded grammar")
 struct EmbeddedGrammarTests {

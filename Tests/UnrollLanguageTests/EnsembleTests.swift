@@ -3,8 +3,7 @@
 import RealModule
 import Testing
 import Unroll
-
-@testable import UnrollLanguage
+import UnrollLanguage
 
 @Suite("Evaluation by several models")
 struct EnsembleTests {

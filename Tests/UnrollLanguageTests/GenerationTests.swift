@@ -4,9 +4,8 @@ import CAllocationCounter
 import RealModule
 import Testing
 import Unroll
+import UnrollLanguage
 import UnrollTestSupport
-
-@testable import UnrollLanguage
 
 @Suite("Generation")
 struct GenerationTests {

@@ -3,9 +3,8 @@
 import RealModule
 import Testing
 import Unroll
+import UnrollLanguage
 import UnrollTestSupport
-
-@testable import UnrollLanguage
 
 @Suite("Language models")
 struct ModelTests {

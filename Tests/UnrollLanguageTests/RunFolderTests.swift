@@ -4,9 +4,8 @@ import Foundation
 import Testing
 import Unroll
 import UnrollFormats
+import UnrollLanguage
 import UnrollTestSupport
-
-@testable import UnrollLanguage
 
 @Suite("Run folders")
 struct RunFolderTests {

@@ -2,9 +2,8 @@
 
 import Foundation
 import Testing
+import UnrollLanguage
 import UnrollTestSupport
-
-@testable import UnrollLanguage
 
 @Suite("Messages about settings in a file")
 struct SettingsMessageTests {

@@ -6,9 +6,8 @@ import RealModule
 import Testing
 import Unroll
 import UnrollFormats
+import UnrollLanguage
 import UnrollTestSupport
-
-@testable import UnrollLanguage
 
 @Suite("Shards and ranks")
 struct ShardTests {

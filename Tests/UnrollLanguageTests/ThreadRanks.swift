@@ -2,8 +2,7 @@
 
 import Foundation
 import Unroll
-
-@testable import UnrollLanguage
+import UnrollLanguage
 
 /// What the threads meet at.
 final class RankMeeting: @unchecked Sendable {

@@ -5,9 +5,8 @@ import Foundation
 import Testing
 import Unroll
 import UnrollFormats
+import UnrollLanguage
 import UnrollTestSupport
-
-@testable import UnrollLanguage
 
 @Suite("Training against PyTorch")
 struct TorchTrainingTests {

@@ -4,9 +4,8 @@ import Foundation
 import Testing
 import Unroll
 import UnrollFormats
+import UnrollONNX
 import UnrollTestSupport
-
-@testable import UnrollONNX
 
 @Suite("ONNX there and back")
 struct ExportTests {

@@ -4,9 +4,8 @@ import Foundation
 import Testing
 import Unroll
 import UnrollFormats
+import UnrollONNX
 import UnrollTestSupport
-
-@testable import UnrollONNX
 
 /// A graph under construction: input x `[T, B, 3]`, recurrent layers of random weights, output y.
 struct GraphBuilder {
@@ -26,12 +25,14 @@ struct GraphBuilder {
     var info = ValueInfoProto()
     info.name = name
     info.type.tensorType.elemType = type.rawValue
-    info.type.tensorType.shape = TensorShapeProto(
-      dim: shape.enumerated().map { axis, size in
+    info.type.tensorType.shape = TensorShapeProto.with {
+      $0.dim = shape.enumerated().map { axis, size in
         let name = ["time", "batch", "features"][min(axis, 2)]
-        return TensorShapeProto.Dimension(
-          value: size > 0 ? .dimValue(Int64(size)) : .dimParam(name))
-      })
+        return TensorShapeProto.Dimension.with {
+          $0.value = size > 0 ? .dimValue(Int64(size)) : .dimParam(name)
+        }
+      }
+    }
     model.graph.input.append(info)
   }
 

@@ -4,9 +4,8 @@ import Foundation
 import Testing
 import Unroll
 import UnrollFormats
+import UnrollONNX
 import UnrollTestSupport
-
-@testable import UnrollONNX
 
 @Suite("What recurrent layers of a graph read besides their sequence")
 struct LayerInputTests {

@@ -4,46 +4,101 @@ import Foundation
 import Testing
 import Unroll
 import UnrollFormats
+import UnrollONNX
 import UnrollTestSupport
-
-@testable import UnrollONNX
 
 @Suite("ONNX's messages")
 struct MessageTests {
   /// A model in which every field of every message is set.
   static var everything: ModelProto {
-    let tensor = TensorProto(
-      dims: [2, 300], dataType: 7, floatData: [0.5, -2], int32Data: [-1, 70000],
-      int64Data: [.min, 5], name: "tensor", rawData: [1, 2, 255], doubleData: [0.25],
-      uint64Data: [.max], externalData: [StringStringEntryProto(key: "offset", value: "16")],
-      dataLocation: 1)
-    let attribute = AttributeProto(
-      name: "attribute", f: 1.5, i: -3, s: ArraySlice("word".utf8), t: tensor,
-      g: UnreadMessage(GraphProto(name: "branch")), floats: [1, 2], ints: [-1, 300],
-      strings: [ArraySlice("a".utf8), []], type: 4)
-    let node = NodeProto(
-      input: ["x", ""], output: ["y"], name: "node", opType: "GRU", attribute: [attribute],
-      domain: "ai.onnx")
-    let shape = TensorShapeProto(
-      dim: [
-        TensorShapeProto.Dimension(value: .dimValue(7)),
-        TensorShapeProto.Dimension(value: .dimParam("batch")), TensorShapeProto.Dimension(),
-      ])
-    func info(_ name: String) -> ValueInfoProto {
-      ValueInfoProto(
-        name: name, type: TypeProto(tensorType: TensorTypeProto(elemType: 1, shape: shape)))
+    let tensor = TensorProto.with {
+      $0.dims = [2, 300]
+      $0.dataType = 7
+      $0.floatData = [0.5, -2]
+      $0.int32Data = [-1, 70000]
+      $0.int64Data = [.min, 5]
+      $0.name = "tensor"
+      $0.rawData = [1, 2, 255]
+      $0.doubleData = [0.25]
+      $0.uint64Data = [.max]
+      $0.externalData = [
+        StringStringEntryProto.with {
+          $0.key = "offset"
+          $0.value = "16"
+        }
+      ]
+      $0.dataLocation = 1
     }
-    return ModelProto(
-      irVersion: 8, producerName: "unroll", producerVersion: "1",
-      graph: GraphProto(
-        node: [node], name: "graph", initializer: [tensor], input: [info("x")],
-        output: [info("y")],
-        // SparseTensorProto: values = 1.
-        sparseInitializer: [unread([10, 2, 16, 1])]),
-      opsetImport: [OperatorSetIdProto(domain: "d", version: 14)],
-      metadataProps: [StringStringEntryProto(key: "k", value: "v")],
-      // FunctionProto: name = 1.
-      functions: [unread([10, 1, 0x66])])
+    let attribute = AttributeProto.with {
+      $0.name = "attribute"
+      $0.f = 1.5
+      $0.i = -3
+      $0.s = ArraySlice("word".utf8)
+      $0.t = tensor
+      $0.g = UnreadMessage(
+        GraphProto.with {
+          $0.name = "branch"
+        })
+      $0.floats = [1, 2]
+      $0.ints = [-1, 300]
+      $0.strings = [ArraySlice("a".utf8), []]
+      $0.type = 4
+    }
+    let node = NodeProto.with {
+      $0.input = ["x", ""]
+      $0.output = ["y"]
+      $0.name = "node"
+      $0.opType = "GRU"
+      $0.attribute = [attribute]
+      $0.domain = "ai.onnx"
+    }
+    let shape = TensorShapeProto.with {
+      $0.dim = [
+        TensorShapeProto.Dimension.with {
+          $0.value = .dimValue(7)
+        },
+        TensorShapeProto.Dimension.with {
+          $0.value = .dimParam("batch")
+        }, TensorShapeProto.Dimension(),
+      ]
+    }
+    func info(_ name: String) -> ValueInfoProto {
+      ValueInfoProto.with {
+        $0.name = name
+        $0.type = TypeProto.with {
+          $0.tensorType = TensorTypeProto.with {
+            $0.elemType = 1
+            $0.shape = shape
+          }
+        }
+      }
+    }
+    return ModelProto.with {
+      $0.irVersion = 8
+      $0.producerName = "unroll"
+      $0.producerVersion = "1"
+      $0.graph = GraphProto.with {
+        $0.node = [node]
+        $0.name = "graph"
+        $0.initializer = [tensor]
+        $0.input = [info("x")]
+        $0.output = [info("y")]
+        $0.sparseInitializer = [unread([10, 2, 16, 1])]
+      }
+      $0.opsetImport = [
+        OperatorSetIdProto.with {
+          $0.domain = "d"
+          $0.version = 14
+        }
+      ]
+      $0.metadataProps = [
+        StringStringEntryProto.with {
+          $0.key = "k"
+          $0.value = "v"
+        }
+      ]
+      $0.functions = [unread([10, 1, 0x66])]
+    }
   }
 
   private static func unread(_ bytes: ArraySlice<UInt8>) -> UnreadMessage {
@@ -209,8 +264,14 @@ struct MessageTests {
   @Test("A model of more than 2 GB is refused before it is written")
   func size() throws {
     // 40 arrays of the same 64 MB.
-    let data = TensorProto(rawData: [UInt8](repeating: 0, count: 1 << 26)[...])
-    let model = ModelProto(graph: GraphProto(initializer: Array(repeating: data, count: 40)))
+    let data = TensorProto.with {
+      $0.rawData = [UInt8](repeating: 0, count: 1 << 26)[...]
+    }
+    let model = ModelProto.with {
+      $0.graph = GraphProto.with {
+        $0.initializer = Array(repeating: data, count: 40)
+      }
+    }
     let error = #expect(throws: ONNXError.self) { try ONNXModel(model).encoded() }
     #expect(
       error?.description

@@ -3,10 +3,9 @@
 import Foundation
 import Testing
 import Unroll
+import UnrollFormats
 import UnrollONNX
 import UnrollTestSupport
-
-@testable import UnrollFormats
 
 @Suite("The tests that ship with onnx")
 struct NodeTests {

@@ -4,9 +4,8 @@ import Foundation
 import Testing
 import Unroll
 import UnrollFormats
+import UnrollONNX
 import UnrollTestSupport
-
-@testable import UnrollONNX
 
 @Suite("What a graph does between its recurrent layers, before and after them")
 struct StackTests {

@@ -3,8 +3,7 @@
 import Foundation
 import Synchronization
 import Testing
-
-@testable import UnrollWeb
+import UnrollWeb
 
 /// The client's end of a connection.
 final class Client: Sendable {

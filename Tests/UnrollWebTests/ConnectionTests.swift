@@ -2,8 +2,7 @@
 
 import Foundation
 import Testing
-
-@testable import UnrollWeb
+import UnrollWeb
 
 @Suite("Connections")
 struct ConnectionTests {

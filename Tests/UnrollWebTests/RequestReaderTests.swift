@@ -1,8 +1,7 @@
 // Requests as they stand on the wire: what is taken, what is refused, and that pieces make no difference.
 
 import Testing
-
-@testable import UnrollWeb
+import UnrollWeb
 
 @Suite("Reading requests")
 struct RequestReaderTests {

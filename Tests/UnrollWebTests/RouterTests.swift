@@ -7,8 +7,7 @@ import UnrollFigures
 import UnrollFormats
 import UnrollLab
 import UnrollTestSupport
-
-@testable import UnrollWeb
+import UnrollWeb
 
 private let needsGnuplot: Comment = "needs gnuplot, which ./run test installs"
 
@@ -59,6 +58,31 @@ struct RouterTests {
 
   static let refusals: [(String, Int, String)] = [
     ("/api/lab?cell=tree", 400, "cell: expected rnn, gru, gru-after, lstm, found 'tree'"),
+    (
+      "/api/lab?cell=grru", 400,
+      "cell: expected rnn, gru, gru-after, lstm, found 'grru'; did you mean 'gru'?"
+    ),
+    ("/api/lab?dtype=float", 400, "dtype: expected float32, float64, found 'float'"),
+    ("/api/lab?scale=", 400, "scale: expected a value, found none; leave the field out"),
+    ("/api/lab?scale", 400, "scale: expected a value, found none"),
+    ("/figure/memory.svg?seed=", 400, "seed: expected a value, found none"),
+    ("/api/lab?narrow=x", 400, "narrow: expected 1, or no such field, found 'x'"),
+    ("/api/curves?narrow=0", 400, "narrow: expected 1, or no such field, found '0'"),
+    (
+      "/api/curves?narow=1", 400, "query: expected fields among narrow, found 'narow'; did you mean"
+    ),
+    ("/api/model?x=1", 400, "query: expected no fields, found 'x'"),
+    ("/figure/curves.svg?cell=gru", 400, "query: expected no fields, found 'cell'"),
+    ("/api/lab?parts=", 400, "parts: expected a value, found none"),
+    (
+      "/api/lab?parts=memory,,flow", 400,
+      "parts: expected memory, flow, spectrum, gates, phase, found ''"
+    ),
+    (
+      "/api/lab?parts=memory,memory", 400,
+      "parts: expected each at most once, found 'memory,memory'"
+    ),
+    ("/api/nearest?typed=x", 400, "query: expected the fields typed and among, found fewer"),
     ("/api/lab?scale=abc", 400, "scale: expected 0.0 ... 1000.0, found 'abc'"),
     ("/api/lab?scale=nan", 400, "scale: expected 0.0 ... 1000.0, found 'nan'"),
     ("/api/lab?hidden=65", 400, "hidden: expected 1 ... 64, found '65'"),
@@ -90,6 +114,15 @@ struct RouterTests {
     #expect(reply.status == status)
     #expect(reply.text.hasPrefix(sentence), "\(reply.text)")
     #expect(reply.text.split(separator: "\n").count == 1)
+  }
+
+  @Test("The server finds the name that was probably meant")
+  func nearest() async throws {
+    for (typed, nearest) in [("sclae", "scale"), ("sed", "seed"), ("zzzzzz", nil)] {
+      let reply = try await ask("/api/nearest?typed=\(typed)&among=cell,scale,seed")
+      #expect(reply.status == 200)
+      #expect(try reply.json()["nearest"] as? String == nearest, "\(reply.text)")
+    }
   }
 
   @Test("Other methods, bodies, hosts and origins are refused")

@@ -1,8 +1,7 @@
 // Bytes of a text as characters of a page.
 
 import Testing
-
-@testable import UnrollWeb
+import UnrollWeb
 
 @Suite("Text of bytes")
 struct TextTests {

@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
@@ -159,3 +160,4 @@ struct BenchRecord {
     ]
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import RealModule
 internal import Unroll
 
@@ -129,3 +130,4 @@ struct LanguageModelBenchmark {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import Unroll
 
 /// A stack of layers of one kind, with weights, inputs and memory: what a workload times.
@@ -107,3 +108,4 @@ struct LayerBenchmark<Scalar: KernelScalar> {
     return Stopwatch { stream.step(input, into: &output) }
   }
 }
+#endif

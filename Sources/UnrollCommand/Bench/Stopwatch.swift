@@ -1,3 +1,4 @@
+#if Command
 /// Repeated runs of one piece of work: the rule of the peers' harness, so that times compare.
 struct Stopwatch: Sendable {
   /// Seconds: the median, the fastest, and the time that nine in ten stay below.
@@ -42,3 +43,4 @@ struct Stopwatch: Sendable {
     ninetieth = samples[min(runs - 1, runs * 9 / 10)]
   }
 }
+#endif

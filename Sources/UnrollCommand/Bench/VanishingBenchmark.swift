@@ -1,3 +1,4 @@
+#if Command
 internal import Unroll
 
 /// What a sequence that vanishes costs beside one that does not: on machines where subnormal
@@ -24,3 +25,4 @@ enum VanishingBenchmark {
     }
   }
 }
+#endif

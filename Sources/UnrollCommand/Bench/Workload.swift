@@ -1,3 +1,4 @@
+#if Command
 internal import Foundation
 
 /// One line of a benchmark's list, in the format that the peers' harness reads, too.
@@ -194,3 +195,4 @@ enum JSONScalar: Encodable {
 private func isTruthValue(_ number: NSNumber) -> Bool {
   String(cString: number.objCType) == "c" || String(cString: number.objCType) == "B"
 }
+#endif

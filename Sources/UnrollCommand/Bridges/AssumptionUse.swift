@@ -1,5 +1,6 @@
 // Options that say how a file is read are refused where the file does not leave that open.
 
+#if Command
 internal import ArgumentParser
 internal import Unroll
 internal import UnrollFormats
@@ -61,3 +62,4 @@ extension BridgeNetwork {
     }
   }
 }
+#endif

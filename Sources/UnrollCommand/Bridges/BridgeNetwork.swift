@@ -1,3 +1,4 @@
+#if Command
 internal import Foundation
 internal import Unroll
 internal import UnrollFormats
@@ -20,28 +21,41 @@ struct BridgeNetwork {
   var isTested: Bool
   /// More files that were read.
   var filesBeside: [String] = []
+  /// The options that settle what the file leaves open.
+  var hints = BridgeHints()
 
   /// Reads a file, whatever its format.
   ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - assumptions: What it does not say.
+  ///   - hints: The options that errors and remarks name.
   /// - Throws: `DataError`, a sentence that begins with the file.
   init(
-    contentsOf path: String, assuming assumptions: NetworkAssumptions = NetworkAssumptions()
+    contentsOf path: String, assuming assumptions: NetworkAssumptions = NetworkAssumptions(),
+    hints: BridgeHints = BridgeHints()
   ) throws {
     if ONNXBridge.isModel(path) {
+      try hints.refuse(assumptions, of: path, "an ONNX model")
       self = try ONNXBridge.read(path)
     } else {
-      self = try BridgeErrors.told(path) {
+      self = try BridgeErrors.told(path, hints: hints) {
         try BridgeNetwork(
           BridgeErrors.listingONNX { try ArrayFile(contentsOf: path) }, of: path,
-          assuming: assumptions)
+          assuming: assumptions, hints: hints)
       }
     }
+    self.hints = hints
   }
 
   /// Finds the network in a file's arrays.
   ///
   /// - Throws: `ModelImportError`, `ArrayFileError`.
-  init(_ file: ArrayFile, of path: String, assuming assumptions: NetworkAssumptions) throws {
+  init(
+    _ file: ArrayFile, of path: String, assuming assumptions: NetworkAssumptions,
+    hints: BridgeHints = BridgeHints()
+  ) throws {
+    if NetworkFile.isOwn(file) { try hints.refuse(assumptions, of: path, "a file of Unroll's") }
     let source = "\(path), \(file.container.rawValue)"
     func names(_ layout: NetworkLayout) -> String { "by the names of \(layout.rawValue)" }
     if NetworkFile.isDouble(file, assuming: assumptions) {
@@ -72,7 +86,7 @@ struct BridgeNetwork {
 
   /// What was assumed, what differs and what is not part of the network: the same words in every command.
   var remarks: [String] {
-    report.assumptions.map { "assumed: \(BridgeHints.text(assumption: $0))" }
+    report.assumptions.map { "assumed: \(hints.text(assumption: $0))" }
       + report.notes.map { "note: \($0)" }
       + report.omissions.map { "left out: \($0)" }
       + (report.others.isEmpty ? [] : ["not part of it: \(report.others.joined(separator: ", "))"])
@@ -107,3 +121,4 @@ struct BridgeNetwork {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import Unroll
 internal import UnrollFormats
@@ -42,12 +43,14 @@ struct AssumptionOptions: ParsableArguments {
 
 /// Errors of other programs' files as one sentence that begins with the file.
 enum BridgeErrors {
-  static func told<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+  static func told<Result>(
+    _ path: String, hints: BridgeHints = BridgeHints(), _ body: () throws -> Result
+  ) throws -> Result {
     do { return try body() } catch let error as ArrayFileError {
       let text = error.description
       throw DataError(description: text.hasPrefix(path) ? text : "\(path): \(text)")
     } catch let error as ModelImportError {
-      throw DataError(description: "\(path): \(BridgeHints.text(error))")
+      throw DataError(description: "\(path): \(hints.text(error))")
     }
   }
 
@@ -103,16 +106,16 @@ enum BridgeWords {
   ) throws -> String {
     let (description, parameters) = (try CellDescription(cell), cell.parameters)
     let functions =
-      "gates \(words(description.gateActivation)), candidate \(words(description.activation))"
+      "gates \(description.gateActivation.words), candidate \(description.activation.words)"
     var words =
       switch description.kind {
-      case .rnn: ["RNN", Self.words(description.activation)]
+      case .rnn: ["RNN", description.activation.words]
       case .gru: ["GRU", "reset gate before the product", functions]
       case .gruAfter: ["GRU", "reset gate after the product", functions]
       case .lstm: ["LSTM", functions]
       }
     if let lstm = description.lstm {
-      words.append("output \(Self.words(lstm.outputActivation))")
+      words.append("output \(lstm.outputActivation.words)")
       if lstm.couplesInputAndForget { words.append("forget gate = 1 − input gate") }
       if lstm.forgetOffset != 0 { words.append("forget gate + \(lstm.forgetOffset)") }
       if lstm.cellClip != 0 { words.append("cell state clipped to ±\(lstm.cellClip)") }
@@ -129,24 +132,5 @@ enum BridgeWords {
     if description.zoneoutCell != 0 { words.append("zoneout of c \(description.zoneoutCell)") }
     return words.joined(separator: ", ")
   }
-
-  /// A function with its parameters; those of ONNX are float32.
-  private static func words(_ function: Activation) -> String {
-    func number(_ value: Double) -> String { "\(Float(value))" }
-    return switch function {
-    case .tanh: "tanh"
-    case .sigmoid: "sigmoid"
-    case .relu: "relu"
-    case .identity: "linear"
-    case .softsign: "softsign"
-    case .softplus: "softplus"
-    case .hardSigmoid(let slope, let offset):
-      "hard sigmoid (\(number(slope))·x + \(number(offset)))"
-    case .leakyRelu(let slope): "leaky relu (\(number(slope)))"
-    case .elu(let scale): "elu (\(number(scale)))"
-    case .thresholdedRelu(let threshold): "thresholded relu (\(number(threshold)))"
-    case .scaledTanh(let scale, let factor): "\(number(scale))·tanh(\(number(factor))·x)"
-    case .affine(let slope, let offset): "\(number(slope))·x + \(number(offset))"
-    }
-  }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
@@ -83,3 +84,4 @@ struct ConvertCommand: ParsableCommand {
     for note in notes { print("  changed: \(note)") }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
@@ -52,7 +53,7 @@ struct InspectCommand: ParsableCommand {
       Self.showTest(read.isTested, of: "network")
     } catch let error as ModelImportError {
       // An array file without a network is nothing wrong.
-      print("\nnetwork: \(BridgeHints.text(error))")
+      print("\nnetwork: \(BridgeHints().text(error))")
     }
     for line in Self.suspicions(file.arrays) { print("suspicious: \(line)") }
   }
@@ -124,3 +125,4 @@ struct InspectCommand: ParsableCommand {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import Foundation
 internal import Unroll
 internal import UnrollFormats
@@ -128,3 +129,4 @@ enum ONNXBridge {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import Foundation
 internal import UnrollFormats
 internal import UnrollLanguage
@@ -91,3 +92,4 @@ enum OutputGuard {
     return [UInt64(status.st_dev), UInt64(status.st_ino)]
   }
 }
+#endif

@@ -1,5 +1,6 @@
 // The commands whose subject is one cell, drawn or given: memory, gradients, spectrum, gates.
 
+#if Command
 internal import ArgumentParser
 internal import UnrollLab
 internal import UnrollLanguage
@@ -268,3 +269,4 @@ struct GatesCommand: ParsableCommand {
     ).run()
   }
 }
+#endif

@@ -1,5 +1,6 @@
 // A person's own network under the lab's instruments: read from a file or a run, and made to read data.
 
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
@@ -29,6 +30,7 @@ struct GivenNetwork {
       }
     }
     if WeightsOptions.isFolder(path) {
+      try BridgeHints().refuse(options.assumed.assumptions, of: path, "a run")
       let stored = try LanguageErrors.told { try StoredModel(run: path) }
       let text = try Self.text(stored, options.data, run: path)
       let inputs = Self.embedded(stored, text, sizes, settings)
@@ -167,3 +169,4 @@ extension WeightsOptions {
     return try read.double()
   }
 }
+#endif

@@ -1,7 +1,9 @@
 // One instrument on a drawn cell, or on every layer of a person's own network: the same steps for all.
 
+#if Command
 internal import ArgumentParser
 internal import Foundation
+internal import Unroll
 internal import UnrollLab
 internal import UnrollLanguage
 
@@ -182,3 +184,4 @@ enum ContextWords {
       "the last prediction is of \(vocabulary.symbols[Int(result.lastTarget)].debugDescription)")
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import UnrollLab
@@ -117,9 +118,24 @@ struct NotebookCommand: ParsableCommand {
       }
     }
     try write(result.report(sweeps: sweeps), results: results, to: output)
+    Terminal.note(Self.suggestions(ProcessInfo.processInfo.environment))
     let failed = result.comparison.count { !$0.holds }
     if failed > 0 {
       throw DataError(description: "\(failed) of \(result.comparison.count) requirements fail")
+    }
+  }
+
+  /// What to do next, as commands that can be typed; `UNROLL_NAME` says under which name.
+  private static func suggestions(_ environment: [String: String]) -> String {
+    let name = environment["UNROLL_NAME"] ?? "unroll"
+    let commands = [
+      ("lab serve --open", "the experiments as a page with sliders"),
+      ("lab memory --cell gru --scale 4", "one experiment with other settings"),
+      ("train", "train a language model on an embedded grammar"),
+    ]
+    return commands.reduce("next:") { text, command in
+      let typed = "\(name) \(command.0)".padding(toLength: 40, withPad: " ", startingAt: 0)
+      return "\(text)\n  \(typed)  \(command.1)"
     }
   }
 
@@ -237,3 +253,4 @@ struct GRUAsRNNCommand: ParsableCommand {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 public import ArgumentParser
 internal import RealModule
 public import UnrollLab
@@ -178,3 +179,4 @@ struct OutputOptions: ParsableArguments {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
@@ -80,3 +81,4 @@ struct ServeCommand: ParsableCommand {
     }
   }
 }
+#endif

@@ -1,5 +1,6 @@
 // The sweep over scales, which memory and gradients make of several scales.
 
+#if Command
 internal import ArgumentParser
 internal import UnrollLab
 
@@ -69,3 +70,4 @@ func runSweep(
       results: result, to: folder)
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import UnrollLab
 
@@ -75,3 +76,4 @@ extension CellOptions {
     ])
   }
 }
+#endif

@@ -1,6 +1,7 @@
 // Sentences of the libraries in the command's words: they name settings as `config.json` does, and people here give
 // options.
 
+#if Command
 internal import UnrollLanguage
 
 /// Turns names of settings into options.
@@ -9,6 +10,7 @@ enum CommandText {
   private static let options = [
     "vocabulary_limit": "vocabulary-size", "minimum_count": "min-count", "split": "split",
     "unit": "unit", "vectors": "vectors", "weights": "weights",
+    "weights_prefix": "weights-prefix",
     "vocabulary_size": "vocabulary-size", "embedding_size": "embedding-size",
     "hidden_size": "hidden-size", "top_size": "top-size", "layers": "layers", "cell": "cell",
     "projection_size": "projection-size", "tied": "tied", "layer_normalized": "layer-norm",
@@ -41,7 +43,6 @@ enum CommandText {
     ),
     ("a model of bytes takes any file", "--unit bytes takes any file"),
     ("make the number of texts smaller", "make --samples smaller"),
-    ("as the setting layers says", "as --layers says"),
     ("a model of characters has no such limit", "try --unit characters"),
   ]
 
@@ -50,6 +51,9 @@ enum CommandText {
   /// A setting of one word is replaced only where the sentence begins with it and a colon follows: elsewhere it may
   /// be a word like any other.
   static func sentence(_ text: String) -> String {
+    let text = text.replacing(/as the setting ([a-z_.]+) says/) { match in
+      options[String(match.1)].map { "as --\($0) says" } ?? String(match.0)
+    }
     let words = text.split(separator: " ", omittingEmptySubsequences: false)
     let replaced = words.enumerated().map { index, word in
       let end =
@@ -91,3 +95,4 @@ enum LanguageErrors {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import Foundation
 internal import RealModule
 internal import UnrollLanguage
@@ -82,3 +83,4 @@ struct DivergenceReport {
       ? "not a number" : number.isInfinite ? "infinite" : String(format: "%.4g", number)
   }
 }
+#endif

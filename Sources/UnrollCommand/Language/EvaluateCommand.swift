@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
@@ -164,3 +165,4 @@ struct EvaluateCommand: ParsableCommand {
     }
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
@@ -155,3 +156,4 @@ struct GenerateCommand: ParsableCommand {
     }
   }
 }
+#endif

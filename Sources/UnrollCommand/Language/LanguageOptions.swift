@@ -1,3 +1,4 @@
+#if Command
 public import ArgumentParser
 internal import Foundation
 public import UnrollLanguage
@@ -41,6 +42,8 @@ struct TextOptions: ParsableArguments {
   @Option(
     help: "A file, such as another program's, whose recurrent layers the model begins with.")
   var weights: String?
+  @Option(help: "How the names of that network begin, where the file of --weights holds several.")
+  var weightsPrefix: String?
 
   func apply(to settings: inout RunConfiguration) {
     if let unit { settings.unit = unit }
@@ -50,6 +53,7 @@ struct TextOptions: ParsableArguments {
     if let trimLines { settings.trimsLines = trimLines }
     if let vectors { settings.vectors = vectors }
     if let weights { settings.weights = weights }
+    if let weightsPrefix { settings.weightsPrefix = weightsPrefix }
   }
 
   func validate() throws {
@@ -273,3 +277,4 @@ struct TrainingOptions: ParsableArguments {
     }
   }
 }
+#endif

@@ -1,10 +1,8 @@
+#if Command
 internal import Foundation
 internal import Unroll
 internal import UnrollLanguage
-
-#if MPI
 internal import UnrollMPI
-#endif
 
 /// Whether this process is one of several that an MPI launcher has started, as its environment says.
 enum Launcher {
@@ -44,21 +42,18 @@ enum Launcher {
     return min(mine, max(1, all / ranks))
   }
 
-  /// The MPI of this build, for people.
-  static var library: String {
-    #if MPI
-    MPIRanks.library
-    #else
-    "none; ./run mpi builds with it"
-    #endif
-  }
-
   /// Gives `body` the ranks of this job, and parts with them at its end.
   ///
   /// - Throws: What `body` throws; of several ranks only one says so.
   static func ranks<Result>(_ body: (any Ranks) throws -> Result) throws -> Result {
-    guard rank != nil, count ?? 2 > 1 || isBuiltWithMPI else { return try body(SingleRank()) }
-    #if MPI
+    guard rank != nil else { return try body(SingleRank()) }
+    if let problem = MPIRanks.problem {
+      if count == 1 { return try body(SingleRank()) }
+      throw DataError(
+        description:
+          "an MPI launcher started \(count.map { "\($0) processes" } ?? "this process"), each of which would do all the work: \(problem), or start unroll without the launcher"
+      )
+    }
     let ranks: MPIRanks
     do { ranks = try MPIRanks { Interruption.killIsNear } } catch let error as RankError {
       throw DataError(description: CommandText.sentence(error.description))
@@ -74,20 +69,6 @@ enum Launcher {
       }
       ranks.abandon()
     }
-    #else
-    throw DataError(
-      description:
-        "an MPI launcher started \(count.map { "\($0) processes" } ?? "this process"), but this unroll was built without MPI and each would do all the work; build it with ./run mpi, or start it without the launcher"
-    )
-    #endif
-  }
-
-  private static var isBuiltWithMPI: Bool {
-    #if MPI
-    true
-    #else
-    false
-    #endif
   }
 }
 
@@ -121,3 +102,4 @@ enum RankOutput {
     _ = "Error: \(text)\n".withCString { write(terminal, $0, strlen($0)) }
   }
 }
+#endif

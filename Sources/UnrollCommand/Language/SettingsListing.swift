@@ -1,5 +1,6 @@
 // What a run trains with, before it begins: the preset and every setting.
 
+#if Command
 internal import UnrollLanguage
 
 enum SettingsListing {
@@ -45,3 +46,4 @@ enum SettingsListing {
     return words.isEmpty ? "" : "; " + words.joined(separator: "; ")
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
@@ -21,7 +22,7 @@ struct TrainCommand: ParsableCommand {
       Ctrl-C, Ctrl-\\, SIGTERM, a closed terminal (SIGHUP) and --time-budget end with a checkpoint; --resume goes on \
       from it, to the same bits as if nothing had happened. A second Ctrl-C ends at once.
 
-      Under an MPI launcher (mpirun -n 4 unroll train ..., in a build with MPI) all processes learn one \
+      Under an MPI launcher (mpirun -n 4 unroll train ..., after ./run mpi) all processes learn one \
       model; each has some of a batch's shards. Another number of processes gives the same bits.
 
       Presets, each with its source:
@@ -189,7 +190,9 @@ struct TrainCommand: ParsableCommand {
     _ settings: RunConfiguration
   ) throws -> [CellParameters<Float>]? {
     guard let path = settings.weights else { return nil }
-    let read = try BridgeNetwork(contentsOf: path)
+    let read = try BridgeNetwork(
+      contentsOf: path, assuming: NetworkAssumptions(prefix: settings.weightsPrefix),
+      hints: .training)
     for line in read.summary { Terminal.note(line) }
     return try settings.initialLayers(of: read.single())
   }
@@ -294,3 +297,4 @@ struct TrainCommand: ParsableCommand {
     return .interrupted
   }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Command
 internal import Foundation
 internal import RealModule
 internal import Unroll
@@ -148,3 +149,4 @@ enum TrainingSummary {
     return table.text
   }
 }
+#endif

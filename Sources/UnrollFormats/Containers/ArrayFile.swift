@@ -135,7 +135,6 @@ public struct ArrayFile: Sendable {
     }
   }
 
-  #if HDF5
   private init(hdf5 bytes: [UInt8]) throws(ArrayFileError) {
     let file = try HDF5File(
       bytes, attributes: [KerasNames.configurationKey, KerasNames.versionKey])
@@ -156,15 +155,6 @@ public struct ArrayFile: Sendable {
       metadata.merge(words) { $1 }
     }
   }
-  #else
-  private init(hdf5 bytes: [UInt8]) throws(ArrayFileError) {
-    throw ArrayFileError(.system("HDF5 files need a build with the package trait HDF5"))
-  }
-
-  private init(keras archive: ZipArchive) throws(ArrayFileError) {
-    try self.init(hdf5: [])
-  }
-  #endif
 
   /// Takes words out of the array that holds them.
   private init(
@@ -227,14 +217,10 @@ public struct ArrayFile: Sendable {
   private func writeHDF5(
     _ all: [String: StoredArray], to path: String
   ) throws(ArrayFileError) {
-    #if HDF5
     // Keras looks for the variables of every layer, also where it has none of its own.
     let suffix = "/cell/vars/0"
     let layers = all.keys.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
     let groups = ["vars"] + layers.sorted().map { $0 + "/vars" }
     try AtomicFile.write(HDF5File(arrays: all, groups: groups).encoded(), to: path)
-    #else
-    throw ArrayFileError(.system("\(path): HDF5 needs a build with the trait HDF5"))
-    #endif
   }
 }

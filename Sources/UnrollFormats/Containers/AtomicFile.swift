@@ -101,7 +101,7 @@ public enum AtomicFile {
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   /// Removes a file that is there.
-  static func remove(_ path: String) { unlink(path) }
+  package static func remove(_ path: String) { unlink(path) }
 
   /// Reads a whole file.
   ///

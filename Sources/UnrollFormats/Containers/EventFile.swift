@@ -76,22 +76,22 @@ private struct EventScalar: ProtocolMessage {
 }
 
 /// The Castagnoli checksum.
-enum CRC32C {
+package enum CRC32C {
   private static let table: [UInt32] = (0..<256).map { index in
     (0..<8).reduce(UInt32(index)) { value, _ in
       value & 1 == 1 ? value >> 1 ^ 0x82F6_3B78 : value >> 1
     }
   }
 
-  static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+  package static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
     ~bytes.reduce(0xFFFF_FFFF) { $0 >> 8 ^ table[Int(($0 ^ UInt32($1)) & 0xFF)] }
   }
 
   /// The checksum hidden, as TensorFlow does: so that data may hold checksums themselves.
-  static func masked(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+  package static func masked(_ bytes: ArraySlice<UInt8>) -> UInt32 {
     let checksum = checksum(bytes)
     return (checksum >> 15 | checksum << 17) &+ 0xA282_EAD8
   }
 
-  static func masked(_ bytes: [UInt8]) -> UInt32 { masked(bytes[...]) }
+  package static func masked(_ bytes: [UInt8]) -> UInt32 { masked(bytes[...]) }
 }

@@ -1,6 +1,5 @@
-#if HDF5
 // HDF5 files, through libhdf5: what Keras keeps weights in. A file is an image in memory, and is read by a
-// process of its own (CHDF5/unroll_hdf5_apart.h): a made-up file may crash libhdf5, but not us.
+// process of its own (CHDF5/reading.c): a made-up file may crash libhdf5, but not us.
 
 internal import CHDF5
 internal import Foundation
@@ -32,8 +31,9 @@ struct HDF5File: Sendable {
   /// - Parameters:
   ///   - bytes: The file.
   ///   - names: The text attributes of the root that are wanted.
-  /// - Throws: `ArrayFileError` if the file is damaged, or asks for too much.
+  /// - Throws: `ArrayFileError` if the file is damaged, or asks for too much, and where there is no libhdf5.
   init(_ bytes: [UInt8], attributes names: [String] = []) throws(ArrayFileError) {
+    try HDF5Library.load()
     let process = try ReadingProcess(bytes, attributes: names)
     do throws(ArrayFileError) {
       try receive(from: process.output, limit: Self.dataLimit(bytes.count))
@@ -163,7 +163,10 @@ struct HDF5File: Sendable {
   }
 
   /// The file's bytes; arrays of float32 and float64 as they are, others as 64-bit integers.
+  ///
+  /// - Throws: `ArrayFileError` where there is no libhdf5.
   func encoded() throws(ArrayFileError) -> [UInt8] {
+    try HDF5Library.load()
     Self.lock.lock()
     defer { Self.lock.unlock() }
     let file = unroll_hdf5_create()
@@ -179,8 +182,12 @@ struct HDF5File: Sendable {
     let count = unroll_hdf5_image(file, nil, 0)
     guard isWhole, count > 0 else { throw ArrayFileError(.system("HDF5 could not write the file")) }
     var bytes = [UInt8](repeating: 0, count: Int(count))
+    // HDF5 2.0 may return space at the file's end between the question and the answer.
     let copied = bytes.withUnsafeMutableBytes { unroll_hdf5_image(file, $0.baseAddress, $0.count) }
-    guard copied == count else { throw ArrayFileError(.system("HDF5 could not write the file")) }
+    guard copied > 0, copied <= count else {
+      throw ArrayFileError(.system("HDF5 could not write the file"))
+    }
+    bytes.removeLast(Int(count - copied))
     return bytes
   }
 
@@ -208,4 +215,3 @@ struct HDF5File: Sendable {
     }
   }
 }
-#endif

@@ -8,8 +8,8 @@
 // Source: LevelDB's `doc/table_format.md`; TensorFlow's `core/lib/io/format.h`.
 
 /// A table of sorted keys.
-enum SortedTable {
-  static let magic: [UInt8] = [0x57, 0xFB, 0x80, 0x8B, 0x24, 0x75, 0x47, 0xDB]
+package enum SortedTable {
+  package static let magic: [UInt8] = [0x57, 0xFB, 0x80, 0x8B, 0x24, 0x75, 0x47, 0xDB]
   private static let footerSize = 48
   /// A key longer than this is no name of a variable.
   private static let keyLimit = 1 << 16
@@ -17,7 +17,7 @@ enum SortedTable {
   /// Reads all entries, in their order.
   ///
   /// - Throws: `ArrayFileError` if the bytes are no such table, whole and with its checksums.
-  static func decode(
+  package static func decode(
     _ bytes: [UInt8]
   ) throws(ArrayFileError) -> [(key: String, value: ArraySlice<UInt8>)] {
     guard bytes.count >= footerSize, bytes.suffix(8).elementsEqual(magic) else {
@@ -52,7 +52,7 @@ enum SortedTable {
   /// Writes entries as one data block.
   ///
   /// - Precondition: The keys are sorted by their bytes.
-  static func encode(_ entries: [(key: String, value: [UInt8])]) -> [UInt8] {
+  package static func encode(_ entries: [(key: String, value: [UInt8])]) -> [UInt8] {
     var file: [UInt8] = []
     func append(_ block: [UInt8]) -> [UInt8] {
       let place = Varint.encoded(UInt64(file.count)) + Varint.encoded(UInt64(block.count))

@@ -174,7 +174,7 @@ public struct StoredArray: Sendable {
   }
 
   /// The same numbers in a type that NumPy has: float32 for bfloat16, exactly.
-  var numPyArray: StoredArray {
+  package var numPyArray: StoredArray {
     guard elementType == .bfloat16 else { return self }
     let bytes = bytes
     var wide = [UInt8](repeating: 0, count: 2 * bytes.count)
@@ -237,7 +237,7 @@ extension [UInt8] {
   }
 
   /// Appends an integer's bytes, least significant first.
-  mutating func append(littleEndian value: some FixedWidthInteger) {
+  package mutating func append(littleEndian value: some FixedWidthInteger) {
     Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
   }
 }

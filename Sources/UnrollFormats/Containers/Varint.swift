@@ -1,6 +1,6 @@
 /// Integers in groups of seven bits, the lowest first; the tables of sorted keys and protocol buffers have them.
-enum Varint {
-  static func encoded(_ value: UInt64) -> [UInt8] {
+package enum Varint {
+  package static func encoded(_ value: UInt64) -> [UInt8] {
     var (left, bytes) = (value, [UInt8]())
     while left >= 0x80 {
       bytes.append(UInt8(left & 0x7F) | 0x80)

@@ -7,7 +7,7 @@
 internal import CZlib
 
 /// Named byte strings in one archive.
-struct ZipArchive: Sendable {
+package struct ZipArchive: Sendable {
   /// One member: its place in the file.
   private struct Member: Sendable {
     var method: Int
@@ -21,7 +21,7 @@ struct ZipArchive: Sendable {
   private var members: [String: Member] = [:]
 
   /// The names of the members, sorted.
-  var names: [String] { members.keys.sorted() }
+  package var names: [String] { members.keys.sorted() }
 
   /// Reads an archive's directory; members are decoded when asked for.
   ///
@@ -29,7 +29,7 @@ struct ZipArchive: Sendable {
   ///   - bytes: The file.
   ///   - kind: What the file should be, for errors.
   /// - Throws: `ArrayFileError` for bytes that are no whole zip archive.
-  init(_ bytes: [UInt8], kind: String) throws(ArrayFileError) {
+  package init(_ bytes: [UInt8], kind: String) throws(ArrayFileError) {
     self.bytes = bytes
     guard bytes.starts(with: [0x50, 0x4B]) else {
       throw ArrayFileError(.foreign(expected: "\(kind) (a zip archive)"), byteOffset: 0)
@@ -48,12 +48,12 @@ struct ZipArchive: Sendable {
   }
 
   /// Whether there is a member of that name.
-  func contains(_ name: String) -> Bool { members[name] != nil }
+  package func contains(_ name: String) -> Bool { members[name] != nil }
 
   /// A member's bytes.
   ///
   /// - Throws: `ArrayFileError` if there is none, or if it is damaged.
-  func contents(_ name: String) throws(ArrayFileError) -> [UInt8] {
+  package func contents(_ name: String) throws(ArrayFileError) -> [UInt8] {
     guard let member = members[name] else {
       throw ArrayFileError(.missing(available: names), arrayName: name)
     }
@@ -66,7 +66,7 @@ struct ZipArchive: Sendable {
   ///   - members: The members.
   ///   - limit: The largest size and place that go into the fields of 32 bits; zip64 has the others.
   /// - Returns: The file.
-  static func encode(
+  package static func encode(
     _ members: [String: [UInt8]], wideAbove limit: Int = 0xFFFF_FFFE
   ) -> [UInt8] {
     var file: [UInt8] = []

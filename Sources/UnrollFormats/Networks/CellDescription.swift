@@ -92,29 +92,57 @@ public struct CellDescription: Sendable, Equatable, Codable {
   ///   - target: The target's name, for the error.
   /// - Throws: `ModelImportError` for the first field that differs.
   func check(expressibleAs plain: CellDescription, in target: String) throws(ModelImportError) {
-    func fail(_ field: String, _ value: Any) -> ModelImportError {
-      ModelImportError(.inexpressible(field: field, value: "\(value)"), name: target)
+    guard let difference = difference(from: plain) else { return }
+    throw ModelImportError(
+      .inexpressible(field: difference.field, value: difference.value), name: target)
+  }
+
+  /// The first setting that another cell has otherwise; options of an LSTM count if both have some.
+  ///
+  /// - Returns: The setting, its value here and there; nil if there is none.
+  package func difference(
+    from other: CellDescription
+  ) -> (field: String, value: String, other: String)? {
+    var settings: [(field: String, isSame: Bool, value: String, other: String)] = []
+    func add<Value: Equatable>(
+      _ field: String, _ value: Value, _ other: Value, _ words: (Value) -> String = { "\($0)" }
+    ) {
+      settings.append((field, value == other, words(value), words(other)))
     }
-    guard kind == plain.kind else { throw fail("cell", kind.rawValue) }
-    guard activation == plain.activation else { throw fail("activation", activation) }
-    guard gateActivation == plain.gateActivation else {
-      throw fail("gate activation", gateActivation)
+    add("cell", kind, other.kind, \.rawValue)
+    add("activation", activation, other.activation, \.words)
+    add("gate activation", gateActivation, other.gateActivation, \.words)
+    add("argument clip", argumentClip, other.argumentClip)
+    add("zoneout", [zoneoutHidden, zoneoutCell], [other.zoneoutHidden, other.zoneoutCell])
+    if let own = lstm, let theirs = other.lstm {
+      add("forget offset", own.forgetOffset, theirs.forgetOffset)
+      add("cell clip", own.cellClip, theirs.cellClip)
+      add("projection clip", own.projectionClip, theirs.projectionClip)
+      add("output activation", own.outputActivation, theirs.outputActivation, \.words)
+      add("coupled gates", own.couplesInputAndForget, theirs.couplesInputAndForget)
     }
-    guard argumentClip == plain.argumentClip else { throw fail("argument clip", argumentClip) }
-    guard zoneoutHidden == 0, zoneoutCell == 0 else {
-      throw fail("zoneout", [zoneoutHidden, zoneoutCell])
-    }
-    guard let options = lstm, let other = plain.lstm else { return }
-    for (field, ours, theirs) in [
-      ("forget offset", options.forgetOffset, other.forgetOffset),
-      ("cell clip", options.cellClip, other.cellClip),
-      ("projection clip", options.projectionClip, other.projectionClip),
-    ] where ours != theirs { throw fail(field, ours) }
-    guard options.outputActivation == other.outputActivation else {
-      throw fail("output activation", options.outputActivation)
-    }
-    guard options.couplesInputAndForget == other.couplesInputAndForget else {
-      throw fail("coupled gates", options.couplesInputAndForget)
+    return settings.first { !$0.isSame }.map { ($0.field, $0.value, $0.other) }
+  }
+}
+
+extension Activation {
+  /// The function with its parameters, for a person; those of ONNX are float32.
+  package var words: String {
+    func number(_ value: Double) -> String { "\(Float(value))" }
+    return switch self {
+    case .tanh: "tanh"
+    case .sigmoid: "sigmoid"
+    case .relu: "relu"
+    case .identity: "linear"
+    case .softsign: "softsign"
+    case .softplus: "softplus"
+    case .hardSigmoid(let slope, let offset):
+      "hard sigmoid (\(number(slope))·x + \(number(offset)))"
+    case .leakyRelu(let slope): "leaky relu (\(number(slope)))"
+    case .elu(let scale): "elu (\(number(scale)))"
+    case .thresholdedRelu(let threshold): "thresholded relu (\(number(threshold)))"
+    case .scaledTanh(let scale, let factor): "\(number(scale))·tanh(\(number(factor))·x)"
+    case .affine(let slope, let offset): "\(number(slope))·x + \(number(offset))"
     }
   }
 }

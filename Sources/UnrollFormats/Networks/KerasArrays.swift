@@ -19,10 +19,17 @@ struct KerasCellArrays {
   var names: [String: String] = [:]
   /// Other arrays in the same group.
   var others: [String] = []
+  /// The layer's group without `layers`, as the file names it: a prefix that chooses it.
+  private(set) var layer = ""
 
   static let variables = ["kernel", "recurrent_kernel", "bias"]
   /// Groups before all names: of a whole model's weights, and of Keras 3 and its first version.
   private static let orderRoots = ["layers", "_layer_checkpoint_dependencies"]
+
+  /// Parts of a name without the groups that only hold layers by their order.
+  static func withoutRoots(_ parts: some Sequence<String>) -> [String] {
+    parts.filter { !orderRoots.contains($0) }
+  }
 
   /// The cells whose arrays are there, by name in natural order.
   static func all(in names: [String]) -> [KerasCellArrays] {
@@ -45,11 +52,23 @@ struct KerasCellArrays {
         groups[parts, default: cell(parts)].others.append(name)
       }
     }
-    return groups.values.filter { $0.names["kernel"] != nil && $0.names["recurrent_kernel"] != nil }
-      .sorted { a, b in
-        let (a, b) = (a.parts.joined(separator: "/"), b.parts.joined(separator: "/"))
-        return a.compare(b, options: .numeric) == .orderedAscending
-      }
+    var cells = groups.values.filter {
+      $0.names["kernel"] != nil && $0.names["recurrent_kernel"] != nil
+    }
+    let paths = Dictionary(grouping: cells) { $0.parts.first ?? "" }.mapValues { group in
+      Set(group.map(\.layerPath)).count
+    }
+    for index in cells.indices {
+      let (first, path) = (cells[index].parts.first ?? "", cells[index].layerPath)
+      // Names of variables repeat the group's: it is enough, unless it holds several layers.
+      cells[index].layer =
+        !cells[index].isNumbered && paths[first] == 1
+        ? first : withoutRoots(path).joined(separator: "/")
+    }
+    return cells.sorted { a, b in
+      let (a, b) = (a.parts.joined(separator: "/"), b.parts.joined(separator: "/"))
+      return a.compare(b, options: .numeric) == .orderedAscending
+    }
   }
 
   private static func cell(_ parts: [String]) -> KerasCellArrays {
@@ -86,25 +105,83 @@ struct KerasCellArrays {
 
   // MARK: - Weights without a configuration
 
-  /// The layer's name, as far as the file has it.
-  var layer: String {
-    guard isByOrder else { return parts.first ?? "" }
-    let end = ["cell", "forward_layer", "backward_layer", "layer"]
-    return parts.prefix { !end.contains($0) }.filter { $0 != "layers" }.joined(separator: "/")
+  /// Whether Keras 3's way of storing wrote the arrays: numbers, in groups by class or attribute.
+  private var isNumbered: Bool { parts.last == "vars" }
+
+  /// The groups of the layer, without those of its cell and direction.
+  private var layerPath: [String] {
+    var path = parts
+    guard isNumbered else {
+      if let stack = stackIndex {
+        path.removeLast(path.count - stack)
+      } else if path.count > 1 {
+        path.removeLast()
+      }
+      if path.count > 1, let last = path.last,
+        last.hasPrefix("forward_") || last.hasPrefix("backward_")
+      {
+        path.removeLast()
+      }
+      return path
+    }
+    path.removeLast()
+    if path.dropLast().last == "cells" { path.removeLast(2) }
+    if path.last == "cell", path.count > 1 { path.removeLast() }
+    if let last = path.last, Self.directions.contains(last), path.count > 1 { path.removeLast() }
+    return path
+  }
+
+  private static let directions = ["forward_layer", "backward_layer"]
+
+  /// What is around the recurrent layer or its cell; nil for a layer that stands alone.
+  struct Wrapper {
+    /// The class, if the name says it.
+    var kind: String?
+    /// The group of the wrapper, and of what is in it.
+    var name: String, content: String
+  }
+
+  /// The layer or cell around this one, as `TimeDistributed` has one; Keras calls what is within `layer` or `cell`.
+  var wrapper: Wrapper? {
+    let path = layerPath
+    func name(_ count: Int) -> String {
+      Self.withoutRoots(path.prefix(count)).joined(separator: "/")
+    }
+    for (index, part) in path.enumerated() {
+      let word = part.replacing(/_[0-9]+$/, with: "")
+      if let kind = KerasConfiguration.wrappers.first(where: { KerasModel.snakeCased($0) == word })
+      {
+        return Wrapper(kind: kind, name: name(index + 1), content: layer)
+      }
+      // A class Layer of the user's own is a group of `layers`.
+      if isNumbered, index > 0, ["layer", "cell"].contains(part),
+        !Self.orderRoots.contains(path[index - 1])
+      {
+        return Wrapper(name: name(index), content: name(index + 1))
+      }
+    }
+    return nil
   }
 
   /// The layer's class and number, such as `gru_1`.
   var lastName: String { layer.split(separator: "/").last.map(String.init) ?? layer }
 
-  var isBackward: Bool {
-    parts.dropFirst().contains { $0 == "backward_layer" || $0.hasPrefix("backward_") }
+  var isBackward: Bool { has(direction: "backward_") }
+
+  /// Whether it is one of the two cells of a bidirectional layer.
+  var isBidirectional: Bool { isBackward || has(direction: "forward_") }
+
+  private func has(direction: String) -> Bool {
+    parts.dropFirst().contains {
+      isNumbered ? $0 == direction + "layer" : $0.hasPrefix(direction)
+    }
+  }
+
+  /// The place of the group of a stack of cells.
+  private var stackIndex: Int? {
+    parts.firstIndex { $0 == "cells" || $0.hasPrefix("stacked_rnn_cells") }
   }
 
   /// The cell of a stack of cells; empty for other layers.
-  var cell: String {
-    guard
-      let stack = parts.firstIndex(where: { $0 == "cells" || $0.hasPrefix("stacked_rnn_cells") })
-    else { return "" }
-    return parts.dropFirst(stack + 1).first ?? ""
-  }
+  var cell: String { stackIndex.flatMap { parts.dropFirst($0 + 1).first } ?? "" }
 }

@@ -7,9 +7,9 @@ struct KerasChain {
   /// The layers, from the input upward, by their place in the model.
   private(set) var layers: [Int] = []
   /// What the file's model does and the chain does not, a line each.
-  private(set) var omissions: [String] = []
+  var omissions: [String] = []
 
-  private let model: KerasModel
+  let model: KerasModel
   private let selection: Set<Int>
   /// Whether a part was asked for: what the rest of the model does is then left out on purpose.
   private let isPart: Bool
@@ -44,7 +44,7 @@ struct KerasChain {
   static func parts(_ prefix: String) -> [String] {
     var parts = prefix.split(separator: "/").map(String.init)
     if parts.first == "model_weights" { parts.removeFirst() }
-    return parts.filter { $0 != "layers" }
+    return KerasCellArrays.withoutRoots(parts)
   }
 
   /// The recurrent layers that a prefix names: one, those of an inner model, or all whose names begin so.
@@ -91,8 +91,8 @@ struct KerasChain {
 
   // MARK: - From one layer to the next
 
-  /// Where the inputs of a node come from, past what changes nothing.
-  private enum Origin {
+  /// Where a value comes from.
+  enum Origin {
     case layer(Int)
     /// A layer that changes what it reads.
     case other(Int)
@@ -101,11 +101,11 @@ struct KerasChain {
     case input
   }
 
-  private func passes(_ node: KerasModel.Node) -> Bool {
+  func passes(_ node: KerasModel.Node) -> Bool {
     node.sources.count == 1 && Self.changesNothing(model.layers[node.layer]) && !node.isTraining
   }
 
-  private static func changesNothing(_ layer: KerasModel.Layer) -> Bool {
+  static func changesNothing(_ layer: KerasModel.Layer) -> Bool {
     guard !layer.isForeign else { return false }
     switch layer.kind {
     case "Activation": return layer.settings["activation"] as? String == "linear"
@@ -118,8 +118,12 @@ struct KerasChain {
     }
   }
 
-  private func origin(of node: Int) -> Origin {
-    var next = model.nodes[node].sources.first
+  /// Where the input of a node comes from.
+  private func origin(of node: Int) -> Origin { origin(model.nodes[node].sources.first) }
+
+  /// Where an output comes from, past what changes nothing.
+  func origin(_ output: KerasModel.Output?) -> Origin {
+    var next = output
     while let output = next {
       let node = model.nodes[output.node]
       if selection.contains(node.layer) {
@@ -133,10 +137,10 @@ struct KerasChain {
     return .input
   }
 
-  private func nodes(of layer: Int) -> [Int] { nodesByLayer[layer] ?? [] }
+  func nodes(of layer: Int) -> [Int] { nodesByLayer[layer] ?? [] }
 
   /// The nodes that any of some nodes reads, and what those read.
-  private func ancestors(of nodes: [Int]) -> Set<Int> {
+  func ancestors(of nodes: [Int]) -> Set<Int> {
     var (found, open) = (Set<Int>(), nodes)
     while let node = open.popLast() {
       for source in model.nodes[node].sources where found.insert(source.node).inserted {
@@ -146,7 +150,7 @@ struct KerasChain {
     return found
   }
 
-  private func title(_ layer: Int) -> String { model.layers[layer].title }
+  func title(_ layer: Int) -> String { model.layers[layer].title }
 
   /// The prefixes of the layers that were asked for, for a message.
   private var prefixes: [String] { selection.sorted().map { model.layers[$0].name + "/" } }
@@ -238,100 +242,6 @@ struct KerasChain {
       settings = (settings["layer"] as? [String: Any])?["config"] as? [String: Any] ?? [:]
     }
     return settings["return_sequences"] as? Bool ?? false
-  }
-
-  // MARK: - What is left out
-
-  private mutating func describe() {
-    for layer in layers { describeLayer(layer) }
-    let own = layers.flatMap { nodes(of: $0).prefix(1) }
-    let before = Set(
-      ancestors(of: own).filter { node in !own.contains(node) }.map { model.nodes[$0].layer })
-    var after = Set<Int>()
-    // Nodes come in an order in which each follows what it reads.
-    var reached = Set(own)
-    for (index, node) in model.nodes.enumerated()
-    where node.sources.contains(where: { reached.contains($0.node) }) {
-      reached.insert(index)
-      after.insert(node.layer)
-    }
-    let chain = Set(layers)
-    for (index, layer) in model.layers.enumerated()
-    where !chain.contains(index) && !layer.isModel && layer.kind != "InputLayer" {
-      let isTraining = nodes(of: index).contains { model.nodes[$0].isTraining }
-      if Self.changesNothing(layer) && !isTraining { continue }
-      let place = before.contains(index) ? "before" : after.contains(index) ? "after" : "beside"
-      omissions.append(
-        "\(layer.title) \(place) the recurrent layers\(Self.effect(of: layer, isTraining))")
-    }
-  }
-
-  /// What a layer of the chain does besides its equations.
-  private mutating func describeLayer(_ index: Int) {
-    let layer = model.layers[index]
-    if layer.applications > 1 {
-      omissions.append(
-        "\(layer.title) is applied \(layer.applications) times in the file's model, and once here")
-    }
-    for node in nodes(of: index).prefix(1).map({ model.nodes[$0] }) {
-      if node.hasMask {
-        omissions.append("\(layer.title) is given a mask; here every step counts")
-      }
-      if node.isTraining {
-        omissions.append(
-          "\(layer.title) is applied with training=True, with any dropout it has; here without")
-      }
-      var origins: [String] = []
-      for source in node.sources.dropFirst() {
-        let title = title(model.nodes[source.node].layer)
-        if !origins.contains(title) { origins.append(title) }
-      }
-      if !origins.isEmpty {
-        omissions.append(
-          "\(layer.title) starts from states that \(origins.joined(separator: ", ")) \(origins.count == 1 ? "gives" : "give"); here from zeros unless states are given"
-        )
-      }
-    }
-    var all = [layer.settings]
-    for key in ["layer", "cell"] {
-      if let inner = (layer.settings[key] as? [String: Any])?["config"] as? [String: Any] {
-        all.append(inner)
-      }
-    }
-    if all.contains(where: { $0["stateful"] as? Bool ?? false }) {
-      omissions.append(
-        "\(layer.title) is stateful: it starts a batch from the last states of the batch before; here from zeros unless states are given"
-      )
-    }
-    if let type = all.lazy.compactMap({ Self.computation($0["dtype"]) }).first {
-      omissions.append("\(layer.title) computes in \(type); here in the precision of its weights")
-    }
-  }
-
-  /// The type in which a layer computes, if that is neither float32 nor float64.
-  private static func computation(_ dtype: Any?) -> String? {
-    let name =
-      (dtype as? [String: Any]).flatMap { ($0["config"] as? [String: Any])?["name"] as? String }
-      ?? dtype as? String
-    guard let name, !["float32", "float64"].contains(name) else { return nil }
-    return name.hasPrefix("mixed_") ? "\(name.dropFirst("mixed_".count)) (\(name))" : name
-  }
-
-  private static func effect(of layer: KerasModel.Layer, _ isTraining: Bool) -> String {
-    if changesNothing(layer) { return ", applied with training=True: it changes values at random" }
-    switch layer.kind {
-    case "Masking":
-      let value = layer.settings["mask_value"].map { " \($0)" } ?? " 0"
-      return ": steps whose inputs are all\(value) are skipped there; here every step counts"
-    case "Embedding" where layer.settings["mask_zero"] as? Bool ?? false:
-      return " (mask_zero: steps of symbol 0 are masked there; here every step counts)"
-    case "Activation":
-      return (layer.settings["activation"] as? String).map { " (\($0))" } ?? ""
-    case "TimeDistributed", "Wrapper":
-      let inner = (layer.settings["layer"] as? [String: Any])?["class_name"] as? String
-      return inner.map { " (\($0))" } ?? ""
-    default: return layer.isForeign ? " (a class that is not of Keras)" : ""
-    }
   }
 }
 

@@ -39,6 +39,9 @@ struct KerasConfiguration {
     return kinds.contains(kind) || kind.hasPrefix("ConvLSTM")
   }
 
+  /// Keras' layers around one other layer that are not understood, but known by their names.
+  static let wrappers = ["TimeDistributed", "SpectralNormalization"]
+
   /// The levels of a layer, from the input upward.
   ///
   /// - Throws: `ModelImportError` for settings that Unroll has not.
@@ -69,8 +72,16 @@ struct KerasConfiguration {
       guard let inner = Self.recurrentClass(in: settings) else {
         throw refuse("class_name", layer.kind)
       }
-      throw refuse("class_name", "\(layer.kind) with a layer \(inner) in it")
+      throw Self.refuse(wrapper: layer.kind, of: inner, name: name)
     }
+  }
+
+  /// Refuses a layer around a recurrent one, whose class may not be known.
+  static func refuse(wrapper: String, of inner: String?, name: String) -> ModelImportError {
+    let content = inner.map { "layer \($0)" } ?? "recurrent layer"
+    return ModelImportError(
+      .unsupported(field: "class_name", value: "\(wrapper) with a \(content) in it"),
+      name: name)
   }
 
   private func bidirectional(
@@ -168,28 +179,64 @@ struct KerasConfiguration {
   private func function(
     _ field: String, _ settings: [String: Any], _ name: String, standard: String
   ) throws(ModelImportError) -> Activation {
-    var word = settings[field] as? String ?? (settings[field] == nil ? standard : "a function")
+    func refuse(_ value: String) -> ModelImportError {
+      ModelImportError(.unsupported(field: field, value: value), name: name)
+    }
+    let value = settings[field] ?? standard
     // None is no function.
-    if settings[field] is NSNull { word = "linear" }
-    if let fields = settings[field] as? [String: Any],
-      let own = fields["config"] as? String ?? fields["class_name"] as? String
-    {
-      word = "a function '\(own)'"
+    if value is NSNull { return .identity }
+    guard let word = value as? String else {
+      let entry = value as? [String: Any] ?? [:]
+      let own = entry["config"] as? String ?? entry["class_name"] as? String
+      if let function = try layerFunction(entry, name) { return function }
+      throw refuse(own.map { "a function '\($0)'" } ?? "a function")
     }
     switch word {
     case "tanh": return .tanh
     case "sigmoid": return .sigmoid
     case "relu": return .relu
     case "linear": return .identity
+    case "softsign": return .softsign
+    case "softplus": return .softplus
+    case "elu": return .elu(scale: 1)
+    // The function's own default, also of `tf.nn.leaky_relu`; the layer LeakyReLU has another.
+    case "leaky_relu": return .leakyRelu(slope: 0.2)
     case "hard_sigmoid":
       // Keras 3 changed the slope.
-      guard let isKeras3 else {
-        throw ModelImportError(
-          .unsupported(field: field, value: "hard_sigmoid of an unknown version of Keras"),
-          name: name)
-      }
+      guard let isKeras3 else { throw refuse("hard_sigmoid of an unknown version of Keras") }
       return .hardSigmoid(slope: isKeras3 ? 1.0 / 6 : 0.2, offset: 0.5)
-    default: throw ModelImportError(.unsupported(field: field, value: word), name: name)
+    default: throw refuse(word)
+    }
+  }
+
+  /// A layer in the place of a function: Keras' own layers of one function with its parameters.
+  ///
+  /// - Returns: The function; nil for another layer, or parameters that Unroll does not have.
+  private func layerFunction(
+    _ entry: [String: Any], _ name: String
+  ) throws(ModelImportError) -> Activation? {
+    guard !KerasModel.isForeign(entry), let config = entry["config"] as? [String: Any] else {
+      return nil
+    }
+    /// A parameter by its names in Keras 3 and 2; nil if it is no number that a function takes.
+    func number(_ names: String..., standard: Double) -> Double? {
+      guard let value = names.lazy.compactMap({ config[$0] }).first else { return standard }
+      if value is NSNull { return standard }
+      return (value as? Double).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
+    }
+    switch entry["class_name"] as? String {
+    case "LeakyReLU":
+      return number("negative_slope", "alpha", standard: 0.3).map { .leakyRelu(slope: $0) }
+    case "ELU": return number("alpha", standard: 1).map { .elu(scale: $0) }
+    case "ReLU":
+      guard (config["max_value"] ?? NSNull()) is NSNull,
+        let slope = number("negative_slope", standard: 0),
+        let threshold = number("threshold", standard: 0), slope == 0 || threshold == 0
+      else { return nil }
+      if slope > 0 { return .leakyRelu(slope: slope) }
+      return threshold > 0 ? .thresholdedRelu(threshold: threshold) : .relu
+    case "Activation": return try function("activation", config, name, standard: "linear")
+    default: return nil
     }
   }
 

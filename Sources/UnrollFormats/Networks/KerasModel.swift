@@ -4,7 +4,7 @@
 internal import Foundation
 
 /// The layers of a Keras model, and what each of them reads.
-struct KerasModel {
+package struct KerasModel {
   /// A layer, wherever in the model or its inner models it is defined.
   struct Layer {
     /// Its own name behind those of the models around it, the outermost first.
@@ -46,6 +46,8 @@ struct KerasModel {
 
   private(set) var layers: [Layer] = []
   private(set) var nodes: [Node] = []
+  /// What the model puts out; empty if the configuration does not say it.
+  private(set) var outputs: [Output] = []
 
   /// Reads a configuration.
   ///
@@ -54,20 +56,18 @@ struct KerasModel {
     guard let root = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any]
     else { throw Self.failure("expected a configuration with layers") }
     guard Self.layerList(of: root) != nil else {
-      // A class of the user's own, whose layers stand in its program.
-      let kind = (root["class_name"] as? String).map { "; the class '\($0)' lists none" } ?? ""
-      throw Self.failure("expected a configuration with layers\(kind)")
+      throw Self.failure("expected a configuration with layers")
     }
     let scope = declare(root, path: [], storedPath: [])
-    _ = try apply(scope, to: [], Context())
+    outputs = try apply(scope, to: [], Context())
   }
 
-  /// Whether a configuration lists layers; that of a class of the user's own does not.
-  static func listsLayers(_ text: String) -> Bool {
+  /// The class of a user's own model, whose configuration lists no layers; nil for Keras' models.
+  static func ownClass(_ text: String) -> String? {
     guard let root = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any],
-      root["class_name"] is String
-    else { return true }
-    return layerList(of: root) != nil
+      layerList(of: root) == nil
+    else { return nil }
+    return root["class_name"] as? String
   }
 
   // MARK: - Reading the list
@@ -354,7 +354,7 @@ struct KerasModel {
   }
 
   /// A class name as Keras writes it in lower case: `MaxPooling1D` is `max_pooling1d`.
-  static func snakeCased(_ name: String) -> String {
+  package static func snakeCased(_ name: String) -> String {
     let letters = Array(name.filter { $0.isLetter || $0.isNumber || $0 == "_" })
     func isUpper(_ index: Int) -> Bool {
       letters.indices.contains(index) && letters[index].isUppercase

@@ -7,9 +7,9 @@ internal import Foundation
 internal import Unroll
 
 /// The names of `keras.layers`.
-struct KerasNames: NetworkNames {
+package struct KerasNames: NetworkNames {
   /// Where a file's configuration and version stand in its metadata.
-  static let configurationKey = "model_config", versionKey = "keras_version"
+  package static let configurationKey = "model_config", versionKey = "keras_version"
   /// Where the name of a file stands that is one of several.
   static let shardKey = "keras_shard"
 
@@ -31,17 +31,18 @@ struct KerasNames: NetworkNames {
     }
     let cells = KerasCellArrays.all(in: Array(shapes.keys))
     guard !cells.isEmpty else { return [] }
-    if let text = metadata[Self.configurationKey],
-      assumptions.prefix == nil || KerasModel.listsLayers(text)
-    {
+    guard let text = metadata[Self.configurationKey] else {
+      return [try plan(cells, shapes, assumptions)]
+    }
+    guard let own = KerasModel.ownClass(text) else {
       let version = metadata[Self.versionKey]
       return [try plan(cells, shapes, text, version: version, assumptions)]
     }
-    let plan = try plan(cells, shapes, assumptions)
     // How the layers of a user's own class are connected stands in its program.
-    guard metadata[Self.configurationKey] == nil || Set(plan.layers.map(\.level)).count == 1 else {
-      throw ModelImportError(
-        .doesNotFit("the configuration lists no layers; choose one of them by its prefix"),
+    let plan = assumptions.prefix == nil ? nil : try plan(cells, shapes, assumptions)
+    guard let plan, Set(plan.layers.map(\.level)).count == 1 else {
+      throw Self.choice(
+        "the class '\(own)' lists no layers; how they are connected stands in its program", cells,
         name: Self.configurationKey)
     }
     return [plan]
@@ -89,7 +90,10 @@ struct KerasNames: NetworkNames {
     // What cannot be read is refused by its own setting before anything is said about the order.
     var levels: [Int: [KerasConfiguration.Level]] = [:]
     let chosen = try KerasChain.select(recurrent, of: model, assumptions.prefix)
-    for index in chosen { levels[index] = try configuration.levels(of: index, in: model) }
+    for index in chosen {
+      levels[index] = try configuration.levels(of: index, in: model)
+      try model.layers[index].checkSettings()
+    }
     let chain = try KerasChain(model, of: chosen, isPart: assumptions.prefix != nil)
     var plan = NetworkPlan(prefix: assumptions.prefix ?? "", layers: [], assumptions: [])
     plan.omissions = chain.omissions
@@ -153,7 +157,7 @@ struct KerasNames: NetworkNames {
   }
 
   /// Arrays of a cell that its equations do not have.
-  private static func checkSurplus(_ names: [String], _ what: String) throws(ModelImportError) {
+  static func checkSurplus(_ names: [String], _ what: String) throws(ModelImportError) {
     guard let name = names.min() else { return }
     throw ModelImportError(
       .doesNotFit("\(what) has no such array by its configuration"), name: name)
@@ -190,86 +194,8 @@ struct KerasNames: NetworkNames {
       name: layer.name)
   }
 
-  // MARK: - Weights alone
-
-  private func plan(
-    _ all: [KerasCellArrays], _ shapes: [String: [Int]], _ assumptions: NetworkAssumptions
-  ) throws(ModelImportError) -> NetworkPlan {
-    var cells = all
-    if let prefix = assumptions.prefix {
-      cells = Self.select(all, prefix)
-      guard !cells.isEmpty else {
-        throw KerasPrefix.unknown(prefix, Self.unique(all.map(\.layer)))
-      }
-    }
-    let kinds = Self.unique(
-      cells.map { $0.lastName.prefix { !$0.isNumber }.trimmingCharacters(in: ["_"]) }.sorted())
-    let places = Self.unique(cells.map { String($0.layer.dropLast($0.lastName.count)) })
-    guard kinds.count == 1, places.count == 1 else {
-      let names = Self.unique(cells.map(\.layer))
-      throw ModelImportError(
-        .doesNotFit(
-          "the file has no configuration, which says in what order \(names.joined(separator: ", ")) follow; choose a part by its prefix: \(names.map { "'\($0)/'" }.joined(separator: ", "))"
-        ), name: "layers")
-    }
-    for cell in cells {
-      guard let name = cell.names["kernel"], let rank = shapes[name]?.count, rank > 2 else {
-        continue
-      }
-      throw ModelImportError(
-        .doesNotFit("expected a matrix, found \(rank) axes: a convolutional recurrent layer"),
-        name: name)
-    }
-    if assumptions.prefix == nil { try Self.checkWhole(cells) }
-    let levels = Self.unique(cells.map { $0.layer + "/" + $0.cell })
-    var plan = NetworkPlan(prefix: assumptions.prefix ?? "", layers: [], assumptions: [])
-    for cell in cells {
-      guard let level = levels.firstIndex(of: cell.layer + "/" + cell.cell) else { continue }
-      let convention = try Self.guess(cell, shapes, assumptions)
-      try Self.checkSurplus(cell.others, "a layer of the class \(convention.kind.rawValue)")
-      plan.layers.append(layer(level, cell.isBackward, cell, convention))
-    }
-    plan.assumptions.append(
-      "the file has no configuration: activation \(assumptions.activation ?? .tanh), recurrent_activation sigmoid, merge_mode concat, layers in the order of their numbers, each applied once, forwards and from states of zero, nothing between them, no masks"
-    )
-    return plan
-  }
-
-  /// Refuses a gap in the numbers that Keras 3 gives the layers of a class: what is missing is in another file.
-  private static func checkWhole(_ cells: [KerasCellArrays]) throws(ModelImportError) {
-    let names = unique(cells.filter(\.isByOrder).map(\.lastName))
-    guard let first = names.first else { return }
-    let stem = first.replacing(/_[0-9]+$/, with: "")
-    for (index, name) in names.enumerated() {
-      let expected = index == 0 ? stem : "\(stem)_\(index)"
-      guard name != expected else { continue }
-      throw ModelImportError(
-        .doesNotFit(
-          "expected '\(expected)' before '\(name)', found none: the file is one of several shards, or damaged"
-        ), name: "layers")
-    }
-  }
-
-  private static func select(_ cells: [KerasCellArrays], _ prefix: String) -> [KerasCellArrays] {
-    let parts = KerasChain.parts(prefix)
-    let whole = cells.filter { cell in
-      let own = cell.parts.filter { $0 != "layers" }
-      return own.starts(with: parts)
-    }
-    guard whole.isEmpty, let last = parts.last, !last.isEmpty else { return whole }
-    return cells.filter { cell in
-      let own = cell.parts.filter { $0 != "layers" }
-      return own.starts(with: parts.dropLast()) && own.count >= parts.count
-        && own[parts.count - 1].hasPrefix(last)
-    }
-  }
-
-  private static func unique(_ words: [String]) -> [String] {
-    var seen = Set<String>()
-    return words.filter { seen.insert($0).inserted }
-  }
-
-  private func layer(
+  /// The plan of one cell.
+  func layer(
     _ level: Int, _ isBackward: Bool, _ arrays: KerasCellArrays, _ convention: KerasLayer
   ) -> LayerPlan {
     var order =
@@ -287,40 +213,6 @@ struct KerasNames: NetworkNames {
       level: level, isBackward: isBackward, convention: convention,
       names: arrays.names.filter { $0.key != "bias" || convention.usesBias },
       effects: ["kernel": "W\(order)", "recurrent_kernel": "U\(order)", "bias": bias + order])
-  }
-
-  /// What weights without a configuration are: their shapes say the class, where a GRU resets, and cuDNN's layout.
-  private static func guess(
-    _ cell: KerasCellArrays, _ shapes: [String: [Int]], _ assumptions: NetworkAssumptions
-  ) throws(ModelImportError) -> KerasLayer {
-    let name = cell.names["recurrent_kernel"] ?? ""
-    guard let shape = shapes[name], shape.count == 2, shape[0] > 0, shape[1] % shape[0] == 0 else {
-      throw ModelImportError(
-        .doesNotFit("expected a matrix with 1, 3 or 4 times as many columns as rows"), name: name)
-    }
-    let bias = cell.names["bias"].flatMap { shapes[$0] }
-    let activation = assumptions.activation ?? .tanh
-    let isCuDNN = bias == [2 * shape[1]]
-    switch shape[1] / shape[0] {
-    case 1: return KerasLayer(.simpleRNN, activation: activation, usesBias: bias != nil)
-    case 3, 4:
-      let kind: KerasLayer.Kind = shape[1] == 3 * shape[0] ? .gru : .lstm
-      // cuDNN's layers know no other functions.
-      guard !isCuDNN else { return KerasLayer(kind, usesCuDNNLayout: true) }
-      guard kind == .gru else {
-        return KerasLayer(kind, activation: activation, usesBias: bias != nil)
-      }
-      guard let bias else {
-        throw ModelImportError(
-          .unsupported(field: "reset_after", value: "unknown without a bias or a configuration"),
-          name: name)
-      }
-      return KerasLayer(kind, activation: activation, resetAfter: bias.count == 2)
-    default:
-      throw ModelImportError(
-        .doesNotFit("\(shape[1]) columns for \(shape[0]) rows; expected 1, 3 or 4 times as many"),
-        name: name)
-    }
   }
 
   func convention<Scalar: KernelScalar>(

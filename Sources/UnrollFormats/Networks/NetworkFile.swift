@@ -17,6 +17,9 @@ public enum NetworkFile {
     var cell: CellDescription
   }
 
+  /// Whether a file has Unroll's own names, which leave nothing open.
+  public static func isOwn(_ file: ArrayFile) -> Bool { file.metadata[descriptionKey] != nil }
+
   /// Whether a file's network needs `Double`.
   ///
   /// It does if the file's test says so, or if one of the network's own arrays is float64. Other arrays, such as

@@ -3,8 +3,8 @@
 //
 // Source: Sussillo, Barak (2013), "Opening the black box".
 
-internal import ComplexModule
-internal import Unroll
+package import ComplexModule
+package import Unroll
 
 /// A state that a step does not change.
 public struct FixedPoint: Sendable, Codable {
@@ -25,7 +25,7 @@ public struct FixedPoint: Sendable, Codable {
   public var isStable: Bool { spectralRadius < 1 - 1e-9 }
 }
 
-enum FixedPointSearch {
+package enum FixedPointSearch {
   /// A residual relative to the state's size that counts as none.
   private static let tolerance = 1e-11
   /// Points closer than this are one.
@@ -38,7 +38,7 @@ enum FixedPointSearch {
   ///   - input: The input of every step, `[D]`.
   ///   - starts: Where to begin, `[N, S]`.
   /// - Returns: Different points, the one that was found from most starts first.
-  static func run(_ map: StepMap, input: [Double], starts: Tensor<Double>) -> [FixedPoint] {
+  package static func run(_ map: StepMap, input: [Double], starts: Tensor<Double>) -> [FixedPoint] {
     let row = Tensor(repeatingRow: input, count: 1)
     var found: [FixedPoint] = []
     for index in 0..<starts.shape[0] {
@@ -60,7 +60,7 @@ enum FixedPointSearch {
   }
 
   /// The largest change of a start by one step, relative to its size, which counts as at least 1.
-  static func largestChange(
+  package static func largestChange(
     _ map: StepMap, input: [Double], starts: Tensor<Double>
   ) -> Double {
     let inputs = Tensor(repeatingRow: input, count: starts.shape[0])

@@ -1,7 +1,7 @@
 // A gradient through time, taken apart: what each step contributes to each parameter's gradient, and what
 // truncated backpropagation through time leaves of it.
 
-internal import Unroll
+package import Unroll
 internal import UnrollFormats
 
 /// The gradient of one parameter, step by step.
@@ -95,7 +95,7 @@ public enum GradientParts {
 
   /// Each step's share of the gradient of Σ h after the last step, from the last step to the first: a
   /// backward pass of one step at a time, which hands the state's gradient on.
-  static func forEachPart(
+  package static func forEachPart(
     _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>,
     _ body: (CellParameters<Double>) -> Void
   ) {

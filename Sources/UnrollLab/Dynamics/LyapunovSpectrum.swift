@@ -9,9 +9,9 @@
 internal import RealModule
 
 /// The exponents of a product of derivatives.
-struct LyapunovSpectrum {
+package struct LyapunovSpectrum {
   /// The exponents in nats per step, the largest first.
-  let exponents: [Double]
+  package let exponents: [Double]
 
   /// Pulls rows back through all steps; nil if a number is not finite.
   ///
@@ -21,7 +21,7 @@ struct LyapunovSpectrum {
   ///   - count: How many exponents are wanted, the largest; at most S.
   ///   - transient: Steps at the beginning of the way back that turn the rows and do not count.
   ///   - pullBack: vᵀ·J of a step for rows v, `[count, S]`.
-  init?(
+  package init?(
     steps: Int, size: Int, count: Int, transient: Int = 0,
     pullBack: (_ step: Int, _ rows: Matrix) -> Matrix
   ) {
@@ -43,13 +43,13 @@ struct LyapunovSpectrum {
 }
 
 /// The singular values of the products J_t···J_1, for all t.
-enum JacobianProduct {
+package enum JacobianProduct {
   /// The singular values of the products of 1, 2, … matrices, each list from the largest.
   ///
   /// The product is kept as Q·R, so that values far below the largest are right, too. A value is 0 if it is
   /// below 10⁻³⁰⁸ of the largest, or if one step takes a direction down to what rounding leaves. The list ends
   /// early if LAPACK finds none, or numbers are not finite.
-  static func singularValues(_ jacobians: [Matrix]) -> [[Double]] {
+  package static func singularValues(_ jacobians: [Matrix]) -> [[Double]] {
     guard let size = jacobians.first?.rows else { return [] }
     var (q, product, logScale) = (Matrix(identity: size), Matrix(identity: size), 0.0)
     var result: [[Double]] = []

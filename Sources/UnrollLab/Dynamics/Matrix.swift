@@ -1,25 +1,16 @@
 // Matrices in Double for the analysis of dynamics; what is not a loop of our own is LAPACK's.
 
-internal import CLAPACK
-internal import ComplexModule
+package import ComplexModule
 internal import RealModule
-internal import Unroll
+package import Unroll
 internal import UnrollContracts
 
 /// A matrix, row by row.
-struct Matrix: Sendable, Equatable {
-  /// Letters by which LAPACK is told what to do.
-  private enum Option {
-    /// "G": a matrix of no special form.
-    static let general = CChar(71)
-    /// "N": no vectors.
-    static let none = CChar(78)
-  }
+package struct Matrix: Sendable, Equatable {
+  package let rows, columns: Int
+  package var elements: [Double]
 
-  let rows, columns: Int
-  var elements: [Double]
-
-  init(rows: Int, columns: Int, elements: [Double]) {
+  package init(rows: Int, columns: Int, elements: [Double]) {
     require(
       elements.count == rows * columns,
       "Matrix.init: expected \(rows * columns) elements, got \(elements.count).")
@@ -27,7 +18,7 @@ struct Matrix: Sendable, Equatable {
   }
 
   /// The first rows of the identity.
-  init(identity rows: Int, columns: Int? = nil) {
+  package init(identity rows: Int, columns: Int? = nil) {
     let columns = columns ?? rows
     self.init(
       rows: rows, columns: columns, elements: [Double](repeating: 0, count: rows * columns))
@@ -35,17 +26,17 @@ struct Matrix: Sendable, Equatable {
   }
 
   /// A tensor of two axes.
-  init<Scalar: KernelScalar>(_ tensor: Tensor<Scalar>) {
+  package init<Scalar: KernelScalar>(_ tensor: Tensor<Scalar>) {
     self.init(
       rows: tensor.shape[0], columns: tensor.shape[1], elements: tensor.elements.map { Double($0) })
   }
 
-  subscript(row: Int, column: Int) -> Double {
+  package subscript(row: Int, column: Int) -> Double {
     get { elements[row * columns + column] }
     set { elements[row * columns + column] = newValue }
   }
 
-  static func * (left: Matrix, right: Matrix) -> Matrix {
+  package static func * (left: Matrix, right: Matrix) -> Matrix {
     require(left.columns == right.rows, "Matrix.*: the sizes do not agree.")
     var result = Matrix(
       rows: left.rows, columns: right.columns,
@@ -67,71 +58,56 @@ struct Matrix: Sendable, Equatable {
     return result
   }
 
-  var transposed: Matrix {
+  package var transposed: Matrix {
     var result = Matrix(rows: columns, columns: rows, elements: elements)
     for i in 0..<rows { for j in 0..<columns { result[j, i] = self[i, j] } }
     return result
   }
 
-  var isFinite: Bool { elements.allSatisfy(\.isFinite) }
+  /// The elements column by column, as LAPACK takes them.
+  private var columnMajor: [Double] { transposed.elements }
+
+  package var isFinite: Bool { elements.allSatisfy(\.isFinite) }
 
   /// The eigenvalues of a square matrix, the largest in magnitude first; empty if LAPACK finds none.
-  var eigenvalues: [Complex<Double>] {
+  package var eigenvalues: [Complex<Double>] {
     guard rows > 0, isFinite else { return [] }
-    var copy = elements
-    var (real, imaginary) = (
-      [Double](repeating: 0, count: rows), [Double](repeating: 0, count: rows)
-    )
-    let size = Int32(rows)
-    guard
-      LAPACKE_dgeev(
-        LAPACK_ROW_MAJOR, Option.none, Option.none, size, &copy, size, &real, &imaginary, nil, 1,
-        nil, 1)
-        == 0
+    guard let (real, imaginary) = LAPACK.shared.eigenvalues(ofColumns: columnMajor, size: rows)
     else { return [] }
     return zip(real, imaginary).map { Complex($0, $1) }.sorted { $0.length > $1.length }
   }
 
   /// The magnitude of the largest eigenvalue; NaN if LAPACK finds none.
-  var spectralRadius: Double { eigenvalues.first?.length ?? .nan }
+  package var spectralRadius: Double { eigenvalues.first?.length ?? .nan }
 
   /// The singular values, the largest first; empty if LAPACK finds none.
   ///
   /// By Jacobi's method: small ones of a graded matrix have as many right digits as large ones.
-  var singularValues: [Double] {
+  package var singularValues: [Double] {
     guard rows > 0, columns > 0, isFinite else { return [] }
     guard rows >= columns else { return transposed.singularValues }
-    var copy = elements
-    var values = [Double](repeating: 0, count: columns)
-    var statistics = [Double](repeating: 0, count: max(6, rows + columns))
-    var unused = [Double](repeating: 0, count: columns * columns)
-    let status = LAPACKE_dgesvj(
-      LAPACK_ROW_MAJOR, Option.general, Option.none, Option.none, Int32(rows), Int32(columns),
-      &copy,
-      Int32(columns), &values, 0, &unused, Int32(columns), &statistics)
-    return status == 0 ? values.map { $0 * statistics[0] } : []
+    return LAPACK.shared.singularValues(ofColumns: columnMajor, rows: rows, columns: columns) ?? []
   }
 
   /// Q with orthonormal columns, and R above its diagonal, of a matrix with no more columns than
   /// rows; nil for numbers that are not finite.
-  var orthonormalized: (q: Matrix, r: Matrix)? {
+  package var orthonormalized: (q: Matrix, r: Matrix)? {
     guard isFinite, rows >= columns else { return nil }
-    var copy = elements
-    var factors = [Double](repeating: 0, count: columns)
-    let (m, n) = (Int32(rows), Int32(columns))
-    guard LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, m, n, &copy, n, &factors) == 0 else { return nil }
+    guard
+      let (q, factors) = LAPACK.shared.orthonormalized(
+        columns: columnMajor, rows: rows, columns: columns)
+    else { return nil }
     var r = Matrix(
       rows: columns, columns: columns, elements: [Double](repeating: 0, count: columns * columns))
-    for i in 0..<columns { for j in i..<columns { r[i, j] = copy[i * columns + j] } }
-    guard LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, n, &copy, n, &factors) == 0 else { return nil }
-    return (Matrix(rows: rows, columns: columns, elements: copy), r)
+    for i in 0..<columns { for j in i..<columns { r[i, j] = factors[j * rows + i] } }
+    return (Matrix(rows: columns, columns: rows, elements: q).transposed, r)
   }
 
   /// Makes zero what R has of columns that are sums of those before them, but for rounding.
   ///
   /// A lost column's direction is anything; what later columns have along it is rounding, too, if nothing
   /// else is left of them.
-  func clearLostDirections(_ r: inout Matrix) {
+  package func clearLostDirections(_ r: inout Matrix) {
     var lost: [Int] = []
     for column in 0..<columns {
       let left = (lost + [column]).reduce(0) { $0 + r[$1, column] * r[$1, column] }.squareRoot()
@@ -148,16 +124,14 @@ struct Matrix: Sendable, Equatable {
   }
 
   /// Whether a column is a sum of those before it, but for rounding; R is that of `orthonormalized`.
-  func isDependent(_ column: Int, _ r: Matrix) -> Bool {
+  package func isDependent(_ column: Int, _ r: Matrix) -> Bool {
     r[column, column].magnitude <= resolution(of: column)
   }
 
-  /// x of A·x = b; nil for a singular A.
-  func solving(_ b: [Double]) -> [Double]? {
-    var (copy, x) = (elements, b)
-    var pivots = [Int32](repeating: 0, count: rows)
-    let size = Int32(rows)
-    let status = LAPACKE_dgesv(LAPACK_ROW_MAJOR, size, 1, &copy, size, &pivots, &x, 1)
-    return status == 0 && x.allSatisfy(\.isFinite) ? x : nil
+  /// x of A·x = b; nil for a singular A, and for numbers that are not finite.
+  package func solving(_ b: [Double]) -> [Double]? {
+    guard isFinite, b.allSatisfy(\.isFinite) else { return nil }
+    guard let x = LAPACK.shared.solution(ofColumns: columnMajor, b) else { return nil }
+    return x.allSatisfy(\.isFinite) ? x : nil
   }
 }

@@ -52,10 +52,11 @@ public enum SpectrumExperiment {
   ///   - layer: A layer and its inputs; nil to draw inputs, then weights.
   ///   - sequences: How many sequences the exponents are the mean of; at most B.
   /// - Returns: What was found.
-  /// - Throws: `LabError` for settings that cannot be used.
+  /// - Throws: `LabError` for settings that cannot be used, and where there is no LAPACK.
   public static func run(
     _ settings: LabSettings, layer: LayerInNetwork? = nil, sequences: Int = 8
   ) throws(LabError) -> SpectrumResult {
+    try LAPACK.check(field: "spectrum")
     var subject = try Subject(settings, layer)
     let (settings, cell, inputs) = (subject.settings, subject.cell, subject.inputs)
     let map = StepMap(cell)

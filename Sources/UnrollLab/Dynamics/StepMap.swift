@@ -1,21 +1,21 @@
 // A cell's step as a map of its whole state, h and c side by side, and the map's derivative: all that
 // the analysis of dynamics needs of a cell. Derivatives are the layer's own backward pass.
 
-internal import Unroll
+package import Unroll
 
 /// The map s ↦ F(x, s) of a cell, in Double.
-struct StepMap {
-  let layer: RecurrentLayer<Double>
+package struct StepMap {
+  package let layer: RecurrentLayer<Double>
   private let hiddenSize, cellSize: Int
 
-  init(_ cell: any RecurrentCell<Double>) {
+  package init(_ cell: any RecurrentCell<Double>) {
     layer = RecurrentLayer(cell: cell)
     hiddenSize = cell.outputSize
     cellSize = cell.cellStateSize
   }
 
   /// The numbers of a state.
-  var size: Int { hiddenSize + cellSize }
+  package var size: Int { hiddenSize + cellSize }
 
   private func split(_ states: Tensor<Double>) -> RecurrentState<Double> {
     RecurrentState(
@@ -23,12 +23,12 @@ struct StepMap {
   }
 
   /// One step of N states, each with its input: `[N, D]`, `[N, S]` to `[N, S]`.
-  func step(_ inputs: Tensor<Double>, _ states: Tensor<Double>) -> Tensor<Double> {
+  package func step(_ inputs: Tensor<Double>, _ states: Tensor<Double>) -> Tensor<Double> {
     layer.forward(inputs.reshaped(to: [1] + inputs.shape), from: split(states)).finalState.whole
   }
 
   /// vᵀ·J for N rows v, each with its own input and state: `[N, S]`.
-  func pullBack(
+  package func pullBack(
     _ rows: Tensor<Double>, inputs: Tensor<Double>, states: Tensor<Double>
   ) -> Tensor<Double> {
     let trace = layer.forward(inputs.reshaped(to: [1] + inputs.shape), from: split(states))
@@ -36,7 +36,7 @@ struct StepMap {
   }
 
   /// J = ∂F/∂s at each of N inputs and states, one backward pass for all.
-  func jacobians(_ inputs: Tensor<Double>, _ states: Tensor<Double>) -> [Matrix] {
+  package func jacobians(_ inputs: Tensor<Double>, _ states: Tensor<Double>) -> [Matrix] {
     let count = states.shape[0]
     guard count > 0 else { return [] }
     // Some thousand rows at a time bound the memory.

@@ -1,7 +1,7 @@
 // A GRU that is an RNN: candidate = the RNN's weights, reset gate forced to 1, update gate to 0 by
 // biases of ±b. From some b on, the sigmoid's rounding makes the two equal to the bit.
 
-internal import Unroll
+package import Unroll
 
 /// The comparison at one gate bias.
 public struct GRUAsRNNRow: Sendable, Codable {
@@ -80,7 +80,7 @@ public enum GRUAsRNNExperiment {
   }
 
   /// GRU parameters that make it the RNN: candidate the RNN's, r = σ(b), z = σ(−b).
-  static func parameters<Scalar: KernelScalar>(
+  package static func parameters<Scalar: KernelScalar>(
     of rnn: CellParameters<Scalar>, bias: Double, updateBias: Double? = nil
   ) -> CellParameters<Scalar> {
     var result = GRU<Scalar>(

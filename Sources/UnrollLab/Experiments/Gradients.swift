@@ -1,7 +1,7 @@
 // Gradient flow: how strongly the sum of the state at step t depends on the initial state. It is
 // what forgetting looks like to a learning rule.
 
-internal import Unroll
+package import Unroll
 
 /// The initial states at which gradients are taken.
 public enum GradientPoint: String, Sendable, Codable, CaseIterable {
@@ -113,15 +113,15 @@ func curveSteps(_ timeStepCount: Int, atMost count: Int = 100) -> [Int] {
 }
 
 /// Gradients of Σ h at a step with respect to the initial state.
-struct GradientFlow<Scalar: KernelScalar> {
-  let layer: RecurrentLayer<Scalar>
+package struct GradientFlow<Scalar: KernelScalar> {
+  package let layer: RecurrentLayer<Scalar>
 
-  init(_ cell: any RecurrentCell<Scalar>) {
+  package init(_ cell: any RecurrentCell<Scalar>) {
     layer = RecurrentLayer(cell: cell)
   }
 
   /// The gradient of Σ h at `step`; the sequence need be run no further.
-  func gradient(
+  package func gradient(
     _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at step: Int
   ) -> RecurrentState<Scalar> {
     let trace = layer.forward(inputs.slice(0..<step + 1), from: start)
@@ -131,7 +131,7 @@ struct GradientFlow<Scalar: KernelScalar> {
   }
 
   /// The norm of that gradient for each sequence.
-  func norms(
+  package func norms(
     _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at step: Int
   ) -> [Scalar] {
     gradient(inputs, from: start, at: step).whole.rowNorms.elements
@@ -140,7 +140,7 @@ struct GradientFlow<Scalar: KernelScalar> {
   /// What the norms at a step come to.
   ///
   /// Every step takes a pass of its own.
-  func summary(
+  package func summary(
     _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at step: Int
   ) -> Summary {
     Summary(overflowIsInfinite(norms(inputs, from: start, at: step)))

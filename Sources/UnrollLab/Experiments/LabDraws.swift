@@ -3,7 +3,7 @@
 // The notebook runs several experiments on one stream, so the weights of its last experiment come after
 // the states of those before. An experiment that is run alone can skip to the same place.
 
-internal import Unroll
+package import Unroll
 internal import UnrollFormats
 
 /// The order in which an experiment takes random numbers from the stream of its seed.
@@ -31,7 +31,7 @@ public enum LabInitialWeights: String, Sendable, Codable, CaseIterable {
 }
 
 /// The experiments that the notebook runs on one stream.
-enum NotebookPart {
+package enum NotebookPart {
   /// Long-term dependency.
   case forward
   /// Gradients.
@@ -49,10 +49,10 @@ struct StatePair {
 }
 
 /// What an experiment draws: inputs, weights, and the states that come after.
-struct ExperimentDraws<Scalar: KernelScalar> {
+package struct ExperimentDraws<Scalar: KernelScalar> {
   /// `[T, B, D]`.
-  let inputs: Tensor<Scalar>
-  let cell: any RecurrentCell<Scalar>
+  package let inputs: Tensor<Scalar>
+  package let cell: any RecurrentCell<Scalar>
   /// The state in which the notebook's variable was left; only for its gradients.
   private var leftState: Tensor<Double>?
   private let settings: LabSettings
@@ -62,7 +62,7 @@ struct ExperimentDraws<Scalar: KernelScalar> {
   private(set) var random: NumPyRandom
 
   /// Draws inputs and weights in the order that the settings ask for.
-  init(_ settings: LabSettings, _ part: NotebookPart = .forward) {
+  package init(_ settings: LabSettings, _ part: NotebookPart = .forward) {
     self.settings = settings
     random = NumPyRandom(seed: settings.generatorSeed)
     let parameters: CellParameters<Scalar>
@@ -90,7 +90,7 @@ struct ExperimentDraws<Scalar: KernelScalar> {
   }
 
   /// The same draws with weights of another scale: the inputs need not be drawn again.
-  func with(scale: Double) -> ExperimentDraws {
+  package func with(scale: Double) -> ExperimentDraws {
     var settings = settings
     settings.scale = scale
     guard let afterInputs else { return ExperimentDraws(settings) }
@@ -109,14 +109,14 @@ struct ExperimentDraws<Scalar: KernelScalar> {
   }
 
   /// The state at which gradients are taken.
-  mutating func gradientState() -> DrawnState {
+  package mutating func gradientState() -> DrawnState {
     guard let leftState else { return DrawnState(cell.cellStateSize, settings, &random) }
     return DrawnState(
       hidden: leftState, cell: random.rand([settings.batchSize, cell.cellStateSize]))
   }
 
   /// The random state of a sweep: the first one that is drawn, or the notebook's for the last step.
-  mutating func sweepState() -> DrawnState {
+  package mutating func sweepState() -> DrawnState {
     guard settings.draws == .notebook, let pair = statePairs().last else {
       return DrawnState(cell.cellStateSize, settings, &random)
     }

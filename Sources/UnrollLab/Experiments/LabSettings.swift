@@ -134,7 +134,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
   }
 
   /// The seed as the generators take it.
-  var generatorSeed: UInt32 { UInt32(truncatingIfNeeded: seed) }
+  package var generatorSeed: UInt32 { UInt32(truncatingIfNeeded: seed) }
 
   /// Checks every field, and that the arrays fit this machine's memory.
   ///
@@ -211,6 +211,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
       throw LabError(
         .outOfRange(expected: "at most 1024 units", found: "\(hiddenSize)"), field: "orthogonal")
     }
+    if orthogonalGain != nil { try LAPACK.check(field: "orthogonal") }
     guard cell == .rnn || keepBias != nil else { return }
     if gateBias != nil || chronoSteps != nil {
       throw LabError(

@@ -2,13 +2,13 @@
 // float32 once, so that both precisions compute with the same ones.
 
 internal import RealModule
-internal import Unroll
+package import Unroll
 internal import UnrollContracts
 internal import UnrollFormats
 
 extension LabCell {
   /// A cell of this kind with given parameters.
-  func cell<Scalar: KernelScalar>(
+  package func cell<Scalar: KernelScalar>(
     _ parameters: CellParameters<Scalar>
   ) -> any RecurrentCell<Scalar> {
     switch self {
@@ -20,7 +20,9 @@ extension LabCell {
   }
 
   /// Parameters that are zero.
-  func zeroParameters<Scalar: KernelScalar>(_ settings: LabSettings) -> CellParameters<Scalar> {
+  package func zeroParameters<Scalar: KernelScalar>(_ settings: LabSettings) -> CellParameters<
+    Scalar
+  > {
     let (inputSize, hiddenSize) = (settings.inputSize, settings.hiddenSize)
     return switch self {
     case .rnn: BasicRNN(inputSize: inputSize, hiddenSize: hiddenSize).parameters
@@ -42,13 +44,15 @@ extension LabCell {
 
 extension Tensor where Scalar == Double {
   /// The numbers rounded to float32, in the precision that is asked for.
-  func roundedToFloat<Target: KernelScalar>(_ type: Target.Type = Target.self) -> Tensor<Target> {
+  package func roundedToFloat<Target: KernelScalar>(_ type: Target.Type = Target.self) -> Tensor<
+    Target
+  > {
     Tensor<Target>(Tensor<Float>(self))
   }
 }
 
 /// The inputs of the long-term dependency: uniform, as float32, minus the offset in float32; `[T, B, D]`.
-func drawInputs<Scalar: KernelScalar>(
+package func drawInputs<Scalar: KernelScalar>(
   _ settings: LabSettings, _ random: inout NumPyRandom
 ) -> Tensor<Scalar> {
   let uniform = random.rand([settings.batchSize, settings.timeStepCount, settings.inputSize])
@@ -57,7 +61,7 @@ func drawInputs<Scalar: KernelScalar>(
 
 /// The weights that the settings ask for: uniform in ±scale/2, for each gate `wt_h`, `wt_x`, `bias`; or
 /// TensorFlow's, which take nothing from the stream.
-func drawWeights<Scalar: KernelScalar>(
+package func drawWeights<Scalar: KernelScalar>(
   _ settings: LabSettings, scale: Double, _ random: inout NumPyRandom
 ) -> CellParameters<Scalar> {
   var parameters: CellParameters<Scalar> =
@@ -128,7 +132,9 @@ private func setChronoBiases<Scalar: KernelScalar>(
 /// Sets the gates so that the cell keeps its state, whatever the candidate is.
 ///
 /// GRU: z = σ(bias), r = σ(1). LSTM: f = o = σ(bias), i = σ(−bias).
-func keepState<Scalar: KernelScalar>(_ parameters: inout CellParameters<Scalar>, bias: Double) {
+package func keepState<Scalar: KernelScalar>(
+  _ parameters: inout CellParameters<Scalar>, bias: Double
+) {
   let biases: [Gate: Double] = [
     .update: bias, .reset: 1, .forget: bias, .output: bias, .input: -bias,
   ]
@@ -143,20 +149,25 @@ func keepState<Scalar: KernelScalar>(_ parameters: inout CellParameters<Scalar>,
 }
 
 /// A state drawn uniform in 0 ..< 1, times a factor; for an LSTM h, then c.
-struct DrawnState {
-  let hidden: Tensor<Double>
-  let cell: Tensor<Double>
+package struct DrawnState {
+  package let hidden: Tensor<Double>
+  package let cell: Tensor<Double>
 
-  init(hidden: Tensor<Double>, cell: Tensor<Double>) {
+  package init(hidden: Tensor<Double>, cell: Tensor<Double>) {
     (self.hidden, self.cell) = (hidden, cell)
   }
 
-  init(_ cellStateSize: Int, _ settings: LabSettings, _ random: inout NumPyRandom) {
+  /// A state of a cell without c.
+  package init(hidden: Tensor<Double>) {
+    self.init(hidden: hidden, cell: Tensor(shape: [hidden.shape[0], 0]))
+  }
+
+  package init(_ cellStateSize: Int, _ settings: LabSettings, _ random: inout NumPyRandom) {
     hidden = random.rand([settings.batchSize, settings.hiddenSize])
     cell = random.rand([settings.batchSize, cellStateSize])
   }
 
-  func state<Scalar: KernelScalar>(times factor: Double = 1) -> RecurrentState<Scalar> {
+  package func state<Scalar: KernelScalar>(times factor: Double = 1) -> RecurrentState<Scalar> {
     RecurrentState(
       hidden: (hidden * factor).roundedToFloat(), cell: (cell * factor).roundedToFloat())
   }
@@ -166,14 +177,14 @@ extension SequenceTrace {
   /// The whole state after step `time`, h and c side by side: `[B, H + C]`.
   ///
   /// The trace is time-major.
-  func wholeState(after time: Int) -> Tensor<Scalar> {
+  package func wholeState(after time: Int) -> Tensor<Scalar> {
     Tensor.concatenatingLastAxis([hiddenStates.slice(time), cellState(after: time)])
   }
 }
 
 extension SequenceTrace {
   /// Refuses a run whose states are beyond the range of its numbers: what is computed of them means nothing.
-  func requireFiniteStates() throws(LabError) {
+  package func requireFiniteStates() throws(LabError) {
     let steps = hiddenStates.shape[0]
     func isFinite(_ time: Int) -> Bool { wholeState(after: time).elements.allSatisfy(\.isFinite) }
     guard let step = (0..<steps).first(where: { !isFinite($0) }) else { return }
@@ -191,19 +202,19 @@ extension RecurrentState {
 
 /// TensorFlow's initial weights of the notebook's graph: kernels by Glorot from the graph's seed
 /// and the op seeds that TensorFlow 1.13.1 counted, biases 0, the GRU's gate biases 1.
-struct TensorFlowInitialWeights {
+package struct TensorFlowInitialWeights {
   /// The RNN's kernel, `[D + H, H]`.
-  let rnnKernel: Tensor<Float>
+  package let rnnKernel: Tensor<Float>
   /// The GRU's gate kernel, `[D + H, 2·H]`, columns r, u.
-  let gateKernel: Tensor<Float>
+  package let gateKernel: Tensor<Float>
   /// The GRU's candidate kernel, `[D + H, H]`.
-  let candidateKernel: Tensor<Float>
+  package let candidateKernel: Tensor<Float>
 
   /// The op seeds of RNN kernel, gate kernel and candidate kernel in the notebook's graph.
-  static let notebookOpSeeds: [Int64] = [70, 181, 195]
+  package static let notebookOpSeeds: [Int64] = [70, 181, 195]
 
   /// Regenerates the weights.
-  init(
+  package init(
     inputSize: Int, hiddenSize: Int, seed: Int64, opSeeds: [Int64] = notebookOpSeeds
   ) {
     require(
@@ -218,14 +229,18 @@ struct TensorFlowInitialWeights {
   }
 
   /// The RNN's parameters.
-  func rnn<Scalar: KernelScalar>(_ type: Scalar.Type = Scalar.self) -> CellParameters<Scalar> {
+  package func rnn<Scalar: KernelScalar>(_ type: Scalar.Type = Scalar.self) -> CellParameters<
+    Scalar
+  > {
     parameters(
       TensorFlow1Cell(.basicRNN),
       ["kernel": rnnKernel, "bias": Tensor(shape: [rnnKernel.shape[1]])])
   }
 
   /// The GRU's parameters.
-  func gru<Scalar: KernelScalar>(_ type: Scalar.Type = Scalar.self) -> CellParameters<Scalar> {
+  package func gru<Scalar: KernelScalar>(_ type: Scalar.Type = Scalar.self) -> CellParameters<
+    Scalar
+  > {
     let size = candidateKernel.shape[1]
     return parameters(
       TensorFlow1Cell(.gru),

@@ -18,7 +18,7 @@ public struct LaterEditionResult: Sendable, Codable {
 /// The later edition's long-term dependency: T 50, B 100, D 5, H 8, float32.
 public enum LaterEditionExperiment {
   /// The pairs in that edition's order.
-  static let pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+  package static let pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
 
   /// Runs it.
   ///

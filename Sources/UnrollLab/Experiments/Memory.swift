@@ -1,7 +1,7 @@
 // Forgetting: two runs that differ in their initial state alone, and how far apart they are at
 // step t. What has been forgotten is the same in both.
 
-internal import Unroll
+package import Unroll
 
 /// How far apart the states of six pairs of runs are at one step.
 public struct DistanceSet: Sendable, Codable {
@@ -109,31 +109,38 @@ public enum MemoryExperiment {
 }
 
 /// One cell, run from zero, two random states, and a hundred times the first of them.
-struct FourRuns<Scalar: KernelScalar> {
-  let starts: [RecurrentState<Scalar>]
-  let traces: [SequenceTrace<Scalar>]
+package struct FourRuns<Scalar: KernelScalar> {
+  package let starts: [RecurrentState<Scalar>]
+  package let traces: [SequenceTrace<Scalar>]
 
-  init(
+  package init(
     _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ first: DrawnState,
     _ second: DrawnState
   ) {
+    let zero = RecurrentLayer(cell: cell).zeroState(batchSize: inputs.shape[1])
+    self.init(
+      cell, inputs, from: [zero, first.state(), second.state(), first.state(times: 100)])
+  }
+
+  /// The runs from four states that are given.
+  package init(
+    _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>,
+    from starts: [RecurrentState<Scalar>]
+  ) {
     let layer = RecurrentLayer(cell: cell)
-    starts = [
-      layer.zeroState(batchSize: inputs.shape[1]), first.state(), second.state(),
-      first.state(times: 100),
-    ]
+    self.starts = starts
     traces = starts.map { layer.forward(inputs, from: $0) }
   }
 
   /// The six distances of every sequence after a step.
-  func norms(
+  package func norms(
     at time: Int, pairs: [(Int, Int)] = MemoryExperiment.notebookPairs
   ) -> [[Scalar]] {
     let states = traces.map { $0.wholeState(after: time) }
     return pairs.map { (states[$0.0] - states[$0.1]).rowNorms.elements }
   }
 
-  func distances(at step: Int) -> DistanceSet {
+  package func distances(at step: Int) -> DistanceSet {
     let norms = norms(at: step)
     let doubles = norms.map { overflowIsInfinite($0) }
     let summaries = doubles.map { Summary($0) }
@@ -143,7 +150,7 @@ struct FourRuns<Scalar: KernelScalar> {
         / Double(summaries.count))
   }
 
-  func drift(at step: Int) -> Drift {
+  package func drift(at step: Int) -> Drift {
     let changes = [0, 1, 3].map { traces[$0].wholeState(after: step) - starts[$0].whole }
     return Drift(
       step: step, mean: overflowIsInfinite(changes.map { $0.rowNorms.mean }),
@@ -151,7 +158,7 @@ struct FourRuns<Scalar: KernelScalar> {
   }
 
   /// The first step after which a state of any run is not finite; nil if all are.
-  var overflowStep: Int? {
+  package var overflowStep: Int? {
     func isFinite(_ time: Int) -> Bool {
       traces.allSatisfy { $0.wholeState(after: time).elements.allSatisfy(\.isFinite) }
     }

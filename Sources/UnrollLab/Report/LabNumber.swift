@@ -22,7 +22,7 @@ public enum LabNumber {
   }
 
   /// A share of 1 as a percentage, such as `44 %`.
-  static func percent(_ share: Double) -> String {
+  package static func percent(_ share: Double) -> String {
     guard share.isFinite else { return "–" }
     let percent = share * 100
     // A whole number, unless that would hide that some are, or that some are not.
@@ -32,7 +32,7 @@ public enum LabNumber {
   }
 
   /// A share of things in words, such as `none of the draws`, `all of the draws` or `44 % of the draws`.
-  static func share(_ share: Double, of things: String) -> String {
+  package static func share(_ share: Double, of things: String) -> String {
     let words = share == 0 ? "none" : share == 1 ? "all" : percent(share)
     return "\(words) of the \(things)"
   }

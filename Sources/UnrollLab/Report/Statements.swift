@@ -20,7 +20,7 @@ extension MemoryResult {
   private static let largePairs = 3..<6
 
   /// What was found, in sentences.
-  var statement: String {
+  package var statement: String {
     guard let last = distances.last else { return "" }
     if let overflowStep {
       return """
@@ -94,7 +94,7 @@ extension MemoryResult {
 
 extension GradientResult {
   /// What was found, in sentences.
-  var statement: String {
+  package var statement: String {
     sets.map { set in
       let start = "From the state \(set.point.rawValue)"
       let overflows = "overflows \(settings.precision.rawValue)"
@@ -148,7 +148,8 @@ extension GradientResult {
     }
     let fates: String
     switch (gone, exploded) {
-    case (count, _): fates = "all \(count) have vanished (below 0.001\(zeros))"
+    case (count, _):
+      fates = "\(count == 2 ? "both" : "all \(count)") have vanished (below 0.001\(zeros))"
     case (0, 0): fates = "none has vanished (below 0.001) or exploded (above 100)"
     default:
       fates =
@@ -256,7 +257,7 @@ extension GateResult {
 
 extension GradientPartsResult {
   /// What was found, in sentences.
-  var statement: String {
+  package var statement: String {
     guard let whole = contributions.first(where: { $0.total > 0 }), let first = whole.norms.first,
       let last = whole.norms.last, let count = truncations.last?.steps
     else { return "The gradient is 0." }

@@ -23,14 +23,18 @@ internal import UnrollContracts
 /// feed.
 public struct EmbeddedGrammar: Sendable {
   /// A word that a state may say, and the state that follows; nil: the end of the line.
-  struct Arc: Sendable {
-    var word: String?
-    var probability: Double
-    var next: Int
+  package struct Arc: Sendable {
+    package var word: String?
+    package var probability: Double
+    package var next: Int
+
+    package init(word: String?, probability: Double, next: Int) {
+      (self.word, self.probability, self.next) = (word, probability, next)
+    }
   }
 
   /// The arcs of each state; state 0 begins every line.
-  let states: [[Arc]]
+  package let states: [[Arc]]
   /// What the best possible model loses, in nats per symbol: the exact entropy rate.
   public let entropyRate: Double
   /// How many symbols a line has on average, its end included.
@@ -41,7 +45,7 @@ public struct EmbeddedGrammar: Sendable {
   /// - Precondition: The probabilities of each state are positive and sum to 1, no state says a
   ///   word twice, and every line ends.
   /// - Complexity: O(S³) for S states, less where few states follow a state.
-  init(states: [[Arc]]) {
+  package init(states: [[Arc]]) {
     for (state, arcs) in states.enumerated() {
       let total = arcs.reduce(0) { $0 + $1.probability }
       require(

@@ -38,30 +38,30 @@ public struct TextPart: Sendable, Equatable {
 }
 
 /// Reads a part of a text, symbol by symbol.
-struct TextReader {
+package struct TextReader {
   /// The longest word.
-  static let wordLimit = 65_536
+  package static let wordLimit = 65_536
 
   /// What is read.
-  let part: TextPart
-  let unit: SymbolUnit
+  package let part: TextPart
+  package let unit: SymbolUnit
   /// Whether spaces at both ends of a line are left out (characters).
-  let trimsLines: Bool
+  package let trimsLines: Bool
   /// The lines read so far.
   private(set) var lineCount = 0
   /// The places where bytes were not UTF-8.
-  private(set) var defectCount = 0
+  package private(set) var defectCount = 0
   /// The line of the part, from 1, where the first of them is.
   private(set) var firstDefectLine: Int?
 
-  init(_ part: TextPart, unit: SymbolUnit, trimsLines: Bool = false) {
+  package init(_ part: TextPart, unit: SymbolUnit, trimsLines: Bool = false) {
     self.part = part
     self.unit = unit
     self.trimsLines = trimsLines
   }
 
   /// Whether a byte sets words apart and ends no line.
-  static func isSpace(_ byte: UInt8) -> Bool {
+  package static func isSpace(_ byte: UInt8) -> Bool {
     switch byte {
     case 0x09, 0x0B, 0x0C, 0x0D, 0x20: true
     default: false
@@ -69,7 +69,7 @@ struct TextReader {
   }
 
   /// Calls `body` with every symbol.
-  mutating func forEachSymbol(_ body: (Symbol) throws -> Void) throws {
+  package mutating func forEachSymbol(_ body: (Symbol) throws -> Void) throws {
     var source = try ByteSource(part)
     // Bytes are bytes, whatever they mean.
     if unit != .bytes, let what = TextEncoding.foreign(source.firstBytes()) {
@@ -87,13 +87,13 @@ struct TextReader {
   ///
   /// Words are equal if their bytes are: Swift's strings are equal in more ways, and nothing here is
   /// normalised.
-  enum Symbol: Hashable {
+  package enum Symbol: Hashable {
     case word(String)
     /// A Unicode scalar, or a byte.
     case scalar(UInt32)
     case endOfLine
 
-    static func == (left: Symbol, right: Symbol) -> Bool {
+    package static func == (left: Symbol, right: Symbol) -> Bool {
       switch (left, right) {
       case (.word(let a), .word(let b)): a.utf8.elementsEqual(b.utf8)
       case (.scalar(let a), .scalar(let b)): a == b
@@ -102,7 +102,7 @@ struct TextReader {
       }
     }
 
-    func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
       switch self {
       case .word(let word):
         for byte in word.utf8 { hasher.combine(byte) }

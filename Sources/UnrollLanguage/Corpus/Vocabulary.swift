@@ -29,7 +29,7 @@ public struct Vocabulary: Sendable, Equatable {
   /// The number that ends a line: `<eos>`, or the line feed.
   public let endOfLine: Int32?
 
-  init(unit: SymbolUnit, trimsLines: Bool, symbols: [String], counts: [Int]) {
+  package init(unit: SymbolUnit, trimsLines: Bool, symbols: [String], counts: [Int]) {
     self.unit = unit
     self.trimsLines = trimsLines
     self.symbols = symbols
@@ -77,7 +77,7 @@ public struct Vocabulary: Sendable, Equatable {
   ///
   /// `<unk>` is in the vocabulary if it stands in the text, or if the limits leave symbols out, or
   /// if `needsUnknown`.
-  static func counting(
+  package static func counting(
     _ reader: inout TextReader, limits: Limits, needsUnknown: Bool
   ) throws -> Vocabulary {
     guard reader.unit != .bytes else { return .bytes }
@@ -276,7 +276,7 @@ extension Vocabulary {
   /// Reads the contents of a `vocabulary.json`.
   ///
   /// - Throws: `CorpusError` if they are not such a file's.
-  init(decoding bytes: [UInt8], path: String) throws {
+  package init(decoding bytes: [UInt8], path: String) throws {
     let file: File
     do { file = try JSONDecoder().decode(File.self, from: Data(bytes)) } catch {
       throw CorpusError(.malformedVocabulary("expected its JSON fields"), path: path)

@@ -44,12 +44,12 @@ public struct SamplingOptions: Sendable, Equatable {
 ///
 /// The number that decides is a function of seed, sequence and place (Philox4x32-10), so that a text
 /// is the same whatever is drawn beside it and on any number of threads.
-struct SymbolSampler {
-  let options: SamplingOptions
+package struct SymbolSampler {
+  package let options: SamplingOptions
   private var weights: [Double]
   private var heap: [Int32]
 
-  init(_ options: SamplingOptions, symbolCount: Int) {
+  package init(_ options: SamplingOptions, symbolCount: Int) {
     self.options = options
     weights = [Double](repeating: 0, count: symbolCount)
     heap = [Int32](repeating: 0, count: symbolCount)
@@ -74,7 +74,7 @@ struct SymbolSampler {
   ///   - sequence: Which of several texts.
   ///   - place: How many symbols of it were drawn before.
   /// - Returns: The symbol.
-  mutating func draw(
+  package mutating func draw(
     _ logits: UnsafeBufferPointer<Float>, sequence: Int, place: Int
   ) -> Int32 {
     var most = 0

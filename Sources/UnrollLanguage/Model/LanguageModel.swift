@@ -99,7 +99,7 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
   }
 
   /// The last layer: logits of the next symbol.
-  var softmax: DenseLayer<Scalar> {
+  package var softmax: DenseLayer<Scalar> {
     DenseLayer(
       weights: configuration.isTied ? embedding.vectors : softmaxWeights, bias: softmaxBias,
       isTransposed: configuration.isTied)

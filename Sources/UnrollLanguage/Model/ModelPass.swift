@@ -6,7 +6,7 @@
 // them again. Streams of a step: 0 symbols, 1 input, 2 + l the output of layer l, 1000 + l its U,
 // 2000 + l its h and 3000 + l its c.
 
-internal import Unroll
+package import Unroll
 
 /// Symbols and what follows each, `[T, B]`, time-major.
 public struct LanguageBatch: Sendable, Equatable {
@@ -20,7 +20,7 @@ public struct LanguageBatch: Sendable, Equatable {
   public var targets: [Int32]
 
   /// The targets that count.
-  var targetCount: Int { targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) } }
+  package var targetCount: Int { targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) } }
 
   /// Takes over some rows of another batch.
   mutating func become(rows: Range<Int>, of other: LanguageBatch) {
@@ -69,31 +69,35 @@ public struct ActivationPenalties: Sendable, Equatable, Codable {
 }
 
 /// The memory of training steps.
-struct ModelPass<Scalar: KernelScalar> {
+package struct ModelPass<Scalar: KernelScalar> {
   /// What a step's masks depend on; nil: none.
-  struct Masks {
-    var rates: DropoutRates
-    var seed: UInt64
-    var step: Int
+  package struct Masks {
+    package var rates: DropoutRates
+    package var seed: UInt64
+    package var step: Int
     /// Which shard of a batch the rows are; masks of parameters are the same for all of them.
-    var shard = 0
+    package var shard = 0
+
+    package init(rates: DropoutRates, seed: UInt64, step: Int, shard: Int = 0) {
+      (self.rates, self.seed, self.step, self.shard) = (rates, seed, step, shard)
+    }
 
     /// The mask of a parameter or of symbols.
-    func dropout(_ rate: Double, _ stream: Int) -> Dropout {
+    package func dropout(_ rate: Double, _ stream: Int) -> Dropout {
       Dropout(rate: rate, seed: seed, stream: stream, step: step)
     }
 
     /// The seed of what is drawn for rows: seeds of runs have 32 bits, above which the shard stands.
-    var rowSeed: UInt64 { seed ^ UInt64(shard) << 32 }
+    package var rowSeed: UInt64 { seed ^ UInt64(shard) << 32 }
 
     /// The mask of rows.
-    func rowDropout(_ rate: Double, _ stream: Int) -> Dropout {
+    package func rowDropout(_ rate: Double, _ stream: Int) -> Dropout {
       Dropout(rate: rate, seed: rowSeed, stream: stream, step: step)
     }
   }
 
   /// What rows are of a larger batch, over whose parts gradients are summed.
-  struct Share {
+  package struct Share {
     /// The targets of the whole that count.
     var targetCount: Int
     /// The rows of the whole, divided by those here.
@@ -101,15 +105,15 @@ struct ModelPass<Scalar: KernelScalar> {
   }
 
   /// What of the gradients becomes ready at once, in this order; layers from the last one down.
-  enum Part: Equatable {
+  package enum Part: Equatable {
     case softmax
     case layer(Int)
     case lookUps
   }
 
-  private(set) var gradients: ModelGradients<Scalar>
+  package private(set) var gradients: ModelGradients<Scalar>
   /// The losses of the last batch, nats, one for each target.
-  private(set) var losses: [Double] = []
+  package private(set) var losses: [Double] = []
   private var traces: [SequenceTrace<Scalar>]
   /// What each layer reads, where dropout made it differ from what the one below puts out.
   private var masked: [Tensor<Scalar>]
@@ -122,14 +126,16 @@ struct ModelPass<Scalar: KernelScalar> {
   private let logits = LogitMemory<Scalar>()
   private let workspace = Workspace<Scalar>()
 
-  init(_ model: LanguageModel<Scalar>) {
+  package init(_ model: LanguageModel<Scalar>) {
     gradients = ModelGradients(of: model)
     traces = model.layers.map { _ in SequenceTrace() }
     masked = model.layers.map { _ in Tensor(shape: [0]) }
   }
 
   /// Gradients changed in place before they are used.
-  mutating func withGradients(_ body: (inout ModelGradients<Scalar>) -> Void) { body(&gradients) }
+  package mutating func withGradients(_ body: (inout ModelGradients<Scalar>) -> Void) {
+    body(&gradients)
+  }
 
   /// The gradient of the mean loss of a batch, penalties included.
   ///
@@ -140,7 +146,7 @@ struct ModelPass<Scalar: KernelScalar> {
   ///   - masks: Dropout; nil for none.
   ///   - penalties: AR and TAR.
   /// - Returns: The mean loss in nats over the targets that count, without penalties; 0 if none.
-  mutating func run(
+  package mutating func run(
     _ model: LanguageModel<Scalar>, _ batch: LanguageBatch,
     states: inout [RecurrentState<Scalar>], masks: Masks?,
     penalties: ActivationPenalties = ActivationPenalties()
@@ -165,7 +171,7 @@ struct ModelPass<Scalar: KernelScalar> {
   ///   - penalties: AR and TAR.
   ///   - ready: Called when a part of the gradients is final.
   /// - Returns: The sum of the losses in nats.
-  mutating func run(
+  package mutating func run(
     _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, of share: Share,
     states: inout [RecurrentState<Scalar>], masks: Masks?, penalties: ActivationPenalties,
     ready: (Part, ModelGradients<Scalar>) -> Void = { _, _ in }
@@ -186,7 +192,7 @@ struct ModelPass<Scalar: KernelScalar> {
   }
 
   /// Exchanges the memory of the gradients, so that those of one call outlive the next.
-  mutating func swapGradients(with other: inout ModelGradients<Scalar>) {
+  package mutating func swapGradients(with other: inout ModelGradients<Scalar>) {
     swap(&gradients, &other)
   }
 

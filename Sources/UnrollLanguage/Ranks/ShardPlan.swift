@@ -36,7 +36,7 @@ public struct ShardPlan: Sendable, Equatable {
   }
 
   /// The rows of a rank's shards together.
-  func rows(ofRank rank: Int) -> Range<Int> {
+  package func rows(ofRank rank: Int) -> Range<Int> {
     let shards = shards(of: rank)
     return rows(of: shards.lowerBound).lowerBound..<rows(of: shards.upperBound - 1).upperBound
   }

@@ -2,12 +2,12 @@
 // gradients. A part of the gradients goes to the other ranks as soon as it is ready, while the way back
 // goes on through the layers below.
 
-internal import Unroll
+package import Unroll
 internal import UnrollContracts
 
 /// A training step's gradient, from shards.
-struct ShardedPass {
-  let plan: ShardPlan
+package struct ShardedPass {
+  package let plan: ShardPlan
   private let ranks: any Ranks
   /// Who sums: the ranks by messages, or through memory that they have in common.
   private let summing: any ShardSums
@@ -33,7 +33,7 @@ struct ShardedPass {
   ///   - changesSums: Whether `withGradients` will be called.
   ///   - mostSymbols: The most different symbols of a batch; nil for no limit.
   /// - Throws: `RankError` if one of them is gone.
-  init(
+  package init(
     _ model: LanguageModel<Float>, _ plan: ShardPlan, _ ranks: any Ranks, changesSums: Bool = false,
     mostSymbols: Int? = nil
   ) throws {
@@ -77,15 +77,15 @@ struct ShardedPass {
   }
 
   /// The gradient of the last step's mean loss.
-  var gradients: ModelGradients<Float> { plan.shardCount == 1 ? pass.gradients : sums }
+  package var gradients: ModelGradients<Float> { plan.shardCount == 1 ? pass.gradients : sums }
 
   /// Arrays of gradients that were copied so that other ranks of this host could read them.
-  var copies: Int { (summing as? CommonSums)?.copies ?? 0 }
+  package var copies: Int { (summing as? CommonSums)?.copies ?? 0 }
 
   /// Gradients changed in place before they are used.
   ///
   /// - Precondition: The pass has been told so at the beginning.
-  mutating func withGradients(_ body: (inout ModelGradients<Float>) -> Void) {
+  package mutating func withGradients(_ body: (inout ModelGradients<Float>) -> Void) {
     require(changesSums, "ShardedPass.withGradients: expected a pass that changes sums.")
     if plan.shardCount == 1 { pass.withGradients(body) } else { body(&sums) }
   }
@@ -101,7 +101,7 @@ struct ShardedPass {
   ///   - penalties: AR and TAR.
   /// - Returns: The sums of the losses of this rank's shards, in nats.
   /// - Throws: `RankError` if a rank is gone.
-  mutating func run(
+  package mutating func run(
     _ model: LanguageModel<Float>, _ batch: LanguageBatch, targetCount: Int,
     states all: inout [RecurrentState<Float>], masks: ModelPass<Float>.Masks,
     penalties: ActivationPenalties

@@ -2,9 +2,9 @@
 // last of two fields of one name.
 
 /// Reads JSON of any form (RFC 8259).
-struct JSONReader {
+package struct JSONReader {
   /// What is wrong with a text: the place, what was expected there, and what was found.
-  struct Fault: Error {
+  package struct Fault: Error {
     let description: String
   }
 
@@ -20,7 +20,7 @@ struct JSONReader {
   /// Reads a whole text.
   ///
   /// - Throws: `Fault` for the first place that is malformed, or the first field that an object has twice.
-  static func tree(_ bytes: [UInt8]) throws(Fault) -> JSONTree {
+  package static func tree(_ bytes: [UInt8]) throws(Fault) -> JSONTree {
     var reader = JSONReader(bytes)
     let tree = try reader.value(depth: 0)
     reader.skipSpace()

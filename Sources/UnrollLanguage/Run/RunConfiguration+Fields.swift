@@ -4,7 +4,7 @@ internal import Foundation
 internal import UnrollFormats
 
 /// JSON of any form.
-enum JSONTree: Encodable {
+package enum JSONTree: Encodable {
   case null
   case truth(Bool)
   case whole(Int)
@@ -14,13 +14,13 @@ enum JSONTree: Encodable {
   case object([String: JSONTree])
 
   /// The value at a path of fields; nil if there is none.
-  subscript(path: [String]) -> JSONTree? {
+  package subscript(path: [String]) -> JSONTree? {
     guard let name = path.first else { return self }
     guard case .object(let fields) = self else { return nil }
     return fields[name]?[Array(path.dropFirst())]
   }
 
-  func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
     case .null: try container.encodeNil()
@@ -34,7 +34,7 @@ enum JSONTree: Encodable {
   }
 
   /// The tree with another value in each of the fields that hold a number, one at a time, and the field's path.
-  func replacingNumbers(with other: JSONTree) -> [(path: [String], tree: JSONTree)] {
+  package func replacingNumbers(with other: JSONTree) -> [(path: [String], tree: JSONTree)] {
     switch self {
     case .whole, .number: [([], other)]
     case .object(let fields):
@@ -48,7 +48,7 @@ enum JSONTree: Encodable {
   }
 
   /// The tree with another value at a path of fields.
-  func replacing(_ path: [String], with other: JSONTree) -> JSONTree {
+  package func replacing(_ path: [String], with other: JSONTree) -> JSONTree {
     guard let name = path.first else { return other }
     guard case .object(var fields) = self else { return self }
     fields[name] = fields[name]?.replacing(Array(path.dropFirst()), with: other)
@@ -56,14 +56,14 @@ enum JSONTree: Encodable {
   }
 
   /// The settings that the tree holds; nil if it does not hold all of them.
-  var settings: RunConfiguration? {
+  package var settings: RunConfiguration? {
     (try? JSONEncoder().encode(self)).flatMap {
       try? JSONDecoder().decode(RunConfiguration.self, from: $0)
     }
   }
 
   /// Whether it is a number.
-  var isNumber: Bool {
+  package var isNumber: Bool {
     switch self {
     case .whole, .number: true
     default: false
@@ -71,7 +71,7 @@ enum JSONTree: Encodable {
   }
 
   /// The value as a person reads it.
-  var words: String {
+  package var words: String {
     switch self {
     case .null: "none"
     case .truth(let value): value ? "yes" : "no"
@@ -89,7 +89,7 @@ enum JSONTree: Encodable {
   }
 
   /// What kind of value it is, for errors.
-  var kind: String {
+  package var kind: String {
     switch self {
     case .null: "null"
     case .truth(let value): "\(value)"

@@ -15,7 +15,9 @@ extension RunConfiguration {
     do {
       let file = try ArrayFile(contentsOf: path)
       return try initialLayers(
-        of: NetworkFile.network(in: file, as: Float.self).imported.network)
+        of: NetworkFile.network(
+          in: file, assuming: NetworkAssumptions(prefix: weightsPrefix), as: Float.self
+        ).imported.network)
     } catch let error as ArrayFileError {
       throw RunError(.file("\(error)"), path: path)
     } catch let error as ModelImportError {
@@ -51,41 +53,67 @@ extension RunConfiguration {
         path: path)
     }
     return try zip(cells, layers).enumerated().map { index, pair in
-      var parameters = pair.0.parameters
-      var (found, wanted) = (try CellDescription(pair.0), try CellDescription(pair.1.cell))
-      if let offset = found.lstm?.forgetOffset, offset != wanted.lstm?.forgetOffset ?? 0 {
-        let change = offset - (wanted.lstm?.forgetOffset ?? 0)
-        parameters[.forget].bias = parameters[.forget].bias + Float(change)
-        found.lstm?.forgetOffset = wanted.lstm?.forgetOffset ?? 0
+      do { return try fitted(pair.0, to: pair.1.cell, index) } catch let problem as RunError.Problem
+      {
+        throw RunError(problem, path: path)
       }
-      (found.zoneoutHidden, found.zoneoutCell) = (wanted.zoneoutHidden, wanted.zoneoutCell)
-      wanted.lstm = found.lstm == nil ? nil : wanted.lstm
-      guard found == wanted else {
-        throw RunError(
-          .file(
-            "layer \(index): expected the cell \(wanted.kind.rawValue) with its usual functions, found \(found.kind.rawValue)"
-          ), path: path)
-      }
-      let own = pair.1.cell.parameters
-      for name in own.names where own[name].shape != parameters[name].shape {
-        throw RunError(
-          .parameter(
-            "layers.\(index).\(CellParameters<Float>.plainName(name))", expected: own[name].shape,
-            found: parameters[name].shape), path: path)
-      }
-      for name in own.names {
-        let count = parameters[name].elements.count { !$0.isFinite }
-        guard count == 0 else {
-          throw RunError(
-            .notFinite("layers.\(index).\(CellParameters<Float>.plainName(name))", count: count),
-            path: path)
-        }
-      }
-      guard parameters.names == own.names else {
-        throw RunError(
-          .file("layer \(index): expected \(own.names), found \(parameters.names)"), path: path)
-      }
-      return parameters
     }
+  }
+
+  /// The parameters of a file's cell, as a layer of the model has them.
+  private func fitted(
+    _ cell: any RecurrentCell<Float>, to layer: any RecurrentCell<Float>, _ index: Int
+  ) throws -> CellParameters<Float> {
+    func refuse(_ what: String) -> RunError.Problem { .file("layer \(index): \(what)") }
+    var parameters = cell.parameters
+    var (found, wanted) = (try CellDescription(cell), try CellDescription(layer))
+    if let offset = found.lstm?.forgetOffset, offset != wanted.lstm?.forgetOffset ?? 0 {
+      let change = offset - (wanted.lstm?.forgetOffset ?? 0)
+      parameters[.forget].bias = parameters[.forget].bias + Float(change)
+      found.lstm?.forgetOffset = wanted.lstm?.forgetOffset ?? 0
+    }
+    (found.zoneoutHidden, found.zoneoutCell) = (wanted.zoneoutHidden, wanted.zoneoutCell)
+    wanted.lstm = found.lstm == nil ? nil : wanted.lstm
+    if let difference = found.difference(from: wanted) {
+      let expected = "expected \(difference.field) \(difference.other)"
+      throw refuse(
+        found.kind == wanted.kind
+          ? "\(expected), found \(difference.value), which the model's cells do not have"
+          : "\(expected), as the setting cell says, found \(difference.value)")
+    }
+    let isTop = index == model.layers - 1
+    for (what, setting, expected, size) in [
+      (
+        "input size", index == 0 ? "embedding_size" : "hidden_size", layer.inputSize,
+        cell.inputSize
+      ),
+      (
+        "hidden size", isTop && model.topSize != nil ? "top_size" : "hidden_size",
+        layer.hiddenSize, cell.hiddenSize
+      ),
+    ] where size != expected {
+      throw refuse("expected \(what) \(expected), as the setting \(setting) says, found \(size)")
+    }
+    let own = layer.parameters
+    func plain(_ name: String) -> String { CellParameters<Float>.plainName(name) }
+    if let name = own.names.first(where: { !parameters.names.contains($0) }) {
+      throw refuse("expected '\(plain(name))' of shape \(own[name].shape), found none")
+    }
+    if let name = parameters.names.first(where: { !own.names.contains($0) }) {
+      throw refuse(
+        "found '\(plain(name))' of shape \(parameters[name].shape), which the model's cells do not have"
+      )
+    }
+    for name in own.names {
+      guard own[name].shape == parameters[name].shape else {
+        throw refuse(
+          "expected '\(plain(name))' of shape \(own[name].shape), found \(parameters[name].shape)")
+      }
+      let count = parameters[name].elements.count { !$0.isFinite }
+      guard count == 0 else {
+        throw RunError.Problem.notFinite("layers.\(index).\(plain(name))", count: count)
+      }
+    }
+    return parameters
   }
 }

@@ -23,6 +23,8 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   public var vectors: String?
   /// A file whose recurrent layers the model begins with.
   public var weights: String?
+  /// How the names of that network begin, where the file holds several.
+  public var weightsPrefix: String?
   /// Sizes, cell, dropout.
   public var model: ModelConfiguration
   /// How it learns.
@@ -50,7 +52,9 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     case trimsLines = "trims_lines"
     case vocabularyLimit = "vocabulary_limit"
     case minimumCount = "minimum_count"
-    case vectors, weights, model, training, version
+    case vectors, weights
+    case weightsPrefix = "weights_prefix"
+    case model, training, version
   }
 
   /// What is wrong, in one sentence; nil if nothing is.
@@ -66,6 +70,9 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     guard presets.contains(preset) else {
       return
         "preset: expected one of \(presets.joined(separator: ", ")), found '\(preset)'\(NearestName.hint(for: preset, among: presets))"
+    }
+    if weightsPrefix != nil, weights == nil {
+      return "weights_prefix: expected a file of weights to choose from, found none; leave it out"
     }
     return model.problem ?? training.problem
   }
@@ -146,7 +153,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   }
 
   /// The file's contents.
-  func encoded() throws -> [UInt8] {
+  package func encoded() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     return try Array(encoder.encode(self)) + [0x0A]

@@ -13,7 +13,7 @@ struct RunFingerprint {
     var settings = configuration
     settings.corpus = nil
     settings.vectors = nil
-    settings.weights = nil
+    (settings.weights, settings.weightsPrefix) = (nil, nil)
     settings.version = ""
     settings.training.epochs = 1
     settings.training.maximumSteps = nil

@@ -76,7 +76,7 @@ public struct RunFolder: Sendable {
   }
 
   /// Writes the model that is kept.
-  func write(_ model: LanguageModel<Float>, metadata: [String: String]) throws {
+  package func write(_ model: LanguageModel<Float>, metadata: [String: String]) throws {
     try Safetensors(arrays: model.arrays, metadata: metadata)
       .writeChecked(to: path + "/model.safetensors")
   }

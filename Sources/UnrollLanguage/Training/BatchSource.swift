@@ -3,19 +3,19 @@
 internal import Unroll
 
 /// Batches of a text, one after the other.
-struct BatchSource {
-  let text: EncodedText
-  let batchSize: Int
-  let timeSteps: Int
+package struct BatchSource {
+  package let text: EncodedText
+  package let batchSize: Int
+  package let timeSteps: Int
   /// The symbol at which lines end, if every line is a sequence of its own.
-  let lineEnd: Int32?
+  package let lineEnd: Int32?
   /// Lengths vary with this seed; nil: they do not.
-  let jitterSeed: UInt32?
+  package let jitterSeed: UInt32?
   /// Whether all symbols are read: the last row is then shorter, where else up to B − 1 symbols at
   /// the end of the text are left out, so that all rows are equally long.
-  let isComplete: Bool
+  package let isComplete: Bool
 
-  init(
+  package init(
     _ text: EncodedText, batchSize: Int, timeSteps: Int, lineEnd: Int32? = nil,
     jitterSeed: UInt32? = nil, isComplete: Bool = false
   ) {
@@ -34,12 +34,12 @@ struct BatchSource {
   }
 
   /// Where the text ends, as a position.
-  var end: Int { lineEnd == nil ? rowLength : max(0, text.count - 1) }
+  package var end: Int { lineEnd == nil ? rowLength : max(0, text.count - 1) }
 
   /// How many steps the batch at a step of training has.
   ///
   /// - Returns: T of the batch; 1 in 20 is about half as long (Merity et al. 2018).
-  func length(step: Int) -> Int {
+  package func length(step: Int) -> Int {
     guard let jitterSeed else { return timeSteps }
     let philox = Philox(
       counter: SIMD4(
@@ -56,7 +56,7 @@ struct BatchSource {
   private static let mostJitter = 15
 
   /// The most symbols of a batch; nil if lines, which may have any length, are read each for itself.
-  var mostSymbols: Int? { lineEnd == nil ? batchSize * (timeSteps + Self.mostJitter) : nil }
+  package var mostSymbols: Int? { lineEnd == nil ? batchSize * (timeSteps + Self.mostJitter) : nil }
 
   /// Fills a batch.
   ///
@@ -65,7 +65,7 @@ struct BatchSource {
   ///   - position: Where it begins; 0 at first.
   ///   - step: Counts batches, for jittered lengths.
   /// - Returns: Where the next one begins; nil if nothing was left.
-  func fill(_ batch: inout LanguageBatch, at position: Int, step: Int) -> Int? {
+  package func fill(_ batch: inout LanguageBatch, at position: Int, step: Int) -> Int? {
     guard position < end else { return nil }
     return lineEnd.map { fillLines(&batch, at: position, lineEnd: $0) }
       ?? fillRows(&batch, at: position, step: step)

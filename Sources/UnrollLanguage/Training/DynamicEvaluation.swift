@@ -2,7 +2,7 @@
 // parameters before what follows is predicted.
 
 internal import RealModule
-internal import Unroll
+package import Unroll
 internal import UnrollContracts
 
 /// Dynamic evaluation.
@@ -34,7 +34,7 @@ public struct DynamicEvaluation: Sendable, Equatable {
   ///   - lineEnd: The symbol that ends lines, if every line begins with states that are zero.
   /// - Returns: The evaluation; its loss is not finite if the rate is so large that learning diverges.
   /// - Complexity: A training step of one row for every T symbols.
-  func run<Scalar: KernelScalar>(
+  package func run<Scalar: KernelScalar>(
     _ model: LanguageModel<Scalar>, _ text: EncodedText, lineEnd: Int32? = nil
   ) -> Evaluation {
     var training = TrainingConfiguration()

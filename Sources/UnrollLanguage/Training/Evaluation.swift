@@ -1,7 +1,7 @@
 // How well a model predicts a text: no dropout, no gradient, every symbol but the first counted once.
 
 internal import RealModule
-internal import Unroll
+package import Unroll
 
 /// What a model makes of a text.
 public struct Evaluation: Sendable, Equatable, Codable {
@@ -20,7 +20,7 @@ public struct Evaluation: Sendable, Equatable, Codable {
 }
 
 /// Runs models over texts, in memory that is used again.
-struct Evaluator<Scalar: KernelScalar> {
+package struct Evaluator<Scalar: KernelScalar> {
   private let logits = LogitMemory<Scalar>()
   private let workspace = Workspace<Scalar>()
   private var batch = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
@@ -30,6 +30,8 @@ struct Evaluator<Scalar: KernelScalar> {
   private var losses: [Double] = []
   private var apart: [[Double]] = []
   private var rows = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
+
+  package init() {}
 
   /// A model that has read a text up to some place.
   private struct Reader {
@@ -49,7 +51,7 @@ struct Evaluator<Scalar: KernelScalar> {
   }
 
   /// The mean loss of one model over a text; see ``run(averaging:_:batchSize:lineEnd:ranks:shouldStop:)``.
-  mutating func run(
+  package mutating func run(
     _ model: LanguageModel<Scalar>, _ text: EncodedText, batchSize: Int, lineEnd: Int32? = nil,
     ranks: any Ranks = SingleRank(), shouldStop: () -> Bool = { false }
   ) throws -> Evaluation? {
@@ -73,7 +75,7 @@ struct Evaluator<Scalar: KernelScalar> {
   ///   - shouldStop: Asked before each batch.
   /// - Returns: The evaluation; nil if it was stopped, on any rank.
   /// - Throws: `RankError` if a rank is gone.
-  mutating func run(
+  package mutating func run(
     averaging models: [LanguageModel<Scalar>], _ text: EncodedText, batchSize: Int,
     lineEnd: Int32? = nil, ranks: any Ranks = SingleRank(), shouldStop: () -> Bool = { false }
   ) throws -> Evaluation? {

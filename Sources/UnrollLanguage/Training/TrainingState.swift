@@ -1,6 +1,6 @@
 // All that a run is at one moment: with it, and the text, what follows is determined to the bit.
 
-internal import Unroll
+package import Unroll
 
 /// How far a run is; the part of its state that is not arrays.
 public struct TrainingProgress: Sendable, Equatable, Codable {
@@ -31,23 +31,23 @@ public struct TrainingProgress: Sendable, Equatable, Codable {
 }
 
 /// A run at one moment.
-struct TrainingState<Scalar: KernelScalar> {
-  var model: LanguageModel<Scalar>
-  var memories: [OptimizerMemory<Scalar>]
+package struct TrainingState<Scalar: KernelScalar> {
+  package var model: LanguageModel<Scalar>
+  package var memories: [OptimizerMemory<Scalar>]
   /// The average of the parameters; empty before averaging begins.
-  var averages: [Tensor<Scalar>] = []
+  package var averages: [Tensor<Scalar>] = []
   /// What the layers carry from batch to batch.
-  var states: [RecurrentState<Scalar>]
-  var progress = TrainingProgress()
+  package var states: [RecurrentState<Scalar>]
+  package var progress = TrainingProgress()
 
-  init(_ model: LanguageModel<Scalar>, _ training: TrainingConfiguration) {
+  package init(_ model: LanguageModel<Scalar>, _ training: TrainingConfiguration) {
     self.model = model
     memories = model.parameters.map { OptimizerMemory(training.rule, shape: $0.shape) }
     states = model.zeroStates(batchSize: training.batchSize)
   }
 
   /// The model that is judged and kept: with averaged parameters, where there are any.
-  var judgedModel: LanguageModel<Scalar> {
+  package var judgedModel: LanguageModel<Scalar> {
     guard !averages.isEmpty else { return model }
     var result = model
     result.forEachParameter { $1 = averages[$0] }
@@ -61,7 +61,7 @@ struct TrainingState<Scalar: KernelScalar> {
   ///   - norm: Their global norm.
   ///   - rate: The learning rate.
   ///   - training: Rule, clipping and decay.
-  mutating func move(
+  package mutating func move(
     by gradients: ModelGradients<Scalar>, norm: Double, rate: Double,
     _ training: TrainingConfiguration
   ) {
@@ -82,7 +82,7 @@ struct TrainingState<Scalar: KernelScalar> {
   }
 
   /// Begins to average parameters, from those that are there.
-  mutating func startAveraging() {
+  package mutating func startAveraging() {
     averages = model.parameters.map { parameter in
       var copy = Tensor<Scalar>(shape: [0])
       copy.become(parameter)

@@ -143,21 +143,22 @@ extension GraphProbe {
         "expected the outputs of the layer below, found them changed on the way (\(changes.joined(separator: ", ")))"
       )
     }
-    let moves = x.moves.isEmpty ? "as they are" : x.moves.joined(separator: ", ")
+    let moves = x.moves.isEmpty ? "" : " (\(x.moves.joined(separator: ", ")))"
     guard let places = x.places else {
+      let keeper = x.moves.isEmpty ? "the graph" : x.moves.joined(separator: ", ")
       throw fail(
-        "expected the outputs of the layer below in their order, which \(moves) does not keep for every number of steps and sequences"
+        "expected the outputs of the layer below in their order, which \(keeper) does not keep for every number of steps and sequences"
       )
     }
     let (used, isComplete) = sources.used(by: places.elements)
     if used.contains(where: { if case .state = $0.kind { true } else { false } }) {
       throw fail(
-        "expected the outputs of the layer below, found its final state, changed on the way (\(moves))"
+        "expected the outputs of the layer below, found its final state\(x.moves.isEmpty ? "" : ", changed on the way\(moves)")"
       )
     }
     guard used.count == 1, isComplete else {
       throw fail(
-        "expected the outputs of the layer below alone, found other numbers joined to them (\(moves))"
+        "expected the outputs of the layer below alone, found other numbers joined to them\(moves)"
       )
     }
     let order = isBatchMajor ? [1, 0, 2] : [0, 1, 2]
@@ -166,7 +167,7 @@ extension GraphProbe {
       places.elements == expected.elements
     else {
       throw fail(
-        "expected the outputs of the layer below as [time, batch, features], forward features first, found them changed on the way, in another order or shape (\(moves))"
+        "expected the outputs of the layer below as [time, batch, features], forward features first, found them changed on the way, in another order or shape\(moves)"
       )
     }
   }

@@ -5,7 +5,7 @@ internal import UnrollFormats
 /// A walk through a graph with inputs of certain sizes: what each recurrent layer reads, and what becomes of
 /// its outputs.
 struct GraphProbe<Scalar: KernelScalar> {
-  typealias Value = FlowValue<Scalar>
+  package typealias Value = FlowValue<Scalar>
 
   /// A recurrent layer that was found on the way.
   struct Level {
@@ -72,7 +72,7 @@ struct GraphProbe<Scalar: KernelScalar> {
     return result
   }
 
-  /// The value of a name; one that nothing gives is an input that the file forgot to declare.
+  /// The value of a name; of one that nothing gives, nothing is known.
   func value(_ name: String) -> Value {
     if let value = values[name] { return value }
     var result = Value(.unknown)
@@ -273,20 +273,20 @@ struct GraphProbe<Scalar: KernelScalar> {
     for data in graph.initializer {
       values[data.name] = (try? ONNXValue(data)).map { Value(known: $0) } ?? Value(.unknown)
     }
-    try walk(graph.node)
+    try walk(graph.orderedNodes(isWhole: false))
     return graph.output.map { value($0.name) }
   }
 }
 
 extension NodeProto {
   /// Whether the operator is one of ONNX's own.
-  var isStandard: Bool { domain.isEmpty || domain == "ai.onnx" }
+  package var isStandard: Bool { domain.isEmpty || domain == "ai.onnx" }
 
   /// The operator with its domain, if that is not ONNX's own.
-  var word: String { isStandard ? opType : "\(domain)::\(opType)" }
+  package var word: String { isStandard ? opType : "\(domain)::\(opType)" }
 
   /// Whether an operator is called like a recurrent layer, but is none of ONNX's own.
-  var isForeignLayer: Bool {
+  package var isForeignLayer: Bool {
     guard !isStandard || ONNXCell.Kind(rawValue: opType) == nil else { return false }
     return ["RNN", "GRU", "LSTM"].contains { opType.uppercased().contains($0) }
   }

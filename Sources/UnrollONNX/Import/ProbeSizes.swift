@@ -39,7 +39,7 @@ struct ProbeSizes {
     graph.input.removeAll { arrays.contains($0.name) }
     let declared = graph.input.flatMap { $0.type.tensorType.shape?.dim ?? [] }
     let primes = [5, 3, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79]
-      .filter { !layers.contains($0) && !declared.contains(.init(value: .dimValue(Int64($0)))) }
+      .filter { !layers.contains($0) && !declared.map(\.value).contains(.dimValue(Int64($0))) }
     let largest = layers.max() ?? 1
     guard primes.count > 2 else { return [] }
     func make(_ primes: [Int], ignoresDeclared: Bool) -> ProbeSizes {

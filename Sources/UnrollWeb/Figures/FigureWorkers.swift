@@ -3,22 +3,22 @@
 
 internal import Foundation
 internal import Synchronization
-internal import UnrollFigures
-internal import UnrollFormats
+package import UnrollFigures
+package import UnrollFormats
 
 /// Says whether anybody still wants a result, and whether there is time for it.
-final class Wanted: Sendable {
+package final class Wanted: Sendable {
   private let isCancelled = Atomic<Bool>(false)
   private let end = ContinuousClock.now + .seconds(limit)
   private static let limit = 15
 
-  func cancel() { isCancelled.store(true, ordering: .relaxed) }
+  package func cancel() { isCancelled.store(true, ordering: .relaxed) }
 
   /// Whether the result is wanted, and there is time for it.
-  var isWanted: Bool { !isCancelled.load(ordering: .relaxed) && ContinuousClock.now < end }
+  package var isWanted: Bool { !isCancelled.load(ordering: .relaxed) && ContinuousClock.now < end }
 
   /// Ends the work of a client that has gone, and work that takes too long.
-  func check() throws {
+  package func check() throws {
     if isCancelled.load(ordering: .relaxed) { throw CancellationError() }
     if ContinuousClock.now > end {
       throw WebError(
@@ -29,13 +29,13 @@ final class Wanted: Sendable {
 }
 
 /// A folder and the gnuplot in it.
-final class FigureBoard {
-  let folder: String
+package final class FigureBoard {
+  package let folder: String
   private var gnuplot: Gnuplot?
   /// After this time a gnuplot is taken for hung, and another is asked.
   private let patience: Duration
 
-  init(patience: Duration = .seconds(5)) {
+  package init(patience: Duration = .seconds(5)) {
     self.patience = patience
     folder = FileManager.default.temporaryDirectory.path + "/unroll-page-\(UUID().uuidString)"
   }
@@ -43,7 +43,7 @@ final class FigureBoard {
   deinit { close() }
 
   /// Ends gnuplot, and removes the folder.
-  func close() {
+  package func close() {
     gnuplot = nil
     try? FileManager.default.removeItem(atPath: folder)
   }
@@ -51,7 +51,8 @@ final class FigureBoard {
   /// Draws a figure; a gnuplot that died or hangs is replaced, once.
   ///
   /// - Throws: `WebError` 503 if there is no picture, `CancellationError` if nobody wants it any more.
-  func draw(_ figure: Figure, as format: PictureFormat, _ wanted: Wanted) throws -> [UInt8] {
+  package func draw(_ figure: Figure, as format: PictureFormat, _ wanted: Wanted) throws -> [UInt8]
+  {
     for part in ["/figures", "/data"] { try AtomicFile.makeFolder(folder + part) }
     let base = "\(folder)/figures/\(figure.name)"
     try Data(figure.script.utf8).write(to: URL(fileURLWithPath: base + ".gp"))
@@ -69,7 +70,7 @@ final class FigureBoard {
   }
 
   /// The present gnuplot's number with the system, for tests.
-  var gnuplotProcess: Int32? { gnuplot?.identifier }
+  package var gnuplotProcess: Int32? { gnuplot?.identifier }
 
   private func plot(_ figure: Figure, _ format: PictureFormat, _ wanted: Wanted) throws {
     let plotter = try gnuplot ?? Gnuplot(folder: folder + "/figures")
@@ -84,7 +85,7 @@ final class FigureBoard {
 }
 
 /// The workers of a server.
-final class FigureWorkers: Sendable {
+package final class FigureWorkers: Sendable {
   private final class Worker: @unchecked Sendable {
     // Sendable: the board is touched on the queue alone.
     let queue: DispatchQueue
@@ -102,21 +103,21 @@ final class FigureWorkers: Sendable {
   /// - Parameters:
   ///   - count: How many, at least 1.
   ///   - limit: How many requests may be computed or wait at each.
-  init(count: Int, limit: Int = 8) {
+  package init(count: Int, limit: Int = 8) {
     workers = (0..<count).map { Worker($0) }
     waiting = Mutex([Int](repeating: 0, count: count))
     self.limit = limit
   }
 
   /// How many requests are computed or wait.
-  var waitingCount: Int { waiting.withLock { $0.reduce(0, +) } }
+  package var waitingCount: Int { waiting.withLock { $0.reduce(0, +) } }
 
   /// Runs work on the least busy worker.
   ///
   /// If the client goes, the work stops before it begins, or where it checks; the caller does not wait for that.
   ///
   /// - Throws: `WebError` 429 if all are busy, `CancellationError` if the client has gone.
-  func run<Result: Sendable>(
+  package func run<Result: Sendable>(
     for request: HTTPRequest, _ body: @escaping @Sendable (FigureBoard, Wanted) throws -> Result
   ) throws -> Result {
     let index = waiting.withLock { waiting -> Int? in
@@ -152,7 +153,7 @@ final class FigureWorkers: Sendable {
   /// Ends every gnuplot, and removes the figures' folders.
   ///
   /// What is still computed after a second is left behind.
-  func close() {
+  package func close() {
     let group = DispatchGroup()
     for worker in workers { worker.queue.async(group: group) { worker.board.close() } }
     guard group.wait(timeout: .now() + 1) == .timedOut else { return }

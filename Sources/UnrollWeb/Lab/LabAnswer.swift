@@ -2,24 +2,24 @@
 
 internal import Foundation
 internal import RealModule
-internal import Unroll
-internal import UnrollFigures
-internal import UnrollFormats
-internal import UnrollLab
+package import Unroll
+package import UnrollFigures
+package import UnrollFormats
+package import UnrollLab
 
 /// One part of the page, computed.
-struct PartAnswer: Sendable {
-  var numbers: [String: JSONNumber]
-  var figure: Figure
-  var alternative: String
-  var arrays: [String: StoredArray]
+package struct PartAnswer: Sendable {
+  package var numbers: [String: JSONNumber]
+  package var figure: Figure
+  package var alternative: String
+  package var arrays: [String: StoredArray]
 }
 
 /// A number, or some, or a word, as JSON.
-enum JSONNumber: Sendable, Encodable {
+package enum JSONNumber: Sendable, Encodable {
   case number(Double), numbers([Double]), text(String)
 
-  func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
     // JSON has neither infinity nor NaN.
@@ -32,17 +32,21 @@ enum JSONNumber: Sendable, Encodable {
 }
 
 /// Computes the parts of the page.
-enum LabAnswers {
-  static func answer(
+package enum LabAnswers {
+  package static func answer(
     _ part: LabQuery.Part, _ settings: LabSettings, _ wanted: Wanted
   ) throws -> PartAnswer {
     try wanted.check()
-    return switch part {
-    case .memory: try memory(settings)
-    case .flow: try flow(settings, wanted)
-    case .spectrum: try spectrum(settings)
-    case .gates: try gates(settings)
-    case .phase: try phase(settings, wanted)
+    do {
+      return switch part {
+      case .memory: try memory(settings)
+      case .flow: try flow(settings, wanted)
+      case .spectrum: try spectrum(settings)
+      case .gates: try gates(settings)
+      case .phase: try phase(settings, wanted)
+      }
+    } catch let error as LabError {
+      throw WebError(status: 400, sentence: error.description)
     }
   }
 

@@ -2,16 +2,23 @@
 // request short.
 
 internal import Foundation
-internal import UnrollLab
+internal import UnrollFormats
+package import UnrollLab
 
-/// The fields of a query, each at most once.
-struct QueryFields {
+/// The fields of a query, each at most once and with a value.
+package struct QueryFields {
   private var fields: [String: String] = [:]
 
   /// Takes a query apart.
   ///
-  /// - Throws: `WebError` for a field that comes twice or is not one of those that are known.
-  init(_ query: String?, known: Set<String>) throws(WebError) {
+  /// - Parameters:
+  ///   - query: What comes after the question mark.
+  ///   - known: The fields that it may have.
+  ///   - mayBeEmpty: Those whose value may be empty.
+  /// - Throws: `WebError` for a field that comes twice, is not known, or has no value.
+  package init(
+    _ query: String?, known: Set<String>, mayBeEmpty: Set<String> = []
+  ) throws(WebError) {
     for part in (query ?? "").split(separator: "&") {
       let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       let spaced = halves.map {
@@ -21,23 +28,26 @@ struct QueryFields {
         throw WebError(status: 400, sentence: "query: expected UTF-8 in percent-encoding")
       }
       guard known.contains(name) else {
-        throw WebError(
-          status: 400,
-          sentence:
-            "query: expected fields among \(known.sorted().joined(separator: ", ")), found '\(name.prefix(40))'"
-        )
+        let names = known.sorted()
+        let expected =
+          names.isEmpty ? "no fields" : "fields among \(names.joined(separator: ", "))"
+        throw .bad("query", expected: expected, found: name, among: names)
       }
       guard fields.updateValue(value, forKey: name) == nil else {
         throw WebError(status: 400, sentence: "\(name): expected one value, found two")
       }
+      guard !value.isEmpty || mayBeEmpty.contains(name) else {
+        throw WebError(
+          status: 400, sentence: "\(name): expected a value, found none; leave the field out")
+      }
     }
   }
 
-  /// A field's text; nil if it is absent or empty.
-  subscript(name: String) -> String? { fields[name].flatMap { $0.isEmpty ? nil : $0 } }
+  /// A field's text; nil if it is absent.
+  package subscript(name: String) -> String? { fields[name] }
 
   /// A field as a number in a range.
-  func integer(_ name: String, _ range: ClosedRange<Int>) throws(WebError) -> Int? {
+  package func integer(_ name: String, _ range: ClosedRange<Int>) throws(WebError) -> Int? {
     guard let text = self[name] else { return nil }
     guard let value = Int(text), range.contains(value) else {
       throw .bad(name, expected: "\(range.lowerBound) ... \(range.upperBound)", found: text)
@@ -46,63 +56,84 @@ struct QueryFields {
   }
 
   /// A field as a number in a range.
-  func number(_ name: String, _ range: ClosedRange<Double>) throws(WebError) -> Double? {
+  package func number(_ name: String, _ range: ClosedRange<Double>) throws(WebError) -> Double? {
     guard let text = self[name] else { return nil }
     guard let value = Double(text), range.contains(value) else {
       throw .bad(name, expected: "\(range.lowerBound) ... \(range.upperBound)", found: text)
     }
     return value
   }
+
+  /// A field as one of some words.
+  package func word<Word: CaseIterable & RawRepresentable<String>>(
+    _ name: String, _ type: Word.Type
+  ) throws(WebError) -> Word? {
+    guard let text = self[name] else { return nil }
+    return try Self.word(text, of: name, type)
+  }
+
+  /// A text as one of some words.
+  package static func word<Word: CaseIterable & RawRepresentable<String>>(
+    _ text: String, of name: String, _ type: Word.Type
+  ) throws(WebError) -> Word {
+    let words = Word.allCases.map(\.rawValue)
+    guard let word = Word(rawValue: text) else {
+      throw .bad(name, expected: words.joined(separator: ", "), found: text, among: words)
+    }
+    return word
+  }
+
+  /// Whether a flag is set; 1 is the only value that it has.
+  package func flag(_ name: String) throws(WebError) -> Bool {
+    guard let text = self[name] else { return false }
+    guard text == "1" else { throw .bad(name, expected: "1, or no such field", found: text) }
+    return true
+  }
+
+  /// A field as words that are separated by commas, each at most once.
+  package func words<Word: CaseIterable & RawRepresentable<String> & Hashable>(
+    _ name: String, _ type: Word.Type
+  ) throws(WebError) -> [Word]? {
+    guard let text = self[name] else { return nil }
+    var words: [Word] = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let word = try Self.word(String(part), of: name, type)
+      guard !words.contains(word) else {
+        throw .bad(name, expected: "each at most once", found: text)
+      }
+      words.append(word)
+    }
+    return words
+  }
 }
 
 /// The settings of a page, from its query.
-struct LabQuery: Equatable, Sendable {
+package struct LabQuery: Equatable, Sendable {
   /// The parts of the page that are computed.
-  enum Part: String, CaseIterable, Sendable {
+  package enum Part: String, CaseIterable, Sendable {
     case memory, flow, spectrum, gates, phase
   }
 
-  static let settingNames: Set<String> = [
+  package static let settingNames: Set<String> = [
     "cell", "scale", "keep-bias", "gate-bias", "chrono", "orthogonal", "step", "hidden", "input",
     "batch", "time", "seed", "dtype", "draws", "initial-weights", "input-offset",
   ]
 
-  var settings: LabSettings
+  package var settings: LabSettings
 
   /// How many sequences the Lyapunov exponents are the mean of.
-  static let sequenceCount = 2
+  package static let sequenceCount = 2
 
   /// The most multiplications of one pass over the sequences.
   private static let workLimit = 400_000_000.0
 
-  init(_ fields: QueryFields) throws(WebError) {
+  package init(_ fields: QueryFields) throws(WebError) {
     settings = LabSettings()
-    if let text = fields["cell"] {
-      guard let cell = LabCell(rawValue: text) else {
-        throw .bad(
-          "cell", expected: LabCell.allCases.map(\.rawValue).joined(separator: ", "), found: text)
-      }
-      settings.cell = cell
-    }
-    if let text = fields["dtype"] {
-      guard let precision = LabPrecision(rawValue: text) else {
-        throw .bad("dtype", expected: "float32 or float64", found: text)
-      }
-      settings.precision = precision
-    }
-    if let text = fields["draws"] {
-      guard let draws = LabDraws(rawValue: text) else {
-        throw .bad(
-          "draws", expected: LabDraws.allCases.map(\.rawValue).joined(separator: ", "), found: text)
-      }
-      settings.draws = draws
-    }
-    if let text = fields["initial-weights"] {
-      guard let weights = LabInitialWeights(rawValue: text) else {
-        throw .bad("initial-weights", expected: "uniform or tensorflow", found: text)
-      }
-      settings.initialWeights = weights
-    }
+    settings.cell = try fields.word("cell", LabCell.self) ?? settings.cell
+    settings.precision = try fields.word("dtype", LabPrecision.self) ?? settings.precision
+    settings.draws = try fields.word("draws", LabDraws.self) ?? settings.draws
+    settings.initialWeights =
+      try fields.word("initial-weights", LabInitialWeights.self) ?? settings.initialWeights
     settings.inputOffset = try fields.number("input-offset", -1000...1000) ?? settings.inputOffset
     settings.scale = try fields.number("scale", 0...1000) ?? settings.scale
     settings.keepBias = try fields.number("keep-bias", -1000...1000)
@@ -131,7 +162,7 @@ struct LabQuery: Equatable, Sendable {
   }
 
   /// The command that computes a part.
-  func command(_ part: Part) -> String {
+  package func command(_ part: Part) -> String {
     let names: [Part: String] = [
       .memory: "memory", .flow: "gradients", .spectrum: "spectrum", .gates: "gates",
       .phase: "memory",

@@ -22,6 +22,16 @@ struct LabRoutes: Sendable {
       return try .json(
         workers.run(for: request) { _, wanted in try Lessons.answer(name, query, wanted) })
     }
+    routes.get("/api/nearest") { request, _ in
+      let fields = try QueryFields(request.query, known: ["typed", "among"])
+      guard let typed = fields["typed"], let names = fields["among"] else {
+        throw WebError(
+          status: 400, sentence: "query: expected the fields typed and among, found fewer")
+      }
+      let name = NearestName.nearest(
+        to: typed, among: names.split(separator: ",").map(String.init))
+      return try .json(["nearest": name])
+    }
     routes.get("/figure/*") { request, name in try file(name, request) }
   }
 
@@ -41,19 +51,12 @@ struct LabRoutes: Sendable {
   private func page(_ request: HTTPRequest) throws -> Page {
     let known = LabQuery.settingNames.union(["parts", "narrow"])
     let fields = try QueryFields(request.query, known: known)
-    let isNarrow = fields["narrow"] != nil
-    let parts = try (fields["parts"] ?? "memory,flow,spectrum").split(separator: ",").map { name in
-      guard let part = LabQuery.Part(rawValue: String(name)) else {
-        throw WebError.bad(
-          "parts", expected: LabQuery.Part.allCases.map(\.rawValue).joined(separator: ", "),
-          found: String(name))
-      }
-      return part
-    }
+    let isNarrow = try fields.flag("narrow")
+    let parts = try fields.words("parts", LabQuery.Part.self) ?? [.memory, .flow, .spectrum]
     let query = try LabQuery(fields)
     return try workers.run(for: request) { board, wanted in
       var page = Page()
-      for part in Set(parts).sorted(by: { $0.rawValue < $1.rawValue }) {
+      for part in parts.sorted(by: { $0.rawValue < $1.rawValue }) {
         let answer = try self.answer(part, query, wanted)
         try wanted.check()
         let figure = isNarrow ? answer.figure.narrow() : answer.figure
@@ -105,7 +108,7 @@ struct LabRoutes: Sendable {
 
 extension HTTPResponse {
   /// A figure as a file of its own.
-  static func file(_ name: String, _ type: FileType, _ bytes: [UInt8]) -> HTTPResponse {
+  package static func file(_ name: String, _ type: FileType, _ bytes: [UInt8]) -> HTTPResponse {
     var response = HTTPResponse(type: type.mediaType, bytes)
     response.fields.append(
       ("Content-Disposition", "inline; filename=\"\(name).\(type.rawValue)\""))
@@ -145,10 +148,10 @@ extension Figure {
 }
 
 /// The files that a figure can be had as.
-enum FileType: String, CaseIterable {
+package enum FileType: String, CaseIterable {
   case svg, png, pdf, csv, npz
 
-  var mediaType: String {
+  package var mediaType: String {
     switch self {
     case .svg: "image/svg+xml"
     case .png: "image/png"

@@ -4,14 +4,16 @@ internal import Unroll
 internal import UnrollLab
 
 /// What a lesson found.
-struct LessonAnswer: Encodable, Sendable {
-  var sentence: String
-  var numbers: [String: JSONNumber]
-  var command: String?
+package struct LessonAnswer: Encodable, Sendable {
+  package var sentence: String
+  package var numbers: [String: JSONNumber]
+  package var command: String?
 }
 
-enum Lessons {
-  static func answer(_ name: String, _ query: LabQuery, _ wanted: Wanted) throws -> LessonAnswer {
+package enum Lessons {
+  package static func answer(_ name: String, _ query: LabQuery, _ wanted: Wanted) throws
+    -> LessonAnswer
+  {
     switch name {
     case "gru-as-rnn": try gruAsRNN(query.settings)
     case "remember": try remember(query)

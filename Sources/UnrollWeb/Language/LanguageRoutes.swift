@@ -8,14 +8,14 @@ internal import UnrollFormats
 internal import UnrollLanguage
 
 /// A language model that the page lets write.
-struct LanguageRoutes: Sendable {
-  let workers: FigureWorkers
+package struct LanguageRoutes: Sendable {
+  package let workers: FigureWorkers
   /// The run's folder; nil if none was given.
-  let run: String?
+  package let run: String?
   private let model = KeptModel()
   private let streams = Streams()
 
-  init(workers: FigureWorkers, run: String?) { (self.workers, self.run) = (workers, run) }
+  package init(workers: FigureWorkers, run: String?) { (self.workers, self.run) = (workers, run) }
 }
 
 /// How many texts are being written.
@@ -81,12 +81,16 @@ extension LanguageRoutes {
     var words: [String: String]
   }
 
-  func add(to routes: inout Routes) {
-    routes.get("/api/model") { _, _ in try .json(describe()) }
+  package func add(to routes: inout Routes) {
+    routes.get("/api/model") { request, _ in
+      _ = try QueryFields(request.query, known: [])
+      return try .json(describe())
+    }
     routes.get("/api/generate") { request, _ in try generate(request) }
     routes.get("/api/curves") { request, _ in try .json(curves(request)) }
     for type in FileType.allCases {
       routes.get("/figure/curves.\(type.rawValue)") { request, _ in
+        _ = try QueryFields(request.query, known: [])
         let (figure, _) = try curvesFigure()
         let bytes = try workers.run(for: request) { board, wanted in
           try board.bytes(of: figure, arrays: figure.arrays, as: type, wanted)
@@ -132,7 +136,7 @@ extension LanguageRoutes {
   ]
 
   private func ask(_ request: HTTPRequest, _ stored: StoredModel) throws -> Ask {
-    let fields = try QueryFields(request.query, known: Self.names)
+    let fields = try QueryFields(request.query, known: Self.names, mayBeEmpty: ["prompt"])
     let prompt = fields["prompt"] ?? ""
     guard prompt.utf8.count <= 2000 else {
       throw WebError(
@@ -148,20 +152,35 @@ extension LanguageRoutes {
     ask.options.topP = try fields.number("top-p", 1e-6...1) ?? 1
     ask.options.seed = UInt64(try fields.integer("seed", 0...4_294_967_295) ?? 0)
     ask.length = try fields.integer("length", 1...2000) ?? 200
-    if let layer = try fields.integer("layer", 0...(stored.model.layers.count - 1)) {
-      let cell = stored.model.layers[layer].cell
-      let gate = try fields["gate"].map { name in
-        guard let gate = Gate(rawValue: name), cell.parameters.gates.contains(gate) else {
-          throw WebError.bad(
-            "gate", expected: cell.parameters.gates.map(\.rawValue).joined(separator: ", "),
-            found: name)
-        }
-        return gate
-      }
-      let unit = try fields.integer("unit", 0...(cell.hiddenSize - 1)) ?? 0
-      ask.probe = UnitProbe(layer: layer, unit: unit, gate: gate)
-    }
+    ask.probe = try probe(fields, stored)
     return ask
+  }
+
+  /// The unit whose values are asked for; nil if none is.
+  private func probe(_ fields: QueryFields, _ stored: StoredModel) throws -> UnitProbe? {
+    let last = stored.model.layers.count - 1
+    guard let layer = try fields.integer("layer", 0...last) else {
+      for name in ["unit", "gate"] where fields[name] != nil {
+        throw WebError(
+          status: 400, sentence: "layer: expected 0 ... \(last), found none beside \(name)")
+      }
+      return nil
+    }
+    let cell = stored.model.layers[layer].cell
+    guard let unit = try fields.integer("unit", 0...(cell.hiddenSize - 1)) else {
+      throw WebError(
+        status: 400,
+        sentence: "unit: expected 0 ... \(cell.hiddenSize - 1), found none beside layer")
+    }
+    let gate = try fields["gate"].map { name in
+      let names = cell.parameters.gates.map(\.rawValue)
+      guard let gate = Gate(rawValue: name), cell.parameters.gates.contains(gate) else {
+        throw WebError.bad(
+          "gate", expected: names.joined(separator: ", "), found: name, among: names)
+      }
+      return gate
+    }
+    return UnitProbe(layer: layer, unit: unit, gate: gate)
   }
 
   /// A symbol as an event.
@@ -241,7 +260,7 @@ extension LanguageRoutes {
   }
 
   /// How many bytes come before a character that is not whole yet.
-  static func wholeCharacters(_ bytes: [UInt8]) -> Int {
+  package static func wholeCharacters(_ bytes: [UInt8]) -> Int {
     guard let lead = bytes.lastIndex(where: { $0 & 0xC0 != 0x80 }) else {
       return bytes.count > 3 ? bytes.count : 0
     }
@@ -275,7 +294,7 @@ extension LanguageRoutes {
   }
 
   private func curves(_ request: HTTPRequest) throws -> Curves {
-    let isNarrow = try QueryFields(request.query, known: ["narrow"])["narrow"] != nil
+    let isNarrow = try QueryFields(request.query, known: ["narrow"]).flag("narrow")
     let (figure, epochs) = try curvesFigure()
     return try workers.run(for: request) { board, wanted in
       let svg = try board.draw(isNarrow ? figure.narrow() : figure, as: .svg, wanted)

@@ -60,19 +60,14 @@ function problemOf(name, value, others = state) {
   return "";
 }
 
-// How many letters differ, at most; for what was perhaps meant.
-function distance(a, b) {
-  let row = [...Array(b.length + 1).keys()];
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] !== b[j - 1])));
-    row = next;
-  }
-  return row[b.length];
-}
-function meant(word, names) {
-  const near = names.filter((name) => distance(word, name) <= (name.length > 4 ? 2 : 1));
-  return near.length ? ` Did you mean '${near.sort((a, b) => distance(word, a) - distance(word, b))[0]}'?` : "";
+// Tells of a name that is not known, with the nearest one that is, which the server finds.
+async function noteName(name, names, sentence, otherwise = "") {
+  const place = notes.push(sentence + otherwise) - 1;
+  const response = await fetch(`/api/nearest?${new URLSearchParams({ typed: name, among: names.join(",") })}`);
+  const nearest = response.ok && (await response.json()).nearest;
+  if (!nearest || !notes.length) return;
+  notes[place] = `${sentence} Did you mean '${nearest}'?`;
+  tell();
 }
 
 // The address: what cannot be used is told, not dropped.
@@ -94,7 +89,7 @@ if (state.cell === "rnn") {
 }
 for (const name of new Set(address.keys())) {
   const known = [...Object.keys(defaults), ...modelControls, "hide", "token"];
-  if (!known.includes(name)) notes.push(`The address has a field '${name}' that this page does not know.${meant(name, known)}`);
+  if (!known.includes(name)) noteName(name, known, `The address has a field '${name}' that this page does not know.`);
 }
 const hidable = [...document.querySelectorAll("[data-name]")].map((element) => element.dataset.name);
 for (const name of (address.get("hide") ?? "").split(",").map((part) => part.trim()).filter(Boolean)) {
@@ -102,7 +97,7 @@ for (const name of (address.get("hide") ?? "").split(",").map((part) => part.tri
     if (element.dataset.name === name) element.hidden = true;
   }
   if (!hidable.includes(name)) {
-    notes.push(`hide: '${name}' is no control of this page.${meant(name, hidable) || ` Its controls are ${hidable.join(", ")}.`}`);
+    noteName(name, hidable, `hide: '${name}' is no control of this page.`, ` Its controls are ${hidable.join(", ")}.`);
   }
 }
 

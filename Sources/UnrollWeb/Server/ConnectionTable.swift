@@ -5,9 +5,9 @@ internal import Foundation
 internal import Synchronization
 
 /// The open connections of a server.
-final class ConnectionTable: Sendable {
+package final class ConnectionTable: Sendable {
   /// Whether a request may be answered.
-  enum Admission {
+  package enum Admission {
     case admitted
     /// The connection is beyond the limit.
     case surplus
@@ -57,17 +57,17 @@ final class ConnectionTable: Sendable {
   /// A text takes at most two minutes; after that whoever asked does not read the answer, and counts as idle.
   private static let longestAnswer = Duration.seconds(150)
   /// How many may be open.
-  let limit: Int
+  package let limit: Int
 
-  init(limit: Int) { self.limit = limit }
+  package init(limit: Int) { self.limit = limit }
 
   /// How many are open, with those that are being ended.
-  var count: Int { state.withLock { $0.entries.count } }
+  package var count: Int { state.withLock { $0.entries.count } }
 
   /// A connection was accepted.
   ///
   /// - Returns: Whether there is room; if not, it gets an answer that says so.
-  func open(_ socket: Socket) -> Bool {
+  package func open(_ socket: Socket) -> Bool {
     state.withLock { state in
       var entry = Entry(socket: socket)
       if state.stayingCount >= limit { entry.isSurplus = !state.evictIdlest() }
@@ -77,7 +77,7 @@ final class ConnectionTable: Sendable {
   }
 
   /// A request has begun.
-  func begin(_ socket: Socket) -> Admission {
+  package func begin(_ socket: Socket) -> Admission {
     state.withLock { state in
       guard state.phase == .open, var entry = state.entries[socket.descriptor], !entry.isLeaving
       else { return .ending }
@@ -90,7 +90,7 @@ final class ConnectionTable: Sendable {
   }
 
   /// A request was answered.
-  func end(_ socket: Socket) {
+  package func end(_ socket: Socket) {
     state.withLock { state in
       state.entries[socket.descriptor]?.hasRequest = false
       state.entries[socket.descriptor]?.since = .now
@@ -100,7 +100,7 @@ final class ConnectionTable: Sendable {
   }
 
   /// Closes a connection; nobody uses its socket after that.
-  func close(_ socket: Socket) {
+  package func close(_ socket: Socket) {
     state.withLock { state in
       state.entries[socket.descriptor] = nil
       // Under the lock: the number may belong to another connection at once.
@@ -109,17 +109,17 @@ final class ConnectionTable: Sendable {
   }
 
   /// Ends the connection that has been idle for the longest, to make room.
-  func evict() { state.withLock { _ = $0.evictIdlest() } }
+  package func evict() { state.withLock { _ = $0.evictIdlest() } }
 
   // MARK: - The end
 
   /// Whether the server was told to stop.
-  var isEnding: Bool { state.withLock { $0.phase != .open } }
+  package var isEnding: Bool { state.withLock { $0.phase != .open } }
   /// Whether nobody waits for answers any more.
-  var isCancelled: Bool { state.withLock { $0.phase == .cancelled } }
+  package var isCancelled: Bool { state.withLock { $0.phase == .cancelled } }
 
   /// Ends connections without a request; the others may be answered.
-  func beginEnding() {
+  package func beginEnding() {
     state.withLock { state in
       state.phase = .ending
       for (descriptor, entry) in state.entries where !entry.hasRequest { state.hangUp(descriptor) }
@@ -127,10 +127,10 @@ final class ConnectionTable: Sendable {
   }
 
   /// Gives up what is still computed.
-  func cancel() { state.withLock { $0.phase = .cancelled } }
+  package func cancel() { state.withLock { $0.phase = .cancelled } }
 
   /// Ends all connections.
-  func hangUp() {
+  package func hangUp() {
     state.withLock { state in
       for descriptor in state.entries.keys { state.hangUp(descriptor) }
     }

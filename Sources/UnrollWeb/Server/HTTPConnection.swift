@@ -3,22 +3,30 @@
 internal import Foundation
 
 /// How long a client may take.
-struct Patience: Sendable {
+package struct Patience: Sendable {
   /// Until the first byte of a request.
-  var idle = Duration.seconds(20)
+  package var idle: Duration
   /// The same, of a connection beyond the limit.
-  var surplus = Duration.seconds(2)
+  package var surplus: Duration
   /// From a request's first byte until its head is whole.
-  var head = Duration.seconds(5)
+  package var head: Duration
   /// While nothing of an answer is taken.
-  var answer = Duration.seconds(20)
+  package var answer: Duration
   /// After the last answer, until the client closes the connection, too.
-  var ending = Duration.seconds(1)
+  package var ending: Duration
+
+  package init(
+    idle: Duration = .seconds(20), surplus: Duration = .seconds(2), head: Duration = .seconds(5),
+    answer: Duration = .seconds(20), ending: Duration = .seconds(1)
+  ) {
+    (self.idle, self.surplus, self.head) = (idle, surplus, head)
+    (self.answer, self.ending) = (answer, ending)
+  }
 }
 
 /// A connection; it is touched by its own thread alone.
-final class HTTPConnection {
-  typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
+package final class HTTPConnection {
+  package typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
 
   private let socket: Socket
   private let table: ConnectionTable
@@ -31,7 +39,7 @@ final class HTTPConnection {
   private static let mostWaiting = 64 * 1024
 
   /// Creates the server's end of a connection that is in the table.
-  init(
+  package init(
     _ socket: Socket, _ table: ConnectionTable, patience: Patience = Patience(),
     respond: @escaping Handler
   ) {
@@ -41,7 +49,7 @@ final class HTTPConnection {
   /// Answers requests until either side ends the connection; takes it out of the table.
   ///
   /// - Parameter isSurplus: Whether it is beyond the limit.
-  func serve(isSurplus: Bool) {
+  package func serve(isSurplus: Bool) {
     defer { table.close(socket) }
     do {
       var idle = isSurplus ? patience.surplus : patience.idle

@@ -1,41 +1,60 @@
 // A request without a body, and how it is read from the bytes of a connection.
 
-/// A request that cannot be answered: a sentence and a status.
-struct WebError: Error, Equatable {
-  var status: Int
-  var sentence: String
+internal import UnrollFormats
 
-  static func bad(_ field: String, expected: String, found: String) -> WebError {
-    WebError(status: 400, sentence: "\(field): expected \(expected), found '\(found.prefix(80))'")
+/// A request that cannot be answered: a sentence and a status.
+package struct WebError: Error, Equatable {
+  package var status: Int
+  package var sentence: String
+
+  package init(status: Int, sentence: String) {
+    (self.status, self.sentence) = (status, sentence)
+  }
+
+  /// A value that a field cannot have, with the nearest of the names that it could.
+  package static func bad(
+    _ field: String, expected: String, found: String, among names: [String] = []
+  ) -> WebError {
+    let hint = NearestName.hint(for: found, among: names)
+    return WebError(
+      status: 400, sentence: "\(field): expected \(expected), found '\(found.prefix(80))'\(hint)")
   }
 }
 
 /// The head of a request; nothing here has a body.
-struct HTTPRequest {
-  enum Version: String {
+package struct HTTPRequest {
+  package enum Version: String {
     case http10 = "HTTP/1.0"
     case http11 = "HTTP/1.1"
   }
 
   /// A header field; the name is in lower case.
-  struct Field: Equatable {
-    var name: String
-    var value: String
+  package struct Field: Equatable {
+    package var name: String
+    package var value: String
+
+    package init(name: String, value: String) { (self.name, self.value) = (name, value) }
   }
 
-  var method: String
+  package var method: String
   /// What is asked for, as the client wrote it: a path with a query, or a whole address.
-  var target: String
-  var version = Version.http11
-  var fields: [Field] = []
+  package var target: String
+  package var version = Version.http11
+  package var fields: [Field] = []
   /// Whether the client still waits for the answer, and the server has time for it.
-  var isAwaited: () -> Bool = { true }
+  package var isAwaited: () -> Bool = { true }
+
+  package init(method: String, target: String, version: Version = .http11) {
+    (self.method, self.target, self.version) = (method, target, version)
+  }
 
   /// The values of all fields of a name, which is in lower case.
-  func values(_ name: String) -> [String] { fields.filter { $0.name == name }.map(\.value) }
+  package func values(_ name: String) -> [String] { fields.filter { $0.name == name }.map(\.value) }
 
   /// The host and port of `http://HOST:PORT/...`; nil for another target.
-  var authority: String? { targetWithoutScheme.map { String($0.prefix { !"/?#".contains($0) }) } }
+  package var authority: String? {
+    targetWithoutScheme.map { String($0.prefix { !"/?#".contains($0) }) }
+  }
 
   private var targetWithoutScheme: Substring? {
     let scheme = "http://"
@@ -48,18 +67,18 @@ struct HTTPRequest {
   }
 
   /// The path, as the client wrote it.
-  var path: String {
+  package var path: String {
     let path = String(pathAndQuery.prefix { $0 != "?" })
     return path.isEmpty ? "/" : path
   }
 
   /// What comes after the first question mark, as the client wrote it.
-  var query: String? {
+  package var query: String? {
     pathAndQuery.firstIndex(of: "?").map { String(pathAndQuery[$0...].dropFirst()) }
   }
 
   /// Whether the connection stays open after the answer.
-  var keepsConnection: Bool {
+  package var keepsConnection: Bool {
     let words = values("connection").flatMap { $0.lowercased().split(separator: ",") }
       .map { String($0.filter { !" \t".contains($0) }) }
     if words.contains("close") { return false }
@@ -70,11 +89,11 @@ struct HTTPRequest {
 /// Takes requests from the bytes of a connection, which come in pieces of any size.
 ///
 /// Each byte is looked at once, and what is too long is refused before it is whole.
-struct HTTPRequestReader {
-  static let longestTarget = 8000
-  static let longestField = 16 * 1024
-  static let longestFields = 32 * 1024
-  static let mostFields = 64
+package struct HTTPRequestReader {
+  package static let longestTarget = 8000
+  package static let longestField = 16 * 1024
+  package static let longestFields = 32 * 1024
+  package static let mostFields = 64
   /// A target with the longest method and the version.
   private static let longestFirstLine = longestTarget + 32
 
@@ -84,17 +103,19 @@ struct HTTPRequestReader {
   private var request: HTTPRequest?
   private var fieldBytes = 0
 
-  /// Whether nothing of a further request has come.
-  var isEmpty: Bool { request == nil && bytes.isEmpty }
-  /// How many bytes have come and are not part of a line that was taken.
-  var waitingCount: Int { bytes.count }
+  package init() {}
 
-  mutating func append(_ new: some Sequence<UInt8>) { bytes.append(contentsOf: new) }
+  /// Whether nothing of a further request has come.
+  package var isEmpty: Bool { request == nil && bytes.isEmpty }
+  /// How many bytes have come and are not part of a line that was taken.
+  package var waitingCount: Int { bytes.count }
+
+  package mutating func append(_ new: some Sequence<UInt8>) { bytes.append(contentsOf: new) }
 
   /// The next request; nil if more bytes have to come.
   ///
   /// - Throws: `WebError` if the bytes are no request, or one that is too large. The reader is of no further use then.
-  mutating func next() throws(WebError) -> HTTPRequest? {
+  package mutating func next() throws(WebError) -> HTTPRequest? {
     while let end = bytes[scanned...].firstIndex(of: UInt8(ascii: "\n")) {
       let line = bytes[lineStart..<end]
       guard line.last == UInt8(ascii: "\r"), !line.dropLast().contains(UInt8(ascii: "\r")) else {

@@ -1,34 +1,34 @@
 // A response, and its bytes.
 
-internal import Foundation
+package import Foundation
 
 /// An answer to a request.
-struct HTTPResponse {
-  enum Body {
+package struct HTTPResponse {
+  package enum Body {
     case bytes([UInt8])
     /// Written piece by piece while it is computed.
     case stream((HTTPStream) throws -> Void)
   }
 
-  var status = 200
+  package var status = 200
   /// The header's fields but for length, date and what becomes of the connection.
-  var fields: [(name: String, value: String)]
-  var body: Body
+  package var fields: [(name: String, value: String)]
+  package var body: Body
   /// Whether the connection ends after this, whatever the client wants.
-  var endsConnection = false
+  package var endsConnection = false
 
   /// Bytes of a media type.
-  init(type: String, _ bytes: [UInt8]) {
+  package init(type: String, _ bytes: [UInt8]) {
     (fields, body) = ([("Content-Type", type)], .bytes(bytes))
   }
 
   /// A body that is computed while it is sent.
-  init(type: String, streaming write: @escaping (HTTPStream) throws -> Void) {
+  package init(type: String, streaming write: @escaping (HTTPStream) throws -> Void) {
     (fields, body) = ([("Content-Type", type)], .stream(write))
   }
 
   /// A value as JSON.
-  static func json(_ value: some Encodable) throws -> HTTPResponse {
+  package static func json(_ value: some Encodable) throws -> HTTPResponse {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return HTTPResponse(
@@ -36,7 +36,7 @@ struct HTTPResponse {
   }
 
   /// A sentence.
-  static func text(_ status: Int, _ sentence: String) -> HTTPResponse {
+  package static func text(_ status: Int, _ sentence: String) -> HTTPResponse {
     var response = HTTPResponse(
       type: "text/plain; charset=utf-8", Array((sentence + "\n").utf8))
     response.status = status
@@ -66,7 +66,7 @@ struct HTTPResponse {
   ///   - keepsConnection: Whether another request may follow.
   ///   - date: Now.
   /// - Returns: The status line and the fields.
-  func head(isChunked: Bool, keepsConnection: Bool, date: Date = Date()) -> [UInt8] {
+  package func head(isChunked: Bool, keepsConnection: Bool, date: Date = Date()) -> [UInt8] {
     var lines = fields + Self.securityFields
     switch body {
     case .bytes(let bytes): lines.append(("Content-Length", "\(bytes.count)"))
@@ -79,7 +79,7 @@ struct HTTPResponse {
   }
 
   /// A moment as header fields have it (RFC 9110, 5.6.7).
-  static func text(of date: Date) -> String {
+  package static func text(of date: Date) -> String {
     var calendar = Calendar(identifier: .gregorian)
     calendar.timeZone = .gmt
     let parts = calendar.dateComponents(
@@ -94,7 +94,7 @@ struct HTTPResponse {
     return "\(day) \(months[(parts.month ?? 1) - 1]) \(parts.year ?? 0) \(time) GMT"
   }
 
-  static func reason(_ status: Int) -> String {
+  package static func reason(_ status: Int) -> String {
     switch status {
     case 200: "OK"
     case 303: "See Other"
@@ -120,11 +120,11 @@ struct HTTPResponse {
 }
 
 /// Where a body goes that is computed while it is sent.
-struct HTTPStream {
+package struct HTTPStream {
   /// Whether somebody still takes it.
-  var isAwaited: () -> Bool
+  package var isAwaited: () -> Bool
   /// Sends bytes; throws `ConnectionLost` if nobody takes them.
-  var send: ([UInt8]) throws -> Void
+  package var send: ([UInt8]) throws -> Void
 
-  func write(_ text: String) throws { try send(Array(text.utf8)) }
+  package func write(_ text: String) throws { try send(Array(text.utf8)) }
 }

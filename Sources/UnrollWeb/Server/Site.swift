@@ -3,14 +3,14 @@
 internal import Foundation
 
 /// Functions that answer requests, by path.
-struct Routes {
-  typealias Handler = @Sendable (HTTPRequest, _ name: String) throws -> HTTPResponse
+package struct Routes {
+  package typealias Handler = @Sendable (HTTPRequest, _ name: String) throws -> HTTPResponse
 
   private var whole: [String: Handler] = [:]
   private var folders: [String: Handler] = [:]
 
   /// Adds a path; one that ends in `/*` stands for all names there that are no paths of their own.
-  mutating func get(_ path: String, _ handler: @escaping Handler) {
+  package mutating func get(_ path: String, _ handler: @escaping Handler) {
     if path.hasSuffix("*") {
       folders[String(path.dropLast())] = handler
     } else {
@@ -21,7 +21,7 @@ struct Routes {
   /// Answers a request.
   ///
   /// - Throws: `WebError` if there is no such path, and what the path's own function throws.
-  func respond(to request: HTTPRequest) throws -> HTTPResponse {
+  package func respond(to request: HTTPRequest) throws -> HTTPResponse {
     let path = request.path
     if let handler = whole[path] { return try handler(request, "") }
     let name = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
@@ -34,11 +34,11 @@ struct Routes {
 }
 
 /// The page and what it asks for.
-struct Site: Sendable {
+package struct Site: Sendable {
   private let door: WebGuard
   private let routes: @Sendable (HTTPRequest) throws -> HTTPResponse
 
-  init(_ doors: Doors, workers: FigureWorkers, run: String?) {
+  package init(_ doors: Doors, workers: FigureWorkers, run: String?) {
     door = WebGuard(doors: doors)
     var routes = Routes()
     let pages: [(path: String, type: String, bytes: [UInt8])] = [
@@ -59,7 +59,7 @@ struct Site: Sendable {
   }
 
   /// Answers a request; errors become sentences.
-  func respond(to request: HTTPRequest) -> HTTPResponse {
+  package func respond(to request: HTTPRequest) -> HTTPResponse {
     do {
       do {
         if let response = try door.admit(request) { return response }

@@ -12,22 +12,22 @@ internal import Darwin
 #endif
 
 /// The client closed the connection, or takes nothing from it any more.
-struct ConnectionLost: Error {}
+package struct ConnectionLost: Error {}
 
 /// One end of a connection.
-struct Socket: Sendable {
-  let descriptor: Int32
+package struct Socket: Sendable {
+  package let descriptor: Int32
 
   /// What a wait for bytes ended with.
-  enum Arrival {
+  package enum Arrival {
     case bytes, end, late
   }
 
   /// The most bytes that are received at once.
-  static let blockSize = 16 * 1024
+  package static let blockSize = 16 * 1024
 
   /// Takes an open connection over: what follows never raises SIGPIPE, and no child process inherits it.
-  init(adopting descriptor: Int32) {
+  package init(adopting descriptor: Int32) {
     self.descriptor = descriptor
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     #if canImport(Darwin)
@@ -43,7 +43,7 @@ struct Socket: Sendable {
   }
 
   /// Waits for bytes, and hands them to `take`.
-  func receive(
+  package func receive(
     until deadline: ContinuousClock.Instant, _ take: (UnsafeRawBufferPointer) -> Void
   ) -> Arrival {
     withUnsafeTemporaryAllocation(byteCount: Self.blockSize, alignment: 1) { block in
@@ -66,7 +66,7 @@ struct Socket: Sendable {
   ///   - bytes: All of these.
   ///   - patience: How long the client may take none of them.
   /// - Throws: `ConnectionLost`.
-  func send(all bytes: [UInt8], patience: Duration) throws(ConnectionLost) {
+  package func send(all bytes: [UInt8], patience: Duration) throws(ConnectionLost) {
     var sent = 0
     var deadline = ContinuousClock.now + patience
     while sent < bytes.count {
@@ -86,15 +86,15 @@ struct Socket: Sendable {
   }
 
   /// Tells the client that nothing more will come.
-  func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+  package func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
   /// Ends the connection for both sides, which wakes whoever waits for it here.
   ///
   /// The descriptor stays taken.
-  func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+  package func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
   /// Ends the connection and gives its descriptor back.
-  func end() {
+  package func end() {
     // A child process that was started at this moment may hold it, too.
     hangUp()
     close(descriptor)

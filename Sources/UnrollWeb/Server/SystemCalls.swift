@@ -12,8 +12,8 @@ internal import Android
 internal import Darwin
 #endif
 
-enum SystemCalls {
-  static var streamSocket: Int32 {
+package enum SystemCalls {
+  package static var streamSocket: Int32 {
     #if canImport(Glibc)
     Int32(SOCK_STREAM.rawValue)
     #else
@@ -23,12 +23,14 @@ enum SystemCalls {
 
   // The three calls below have names of their own here, because methods of sockets are called as the calls are.
 
-  static func openForClients(_ descriptor: Int32) -> Bool { listen(descriptor, 256) == 0 }
+  package static func openForClients(_ descriptor: Int32) -> Bool { listen(descriptor, 256) == 0 }
 
-  static func takeConnection(from descriptor: Int32) -> Int32 { accept(descriptor, nil, nil) }
+  package static func takeConnection(from descriptor: Int32) -> Int32 {
+    accept(descriptor, nil, nil)
+  }
 
   /// Sends what the connection takes at once; a client that has gone is an error and not a signal.
-  static func transmit(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+  package static func transmit(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
     #if canImport(Darwin)
     // The socket has SO_NOSIGPIPE.
     let flags = MSG_DONTWAIT
@@ -41,7 +43,7 @@ enum SystemCalls {
   /// Waits until a descriptor is ready or has ended.
   ///
   /// - Returns: Whether it is; if not, it is too late.
-  static func wait(
+  package static func wait(
     for events: Int32, on descriptor: Int32, until deadline: ContinuousClock.Instant
   ) -> Bool {
     while true {
@@ -57,18 +59,19 @@ enum SystemCalls {
   }
 
   /// Which of two descriptors are readable; waits for one, at most so many milliseconds (-1: without end).
-  static func readable(_ first: Int32, _ second: Int32, milliseconds: Int32) -> (Bool, Bool) {
+  package static func readable(_ first: Int32, _ second: Int32, milliseconds: Int32) -> (Bool, Bool)
+  {
     var polled = [first, second].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     guard poll(&polled, 2, milliseconds) > 0 else { return (false, false) }
     return (polled[0].revents != 0, polled[1].revents != 0)
   }
 
-  static func pause(milliseconds: UInt32) { usleep(milliseconds * 1000) }
+  package static func pause(milliseconds: UInt32) { usleep(milliseconds * 1000) }
 
   /// Raises the limit on open files as far as the system allows.
   ///
   /// - Returns: The limit, `wanted` at most; nil if there is none that could be told.
-  static func raiseOpenFileLimit(to wanted: Int) -> Int? {
+  package static func raiseOpenFileLimit(to wanted: Int) -> Int? {
     #if canImport(Glibc)
     let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     #else
@@ -91,7 +94,7 @@ enum SystemCalls {
   /// Runs `body` on a thread of its own.
   ///
   /// - Returns: Whether there is one; not so if the system has too many.
-  static func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+  package static func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
     pthread_attr_init(attributes)
     pthread_attr_setstacksize(attributes, stackSize)

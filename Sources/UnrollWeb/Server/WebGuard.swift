@@ -3,16 +3,16 @@
 internal import Foundation
 
 /// The names under which the server may be asked.
-struct Doors: Sendable {
+package struct Doors: Sendable {
   /// Names with their ports; nobody else is answered, unless there is a token.
-  var hosts: Set<String>
+  package var hosts: Set<String>
   /// What whoever asks from another machine has to know.
-  var token: String?
+  package var token: String?
 
-  init(hosts: Set<String>) { self.hosts = hosts }
+  package init(hosts: Set<String>) { self.hosts = hosts }
 
   /// The doors of an address: on loopback its names, elsewhere for who has the token.
-  init(host: String, port: Int, token: String?) {
+  package init(host: String, port: Int, token: String?) {
     let names =
       token == nil
       ? ["127.0.0.1", "localhost", "[::1]", host.contains(":") ? "[\(host)]" : host] : []
@@ -21,7 +21,7 @@ struct Doors: Sendable {
     self.token = token
   }
 
-  func knows(_ host: String) -> Bool { token != nil || hosts.contains(host.lowercased()) }
+  package func knows(_ host: String) -> Bool { token != nil || hosts.contains(host.lowercased()) }
 }
 
 /// Checks host, target, origin, token and size of a request.

@@ -3,6 +3,7 @@
 
 internal import Unroll
 internal import UnrollFormats
+internal import UnrollLab
 
 /// Recomputes golden sets.
 public enum Verification {
@@ -58,9 +59,7 @@ public enum Verification {
 
   /// What a group's cases are stored in, if Unroll does not read it.
   private static func unreadableFormat(_ golden: GoldenCase) -> String? {
-    #if !HDF5
-    if golden.group == "keras_files" { return "a build with the trait HDF5" }
-    #endif
+    if golden.group == "keras_files", !HDF5Library.isAvailable { return "the HDF5 library" }
     return nil
   }
 

@@ -5,9 +5,9 @@ import Foundation
 import Testing
 import Unroll
 import UnrollFormats
+import UnrollLab
 import UnrollTestSupport
-
-@testable import UnrollLab
+import UnrollVerification
 
 @Suite("Chaotic cases")
 struct ChaoticTests {

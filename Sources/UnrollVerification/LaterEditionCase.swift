@@ -2,6 +2,7 @@
 
 internal import Unroll
 internal import UnrollFormats
+internal import UnrollLab
 
 /// The later edition, for Keras.
 enum LaterEditionCase {

@@ -1,18 +1,19 @@
 // The notebook's long-term dependency, forward and backward, in both precisions.
 
-internal import Unroll
-internal import UnrollFormats
+package import Unroll
+package import UnrollFormats
+package import UnrollLab
 
-struct DependencyCase {
+package struct DependencyCase {
   let golden: GoldenCase
   let archive: NPZ
-  let settings: LabSettings
+  package let settings: LabSettings
   let gradientScale, keepBias: Double
   let gradientStep: Int
-  let weights: TensorFlowInitialWeights
-  let draws: NotebookDraws
+  package let weights: TensorFlowInitialWeights
+  package let draws: NotebookDraws
 
-  init(_ golden: GoldenCase, _ archive: NPZ) throws {
+  package init(_ golden: GoldenCase, _ archive: NPZ) throws {
     self.golden = golden
     self.archive = archive
     guard let seed = golden.fields["seed"]?.integer, let scale = golden.fields["scale"]?.double,
@@ -63,7 +64,7 @@ struct DependencyCase {
     }
   }
 
-  func parameters<Scalar: KernelScalar>(
+  package func parameters<Scalar: KernelScalar>(
     _ prefix: String, _ scale: Double
   ) throws -> CellParameters<Scalar> {
     var parameters: CellParameters<Scalar> = LabCell.rnn.zeroParameters(settings)
@@ -229,14 +230,6 @@ struct DependencyCase {
   }
 }
 
-extension DrawnState {
-  /// A state that was drawn elsewhere, of a cell without c.
-  init(hidden: Tensor<Double>) {
-    self.hidden = hidden
-    cell = Tensor(shape: [hidden.shape[0], 0])
-  }
-}
-
 extension FourRuns {
   /// The same runs with every number moved by a unit in the last place.
   func moved(
@@ -244,14 +237,5 @@ extension FourRuns {
   ) -> FourRuns {
     let moved = nudge(inputs)
     return FourRuns(nudge(cell), moved, from: starts.map { nudge($0) })
-  }
-
-  private init(
-    _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>,
-    from starts: [RecurrentState<Scalar>]
-  ) {
-    let layer = RecurrentLayer(cell: cell)
-    self.starts = starts
-    traces = starts.map { layer.forward(inputs, from: $0) }
   }
 }

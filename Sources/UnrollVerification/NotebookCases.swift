@@ -2,6 +2,7 @@
 
 internal import Unroll
 internal import UnrollFormats
+internal import UnrollLab
 
 enum NotebookCase {
   static func compare(_ golden: GoldenCase, _ archive: NPZ) throws -> Comparison {

@@ -4,8 +4,8 @@ import Foundation
 import Testing
 import Unroll
 import UnrollFormats
-import UnrollLab
 import UnrollTestSupport
+import UnrollVerification
 
 @Suite("Other programs' numbers")
 struct GoldenTests {

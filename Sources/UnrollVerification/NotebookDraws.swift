@@ -1,15 +1,16 @@
 // The random numbers of a notebook experiment, in the order in which its program drew them.
 
-internal import Unroll
+package import Unroll
 internal import UnrollFormats
+internal import UnrollLab
 
 /// The draws of a long-term dependency's case, by their tags.
 ///
 /// The index lists them in order (`draws`); draws that nothing here needs are made and passed over, so that a
 /// program that draws more than the notebook is understood. A case without a list drew in the notebook's order.
-struct NotebookDraws {
+package struct NotebookDraws {
   /// The first draw, `[B, T, D]`, from 0 to 1.
-  let inputs: Tensor<Double>
+  package let inputs: Tensor<Double>
   private var values: [String: Tensor<Double>] = [:]
   /// The tag of the last state that was drawn first of two, which the notebook leaves in its variable.
   private(set) var lastFirst = ""
@@ -82,7 +83,7 @@ struct NotebookDraws {
   /// A draw of a certain shape.
   ///
   /// - Throws: `VerificationError` if the case has none of that tag and shape.
-  func tensor(_ tag: String, _ shape: [Int]) throws -> Tensor<Double> {
+  package func tensor(_ tag: String, _ shape: [Int]) throws -> Tensor<Double> {
     guard let tensor = values[tag] else {
       throw VerificationError("draws: expected one of '\(tag)'")
     }

@@ -1,15 +1,15 @@
 // A golden set: a folder with an `index.json` that lists cases, and an .npz for each, computed by
 // other programs. The format is the one that Scripts/golden writes.
 
-internal import Crypto
 internal import Foundation
 internal import Unroll
-internal import UnrollFormats
+package import UnrollFormats
+internal import UnrollLab
 
 /// A folder of arrays that other programs computed.
 public struct GoldenSet: Sendable {
   let folder: String
-  let cases: [GoldenCase]
+  package let cases: [GoldenCase]
   let sources: [String: JSONValue]
 
   /// Reads a set's index.
@@ -72,7 +72,7 @@ public struct GoldenSet: Sendable {
   }
 
   /// A case's archive.
-  func archive(of golden: GoldenCase) throws(VerificationError) -> NPZ {
+  package func archive(of golden: GoldenCase) throws(VerificationError) -> NPZ {
     guard let file = golden.fields["file"]?.string else {
       throw VerificationError("the index names no file")
     }
@@ -96,8 +96,8 @@ public struct GoldenSet: Sendable {
 }
 
 /// One case of a golden set.
-struct GoldenCase: Sendable {
-  let name: String
+package struct GoldenCase: Sendable {
+  package let name: String
   let group: String
   let source: String
   let fields: JSONValue
@@ -140,14 +140,6 @@ public struct VerificationError: Error, Equatable, Sendable, CustomStringConvert
   init(_ description: String) {
     self.description = description
   }
-}
-
-/// The SHA-256 of bytes, in hexadecimal.
-func sha256(_ bytes: [UInt8]) -> String {
-  SHA256.hash(data: bytes).map { byte in
-    let digits = String(byte, radix: 16)
-    return byte < 16 ? "0" + digits : digits
-  }.joined()
 }
 
 /// A cell's configuration in the index; a field of another type than it should have is refused.

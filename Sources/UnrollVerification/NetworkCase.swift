@@ -2,6 +2,7 @@
 
 internal import Unroll
 internal import UnrollFormats
+internal import UnrollLab
 
 /// A network that a golden case describes, with our names for its arrays.
 struct NetworkCase<Scalar: KernelScalar> {
