@@ -5,7 +5,11 @@ internal import Foundation
 
 #if canImport(Glibc)
 internal import Glibc
-#elseif canImport(Darwin)
+#elseif canImport(Musl)
+internal import Musl
+#elseif canImport(Android)
+internal import Android
+#else
 internal import Darwin
 #endif
 

@@ -6,6 +6,10 @@ internal import CUnrollKernels
 
 #if canImport(Glibc)
 internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#elseif canImport(Android)
+internal import Android
 #else
 internal import Darwin
 #endif
