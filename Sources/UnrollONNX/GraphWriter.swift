@@ -1,5 +1,5 @@
 package import Unroll
-package import UnrollFormats
+internal import UnrollFormats
 
 /// A graph under construction.
 struct GraphWriter<Scalar: KernelScalar> {

@@ -117,9 +117,9 @@ struct RouterTests {
   }
 
   @Test("The server finds the name that was probably meant")
-  func nearest() async throws {
+  func nearest() throws {
     for (typed, nearest) in [("sclae", "scale"), ("sed", "seed"), ("zzzzzz", nil)] {
-      let reply = try await ask("/api/nearest?typed=\(typed)&among=cell,scale,seed")
+      let reply = try ask("/api/nearest?typed=\(typed)&among=cell,scale,seed")
       #expect(reply.status == 200)
       #expect(try reply.json()["nearest"] as? String == nearest, "\(reply.text)")
     }

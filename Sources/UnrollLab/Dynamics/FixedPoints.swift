@@ -3,7 +3,7 @@
 //
 // Source: Sussillo, Barak (2013), "Opening the black box".
 
-package import ComplexModule
+internal import ComplexModule
 package import Unroll
 
 /// A state that a step does not change.

@@ -4,7 +4,7 @@
 internal import Foundation
 internal import Synchronization
 package import UnrollFigures
-package import UnrollFormats
+internal import UnrollFormats
 
 /// Says whether anybody still wants a result, and whether there is time for it.
 package final class Wanted: Sendable {

@@ -2,7 +2,7 @@
 
 internal import Foundation
 internal import RealModule
-package import Unroll
+internal import Unroll
 package import UnrollFigures
 package import UnrollFormats
 package import UnrollLab
