@@ -78,7 +78,7 @@ static hid_t open_image(const unroll_hdf5_task *task) {
   return H5.Fopen("image", H5F_ACC_RDONLY, access);
 }
 
-// Sends a dataset's numbers, so many rows at a time; whole chunks, so that none is unpacked twice.
+// Sends a dataset's numbers in blocks of rows. A block is made of whole chunks, so that no chunk is unpacked twice.
 static int32_t send_dataset(const unroll_hdf5_task *task, hid_t set, hid_t space,
                             const unroll_hdf5_message *facts, int64_t chunk_rows) {
   if (facts->data_bytes == 0) return 0;

@@ -34,7 +34,7 @@ package struct Ticks: Equatable {
   package var range: ClosedRange<Double>
   /// In ascending order, all within the range.
   package var ticks: [Tick]
-  /// What the numbers count from, where they have no room in full; the axis's label says so.
+  /// The offset that is subtracted from the tick labels if they do not fit; the axis label names it.
   package var origin: String?
 
   /// The widest number.

@@ -100,8 +100,8 @@ package struct FigureLayout {
     let (rows, columns) = (Double(max(1, figure.rows)), Double(max(1, figure.columns)))
     size = (Double(figure.size.width), Double(figure.size.height))
     plotSize = (max(40, size.width / columns - 90), max(40, size.height / rows - 100))
-    // Numbers depend on the size of the plot, and it on the numbers' room: this settles at once, or nearly.
-    // What does not may only shrink, which leaves some room unused and no two numbers over each other.
+    // The tick labels depend on the size of the plot, and that on the size of the labels. Most layouts converge in a
+    // few rounds; after four, plots may only shrink, so that labels never overlap.
     for round in 0..<24 {
       let last = plotSize
       place(mayGrow: round < 4)

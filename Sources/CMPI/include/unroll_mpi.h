@@ -47,7 +47,7 @@ typedef struct {
   // The implementation's name and version, `size` bytes at most; before the start, too.
   void (*version)(char *text, int32_t size);
 
-  // Room for requests, all of them none; 0 if there is no memory.
+  // Allocates requests, all MPI_REQUEST_NULL; 0 if there is no memory.
   int32_t (*reserve)(unroll_mpi_job *job, int32_t count);
   int32_t (*send)(unroll_mpi_job *job, int32_t slot, int32_t way, const float *values, int64_t count,
                   int32_t to, int32_t tag);

@@ -213,7 +213,7 @@ package struct WireReader: FieldVisitor {
   ) throws(ArrayFileError) {
     let type = try take(number, Value.wireType, orPacked: true)
     if type == Value.wireType {
-      // An array that grows has room for twice its elements.
+      // A growing array allocates up to twice the elements that it holds.
       try spend(2, Value.self)
       var value = Value()
       try value.read(from: &self)

@@ -48,7 +48,7 @@ extension ScaleSweepResult {
       return
         "Every gradient is exactly 0 \(scalePlaces(points.map(\.scale), of: points.count))."
     }
-    // A mean that is the largest number leaves no room for others.
+    // If the mean equals the largest norm, all norms are equal.
     let areEqual = spread.mean >= spread.largest * (1 - 1e-9)
     let numbers =
       areEqual
