@@ -301,7 +301,7 @@ struct BridgeCommandTests {
         ),
         (
           own,
-          "\(own): a file of Unroll's holds one network with all its settings; leave --prefix, --activation out"
+          "\(own): a file of Unroll's holds one network with all its settings; leave --activation, --prefix out"
         ),
       ] {
         for arguments in [

@@ -39,26 +39,12 @@ extension BridgeNetwork {
       let report = imported.report
       return [table] + report.mappings + report.assumptions + report.notes + report.omissions
     }
-    var others: [(option: String, NetworkAssumptions)] = []
-    if let bias = assumptions.forgetBias {
-      var other = assumptions
-      other.forgetBias = bias + 1
-      others.append(("--forget-bias", other))
-    }
-    if let activation = assumptions.activation {
-      var other = assumptions
-      other.activation = activation == .tanh ? .relu : .tanh
-      others.append(("--activation", other))
-    }
-    if let prefix = assumptions.prefix {
-      var other = assumptions
-      other.prefix = prefix + "\u{1}"
-      others.append(("--prefix", other))
-    }
-    guard !others.isEmpty, let read = reading(assumptions) else { return }
-    for (option, other) in others where reading(other) == read {
+    let given = AssumptionOption.allCases.filter { $0.isGiven(in: assumptions) }
+    guard !given.isEmpty, let read = reading(assumptions) else { return }
+    for option in given where reading(option.changed(in: assumptions)) == read {
       throw DataError(
-        description: "\(path): \(option) changes nothing in how this network is read; leave it out")
+        description:
+          "\(path): \(option.rawValue) changes nothing in how this network is read; leave it out")
     }
   }
 }

@@ -22,10 +22,8 @@ struct BridgeHints {
 
   /// Refuses options for a file that leaves nothing open.
   func refuse(_ assumptions: NetworkAssumptions, of path: String, _ what: String) throws {
-    let given = [
-      (prefix, assumptions.prefix != nil), ("--activation", assumptions.activation != nil),
-      ("--forget-bias", assumptions.forgetBias != nil),
-    ].filter(\.1).map(\.0)
+    let given = AssumptionOption.allCases.filter { $0.isGiven(in: assumptions) }
+      .map { $0 == .prefix ? prefix : $0.rawValue }
     guard !given.isEmpty else { return }
     throw DataError(
       description:

@@ -29,15 +29,38 @@ struct AssumptionOptions: ParsableArguments {
 
   /// The options by name, and whether they were given.
   var given: [(String, Bool)] {
-    [
-      ("--activation", activation != nil), ("--forget-bias", forgetBias != nil),
-      ("--prefix", prefix != nil),
-    ]
+    AssumptionOption.allCases.map { ($0.rawValue, $0.isGiven(in: assumptions)) }
   }
 
   var assumptions: NetworkAssumptions {
     NetworkAssumptions(
       activation: activation?.activation, forgetBias: forgetBias, prefix: prefix)
+  }
+}
+
+/// The options for what a file leaves open, one by one.
+enum AssumptionOption: String, CaseIterable {
+  case activation = "--activation"
+  case forgetBias = "--forget-bias"
+  case prefix = "--prefix"
+
+  func isGiven(in assumptions: NetworkAssumptions) -> Bool {
+    switch self {
+    case .activation: assumptions.activation != nil
+    case .forgetBias: assumptions.forgetBias != nil
+    case .prefix: assumptions.prefix != nil
+    }
+  }
+
+  /// The assumptions with another value of this option, if it was given.
+  func changed(in assumptions: NetworkAssumptions) -> NetworkAssumptions {
+    var other = assumptions
+    switch self {
+    case .activation: other.activation = assumptions.activation.map { $0 == .tanh ? .relu : .tanh }
+    case .forgetBias: other.forgetBias = assumptions.forgetBias.map { $0 + 1 }
+    case .prefix: other.prefix = assumptions.prefix.map { $0 + "\u{1}" }
+    }
+    return other
   }
 }
 
