@@ -25,7 +25,7 @@ enum Forking {
         alarm(60)  // a child that hangs ends by a signal
         let isSame =
           pass.run().isBitwiseEqual(to: expected) && pass.run().isBitwiseEqual(to: expected)
-        _exit(isSame && threadCount() > 1 ? 0 : 1)
+        _exit(isSame && Threading.threadCount() > 1 ? 0 : 1)
       }
       var status: Int32 = 0
       guard child > 0, waitpid(child, &status, 0) == child, status == 0 else {
@@ -47,15 +47,6 @@ enum Forking {
         let pass = Unmanaged<Pass>.fromOpaque(argument).takeUnretainedValue()
         while true { _ = pass.run() }
       }, box.toOpaque())
-  }
-
-  /// The threads of this process.
-  private static func threadCount() -> Int {
-    guard let folder = opendir("/proc/self/task") else { return 0 }
-    defer { closedir(folder) }
-    var count = -2  // "." and ".."
-    while readdir(folder) != nil { count += 1 }
-    return count
   }
 }
 

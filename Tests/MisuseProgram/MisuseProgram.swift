@@ -4,6 +4,7 @@
 //   MisuseProgram            prints every misuse: its name, a tab, and the message that it must end with
 //   MisuseProgram NAME       commits it; returns 0 if the library lets it pass
 //   MisuseProgram fork …     forks, see Forking.swift
+//   MisuseProgram threads    counts the threads of passes, see Threading.swift
 
 /// One broken contract.
 struct Misuse: Sendable {
@@ -21,7 +22,7 @@ struct Misuse: Sendable {
 enum MisuseProgram {
   static let all =
     tensorMisuses + parameterMisuses + passMisuses + traceMisuses + trainingMisuses
-    + streamMisuses + randomMisuses
+    + streamMisuses + threadMisuses + randomMisuses
 
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
@@ -29,6 +30,7 @@ enum MisuseProgram {
       for misuse in all { print("\(misuse.name)\t\(misuse.message)") }
       return
     }
+    if name == "threads" { return Threading.run() }
     if name == "fork" { return Forking.run(arguments.dropFirst().first ?? "") }
     for misuse in all where misuse.name == name { misuse.commit() }
   }

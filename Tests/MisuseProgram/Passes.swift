@@ -77,6 +77,12 @@ let passMisuses = [
   ) { use(layer.inferenceMemory(timeStepCount: 5, batchSize: -1)) },
 ]
 
+let threadMisuses = [
+  Misuse("threads-none", "Threads.use: expected at least one thread, got 0.") {
+    Threads.use(0) { use(layer) }
+  }
+]
+
 let streamMisuses = [
   Misuse(
     "stream-batch",

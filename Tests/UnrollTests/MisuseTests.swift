@@ -50,6 +50,16 @@ struct MisuseTests {
     }
   }
 
+  #if os(Linux)
+  @Test("A pass starts and occupies no more threads than it is given")
+  func threads() throws {
+    let outcome = try run(["threads"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    // The number given, the threads of the process, and whether others computed.
+    #expect(outcome.output == "1 1 alone\n2 2 shared\n4 4 shared\n1 4 alone\n")
+  }
+  #endif
+
   @Test(
     "The child of a fork computes the same bits on threads of its own", arguments: ["idle", "busy"])
   func forks(_ kind: String) throws {

@@ -38,6 +38,37 @@ struct ThreadTests {
   }
   #endif
 
+  @Test("A number for one pass holds for it alone, and no more threads than that take part")
+  func perPass() {
+    let before = Threads.count
+    let threads = Mutex(Set<pthread_t>())
+    // Four threads at least are there; two of them may take part.
+    Threads.use(4) { Threads.forEach(64) { _ in usleep(100) } }
+    Threads.use(2) {
+      #expect(Threads.count == 2)
+      Threads.use(3) { #expect(Threads.count == 3) }
+      #expect(Threads.count == 2)
+      Threads.forEach(64) { _ in
+        usleep(500)
+        _ = threads.withLock { $0.insert(pthread_self()) }
+      }
+    }
+    #expect(Threads.count == before)
+    #expect((1...2).contains(threads.withLock { $0.count }))
+  }
+
+  @Test("A number of threads for single passes changes no bit of them")
+  func perPassBits() {
+    for work in Self.works() {
+      let expected = Threads.use(1) { work.run() }
+      for count in [2, 3, 5] {
+        for (a, b) in zip(expected, Threads.use(count) { work.run() }) {
+          #expect(a.isBitwiseEqual(to: b), "\(work.name), \(count) threads")
+        }
+      }
+    }
+  }
+
   @Test("Within a body that threads share, work is done alone, in memory for that thread's number")
   func nested() {
     var random = NumPyRandom(seed: testSeed)
