@@ -19,8 +19,8 @@ extension NetworkTrace {
   /// - Parameter change: Is given each array; its shape must stay.
   /// - Returns: The trace.
   package func changingStoredValues(_ change: (inout Tensor<Scalar>) -> Void) -> NetworkTrace {
-    var changed = layers
-    for index in changed.indices { changed[index].changeStoredValues(change) }
-    return NetworkTrace(outputs: outputs, layers: changed, layout: layout)
+    var result = self
+    for index in layers.indices { result.layers[index].changeStoredValues(change) }
+    return result
   }
 }

@@ -40,6 +40,45 @@ extension Tensor {
     }
   }
 
+  /// Takes over the columns in a range of the last of three axes.
+  ///
+  /// - Complexity: O(count); allocates nothing if the memory is large enough and not shared.
+  mutating func become(columns: Range<Int>, of other: Tensor) {
+    require(
+      other.rank == 3 && columns.lowerBound >= 0 && columns.upperBound <= other.shape[2],
+      "Tensor.become: expected columns of shape \(other.shape), got \(columns).")
+    prepare(other.shape[0], other.shape[1], columns.count)
+    let (width, rows) = (other.shape[2], shape[0] * shape[1])
+    withExtendedLifetime((self, other)) {
+      for row in 0..<rows {
+        (base + row * columns.count).update(
+          from: other.base + row * width + columns.lowerBound, count: columns.count)
+      }
+    }
+  }
+
+  /// Takes over two tensors with three axes, side by side along the last.
+  ///
+  /// - Precondition: The tensors agree in the first two axes.
+  /// - Complexity: O(count); allocates nothing if the memory is large enough and not shared.
+  mutating func become(_ left: Tensor, beside right: Tensor) {
+    require(
+      left.rank == 3 && right.rank == 3 && left.shape[0] == right.shape[0]
+        && left.shape[1] == right.shape[1],
+      "Tensor.become: expected tensors with the same first two axes, got \(left.shape) and \(right.shape)."
+    )
+    let (one, two) = (left.shape[2], right.shape[2])
+    prepare(left.shape[0], left.shape[1], one + two)
+    let rows = shape[0] * shape[1]
+    withExtendedLifetime((self, left, right)) {
+      for row in 0..<rows {
+        let out = base + row * (one + two)
+        out.update(from: left.base + row * one, count: one)
+        (out + one).update(from: right.base + row * two, count: two)
+      }
+    }
+  }
+
   /// Adds a multiple of another tensor.
   ///
   /// - Parameters:

@@ -1,0 +1,110 @@
+// Inference with a stack: each level writes into one of two sets of buffers while it reads the other.
+
+internal import UnrollContracts
+
+/// The results of inference with a network.
+///
+/// Pass it to the next run: its memory is used again.
+public struct NetworkOutputs<Scalar: KernelScalar>: Sendable {
+  /// Every layer's state after the last step that counts, from the input upward.
+  public fileprivate(set) var finalStates: [RecurrentState<Scalar>] = []
+  fileprivate var buffers = [LevelOutputs<Scalar>(), LevelOutputs()]
+  fileprivate var top = 0
+
+  /// A place for `FrozenNetwork.run(_:from:mask:into:)` to fill.
+  public init() {}
+
+  /// The top level's outputs, `[T, B, P]`; at inactive steps zero or repeated, as the mask says.
+  public var outputs: Tensor<Scalar> { buffers[top].values }
+}
+
+/// The results of one level.
+private struct LevelOutputs<Scalar: KernelScalar>: Sendable {
+  var layers = [SequenceOutputs<Scalar>(), SequenceOutputs()]
+  /// The outputs of two layers, side by side.
+  var joined = Tensor<Scalar>(shape: [0, 0, 0])
+  var isJoined = false
+
+  var values: Tensor<Scalar> { isJoined ? joined : layers[0].outputs }
+}
+
+/// A network with weights that do not change: packed once, for any number of runs.
+///
+/// ```swift
+/// var random = NumPyRandom(seed: 1)
+/// let network = RecurrentNetwork<Float>(cells: [
+///   GRU(inputSize: 3, hiddenSize: 8, resetGate: .afterProduct, using: &random),
+///   GRU(inputSize: 8, hiddenSize: 8, resetGate: .afterProduct, using: &random),
+/// ])
+/// let frozen = network.frozen()
+/// var result = NetworkOutputs<Float>()
+/// frozen.run(
+///   Tensor(shape: [5, 2, 3], repeating: 0.5), from: network.zeroStates(batchSize: 2), into: &result)
+/// print(result.outputs.shape)  // [5, 2, 8]
+/// ```
+public struct FrozenNetwork<Scalar: KernelScalar>: Sendable {
+  private let levels: [[FrozenLayer<Scalar>]]
+  private let layerCount: Int
+
+  init(_ network: RecurrentNetwork<Scalar>) {
+    levels = network.levels.map { $0.map { $0.frozen() } }
+    layerCount = network.layerCount
+  }
+
+  /// Runs the network over a batch of sequences; the same bits as `RecurrentNetwork.forward`.
+  ///
+  /// Allocates nothing after the first run of the same sizes where `FrozenLayer.run(_:from:mask:into:)`
+  /// allocates nothing for any of the layers.
+  ///
+  /// - Parameters:
+  ///   - inputs: x, `[T, B, D]`.
+  ///   - states: The state before the first step, one for each layer.
+  ///   - mask: Which steps count, at every level.
+  ///   - result: Receives the outputs and the final states.
+  /// - Precondition: The shapes agree.
+  /// - Complexity: The flops of the layers. Besides the result, memory for the outputs of two levels.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  public func run(
+    _ inputs: Tensor<Scalar>, from states: [RecurrentState<Scalar>], mask: SequenceMask = .full,
+    into result: inout NetworkOutputs<Scalar>
+  ) {
+    require(
+      states.count == layerCount,
+      "FrozenNetwork.run: expected \(layerCount) states, got \(states.count).")
+    if result.finalStates.count != layerCount {
+      result.finalStates = states
+    }
+    guard !levels.isEmpty else {
+      result.buffers[0].layers[0].outputs = inputs
+      return
+    }
+    var values = inputs
+    var first = 0
+    for index in levels.indices {
+      let level = levels[index]
+      let target = index % 2
+      for position in level.indices {
+        level[position].run(
+          values, from: states[first + position], mask: mask,
+          into: &result.buffers[target].layers[position])
+        let state = result.buffers[target].layers[position].finalState
+        result.finalStates[first + position].hidden.become(state.hidden)
+        result.finalStates[first + position].cell.become(state.cell)
+      }
+      if level.count == 2 {
+        let (one, two) = (result.buffers[target].layers[0], result.buffers[target].layers[1])
+        result.buffers[target].joined.become(one.outputs, beside: two.outputs)
+      }
+      result.buffers[target].isJoined = level.count == 2
+      result.top = target
+      values = result.buffers[target].values
+      first += level.count
+    }
+  }
+}
+
+extension RecurrentNetwork {
+  /// The network with its weights packed for inference.
+  public func frozen() -> FrozenNetwork<Scalar> { FrozenNetwork(self) }
+}
