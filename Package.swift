@@ -13,6 +13,13 @@ let strict: [SwiftSetting] = [
 /// The settings of the tests, which expose nothing.
 let tests: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
 
+/// Functions that return spans name what the span borrows from. Swift before 6.2 has no spans.
+#if compiler(>=6.2)
+let spans: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+#else
+let spans: [SwiftSetting] = []
+#endif
+
 let package = Package(
   name: "Unroll",
   platforms: [.macOS(.v15)],
@@ -58,7 +65,7 @@ let package = Package(
         "CUnrollKernels", "UnrollContracts",
         .product(name: "RealModule", package: "swift-numerics"),
       ],
-      swiftSettings: strict
+      swiftSettings: strict + spans
     ),
     .target(name: "UnrollFigures", dependencies: ["UnrollContracts"], swiftSettings: strict),
 

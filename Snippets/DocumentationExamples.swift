@@ -7,7 +7,17 @@ import Unroll
 do {
   var x = Tensor<Float>(shape: [2, 3], elements: [1, 2, 3, 4, 5, 6])
   x[1, 2] = 7
-  print(x.slice(1))  // [4.0, 5.0, 7.0]
+  print(x[1, ...])  // [4.0, 5.0, 7.0]
+}
+
+do {
+  let x = Tensor<Float>(shape: [2, 3], elements: [1, 2, 3, 4, 5, 6])
+  print(x[1, ...])  // [4.0, 5.0, 6.0]
+}
+do {
+  var x = Tensor<Float>(shape: [4, 2])
+  x[1..<3] = Tensor(shape: [2, 2], repeating: 1)
+  print(x[2...].shape)  // [2, 2]
 }
 
 // NumPyRandom

@@ -10,7 +10,7 @@ let layer = RecurrentLayer(cell: cell)
 let inputs = Tensor<Float>(random.rand([5, 4, 3]))  // [T, B, D]
 let trace = layer.forward(inputs, from: layer.zeroState(batchSize: 4))
 print(trace.outputs.shape)  // [5, 4, 2]
-print(trace.gate(.update).slice(0))  // z of every sequence at step 0
+print(trace.gate(.update)[0, ...])  // z of every sequence at step 0
 
 let gradients = layer.backward(trace, outputs: Tensor(shape: [5, 4, 2], repeating: 1))
 print(gradients.parameters[.candidate].recurrentWeights)

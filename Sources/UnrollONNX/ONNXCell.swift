@@ -90,8 +90,8 @@ struct ONNXCell: CellConvention {
     parameters.recurrentWeights = r.transposed.reorderingColumns(order, size: size)
     if usesBias {
       let b = try array("B", in: arrays, shape: [2 * width])
-      let first = b.columns(0..<width).reorderingColumns(order, size: size)
-      let second = b.columns(width..<2 * width).reorderingColumns(order, size: size)
+      let first = b[..., 0..<width].reorderingColumns(order, size: size)
+      let second = b[..., width..<2 * width].reorderingColumns(order, size: size)
       if parameters.recurrentBias.isEmpty {
         parameters.bias = first + second
       } else {
@@ -100,7 +100,7 @@ struct ONNXCell: CellConvention {
     }
     if hasPeepholes {
       let rows = try array("P", in: arrays, shape: [3 * size]).reshaped(to: [3, size])
-      parameters.peepholes = Tensor(rows: [0, 2, 1].map { rows.slice($0).elements })
+      parameters.peepholes = Tensor(rows: [0, 2, 1].map { rows[$0, ...].elements })
     }
     return cell(parameters)
   }
@@ -145,7 +145,7 @@ struct ONNXCell: CellConvention {
     result["B"] = Tensor.concatenatingLastAxis([first, second])
     if !parameters.peepholes.isEmpty {
       let p = parameters.peepholes
-      result["P"] = Tensor([0, 2, 1].flatMap { p.slice($0).elements })
+      result["P"] = Tensor([0, 2, 1].flatMap { p[$0, ...].elements })
     }
     return result
   }

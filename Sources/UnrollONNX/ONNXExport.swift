@@ -120,8 +120,8 @@ extension ONNXModel {
         let zero = layers[index].zeroState(batchSize: x.shape[1])
         states.append(
           RecurrentState(
-            hidden: values["hidden_\(level)"]?.tensor?.slice(index) ?? zero.hidden,
-            cell: values["cell_\(level)"]?.tensor?.slice(index) ?? zero.cell))
+            hidden: values["hidden_\(level)"]?.tensor?[index, ...] ?? zero.hidden,
+            cell: values["cell_\(level)"]?.tensor?[index, ...] ?? zero.cell))
       }
     }
     let own = network.forward(x, from: states).outputs

@@ -143,7 +143,7 @@ package struct DependencyCase {
     let step = gradientStep
     let reruns = Reruns { nudge in
       let layer = RecurrentLayer(cell: nudge(cell))
-      var trace = layer.forward(nudge(inputs).slice(0..<step + 1), from: nudge(start))
+      var trace = layer.forward(nudge(inputs)[0..<step + 1], from: nudge(start))
       nudge(&trace)
       var seed = layer.zeroState(batchSize: inputs.shape[1])
       seed.hidden = Tensor(shape: seed.hidden.shape, repeating: 1)
@@ -176,9 +176,9 @@ package struct DependencyCase {
       let name = "\(base).\(suffix).state_\(state)"
       guard archive.contains(name) else { continue }
       comparison.compare(
-        runs.traces[index].hiddenStates.slice(step), try archive.tensor(name),
+        runs.traces[index].hiddenStates[step, ...], try archive.tensor(name),
         as: "states \(suffix)", array: name, bound: try bound(base, suffix, isSaturated),
-        sensitivity: { reruns.results.map { $0.traces[index].hiddenStates.slice(step) } })
+        sensitivity: { reruns.results.map { $0.traces[index].hiddenStates[step, ...] } })
     }
   }
 

@@ -23,7 +23,7 @@ enum KerasFileCase {
     }
     let x = Tensor<Float>(
       shape: [rows, steps, embedding.shape[1]],
-      elements: numbers.flatMap { embedding.slice($0).elements })
+      elements: numbers.flatMap { embedding[$0, ...].elements })
     for name in archive.names where name != "y" { comparison.use(name) }
     // `mask_zero`: a step whose symbol is 0 does not count.
     let masks = golden.name.contains("masked")

@@ -98,7 +98,7 @@ enum LaterEditionCase {
       changing change: (inout SequenceTrace<Scalar>) -> Void = { _ in }
     ) -> Tensor<Scalar> {
       let layer = RecurrentLayer(cell: cell)
-      var trace = layer.forward(inputs.slice(0..<31), from: start)
+      var trace = layer.forward(inputs[0..<31], from: start)
       change(&trace)
       return layer.backward(
         trace, finalState: RecurrentState(hidden: trace.finalState.hidden * 2)

@@ -155,7 +155,7 @@ struct NetworkCase<Scalar: KernelScalar> {
     return try layers.enumerated().map { index, layer in
       func part(_ letter: String) throws -> Tensor<Scalar> {
         stacksStates
-          ? try archive.tensor("\(letter)\(suffix)").slice(index)
+          ? try archive.tensor("\(letter)\(suffix)")[index, ...]
           : try archive.tensor("\(layer.prefix)\(letter)\(suffix)")
       }
       return RecurrentState(hidden: try part("h"), cell: hasCell ? try part("c") : nil)
@@ -204,7 +204,7 @@ struct NetworkCase<Scalar: KernelScalar> {
         (0..<trace.outputs.shape[1]).contains(step)
       else { throw VerificationError("grad_step: expected a step of the sequence in the index") }
       var gradient = Tensor<Scalar>(shape: trace.outputs.shape).exchangingFirstAxes
-      gradient.setSlice(step, to: Tensor(shape: Array(gradient.shape.dropFirst()), repeating: 1))
+      gradient[step, ...] = Tensor(shape: Array(gradient.shape.dropFirst()), repeating: 1)
       return (arranged(gradient.exchangingFirstAxes), nil)
     case "gw": return (arranged(try archive.tensor("loss_w")), nil)
     default: return (nil, try finalStateWeights(golden, archive, network, trace))
@@ -218,10 +218,10 @@ struct NetworkCase<Scalar: KernelScalar> {
     var states = trace.finalStates
     if archive.contains("loss_f.h") {
       let hidden: Tensor<Scalar> = try archive.tensor("loss_f.h")
-      for index in states.indices { states[index].hidden = hidden.slice(index) }
+      for index in states.indices { states[index].hidden = hidden[index, ...] }
       guard hasCellState(network) else { return states }
       let cell: Tensor<Scalar> = try archive.tensor("loss_f.c")
-      for index in states.indices { states[index].cell = cell.slice(index) }
+      for index in states.indices { states[index].cell = cell[index, ...] }
       return states
     }
     guard let parts = golden.fields["final_parts"]?.array?.compactMap(\.string) else {
@@ -242,7 +242,7 @@ struct NetworkCase<Scalar: KernelScalar> {
         throw VerificationError(
           "loss_f: expected a column for each final state, found \(weights.shape[1])")
       }
-      states[index][keyPath: path] = weights.columns(start..<start + width)
+      states[index][keyPath: path] = weights[..., start..<start + width]
       start += width
     }
     guard start == weights.shape[1] else {
@@ -257,7 +257,7 @@ struct NetworkCase<Scalar: KernelScalar> {
     let timeMajor = outputs.exchangingFirstAxes
     var result = timeMajor
     for time in 0..<timeMajor.shape[0] {
-      result.setSlice(time, to: timeMajor.slice(timeMajor.shape[0] - 1 - time))
+      result[time, ...] = timeMajor[timeMajor.shape[0] - 1 - time, ...]
     }
     return result.exchangingFirstAxes
   }

@@ -141,7 +141,7 @@ struct Comparison {
   ) -> [Tensor<Scalar>] {
     guard isSequence, tensor.rank == 3 else { return [tensor] }
     let timeMajor = tensor.exchangingFirstAxes
-    return (0..<timeMajor.shape[0]).map { timeMajor.slice($0) }
+    return (0..<timeMajor.shape[0]).map { timeMajor[$0, ...] }
   }
 
   /// How far two tensors are apart.

@@ -2,7 +2,7 @@ import Unroll
 
 private let x = Tensor<Float>(shape: [2, 3])
 /// Hides a value from the optimiser, which otherwise sees that a result is not used.
-@inline(never) func use<T>(_ value: T) { withExtendedLifetime(value) {} }
+@inline(never) func use<T: ~Copyable>(_ value: borrowing T) { withExtendedLifetime(value) {} }
 
 let tensorMisuses = [
   Misuse("tensor-elements", "Tensor.init: expected 4 elements for shape [2, 2], got 3.") {
@@ -50,28 +50,93 @@ let tensorMisuses = [
   Misuse("tensor-axes", "Tensor.subscript: expected indices into shape [2, 3], got [1].") {
     use(x[1])
   },
-  Misuse("tensor-slice", "Tensor.slice: expected an index into shape [2, 3], got 2.") {
-    use(x.slice(2))
+  Misuse("tensor-none", "Tensor.subscript: expected indices into shape [0], got [0].") {
+    use(Tensor<Float>(shape: [0])[0])
   },
-  Misuse("tensor-slices", "Tensor.slice: expected a range within shape [2, 3], got 1..<3.") {
-    use(x.slice(1..<3))
+  Misuse("tensor-three", "Tensor.subscript: expected indices into shape [2, 3], got [0, 0, 0].") {
+    use(x[0, 0, 0])
   },
-  Misuse("tensor-set-slice", "Tensor.setSlice: expected a part of shape [3], got [2] at 0.") {
+  Misuse("tensor-last", "Tensor.subscript: expected indices into shape [1, 2, 3], got [0, 1, 3].") {
+    use(x.reshaped(to: [1, 2, 3])[0, 1, 3])
+  },
+  Misuse(
+    "tensor-four", "Tensor.subscript: expected indices into shape [1, 2, 3, 1], got [0, 2, 0, 0]."
+  ) {
+    use(x.reshaped(to: [1, 2, 3, 1])[0, 2, 0, 0])
+  },
+  Misuse("tensor-array", "Tensor.subscript: expected indices into shape [2, 3], got [0, 3].") {
+    use(x[[0, 3]])
+  },
+  Misuse(
+    "tensor-part",
+    "Tensor.subscript: expected indices into the first axes of shape [2, 3], got [2]."
+  ) {
+    use(x[2, ...])
+  },
+  Misuse(
+    "tensor-part-of-two",
+    "Tensor.subscript: expected indices into the first axes of shape [2, 3], got [0, -1]."
+  ) {
+    use(x[0, -1, ...])
+  },
+  Misuse("tensor-set-part", "Tensor.subscript: expected a part of shape [3], got [2].") {
     var y = x
-    y.setSlice(0, to: Tensor(shape: [2]))
+    y[0, ...] = Tensor(shape: [2])
     use(y)
   },
   Misuse(
-    "tensor-columns", "Tensor.columns: expected a range within the last axis of [2, 3], got 2..<4."
+    "tensor-range",
+    "Tensor.subscript: expected a range within axis 0 of shape [2, 3], got 1..<3."
   ) {
-    use(x.columns(2..<4))
+    use(x[1..<3])
+  },
+  Misuse(
+    "tensor-range-open",
+    "Tensor.subscript: expected a range within axis 1 of shape [2, 3], got 5..<3."
+  ) {
+    use(x[0..., 5...])
+  },
+  Misuse(
+    "tensor-range-end",
+    "Tensor.subscript: expected a range within axis 0 of shape [2, 3], got 0..<9223372036854775807."
+  ) {
+    use(x[0..<Int.max])
+  },
+  Misuse(
+    "tensor-range-start",
+    "Tensor.subscript: expected a range within axis 0 of shape [2, 3], got -9223372036854775808..<1."
+  ) {
+    use(x[Int.min..<1])
+  },
+  Misuse(
+    "tensor-range-through",
+    "Tensor.subscript: expected a range within axis 0 of shape [2, 3], got 0..<-1."
+  ) {
+    use(x[...(-2)])
+  },
+  Misuse(
+    "tensor-range-axes",
+    "Tensor.subscript: expected at most 2 ranges for shape [2, 3], got one for axis 2."
+  ) {
+    use(x[0..., 0..., 0...])
+  },
+  Misuse(
+    "tensor-columns",
+    "Tensor.subscript: expected a range within axis 1 of shape [2, 3], got 2..<4."
+  ) {
+    use(x[..., 2..<4])
   },
   Misuse(
     "tensor-set-columns",
-    "Tensor.setColumns: expected columns that fit [2, 3] from 9223372036854775807, got [2, 1]."
+    "Tensor.subscript: expected a range within axis 1 of shape [2, 3], got 9223372036854775807..<3."
   ) {
     var y = x
-    y.setColumns(from: .max, to: Tensor(shape: [2, 1]))
+    y[..., Int.max...] = Tensor(shape: [2, 1])
+    use(y)
+  },
+  Misuse("tensor-set-range", "Tensor.subscript: expected a part of shape [2, 1], got [2, 2].") {
+    var y = x
+    y[..., 2...] = Tensor(shape: [2, 2])
     use(y)
   },
   Misuse("tensor-reshape", "Tensor.reshaped: expected a shape of 6 elements, got [2, 2].") {

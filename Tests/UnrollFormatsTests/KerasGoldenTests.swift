@@ -148,8 +148,8 @@ struct KerasGoldenTests {
       for unit in 0..<size {
         let place = row + inputSize * unit
         #expect(
-          cell.parameters[gate].inputWeights.slice(row)[unit]
-            == kernel.slice(place / size)[place % size])
+          cell.parameters[gate].inputWeights[row, unit]
+            == kernel[place / size, place % size])
       }
     }
     let again = convention.arrays(from: cell.parameters, role: .weights)

@@ -179,8 +179,8 @@ struct DynamicsTests {
     // in the state that was reached there.
     let result = try GradientParts.run(settings, layer: LayerInNetwork(cell: cell, inputs: x))
     let late = layer.forward(
-      x.slice(6..<9),
-      from: layer.forward(x.slice(0..<6), from: layer.zeroState(batchSize: 2)).finalState)
+      x[6..<9],
+      from: layer.forward(x[0..<6], from: layer.zeroState(batchSize: 2)).finalState)
     let truncated = layer.backward(late, finalState: seed).parameters
     var (missing, norm) = (0.0, 0.0)
     for name in cell.parameters.names {
@@ -235,13 +235,13 @@ struct DynamicsTests {
     ).outputs
     #expect(layers[0].inputs == x)
     // The second reads from the end.
-    #expect(layers[1].inputs.slice(0) == below.slice(4))
-    #expect(layers[1].inputs.slice(4) == below.slice(0))
+    #expect(layers[1].inputs[0, ...] == below[4, ...])
+    #expect(layers[1].inputs[4, ...] == below[0, ...])
     let ours = RecurrentLayer(cell: second).forward(
       layers[1].inputs, from: second.zeroState(batchSize: 2)
     ).outputs
     let theirs = network.forward(x, from: network.zeroStates(batchSize: 2)).outputs
-    #expect(ours.slice(4) == theirs.slice(0))
+    #expect(ours[4, ...] == theirs[0, ...])
     let error = #expect(throws: LabError.self) {
       try LayerInNetwork.all(of: network, reading: Tensor(shape: [5, 2, 4]))
     }

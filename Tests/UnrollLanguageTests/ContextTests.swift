@@ -35,7 +35,7 @@ struct ContextTests {
       for layer in model.layers {
         values = layer.forward(values, from: layer.zeroState(batchSize: 1)).outputs
       }
-      let top = values.slice(5)
+      let top = values[5, ...]
       let logits = (0..<7).map { symbol in
         (0..<4).reduce(model.softmaxBias[symbol]) {
           $0 + top[0, $1] * model.softmaxWeights[$1, symbol]

@@ -113,10 +113,10 @@ struct GenerationTests {
     for (index, text) in texts.enumerated() {
       let start = try #require(text.lastIndex(of: 0))
       var line = TextGenerator(model, prompt: Array(text[start...]))
-      #expect(line.nextLogits().isBitwiseEqual(to: logits.slice(index).reshaped(to: [1, 6])))
+      #expect(line.nextLogits().isBitwiseEqual(to: logits[index, ...].reshaped(to: [1, 6])))
     }
     var whole = TextGenerator(model, prompt: texts[0])
-    #expect(!whole.nextLogits().isBitwiseEqual(to: logits.slice(0).reshaped(to: [1, 6])))
+    #expect(!whole.nextLogits().isBitwiseEqual(to: logits[0, ...].reshaped(to: [1, 6])))
     for gate in [nil] + model.layers[1].cell.parameters.gates.map(Optional.some) {
       let probe = UnitProbe(layer: 1, unit: 3, gate: gate)
       var traced = TracedGenerator(model, lineEnd: 0, options: options, probe: probe)
@@ -169,7 +169,7 @@ struct GenerationTests {
         var generator = TextGenerator(model, prompt: Array(symbols[..<length]))
         #expect(
           generator.nextLogits().isBitwiseEqual(
-            to: logits.slice(length - 1).reshaped(to: [1, 40])))
+            to: logits[length - 1, ...].reshaped(to: [1, 40])))
       }
     }
   }
@@ -233,7 +233,7 @@ struct GenerationTests {
           continue
         }
         var logits = Tensor<Float>(shape: [0])
-        model.softmax.forward(values.slice(place - 1), into: &logits, using: Workspace())
+        model.softmax.forward(values[place - 1, ...], into: &logits, using: Workspace())
         let weights = logits.elements.map { Double.exp(Double($0)) }
         let expected = weights[Int(read[place])] / weights.reduce(0, +)
         #expect(abs(try #require(symbol.probability) - expected) < 1e-6)

@@ -28,8 +28,8 @@ struct VectorTests {
       #expect(vectors.shape == [count, 3])
       #expect(read.foundCount == 1)
       #expect(read.notes == ["\(folder)/v.txt: 1 of \(count) words have vectors"])
-      #expect(vectors.slice(4).elements == [1, -2, 0.5])
-      #expect(vectors.slice(5).maximumMagnitude < 0.1 && vectors.slice(5).maximumMagnitude > 0)
+      #expect(vectors[4, ...].elements == [1, -2, 0.5])
+      #expect(vectors[5, ...].maximumMagnitude < 0.1 && vectors[5, ...].maximumMagnitude > 0)
       let array = Tensor<Float>(shape: [count, 3], elements: (0..<(3 * count)).map { Float($0) })
       try AtomicFile.write(NPY.encode(StoredArray(array)), to: folder + "/v.npy")
       settings.vectors = folder + "/v.npy"
@@ -51,11 +51,11 @@ struct VectorTests {
         unit: .words, trimsLines: false, symbols: ["K", "\u{212A}", "<unk>"], counts: [3, 2, 1])
       try write("twins.txt", "\u{212A} 1 1 1\nK 2 2 2\n")
       let apart = try #require(try settings.initialVectors(for: twins)).vectors
-      #expect(apart.slice(0).elements == [2, 2, 2] && apart.slice(1).elements == [1, 1, 1])
+      #expect(apart[0, ...].elements == [2, 2, 2] && apart[1, ...].elements == [1, 1, 1])
       // As GloVe's largest files have them, after a byte order mark.
       try write("spaces.txt", "\u{FEFF}\(word) 1 -2 0.5\n. . . 1 2 3\nat b@c.de 4 5 6\n")
       let most = try #require(try settings.initialVectors(for: corpus.vocabulary))
-      #expect(most.vectors.slice(4).elements == [1, -2, 0.5] && most.foundCount == 1)
+      #expect(most.vectors[4, ...].elements == [1, -2, 0.5] && most.foundCount == 1)
       #expect(most.notes[0].hasSuffix("; 2 lines were left out, whose words hold spaces"))
       settings.model.embeddingSize = 4
       settings.vectors = folder + "/v.npy"

@@ -111,7 +111,7 @@ struct ExportTests {
       let first = network.layers.count - network.levels[last].count
       for index in network.levels[last].indices {
         let ours = trace.layers[first + index].finalState.hidden
-        #expect((final.slice(index) - ours).maximumMagnitude <= tolerance, "\(name)")
+        #expect((final[index, ...] - ours).maximumMagnitude <= tolerance, "\(name)")
       }
       let (imported, report) = try again.network(as: Scalar.self)
       #expect(report.mappings.count >= 3 * network.levels.count)
@@ -163,7 +163,7 @@ struct ExportTests {
         softmaxBias: bias), metadata: ["vocabulary": "[]"])
     let symbols = [5, 0, 3, 3, 1, 4]
     let x = Tensor<Float>(
-      shape: [3, 2, 3], elements: symbols.flatMap { embedding.slice($0).elements })
+      shape: [3, 2, 3], elements: symbols.flatMap { embedding[$0, ...].elements })
     let h = network.forward(x, from: network.zeroStates(batchSize: 2)).outputs
     func add(_ bias: Tensor<Float>, to m: Tensor<Float>) -> Tensor<Float> {
       Tensor(

@@ -44,7 +44,7 @@ struct ImportTests {
     let h = try archive.array("h").tensor(of: Float.self)
     let trace = network.forward(
       try archive.array("x").tensor(of: Float.self),
-      from: [0, 1].map { RecurrentState(hidden: h.slice($0)) })
+      from: [0, 1].map { RecurrentState(hidden: h[$0, ...]) })
     let y = try archive.array("y").tensor(of: Float.self)
     #expect((trace.outputs - y).maximumMagnitude < 1e-5)
     let tagger = try ONNXModel(AtomicFile.read("\(goldenFolder)/files/torch_export_tagger.onnx"))

@@ -26,11 +26,11 @@ struct CellLawTests {
     let (layer, inputs, state) = run(zoo.cell)
     let whole = layer.forward(inputs, from: state)
     for cut in 0...steps {
-      let first = layer.forward(inputs.slice(0..<cut), from: state)
-      let second = layer.forward(inputs.slice(cut..<steps), from: first.finalState)
+      let first = layer.forward(inputs[0..<cut], from: state)
+      let second = layer.forward(inputs[cut..<steps], from: first.finalState)
       #expect(second.finalState.hidden.isBitwiseEqual(to: whole.finalState.hidden))
       #expect(second.finalState.cell.isBitwiseEqual(to: whole.finalState.cell))
-      #expect(second.outputs.isBitwiseEqual(to: whole.outputs.slice(cut..<steps)))
+      #expect(second.outputs.isBitwiseEqual(to: whole.outputs[cut..<steps]))
     }
   }
 
@@ -40,12 +40,12 @@ struct CellLawTests {
     let batch = layer.forward(inputs, from: state, layout: .timeMajor)
     for row in 0..<rows {
       let alone = layer.forward(
-        inputs.exchangingFirstAxes.slice(row..<row + 1),
+        inputs.exchangingFirstAxes[row..<row + 1],
         from: RecurrentState(
-          hidden: state.hidden.slice(row..<row + 1), cell: state.cell.slice(row..<row + 1)),
+          hidden: state.hidden[row..<row + 1], cell: state.cell[row..<row + 1]),
         layout: .batchMajor)
       #expect(
-        alone.outputs.slice(0).isBitwiseEqual(to: batch.outputs.exchangingFirstAxes.slice(row)))
+        alone.outputs[0, ...].isBitwiseEqual(to: batch.outputs.exchangingFirstAxes[row, ...]))
     }
   }
 
@@ -54,7 +54,7 @@ struct CellLawTests {
     let (layer, inputs, state) = run(zoo.cell)
     func reversed(_ tensor: Tensor<Float>) -> Tensor<Float> {
       var result = tensor
-      for row in 0..<rows { result.setSlice(row, to: tensor.slice(rows - 1 - row)) }
+      for row in 0..<rows { result[row, ...] = tensor[rows - 1 - row, ...] }
       return result
     }
     let straight = layer.forward(inputs.exchangingFirstAxes, from: state, layout: .batchMajor)
@@ -137,25 +137,25 @@ struct CellLawTests {
         trace, outputs: Tensor(shape: trace.outputs.shape, repeating: 1))
       for (row, length) in lengths.enumerated() {
         let alone = layer.forward(
-          inputs.exchangingFirstAxes.slice(row..<row + 1).exchangingFirstAxes.slice(0..<length),
+          inputs.exchangingFirstAxes[row..<row + 1].exchangingFirstAxes[0..<length],
           from: RecurrentState(
-            hidden: state.hidden.slice(row..<row + 1), cell: state.cell.slice(row..<row + 1)))
+            hidden: state.hidden[row..<row + 1], cell: state.cell[row..<row + 1]))
         for time in 0..<steps {
-          let output = trace.outputs.slice(time).slice(row)
+          let output = trace.outputs[time, row, ...]
           if time < length {
-            #expect(output.isBitwiseEqual(to: alone.outputs.slice(time).slice(0)))
+            #expect(output.isBitwiseEqual(to: alone.outputs[time, 0, ...]))
           } else {
             #expect(output.elements.allSatisfy { $0 == 0 })
-            #expect(gradients.inputs.slice(time).slice(row).elements.allSatisfy { $0 == 0 })
+            #expect(gradients.inputs[time, row, ...].elements.allSatisfy { $0 == 0 })
           }
         }
         #expect(
-          trace.finalState.hidden.slice(row).isBitwiseEqual(to: alone.finalState.hidden.slice(0)))
-        #expect(trace.finalState.cell.slice(row).isBitwiseEqual(to: alone.finalState.cell.slice(0)))
+          trace.finalState.hidden[row, ...].isBitwiseEqual(to: alone.finalState.hidden[0, ...]))
+        #expect(trace.finalState.cell[row, ...].isBitwiseEqual(to: alone.finalState.cell[0, ...]))
       }
       // Length 0: the initial state comes back, and its gradient from outputs is 0.
-      #expect(trace.finalState.hidden.slice(0) == state.hidden.slice(0))
-      #expect(gradients.initialState.hidden.slice(0).elements.allSatisfy { $0 == 0 })
+      #expect(trace.finalState.hidden[0, ...] == state.hidden[0, ...])
+      #expect(gradients.initialState.hidden[0, ...].elements.allSatisfy { $0 == 0 })
     }
   }
 
@@ -167,7 +167,7 @@ struct CellLawTests {
     let forward = RecurrentLayer(cell: zoo.cell)
     func reversed(_ tensor: Tensor<Float>) -> Tensor<Float> {
       var result = tensor
-      for time in 0..<steps { result.setSlice(time, to: tensor.slice(steps - 1 - time)) }
+      for time in 0..<steps { result[time, ...] = tensor[steps - 1 - time, ...] }
       return result
     }
     let a = backward.forward(inputs, from: state)
@@ -186,7 +186,7 @@ struct CellLawTests {
   @Test("Empty sequences and empty batches are defined", arguments: cellZoo(Float.self))
   func empty(zoo: ZooCell<Float>) {
     let (layer, inputs, state) = run(zoo.cell)
-    let none = layer.forward(inputs.slice(0..<0), from: state)
+    let none = layer.forward(inputs[0..<0], from: state)
     #expect(none.finalState == state)
     #expect(none.outputs.shape == [0, rows, layer.outputSize])
     let gradients = layer.backward(none, finalState: state)

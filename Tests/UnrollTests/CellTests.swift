@@ -72,15 +72,15 @@ struct ReferenceCellTests {
     let trace = RecurrentLayer(cell: cell).forward(inputs, from: state)
     var worst = 0.0
     for row in 0..<rows {
-      var h = state.hidden.slice(row).elements.map { Double($0) }
-      var c = state.cell.slice(row).elements.map { Double($0) }
+      var h = state.hidden[row, ...].elements.map { Double($0) }
+      var c = state.cell[row, ...].elements.map { Double($0) }
       for time in 0..<steps {
-        let x = inputs.slice(time).slice(row).elements.map { Double($0) }
+        let x = inputs[time, row, ...].elements.map { Double($0) }
         (h, c) = twin(x, h, c)
-        for (ours, theirs) in zip(trace.hiddenStates.slice(time).slice(row).elements, h) {
+        for (ours, theirs) in zip(trace.hiddenStates[time, row, ...].elements, h) {
           worst = max(worst, abs(Double(ours) - theirs))
         }
-        for (ours, theirs) in zip(trace.cellStates.slice(time).slice(row).elements, c) {
+        for (ours, theirs) in zip(trace.cellStates[time, row, ...].elements, c) {
           worst = max(worst, abs(Double(ours) - theirs))
         }
       }

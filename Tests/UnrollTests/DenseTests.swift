@@ -311,13 +311,13 @@ struct DenseTests {
     let symbols: [Int32] = [3, 0, 3, 8, 3, 0]
     embedding.lookUp(symbols, timeStepCount: 3, into: &vectors)
     #expect(vectors.shape == [3, 2, 5])
-    #expect(vectors.slice(1).slice(1) == embedding.vectors.slice(8))
+    #expect(vectors[1, 1, ...] == embedding.vectors[8, ...])
     var gradient = EmbeddingGradient(like: embedding)
     let d: Tensor<Double> = uniform([3, 2, 5], &random)
     gradient.set(symbols: symbols, gradient: d)
     #expect(gradient.touched == [3, 0, 8])
-    let third = d.slice(0).slice(0) + d.slice(1).slice(0) + d.slice(2).slice(0)
-    #expect((gradient.vectors.slice(3) - third).maximumMagnitude < 1e-15)
+    let third = d[0, 0, ...] + d[1, 0, ...] + d[2, 0, ...]
+    #expect((gradient.vectors[3, ...] - third).maximumMagnitude < 1e-15)
     let squares = gradient.vectors.elements.reduce(0) { $0 + $1 * $1 }
     #expect(abs(gradient.sumOfSquares - squares) < 1e-12)
     let before = embedding.vectors

@@ -178,15 +178,15 @@ struct KernelTests {
             let batch = one.layer.forward(one.inputs, from: one.state)
             for row in [0, 7, 22] {
               let state = RecurrentState(
-                hidden: one.state.hidden.slice(row..<row + 1),
-                cell: one.state.cell.slice(row..<row + 1))
-              let input = one.inputs.exchangingFirstAxes.slice(row..<row + 1).exchangingFirstAxes
-              let first = one.layer.forward(input.slice(0..<2), from: state)
-              let second = one.layer.forward(input.slice(2..<6), from: first.finalState)
-              let expected = batch.outputs.exchangingFirstAxes.slice(row..<row + 1)
+                hidden: one.state.hidden[row..<row + 1],
+                cell: one.state.cell[row..<row + 1])
+              let input = one.inputs.exchangingFirstAxes[row..<row + 1].exchangingFirstAxes
+              let first = one.layer.forward(input[0..<2], from: state)
+              let second = one.layer.forward(input[2..<6], from: first.finalState)
+              let expected = batch.outputs.exchangingFirstAxes[row..<row + 1]
                 .exchangingFirstAxes
-              #expect(first.outputs.isBitwiseEqual(to: expected.slice(0..<2)), "\(zoo.name) \(h)")
-              #expect(second.outputs.isBitwiseEqual(to: expected.slice(2..<6)), "\(zoo.name) \(h)")
+              #expect(first.outputs.isBitwiseEqual(to: expected[0..<2]), "\(zoo.name) \(h)")
+              #expect(second.outputs.isBitwiseEqual(to: expected[2..<6]), "\(zoo.name) \(h)")
             }
           }
         }
@@ -215,9 +215,9 @@ struct KernelTests {
               stream.states = [one.state]
               var output = Tensor<Float>(shape: [rows, h])
               for time in 0..<3 {
-                let expected = plain.outputs.slice(time)
-                stream.step(one.inputs.slice(time), into: &output)
-                for result in [fast.outputs.slice(time), output] {
+                let expected = plain.outputs[time, ...]
+                stream.step(one.inputs[time, ...], into: &output)
+                for result in [fast.outputs[time, ...], output] {
                   #expect(
                     (result - expected).maximumMagnitude <= 1e-5,
                     "\(level) \(type(of: far)) H \(h) B \(rows) gate \(gate) step \(time)")

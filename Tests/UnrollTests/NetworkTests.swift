@@ -32,12 +32,115 @@ struct RecurrentNetworkTests {
     let outputs = network.forward(inputs, from: states).outputs
     #expect(outputs.shape == [5, 2, 6])
     #expect(
-      outputs.columns(0..<4)
+      outputs[..., 0..<4]
         == RecurrentLayer(cell: forward).forward(inputs, from: states[0]).outputs)
     #expect(
-      outputs.columns(4..<6)
+      outputs[..., 4..<6]
         == RecurrentLayer(cell: backward, direction: .backward)
         .forward(inputs, from: states[1]).outputs)
+  }
+
+  /// Networks of one direction, of both, and of both upon each other, with plain layers among fast ones.
+  private func networks<Scalar: KernelScalar>(_ random: inout NumPyRandom) -> [RecurrentNetwork<
+    Scalar
+  >] {
+    func layer(_ cell: any RecurrentCell<Scalar>, _ direction: Direction = .forward)
+      -> RecurrentLayer<Scalar>
+    { RecurrentLayer(cell: cell, direction: direction) }
+    func gru(_ inputSize: Int, _ hiddenSize: Int) -> GRU<Scalar> {
+      GRU(inputSize: inputSize, hiddenSize: hiddenSize, resetGate: .afterProduct, using: &random)
+    }
+    func lstm(_ inputSize: Int, _ hiddenSize: Int) -> LSTM<Scalar> {
+      LSTM(inputSize: inputSize, hiddenSize: hiddenSize, projectionSize: 2, using: &random)
+    }
+    return [
+      RecurrentNetwork(levels: [[layer(gru(3, 4))]]),
+      RecurrentNetwork(cells: [gru(3, 4), lstm(4, 5), gru(2, 3)]),
+      RecurrentNetwork(levels: [
+        [layer(gru(3, 4)), layer(lstm(3, 3), .backward)],
+        [layer(gru(6, 2)), layer(gru(6, 5), .backward)],
+      ]),
+      RecurrentNetwork(levels: [
+        [layer(lstm(3, 4))], [layer(gru(2, 2)), layer(lstm(2, 5), .backward)], [layer(gru(4, 3))],
+      ]),
+    ]
+  }
+
+  @Test("Passes in the memory of others have the bits of passes in new memory")
+  func reuse() {
+    var random = NumPyRandom(seed: testSeed)
+    let networks: [RecurrentNetwork<Float>] = networks(&random)
+    var (trace, gradients) = (NetworkTrace<Float>(), NetworkGradients<Float>())
+    let masks = [SequenceMask.full, .lengths([3, 1, 0, 2])]
+    // Each pass follows one of other sizes, another network, another mask and another layout.
+    for round in 0..<3 {
+      for network in networks {
+        for (rows, steps) in [(4, 6), (4, 3), (2, 5)] {
+          for layout in [SequenceLayout.timeMajor, .batchMajor] {
+            let mask = rows == 4 ? masks[round % 2] : .full
+            let shape = layout == .timeMajor ? [steps, rows] : [rows, steps]
+            let x: Tensor<Float> = uniform(shape + [3], &random)
+            let dy: Tensor<Float> = uniform(shape + [network.outputSize], &random)
+            let states = network.layers.map { randomState($0.cell, batchSize: rows, &random) }
+            network.forward(x, from: states, mask: mask, layout: layout, into: &trace)
+            let fresh = network.forward(x, from: states, mask: mask, layout: layout)
+            #expect(trace.outputs.isBitwiseEqual(to: fresh.outputs))
+            #expect(trace.finalStates == fresh.finalStates)
+            let (dyOrNone, ends) = (round == 2 ? nil : dy, round == 1 ? nil : states)
+            network.backward(trace, outputs: dyOrNone, finalStates: ends, into: &gradients)
+            let expected = network.backward(fresh, outputs: dyOrNone, finalStates: ends)
+            #expect(gradients.inputs.isBitwiseEqual(to: expected.inputs))
+            #expect(gradients.inputs.shape == x.shape)
+            #expect(gradients.parameters == expected.parameters)
+            #expect(gradients.initialStates == expected.initialStates)
+          }
+        }
+      }
+    }
+  }
+
+  @Test("Gradients of both directions are those of the layers, added up")
+  func bidirectionalGradients() {
+    var random = NumPyRandom(seed: testSeed)
+    let network: RecurrentNetwork<Double> = networks(&random)[2]
+    let x: Tensor<Double> = uniform([5, 2, 3], &random)
+    let dy: Tensor<Double> = uniform([5, 2, 7], &random)
+    let states = network.zeroStates(batchSize: 2)
+    let gradients = network.backward(network.forward(x, from: states), outputs: dy)
+    // By hand, layer by layer.
+    let layers = network.layers
+    let lower = (0..<2).map { layers[$0].forward(x, from: states[$0]) }
+    let middle = Tensor.concatenatingLastAxis(lower.map(\.outputs))
+    let upper = [(2, dy[..., 0..<2]), (3, dy[..., 2...])].map { index, dy in
+      layers[index].backward(layers[index].forward(middle, from: states[index]), outputs: dy)
+    }
+    let dMiddle = upper[0].inputs + upper[1].inputs
+    let below = [(0, dMiddle[..., 0..<4]), (1, dMiddle[..., 4...])].map { index, dy in
+      layers[index].backward(lower[index], outputs: dy)
+    }
+    #expect(gradients.inputs == below[0].inputs + below[1].inputs)
+    #expect(gradients.parameters == (below + upper).map(\.parameters))
+    #expect(gradients.layers.map(\.inputs) == (below + upper).map(\.inputs))
+  }
+
+  @Test("A frozen network has the bits of the network, in the memory of other runs, too")
+  func frozen() {
+    var random = NumPyRandom(seed: testSeed)
+    let networks: [RecurrentNetwork<Float>] = networks(&random)
+    var result = NetworkOutputs<Float>()
+    for network in networks + networks.reversed() {
+      let frozen = network.frozen()
+      for (rows, steps) in [(4, 6), (3, 1), (4, 0), (2, 5)] {
+        for mask in [SequenceMask.full, .lengths((0..<rows).map { min($0, steps) })] {
+          let x: Tensor<Float> = uniform([steps, rows, 3], &random)
+          let states = network.layers.map { randomState($0.cell, batchSize: rows, &random) }
+          let expected = network.forward(x, from: states, mask: mask)
+          frozen.run(x, from: states, mask: mask, into: &result)
+          #expect(result.outputs.isBitwiseEqual(to: expected.outputs))
+          #expect(result.finalStates == expected.finalStates)
+        }
+      }
+    }
   }
 
   @Test("Parameters that are read and set back change nothing")

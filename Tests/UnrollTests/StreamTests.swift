@@ -32,9 +32,9 @@ struct StreamTests {
               stream.states = [state]
               var output = Tensor<Scalar>(shape: [rows, layer.outputSize])
               for time in 0..<6 {
-                stream.step(x.slice(time), into: &output)
+                stream.step(x[time, ...], into: &output)
                 #expect(
-                  output.isBitwiseEqual(to: whole.outputs.slice(time)),
+                  output.isBitwiseEqual(to: whole.outputs[time, ...]),
                   "\(type) \(level) \(zoo.name) D \(d) H \(h) B \(rows) step \(time)")
               }
               #expect(stream.states == [whole.finalState])
@@ -58,8 +58,8 @@ struct StreamTests {
     var stream = network.stream(batchSize: 3)
     var output = Tensor<Double>(shape: [3, 40])
     for time in 0..<5 {
-      stream.step(x.slice(time), into: &output)
-      #expect(output.isBitwiseEqual(to: whole.outputs.slice(time)))
+      stream.step(x[time, ...], into: &output)
+      #expect(output.isBitwiseEqual(to: whole.outputs[time, ...]))
     }
     #expect(stream.states == whole.finalStates)
   }

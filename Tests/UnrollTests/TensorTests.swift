@@ -20,22 +20,6 @@ struct TensorTests {
     #expect(copy[1, 1, 1] == -1)
   }
 
-  @Test("A slice of the first axis loses that axis, a range keeps it")
-  func slices() {
-    #expect(counting.slice(1).shape == [3, 2])
-    #expect(counting.slice(1).elements == [6, 7, 8, 9, 10, 11])
-    #expect(counting.slice(0..<1).shape == [1, 3, 2])
-    #expect(counting.slice(2..<2).isEmpty)
-  }
-
-  @Test("A slice that is set is read back, the others stay")
-  func settingSlices() {
-    var tensor = counting
-    tensor.setSlice(0, to: Tensor(shape: [3, 2], repeating: 5))
-    #expect(tensor.slice(0).elements == [5, 5, 5, 5, 5, 5])
-    #expect(tensor.slice(1) == counting.slice(1))
-  }
-
   @Test("The matrix product agrees with the sum written out")
   func product() {
     var random = NumPyRandom(seed: testSeed)
@@ -58,7 +42,7 @@ struct TensorTests {
     let b = Tensor<Float>(random.randn([19, 13]))
     let whole = a.matrixProduct(b)
     for row in 0..<7 {
-      #expect(a.slice(row..<row + 1).matrixProduct(b).slice(0).isBitwiseEqual(to: whole.slice(row)))
+      #expect(a[row..<row + 1].matrixProduct(b)[0, ...].isBitwiseEqual(to: whole[row, ...]))
     }
   }
 
@@ -94,13 +78,13 @@ struct TensorTests {
     #expect(counting.exchangingFirstAxes.exchangingFirstAxes == counting)
   }
 
-  @Test("Joining columns and cutting them are inverses")
+  @Test("Joining tensors and reading the columns of each are inverses")
   func columns() {
     let parts = [counting, counting * 2]
     let joined = Tensor.concatenatingLastAxis(parts)
     #expect(joined.shape == [2, 3, 4])
-    #expect(joined.columns(0..<2) == counting)
-    #expect(joined.columns(2..<4) == counting * 2)
+    #expect(joined[..., 0..<2] == counting)
+    #expect(joined[..., 2..<4] == counting * 2)
   }
 
   @Test("Printing shows nested brackets and the ends of long axes")
@@ -153,7 +137,7 @@ struct TensorTests {
       _ = Tensor<Float>(shape: [2, 2]) + Tensor<Float>(shape: [4])
     }
     await #expect(processExitsWith: .failure) {
-      _ = Tensor<Float>(shape: [2, 2]).slice(2)
+      _ = Tensor<Float>(shape: [2, 2])[2, ...]
     }
   }
   #endif

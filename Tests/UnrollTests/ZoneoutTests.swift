@@ -40,7 +40,7 @@ struct ZoneoutTests {
         var state = first
         var kept = 0
         for time in 0..<steps {
-          let fresh = plain.forward(x.slice(time..<time + 1), from: state).finalState
+          let fresh = plain.forward(x[time..<time + 1], from: state).finalState
           func mix(_ new: Tensor<Double>, _ old: Tensor<Double>, _ mask: Dropout) -> Tensor<Double>
           {
             let elements = new.elements.indices.map { index in
@@ -53,7 +53,7 @@ struct ZoneoutTests {
           state = RecurrentState(
             hidden: mix(fresh.hidden, state.hidden, keepHidden),
             cell: mix(fresh.cell, state.cell, keepCell))
-          let here = trace.hiddenStates.slice(time..<time + 1).reshaped(to: [rows, h])
+          let here = trace.hiddenStates[time..<time + 1].reshaped(to: [rows, h])
           #expect((here - state.hidden).maximumMagnitude < 1e-14)
         }
         if !state.cell.isEmpty {
@@ -107,8 +107,8 @@ struct ZoneoutTests {
       var stream = layer.stream(batchSize: 2)
       var output = Tensor<Double>(shape: [2, 6])
       for time in 0..<4 {
-        stream.step(x.slice(time..<time + 1).reshaped(to: [2, 3]), into: &output)
-        #expect(output == mean.slice(time..<time + 1).reshaped(to: [2, 6]))
+        stream.step(x[time..<time + 1].reshaped(to: [2, 3]), into: &output)
+        #expect(output == mean[time..<time + 1].reshaped(to: [2, 6]))
       }
     }
   }

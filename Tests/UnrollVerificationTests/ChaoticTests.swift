@@ -81,7 +81,7 @@ struct ChaoticTests {
     func outputs(_ kernel: Tensor<Double>) throws -> (Tensor<Double>, Tensor<Double>) {
       var (state, steps) = (h, [Tensor<Double>]())
       for step in 0..<60 {
-        let input = Tensor.concatenatingLastAxis([x.exchangingFirstAxes.slice(step), state])
+        let input = Tensor.concatenatingLastAxis([x.exchangingFirstAxes[step, ...], state])
         var rows: [[Double]] = []
         for row in 0..<6 {
           rows.append(
@@ -89,7 +89,7 @@ struct ChaoticTests {
               // Added from the last to the first, unlike ours.
               var sum = arrays["w.bias"]?[unit] ?? 0
               for index in (0..<15).reversed() {
-                sum += input.slice(row)[index] * kernel.slice(index)[unit]
+                sum += input[row, index] * kernel[index, unit]
               }
               return tanh(sum)
             })
@@ -116,9 +116,9 @@ struct ChaoticTests {
     #expect(states.worst > 1e-12 && states.bound < 1e-2)
     // A weight that is wrong in the seventh digit.
     var other = kernel
-    var row = other.slice(7)
+    var row = other[7, ...]
     row[3] += 1e-7
-    other.setSlice(7, to: row)
+    other[7, ...] = row
     (arrays["y"], arrays["hT"]) = try outputs(other)
     #expect(try verdict().verdict == .failed)
   }
@@ -165,7 +165,7 @@ struct ChaoticTests {
         for (index, state) in ["zero", "rand1", "rand2", "scaleup1"].enumerated() {
           let name = "\(name).step\(step).\(suffix).state_\(state)"
           guard arrays[name] != nil else { continue }
-          arrays[name] = StoredArray(runs.traces[index].hiddenStates.slice(read))
+          arrays[name] = StoredArray(runs.traces[index].hiddenStates[read, ...])
         }
       }
     }

@@ -10,21 +10,21 @@ extension CellParameters {
     get {
       let range = columns(of: gate)
       return GateParameters(
-        inputWeights: inputWeights.columns(range),
-        recurrentWeights: recurrentWeights.columns(range),
-        bias: bias.columns(range))
+        inputWeights: inputWeights[..., range],
+        recurrentWeights: recurrentWeights[..., range],
+        bias: bias[..., range])
     }
     set {
-      let start = columns(of: gate).lowerBound
+      let range = columns(of: gate)
       require(
         newValue.inputWeights.shape == [inputSize, hiddenSize]
           && newValue.recurrentWeights.shape == [outputSize, hiddenSize]
           && newValue.bias.shape == [hiddenSize],
         "CellParameters.subscript: expected the shapes [\(inputSize), \(hiddenSize)], [\(outputSize), \(hiddenSize)] and [\(hiddenSize)] for the gate \(gate), got \(newValue.inputWeights.shape), \(newValue.recurrentWeights.shape) and \(newValue.bias.shape)."
       )
-      inputWeights.setColumns(from: start, to: newValue.inputWeights)
-      recurrentWeights.setColumns(from: start, to: newValue.recurrentWeights)
-      bias.setColumns(from: start, to: newValue.bias)
+      inputWeights[..., range] = newValue.inputWeights
+      recurrentWeights[..., range] = newValue.recurrentWeights
+      bias[range] = newValue.bias
     }
   }
 

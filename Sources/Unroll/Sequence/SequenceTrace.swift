@@ -102,7 +102,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
         "SequenceTrace.gate: expected one of the gates \(gateOrder.names), got \(gate).")
     }
     let size = gateValues.shape[2] / gateOrder.count
-    return arranged(inRows(gateValues).columns(index * size..<(index + 1) * size))
+    return arranged(inRows(gateValues)[..., index * size..<(index + 1) * size])
   }
 
   private func arranged(_ tensor: Tensor<Scalar>) -> Tensor<Scalar> {

@@ -16,7 +16,7 @@ extension SequenceTrace {
   /// c after the step at `time`, shape `[B, C]` whatever the layout: allocates B·C numbers.
   package func cellState(after time: Int) -> Tensor<Scalar> {
     turnedLanes > 0
-      ? turned(timeMajorCell, times: time..<time + 1).slice(0) : timeMajorCell.slice(time)
+      ? turned(timeMajorCell, times: time..<time + 1)[0, ...] : timeMajorCell[time, ...]
   }
 
   /// An array `[T, B, N]` of this trace in that order.

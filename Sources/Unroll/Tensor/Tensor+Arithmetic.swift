@@ -192,39 +192,4 @@ extension Tensor {
     }
     return result
   }
-
-  /// The columns in a range of the last axis; a copy.
-  public func columns(_ range: Range<Int>) -> Tensor {
-    require(
-      rank > 0 && range.lowerBound >= 0 && range.upperBound <= shape[rank - 1],
-      "Tensor.columns: expected a range within the last axis of \(shape), got \(range).")
-    let width = shape[rank - 1]
-    let rows = shape.dropLast().reduce(1, *)
-    let result = Tensor(uninitialized: shape.dropLast() + [range.count])
-    for row in 0..<rows {
-      (result.storage.base + row * range.count).initialize(
-        from: storage.base + row * width + range.lowerBound, count: range.count)
-    }
-    return result
-  }
-
-  /// Replaces the columns that begin at `start` of the last axis.
-  ///
-  /// - Precondition: `part` agrees with this tensor in all other axes, and fits.
-  public mutating func setColumns(from start: Int, to part: Tensor) {
-    require(
-      rank > 0 && part.rank == rank && part.shape.dropLast() == shape.dropLast() && start >= 0
-        && start <= shape[rank - 1] && part.shape[rank - 1] <= shape[rank - 1] - start,
-      "Tensor.setColumns: expected columns that fit \(shape) from \(start), got \(part.shape).")
-    let (width, partWidth) = (shape[rank - 1], part.shape[rank - 1])
-    let rows = shape.dropLast().reduce(1, *)
-    withUnsafeMutableElements { destination in
-      part.withUnsafeElements { source in
-        for row in 0..<rows {
-          (destination + row * width + start).update(
-            from: source + row * partWidth, count: partWidth)
-        }
-      }
-    }
-  }
 }

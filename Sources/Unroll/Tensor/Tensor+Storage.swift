@@ -5,12 +5,13 @@ internal import CUnrollKernels
 internal import UnrollContracts
 
 /// Memory of one tensor: 64-byte aligned, so that a row of vectors never straddles a cache line.
+@usableFromInline
 final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
   // Sendable: written only while one tensor value holds it (`isKnownUniquelyReferenced`); of borrowed memory,
   // whoever lends it says when others may write.
-  let base: UnsafeMutablePointer<Scalar>
+  @usableFromInline let base: UnsafeMutablePointer<Scalar>
   /// How many elements are in use.
-  fileprivate(set) var count: Int
+  @usableFromInline fileprivate(set) var count: Int
   private let capacity: Int
   /// Whether the memory is somebody else's.
   private let isBorrowed: Bool
@@ -111,8 +112,16 @@ extension Tensor {
     return try withExtendedLifetime(storage) { try body(storage.base) }
   }
 
+  /// Gives the tensor memory of its own, with the same elements.
+  @inlinable
+  @inline(__always)
   mutating func makeUnique() {
-    guard !isKnownUniquelyReferenced(&storage) else { return }
+    if !isKnownUniquelyReferenced(&storage) { copyStorage() }
+  }
+
+  @usableFromInline
+  @inline(never)
+  mutating func copyStorage() {
     let copy = TensorStorage<Scalar>(count: storage.count)
     copy.base.initialize(from: storage.base, count: storage.count)
     storage = copy

@@ -1,5 +1,6 @@
-// A dense array of numbers: shape, elements, slices. The arithmetic that recurrent networks and
-// the lab need stands in `Tensor+Arithmetic.swift`; there is no broadcasting and no graph.
+// A dense array of numbers: shape and elements. Elements and parts are accessed by the subscripts of
+// `Tensor+Subscripts.swift` and `Tensor+Ranges.swift`. The arithmetic that recurrent networks and the lab need
+// stands in `Tensor+Arithmetic.swift`; there is no broadcasting and no graph.
 
 internal import UnrollContracts
 
@@ -11,12 +12,12 @@ internal import UnrollContracts
 /// ```swift
 /// var x = Tensor<Float>(shape: [2, 3], elements: [1, 2, 3, 4, 5, 6])
 /// x[1, 2] = 7
-/// print(x.slice(1))  // [4.0, 5.0, 7.0]
+/// print(x[1, ...])  // [4.0, 5.0, 7.0]
 /// ```
 public struct Tensor<Scalar: KernelScalar>: Sendable {
   /// The size of each axis, outermost first.
   public internal(set) var shape: [Int]
-  var storage: TensorStorage<Scalar>
+  @usableFromInline var storage: TensorStorage<Scalar>
 
   /// Creates a tensor whose elements are all `value`.
   ///
@@ -106,57 +107,6 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
     return withUnsafeElements { $0[0] }
   }
 
-  /// The element at an index for each axis.
-  ///
-  /// - Precondition: There is one index for each axis, and each lies inside its axis.
-  public subscript(indices: Int...) -> Scalar {
-    get {
-      let offset = offset(of: indices)
-      return withUnsafeElements { $0[offset] }
-    }
-    set {
-      let offset = offset(of: indices)
-      withUnsafeMutableElements { $0[offset] = newValue }
-    }
-  }
-
-  /// The part at one index of the first axis; a copy with one axis less.
-  ///
-  /// - Complexity: O(size of the slice); one allocation.
-  public func slice(_ index: Int) -> Tensor {
-    require(
-      rank > 0 && index >= 0 && index < shape[0],
-      "Tensor.slice: expected an index into shape \(shape), got \(index).")
-    return Tensor(copying: self, shape: Array(shape.dropFirst()), from: index * rowSize)
-  }
-
-  /// The parts in a range of the first axis; a copy.
-  ///
-  /// - Complexity: O(size of the slice); one allocation.
-  public func slice(_ range: Range<Int>) -> Tensor {
-    require(
-      rank > 0 && range.lowerBound >= 0 && range.upperBound <= shape[0],
-      "Tensor.slice: expected a range within shape \(shape), got \(range).")
-    return Tensor(
-      copying: self, shape: [range.count] + shape.dropFirst(), from: range.lowerBound * rowSize)
-  }
-
-  /// Replaces the part at one index of the first axis.
-  ///
-  /// - Precondition: `part` has the shape of that part.
-  public mutating func setSlice(_ index: Int, to part: Tensor) {
-    require(
-      rank > 0 && index >= 0 && index < shape[0] && part.shape == Array(shape.dropFirst()),
-      "Tensor.setSlice: expected a part of shape \(shape.dropFirst()), got \(part.shape) at \(index)."
-    )
-    let start = index * rowSize
-    withUnsafeMutableElements { destination in
-      part.withUnsafeElements {
-        (destination + start).update(from: $0, count: part.count)
-      }
-    }
-  }
-
   /// The same elements in another shape.
   ///
   /// Nothing is copied.
@@ -173,18 +123,6 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
 
   /// The number of elements at one index of the first axis.
   var rowSize: Int { shape.dropFirst().reduce(1, *) }
-
-  private init(copying source: Tensor, shape: [Int], from start: Int) {
-    self.init(uninitialized: shape)
-    storage.base.initialize(from: source.storage.base + start, count: storage.count)
-  }
-
-  private func offset(of indices: [Int]) -> Int {
-    require(
-      indices.count == rank && zip(indices, shape).allSatisfy { $0 >= 0 && $0 < $1 },
-      "Tensor.subscript: expected indices into shape \(shape), got \(indices).")
-    return zip(indices, shape).reduce(0) { $0 * $1.1 + $1.0 }
-  }
 }
 
 extension Tensor: Equatable {

@@ -102,8 +102,8 @@ struct GivenNetwork {
     }
     let all = shape.count == 2 ? tensor.reshaped(to: [1] + tensor.shape) : tensor
     let (rows, steps) = (all.shape[0], all.shape[1])
-    let cut = all.slice(0..<min(rows, sizes.batch ?? rows)).exchangingFirstAxes
-    let inputs = cut.slice(0..<min(steps, sizes.time ?? steps))
+    let cut = all[0..<min(rows, sizes.batch ?? rows)].exchangingFirstAxes
+    let inputs = cut[0..<min(steps, sizes.time ?? steps)]
     func words(_ rows: Int, _ steps: Int) -> String {
       "\(LabNumber.count(rows, "sequence")) of \(LabNumber.count(steps, "step"))"
     }

@@ -45,7 +45,7 @@ package func array<Scalar: KernelScalar>(
 extension Tensor {
   /// The column blocks in another order; `order[i]` says which block of this one comes i-th.
   package func reorderingColumns(_ order: [Int], size: Int) -> Tensor {
-    Tensor.concatenatingLastAxis(order.map { columns($0 * size..<($0 + 1) * size) })
+    Tensor.concatenatingLastAxis(order.map { self[..., $0 * size..<($0 + 1) * size] })
   }
 
   /// The rows of two matrices, this one's first.

@@ -84,8 +84,8 @@ public struct KerasLayer: CellConvention, Equatable {
     if usesBias {
       if hasTwoBiases {
         let bias = try array("bias", in: arrays, shape: [2, width])
-        parameters.bias = ours(bias.slice(0), size)
-        parameters.recurrentBias = ours(bias.slice(1), size)
+        parameters.bias = ours(bias[0, ...], size)
+        parameters.recurrentBias = ours(bias[1, ...], size)
       } else {
         parameters.bias = ours(try array("bias", in: arrays, shape: [width]), size)
       }
@@ -141,16 +141,16 @@ public struct KerasLayer: CellConvention, Equatable {
     var result = [
       "kernel": Tensor.concatenatingLastAxis(
         blocks.map {
-          Tensor(shape: [size, inputSize], elements: kernel.columns($0).elements).transposed
+          Tensor(shape: [size, inputSize], elements: kernel[..., $0].elements).transposed
         }),
       "recurrent_kernel": Tensor.concatenatingLastAxis(
-        blocks.map { recurrent.columns($0).transposed }),
+        blocks.map { recurrent[..., $0].transposed }),
     ]
     guard usesBias else { return result }
     let width = gateCount * size
     let halves = Tensor(
       shape: [2, width], elements: try array("bias", in: arrays, shape: [2 * width]).elements)
-    result["bias"] = kind == .gru ? halves : halves.slice(0) + halves.slice(1)
+    result["bias"] = kind == .gru ? halves : halves[0, ...] + halves[1, ...]
     return result
   }
 
@@ -164,10 +164,10 @@ public struct KerasLayer: CellConvention, Equatable {
       result["kernel"] = Tensor.concatenatingLastAxis(
         blocks.map {
           Tensor(
-            shape: [kernel.shape[0], size], elements: kernel.columns($0).transposed.elements)
+            shape: [kernel.shape[0], size], elements: kernel[..., $0].transposed.elements)
         })
       result["recurrent_kernel"] = Tensor.concatenatingLastAxis(
-        blocks.map { recurrent.columns($0).transposed })
+        blocks.map { recurrent[..., $0].transposed })
     }
     if let bias = plain["bias"] {
       let second =

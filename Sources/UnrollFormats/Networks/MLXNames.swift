@@ -43,7 +43,7 @@ struct MLXCell: CellConvention {
       parameters.bias = try array(kind == .gru ? "b" : "bias", in: arrays, shape: [width])
       if kind == .gru {
         let candidate = try array("bhn", in: arrays, shape: [size])
-        parameters.recurrentBias.setColumns(from: 2 * size, to: candidate)
+        parameters.recurrentBias[(2 * size)...] = candidate
       }
     }
     switch kind {
@@ -65,10 +65,9 @@ struct MLXCell: CellConvention {
       let size = parameters.hiddenSize
       var (bias, candidate) = (parameters.bias, Tensor<Scalar>(shape: [size]))
       if !parameters.recurrentBias.isEmpty {
-        candidate = parameters.recurrentBias.columns(2 * size..<3 * size)
+        candidate = parameters.recurrentBias[(2 * size)...]
         let gates = 0..<2 * size
-        bias.setColumns(
-          from: 0, to: bias.columns(gates) + parameters.recurrentBias.columns(gates))
+        bias[gates] += parameters.recurrentBias[gates]
       }
       return ["Wx": w, "Wh": u, "b": bias, "bhn": candidate]
     }

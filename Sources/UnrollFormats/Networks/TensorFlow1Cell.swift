@@ -112,10 +112,10 @@ public struct TensorFlow1Cell: CellConvention {
     case .basicRNN: return ["kernel": kernel, "bias": parameters.bias]
     case .gru:
       return [
-        "gates.kernel": kernel.columns(0..<2 * size),
-        "gates.bias": parameters.bias.columns(0..<2 * size),
-        "candidate.kernel": kernel.columns(2 * size..<3 * size),
-        "candidate.bias": parameters.bias.columns(2 * size..<3 * size),
+        "gates.kernel": kernel[..., 0..<2 * size],
+        "gates.bias": parameters.bias[..., 0..<2 * size],
+        "candidate.kernel": kernel[..., 2 * size..<3 * size],
+        "candidate.bias": parameters.bias[..., 2 * size..<3 * size],
       ]
     case .basicLSTM, .lstm:
       var result = [
@@ -124,7 +124,7 @@ public struct TensorFlow1Cell: CellConvention {
       ]
       if !parameters.peepholes.isEmpty {
         for (index, name) in Self.peepholeNames.enumerated() {
-          result[name] = parameters.peepholes.slice(index)
+          result[name] = parameters.peepholes[index, ...]
         }
       }
       if !parameters.projection.isEmpty { result["projection.kernel"] = parameters.projection }
@@ -151,8 +151,8 @@ public struct TensorFlow1Cell: CellConvention {
     var result = CellParameters<Scalar>(
       gates: gates, inputSize: inputSize, hiddenSize: hidden, hasPeepholes: usesPeepholes,
       projectionSize: projectionSize)
-    result.inputWeights = kernel.slice(0..<inputSize)
-    result.recurrentWeights = kernel.slice(inputSize..<inputSize + out)
+    result.inputWeights = kernel[0..<inputSize]
+    result.recurrentWeights = kernel[inputSize..<inputSize + out]
     result.bias = bias
     return result
   }

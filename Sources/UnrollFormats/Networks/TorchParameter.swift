@@ -120,7 +120,7 @@ struct EquinoxGRU: CellConvention {
     var all = arrays
     all["bias_ih"] = try array("bias", in: arrays, shape: [3 * candidate.count])
     var second = Tensor<Scalar>(shape: [3 * candidate.count])
-    second.setColumns(from: 2 * candidate.count, to: candidate)
+    second[(2 * candidate.count)...] = candidate
     all["bias_hh"] = second
     return try module.cell(from: all)
   }

@@ -42,7 +42,7 @@ package enum FixedPointSearch {
     let row = Tensor(repeatingRow: input, count: 1)
     var found: [FixedPoint] = []
     for index in 0..<starts.shape[0] {
-      guard let (state, residual) = newton(map, row, starts.slice(index..<index + 1)) else {
+      guard let (state, residual) = newton(map, row, starts[index..<index + 1]) else {
         continue
       }
       if let same = found.firstIndex(where: { distance($0.state, state.elements) < sameness }) {

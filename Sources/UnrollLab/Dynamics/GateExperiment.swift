@@ -78,7 +78,7 @@ public enum GateExperiment {
 
   private static func statistics(_ gate: Gate, _ values: Tensor<Double>) -> GateStatistics {
     let all = values.elements
-    let curve = (0..<values.shape[0]).map { values.slice($0).mean }
+    let curve = (0..<values.shape[0]).map { values[$0, ...].mean }
     return GateStatistics(
       gate: gate, mean: values.mean, shareClosed: share(all) { $0 < 0.1 },
       shareOpen: share(all) { $0 > 0.9 }, histogram: Histogram(all), curve: curve)

@@ -104,7 +104,7 @@ public enum GradientParts {
     var state = zero
     var traces: [SequenceTrace<Double>] = []
     for time in 0..<inputs.shape[0] {
-      let trace = layer.forward(inputs.slice(time..<time + 1), from: state)
+      let trace = layer.forward(inputs[time..<time + 1], from: state)
       state = trace.finalState
       traces.append(trace)
     }

@@ -103,8 +103,8 @@ public enum SpectrumExperiment {
     Matrix(
       map.pullBack(
         Tensor(shape: [rows.rows, rows.columns], elements: rows.elements),
-        inputs: Tensor(repeatingRow: orbit.inputs.slice(step).elements, count: rows.rows),
-        states: Tensor(repeatingRow: orbit.states.slice(step).elements, count: rows.rows)))
+        inputs: Tensor(repeatingRow: orbit.inputs[step, ...].elements, count: rows.rows),
+        states: Tensor(repeatingRow: orbit.states[step, ...].elements, count: rows.rows)))
   }
 
   /// The spectral radius of the candidate's U; NaN where it is not square or too large.

@@ -19,7 +19,7 @@ package struct StepMap {
 
   private func split(_ states: Tensor<Double>) -> RecurrentState<Double> {
     RecurrentState(
-      hidden: states.columns(0..<hiddenSize), cell: states.columns(hiddenSize..<size))
+      hidden: states[..., 0..<hiddenSize], cell: states[..., hiddenSize..<size])
   }
 
   /// One step of N states, each with its input: `[N, D]`, `[N, S]` to `[N, S]`.
@@ -44,7 +44,7 @@ package struct StepMap {
     guard count <= chunk else {
       return stride(from: 0, to: count, by: chunk).flatMap { start in
         let range = start..<min(count, start + chunk)
-        return jacobians(inputs.slice(range), states.slice(range))
+        return jacobians(inputs[range], states[range])
       }
     }
     let unit = Matrix(identity: size).elements
@@ -102,7 +102,7 @@ struct Orbit {
     let batch = Tensor(
       shape: [steps, count, inputs.shape[2]],
       elements: (0..<steps).flatMap { time in
-        sequences.flatMap { $0.slice(time).elements }
+        sequences.flatMap { $0[time, ...].elements }
       })
     let trace = map.layer.forward(batch, from: map.layer.zeroState(batchSize: count))
     try trace.requireFiniteStates()

@@ -124,7 +124,7 @@ package struct GradientFlow<Scalar: KernelScalar> {
   package func gradient(
     _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at step: Int
   ) -> RecurrentState<Scalar> {
-    let trace = layer.forward(inputs.slice(0..<step + 1), from: start)
+    let trace = layer.forward(inputs[0..<step + 1], from: start)
     var seed = layer.zeroState(batchSize: inputs.shape[1])
     seed.hidden = Tensor(shape: seed.hidden.shape, repeating: 1)
     return layer.backward(trace, finalState: seed).initialState

@@ -170,8 +170,8 @@ extension LabCell {
     let kernel = Tensor<Scalar>(
       TensorFlowRandom(seed: Int64(seed), opSeed: TensorFlowInitialWeights.notebookOpSeeds[0])
         .glorotUniform(fanIn: inputSize + hiddenSize, fanOut: 4 * hiddenSize))
-    parameters.inputWeights = kernel.slice(0..<inputSize)
-    parameters.recurrentWeights = kernel.slice(inputSize..<kernel.shape[0])
+    parameters.inputWeights = kernel[0..<inputSize]
+    parameters.recurrentWeights = kernel[inputSize..<kernel.shape[0]]
     parameters[.forget].bias = Tensor(shape: [hiddenSize], repeating: 1)
     return parameters
   }

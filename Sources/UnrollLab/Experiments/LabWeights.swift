@@ -178,7 +178,7 @@ extension SequenceTrace {
   ///
   /// The trace is time-major.
   package func wholeState(after time: Int) -> Tensor<Scalar> {
-    Tensor.concatenatingLastAxis([hiddenStates.slice(time), cellState(after: time)])
+    Tensor.concatenatingLastAxis([hiddenStates[time, ...], cellState(after: time)])
   }
 }
 

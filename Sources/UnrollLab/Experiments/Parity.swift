@@ -89,7 +89,7 @@ public enum ParityExperiment {
     _ ours: Tensor<Scalar>, _ reference: Tensor<Float>
   ) -> [Double] {
     let (a, b) = (ours.exchangingFirstAxes, reference.exchangingFirstAxes)
-    return (0..<a.shape[0]).map { largestDifference(a.slice($0), b.slice($0)) }
+    return (0..<a.shape[0]).map { largestDifference(a[$0, ...], b[$0, ...]) }
   }
 
   /// The notebook's sum: error of all outputs, plus error of the last one, which is the state.
@@ -98,7 +98,7 @@ public enum ParityExperiment {
   ) -> Double {
     let last = ours.shape[1] - 1
     func final(_ outputs: Tensor<Scalar>) -> Tensor<Scalar> {
-      outputs.exchangingFirstAxes.slice(last)
+      outputs.exchangingFirstAxes[last, ...]
     }
     return relativeError(reference, ours) + relativeError(final(reference), final(ours))
   }

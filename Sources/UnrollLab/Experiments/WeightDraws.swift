@@ -115,7 +115,7 @@ public enum WeightDraws {
       var draws = first.with(scale: scale)
       let state = draws.sweepState()
       let layer = RecurrentLayer(cell: draws.cell)
-      let inputs = draws.inputs.slice(0..<step + 1)
+      let inputs = draws.inputs[0..<step + 1]
       let zero = layer.forward(inputs, from: layer.zeroState(batchSize: settings.batchSize))
       let random = layer.forward(inputs, from: state.state())
       let distances = (zero.finalState.whole - random.finalState.whole).rowNorms.elements

@@ -188,7 +188,7 @@ extension LanguageModel {
     }
     guard let gradients = outputs else { return [] }
     return (1...prefix).map { distance in
-      gradients.slice(prefix - distance).reshaped(to: [embedded[1], embedded[2]]).rowNorms
+      gradients[prefix - distance, ...].reshaped(to: [embedded[1], embedded[2]]).rowNorms
         .elements.map { Double($0) }
     }
   }

@@ -76,7 +76,7 @@ extension NodeRun {
       guard given.shape == shape else {
         throw ONNXError(.wrongValue("expected initial states \(shape), found \(given.shape)"))
       }
-      for layer in layers.indices { states[layer][keyPath: path] = given.slice(layer) }
+      for layer in layers.indices { states[layer][keyPath: path] = given[layer, ...] }
     }
     return states
   }
@@ -205,7 +205,7 @@ extension NodeRun.Settings {
       var convention = cells[index]
       convention.usesBias = arrays["B"] != nil
       let parts = arrays.mapValues {
-        Tensor(shape: $0.shape, elements: $0.elements).slice(index)
+        Tensor(shape: $0.shape, elements: $0.elements)[index, ...]
       }
       do {
         let cell = try convention.cell(from: parts)
