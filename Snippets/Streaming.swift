@@ -20,6 +20,25 @@ var output = [Float](repeating: 0, count: 8)
 stream.step([0.5, -1], into: &output)
 print(output, stream.states[0].hidden)
 
+// A copy is made explicitly, with states of its own.
+var other = stream.copy()
+other.reset()
+other.step([0.5, -1], into: &output)
+
+// A network whose weights do not change.
+let network = RecurrentNetwork<Float>(cells: [
+  GRU(inputSize: 3, hiddenSize: 8, resetGate: .afterProduct, using: &random),
+  GRU(inputSize: 8, hiddenSize: 8, resetGate: .afterProduct, using: &random),
+])
+let frozenNetwork = network.frozen()
+var networkResult = NetworkOutputs<Float>()
+Threads.use(1) {
+  frozenNetwork.run(
+    Tensor(shape: [5, 2, 3], repeating: 0.5), from: network.zeroStates(batchSize: 2),
+    into: &networkResult)
+}
+print(networkResult.outputs.shape)  // [5, 2, 8]
+
 // Training again and again in the same memory: nothing is allocated after the first step.
 var trace = SequenceTrace<Float>()
 var gradients = LayerGradients<Float>()
@@ -29,3 +48,16 @@ for _ in 0..<3 {
   basic.backward(trace, outputs: Tensor(shape: [5, 2, 4], repeating: 1), into: &gradients)
 }
 print(gradients.parameters.bias)
+
+// The same for a whole network.
+let states = network.zeroStates(batchSize: 2)
+let (x, outputGradient) = (
+  Tensor<Float>(shape: [5, 2, 3], repeating: 0.5), Tensor<Float>(shape: [5, 2, 8], repeating: 1)
+)
+var networkTrace = NetworkTrace<Float>()
+var networkGradients = NetworkGradients<Float>()
+for _ in 0..<3 {
+  network.forward(x, from: states, into: &networkTrace)
+  network.backward(networkTrace, outputs: outputGradient, into: &networkGradients)
+}
+print(networkGradients.layers[1].parameters.bias)

@@ -11,7 +11,7 @@ import UnrollTestSupport
 @Suite("Allocation")
 struct AllocationTests {
   /// The allocations of one more call after two, which fill the memory that stays.
-  private func allocations(of body: () -> Void) -> UInt64 {
+  func allocations(of body: () -> Void) -> UInt64 {
     body()
     body()
     let before = allocation_count()

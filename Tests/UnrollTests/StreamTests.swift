@@ -64,7 +64,7 @@ struct StreamTests {
     #expect(stream.states == whole.finalStates)
   }
 
-  @Test("A copy goes its own way, and a reset begins anew")
+  @Test("A copy has states of its own, and a reset begins anew")
   func copies() {
     var random = NumPyRandom(seed: testSeed)
     let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 2, hiddenSize: 6, using: &random))
@@ -72,7 +72,7 @@ struct StreamTests {
     var (a, b) = ([Float](repeating: 0, count: 6), [Float](repeating: 0, count: 6))
     one.step([1, 2], into: &a)
     let first = a
-    var two = one
+    var two = one.copy()
     one.step([3, 4], into: &a)
     two.step([3, 4], into: &b)
     #expect(a == b)
@@ -83,6 +83,56 @@ struct StreamTests {
     one.step([1, 2], into: &a)
     #expect(a == first)
   }
+
+  @Test("Setting states replaces all of them; a reset makes them zero")
+  func states() {
+    var random = NumPyRandom(seed: testSeed)
+    for zoo in cellZoo(Float.self) {
+      let layer = RecurrentLayer(cell: zoo.cell)
+      var stream = layer.stream(batchSize: 2)
+      let state = randomState(zoo.cell, batchSize: 2, &random)
+      stream.states = [state]
+      #expect(stream.states == [state], "\(zoo.name)")
+      let copy = stream.copy()
+      stream.reset()
+      #expect(stream.states == [layer.zeroState(batchSize: 2)], "\(zoo.name)")
+      #expect(copy.states == [state], "\(zoo.name)")
+    }
+  }
+
+  @Test("A stream moves into a task")
+  func tasks() async {
+    var random = NumPyRandom(seed: testSeed)
+    let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 2, hiddenSize: 6, using: &random))
+    var stream = layer.stream(batchSize: 1)
+    var expected = [Float](repeating: 0, count: 6)
+    stream.step([1, 2], into: &expected)
+    stream.reset()
+    let task = Task.detached {
+      var output = [Float](repeating: 0, count: 6)
+      stream.step([1, 2], into: &output)
+      return output
+    }
+    #expect(await task.value == expected)
+  }
+
+  #if compiler(>=6.2)
+  @Test("A step on spans has the bits of a step on arrays")
+  func spans() {
+    var random = NumPyRandom(seed: testSeed)
+    let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 2, hiddenSize: 6, using: &random))
+    var stream = layer.stream(batchSize: 3)
+    var other = stream.copy()
+    let x: Tensor<Float> = uniform([3, 2], &random)
+    var (a, b) = (Tensor<Float>(shape: [3, 6]), [Float](repeating: 0, count: 18))
+    for _ in 0..<3 {
+      var output = a.mutableSpan
+      stream.step(x.span, into: &output)
+      other.step(x.elements, into: &b)
+      #expect(a.elements == b)
+    }
+  }
+  #endif
 
   /// Weights of the size that training leaves, through `change`.
   private func scaled(

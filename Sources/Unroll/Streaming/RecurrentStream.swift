@@ -16,9 +16,14 @@ public enum StreamWeights: String, Sendable, Codable {
 
 /// Layers that advance by one step at a time.
 ///
-/// A step allocates nothing, takes no lock and makes no system call: it may run on a real-time
-/// thread. Only the first step after a copy allocates, since the copy then gets a state of its
-/// own. Several sequences that advance together have the bits that each would have alone.
+/// A step, a ``reset()`` and setting ``states`` allocate nothing, take no lock and make no system call:
+/// they may run on a real-time thread. Several sequences that advance together have the bits that each
+/// would have alone.
+///
+/// A stream has one owner: the type is not copyable, so that no other part of the program can make a
+/// step allocate, or wait, by holding a copy. ``copy()`` makes an independent stream, at once and in
+/// memory of its own. A stream can be a property of a class, an actor or a non-copyable structure, and a
+/// variable that a task captures; the compiler refuses to share one between tasks.
 ///
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
@@ -28,7 +33,7 @@ public enum StreamWeights: String, Sendable, Codable {
 /// var output = [Float](repeating: 0, count: 8)
 /// stream.step([0.5, -1], into: &output)
 /// ```
-public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
+public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
   /// B, the sequences that advance together.
   public let batchSize: Int
   /// D, the size of one sequence's input.
@@ -39,7 +44,7 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
   public let weights: StreamWeights
 
   private let cells: [any RecurrentCell<Scalar>]
-  private var memory: StreamMemory<Scalar>
+  private let memory: StreamMemory<Scalar>
 
   /// Creates a stream whose states are zero.
   ///
@@ -75,36 +80,53 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
     rehearse()
   }
 
+  private init(copying other: borrowing RecurrentStream) {
+    batchSize = other.batchSize
+    inputSize = other.inputSize
+    outputSize = other.outputSize
+    weights = other.weights
+    cells = other.cells
+    memory = StreamMemory(copying: other.memory)
+  }
+
+  /// An independent stream with the same weights and states.
+  ///
+  /// - Returns: A stream that shares the packed weights, which never change, and has states and scratch of its own.
+  /// - Complexity: O(B·Σ G·H). Allocates the states and the scratch of every layer; later steps of either stream
+  ///   allocate nothing.
+  public func copy() -> RecurrentStream { RecurrentStream(copying: self) }
+
   /// One step of a copy: what Swift and the system's linker prepare at the first call is prepared
   /// here, not on a real-time thread.
   private func rehearse() {
-    var copy = self
+    var copy = copy()
     var output = [Scalar](repeating: 0, count: batchSize * outputSize)
     copy.step([Scalar](repeating: 0, count: batchSize * inputSize), into: &output)
     var tensor = Tensor<Scalar>(shape: [batchSize, outputSize])
     copy.step(Tensor(shape: [batchSize, inputSize]), into: &tensor)
+    copy.states = copy.states
+    copy.reset()
   }
 
   /// Every layer's state, from the input upward; reading and writing copy.
   ///
   /// - Precondition: What is set has the shapes of what is there.
+  /// - Complexity: O(B·Σ (P + C)). Reading allocates the result. Setting allocates nothing; changing one
+  ///   element, `states[0] = …`, reads all states first.
   public var states: [RecurrentState<Scalar>] {
     get { cells.indices.map { memory.state($0, of: cells[$0]) } }
     set {
       require(
         newValue.count == cells.count,
         "RecurrentStream.states: expected \(cells.count) states, got \(newValue.count).")
-      own()
-      for (index, state) in newValue.enumerated() {
-        memory.setState(index, of: cells[index], to: state)
-      }
+      for index in newValue.indices { memory.setState(index, to: newValue[index]) }
     }
   }
 
   /// Makes all states zero.
-  public mutating func reset() {
-    states = cells.map { $0.zeroState(batchSize: batchSize) }
-  }
+  ///
+  /// - Complexity: O(B·Σ (P + C)). No allocation.
+  public mutating func reset() { memory.reset() }
 
   /// Makes the states of one sequence zero; the others' stay.
   ///
@@ -114,7 +136,6 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
     require(
       index >= 0 && index < batchSize,
       "RecurrentStream.reset(sequence:): expected a sequence below \(batchSize), got \(index).")
-    own()
     memory.reset(row: index)
   }
 
@@ -159,6 +180,31 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
     step(UnsafePointer(input.base), into: output.base)
   }
 
+  #if compiler(>=6.2)
+  /// Advances all sequences by one step, for callers that hold memory of their own.
+  ///
+  /// - Parameters:
+  ///   - input: x, `[B, D]` row by row.
+  ///   - output: Receives the top layer's h, `[B, P]` row by row.
+  /// - Precondition: The counts agree.
+  /// - Complexity: 2·B·Σ G·H·(D + P) flops. No allocation.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  public mutating func step(_ input: Span<Scalar>, into output: inout MutableSpan<Scalar>) {
+    require(
+      input.count == batchSize * inputSize && output.count == batchSize * outputSize,
+      "RecurrentStream.step: expected \(batchSize * inputSize) and \(batchSize * outputSize) numbers, got \(input.count) and \(output.count)."
+    )
+    input.withUnsafeBufferPointer { input in
+      output.withUnsafeMutableBufferPointer { output in
+        if let input = input.baseAddress, let output = output.baseAddress {
+          step(input, into: output)
+        }
+      }
+    }
+  }
+  #endif
+
   /// Advances all sequences by one step, for callers that hold memory of their own.
   ///
   /// - Parameters:
@@ -169,12 +215,7 @@ public struct RecurrentStream<Scalar: KernelScalar>: Sendable {
   public mutating func step(
     _ input: UnsafePointer<Scalar>, into output: UnsafeMutablePointer<Scalar>
   ) {
-    own()
     memory.step(input, into: output, count: batchSize * outputSize)
-  }
-
-  private mutating func own() {
-    if !isKnownUniquelyReferenced(&memory) { memory = StreamMemory(copying: memory) }
   }
 }
 

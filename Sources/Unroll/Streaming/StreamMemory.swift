@@ -1,4 +1,4 @@
-// A stream's memory: packed weights, which never change and are shared by copies, and states and
+// A stream's memory: packed weights, which never change and are shared by a stream's copies, and states and
 // scratch, which each copy has of its own.
 
 internal import CUnrollKernels
@@ -49,13 +49,15 @@ private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendab
 
 /// All that a stream's steps read and write.
 final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
-  // Sendable: written by the one stream that holds it (`isKnownUniquelyReferenced`).
+  // Sendable: held by one stream, which is not copyable.
   private let weights: StreamWeightsMemory<Scalar>
   private let cells: [any RecurrentCell<Scalar>]
   /// Each layer's structure; of plain layers only the sizes are used.
   private let layers: UnsafeMutablePointer<unroll_layer>
   private let isFused: Bool
   private let batchSize: Int
+  /// P and C of each layer, the sizes of a sequence's h and c.
+  private let outputSizes, cellSizes: [Int]
   /// Of each layer: h, c, gates, auxiliary, scratch.
   private let hidden, cell, gates, auxiliary, scratch: [TensorStorage<Scalar>]
 
@@ -95,6 +97,8 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
     self.weights = weights
     self.cells = cells
     self.batchSize = batchSize
+    outputSizes = cells.map { $0.outputSize }
+    cellSizes = cells.map { $0.cellStateSize }
     hidden = cells.map { zeros(batchSize * $0.outputSize) }
     cell = cells.map { zeros(batchSize * $0.cellStateSize) }
     gates = cells.map { zeros(batchSize * $0.parameters.bias.count) }
@@ -171,10 +175,10 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
 
   /// Makes the states of one sequence zero.
   func reset(row: Int) {
-    for (index, cell) in cells.enumerated() {
-      let (width, cellWidth) = (cell.outputSize, cell.cellStateSize)
+    for index in cells.indices {
+      let (width, cellWidth) = (outputSizes[index], cellSizes[index])
       (hidden[index].base + row * width).fill(0, count: width)
-      (self.cell[index].base + row * cellWidth).fill(0, count: cellWidth)
+      (cell[index].base + row * cellWidth).fill(0, count: cellWidth)
     }
   }
 
@@ -185,18 +189,28 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
     return state
   }
 
-  func setState(
-    _ index: Int, of cell: any RecurrentCell<Scalar>, to state: RecurrentState<Scalar>
-  ) {
-    let expected = cell.zeroState(batchSize: batchSize)
-    require(
-      state.hidden.shape == expected.hidden.shape && state.cell.shape == expected.cell.shape,
-      "RecurrentStream.states: expected shapes \(expected.hidden.shape) and \(expected.cell.shape), got \(state.hidden.shape) and \(state.cell.shape)."
-    )
-    // What a step has written beyond the states goes, too: NaN there would stay for good, and slow steps down.
+  /// Makes all states zero, with what a step has written beyond them: NaN there would stay for good, and slow
+  /// steps down.
+  func reset() {
+    for index in cells.indices { clear(index) }
+  }
+
+  private func clear(_ index: Int) {
     hidden[index].base.fill(0, count: hidden[index].count)
-    self.cell[index].base.fill(0, count: self.cell[index].count)
+    cell[index].base.fill(0, count: cell[index].count)
+  }
+
+  func setState(_ index: Int, to state: RecurrentState<Scalar>) {
+    let (width, cellWidth) = (outputSizes[index], cellSizes[index])
+    func fits(_ tensor: Tensor<Scalar>, _ columns: Int) -> Bool {
+      tensor.rank == 2 && tensor.shape[0] == batchSize && tensor.shape[1] == columns
+    }
+    require(
+      fits(state.hidden, width) && fits(state.cell, cellWidth),
+      "RecurrentStream.states: expected shapes \([batchSize, width]) and \([batchSize, cellWidth]), got \(state.hidden.shape) and \(state.cell.shape)."
+    )
+    clear(index)
     hidden[index].base.update(from: state.hidden.base, count: state.hidden.count)
-    self.cell[index].base.update(from: state.cell.base, count: state.cell.count)
+    cell[index].base.update(from: state.cell.base, count: state.cell.count)
   }
 }

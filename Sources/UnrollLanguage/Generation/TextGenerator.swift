@@ -5,8 +5,9 @@ internal import UnrollContracts
 
 /// Generates several texts side by side.
 ///
-/// After the first symbol nothing is allocated. The texts are the same alone and beside others.
-public struct TextGenerator {
+/// After the first symbol nothing is allocated. The texts are the same alone and beside others. A generator is not
+/// copyable, as its ``RecurrentStream`` is not.
+public struct TextGenerator: ~Copyable {
   private let embedding: Embedding<Float>
   private let softmax: DenseLayer<Float>
   private let projection: DenseLayer<Float>?

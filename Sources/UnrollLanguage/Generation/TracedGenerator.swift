@@ -33,7 +33,9 @@ public struct UnitProbe: Sendable, Equatable {
 }
 
 /// Generates one text, and tells what led to each symbol.
-public struct TracedGenerator {
+///
+/// A generator is not copyable, as its ``TextGenerator`` is not.
+public struct TracedGenerator: ~Copyable {
   private let layers: [RecurrentLayer<Float>]
   private let probe: UnitProbe?
   private let candidateCount: Int

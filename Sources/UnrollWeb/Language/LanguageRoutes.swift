@@ -220,7 +220,7 @@ extension LanguageRoutes {
   }
 
   /// The events of a text, computed as they are taken.
-  private struct Events {
+  private struct Events: ~Copyable {
     /// The seconds after which a text ends, whoever reads it.
     private static let longestText = 120
 
