@@ -4,7 +4,7 @@ import Unroll
 
 var random = NumPyRandom(seed: 2)
 let network = RecurrentNetwork<Double>(cells: [
-  BasicRNN<Double>(inputSize: 2, hiddenSize: 3, using: &random)
+  Cell<Double>(.rnn, inputSize: 2, hiddenSize: 3, using: &random)
 ])
 let result = network.gradientCheck(
   inputs: random.randn([4, 2, 2]), from: network.zeroStates(batchSize: 2),

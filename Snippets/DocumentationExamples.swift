@@ -33,27 +33,17 @@ do {
   print(kernel)
 }
 
-// BasicRNN, GRU, LSTM
+// Cell
 do {
   var random = NumPyRandom(seed: 1)
-  let cell = BasicRNN<Float>(inputSize: 3, hiddenSize: 2, using: &random)
-  print(cell.parameters.count)
-}
-do {
-  var random = NumPyRandom(seed: 1)
-  let cell = GRU<Float>(inputSize: 3, hiddenSize: 2, resetGate: .beforeProduct, using: &random)
-  print(cell.parameters.count)
-}
-do {
-  var random = NumPyRandom(seed: 1)
-  let cell = LSTM<Float>(inputSize: 3, hiddenSize: 2, using: &random)
+  let cell = Cell<Float>(.lstm, inputSize: 3, hiddenSize: 2, using: &random)
   print(cell.parameters.count)
 }
 
 // Zoneout
 do {
   var random = NumPyRandom(seed: 1)
-  var layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 3, hiddenSize: 4, using: &random))
+  var layer = RecurrentLayer(cell: Cell<Float>(.lstm, inputSize: 3, hiddenSize: 4, using: &random))
   layer.cell.zoneout = Zoneout(hidden: 0.05, cell: 0.5)  // the mean: for inference
   layer.cell.zoneout.masks = Zoneout.Masks(seed: 1, step: 12)  // drawn: for a training step
 }
@@ -68,7 +58,7 @@ do {
 // RecurrentLayer
 do {
   var random = NumPyRandom(seed: 1)
-  let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 3, hiddenSize: 4, using: &random))
+  let layer = RecurrentLayer(cell: Cell<Float>(.lstm, inputSize: 3, hiddenSize: 4, using: &random))
   let x = Tensor<Float>(shape: [5, 2, 3], repeating: 0.5)
   let trace = layer.forward(x, from: layer.zeroState(batchSize: 2))
   let gradients = layer.backward(trace, outputs: Tensor(shape: [5, 2, 4], repeating: 1))

@@ -4,7 +4,7 @@
 import Unroll
 
 var random = NumPyRandom(seed: 15009)
-let cell = GRU<Float>(inputSize: 3, hiddenSize: 2, resetGate: .beforeProduct, using: &random)
+let cell = Cell<Float>(.gruResetBefore, inputSize: 3, hiddenSize: 2, using: &random)
 let layer = RecurrentLayer(cell: cell)
 
 let inputs = Tensor<Float>(random.rand([5, 4, 3]))  // [T, B, D]

@@ -2,7 +2,7 @@
 
 import UnrollLab
 
-let settings = LabSettings(cell: .gru, keepBias: 20, steps: [10, 30])
+let settings = LabSettings(cell: .gruResetBefore, keepBias: 20, steps: [10, 30])
 let result = try MemoryExperiment.run(settings)
 for drift in result.drifts {
   print("step \(drift.step): the state has moved by at most \(drift.largest)")

@@ -4,8 +4,8 @@ import Unroll
 
 var random = NumPyRandom(seed: 1)
 let network = RecurrentNetwork<Double>(
-  forward: LSTM(inputSize: 3, hiddenSize: 4, using: &random),
-  backward: LSTM(inputSize: 3, hiddenSize: 4, using: &random))
+  forward: Cell(.lstm, inputSize: 3, hiddenSize: 4, using: &random),
+  backward: Cell(.lstm, inputSize: 3, hiddenSize: 4, using: &random))
 
 let inputs = random.rand([2, 6, 3])  // two sequences of up to six steps
 let trace = network.forward(

@@ -5,7 +5,7 @@ import Unroll
 var random = NumPyRandom(seed: 1)
 
 // A layer whose weights do not change: packed once, and no tape is kept.
-let basic = RecurrentLayer(cell: BasicRNN<Float>(inputSize: 3, hiddenSize: 4, using: &random))
+let basic = RecurrentLayer(cell: Cell<Float>(.rnn, inputSize: 3, hiddenSize: 4, using: &random))
 let frozen = basic.frozen()
 var result = SequenceOutputs<Float>()
 frozen.run(
@@ -14,7 +14,7 @@ print(result.outputs.shape, result.finalState.hidden)
 
 // A stream: nothing is allocated in a step, so that it may run on an audio thread.
 let layer = RecurrentLayer(
-  cell: GRU<Float>(inputSize: 2, hiddenSize: 8, resetGate: .afterProduct, using: &random))
+  cell: Cell<Float>(.gruResetAfter, inputSize: 2, hiddenSize: 8, using: &random))
 var stream = layer.stream(batchSize: 1)
 var output = [Float](repeating: 0, count: 8)
 stream.step([0.5, -1], into: &output)
@@ -27,8 +27,8 @@ other.step([0.5, -1], into: &output)
 
 // A network whose weights do not change.
 let network = RecurrentNetwork<Float>(cells: [
-  GRU(inputSize: 3, hiddenSize: 8, resetGate: .afterProduct, using: &random),
-  GRU(inputSize: 8, hiddenSize: 8, resetGate: .afterProduct, using: &random),
+  Cell(.gruResetAfter, inputSize: 3, hiddenSize: 8, using: &random),
+  Cell(.gruResetAfter, inputSize: 8, hiddenSize: 8, using: &random),
 ])
 let frozenNetwork = network.frozen()
 var networkResult = NetworkOutputs<Float>()

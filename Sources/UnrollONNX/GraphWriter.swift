@@ -127,7 +127,7 @@ struct GraphWriter<Scalar: KernelScalar> {
     graph.input.append(info(name("hidden"), real, stateSizes))
     graph.output.append(info(name("final_hidden"), real, stateSizes))
     var outputs = [name("steps"), name("final_hidden")]
-    if first.kind == .lstm {
+    if first.kind.hasCellState {
       inputs.append(name("cell"))
       graph.input.append(info(name("cell"), real, stateSizes))
       graph.output.append(info(name("final_cell"), real, stateSizes))
@@ -136,14 +136,14 @@ struct GraphWriter<Scalar: KernelScalar> {
     }
     var attributes = first.attributes(hiddenSize: size)
     let functions = conventions.flatMap(\.functions)
-    if functions != conventions.flatMap(\.kind.functions) {
+    if functions != conventions.flatMap(\.cellClass.functions) {
       attributes += AttributeProto.functions(functions)
     }
     let direction =
       layers.count == 2
       ? "bidirectional" : layers[0].direction == .backward ? "reverse" : "forward"
     attributes.append(.word("direction", direction))
-    node(first.kind.rawValue, inputs, outputs, attributes)
+    node(first.cellClass.name, inputs, outputs, attributes)
     node("Transpose", [name("steps")], [name("ordered")], [.integers("perm", [0, 2, 1, 3])])
     let shape = keep(
       .integers(NDArray(shape: [3], elements: [0, 0, layers.count * size])), name("shape"))

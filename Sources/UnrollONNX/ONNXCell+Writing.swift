@@ -6,43 +6,31 @@ extension ONNXCell {
   ///
   /// - Throws: `ModelImportError` for what ONNX cannot express.
   static func expressing<Scalar: KernelScalar>(
-    _ cell: any RecurrentCell<Scalar>, level: Int, _ notes: inout [String]
+    _ cell: Cell<Scalar>, level: Int, _ notes: inout [String]
   ) throws(ModelImportError) -> (ONNXCell, CellParameters<Scalar>) {
-    let description = try CellDescription(cell)
+    var result = ONNXCell(try ONNXClass(cell.kind))
+    let options = cell.options
     var parameters = cell.parameters
     func refuse(_ field: String, _ value: Any) -> ModelImportError {
       ModelImportError(.inexpressible(field: field, value: "\(value)"), name: "ONNX")
     }
-    guard description.zoneoutHidden == 0, description.zoneoutCell == 0 else {
-      throw refuse("zoneout", [description.zoneoutHidden, description.zoneoutCell])
+    guard cell.zoneout.hidden == 0, cell.zoneout.cell == 0 else {
+      throw refuse("zoneout", [cell.zoneout.hidden, cell.zoneout.cell])
     }
     if parameters.isNormalized { throw refuse("layer normalisation", "on") }
     guard parameters.projection.isEmpty else {
       throw refuse("projection size", parameters.outputSize)
     }
-    var result: ONNXCell
-    switch description.kind {
-    case .rnn:
-      result = ONNXCell(.rnn)
-      result.functions = [description.activation]
-    case .gru, .gruAfter:
-      result = ONNXCell(.gru)
-      result.functions = [description.gateActivation, description.activation]
-      result.resetsAfterProduct = description.kind == .gruAfter
-    case .lstm:
-      let options = description.lstm ?? LSTMOptions()
-      guard options.cellClip == 0 else { throw refuse("cell clip", options.cellClip) }
-      result = ONNXCell(.lstm)
-      result.functions = [options.gateActivation, options.activation, options.outputActivation]
-      result.couplesInputAndForget = options.couplesInputAndForget
-      if options.forgetOffset != 0 {
-        parameters[.forget].bias = parameters[.forget].bias + Scalar(options.forgetOffset)
-        notes.append(
-          "level \(level): \(options.forgetOffset), which the cell adds to its forget gate, was added to the bias"
-        )
-      }
+    guard options.cellClip == 0 else { throw refuse("cell clip", options.cellClip) }
+    if options.forgetOffset != 0 {
+      parameters[.forget].bias = parameters[.forget].bias + Scalar(options.forgetOffset)
+      notes.append(
+        "level \(level): \(options.forgetOffset), which the cell adds to its forget gate, was added to the bias"
+      )
     }
-    result.clip = description.argumentClip
+    result.functions = ONNXClass.functions(of: cell.kind, options)
+    result.couplesInputAndForget = options.couplesInputAndForget
+    result.clip = options.argumentClip
     if Scalar.self == Double.self {
       for number in result.numbers where Double(Float(number)) != number {
         notes.append(
@@ -60,14 +48,16 @@ extension ONNXCell {
 
   /// Whether two directions can be one node.
   func sharesNode(with other: ONNXCell) -> Bool {
-    kind == other.kind && clip == other.clip && resetsAfterProduct == other.resetsAfterProduct
+    kind == other.kind && clip == other.clip
       && couplesInputAndForget == other.couplesInputAndForget
   }
 
   func attributes(hiddenSize: Int) -> [AttributeProto] {
     var result: [AttributeProto] = [.integer("hidden_size", hiddenSize)]
     if clip > 0 { result.append(.number("clip", clip)) }
-    if kind == .gru { result.append(.integer("linear_before_reset", resetsAfterProduct ? 1 : 0)) }
+    if cellClass.hasResetGate {
+      result.append(.integer("linear_before_reset", kind == .gruResetAfter ? 1 : 0))
+    }
     if couplesInputAndForget { result.append(.integer("input_forget", 1)) }
     return result
   }

@@ -11,81 +11,83 @@
 internal import Unroll
 internal import UnrollFormats
 
+/// The recurrent operators.
+struct ONNXClass: CellClass {
+  static let program = "ONNX"
+  static let all = [
+    ONNXClass(kind: .rnn, name: "RNN", order: [0], blocks: ""),
+    ONNXClass(
+      kind: .gruResetBefore, name: "GRU", order: [1, 0, 2], blocks: ", blocks z r h become r z n"),
+    ONNXClass(
+      kind: .gruResetAfter, name: "GRU", order: [1, 0, 2], blocks: ", blocks z r h become r z n"),
+    ONNXClass(
+      kind: .lstm, name: "LSTM", order: [0, 2, 3, 1],
+      blocks: ", blocks i o f c become i f g o"),
+  ]
+
+  let kind: CellKind
+  let name: String
+  /// ONNX's blocks in our order.
+  let order: [Int]
+  /// The order of the blocks, for reports.
+  let blocks: String
+  /// Whether `linear_before_reset` tells it from another kind.
+  var hasResetGate: Bool { kind.gates.contains(.reset) }
+
+  /// Whether a name is that of a recurrent operator.
+  static func contains(_ name: String) -> Bool { ONNXClass(named: name) != nil }
+
+  /// The functions that are used if none are named: f; f and g; f, g and h.
+  var functions: [Activation] { Self.functions(of: kind, CellOptions()) }
+
+  /// The functions among a cell's options, in ONNX's order.
+  static func functions(of kind: CellKind, _ options: CellOptions) -> [Activation] {
+    let fields = kind.optionFields
+    return (fields.contains(.gateActivation) ? [options.gateActivation] : [])
+      + [options.activation]
+      + (fields.contains(.outputActivation) ? [options.outputActivation] : [])
+  }
+}
+
 /// One direction of a recurrent operator.
 struct ONNXCell: CellConvention {
-  enum Kind: String, CaseIterable {
-    case rnn = "RNN"
-    case gru = "GRU"
-    case lstm = "LSTM"
-
-    var gateCount: Int {
-      switch self {
-      case .rnn: 1
-      case .gru: 3
-      case .lstm: 4
-      }
-    }
-
-    /// The functions that are used if none are named.
-    var functions: [Activation] {
-      switch self {
-      case .rnn: [.tanh]
-      case .gru: [.sigmoid, .tanh]
-      case .lstm: [.sigmoid, .tanh, .tanh]
-      }
-    }
-  }
-
-  var kind: Kind
+  let cellClass: ONNXClass
   /// f; f and g; f, g and h.
   var functions: [Activation]
   var clip = 0.0
-  /// `linear_before_reset`.
-  var resetsAfterProduct = false
   /// `input_forget`.
   var couplesInputAndForget = false
   var usesBias = true
 
-  init(_ kind: Kind) {
-    self.kind = kind
-    functions = kind.functions
-  }
+  var kind: CellKind { cellClass.kind }
 
-  /// ONNX's blocks in our order.
-  private var order: [Int] {
-    switch kind {
-    case .rnn: [0]
-    case .gru: [1, 0, 2]
-    case .lstm: [0, 2, 3, 1]
-    }
+  init(_ cellClass: ONNXClass) {
+    self.cellClass = cellClass
+    functions = cellClass.functions
   }
 
   func cell<Scalar: KernelScalar>(
     from arrays: [String: Tensor<Scalar>]
-  ) throws(ModelImportError) -> any RecurrentCell<Scalar> {
+  ) throws(ModelImportError) -> Cell<Scalar> {
     let w = try array("W", in: arrays, shape: [nil, nil])
     let width = w.shape[0]
-    let size = width / kind.gateCount
-    guard size > 0, width % kind.gateCount == 0 else {
+    let gates = kind.gates
+    let size = width / gates.count
+    guard size > 0, width % gates.count == 0 else {
       throw ModelImportError(
-        .wrongShape(expected: [kind.gateCount, w.shape[1]], found: w.shape), name: "W")
+        .wrongShape(expected: [gates.count, w.shape[1]], found: w.shape), name: "W")
     }
     // Before memory is asked for that a few numbers may make impossible.
     let r = try array("R", in: arrays, shape: [width, size])
-    let gates: [Gate] =
-      switch kind {
-      case .rnn: [.candidate]
-      case .gru: GRU<Scalar>.gates
-      case .lstm: LSTM<Scalar>.gates
-      }
     let hasPeepholes = arrays["P"] != nil
-    guard !hasPeepholes || kind == .lstm else {
-      throw ModelImportError(.unsupported(field: "P", value: "of \(kind.rawValue)"), name: "P")
+    guard !hasPeepholes || kind.parts.contains(.peepholes) else {
+      throw ModelImportError(.unsupported(field: "P", value: "of \(cellClass.name)"), name: "P")
     }
     var parameters = CellParameters<Scalar>(
       gates: gates, inputSize: w.shape[1], hiddenSize: size,
-      hasRecurrentBias: resetsAfterProduct && kind == .gru && usesBias,
+      hasRecurrentBias: kind.candidate == .separate && usesBias,
       hasPeepholes: hasPeepholes)
+    let order = cellClass.order
     parameters.inputWeights = w.transposed.reorderingColumns(order, size: size)
     parameters.recurrentWeights = r.transposed.reorderingColumns(order, size: size)
     if usesBias {
@@ -102,34 +104,30 @@ struct ONNXCell: CellConvention {
       let rows = try array("P", in: arrays, shape: [3 * size]).reshaped(to: [3, size])
       parameters.peepholes = Tensor(rows: [0, 2, 1].map { rows[$0, ...].elements })
     }
-    return cell(parameters)
+    return Cell(kind, parameters: parameters, options: options)
   }
 
-  private func cell<Scalar: KernelScalar>(
-    _ parameters: CellParameters<Scalar>
-  ) -> any RecurrentCell<Scalar> {
-    switch kind {
-    case .rnn:
-      return BasicRNN(parameters: parameters, activation: functions[0], argumentClip: clip)
-    case .gru:
-      return GRU(
-        parameters: parameters,
-        resetGate: resetsAfterProduct ? .afterProduct : .beforeProduct, activation: functions[1],
-        gateActivation: functions[0], argumentClip: clip)
-    case .lstm:
-      return LSTM(
-        parameters: parameters,
-        options: LSTMOptions(
-          activation: functions[1], gateActivation: functions[0], outputActivation: functions[2],
-          argumentClip: clip, couplesInputAndForget: couplesInputAndForget))
+  private var options: CellOptions {
+    var options = CellOptions(argumentClip: clip)
+    var next = functions.makeIterator()
+    for (field, function) in [
+      (CellOptions.Fields.gateActivation, \CellOptions.gateActivation),
+      (.activation, \.activation), (.outputActivation, \.outputActivation),
+    ] where kind.optionFields.contains(field) {
+      options[keyPath: function] = next.next() ?? options[keyPath: function]
     }
+    if kind.optionFields.contains(.couplesInputAndForget) {
+      options.couplesInputAndForget = couplesInputAndForget
+    }
+    return options
   }
 
   func arrays<Scalar: KernelScalar>(
     from parameters: CellParameters<Scalar>, role: ParameterRole
   ) -> [String: Tensor<Scalar>] {
     let size = parameters.hiddenSize
-    // The inverse of `order`.
+    // The inverse of the order.
+    let order = cellClass.order
     let theirs = order.indices.map { index in order.firstIndex(of: index) ?? index }
     func rows(_ tensor: Tensor<Scalar>) -> Tensor<Scalar> {
       tensor.reorderingColumns(theirs, size: size)

@@ -41,7 +41,7 @@ package struct DependencyCase {
   func compare() throws -> Comparison {
     var comparison = Comparison()
     try compareDraws(&comparison)
-    for (name, tensor) in NotebookCase.initialArrays(weights)
+    for (name, tensor) in try NotebookCase.initialArrays(weights)
     where archive.contains("init.\(name)") {
       comparison.compareExactly(
         tensor.elements, try archive.tensor("init.\(name)", Float.self).elements,
@@ -67,7 +67,7 @@ package struct DependencyCase {
   package func parameters<Scalar: KernelScalar>(
     _ prefix: String, _ scale: Double
   ) throws -> CellParameters<Scalar> {
-    var parameters: CellParameters<Scalar> = LabCell.rnn.zeroParameters(settings)
+    var parameters: CellParameters<Scalar> = CellKind.rnn.zeroParameters(settings)
     let drawn = try drawnWeights(prefix, scale).map { $1.roundedToFloat() as Tensor<Scalar> }
     parameters[.candidate] = GateParameters(
       inputWeights: drawn[1], recurrentWeights: drawn[0], bias: drawn[2])
@@ -98,14 +98,13 @@ package struct DependencyCase {
     _ comparison: inout Comparison, _ type: Scalar.Type, _ suffix: String
   ) throws {
     let inputs = Tensor<Scalar>(Tensor<Float>(draws.inputs) - 0.5).exchangingFirstAxes
-    let rnn = LabCell.rnn.cell(
-      try parameters("", settings.scale) as CellParameters<Scalar>)
+    let rnn = Cell(.rnn, parameters: try parameters("", settings.scale) as CellParameters<Scalar>)
     let states = [settings.batchSize, settings.hiddenSize]
     var keeping: CellParameters<Scalar> = weights.gru()
     keepState(&keeping, bias: keepBias)
     let grus = [
-      ("gru_keep", LabCell.gru.cell(keeping)),
-      ("gru_init", LabCell.gru.cell(weights.gru()) as any RecurrentCell<Scalar>),
+      ("gru_keep", Cell(.gruResetBefore, parameters: keeping)),
+      ("gru_init", Cell(.gruResetBefore, parameters: weights.gru()) as Cell<Scalar>),
     ]
     for (drawn, cells) in [("rnn", [("rnn", rnn)]), ("gru", grus)] {
       for step in settings.steps {
@@ -124,7 +123,7 @@ package struct DependencyCase {
       hidden: draws.lastFirst.isEmpty
         ? Tensor(shape: states) : try draws.tensor(draws.lastFirst, states))
     let backward: CellParameters<Scalar> = try parameters("grad ", gradientScale)
-    for (name, cell) in grus + [("rnn", LabCell.rnn.cell(backward))] {
+    for (name, cell) in grus + [("rnn", Cell(.rnn, parameters: backward))] {
       for (point, factor) in [("as_left", 100.0), ("zero", 0), ("rand1", 1)] {
         let base = "grad.\(name).\(point)"
         guard archive.contains("\(base).\(suffix)") else { continue }
@@ -135,7 +134,7 @@ package struct DependencyCase {
   }
 
   private func compareGradient<Scalar: KernelScalar>(
-    _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ start: RecurrentState<Scalar>,
+    _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>, _ start: RecurrentState<Scalar>,
     _ base: String, _ suffix: String, _ comparison: inout Comparison
   ) throws {
     let gradient = GradientFlow(cell).gradient(inputs, from: start, at: gradientStep).hidden
@@ -233,7 +232,7 @@ package struct DependencyCase {
 extension FourRuns {
   /// The same runs with every number moved by a unit in the last place.
   func moved(
-    _ nudge: inout Nudge, _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>
+    _ nudge: inout Nudge, _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>
   ) -> FourRuns {
     let moved = nudge(inputs)
     return FourRuns(nudge(cell), moved, from: starts.map { nudge($0) })

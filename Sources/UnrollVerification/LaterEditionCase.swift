@@ -74,27 +74,29 @@ enum LaterEditionCase {
       inputs = drawInputs(settings, &random)
       let first = DrawnState(0, settings, &random)
       runs = FourRuns(
-        LabCell.rnn.cell(weights), inputs, first, DrawnState(0, settings, &random))
+        Cell(.rnn, parameters: weights), inputs, first, DrawnState(0, settings, &random))
       var again = NumPyRandom(seed: gradientSeed)
       backward = drawWeights(settings, scale: settings.scale, &again)
       start = DrawnState(0, settings, &again).state()
-      gradient = Self.gradient(LabCell.rnn.cell(backward), inputs, start)
+      gradient = Self.gradient(Cell(.rnn, parameters: backward), inputs, start)
     }
 
     /// The same runs and gradient with every number moved by a unit in the last place.
     private init(moving run: Run, by nudge: inout Nudge) {
       (inputs, weights) = (nudge(run.inputs), run.weights)
       (backward, start) = (run.backward, nudge(run.start))
-      runs = run.runs.moved(&nudge, LabCell.rnn.cell(weights), run.inputs)
+      runs = run.runs.moved(&nudge, Cell(.rnn, parameters: weights), run.inputs)
       var other = nudge
-      gradient = Self.gradient(nudge(LabCell.rnn.cell(backward)), inputs, start) { other(&$0) }
+      gradient = Self.gradient(nudge(Cell(.rnn, parameters: backward)), inputs, start) {
+        other(&$0)
+      }
     }
 
     func moved(_ nudge: inout Nudge) -> Run { Run(moving: self, by: &nudge) }
 
     /// The gradient of Σ h² at step 30 is that of Σ (2 h) h with 2 h held fixed.
     private static func gradient(
-      _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ start: RecurrentState<Scalar>,
+      _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>, _ start: RecurrentState<Scalar>,
       changing change: (inout SequenceTrace<Scalar>) -> Void = { _ in }
     ) -> Tensor<Scalar> {
       let layer = RecurrentLayer(cell: cell)
@@ -140,7 +142,7 @@ enum LaterEditionCase {
       Tensor<Float>(random.rand(inputs.shape)).elements, inputs.elements, as: "draws",
       array: "toy.x")
     for (name, convention) in [
-      ("rnn", KerasLayer(.simpleRNN)), ("gru", KerasLayer(.gru, resetAfter: false)),
+      ("rnn", try KerasLayer(.rnn)), ("gru", try KerasLayer(.gruResetBefore)),
     ] {
       var arrays: [String: Tensor<Float>] = [:]
       for array in ["kernel", "recurrent_kernel", "bias"] {

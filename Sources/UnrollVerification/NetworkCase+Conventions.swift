@@ -5,19 +5,18 @@ internal import UnrollFormats
 
 extension NetworkCase {
   static func tensorFlow1(_ golden: GoldenCase, _ archive: NPZ) throws -> NetworkCase {
-    guard let kind = TensorFlow1Cell.Kind(rawValue: golden.cell) else {
+    let basic = ["activation", "forget_bias"]
+    let known = [
+      "BasicRNNCell": ["activation"], "GRUCell": ["activation"], "BasicLSTMCell": basic,
+      "LSTMCell": basic + ["use_peepholes", "cell_clip", "num_proj", "proj_clip"],
+    ]
+    guard let kind = TensorFlow1Cell.kind(ofClass: golden.cell), let names = known[golden.cell]
+    else {
       throw ModelImportError(.unsupported(field: "cell", value: golden.cell), name: golden.name)
     }
     let params = try golden.params()
-    switch kind {
-    case .basicRNN, .gru: try params.check(["activation"])
-    case .basicLSTM: try params.check(["activation", "forget_bias"])
-    case .lstm:
-      try params.check([
-        "activation", "forget_bias", "use_peepholes", "cell_clip", "num_proj", "proj_clip",
-      ])
-    }
-    let convention = TensorFlow1Cell(
+    try params.check(names)
+    let convention = try TensorFlow1Cell(
       kind, activation: try params.activation("activation"),
       forgetBias: try params.number("forget_bias", default: 1),
       usesPeepholes: try params.bool("use_peepholes", default: false),
@@ -46,23 +45,22 @@ extension NetworkCase {
 
   static func keras(_ golden: GoldenCase, _ archive: NPZ) throws -> NetworkCase {
     let name = golden.cell.split(separator: ".").last.map(String.init) ?? golden.cell
-    guard let kind = KerasLayer.Kind(rawValue: name) else {
+    let common = ["activation", "use_bias", "go_backwards"]
+    let known = [
+      "SimpleRNN": common, "GRU": common + ["recurrent_activation", "reset_after"],
+      "LSTM": common + ["recurrent_activation"],
+    ]
+    let params = try golden.params()
+    let resetsAfter = try params.bool("reset_after", default: true)
+    guard let kind = KerasLayer.kind(ofClass: name, resetsAfterProduct: resetsAfter),
+      let names = known[name]
+    else {
       throw ModelImportError(.unsupported(field: "cell", value: golden.cell), name: golden.name)
     }
-    let params = try golden.params()
-    switch kind {
-    case .simpleRNN: try params.check(["activation", "use_bias", "go_backwards"])
-    case .gru:
-      try params.check([
-        "activation", "recurrent_activation", "reset_after", "use_bias", "go_backwards",
-      ])
-    case .lstm:
-      try params.check(["activation", "recurrent_activation", "use_bias", "go_backwards"])
-    }
-    let convention = KerasLayer(
+    try params.check(names)
+    let convention = try KerasLayer(
       kind, activation: try params.activation("activation"),
       recurrentActivation: try params.activation("recurrent_activation", default: .sigmoid),
-      resetAfter: try params.bool("reset_after", default: true),
       usesBias: try params.bool("use_bias", default: true))
     let goesBackwards = try params.bool("go_backwards", default: false)
     var result: NetworkCase
@@ -99,19 +97,18 @@ extension NetworkCase {
 
   static func torch(_ golden: GoldenCase, _ archive: NPZ) throws -> NetworkCase {
     let name = golden.cell.split(separator: ".").last.map(String.init) ?? golden.cell
-    guard let kind = TorchModule.Kind(rawValue: name) else {
+    let common = ["num_layers", "bidirectional", "bias"]
+    let known = [
+      "RNN": common + ["nonlinearity"], "GRU": common, "LSTM": common + ["proj_size"],
+    ]
+    guard let kind = TorchModule.kind(ofClass: name), let names = known[name] else {
       throw ModelImportError(.unsupported(field: "cell", value: golden.cell), name: golden.name)
     }
     let params = try golden.params()
-    let common = ["num_layers", "bidirectional", "bias"]
-    switch kind {
-    case .rnn: try params.check(common + ["nonlinearity"])
-    case .gru: try params.check(common)
-    case .lstm: try params.check(common + ["proj_size"])
-    }
+    try params.check(names)
     let projection = try params.size("proj_size", atLeast: 0) ?? 0
     let layerCount = try params.size("num_layers", atLeast: 1) ?? 1
-    let convention = TorchModule(
+    let convention = try TorchModule(
       kind, activation: try params.activation("nonlinearity"),
       usesBias: try params.bool("bias", default: true),
       projectionSize: projection > 0 ? projection : nil)

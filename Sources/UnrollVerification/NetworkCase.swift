@@ -52,7 +52,7 @@ struct NetworkCase<Scalar: KernelScalar> {
     for name in stateNames(network, "0") { comparison.use(name) }
     let trace = network.forward(inputs, from: states, mask: mask, layout: .batchMajor)
     let isSaturated = zip(network.layers, trace.layers).contains { layer, run in
-      run.isSaturated(candidate: (layer.cell as? BasicRNN<Scalar>)?.activation ?? .tanh)
+      run.isSaturated(candidate: layer.cell.kind == .rnn ? layer.cell.options.activation : .tanh)
     }
     let precision = try golden.precision()
     let reruns = Reruns { nudge in

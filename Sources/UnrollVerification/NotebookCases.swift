@@ -34,10 +34,13 @@ enum NotebookCase {
   }
 
   /// TensorFlow's names for the initial weights.
-  static func initialArrays(_ weights: TensorFlowInitialWeights) -> [String: Tensor<Float>] {
-    let rnn = TensorFlow1Cell(.basicRNN).arrays(
+  static func initialArrays(
+    _ weights: TensorFlowInitialWeights
+  ) throws -> [String: Tensor<Float>] {
+    let rnn = try TensorFlow1Cell(.rnn).arrays(
       from: weights.rnn(Float.self), role: .weights)
-    let gru = TensorFlow1Cell(.gru).arrays(from: weights.gru(Float.self), role: .weights)
+    let gru = try TensorFlow1Cell(.gruResetBefore).arrays(
+      from: weights.gru(Float.self), role: .weights)
     return Dictionary(
       uniqueKeysWithValues: rnn.map { ("rnn.\($0.key)", $0.value) }
         + gru.map { ("gru.\($0.key)", $0.value) })
@@ -73,14 +76,14 @@ private struct ToyCase {
     comparison.compareExactly(
       inputs.elements, try archive.tensor("input_data", Float.self).elements, as: "input_data",
       array: "input_data")
-    for (name, tensor) in NotebookCase.initialArrays(weights).sorted(by: { $0.key < $1.key }) {
+    for (name, tensor) in try NotebookCase.initialArrays(weights).sorted(by: { $0.key < $1.key }) {
       comparison.compareExactly(
         tensor.elements, try archive.tensor(name, Float.self).elements, as: "initial weights",
         array: name)
     }
-    for (name, cell) in [("rnn", LabCell.rnn), ("gru", .gru)] {
+    for (name, cell) in [("rnn", CellKind.rnn), ("gru", .gruResetBefore)] {
       let trace = run(
-        cell.cell(cell == .rnn ? weights.rnn() : weights.gru()) as any RecurrentCell<Float>)
+        Cell<Float>(cell, parameters: cell == .rnn ? weights.rnn() : weights.gru()))
       comparison.compare(
         trace.outputs, try archive.tensor("\(name).y"), as: "outputs", array: "\(name).y",
         bound: Bounds.floatFloor)
@@ -89,10 +92,10 @@ private struct ToyCase {
         array: "\(name).hT", bound: Bounds.floatFloor)
     }
     for (name, cell) in [
-      ("rnn", LabCell.rnn), ("gru", .gru), ("gru_reset_after", .gruAfter),
+      ("rnn", CellKind.rnn), ("gru", .gruResetBefore), ("gru_reset_after", .gruResetAfter),
     ] where archive.contains("np64.\(name).y") {
       let trace = run(
-        cell.cell(cell == .rnn ? weights.rnn() : weights.gru()) as any RecurrentCell<Double>)
+        Cell<Double>(cell, parameters: cell == .rnn ? weights.rnn() : weights.gru()))
       comparison.compare(
         trace.outputs, try archive.tensor("np64.\(name).y"), as: "outputs in float64",
         array: "np64.\(name).y", bound: Bounds.double)
@@ -104,14 +107,14 @@ private struct ToyCase {
       let parameters = GRUAsRNNExperiment.parameters(
         of: weights.rnn(Float.self), bias: reset, updateBias: update)
       comparison.compare(
-        run(LabCell.gru.cell(parameters)).outputs, try archive.tensor(name), as: "GRU as RNN",
-        array: name, bound: Bounds.floatFloor)
+        run(Cell(.gruResetBefore, parameters: parameters)).outputs, try archive.tensor(name),
+        as: "GRU as RNN", array: name, bound: Bounds.floatFloor)
     }
     return comparison
   }
 
   private func run<Scalar: KernelScalar>(
-    _ cell: any RecurrentCell<Scalar>
+    _ cell: Cell<Scalar>
   ) -> SequenceTrace<Scalar> {
     let layer = RecurrentLayer(cell: cell)
     return layer.forward(

@@ -52,8 +52,8 @@ struct Nudge {
 
   /// The cell with every weight moved.
   mutating func callAsFunction<Scalar: KernelScalar>(
-    _ cell: any RecurrentCell<Scalar>
-  ) -> any RecurrentCell<Scalar> {
+    _ cell: Cell<Scalar>
+  ) -> Cell<Scalar> {
     var result = cell
     for name in cell.parameters.names {
       result.parameters[name] = self(cell.parameters[name])

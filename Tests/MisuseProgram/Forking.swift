@@ -13,7 +13,8 @@ enum Forking {
   static func run(_ kind: String) {
     Threads.count = 4
     var random = NumPyRandom(seed: 1)
-    let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 9, hiddenSize: 70, using: &random))
+    let layer = RecurrentLayer(
+      cell: Cell<Float>(.lstm, inputSize: 9, hiddenSize: 70, using: &random))
     let inputs = Tensor<Float>(
       shape: [6, 64, 9], elements: random.normal(count: 6 * 64 * 9, of: Float.self))
     let pass = Pass(layer: layer, inputs: inputs)

@@ -1,27 +1,6 @@
 import Unroll
 
-private func lstm() -> LSTM<Float> { LSTM(inputSize: 3, hiddenSize: 4) }
-
-/// A cell of somebody's own, which lies about its bias.
-private struct OwnCell: RecurrentCell {
-  var cell = LSTM<Float>(inputSize: 3, hiddenSize: 4)
-  static var gates: [Gate] { LSTM<Float>.gates }
-  var parameters: CellParameters<Float> {
-    get { cell.parameters }
-    set { cell.parameters = newValue }
-  }
-  var zoneout: Zoneout {
-    get { cell.zoneout }
-    set { cell.zoneout = newValue }
-  }
-  var cellStateSize: Int { 4000 }
-  var auxiliarySize: Int { 0 }
-  var inputBias: Tensor<Float> { Tensor(shape: [1]) }
-  var settings: CellSettings { cell.settings }
-  var fusedKernel: FusedKernel? { nil }
-  func step(_ buffers: StepBuffers<Float>) {}
-  func stepBackward(_ buffers: StepBuffers<Float>, _ gradients: StepGradients<Float>) {}
-}
+private func lstm() -> Cell<Float> { Cell(.lstm, inputSize: 3, hiddenSize: 4) }
 
 let parameterMisuses = [
   Misuse("weights-shape", "CellParameters: expected shape [3, 16], got [3, 15].") {
@@ -48,7 +27,7 @@ let parameterMisuses = [
     use(cell)
   },
   Misuse("gain-shape", "CellParameters: expected gains of shape [16], got [4].") {
-    var cell = LSTM<Float>(inputSize: 3, hiddenSize: 4, isNormalized: true)
+    var cell = Cell<Float>(.lstm, inputSize: 3, hiddenSize: 4, isNormalized: true)
     cell.parameters.recurrentGain = Tensor(shape: [4])
     use(cell)
   },
@@ -69,30 +48,58 @@ let parameterMisuses = [
     "CellParameters: expected a name of [\"inputWeights\", \"recurrentWeights\", \"bias\"], got 'weights'."
   ) { use(lstm().parameters["weights"]) },
   Misuse("cell-size", "CellParameters.init: expected sizes of at least 1, got D 3, H 0.") {
-    use(LSTM<Float>(inputSize: 3, hiddenSize: 0))
+    use(Cell<Float>(.lstm, inputSize: 3, hiddenSize: 0))
   },
   Misuse(
     "cell-huge",
     "CellParameters.init: expected at most 18014398509481984 units, got 4611686018427387904."
-  ) { use(LSTM<Float>(inputSize: 3, hiddenSize: 1 << 62)) },
-  Misuse("gru-biases", "GRU.init: expected 1 or 2 biases, got 3.") {
-    use(GRU<Float>(inputSize: 3, hiddenSize: 4, resetGate: .afterProduct, biasCount: 3))
+  ) { use(Cell<Float>(.lstm, inputSize: 3, hiddenSize: 1 << 62)) },
+  Misuse("gru-biases", "Cell.init: expected 1 or 2 biases, got 3.") {
+    use(Cell<Float>(.gruResetAfter, inputSize: 3, hiddenSize: 4, biasCount: 3))
   },
   Misuse(
     "cell-parameters",
     "RecurrentLayer.forward: expected parameters of the gates input, forget, candidate, output, got candidate."
   ) {
     var cell = lstm()
-    cell.parameters = BasicRNN<Float>(inputSize: 3, hiddenSize: 4).parameters
+    cell.parameters = Cell<Float>(.rnn, inputSize: 3, hiddenSize: 4).parameters
     let layer = RecurrentLayer(cell: cell)
     use(layer.forward(Tensor(shape: [5, 2, 3]), from: layer.zeroState(batchSize: 2)))
   },
   Misuse(
-    "own-cell",
-    "RecurrentLayer.forward: expected a BasicRNN, a GRU or an LSTM, got a cell of type OwnCell."
+    "gru-peepholes",
+    "Cell.init: expected a cell of the kind GRU (reset after) without peepholes, got one with peepholes."
+  ) { use(Cell<Float>(.gruResetAfter, inputSize: 3, hiddenSize: 4, hasPeepholes: true)) },
+  Misuse(
+    "rnn-parts",
+    "Cell.init: expected a cell of the kind RNN without a second bias and a projection, got one with a second bias and a projection."
   ) {
-    let layer = RecurrentLayer(cell: OwnCell())
-    use(layer.forward(Tensor(shape: [5, 2, 3]), from: layer.zeroState(batchSize: 2)))
+    use(Cell<Float>(.rnn, inputSize: 3, hiddenSize: 4, biasCount: 2, projectionSize: 2))
+  },
+  Misuse(
+    "lstm-biases",
+    "Cell.init: expected a cell of the kind LSTM without a second bias, got one with a second bias."
+  ) { use(Cell<Float>(.lstm, inputSize: 3, hiddenSize: 4, biasCount: 2)) },
+  Misuse(
+    "cell-kind",
+    "Cell.init: expected parameters of the gates reset, update, candidate, got input, forget, candidate, output."
+  ) { use(Cell(.gruResetBefore, parameters: lstm().parameters)) },
+  Misuse(
+    "unused-options",
+    "Cell.init: expected the defaults of options that a cell of the kind RNN does not use, got gateActivation relu, cellClip 2.0."
+  ) {
+    use(
+      Cell<Float>(
+        .rnn, inputSize: 3, hiddenSize: 4,
+        options: CellOptions(activation: .relu, gateActivation: .relu, cellClip: 2)))
+  },
+  Misuse(
+    "unused-option",
+    "Cell.options: expected the defaults of options that a cell of the kind GRU does not use, got forgetOffset 1.0."
+  ) {
+    var cell = Cell<Float>(.gruResetBefore, inputSize: 3, hiddenSize: 4)
+    cell.options.forgetOffset = 1
+    use(cell)
   },
   Misuse("zoneout-rate", "Zoneout: expected rates in 0 ..< 1, got 1.0 and 0.0.") {
     use(Zoneout(hidden: 1))
@@ -108,9 +115,10 @@ let parameterMisuses = [
   ) { use(Zoneout.Masks(seed: 1, step: -1)) },
   Misuse(
     "unusual-zoneout",
-    "RecurrentCell: expected the usual functions, no clip and no projection in a cell with layer normalisation or zoneout."
+    "Cell: expected the usual functions, no clip and no projection in a cell with layer normalisation or zoneout."
   ) {
-    var cell = BasicRNN<Float>(inputSize: 3, hiddenSize: 4, activation: .sigmoid)
+    var cell = Cell<Float>(
+      .rnn, inputSize: 3, hiddenSize: 4, options: CellOptions(activation: .sigmoid))
     cell.zoneout = Zoneout(hidden: 0.5)
     let layer = RecurrentLayer(cell: cell)
     use(layer.forward(Tensor(shape: [5, 2, 3]), from: layer.zeroState(batchSize: 2)))

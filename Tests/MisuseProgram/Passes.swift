@@ -1,9 +1,9 @@
 import Unroll
 
-private let layer = RecurrentLayer<Float>(cell: LSTM(inputSize: 3, hiddenSize: 4))
+private let layer = RecurrentLayer<Float>(cell: Cell(.lstm, inputSize: 3, hiddenSize: 4))
 private let inputs = Tensor<Float>(shape: [5, 2, 3], repeating: 0.5)
 private let stack = RecurrentNetwork<Float>(cells: [
-  LSTM(inputSize: 3, hiddenSize: 4), LSTM(inputSize: 4, hiddenSize: 2),
+  Cell(.lstm, inputSize: 3, hiddenSize: 4), Cell(.lstm, inputSize: 4, hiddenSize: 2),
 ])
 
 let passMisuses = [
@@ -50,7 +50,7 @@ let passMisuses = [
   Misuse("stack", "RecurrentNetwork.init: expected input size 4 at level 1, got 5.") {
     use(
       RecurrentNetwork<Float>(cells: [
-        LSTM(inputSize: 3, hiddenSize: 4), LSTM(inputSize: 5, hiddenSize: 2),
+        Cell(.lstm, inputSize: 3, hiddenSize: 4), Cell(.lstm, inputSize: 5, hiddenSize: 2),
       ]))
   },
   Misuse("stack-states", "RecurrentNetwork.forward: expected 2 states, got 1.") {
@@ -95,7 +95,9 @@ let streamMisuses = [
   Misuse("stream-stack", "RecurrentStream.init: expected input size 4, got 5.") {
     use(
       RecurrentStream<Float>(
-        cells: [LSTM(inputSize: 3, hiddenSize: 4), LSTM(inputSize: 5, hiddenSize: 2)],
+        cells: [
+          Cell(.lstm, inputSize: 3, hiddenSize: 4), Cell(.lstm, inputSize: 5, hiddenSize: 2),
+        ],
         batchSize: 1))
   },
   Misuse("stream-input", "RecurrentStream.step: expected 3 and 4 numbers, got 2 and 4.") {

@@ -4,8 +4,8 @@ private let inputs = Tensor<Float>(shape: [5, 2, 3], repeating: 0.5)
 
 /// Runs one cell forward, and another backward through that trace.
 private func takeBack(
-  _ cell: any RecurrentCell<Float>, _ direction: Direction = .forward,
-  by other: any RecurrentCell<Float>
+  _ cell: Cell<Float>, _ direction: Direction = .forward,
+  by other: Cell<Float>
 ) {
   let (layer, next) = (
     RecurrentLayer(cell: cell, direction: direction), RecurrentLayer(cell: other)
@@ -17,79 +17,84 @@ private func differing(_ own: String, _ others: String) -> String {
   "RecurrentLayer.backward: expected a trace of this layer, with \(own), got one with \(others)."
 }
 
-private func lstm(_ options: LSTMOptions) -> LSTM<Float> {
-  LSTM(inputSize: 3, hiddenSize: 4, options: options)
+private func lstm(_ options: CellOptions) -> Cell<Float> {
+  Cell(.lstm, inputSize: 3, hiddenSize: 4, options: options)
 }
 
-private func zoned(_ rate: Double) -> LSTM<Float> {
-  var cell = lstm(LSTMOptions())
+private func zoned(_ rate: Double) -> Cell<Float> {
+  var cell = lstm(CellOptions())
   cell.zoneout = Zoneout(hidden: rate)
   return cell
 }
 
-private let settings:
-  [(String, any RecurrentCell<Float>, any RecurrentCell<Float>, String, String)] =
-    [
-      (
-        "reset-gate", GRU(inputSize: 3, hiddenSize: 4, resetGate: .beforeProduct),
-        GRU(inputSize: 3, hiddenSize: 4, resetGate: .afterProduct),
-        "resetGate afterProduct", "resetGate beforeProduct"
-      ),
-      (
-        "activation", BasicRNN(inputSize: 3, hiddenSize: 4, activation: .relu),
-        BasicRNN(inputSize: 3, hiddenSize: 4), "activation tanh", "activation relu"
-      ),
-      (
-        "clip",
-        BasicRNN(parameters: BasicRNN(inputSize: 3, hiddenSize: 4).parameters, argumentClip: 3),
-        BasicRNN(inputSize: 3, hiddenSize: 4), "argumentClip 0.0", "argumentClip 3.0"
-      ),
-      (
-        "forget-offset", lstm(LSTMOptions(forgetOffset: 1)), lstm(LSTMOptions()),
-        "forgetOffset 0.0", "forgetOffset 1.0"
-      ),
-      (
-        "coupled", lstm(LSTMOptions(couplesInputAndForget: true)), lstm(LSTMOptions()),
-        "couplesInputAndForget false", "couplesInputAndForget true"
-      ),
-      (
-        "gate-activation",
-        lstm(LSTMOptions(gateActivation: .hardSigmoid(slope: 0.2, offset: 0.5), cellClip: 2)),
-        lstm(LSTMOptions()), "gateActivation sigmoid, cellClip 0.0",
-        "gateActivation hardSigmoid(slope: 0.2, offset: 0.5), cellClip 2.0"
-      ),
-      (
-        "output-activation", lstm(LSTMOptions(outputActivation: .identity)), lstm(LSTMOptions()),
-        "outputActivation tanh", "outputActivation identity"
-      ),
-      (
-        "peepholes", LSTM(inputSize: 3, hiddenSize: 4, hasPeepholes: true), lstm(LSTMOptions()),
-        "peepholes absent", "peepholes present"
-      ),
-      (
-        "projection", LSTM(inputSize: 3, hiddenSize: 4, projectionSize: 4), lstm(LSTMOptions()),
-        "projection absent", "projection present"
-      ),
-      (
-        "second-bias", GRU(inputSize: 3, hiddenSize: 4, resetGate: .afterProduct, biasCount: 2),
-        GRU(inputSize: 3, hiddenSize: 4, resetGate: .afterProduct),
-        "recurrentBias absent", "recurrentBias present"
-      ),
-      (
-        "normalised", LSTM(inputSize: 3, hiddenSize: 4, isNormalized: true), lstm(LSTMOptions()),
-        "isNormalized false", "isNormalized true"
-      ),
-      ("zoneout", zoned(0.5), zoned(0.25), "zoneout.hidden 0.25", "zoneout.hidden 0.5"),
-      (
-        "cell", GRU(inputSize: 3, hiddenSize: 4, resetGate: .afterProduct), lstm(LSTMOptions()),
-        "cell LSTM", "cell GRU"
-      ),
-    ]
+private let settings: [(String, Cell<Float>, Cell<Float>, String, String)] =
+  [
+    (
+      "reset-gate", Cell(.gruResetBefore, inputSize: 3, hiddenSize: 4),
+      Cell(.gruResetAfter, inputSize: 3, hiddenSize: 4),
+      "cell GRU (reset after)", "cell GRU"
+    ),
+    (
+      "activation",
+      Cell(.rnn, inputSize: 3, hiddenSize: 4, options: CellOptions(activation: .relu)),
+      Cell(.rnn, inputSize: 3, hiddenSize: 4), "activation tanh", "activation relu"
+    ),
+    (
+      "clip",
+      Cell(
+        .rnn, parameters: Cell(.rnn, inputSize: 3, hiddenSize: 4).parameters,
+        options: CellOptions(argumentClip: 3)),
+      Cell(.rnn, inputSize: 3, hiddenSize: 4), "argumentClip 0.0", "argumentClip 3.0"
+    ),
+    (
+      "forget-offset", lstm(CellOptions(forgetOffset: 1)), lstm(CellOptions()),
+      "forgetOffset 0.0", "forgetOffset 1.0"
+    ),
+    (
+      "coupled", lstm(CellOptions(couplesInputAndForget: true)), lstm(CellOptions()),
+      "couplesInputAndForget false", "couplesInputAndForget true"
+    ),
+    (
+      "gate-activation",
+      lstm(CellOptions(gateActivation: .hardSigmoid(slope: 0.2, offset: 0.5), cellClip: 2)),
+      lstm(CellOptions()), "gateActivation sigmoid, cellClip 0.0",
+      "gateActivation hardSigmoid(slope: 0.2, offset: 0.5), cellClip 2.0"
+    ),
+    (
+      "output-activation", lstm(CellOptions(outputActivation: .identity)), lstm(CellOptions()),
+      "outputActivation tanh", "outputActivation identity"
+    ),
+    (
+      "peepholes", Cell(.lstm, inputSize: 3, hiddenSize: 4, hasPeepholes: true),
+      lstm(CellOptions()),
+      "peepholes absent", "peepholes present"
+    ),
+    (
+      "projection", Cell(.lstm, inputSize: 3, hiddenSize: 4, projectionSize: 4),
+      lstm(CellOptions()),
+      "projection absent", "projection present"
+    ),
+    (
+      "second-bias", Cell(.gruResetAfter, inputSize: 3, hiddenSize: 4, biasCount: 2),
+      Cell(.gruResetAfter, inputSize: 3, hiddenSize: 4),
+      "recurrentBias absent", "recurrentBias present"
+    ),
+    (
+      "normalised", Cell(.lstm, inputSize: 3, hiddenSize: 4, isNormalized: true),
+      lstm(CellOptions()),
+      "isNormalized false", "isNormalized true"
+    ),
+    ("zoneout", zoned(0.5), zoned(0.25), "zoneout.hidden 0.25", "zoneout.hidden 0.5"),
+    (
+      "cell", Cell(.gruResetAfter, inputSize: 3, hiddenSize: 4), lstm(CellOptions()),
+      "cell LSTM", "cell GRU (reset after)"
+    ),
+  ]
 
-private let layer = RecurrentLayer<Float>(cell: lstm(LSTMOptions()))
+private let layer = RecurrentLayer<Float>(cell: lstm(CellOptions()))
 private let state = layer.zeroState(batchSize: 2)
 private let stack = RecurrentNetwork<Float>(cells: [
-  LSTM(inputSize: 3, hiddenSize: 4), LSTM(inputSize: 4, hiddenSize: 2),
+  Cell(.lstm, inputSize: 3, hiddenSize: 4), Cell(.lstm, inputSize: 4, hiddenSize: 2),
 ])
 
 let traceMisuses =
@@ -97,12 +102,12 @@ let traceMisuses =
     Misuse("trace-\(name)", differing(own, others)) { takeBack(cell, by: other) }
   } + [
     Misuse("trace-direction", differing("direction forward", "direction backward")) {
-      takeBack(lstm(LSTMOptions()), .backward, by: lstm(LSTMOptions()))
+      takeBack(lstm(CellOptions()), .backward, by: lstm(CellOptions()))
     },
     Misuse(
       "trace-size",
       "RecurrentLayer.backward: expected a trace of this layer, with the gates input, forget, candidate, output of 8 units, got one of another."
-    ) { takeBack(lstm(LSTMOptions()), by: LSTM(inputSize: 3, hiddenSize: 8)) },
+    ) { takeBack(lstm(CellOptions()), by: Cell(.lstm, inputSize: 3, hiddenSize: 8)) },
     Misuse(
       "trace-empty",
       "RecurrentLayer.backward: expected a trace that forward has filled, got an empty one."
@@ -130,7 +135,7 @@ let traceMisuses =
       "trace-network",
       "RecurrentNetwork.backward: expected a trace of this network, with 2 layers, got one with 1."
     ) {
-      let one = RecurrentNetwork<Float>(cells: [LSTM(inputSize: 3, hiddenSize: 4)])
+      let one = RecurrentNetwork<Float>(cells: [Cell(.lstm, inputSize: 3, hiddenSize: 4)])
       use(stack.backward(one.forward(inputs, from: one.zeroStates(batchSize: 2))))
     },
     Misuse(

@@ -66,14 +66,14 @@ struct BridgeReportTests {
       "files beside it", "onnx_functions.data",
     ] { #expect(shown.output.contains(words), "\(words): \(shown.output)") }
     try withTemporaryFolder { folder in
-      var lstm = LSTM<Float>(
-        inputSize: 3, hiddenSize: 4, hasPeepholes: true, projectionSize: 2,
-        options: LSTMOptions(
-          forgetOffset: 1, gateActivation: .hardSigmoid(slope: 0.2, offset: 0.5),
-          outputActivation: .identity, cellClip: 3, projectionClip: 2, argumentClip: 0.5))
-      var gru = GRU<Float>(inputSize: 2, hiddenSize: 4, resetGate: .beforeProduct)
+      var lstm = Cell<Float>(
+        .lstm, inputSize: 3, hiddenSize: 4, hasPeepholes: true, projectionSize: 2,
+        options: CellOptions(
+          gateActivation: .hardSigmoid(slope: 0.2, offset: 0.5), outputActivation: .identity,
+          argumentClip: 0.5, forgetOffset: 1, cellClip: 3, projectionClip: 2))
+      var gru = Cell<Float>(.gruResetBefore, inputSize: 2, hiddenSize: 4)
       gru.zoneout = Zoneout(hidden: 0.25)
-      var normal = LSTM<Float>(inputSize: 4, hiddenSize: 4, isNormalized: true)
+      var normal = Cell<Float>(.lstm, inputSize: 4, hiddenSize: 4, isNormalized: true)
       normal.zoneout = Zoneout(hidden: 0.125, cell: 0.5)
       let network = RecurrentNetwork<Float>(cells: [lstm, gru, normal])
       _ = try NetworkFile.write(network, to: folder + "/a.safetensors")
@@ -109,7 +109,7 @@ struct BridgeReportTests {
       let lab = try command.run(["lab", "memory", "--weights", own, "--layer", "0"])
       #expect(lab.status == 0, "\(lab.errors)")
       // Alone, so that nothing else is in the way of other programs' names.
-      var cell = GRU<Float>(inputSize: 2, hiddenSize: 3, resetGate: .afterProduct)
+      var cell = Cell<Float>(.gruResetAfter, inputSize: 2, hiddenSize: 3)
       cell.parameters.bias = Tensor([Float](repeating: 0.5, count: 9))
       _ = try NetworkFile.write(
         RecurrentNetwork(levels: [[RecurrentLayer(cell: cell, direction: .backward)]]), to: own)
@@ -288,7 +288,7 @@ struct BridgeReportTests {
         "convert", files + "/tf1_lstm_both.index", folder + "/wide.npz",
       ])
       #expect(!wide.output.contains("warning"))
-      var cell = GRU<Double>(inputSize: 2, hiddenSize: 3, resetGate: .afterProduct)
+      var cell = Cell<Double>(.gruResetAfter, inputSize: 2, hiddenSize: 3)
       cell.parameters.bias = Tensor([Double](repeating: 0.5, count: 9))
       _ = try NetworkFile.write(
         RecurrentNetwork<Double>(cells: [cell]), to: folder + "/d.safetensors")

@@ -10,13 +10,13 @@ import UnrollTestSupport
 @Suite("Conventions of other programs")
 struct ConventionTests {
   func roundTrip(
-    _ convention: some CellConvention, _ cell: any RecurrentCell<Double>
+    _ convention: some CellConvention, _ cell: Cell<Double>
   ) throws -> Bool {
     let arrays = convention.arrays(from: cell.parameters, role: .weights)
     return try convention.cell(from: arrays).parameters == cell.parameters
   }
 
-  func filled<Cell: RecurrentCell<Double>>(_ cell: Cell) -> Cell {
+  func filled(_ cell: Cell<Double>) -> Cell<Double> {
     var (cell, random) = (cell, NumPyRandom(seed: testSeed))
     for name in cell.parameters.names {
       cell.parameters[name] = random.randn(cell.parameters[name].shape)
@@ -27,15 +27,15 @@ struct ConventionTests {
   @Test("TensorFlow 1: out and in again is the same")
   func tensorFlow() throws {
     #expect(
-      try roundTrip(TensorFlow1Cell(.basicRNN), filled(BasicRNN(inputSize: 3, hiddenSize: 2))))
+      try roundTrip(try TensorFlow1Cell(.rnn), filled(Cell(.rnn, inputSize: 3, hiddenSize: 2))))
     #expect(
       try roundTrip(
-        TensorFlow1Cell(.gru),
-        filled(GRU(inputSize: 3, hiddenSize: 2, resetGate: .beforeProduct))))
+        try TensorFlow1Cell(.gruResetBefore),
+        filled(Cell(.gruResetBefore, inputSize: 3, hiddenSize: 2))))
     #expect(
       try roundTrip(
-        TensorFlow1Cell(.lstm, usesPeepholes: true, projectionSize: 4),
-        filled(LSTM(inputSize: 3, hiddenSize: 2, hasPeepholes: true, projectionSize: 4))))
+        try TensorFlow1Cell(.lstm, usesPeepholes: true, projectionSize: 4),
+        filled(Cell(.lstm, inputSize: 3, hiddenSize: 2, hasPeepholes: true, projectionSize: 4))))
   }
 
   @Test("Peepholes and projections of cells that have none are refused, before a kernel sees them")
@@ -68,8 +68,8 @@ struct ConventionTests {
     // Our own file, with zoneout on a cell whose states are clipped.
     try withTemporaryFolder { folder in
       let path = folder + "/x.safetensors"
-      let clipped = LSTM<Float>(
-        inputSize: 2, hiddenSize: 4, options: LSTMOptions(cellClip: 2))
+      let clipped = Cell<Float>(
+        .lstm, inputSize: 2, hiddenSize: 4, options: CellOptions(cellClip: 2))
       _ = try NetworkFile.write(RecurrentNetwork(cells: [clipped]), to: path)
       var file = try ArrayFile(contentsOf: path)
       let text = try #require(file.metadata["unroll.network"])
@@ -87,35 +87,74 @@ struct ConventionTests {
 
   @Test("Keras: out and in again is the same, reset after and before")
   func keras() throws {
-    #expect(try roundTrip(KerasLayer(.simpleRNN), filled(BasicRNN(inputSize: 3, hiddenSize: 2))))
+    #expect(try roundTrip(try KerasLayer(.rnn), filled(Cell(.rnn, inputSize: 3, hiddenSize: 2))))
     #expect(
       try roundTrip(
-        KerasLayer(.gru),
-        filled(GRU(inputSize: 3, hiddenSize: 2, resetGate: .afterProduct, biasCount: 2))))
+        try KerasLayer(.gruResetAfter),
+        filled(Cell(.gruResetAfter, inputSize: 3, hiddenSize: 2, biasCount: 2))))
     #expect(
       try roundTrip(
-        KerasLayer(.gru, resetAfter: false),
-        filled(GRU(inputSize: 3, hiddenSize: 2, resetGate: .beforeProduct))))
-    #expect(try roundTrip(KerasLayer(.lstm), filled(LSTM(inputSize: 3, hiddenSize: 2))))
+        try KerasLayer(.gruResetBefore),
+        filled(Cell(.gruResetBefore, inputSize: 3, hiddenSize: 2))))
+    #expect(try roundTrip(try KerasLayer(.lstm), filled(Cell(.lstm, inputSize: 3, hiddenSize: 2))))
   }
 
   @Test("PyTorch: out and in again is the same")
   func torch() throws {
-    #expect(try roundTrip(TorchModule(.rnn), filled(BasicRNN(inputSize: 3, hiddenSize: 2))))
+    #expect(try roundTrip(try TorchModule(.rnn), filled(Cell(.rnn, inputSize: 3, hiddenSize: 2))))
     #expect(
       try roundTrip(
-        TorchModule(.gru),
-        filled(GRU(inputSize: 3, hiddenSize: 2, resetGate: .afterProduct, biasCount: 2))))
+        try TorchModule(.gruResetAfter),
+        filled(Cell(.gruResetAfter, inputSize: 3, hiddenSize: 2, biasCount: 2))))
     #expect(
       try roundTrip(
-        TorchModule(.lstm, projectionSize: 1),
-        filled(LSTM(inputSize: 3, hiddenSize: 2, projectionSize: 1))))
+        try TorchModule(.lstm, projectionSize: 1),
+        filled(Cell(.lstm, inputSize: 3, hiddenSize: 2, projectionSize: 1))))
+  }
+
+  @Test("A kind of cell that a program does not have is refused by name")
+  func kinds() throws {
+    func refusal(_ make: () throws -> some CellConvention) -> String? {
+      #expect(throws: ModelImportError.self) { _ = try make() }?.description
+    }
+    #expect(
+      refusal { try TorchModule(.gruResetBefore) }
+        == "PyTorch cannot express reset gate = before the product")
+    #expect(
+      refusal { try TensorFlow1Cell(.gruResetAfter) }
+        == "TensorFlow 1 cannot express reset gate = after the product")
+    #expect(
+      refusal { try KerasLayer(.gruResetBefore, usesCuDNNLayout: true) }
+        == "cuDNN cannot express reset gate = before the product")
+    #expect(
+      refusal { try KerasLayer(.rnn, usesCuDNNLayout: true) }
+        == "cuDNN cannot express cell = rnn")
+    // Whatever kind there is: a program has it, and reads what it wrote, or its name is in the error.
+    for kind in CellKind.allCases {
+      let network = RecurrentNetwork<Double>(cells: [
+        filled(Cell(kind, inputSize: 3, hiddenSize: 2))
+      ])
+      try withTemporaryFolder { folder in
+        for layout in NetworkLayout.allCases {
+          let path = "\(folder)/\(layout.rawValue).npz"
+          do {
+            _ = try NetworkFile.write(network, to: path, layout: layout)
+          } catch let error as ModelImportError {
+            guard case .inexpressible(let field, let value) = error.problem else { throw error }
+            #expect(field == "reset gate" || value == kind.rawValue, "\(layout) \(kind)")
+            continue
+          }
+          let again = try NetworkFile.network(in: ArrayFile(contentsOf: path), as: Double.self)
+          #expect(again.isTested && again.imported.network.layers[0].cell.kind == kind)
+        }
+      }
+    }
   }
 
   @Test("A missing array and a wrong shape are named")
   func errors() {
     let missing = #expect(throws: ModelImportError.self) {
-      try TensorFlow1Cell(.basicRNN).cell(from: ["bias": Tensor<Float>([1, 2])])
+      try TensorFlow1Cell(.rnn).cell(from: ["bias": Tensor<Float>([1, 2])])
     }
     #expect(missing?.description == "'kernel': expected such an array, found none")
     let wrong = #expect(throws: ModelImportError.self) {
@@ -129,7 +168,7 @@ struct ConventionTests {
 
   @Test("The notebook's names are read and set by gate")
   func notebook() {
-    var parameters = filled(GRU(inputSize: 3, hiddenSize: 2, resetGate: .beforeProduct)).parameters
+    var parameters = filled(Cell(.gruResetBefore, inputSize: 3, hiddenSize: 2)).parameters
     #expect(parameters.notebook["wtu_h"] == parameters[.update].recurrentWeights)
     #expect(parameters.notebook["wtr_x"] == parameters[.reset].inputWeights)
     #expect(parameters.notebook["biasc"] == parameters[.candidate].bias)
@@ -137,7 +176,7 @@ struct ConventionTests {
     parameters.notebook = ["wtc_x": Tensor(shape: [3, 2], repeating: 9)]
     #expect(parameters[.candidate].inputWeights.elements.allSatisfy { $0 == 9 })
     #expect(parameters[.update] == before[.update])
-    let rnn = filled(BasicRNN(inputSize: 3, hiddenSize: 2)).parameters
+    let rnn = filled(Cell(.rnn, inputSize: 3, hiddenSize: 2)).parameters
     #expect(rnn.notebook.keys.sorted() == ["bias", "wt_h", "wt_x"])
   }
 }

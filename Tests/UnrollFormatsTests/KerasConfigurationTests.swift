@@ -22,8 +22,8 @@ struct KerasConfigurationTests {
     var part = file
     part.arrays = file.arrays.filter { $0.key.hasPrefix("layers/gru") }
     let (imported, _) = try NetworkFile.network(in: part, as: Float.self)
-    let gates = imported.network.layers.compactMap { ($0.cell as? GRU<Float>)?.resetGate }
-    #expect(gates == [.beforeProduct, .afterProduct])
+    let gates = imported.network.layers.map(\.cell.kind)
+    #expect(gates == [.gruResetBefore, .gruResetAfter])
     #expect(imported.assumptions.count == 1)
     // What a fitted model keeps for its optimiser is no cell.
     for (name, array) in part.arrays {

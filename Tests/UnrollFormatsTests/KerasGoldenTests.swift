@@ -131,18 +131,18 @@ struct KerasGoldenTests {
     )
   }
 
-  @Test("cuDNN's layout, there and back", arguments: [KerasLayer.Kind.gru, .lstm])
-  func layout(_ kind: KerasLayer.Kind) throws {
+  @Test("cuDNN's layout, there and back", arguments: [CellKind.gruResetAfter, .lstm])
+  func layout(_ kind: CellKind) throws {
     var random = NumPyRandom(seed: testSeed)
-    let (width, size, inputSize) = (kind == .gru ? 9 : 12, 3, 5)
+    let (width, size, inputSize) = (kind == .gruResetAfter ? 9 : 12, 3, 5)
     let arrays: [String: Tensor<Double>] = [
       "kernel": uniform([inputSize, width], &random),
       "recurrent_kernel": uniform([size, width], &random), "bias": uniform([2 * width], &random),
     ]
-    let convention = KerasLayer(kind, usesCuDNNLayout: true)
+    let convention = try KerasLayer(kind, usesCuDNNLayout: true)
     let cell = try convention.cell(from: arrays)
     // Keras: each gate's kernel, transposed, is read in Fortran's order as a matrix of the kernel's shape.
-    let gate = kind == .gru ? Gate.update : .input
+    let gate = kind == .gruResetAfter ? Gate.update : .input
     let kernel = try #require(arrays["kernel"])
     for row in 0..<inputSize {
       for unit in 0..<size {
@@ -155,7 +155,7 @@ struct KerasGoldenTests {
     let again = convention.arrays(from: cell.parameters, role: .weights)
     for name in ["kernel", "recurrent_kernel"] { #expect(again[name] == arrays[name]) }
     #expect(again["bias"]?.shape == [2 * width])
-    if kind == .gru { #expect(again["bias"] == arrays["bias"]) }
+    if kind == .gruResetAfter { #expect(again["bias"] == arrays["bias"]) }
     #expect(try convention.cell(from: again).parameters == cell.parameters)
     #expect(
       #expect(throws: ModelImportError.self) {

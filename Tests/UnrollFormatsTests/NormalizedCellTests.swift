@@ -34,16 +34,16 @@ struct NormalizedCellTests {
     let x = try tensor("x")
     let (d, h) = (x.shape[2], try tensor("hidden").shape[1])
     let isNormalized = kind != "zoneout"
-    var cell: any RecurrentCell<Scalar> =
+    var cell: Cell<Scalar> =
       switch name {
-      case "rnn": BasicRNN(inputSize: d, hiddenSize: h, isNormalized: isNormalized)
+      case "rnn": Cell(.rnn, inputSize: d, hiddenSize: h, isNormalized: isNormalized)
       case "gru":
-        GRU(inputSize: d, hiddenSize: h, resetGate: .beforeProduct, isNormalized: isNormalized)
+        Cell(.gruResetBefore, inputSize: d, hiddenSize: h, isNormalized: isNormalized)
       case "gru_after":
-        GRU(
-          inputSize: d, hiddenSize: h, resetGate: .afterProduct, biasCount: 2,
+        Cell(
+          .gruResetAfter, inputSize: d, hiddenSize: h, biasCount: 2,
           isNormalized: isNormalized)
-      default: LSTM(inputSize: d, hiddenSize: h, isNormalized: isNormalized)
+      default: Cell(.lstm, inputSize: d, hiddenSize: h, isNormalized: isNormalized)
       }
     for parameter in cell.parameters.names {
       cell.parameters[parameter] = try tensor(parameter)

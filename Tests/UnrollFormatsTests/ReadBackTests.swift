@@ -10,11 +10,11 @@ import UnrollTestSupport
 @Suite("Others read what Unroll writes")
 struct ReadBackTests {
   /// A network whose biases are not zero either.
-  private func network(_ cells: [any RecurrentCell<Float>]) -> RecurrentNetwork<Float> {
+  private func network(_ cells: [Cell<Float>]) -> RecurrentNetwork<Float> {
     RecurrentNetwork(cells: cells.map(drawn))
   }
 
-  private func drawn(_ cell: any RecurrentCell<Float>) -> any RecurrentCell<Float> {
+  private func drawn(_ cell: Cell<Float>) -> Cell<Float> {
     var random = NumPyRandom(seed: testSeed)
     var cell = cell
     for name in cell.parameters.names {
@@ -23,17 +23,17 @@ struct ReadBackTests {
     return cell
   }
 
-  private func pair(_ cell: any RecurrentCell<Float>) -> [RecurrentLayer<Float>] {
+  private func pair(_ cell: Cell<Float>) -> [RecurrentLayer<Float>] {
     [
       RecurrentLayer(cell: drawn(cell)),
       RecurrentLayer(cell: drawn(cell), direction: .backward),
     ]
   }
 
-  private func gru(_ input: Int, _ size: Int, _ resetGate: ResetGate) -> GRU<Float> {
-    GRU(
-      inputSize: input, hiddenSize: size, resetGate: resetGate,
-      biasCount: resetGate == .afterProduct ? 2 : 1)
+  private func gru(_ input: Int, _ size: Int, _ kind: CellKind) -> Cell<Float> {
+    Cell(
+      kind, inputSize: input, hiddenSize: size,
+      biasCount: kind == .gruResetAfter ? 2 : 1)
   }
 
   private func script(_ name: String, _ python: String, _ arguments: [String]) throws -> String {
@@ -71,11 +71,11 @@ struct ReadBackTests {
   func torch() throws {
     try withTemporaryFolder { folder in
       let stack = RecurrentNetwork<Float>(levels: [
-        pair(gru(4, 5, .afterProduct)), pair(gru(10, 5, .afterProduct)),
+        pair(gru(4, 5, .gruResetAfter)), pair(gru(10, 5, .gruResetAfter)),
       ])
       try write(stack, "gru_stack", "safetensors", .pytorch, in: folder)
-      let lstm = LSTM<Float>(
-        inputSize: 4, hiddenSize: 6, options: LSTMOptions(forgetOffset: 0.5))
+      let lstm = Cell<Float>(
+        .lstm, inputSize: 4, hiddenSize: 6, options: CellOptions(forgetOffset: 0.5))
       try write(network([lstm]), "lstm", "safetensors", .pytorch, in: folder)
       let python = try #require(preparedPython("_TORCH"))
       try expectClose(script("read_back.py", python, ["torch", folder]), count: 2)
@@ -90,12 +90,12 @@ struct ReadBackTests {
   func keras() throws {
     try withTemporaryFolder { folder in
       let mixed = RecurrentNetwork<Float>(levels: [
-        pair(LSTM<Float>(inputSize: 4, hiddenSize: 5)),
-        [RecurrentLayer(cell: drawn(gru(10, 4, .beforeProduct)))],
-        [RecurrentLayer(cell: drawn(gru(4, 3, .afterProduct)))],
+        pair(Cell<Float>(.lstm, inputSize: 4, hiddenSize: 5)),
+        [RecurrentLayer(cell: drawn(gru(10, 4, .gruResetBefore)))],
+        [RecurrentLayer(cell: drawn(gru(4, 3, .gruResetAfter)))],
       ])
       try write(mixed, "mixed", "weights.h5", .keras, in: folder)
-      let rnn = network([BasicRNN<Float>(inputSize: 4, hiddenSize: 5)])
+      let rnn = network([Cell<Float>(.rnn, inputSize: 4, hiddenSize: 5)])
       try write(rnn, "rnn", "weights.h5", .keras, in: folder)
       for suffix in ["_TORCH", "_TENSORFLOW"] {
         let python = try #require(preparedPython(suffix))
@@ -111,9 +111,9 @@ struct ReadBackTests {
     ))
   func tensorFlow() throws {
     try withTemporaryFolder { folder in
-      let stack = network([gru(4, 5, .beforeProduct), gru(5, 6, .beforeProduct)])
+      let stack = network([gru(4, 5, .gruResetBefore), gru(5, 6, .gruResetBefore)])
       try write(stack, "tf_gru", "index", .tensorFlow1, in: folder)
-      let lstm = network([LSTM<Float>(inputSize: 4, hiddenSize: 6)])
+      let lstm = network([Cell<Float>(.lstm, inputSize: 4, hiddenSize: 6)])
       try write(lstm, "tf_lstm", "index", .tensorFlow1, in: folder)
       let python = try #require(preparedPython("_TENSORFLOW"))
       try expectClose(script("read_back.py", python, ["tensorflow1", folder]), count: 2)
@@ -125,7 +125,7 @@ struct ReadBackTests {
     .enabled(
       if: preparedPython() != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
   func containers() throws {
-    let network = network([gru(4, 5, .afterProduct), gru(5, 5, .afterProduct)])
+    let network = network([gru(4, 5, .gruResetAfter), gru(5, 5, .gruResetAfter)])
     let endings = [
       "npz": NetworkLayout.pytorch, "safetensors": .pytorch, "weights.h5": .keras,
     ]

@@ -10,7 +10,7 @@ import UnrollTestSupport
 @Suite("What the report says of degenerate numbers")
 struct DegenerateStatementTests {
   private func settings(
-    _ cell: LabCell = .rnn, scale: Double = 2, hidden: Int = 3, batch: Int = 4, time: Int = 8,
+    _ cell: CellKind = .rnn, scale: Double = 2, hidden: Int = 3, batch: Int = 4, time: Int = 8,
     seed: Int = 5
   ) -> LabSettings {
     LabSettings(
@@ -46,8 +46,8 @@ struct DegenerateStatementTests {
     (1, 1, 1), (1, 1, 2), (3, 1, 8), (1, 4, 8), (3, 4, 1), (3, 2, 8), (3, 4, 2), (3, 4, 40),
   ]
 
-  @Test("Every sentence is one that can be said of its numbers", arguments: LabCell.allCases)
-  func sentences(cell: LabCell) throws {
+  @Test("Every sentence is one that can be said of its numbers", arguments: CellKind.allCases)
+  func sentences(cell: CellKind) throws {
     for (hidden, batch, time) in Self.sizes {
       for scale in [0, 0.5, 2, 1000] {
         for seed in [5, 4_294_967_295] {

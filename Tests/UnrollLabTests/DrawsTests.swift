@@ -34,12 +34,12 @@ struct DrawsTests {
     // The GRU that keeps begins in the states that come after the RNN's.
     let kept = try MemoryExperiment.run(
       notebook {
-        ($0.cell, $0.keepBias, $0.initialWeights) = (.gru, 40, .tensorflow)
+        ($0.cell, $0.keepBias, $0.initialWeights) = (.gruResetBefore, 40, .tensorflow)
       })
     #expect(abs(kept.distances[0].summaries[0].mean - 1.592) < 5e-4)
     #expect(abs(kept.distances[2].summaries[2].mean - 1.143) < 5e-4)
     let initial = try MemoryExperiment.run(
-      notebook { ($0.cell, $0.initialWeights) = (.gru, .tensorflow) })
+      notebook { ($0.cell, $0.initialWeights) = (.gruResetBefore, .tensorflow) })
     #expect(abs(initial.distances[2].summaries[2].mean - 0.07086327384691686) < 1e-5)
   }
 
@@ -85,8 +85,8 @@ struct DrawsTests {
     #expect(abs(memory.drifts[2].mean[1] - edition.driftAtStep20) < 1e-12)
   }
 
-  @Test("Every cell can be run in every order", arguments: LabCell.allCases, LabDraws.allCases)
-  func everyOrder(cell: LabCell, draws: LabDraws) throws {
+  @Test("Every cell can be run in every order", arguments: CellKind.allCases, LabDraws.allCases)
+  func everyOrder(cell: CellKind, draws: LabDraws) throws {
     for initialWeights in LabInitialWeights.allCases {
       var settings = LabSettings(
         cell: cell, scale: 3, steps: [3, 7], hiddenSize: 4, inputSize: 2, batchSize: 5,
@@ -161,7 +161,7 @@ struct WeightDrawsTests {
 
   @Test("The first draw is the sweep's own, and any number of threads gives the same")
   func ownDraw() throws {
-    for cell in LabCell.allCases {
+    for cell in CellKind.allCases {
       var settings = LabSettings(
         cell: cell, steps: [3, 7], hiddenSize: 4, inputSize: 2, batchSize: 5, timeStepCount: 9,
         seed: 4_294_967_294)

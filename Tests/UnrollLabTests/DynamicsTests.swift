@@ -11,9 +11,9 @@ struct DynamicsTests {
   /// A cell h ↦ φ(h·U + x·W + b).
   private func cell(
     _ recurrent: [[Double]], activation: Activation = .identity, bias: [Double]? = nil
-  ) -> BasicRNN<Double> {
-    var cell = BasicRNN<Double>(inputSize: 1, hiddenSize: recurrent.count)
-    cell.activation = activation
+  ) -> Cell<Double> {
+    var cell = Cell<Double>(.rnn, inputSize: 1, hiddenSize: recurrent.count)
+    cell.options.activation = activation
     cell.parameters.recurrentWeights = Tensor(rows: recurrent)
     if let bias { cell.parameters.bias = Tensor(bias) }
     return cell
@@ -25,7 +25,7 @@ struct DynamicsTests {
       precision: .float64)
   }
 
-  private func spectrum(_ cell: any RecurrentCell<Double>, steps: Int) throws -> SpectrumResult {
+  private func spectrum(_ cell: Cell<Double>, steps: Int) throws -> SpectrumResult {
     let settings = settings(cell.hiddenSize, steps: steps)
     return try SpectrumExperiment.run(
       settings, layer: LayerInNetwork(cell: cell, inputs: drawnInputs(settings)))
@@ -132,12 +132,12 @@ struct DynamicsTests {
     #expect(abs(radius - max(0.5, 2 * (1 - 0.957_504_024_079_7 * 0.957_504_024_079_7))) < 1e-9)
   }
 
-  @Test("Jacobians are what differences give", arguments: LabCell.allCases)
-  func jacobians(kind: LabCell) throws {
+  @Test("Jacobians are what differences give", arguments: CellKind.allCases)
+  func jacobians(kind: CellKind) throws {
     let settings = LabSettings(cell: kind, hiddenSize: 3, inputSize: 2, batchSize: 1)
     var random = NumPyRandom(seed: testSeed)
     let parameters: CellParameters<Double> = drawWeights(settings, scale: 2, &random)
-    let map = StepMap(kind.cell(parameters))
+    let map = StepMap(Cell(kind, parameters: parameters))
     let x: Tensor<Double> = random.rand([1, 2])
     let s: Tensor<Double> = random.rand([1, map.size]) - 0.5
     let jacobian = map.jacobians(x, s)[0]
@@ -153,14 +153,14 @@ struct DynamicsTests {
     }
   }
 
-  @Test("The steps' shares of a gradient add up to it", arguments: LabCell.allCases)
-  func parts(kind: LabCell) throws {
+  @Test("The steps' shares of a gradient add up to it", arguments: CellKind.allCases)
+  func parts(kind: CellKind) throws {
     var settings = LabSettings(
       cell: kind, steps: [8], hiddenSize: 4, inputSize: 3, batchSize: 2, timeStepCount: 9)
     settings.precision = .float64
     var random = NumPyRandom(seed: testSeed)
     let parameters: CellParameters<Double> = drawWeights(settings, scale: 2, &random)
-    let cell = kind.cell(parameters)
+    let cell = Cell(kind, parameters: parameters)
     let x = try drawnInputs(settings)
     let layer = RecurrentLayer(cell: cell)
     var seed = layer.zeroState(batchSize: 2)
@@ -194,7 +194,7 @@ struct DynamicsTests {
 
   @Test("A unit's half-life is ln 2 over −ln σ(b) where the gate is its bias alone")
   func halfLives() throws {
-    var settings = LabSettings(cell: .gru, keepBias: 4)
+    var settings = LabSettings(cell: .gruResetBefore, keepBias: 4)
     settings.precision = .float64
     let result = try GateExperiment.run(settings)
     #expect(result.keepingGate == .update)
@@ -222,9 +222,9 @@ struct DynamicsTests {
   @Test("A layer in a network reads what the layers below it put out")
   func layers() throws {
     var random = NumPyRandom(seed: testSeed)
-    let first = LSTM<Double>(inputSize: 3, hiddenSize: 4, using: &random)
-    let second = GRU<Double>(
-      inputSize: 4, hiddenSize: 2, resetGate: .afterProduct, using: &random)
+    let first = Cell<Double>(.lstm, inputSize: 3, hiddenSize: 4, using: &random)
+    let second = Cell<Double>(
+      .gruResetAfter, inputSize: 4, hiddenSize: 2, using: &random)
     let network = RecurrentNetwork<Double>(levels: [
       [RecurrentLayer(cell: first)], [RecurrentLayer(cell: second, direction: .backward)],
     ])
@@ -252,7 +252,7 @@ struct DynamicsTests {
 
   @Test("Orthogonal weights are orthogonal, chrono biases in their range, and all else as it was")
   func initialization() throws {
-    func drawn(_ cell: LabCell, _ change: (inout LabSettings) -> Void = { _ in })
+    func drawn(_ cell: CellKind, _ change: (inout LabSettings) -> Void = { _ in })
       -> CellParameters<Double>
     {
       var settings = LabSettings(cell: cell)
@@ -278,8 +278,8 @@ struct DynamicsTests {
     #expect(chrono[.input].bias.elements == biases.map { -$0 })
     #expect(chrono[.output] == plain[.output])
     #expect(chrono[.forget].recurrentWeights == plain[.forget].recurrentWeights)
-    let moved = drawn(.gru) { $0.gateBias = 0.1 }
-    let before = drawn(.gru)
+    let moved = drawn(.gruResetBefore) { $0.gateBias = 0.1 }
+    let before = drawn(.gruResetBefore)
     for (a, b) in zip(moved[.update].bias.elements, before[.update].bias.elements) {
       // A float32 number in both precisions.
       #expect(a == Double(Float(b + 0.1)))

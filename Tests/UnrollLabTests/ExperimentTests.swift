@@ -20,19 +20,19 @@ struct ExperimentTests {
   @Test("Parity: the bars of the notebook's specification, and the story of the two GRUs")
   func parity() throws {
     let rows = try ParityExperiment.run().rows
-    func row(_ cell: LabCell, _ precision: LabPrecision) throws -> ParityRow {
+    func row(_ cell: CellKind, _ precision: LabPrecision) throws -> ParityRow {
       try #require(rows.first { $0.cell == cell && $0.precision == precision })
     }
     #expect(try row(.rnn, .float64).relativeErrorSum <= 2.25e-7)
-    #expect(try row(.gru, .float64).relativeErrorSum <= 6e-7)
+    #expect(try row(.gruResetBefore, .float64).relativeErrorSum <= 6e-7)
     #expect(try row(.rnn, .float32).relativeErrorSum <= 1e-6)
-    #expect(try row(.gru, .float32).relativeErrorSum <= 2e-6)
-    for cell in [LabCell.rnn, .gru] {
+    #expect(try row(.gruResetBefore, .float32).relativeErrorSum <= 2e-6)
+    for cell in [CellKind.rnn, .gruResetBefore] {
       let float = try row(cell, .float32)
       #expect(float.distanceFromTruth <= float.referenceDistanceFromTruth)
     }
     // What NumPy in float64 shows for the variant that the notebook's student wrote.
-    #expect(abs(try row(.gruAfter, .float64).relativeErrorSum - 0.9037854324358946) < 1e-9)
+    #expect(abs(try row(.gruResetAfter, .float64).relativeErrorSum - 0.9037854324358946) < 1e-9)
     #expect(abs(try row(.rnn, .float64).relativeErrorSum - 2.240529771170321e-07) < 1e-12)
   }
 
@@ -53,7 +53,7 @@ struct ExperimentTests {
       encoder.outputFormatting = .sortedKeys
       return try encoder.encode(value)
     }
-    for cell in LabCell.allCases {
+    for cell in CellKind.allCases {
       for precision in LabPrecision.allCases {
         let settings = LabSettings(
           cell: cell, scale: 1.5, steps: [3, 7], hiddenSize: 6, inputSize: 2, batchSize: 9,
@@ -70,8 +70,8 @@ struct ExperimentTests {
 
   @Test(
     "A cell that keeps its state keeps it, exactly from the stated biases on",
-    arguments: [LabCell.gru, .gruAfter])
-  func keeping(cell: LabCell) throws {
+    arguments: [CellKind.gruResetBefore, .gruResetAfter])
+  func keeping(cell: CellKind) throws {
     for (precision, exact, leaky) in [(LabPrecision.float32, 18.0, 5.0), (.float64, 38, 20)] {
       let kept = try MemoryExperiment.run(
         LabSettings(cell: cell, keepBias: exact, precision: precision))
@@ -130,7 +130,10 @@ struct ExperimentTests {
       LabSettings(keepBias: 20),
       "cell: expected a cell with gates (gru, gru-after, lstm); the basic RNN has none that could keep its state, got rnn"
     ),
-    (LabSettings(cell: .gru, keepBias: .infinity), "keep-bias: expected a finite number, got inf"),
+    (
+      LabSettings(cell: .gruResetBefore, keepBias: .infinity),
+      "keep-bias: expected a finite number, got inf"
+    ),
   ]
 
   @Test("Settings that cannot be used are refused with a sentence", arguments: refused)

@@ -13,8 +13,8 @@ struct OverflowTests {
   /// h ↦ 3·h in two units: the gradient of Σ h at step t has the norm 3^(t+1)·√2, and 3^81 is beyond
   /// float32.
   private func layer(_ gain: Double = 3) -> LayerInNetwork {
-    var cell = BasicRNN<Double>(inputSize: 1, hiddenSize: 2)
-    cell.activation = .identity
+    var cell = Cell<Double>(.rnn, inputSize: 1, hiddenSize: 2)
+    cell.options.activation = .identity
     cell.parameters.recurrentWeights = Tensor(rows: [[gain, 0], [0, gain]])
     return LayerInNetwork(cell: cell, inputs: Tensor(shape: [100, 3, 1]))
   }

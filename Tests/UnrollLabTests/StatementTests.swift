@@ -12,7 +12,7 @@ import UnrollTestSupport
 struct StatementTests {
   private static let seeds = [1, 2, 7, 15009]
 
-  private func settings(_ cell: LabCell, seed: Int, scale: Double = 2) -> LabSettings {
+  private func settings(_ cell: CellKind, seed: Int, scale: Double = 2) -> LabSettings {
     LabSettings(
       cell: cell, scale: scale, steps: [4, 9], hiddenSize: 5, inputSize: 3, batchSize: 7,
       timeStepCount: 11, seed: seed)
@@ -45,8 +45,8 @@ struct StatementTests {
     #expect(LabNumber.count(1, "step") == "1 step" && LabNumber.count(60, "step") == "60 steps")
   }
 
-  @Test("What became of the memory is what the distances show", arguments: LabCell.allCases)
-  func memory(cell: LabCell) throws {
+  @Test("What became of the memory is what the distances show", arguments: CellKind.allCases)
+  func memory(cell: CellKind) throws {
     for seed in Self.seeds {
       for scale in [0.01, 0.3, 2, 8] {
         let result = try MemoryExperiment.run(settings(cell, seed: seed, scale: scale))
@@ -67,7 +67,7 @@ struct StatementTests {
   @Test("A cell that keeps its state is said to only if it does")
   func keeping() throws {
     for (bias, isKept) in [(40.0, true), (3, false)] {
-      var settings = settings(.gru, seed: 3)
+      var settings = settings(.gruResetBefore, seed: 3)
       settings.keepBias = bias
       let said = try MemoryExperiment.run(settings).statement
       #expect(said.contains("No element of any state has changed") == isKept)
@@ -79,8 +79,8 @@ struct StatementTests {
     }
   }
 
-  @Test("How many gradients vanished and exploded is counted", arguments: LabCell.allCases)
-  func gradients(cell: LabCell) throws {
+  @Test("How many gradients vanished and exploded is counted", arguments: CellKind.allCases)
+  func gradients(cell: CellKind) throws {
     for seed in Self.seeds {
       for scale in [0.3, 2, 30] {
         let result = try GradientExperiment.run(settings(cell, seed: seed, scale: scale))
@@ -110,8 +110,8 @@ struct StatementTests {
     }
   }
 
-  @Test("The answer about the scale is a count over the draws", arguments: LabCell.allCases)
-  func scales(cell: LabCell) throws {
+  @Test("The answer about the scale is a count over the draws", arguments: CellKind.allCases)
+  func scales(cell: CellKind) throws {
     for seed in Self.seeds {
       let result = try ScaleSweep.run(
         settings(cell, seed: seed), scales: [0.2, 2, 9], weightDraws: 6)
@@ -210,12 +210,13 @@ struct StatementTests {
     "Every state of a GRU that keeps is a fixed point, and is said to be", arguments: [18.0, 40])
   func everyState(bias: Double) throws {
     let result = try SpectrumExperiment.run(
-      LabSettings(cell: .gru, keepBias: bias), sequences: 2)
+      LabSettings(cell: .gruResetBefore, keepBias: bias), sequences: 2)
     #expect(result.isEveryStateFixed && result.fixedPoints.isEmpty)
     #expect(result.statement.contains("Every state is a fixed point"))
     #expect(result.section().tables.count == 1)
     // A leaky one has one, which every start finds.
-    let leaky = try SpectrumExperiment.run(LabSettings(cell: .gru, keepBias: 12), sequences: 2)
+    let leaky = try SpectrumExperiment.run(
+      LabSettings(cell: .gruResetBefore, keepBias: 12), sequences: 2)
     #expect(!leaky.isEveryStateFixed)
     #expect(
       leaky.fixedPoints.count == 1 && leaky.fixedPoints[0].startCount == leaky.fixedPointStarts)
@@ -225,11 +226,11 @@ struct StatementTests {
   func halfLives() throws {
     // 3.4e8 steps, and a gate that is 1 to the last digit.
     for bias in [20.0, 40] {
-      let result = try GateExperiment.run(LabSettings(cell: .gru, keepBias: bias))
+      let result = try GateExperiment.run(LabSettings(cell: .gruResetBefore, keepBias: bias))
       #expect(result.statement.contains("more than a million steps"))
       #expect(result.section().tables[1].rows[0][1] == "more than 1,000,000")
     }
-    let short = try GateExperiment.run(LabSettings(cell: .gru, keepBias: 10))
+    let short = try GateExperiment.run(LabSettings(cell: .gruResetBefore, keepBias: 10))
     #expect(short.section().tables[1].rows[0][1].hasPrefix("1527"))
   }
 }

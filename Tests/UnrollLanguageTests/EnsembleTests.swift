@@ -14,7 +14,7 @@ struct EnsembleTests {
     [
       ModelConfiguration(vocabularySize: 12, embeddingSize: 6, hiddenSize: 10, cell: .lstm),
       ModelConfiguration(
-        vocabularySize: 12, embeddingSize: 7, hiddenSize: 7, cell: .gru, isTied: true),
+        vocabularySize: 12, embeddingSize: 7, hiddenSize: 7, cell: .gruResetBefore, isTied: true),
       ModelConfiguration(
         vocabularySize: 12, embeddingSize: 4, hiddenSize: 9, cell: .rnn, projectionSize: 5),
     ].enumerated().map { index, configuration in

@@ -10,7 +10,7 @@ import UnrollTestSupport
 @Suite("Generation")
 struct GenerationTests {
   private func model(
-    _ cell: LanguageCell = .gruAfter, symbols: Int = 40, isNormalized: Bool = false,
+    _ cell: CellKind = .gruResetAfter, symbols: Int = 40, isNormalized: Bool = false,
     zoneout: Double = 0
   ) -> LanguageModel<Float> {
     var random = NumPyRandom(seed: testSeed)
@@ -96,8 +96,8 @@ struct GenerationTests {
 
   @Test(
     "With a line end every line of a text is what it is alone, beside others and in a trace",
-    arguments: LanguageCell.allCases)
-  func lines(cell: LanguageCell) throws {
+    arguments: CellKind.allCases)
+  func lines(cell: CellKind) throws {
     let model = model(cell, symbols: 6)
     var options = SamplingOptions()
     options.seed = 11
@@ -153,7 +153,7 @@ struct GenerationTests {
 
   @Test("Predictions step by step and in a batch agree to the bit")
   func steps() {
-    let cells = LanguageCell.allCases
+    let cells = CellKind.allCases
     let models =
       cells.map { model($0) } + cells.map { model($0, isNormalized: true, zoneout: 0.2) }
     for model in models {
@@ -198,8 +198,8 @@ struct GenerationTests {
 
   @Test(
     "A traced text is the plain one, with probabilities, states and gates that the layers have",
-    arguments: [LanguageCell.gruAfter, .lstm, .rnn])
-  func traced(cell: LanguageCell) throws {
+    arguments: [CellKind.gruResetAfter, .lstm, .rnn])
+  func traced(cell: CellKind) throws {
     let model = model(cell)
     var options = SamplingOptions()
     options.seed = 7

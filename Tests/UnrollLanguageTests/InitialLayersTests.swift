@@ -9,8 +9,9 @@ import UnrollTestSupport
 @Suite("Layers that a model begins with")
 struct InitialLayersTests {
   private func sentence(
-    _ kind: LanguageCell = .gru, changing change: (inout RunConfiguration) -> Void = { _ in },
-    _ cell: (CellParameters<Float>) -> any RecurrentCell<Float>
+    _ kind: CellKind = .gruResetBefore,
+    changing change: (inout RunConfiguration) -> Void = { _ in },
+    _ cell: (CellParameters<Float>) -> Cell<Float>
   ) throws -> String? {
     var settings = try TrainerTests.configuration {
       ($0.model.cell, $0.model.layers, $0.model.topSize) = (kind, 1, nil)
@@ -31,62 +32,62 @@ struct InitialLayersTests {
 
   private func gru(
     _ activation: Activation = .tanh, gates: Activation = .sigmoid, clip: Double = 0
-  ) -> (CellParameters<Float>) -> any RecurrentCell<Float> {
+  ) -> (CellParameters<Float>) -> Cell<Float> {
     {
-      GRU(
-        parameters: $0, resetGate: .beforeProduct, activation: activation, gateActivation: gates,
-        argumentClip: clip)
+      Cell(
+        .gruResetBefore, parameters: $0,
+        options: CellOptions(activation: activation, gateActivation: gates, argumentClip: clip))
     }
   }
 
   @Test("A setting that the model's cells do not have is named, with both values")
   func settings() throws {
-    #expect(try sentence(.gru, gru()) == nil)
+    #expect(try sentence(.gruResetBefore, gru()) == nil)
     let end = ", which the model's cells do not have"
     #expect(
-      try sentence(.gru, gru(clip: 3))
+      try sentence(.gruResetBefore, gru(clip: 3))
         == "w.npz: layer 0: expected argument clip 0.0, found 3.0\(end)")
     #expect(
-      try sentence(.gru, gru(.leakyRelu(slope: 0.01)))
+      try sentence(.gruResetBefore, gru(.leakyRelu(slope: 0.01)))
         == "w.npz: layer 0: expected activation tanh, found leaky relu (0.01)\(end)")
     #expect(
-      try sentence(.gru, gru(gates: .softsign))
+      try sentence(.gruResetBefore, gru(gates: .softsign))
         == "w.npz: layer 0: expected gate activation sigmoid, found softsign\(end)")
     #expect(
-      try sentence(.lstm) { LSTM(parameters: $0, options: LSTMOptions(cellClip: 2)) }
+      try sentence(.lstm) { Cell(.lstm, parameters: $0, options: CellOptions(cellClip: 2)) }
         == "w.npz: layer 0: expected cell clip 0.0, found 2.0\(end)")
     #expect(
-      try sentence(.rnn) { BasicRNN(parameters: $0, activation: .relu) }
+      try sentence(.rnn) { Cell(.rnn, parameters: $0, options: CellOptions(activation: .relu)) }
         == "w.npz: layer 0: expected activation tanh, found relu\(end)")
     #expect(
-      try sentence(.gru, changing: { $0.model.cell = .gruAfter }, gru())
+      try sentence(.gruResetBefore, changing: { $0.model.cell = .gruResetAfter }, gru())
         == "w.npz: layer 0: expected cell gru-after, as the setting cell says, found gru")
   }
 
   @Test("Another size is named with the setting that says it")
   func sizes() throws {
     #expect(
-      try sentence(.gru, changing: { $0.model.hiddenSize = 7 }, gru())
+      try sentence(.gruResetBefore, changing: { $0.model.hiddenSize = 7 }, gru())
         == "w.npz: layer 0: expected hidden size 7, as the setting hidden_size says, found 5")
     #expect(
-      try sentence(.gru, changing: { $0.model.topSize = 6 }, gru())
+      try sentence(.gruResetBefore, changing: { $0.model.topSize = 6 }, gru())
         == "w.npz: layer 0: expected hidden size 6, as the setting top_size says, found 5")
     #expect(
-      try sentence(.gru, changing: { $0.model.embeddingSize = 3 }, gru())
+      try sentence(.gruResetBefore, changing: { $0.model.embeddingSize = 3 }, gru())
         == "w.npz: layer 0: expected input size 3, as the setting embedding_size says, found 4")
   }
 
   @Test("Parameters that one of the two does not have are named")
   func parameters() throws {
     #expect(
-      try sentence(.gru, changing: { $0.model.isNormalized = true }, gru())
+      try sentence(.gruResetBefore, changing: { $0.model.isNormalized = true }, gru())
         == "w.npz: layer 0: expected 'input_gain' of shape [15], found none")
     #expect(
       try sentence(.lstm) { own in
         var parameters = CellParameters<Float>(
-          gates: LSTM<Float>.gates, inputSize: 4, hiddenSize: 5, hasPeepholes: true)
+          gates: CellKind.lstm.gates, inputSize: 4, hiddenSize: 5, hasPeepholes: true)
         parameters.inputWeights = own.inputWeights
-        return LSTM(parameters: parameters)
+        return Cell(.lstm, parameters: parameters)
       }
         == "w.npz: layer 0: found 'peepholes' of shape [3, 5], which the model's cells do not have"
     )

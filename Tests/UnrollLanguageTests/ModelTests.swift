@@ -17,7 +17,7 @@ struct ModelTests {
 
   static func configurations() -> [ModelConfiguration] {
     var result: [ModelConfiguration] = []
-    for cell in LanguageCell.allCases {
+    for cell in CellKind.allCases {
       for dropout in dropouts {
         result.append(
           ModelConfiguration(
@@ -175,10 +175,11 @@ struct ModelTests {
   @Test("Two batches with the state carried are one batch")
   func split() {
     var random = NumPyRandom(seed: testSeed)
-    for cell in LanguageCell.allCases {
+    for cell in CellKind.allCases {
       let configuration = ModelConfiguration(
         vocabularySize: 9, embeddingSize: 4, hiddenSize: 20, layers: 2, cell: cell,
-        isNormalized: cell == .gru, dropout: DropoutRates(zoneoutHidden: cell == .rnn ? 0.3 : 0))
+        isNormalized: cell == .gruResetBefore,
+        dropout: DropoutRates(zoneoutHidden: cell == .rnn ? 0.3 : 0))
       let model: LanguageModel<Float> = Self.model(configuration, &random)
       let whole = Self.batch(8, 5, 9, &random)
       func half(_ range: Range<Int>) -> LanguageBatch {

@@ -252,7 +252,7 @@ struct SettingsFileTests {
 
   @Test("The nearest name is the one that was meant, and no name is near to another word")
   func nearest() {
-    let cells = LanguageCell.allCases.map(\.rawValue)
+    let cells = CellKind.allCases.map(\.rawValue)
     for (typed, meant) in [
       ("gruu", "gru"), ("LSTM", "lstm"), ("gru_after", "gru-after"), ("lsmt", "lstm"),
       ("gr", "gru"),

@@ -320,7 +320,7 @@ struct ShardTests {
   @Test("Evaluation is divided by rows, or by batches where there are fewer rows than ranks")
   func evaluation() throws {
     let configuration = ModelConfiguration(
-      vocabularySize: 12, embeddingSize: 6, hiddenSize: 8, cell: .gru)
+      vocabularySize: 12, embeddingSize: 6, hiddenSize: 8, cell: .gruResetBefore)
     var random = NumPyRandom(seed: 5)
     let model = LanguageModel<Float>(
       configuration, initialization: Initialization(), using: &random)

@@ -35,12 +35,12 @@ struct TorchTrainingTests {
     }
     func model(_ prefix: String) throws -> LanguageModel<Scalar> {
       let embedding = try tensor(prefix + "embedding.weight")
-      let kind: TorchModule.Kind = cell == "rnn" ? .rnn : cell == "gru" ? .gru : .lstm
+      let kind: CellKind = cell == "rnn" ? .rnn : cell == "gru" ? .gruResetAfter : .lstm
       let size = try tensor(prefix + "rnn.weight_hh_l0").shape[1]
       var model = LanguageModel<Scalar>(
         ModelConfiguration(
           vocabularySize: embedding.shape[0], embeddingSize: embedding.shape[1], hiddenSize: size,
-          layers: 2, cell: cell == "rnn" ? .rnn : cell == "gru" ? .gruAfter : .lstm, isTied: isTied)
+          layers: 2, cell: kind, isTied: isTied)
       )
       model.embedding.vectors = embedding
       for layer in 0..<2 {

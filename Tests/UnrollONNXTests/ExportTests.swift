@@ -16,40 +16,41 @@ struct ExportTests {
     _ type: Scalar.Type
   ) -> [(name: String, network: RecurrentNetwork<Scalar>)] {
     var random = NumPyRandom(seed: testSeed)
-    func cell(_ cell: any RecurrentCell<Scalar>) -> any RecurrentCell<Scalar> {
+    func cell(_ cell: Cell<Scalar>) -> Cell<Scalar> {
       var cell = cell
       for name in cell.parameters.names {
         cell.parameters[name] = uniform(cell.parameters[name].shape, &random)
       }
       return cell
     }
-    func pair(_ make: () -> any RecurrentCell<Scalar>) -> [RecurrentLayer<Scalar>] {
+    func pair(_ make: () -> Cell<Scalar>) -> [RecurrentLayer<Scalar>] {
       [
         RecurrentLayer(cell: cell(make())),
         RecurrentLayer(cell: cell(make()), direction: .backward),
       ]
     }
-    var relu = BasicRNN<Scalar>(inputSize: 3, hiddenSize: 4, activation: .relu)
-    relu.argumentClip = 0.875
-    let hard = LSTMOptions(
+    var relu = Cell<Scalar>(
+      .rnn, inputSize: 3, hiddenSize: 4, options: CellOptions(activation: .relu))
+    relu.options.argumentClip = 0.875
+    let hard = CellOptions(
       gateActivation: .hardSigmoid(slope: 0.25, offset: 0.5), couplesInputAndForget: true)
     return [
       ("rnn", RecurrentNetwork(cells: [cell(relu)])),
       (
         "gru before, two levels",
         RecurrentNetwork(cells: [
-          cell(GRU<Scalar>(inputSize: 3, hiddenSize: 4, resetGate: .beforeProduct)),
-          cell(GRU<Scalar>(inputSize: 4, hiddenSize: 5, resetGate: .beforeProduct)),
+          cell(Cell<Scalar>(.gruResetBefore, inputSize: 3, hiddenSize: 4)),
+          cell(Cell<Scalar>(.gruResetBefore, inputSize: 4, hiddenSize: 5)),
         ])
       ),
       (
         "gru after, both ways",
         RecurrentNetwork(levels: [
-          pair { GRU<Scalar>(inputSize: 3, hiddenSize: 4, resetGate: .afterProduct, biasCount: 2) },
+          pair { Cell<Scalar>(.gruResetAfter, inputSize: 3, hiddenSize: 4, biasCount: 2) },
           [
             RecurrentLayer(
               cell: cell(
-                GRU<Scalar>(inputSize: 8, hiddenSize: 2, resetGate: .afterProduct, biasCount: 1)))
+                Cell<Scalar>(.gruResetAfter, inputSize: 8, hiddenSize: 2, biasCount: 1)))
           ],
         ])
       ),
@@ -57,15 +58,17 @@ struct ExportTests {
         "lstm with peepholes, both ways",
         RecurrentNetwork(levels: [
           pair {
-            LSTM<Scalar>(
-              inputSize: 3, hiddenSize: 4, hasPeepholes: true,
-              options: LSTMOptions(forgetOffset: 0.5))
+            Cell<Scalar>(
+              .lstm, inputSize: 3, hiddenSize: 4, hasPeepholes: true,
+              options: CellOptions(forgetOffset: 0.5))
           }
         ])
       ),
       (
         "lstm, hard and coupled",
-        RecurrentNetwork(cells: [cell(LSTM<Scalar>(inputSize: 3, hiddenSize: 4, options: hard))])
+        RecurrentNetwork(cells: [
+          cell(Cell<Scalar>(.lstm, inputSize: 3, hiddenSize: 4, options: hard))
+        ])
       ),
     ]
   }
@@ -149,7 +152,7 @@ struct ExportTests {
   ) throws -> (model: ONNXModel, logits: Tensor<Float>, symbols: [Int]) {
     var random = NumPyRandom(seed: testSeed)
     let embedding: Tensor<Float> = uniform([6, 3], &random)
-    let cell = LSTM<Float>(inputSize: 3, hiddenSize: 4, using: &random)
+    let cell = Cell<Float>(.lstm, inputSize: 3, hiddenSize: 4, using: &random)
     let projection: (weights: Tensor<Float>, bias: Tensor<Float>) = (
       uniform([4, 3], &random), uniform([3], &random)
     )
@@ -219,31 +222,31 @@ struct ExportTests {
 
   @Test("A setting that float32 rounds is told, for ONNX keeps settings in float32")
   func rounding() throws {
-    var cell = BasicRNN<Double>(inputSize: 2, hiddenSize: 3)
-    cell.argumentClip = 0.9
+    var cell = Cell<Double>(.rnn, inputSize: 2, hiddenSize: 3)
+    cell.options.argumentClip = 0.9
     let (_, notes) = try ONNXModel.exporting(RecurrentNetwork<Double>(cells: [cell]))
     #expect(notes == ["level 0: 0.9 became 0.8999999761581421; ONNX keeps settings in float32"])
     // In float32 that is the number that the cell computes with.
-    var single = BasicRNN<Float>(inputSize: 2, hiddenSize: 3)
-    single.argumentClip = 0.9
+    var single = Cell<Float>(.rnn, inputSize: 2, hiddenSize: 3)
+    single.options.argumentClip = 0.9
     #expect(try ONNXModel.exporting(RecurrentNetwork<Float>(cells: [single])).notes == [])
   }
 
   @Test("What ONNX cannot express is refused by its field")
   func inexpressible() throws {
-    var zoned = BasicRNN<Float>(inputSize: 2, hiddenSize: 3)
+    var zoned = Cell<Float>(.rnn, inputSize: 2, hiddenSize: 3)
     zoned.zoneout = Zoneout(hidden: 0.25)
-    var clipped = LSTM<Float>(inputSize: 2, hiddenSize: 3)
+    var clipped = Cell<Float>(.lstm, inputSize: 2, hiddenSize: 3)
     clipped.options.cellClip = 1
-    let cases: [(any RecurrentCell<Float>, String)] = [
+    let cases: [(Cell<Float>, String)] = [
       (zoned, "ONNX cannot express zoneout = [0.25, 0.0]"),
       (clipped, "ONNX cannot express cell clip = 1.0"),
       (
-        LSTM<Float>(inputSize: 2, hiddenSize: 3, projectionSize: 2),
+        Cell<Float>(.lstm, inputSize: 2, hiddenSize: 3, projectionSize: 2),
         "ONNX cannot express projection size = 2"
       ),
       (
-        BasicRNN<Float>(inputSize: 2, hiddenSize: 3, isNormalized: true),
+        Cell<Float>(.rnn, inputSize: 2, hiddenSize: 3, isNormalized: true),
         "ONNX cannot express layer normalisation = on"
       ),
     ]
@@ -254,8 +257,8 @@ struct ExportTests {
       #expect(error?.description == sentence)
     }
     let mixed = RecurrentNetwork<Float>(
-      forward: BasicRNN(inputSize: 2, hiddenSize: 3),
-      backward: GRU(inputSize: 2, hiddenSize: 3, resetGate: .afterProduct))
+      forward: Cell(.rnn, inputSize: 2, hiddenSize: 3),
+      backward: Cell(.gruResetAfter, inputSize: 2, hiddenSize: 3))
     let error = #expect(throws: ModelImportError.self) { try ONNXModel.exporting(mixed) }
     #expect(error?.description == "ONNX cannot express directions = two different cells")
   }

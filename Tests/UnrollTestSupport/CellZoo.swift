@@ -8,12 +8,12 @@ public struct ZooCell<Scalar: KernelScalar>: Sendable, CustomTestStringConvertib
   /// The cell and its switches.
   public let name: String
   /// The cell.
-  public let cell: any RecurrentCell<Scalar>
+  public let cell: Cell<Scalar>
   /// The name.
   public var testDescription: String { name }
 
   /// A cell whose parameters, biases too, are drawn from -0.7 ..< 0.7.
-  public init(_ name: String, _ cell: any RecurrentCell<Scalar>, _ random: inout NumPyRandom) {
+  public init(_ name: String, _ cell: Cell<Scalar>, _ random: inout NumPyRandom) {
     var cell = cell
     for parameter in cell.parameters.names {
       let shape = cell.parameters[parameter].shape
@@ -30,22 +30,23 @@ public func cellZoo<Scalar: KernelScalar>(
 ) -> [ZooCell<Scalar>] {
   var random = NumPyRandom(seed: seed)
   let (d, h) = (inputSize, hiddenSize)
-  var zoo: [ZooCell<Scalar>] = [
-    ZooCell("RNN tanh", BasicRNN<Scalar>(inputSize: d, hiddenSize: h), &random),
-    ZooCell("RNN relu", BasicRNN<Scalar>(inputSize: d, hiddenSize: h, activation: .relu), &random),
-  ]
-  for gate in ResetGate.allCases {
-    for biases in 1...2 {
-      zoo.append(
-        ZooCell(
-          "GRU \(gate.rawValue), \(biases) biases",
-          GRU<Scalar>(inputSize: d, hiddenSize: h, resetGate: gate, biasCount: biases), &random))
+  var zoo: [ZooCell<Scalar>] = []
+  for kind in CellKind.allCases where !kind.hasCellState {
+    for activation in kind.gateCount == 1 ? [Activation.tanh, .relu] : [.tanh] {
+      for biases in 1...(kind.parts.contains(.recurrentBias) ? 2 : 1) {
+        zoo.append(
+          ZooCell(
+            "\(kind.title) \(activation), \(biases) biases",
+            Cell<Scalar>(
+              kind, inputSize: d, hiddenSize: h, biasCount: biases,
+              options: CellOptions(activation: activation)), &random))
+      }
     }
   }
-  let options: [(String, LSTMOptions)] = [
-    ("plain", LSTMOptions()), ("forget offset", LSTMOptions(forgetOffset: 1)),
-    ("coupled", LSTMOptions(couplesInputAndForget: true)),
-    ("clipped", LSTMOptions(cellClip: 0.4, projectionClip: 0.2)),
+  let options: [(String, CellOptions)] = [
+    ("plain", CellOptions()), ("forget offset", CellOptions(forgetOffset: 1)),
+    ("coupled", CellOptions(couplesInputAndForget: true)),
+    ("clipped", CellOptions(cellClip: 0.4, projectionClip: 0.2)),
   ]
   for (name, options) in options {
     for hasPeepholes in [false, true] {
@@ -53,45 +54,32 @@ public func cellZoo<Scalar: KernelScalar>(
         zoo.append(
           ZooCell(
             "LSTM \(name)\(hasPeepholes ? ", peepholes" : "")\(projection == nil ? "" : ", projection")",
-            LSTM<Scalar>(
-              inputSize: d, hiddenSize: h, hasPeepholes: hasPeepholes, projectionSize: projection,
-              options: options), &random))
+            Cell<Scalar>(
+              .lstm, inputSize: d, hiddenSize: h, hasPeepholes: hasPeepholes,
+              projectionSize: projection, options: options), &random))
       }
     }
   }
   for cell in plainCells(Scalar.self, d, h, isNormalized: true) {
-    zoo.append(ZooCell("normalised \(kind(cell))", cell, &random))
+    zoo.append(ZooCell("normalised \(cell.kind.title)", cell, &random))
   }
   for isNormalized in [false, true] {
     for var cell in plainCells(Scalar.self, d, h, isNormalized: isNormalized) {
       cell.zoneout = Zoneout(hidden: 0.3, cell: 0.4)
       zoo.append(
-        ZooCell("\(isNormalized ? "normalised, " : "")zoneout \(kind(cell))", cell, &random))
+        ZooCell("\(isNormalized ? "normalised, " : "")zoneout \(cell.kind.title)", cell, &random))
     }
   }
   return zoo
 }
 
-private func kind<Scalar: KernelScalar>(_ cell: any RecurrentCell<Scalar>) -> String {
-  switch cell {
-  case is BasicRNN<Scalar>: "RNN"
-  case let gru as GRU<Scalar>: "GRU \(gru.resetGate.rawValue)"
-  default: "LSTM"
-  }
-}
-
 /// A cell of each kind, without switches.
 public func plainCells<Scalar: KernelScalar>(
   _ type: Scalar.Type, _ inputSize: Int, _ hiddenSize: Int, isNormalized: Bool
-) -> [any RecurrentCell<Scalar>] {
-  let (d, h) = (inputSize, hiddenSize)
-  return [
-    BasicRNN<Scalar>(inputSize: d, hiddenSize: h, isNormalized: isNormalized),
-    GRU<Scalar>(
-      inputSize: d, hiddenSize: h, resetGate: .beforeProduct, isNormalized: isNormalized),
-    GRU<Scalar>(
-      inputSize: d, hiddenSize: h, resetGate: .afterProduct, biasCount: 2,
-      isNormalized: isNormalized),
-    LSTM<Scalar>(inputSize: d, hiddenSize: h, isNormalized: isNormalized),
-  ]
+) -> [Cell<Scalar>] {
+  CellKind.allCases.map { kind in
+    Cell<Scalar>(
+      kind, inputSize: inputSize, hiddenSize: hiddenSize,
+      biasCount: kind.candidate == .separate ? 2 : 1, isNormalized: isNormalized)
+  }
 }

@@ -34,7 +34,7 @@ public enum Reference {
 
   /// The GRU of Cho et al., reset gate before or after the product.
   public static func gru(
-    _ p: CellParameters<Double>, x: [Double], h: [Double], resetGate: ResetGate
+    _ p: CellParameters<Double>, x: [Double], h: [Double], kind: CellKind
   ) -> [Double] {
     let size = p.hiddenSize
     let c =
@@ -46,12 +46,9 @@ public enum Reference {
     return (0..<size).map { j in
       let column = 2 * size + j
       let n =
-        switch resetGate {
-        case .beforeProduct:
-          tanh(input(p, x, column) + recurrent(p, scaled, column) + c[column])
-        case .afterProduct:
-          tanh(input(p, x, column) + r[j] * (recurrent(p, h, column) + c[column]))
-        }
+        kind == .gruResetBefore
+        ? tanh(input(p, x, column) + recurrent(p, scaled, column) + c[column])
+        : tanh(input(p, x, column) + r[j] * (recurrent(p, h, column) + c[column]))
       return (1 - z[j]) * n + z[j] * h[j]
     }
   }

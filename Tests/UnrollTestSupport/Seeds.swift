@@ -14,7 +14,7 @@ public func uniform<Scalar: KernelScalar>(
 
 /// A random state for a cell.
 public func randomState<Scalar: KernelScalar>(
-  _ cell: any RecurrentCell<Scalar>, batchSize: Int, _ random: inout NumPyRandom
+  _ cell: Cell<Scalar>, batchSize: Int, _ random: inout NumPyRandom
 ) -> RecurrentState<Scalar> {
   RecurrentState(
     hidden: uniform([batchSize, cell.outputSize], &random),

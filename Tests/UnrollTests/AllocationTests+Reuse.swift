@@ -32,8 +32,8 @@ extension AllocationTests {
   private var streamed: [(name: String, network: RecurrentNetwork<Float>)] {
     var random = NumPyRandom(seed: testSeed)
     let mixed = RecurrentNetwork<Float>(cells: [
-      LSTM(inputSize: 5, hiddenSize: 12, hasPeepholes: true, projectionSize: 7, using: &random),
-      GRU(inputSize: 7, hiddenSize: 9, resetGate: .beforeProduct, biasCount: 2, using: &random),
+      Cell(.lstm, inputSize: 5, hiddenSize: 12, hasPeepholes: true, projectionSize: 7, using: &random),
+      Cell(.gruResetBefore, inputSize: 7, hiddenSize: 9, biasCount: 2, using: &random),
     ])
     return [("a stack with a projection", mixed)]
       + cellZoo(Float.self, inputSize: 5, hiddenSize: 8).map {
@@ -86,11 +86,11 @@ extension AllocationTests {
   /// A stack, a bidirectional level, and a stack of both.
   private static var networks: [(name: String, network: RecurrentNetwork<Float>)] {
     var random = NumPyRandom(seed: testSeed)
-    func lstm(_ inputSize: Int, _ hiddenSize: Int) -> LSTM<Float> {
-      LSTM(inputSize: inputSize, hiddenSize: hiddenSize, using: &random)
+    func lstm(_ inputSize: Int, _ hiddenSize: Int) -> Cell<Float> {
+      Cell(.lstm, inputSize: inputSize, hiddenSize: hiddenSize, using: &random)
     }
-    func gru(_ inputSize: Int, _ hiddenSize: Int) -> GRU<Float> {
-      GRU(inputSize: inputSize, hiddenSize: hiddenSize, resetGate: .afterProduct, using: &random)
+    func gru(_ inputSize: Int, _ hiddenSize: Int) -> Cell<Float> {
+      Cell(.gruResetAfter, inputSize: inputSize, hiddenSize: hiddenSize, using: &random)
     }
     let stack = RecurrentNetwork<Float>(cells: [lstm(6, 20), gru(20, 17)])
     let both = RecurrentNetwork<Float>(forward: gru(6, 20), backward: gru(6, 12))

@@ -106,8 +106,9 @@ struct AllocationTests {
   func plainStreaming() {
     var random = NumPyRandom(seed: testSeed)
     let network = RecurrentNetwork<Float>(cells: [
-      LSTM(inputSize: 4, hiddenSize: 12, hasPeepholes: true, projectionSize: 5, using: &random),
-      GRU(inputSize: 5, hiddenSize: 9, resetGate: .beforeProduct, biasCount: 2, using: &random),
+      Cell(
+        .lstm, inputSize: 4, hiddenSize: 12, hasPeepholes: true, projectionSize: 5, using: &random),
+      Cell(.gruResetBefore, inputSize: 5, hiddenSize: 9, biasCount: 2, using: &random),
     ])
     var stream = network.stream(batchSize: 2)
     let input = [Float](repeating: 0.5, count: 8)
@@ -121,7 +122,8 @@ struct AllocationTests {
   @Test("Inference, dense layers, the loss and updates allocate nothing after the first time")
   func others() {
     var random = NumPyRandom(seed: testSeed)
-    let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 6, hiddenSize: 20, using: &random))
+    let layer = RecurrentLayer(
+      cell: Cell<Float>(.lstm, inputSize: 6, hiddenSize: 20, using: &random))
     let frozen = layer.frozen()
     let x: Tensor<Float> = uniform([7, 5, 6], &random)
     let state = layer.zeroState(batchSize: 5)
@@ -167,12 +169,12 @@ struct AllocationTests {
   /// The bytes that Memory.md states for one thread at the baseline level, in its own words: neither
   /// the library nor the kernels are asked.
   private func documented(
-    _ cell: any RecurrentCell<Float>, _ steps: Int, _ rows: Int
+    _ cell: Cell<Float>, _ steps: Int, _ rows: Int
   ) -> (training: Double, inference: Double) {
     let parameters = cell.parameters
     let (d, h, width) = (parameters.inputSize, parameters.hiddenSize, parameters.bias.count)
     let isLSTM = width == 4 * h
-    let k = width == h ? 1 : cell.fusedKernel?.kind == .gruAfter ? 3 : 2
+    let k = width == h ? 1 : cell.kind == .gruResetAfter ? 3 : 2
     let pairs = steps * rows
     var training = pairs * (2 * width + k * h + d) + (3 * (d + h) + 1) * width
     training += min(pairs, 720) * (documentedScratch + max(d, h))

@@ -10,7 +10,7 @@ struct CellLawTests {
   let rows = 5
 
   func run(
-    _ cell: any RecurrentCell<Float>, _ direction: Direction = .forward
+    _ cell: Cell<Float>, _ direction: Direction = .forward
   ) -> (layer: RecurrentLayer<Float>, inputs: Tensor<Float>, state: RecurrentState<Float>) {
     var random = NumPyRandom(seed: testSeed &+ 1)
     let inputs: Tensor<Float> = uniform([steps, rows, cell.inputSize], &random)
@@ -214,8 +214,8 @@ struct GRUAsRNNTests {
   @Test("With r = 1 and z = 0 the GRU (reset before) is the RNN, to the bit, forward and backward")
   func bitwise() {
     var random = NumPyRandom(seed: testSeed)
-    let rnn = BasicRNN<Float>(inputSize: 3, hiddenSize: 5, using: &random)
-    var gru = GRU<Float>(inputSize: 3, hiddenSize: 5, resetGate: .beforeProduct)
+    let rnn = Cell<Float>(.rnn, inputSize: 3, hiddenSize: 5, using: &random)
+    var gru = Cell<Float>(.gruResetBefore, inputSize: 3, hiddenSize: 5)
     gru.parameters[.candidate] = rnn.parameters[.candidate]
     gru.parameters[.reset].bias = Tensor(shape: [5], repeating: 30)
     gru.parameters[.update].bias = Tensor(shape: [5], repeating: -30)

@@ -59,10 +59,11 @@ struct GradientTests {
     var random = NumPyRandom(seed: testSeed)
     func level(_ inputSize: Int) -> [RecurrentLayer<Double>] {
       [
-        RecurrentLayer(cell: LSTM<Double>(inputSize: inputSize, hiddenSize: 3, using: &random)),
         RecurrentLayer(
-          cell: GRU<Double>(
-            inputSize: inputSize, hiddenSize: 2, resetGate: .afterProduct, biasCount: 2,
+          cell: Cell<Double>(.lstm, inputSize: inputSize, hiddenSize: 3, using: &random)),
+        RecurrentLayer(
+          cell: Cell<Double>(
+            .gruResetAfter, inputSize: inputSize, hiddenSize: 2, biasCount: 2,
             using: &random), direction: .backward),
       ]
     }
@@ -75,15 +76,15 @@ struct GradientTests {
   @Test("With functions other than tanh and σ, and clipped arguments")
   func activations() {
     var random = NumPyRandom(seed: testSeed)
-    var gru = GRU<Double>(inputSize: 3, hiddenSize: 4, resetGate: .beforeProduct, using: &random)
-    gru.gateActivation = .hardSigmoid(slope: 0.2, offset: 0.5)
-    gru.activation = .sigmoid
-    var lstm = LSTM<Double>(inputSize: 3, hiddenSize: 4, hasPeepholes: true, using: &random)
+    var gru = Cell<Double>(.gruResetBefore, inputSize: 3, hiddenSize: 4, using: &random)
+    gru.options.gateActivation = .hardSigmoid(slope: 0.2, offset: 0.5)
+    gru.options.activation = .sigmoid
+    var lstm = Cell<Double>(.lstm, inputSize: 3, hiddenSize: 4, hasPeepholes: true, using: &random)
     lstm.options.argumentClip = 0.6
     lstm.options.outputActivation = .identity
-    var rnn = BasicRNN<Double>(inputSize: 3, hiddenSize: 4, using: &random)
-    rnn.argumentClip = 0.5
-    for cell in [gru, lstm, rnn] as [any RecurrentCell<Double>] {
+    var rnn = Cell<Double>(.rnn, inputSize: 3, hiddenSize: 4, using: &random)
+    rnn.options.argumentClip = 0.5
+    for cell in [gru, lstm, rnn] {
       let result = check(RecurrentNetwork(cells: [cell]))
       #expect(result.worstError < bound, "\(result)")
     }
@@ -100,13 +101,13 @@ struct GradientTests {
     ]
     for function in functions {
       for clip in [0, 0.4] {
-        var lstm = LSTM<Double>(inputSize: 3, hiddenSize: 3, using: &random)
+        var lstm = Cell<Double>(.lstm, inputSize: 3, hiddenSize: 3, using: &random)
         lstm.options.activation = function
         lstm.options.outputActivation = function
         lstm.options.argumentClip = clip
-        var rnn = BasicRNN<Double>(inputSize: 3, hiddenSize: 4, using: &random)
-        (rnn.activation, rnn.argumentClip) = (function, clip)
-        for cell in [lstm, rnn] as [any RecurrentCell<Double>] {
+        var rnn = Cell<Double>(.rnn, inputSize: 3, hiddenSize: 4, using: &random)
+        (rnn.options.activation, rnn.options.argumentClip) = (function, clip)
+        for cell in [lstm, rnn] {
           let result = check(RecurrentNetwork(cells: [cell]))
           #expect(result.worstError < bound, "\(function), clip \(clip): \(result)")
         }
@@ -131,10 +132,11 @@ struct GradientTests {
   @Test("Large float32 products go to the library and agree with the plain kernel")
   func libraryProduct() {
     var random = NumPyRandom(seed: testSeed)
-    let cell = LSTM<Float>(inputSize: 40, hiddenSize: 32, using: &random)
-    let double = LSTM<Double>(
+    let cell = Cell<Float>(.lstm, inputSize: 40, hiddenSize: 32, using: &random)
+    let double = Cell<Double>(
+      .lstm,
       parameters: {
-        var parameters = LSTM<Double>(inputSize: 40, hiddenSize: 32).parameters
+        var parameters = Cell<Double>(.lstm, inputSize: 40, hiddenSize: 32).parameters
         for name in parameters.names { parameters[name] = Tensor(cell.parameters[name]) }
         return parameters
       }())

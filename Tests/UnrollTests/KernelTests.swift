@@ -15,7 +15,7 @@ private struct Case<Scalar: KernelScalar> {
   let mask: SequenceMask
 
   init(
-    _ cell: any RecurrentCell<Scalar>, steps: Int, rows: Int, masked: Bool,
+    _ cell: Cell<Scalar>, steps: Int, rows: Int, masked: Bool,
     direction: Direction? = nil, _ random: inout NumPyRandom
   ) {
     layer = RecurrentLayer(cell: cell, direction: direction ?? (masked ? .backward : .forward))
@@ -126,10 +126,10 @@ struct KernelTests {
     var random = NumPyRandom(seed: testSeed)
     // The smallest ones of more than 2 MB.
     let cells: [ZooCell<Float>] = [
-      ZooCell("RNN", BasicRNN(inputSize: 7, hiddenSize: 730), &random),
-      ZooCell("GRU before", GRU(inputSize: 7, hiddenSize: 421, resetGate: .beforeProduct), &random),
-      ZooCell("GRU after", GRU(inputSize: 7, hiddenSize: 421, resetGate: .afterProduct), &random),
-      ZooCell("LSTM", LSTM(inputSize: 7, hiddenSize: 365, hasPeepholes: true), &random),
+      ZooCell("RNN", Cell(.rnn, inputSize: 7, hiddenSize: 730), &random),
+      ZooCell("GRU before", Cell(.gruResetBefore, inputSize: 7, hiddenSize: 421), &random),
+      ZooCell("GRU after", Cell(.gruResetAfter, inputSize: 7, hiddenSize: 421), &random),
+      ZooCell("LSTM", Cell(.lstm, inputSize: 7, hiddenSize: 365, hasPeepholes: true), &random),
     ]
     // 41 steps of 5 rows are more than one chunk of products with the inputs.
     for (zoo, (steps, rows)) in cells.flatMap({ zoo in [(3, 1), (41, 5)].map { (zoo, $0) } }) {
@@ -200,8 +200,8 @@ struct KernelTests {
     // Streams of one and of two vectors and of more; narrow and wide layers.
     for (h, rows) in [(4, 1), (8, 1), (8, 20), (20, 1), (20, 5), (33, 1), (33, 5)] {
       for cell in plainCells(Float.self, 2, h, isNormalized: false)
-      where !(cell is BasicRNN<Float>) {
-        for gate in type(of: cell).gates.indices {
+      where cell.kind != .rnn {
+        for gate in cell.kind.gates.indices {
           var far = ZooCell("far", cell, &random).cell
           for unit in 0..<h {
             far.parameters.bias[gate * h + unit] = [-90, -20, -15.8, 15.8, 40][unit % 5]
@@ -289,7 +289,8 @@ struct KernelTests {
   func zonedThenPlain() {
     var random = NumPyRandom(seed: testSeed)
     let one = Case(
-      ZooCell("LSTM", LSTM<Double>(inputSize: 5, hiddenSize: 6), &random).cell, steps: 7, rows: 4,
+      ZooCell("LSTM", Cell<Double>(.lstm, inputSize: 5, hiddenSize: 6), &random).cell, steps: 7,
+      rows: 4,
       masked: false, &random)
     var zoned = one.layer
     zoned.cell.zoneout = Zoneout(hidden: 0.5, cell: 0.5)
@@ -332,7 +333,8 @@ struct SubnormalTests {
   @Test("A vanishing sequence holds no subnormal number, so that none of its steps costs more")
   func vanishing() {
     for size in [4, 40] {
-      var cell = BasicRNN<Float>(inputSize: 1, hiddenSize: size, activation: .relu)
+      var cell = Cell<Float>(
+        .rnn, inputSize: 1, hiddenSize: size, options: CellOptions(activation: .relu))
       for unit in 0..<size { cell.parameters.recurrentWeights[unit, unit] = 0.5 }
       let layer = RecurrentLayer(cell: cell)
       let state = RecurrentState(hidden: Tensor<Float>(shape: [6, size], repeating: 1))
@@ -358,7 +360,7 @@ struct SubnormalTests {
     "Sums over a vanishing sequence hold none either: a gate's gradient is, times a small cell it is not"
   )
   func vanishingSums() {
-    var cell = LSTM<Float>(inputSize: 1, hiddenSize: 40, hasPeepholes: true)
+    var cell = Cell<Float>(.lstm, inputSize: 1, hiddenSize: 40, hasPeepholes: true)
     cell.parameters.bias = Tensor(shape: [160], repeating: 1)
     let layer = RecurrentLayer(cell: cell)
     let state = RecurrentState(

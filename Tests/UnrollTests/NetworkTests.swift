@@ -7,9 +7,9 @@ struct RecurrentNetworkTests {
   @Test("A stack feeds each layer what the one below puts out")
   func stack() {
     var random = NumPyRandom(seed: testSeed)
-    let cells: [any RecurrentCell<Float>] = [
-      BasicRNN<Float>(inputSize: 3, hiddenSize: 4, using: &random),
-      LSTM<Float>(inputSize: 4, hiddenSize: 2, using: &random),
+    let cells: [Cell<Float>] = [
+      Cell<Float>(.rnn, inputSize: 3, hiddenSize: 4, using: &random),
+      Cell<Float>(.lstm, inputSize: 4, hiddenSize: 2, using: &random),
     ]
     let network = RecurrentNetwork(cells: cells)
     let inputs: Tensor<Float> = uniform([5, 2, 3], &random)
@@ -24,8 +24,8 @@ struct RecurrentNetworkTests {
   @Test("The outputs of both directions stand side by side, forward first")
   func bidirectional() {
     var random = NumPyRandom(seed: testSeed)
-    let forward = BasicRNN<Float>(inputSize: 3, hiddenSize: 4, using: &random)
-    let backward = BasicRNN<Float>(inputSize: 3, hiddenSize: 2, using: &random)
+    let forward = Cell<Float>(.rnn, inputSize: 3, hiddenSize: 4, using: &random)
+    let backward = Cell<Float>(.rnn, inputSize: 3, hiddenSize: 2, using: &random)
     let network = RecurrentNetwork<Float>(forward: forward, backward: backward)
     let inputs: Tensor<Float> = uniform([5, 2, 3], &random)
     let states = network.zeroStates(batchSize: 2)
@@ -44,14 +44,14 @@ struct RecurrentNetworkTests {
   private func networks<Scalar: KernelScalar>(_ random: inout NumPyRandom) -> [RecurrentNetwork<
     Scalar
   >] {
-    func layer(_ cell: any RecurrentCell<Scalar>, _ direction: Direction = .forward)
+    func layer(_ cell: Cell<Scalar>, _ direction: Direction = .forward)
       -> RecurrentLayer<Scalar>
     { RecurrentLayer(cell: cell, direction: direction) }
-    func gru(_ inputSize: Int, _ hiddenSize: Int) -> GRU<Scalar> {
-      GRU(inputSize: inputSize, hiddenSize: hiddenSize, resetGate: .afterProduct, using: &random)
+    func gru(_ inputSize: Int, _ hiddenSize: Int) -> Cell<Scalar> {
+      Cell(.gruResetAfter, inputSize: inputSize, hiddenSize: hiddenSize, using: &random)
     }
-    func lstm(_ inputSize: Int, _ hiddenSize: Int) -> LSTM<Scalar> {
-      LSTM(inputSize: inputSize, hiddenSize: hiddenSize, projectionSize: 2, using: &random)
+    func lstm(_ inputSize: Int, _ hiddenSize: Int) -> Cell<Scalar> {
+      Cell(.lstm, inputSize: inputSize, hiddenSize: hiddenSize, projectionSize: 2, using: &random)
     }
     return [
       RecurrentNetwork(levels: [[layer(gru(3, 4))]]),
@@ -147,8 +147,8 @@ struct RecurrentNetworkTests {
   func parameters() {
     var random = NumPyRandom(seed: testSeed)
     var network = RecurrentNetwork<Float>(cells: [
-      GRU<Float>(inputSize: 2, hiddenSize: 3, resetGate: .afterProduct, using: &random),
-      GRU<Float>(inputSize: 3, hiddenSize: 3, resetGate: .beforeProduct, using: &random),
+      Cell<Float>(.gruResetAfter, inputSize: 2, hiddenSize: 3, using: &random),
+      Cell<Float>(.gruResetBefore, inputSize: 3, hiddenSize: 3, using: &random),
     ])
     let before = network.parameters
     network.parameters = before.map(\.zeros)
@@ -189,45 +189,47 @@ struct RecurrentNetworkTests {
   func others() async {
     await #expect(processExitsWith: .failure) {
       let (small, large) = (
-        RecurrentLayer<Float>(cell: LSTM(inputSize: 2, hiddenSize: 4)),
-        RecurrentLayer<Float>(cell: LSTM(inputSize: 2, hiddenSize: 8))
+        RecurrentLayer<Float>(cell: Cell(.lstm, inputSize: 2, hiddenSize: 4)),
+        RecurrentLayer<Float>(cell: Cell(.lstm, inputSize: 2, hiddenSize: 8))
       )
       let trace = small.forward(Tensor(shape: [5, 3, 2]), from: small.zeroState(batchSize: 3))
       _ = large.backward(trace)
     }
     await #expect(processExitsWith: .failure) {
-      let lstm = RecurrentLayer<Float>(cell: LSTM(inputSize: 2, hiddenSize: 4))
+      let lstm = RecurrentLayer<Float>(cell: Cell(.lstm, inputSize: 2, hiddenSize: 4))
       let gru = RecurrentLayer<Float>(
-        cell: GRU(inputSize: 2, hiddenSize: 4, resetGate: .afterProduct))
+        cell: Cell(.gruResetAfter, inputSize: 2, hiddenSize: 4))
       _ = gru.backward(
         lstm.forward(Tensor(shape: [5, 3, 2]), from: lstm.zeroState(batchSize: 3)))
     }
     await #expect(processExitsWith: .failure) {
-      let layer = RecurrentLayer<Float>(cell: LSTM(inputSize: 2, hiddenSize: 4))
+      let layer = RecurrentLayer<Float>(cell: Cell(.lstm, inputSize: 2, hiddenSize: 4))
       var trace = layer.forward(Tensor(shape: [5, 3, 2]), from: layer.zeroState(batchSize: 3))
       trace.releaseInputs()
       _ = layer.backward(trace, outputs: Tensor(shape: [5, 3, 4], repeating: 1))
     }
     await #expect(processExitsWith: .failure) {
-      _ = BasicRNN<Float>(
+      _ = Cell<Float>(
+        .rnn,
         parameters: CellParameters(
-          gates: BasicRNN<Float>.gates, inputSize: 3, hiddenSize: 64, projectionSize: 1))
+          gates: CellKind.rnn.gates, inputSize: 3, hiddenSize: 64, projectionSize: 1))
     }
     await #expect(processExitsWith: .failure) {
-      var gru = GRU<Float>(inputSize: 3, hiddenSize: 4, resetGate: .beforeProduct)
+      var gru = Cell<Float>(.gruResetBefore, inputSize: 3, hiddenSize: 4)
       gru.parameters = CellParameters(
-        gates: GRU<Float>.gates, inputSize: 3, hiddenSize: 4, hasPeepholes: true)
+        gates: CellKind.gruResetBefore.gates, inputSize: 3, hiddenSize: 4, hasPeepholes: true)
       let layer = RecurrentLayer(cell: gru)
       _ = layer.forward(Tensor(shape: [5, 3, 3]), from: layer.zeroState(batchSize: 3))
     }
     await #expect(processExitsWith: .failure) {
-      _ = LSTM<Float>(
+      _ = Cell<Float>(
+        .lstm,
         parameters: CellParameters(
-          gates: LSTM<Float>.gates, inputSize: 3, hiddenSize: 4, hasRecurrentBias: true))
+          gates: CellKind.lstm.gates, inputSize: 3, hiddenSize: 4, hasRecurrentBias: true))
     }
     await #expect(processExitsWith: .failure) {
-      var rnn = BasicRNN<Float>(inputSize: 3, hiddenSize: 4)
-      rnn.parameters = LSTM<Float>(inputSize: 3, hiddenSize: 4).parameters
+      var rnn = Cell<Float>(.rnn, inputSize: 3, hiddenSize: 4)
+      rnn.parameters = Cell<Float>(.lstm, inputSize: 3, hiddenSize: 4).parameters
       _ = RecurrentStream<Float>(cells: [rnn], batchSize: 1)
     }
     await #expect(processExitsWith: .failure) {
@@ -244,15 +246,16 @@ struct RecurrentNetworkTests {
   func traps() async {
     await #expect(processExitsWith: .failure) {
       _ = RecurrentNetwork<Float>(cells: [
-        BasicRNN<Float>(inputSize: 2, hiddenSize: 3), BasicRNN<Float>(inputSize: 2, hiddenSize: 3),
+        Cell<Float>(.rnn, inputSize: 2, hiddenSize: 3),
+        Cell<Float>(.rnn, inputSize: 2, hiddenSize: 3),
       ])
     }
     await #expect(processExitsWith: .failure) {
-      let layer = RecurrentLayer<Float>(cell: BasicRNN(inputSize: 2, hiddenSize: 3))
+      let layer = RecurrentLayer<Float>(cell: Cell(.rnn, inputSize: 2, hiddenSize: 3))
       _ = layer.forward(Tensor(shape: [4, 1, 3]), from: layer.zeroState(batchSize: 1))
     }
     await #expect(processExitsWith: .failure) {
-      let layer = RecurrentLayer<Float>(cell: BasicRNN(inputSize: 2, hiddenSize: 3))
+      let layer = RecurrentLayer<Float>(cell: Cell(.rnn, inputSize: 2, hiddenSize: 3))
       _ = layer.forward(
         Tensor(shape: [4, 1, 2]), from: layer.zeroState(batchSize: 1), mask: .lengths([5]))
     }

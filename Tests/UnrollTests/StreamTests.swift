@@ -49,9 +49,9 @@ struct StreamTests {
   func stacks() {
     var random = NumPyRandom(seed: testSeed)
     let network = RecurrentNetwork<Double>(cells: [
-      GRU(inputSize: 3, hiddenSize: 9, resetGate: .afterProduct, biasCount: 2, using: &random),
-      LSTM(inputSize: 9, hiddenSize: 12, projectionSize: 5, using: &random),
-      BasicRNN(inputSize: 5, hiddenSize: 40, using: &random),
+      Cell(.gruResetAfter, inputSize: 3, hiddenSize: 9, biasCount: 2, using: &random),
+      Cell(.lstm, inputSize: 9, hiddenSize: 12, projectionSize: 5, using: &random),
+      Cell(.rnn, inputSize: 5, hiddenSize: 40, using: &random),
     ])
     let x: Tensor<Double> = uniform([5, 3, 3], &random)
     let whole = network.forward(x, from: network.zeroStates(batchSize: 3))
@@ -67,7 +67,8 @@ struct StreamTests {
   @Test("A copy has states of its own, and a reset begins anew")
   func copies() {
     var random = NumPyRandom(seed: testSeed)
-    let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 2, hiddenSize: 6, using: &random))
+    let layer = RecurrentLayer(
+      cell: Cell<Float>(.lstm, inputSize: 2, hiddenSize: 6, using: &random))
     var one = layer.stream(batchSize: 1)
     var (a, b) = ([Float](repeating: 0, count: 6), [Float](repeating: 0, count: 6))
     one.step([1, 2], into: &a)
@@ -103,7 +104,7 @@ struct StreamTests {
   @Test("A stream moves into a task")
   func tasks() async {
     var random = NumPyRandom(seed: testSeed)
-    let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 2, hiddenSize: 6, using: &random))
+    let layer = RecurrentLayer(cell: Cell<Float>(.lstm, inputSize: 2, hiddenSize: 6, using: &random))
     var stream = layer.stream(batchSize: 1)
     var expected = [Float](repeating: 0, count: 6)
     stream.step([1, 2], into: &expected)
@@ -120,7 +121,7 @@ struct StreamTests {
   @Test("A step on spans has the bits of a step on arrays")
   func spans() {
     var random = NumPyRandom(seed: testSeed)
-    let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 2, hiddenSize: 6, using: &random))
+    let layer = RecurrentLayer(cell: Cell<Float>(.lstm, inputSize: 2, hiddenSize: 6, using: &random))
     var stream = layer.stream(batchSize: 3)
     var other = stream.copy()
     let x: Tensor<Float> = uniform([3, 2], &random)
@@ -136,8 +137,8 @@ struct StreamTests {
 
   /// Weights of the size that training leaves, through `change`.
   private func scaled(
-    _ cell: any RecurrentCell<Float>, _ change: (Float) -> Float = { $0 }
-  ) -> any RecurrentCell<Float> {
+    _ cell: Cell<Float>, _ change: (Float) -> Float = { $0 }
+  ) -> Cell<Float> {
     var cell = cell
     let factor = Float(1 / Double(cell.hiddenSize).squareRoot())
     for name in ["inputWeights", "recurrentWeights"] {
@@ -216,7 +217,8 @@ struct StreamTests {
   /// input 1 (or -1), the output is a row of W (or -W), where it is above 0.
   private func kept(_ weights: Tensor<Float>, through input: Float = 1) -> [Float] {
     let (d, h) = (weights.shape[0], weights.shape[1])
-    var cell = BasicRNN<Float>(inputSize: d, hiddenSize: h, activation: .relu)
+    var cell = Cell<Float>(
+      .rnn, inputSize: d, hiddenSize: h, options: CellOptions(activation: .relu))
     cell.parameters["inputWeights"] = weights
     cell.parameters["recurrentWeights"] = Tensor(shape: [h, h], repeating: 0.3)  // not bfloat16
     return (0..<d).flatMap { row in

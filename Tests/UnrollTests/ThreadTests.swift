@@ -73,7 +73,7 @@ struct ThreadTests {
   func nested() {
     var random = NumPyRandom(seed: testSeed)
     let layer = RecurrentLayer(
-      cell: ZooCell<Float>("", LSTM(inputSize: 9, hiddenSize: 70), &random).cell)
+      cell: ZooCell<Float>("", Cell(.lstm, inputSize: 9, hiddenSize: 70), &random).cell)
     let inputs: Tensor<Float> = uniform([4, 40, 9], &random)
     let expected = layer.forward(inputs, from: layer.zeroState(batchSize: 40)).outputs
     let results = Mutex([Bool](repeating: false, count: 64))

@@ -9,7 +9,7 @@ import UnrollTestSupport
 struct ZoneoutTests {
   static let masks = Zoneout.Masks(seed: 7, step: 3, hiddenStream: 5, cellStream: 6)
 
-  static func cells(_ h: Int) -> [any RecurrentCell<Double>] {
+  static func cells(_ h: Int) -> [Cell<Double>] {
     var random = NumPyRandom(seed: testSeed)
     return [false, true].flatMap { isNormalized in
       plainCells(Double.self, 3, h, isNormalized: isNormalized).map { cell in

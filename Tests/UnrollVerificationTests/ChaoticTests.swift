@@ -141,12 +141,12 @@ struct ChaoticTests {
     if mistake == .oneWeight { rnn.recurrentWeights[0, 0] += 1e-3 }
     var gru: CellParameters<Scalar> = problem.weights.gru()
     if mistake == .swappedGates { (gru[.reset], gru[.update]) = (gru[.update], gru[.reset]) }
-    let cells: [(String, any RecurrentCell<Scalar>)] = [
-      ("rnn", LabCell.rnn.cell(rnn)),
+    let cells: [(String, Cell<Scalar>)] = [
+      ("rnn", Cell(.rnn, parameters: rnn)),
       (
         "gru_init",
-        GRU(
-          parameters: gru, resetGate: mistake == .gruVariant ? .afterProduct : .beforeProduct)
+        Cell(
+          mistake == .gruVariant ? .gruResetAfter : .gruResetBefore, parameters: gru)
       ),
     ]
     let shape = [problem.settings.batchSize, problem.settings.hiddenSize]

@@ -9,7 +9,7 @@ internal import UnrollContracts
 ///
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
-/// var layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 3, hiddenSize: 4, using: &random))
+/// var layer = RecurrentLayer(cell: Cell<Float>(.lstm, inputSize: 3, hiddenSize: 4, using: &random))
 /// layer.cell.zoneout = Zoneout(hidden: 0.05, cell: 0.5)  // the mean: for inference
 /// layer.cell.zoneout.masks = Zoneout.Masks(seed: 1, step: 12)  // drawn: for a training step
 /// ```

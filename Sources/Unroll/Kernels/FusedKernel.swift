@@ -1,17 +1,8 @@
-internal import CUnrollKernels
 internal import UnrollContracts
 
 /// How the fast kernels see a cell: its kind and the switches that they know.
 public struct FusedKernel: Sendable {
-  /// The kinds, as `unroll_layer` numbers them.
-  package enum Kind: Int32, Sendable {
-    case rnn = 0
-    case gruBefore = 1
-    case gruAfter = 2
-    case lstm = 3
-  }
-
-  package var kind: Kind
+  package var kind: CellKind
   package var usesRelu = false
   package var forgetOffset = 0.0
   package var zoneout = Zoneout.none
@@ -21,7 +12,21 @@ public struct FusedKernel: Sendable {
   package var hasPlainTwin: Bool { !isNormalized && !zoneout.isActive }
 }
 
-extension RecurrentCell {
+extension Cell {
+  /// What the fast kernels need to know to run the cell; nil for options that they do not have.
+  ///
+  /// They have the default functions (in a cell without gates relu, too) and the forget gate's offset, but no clip,
+  /// no coupled gates and no projection.
+  public var fusedKernel: FusedKernel? {
+    let usesRelu = kind.gateCount == 1 && options.activation == .relu
+    let known = CellOptions(
+      activation: usesRelu ? .relu : .tanh, forgetOffset: options.forgetOffset)
+    guard parameters.projection.isEmpty, options == known else { return nil }
+    return FusedKernel(
+      kind: kind, usesRelu: usesRelu, forgetOffset: options.forgetOffset, zoneout: zoneout,
+      isNormalized: parameters.isNormalized)
+  }
+
   /// The kernel that runs the cell now; nil for the plain ones.
   ///
   /// - Precondition: Only cells with the usual functions are normalised or have zoneout.
@@ -29,7 +34,7 @@ extension RecurrentCell {
     guard let kernel = fusedKernel else {
       require(
         !parameters.isNormalized && !zoneout.isActive,
-        "RecurrentCell: expected the usual functions, no clip and no projection in a cell with layer normalisation or zoneout."
+        "Cell: expected the usual functions, no clip and no projection in a cell with layer normalisation or zoneout."
       )
       return nil
     }

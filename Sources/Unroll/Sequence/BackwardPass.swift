@@ -3,7 +3,7 @@
 
 /// One layer's way back through one trace.
 struct BackwardPass<Scalar: KernelScalar> {
-  let cell: any RecurrentCell<Scalar>
+  let cell: Cell<Scalar>
   let trace: SequenceTrace<Scalar>
   /// dL/d outputs, `[T, B, P]`.
   var outputGradient: Tensor<Scalar>?
@@ -14,7 +14,7 @@ struct BackwardPass<Scalar: KernelScalar> {
   private var recurrentGradients: Tensor<Scalar>
   private var parameterGradients: CellParameters<Scalar>
 
-  init(cell: any RecurrentCell<Scalar>, trace: SequenceTrace<Scalar>) {
+  init(cell: Cell<Scalar>, trace: SequenceTrace<Scalar>) {
     self.cell = cell
     self.trace = trace
     stateGradient = cell.zeroState(batchSize: trace.batchSize)

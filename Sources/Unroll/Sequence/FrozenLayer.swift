@@ -29,7 +29,7 @@ public struct SequenceOutputs<Scalar: KernelScalar>: Sendable {
 ///
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
-/// let layer = RecurrentLayer(cell: BasicRNN<Float>(inputSize: 3, hiddenSize: 4, using: &random))
+/// let layer = RecurrentLayer(cell: Cell<Float>(.rnn, inputSize: 3, hiddenSize: 4, using: &random))
 /// let frozen = layer.frozen()
 /// var result = SequenceOutputs<Float>()
 /// frozen.run(
@@ -76,7 +76,7 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
       return
     }
     let (steps, rows, size) = (inputs.shape[0], inputs.shape[1], content.hiddenSize)
-    let cellSize = structure.cell == FusedKernel.Kind.lstm.rawValue ? size : 0
+    let cellSize = content.cellSize
     RecurrentLayer.check(
       inputs, state, inputSize: content.inputSize, outputSize: size, cellSize: cellSize,
       operation: "FrozenLayer.run")
@@ -113,7 +113,7 @@ private final class FrozenContent<Scalar: KernelScalar>: @unchecked Sendable {
   // Sendable: nothing changes after `init`.
   let layer: RecurrentLayer<Scalar>
   let level: KernelLevel
-  let inputSize, hiddenSize: Int
+  let inputSize, hiddenSize, cellSize: Int
   /// The kernels' structure, weights and packed panels in it; nil if the plain kernels run it.
   let structure: unroll_layer?
   /// What the structure points to.
@@ -127,9 +127,10 @@ private final class FrozenContent<Scalar: KernelScalar>: @unchecked Sendable {
     packed = PassMemory()
     level = KernelLevel.current
     parameters = layer.cell.parameters
-    parameters.check(areOf: type(of: layer.cell), "RecurrentLayer.frozen")
+    parameters.check(areOf: layer.cell.kind, "RecurrentLayer.frozen")
     inputSize = parameters.inputSize
     hiddenSize = parameters.hiddenSize
+    cellSize = layer.cell.cellStateSize
     guard level != .plain, let kernel = layer.cell.fusedKernel else {
       structure = nil
       return

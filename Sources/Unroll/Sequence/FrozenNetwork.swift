@@ -33,8 +33,8 @@ private struct LevelOutputs<Scalar: KernelScalar>: Sendable {
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
 /// let network = RecurrentNetwork<Float>(cells: [
-///   GRU(inputSize: 3, hiddenSize: 8, resetGate: .afterProduct, using: &random),
-///   GRU(inputSize: 8, hiddenSize: 8, resetGate: .afterProduct, using: &random),
+///   Cell(.gruResetAfter, inputSize: 3, hiddenSize: 8, using: &random),
+///   Cell(.gruResetAfter, inputSize: 8, hiddenSize: 8, using: &random),
 /// ])
 /// let frozen = network.frozen()
 /// var result = NetworkOutputs<Float>()

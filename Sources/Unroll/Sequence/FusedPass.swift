@@ -12,13 +12,13 @@ enum FusedPass<Scalar: KernelScalar> {
   /// A layer's structure, without the addresses of input and states.
   ///
   /// The second bias of a GRU is added to the first where the two are only ever added: always
-  /// with the reset gate before the product, for r and z with the reset gate after it.
+  /// unless the candidate's product is separate, and then for the other gates.
   static func layer(
     _ kernel: FusedKernel, _ parameters: CellParameters<Scalar>, _ direction: Direction,
     steps: Int, rows: Int, memory: PassMemory<Scalar>
   ) -> unroll_layer {
     var layer = unroll_layer()
-    layer.cell = kernel.kind.rawValue
+    layer.cell = kernel.kind.kernelNumber
     layer.relu = kernel.usesRelu ? 1 : 0
     layer.reversed = direction == .backward ? 1 : 0
     layer.steps = steps
@@ -37,7 +37,7 @@ enum FusedPass<Scalar: KernelScalar> {
       layer.normalizes = 1
       layer.normal.input_gain = UnsafeRawPointer(parameters.inputGain.base)
       layer.normal.recurrent_gain = UnsafeRawPointer(parameters.recurrentGain.base)
-      if kernel.kind == .lstm {
+      if kernel.kind.hasCellState {
         layer.normal.cell_gain = UnsafeRawPointer(parameters.cellGain.base)
         layer.normal.cell_offset = UnsafeRawPointer(parameters.cellOffset.base)
       }
@@ -47,9 +47,9 @@ enum FusedPass<Scalar: KernelScalar> {
       let bias = memory.bias.room(for: width)
       let second = parameters.recurrentBias.base
       bias.update(from: parameters.bias.base, count: width)
-      if kernel.kind == .gruAfter {
-        Scalar._addRows(bias, second, 1, nil, 1, 2 * size)
-        layer.candidate_bias = UnsafeRawPointer(second + 2 * size)
+      if kernel.kind.candidate == .separate {
+        Scalar._addRows(bias, second, 1, nil, 1, width - size)
+        layer.candidate_bias = UnsafeRawPointer(second + width - size)
       } else {
         Scalar._addRows(bias, second, 1, nil, 1, width)
       }
@@ -80,10 +80,10 @@ enum FusedPass<Scalar: KernelScalar> {
     layer.initial_hidden = UnsafeRawPointer(trace.initialState.hidden.base)
     layer.hidden_states = UnsafeMutableRawPointer(trace.timeMajorHidden.base)
     layer.gates = UnsafeMutableRawPointer(trace.gateValues.base)
-    switch kernel.kind {
-    case .rnn: break
-    case .gruBefore, .gruAfter: layer.auxiliary = UnsafeMutableRawPointer(trace.auxiliary.base)
-    case .lstm:
+    if kernel.kind.savesCandidateOperand {
+      layer.auxiliary = UnsafeMutableRawPointer(trace.auxiliary.base)
+    }
+    if kernel.kind.hasCellState {
       layer.initial_cell = UnsafeRawPointer(trace.initialState.cell.base)
       layer.cell_states = UnsafeMutableRawPointer(trace.timeMajorCell.base)
     }
@@ -91,7 +91,7 @@ enum FusedPass<Scalar: KernelScalar> {
     layer.normal.input = UnsafeMutableRawPointer(trace.normal.inputs.base)
     layer.normal.product = UnsafeMutableRawPointer(trace.normal.products.base)
     layer.normal.spreads = UnsafeMutableRawPointer(trace.normal.spreads.base)
-    if kernel.kind == .lstm {
+    if kernel.kind.hasCellState {
       layer.normal.cell = UnsafeMutableRawPointer(trace.normal.cells.base)
     }
   }
@@ -105,13 +105,13 @@ enum FusedPass<Scalar: KernelScalar> {
     if kernel.isNormalized {
       trace.normal.prepare(
         trace.timeStepCount, trace.batchSize, width: parameters.bias.count,
-        cellSize: kernel.kind == .lstm ? parameters.hiddenSize : 0)
+        cellSize: kernel.kind.hasCellState ? parameters.hiddenSize : 0)
     }
     var layer = layer(
       kernel, parameters, direction, steps: trace.timeStepCount, rows: trace.batchSize,
       memory: memory)
     attach(trace, kernel, to: &layer)
-    if kernel.kind == .lstm {
+    if kernel.kind.hasCellState {
       layer.final_cell = UnsafeMutableRawPointer(trace.finalState.cell.base)
     }
     withFlags(trace.flags) { flags in
@@ -153,12 +153,12 @@ enum FusedPass<Scalar: KernelScalar> {
     var sums = unroll_layer_gradients()
     if let outputs { sums.output_gradient = UnsafeRawPointer(outputs.base) }
     sums.hidden_gradient = UnsafeMutableRawPointer(gradients.initialState.hidden.base)
-    if kernel.kind == .lstm {
+    if kernel.kind.hasCellState {
       sums.cell_gradient = UnsafeMutableRawPointer(gradients.initialState.cell.base)
     }
     sums.gate_gradients = UnsafeMutableRawPointer(
       memory.gateGradients.room(for: steps * rows * width))
-    if kernel.kind == .gruAfter {
+    if kernel.kind.candidate == .separate {
       sums.product_gradients = UnsafeMutableRawPointer(
         memory.productGradients.room(for: steps * rows * parameters.hiddenSize))
       sums.candidate_bias = UnsafeMutableRawPointer(
@@ -203,7 +203,7 @@ enum FusedPass<Scalar: KernelScalar> {
       memory.normalProductGradients.room(for: pairs * width))
     sums.input_gain = UnsafeMutableRawPointer(gradients.parameters.inputGain.base)
     sums.recurrent_gain = UnsafeMutableRawPointer(gradients.parameters.recurrentGain.base)
-    guard kernel.kind == .lstm else { return }
+    guard kernel.kind.hasCellState else { return }
     sums.shown_gradients = UnsafeMutableRawPointer(memory.shownGradients.room(for: pairs * size))
     sums.cell_gain = UnsafeMutableRawPointer(gradients.parameters.cellGain.base)
     sums.cell_offset = UnsafeMutableRawPointer(gradients.parameters.cellOffset.base)
@@ -218,8 +218,8 @@ enum FusedPass<Scalar: KernelScalar> {
     let (width, size) = (parameters.bias.count, parameters.hiddenSize)
     let second = gradients.parameters.recurrentBias.base
     second.update(from: gradients.parameters.bias.base, count: width)
-    if kernel.kind == .gruAfter, let candidate = sums.candidate_bias {
-      (second + 2 * size).update(
+    if kernel.kind.candidate == .separate, let candidate = sums.candidate_bias {
+      (second + width - size).update(
         from: candidate.assumingMemoryBound(to: Scalar.self), count: size)
     }
   }

@@ -28,12 +28,10 @@ extension RecurrentLayer {
   /// - Returns: Bytes.
   public func trainingMemory(timeStepCount: Int, batchSize: Int) -> Int {
     let (pairs, d, h, width) = sizes(timeStepCount, batchSize)
+    let kind = cell.kind
     let states =
-      switch cell.fusedKernel?.kind {
-      case .gruBefore, .lstm: 2
-      case .gruAfter: 3
-      default: 1
-      }
+      1 + (kind.hasCellState || kind.savesCandidateOperand ? 1 : 0)
+      + (kind.candidate == .separate ? 1 : 0)
     var layer = layer(timeStepCount, batchSize)
     let scratch = unroll_backward_scratch_count(&layer, Scalar._isDouble)
     let normal = cell.parameters.isNormalized ? 4 * width + 2 * cell.cellStateSize + 5 : 0
@@ -63,7 +61,7 @@ extension RecurrentLayer {
   private func layer(_ steps: Int, _ rows: Int) -> unroll_layer {
     let parameters = cell.parameters
     var layer = unroll_layer()
-    layer.cell = (cell.fusedKernel?.kind ?? .lstm).rawValue
+    layer.cell = cell.kind.kernelNumber
     (layer.steps, layer.batch) = (steps, rows)
     (layer.input, layer.hidden) = (parameters.inputSize, parameters.hiddenSize)
     layer.normalizes = parameters.isNormalized ? 1 : 0

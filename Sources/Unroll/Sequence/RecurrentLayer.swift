@@ -10,19 +10,19 @@ internal import UnrollContracts
 ///
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
-/// let layer = RecurrentLayer(cell: LSTM<Float>(inputSize: 3, hiddenSize: 4, using: &random))
+/// let layer = RecurrentLayer(cell: Cell<Float>(.lstm, inputSize: 3, hiddenSize: 4, using: &random))
 /// let x = Tensor<Float>(shape: [5, 2, 3], repeating: 0.5)
 /// let trace = layer.forward(x, from: layer.zeroState(batchSize: 2))
 /// let gradients = layer.backward(trace, outputs: Tensor(shape: [5, 2, 4], repeating: 1))
 /// ```
 public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   /// The cell, parameters included.
-  public var cell: any RecurrentCell<Scalar>
+  public var cell: Cell<Scalar>
   /// The way in which the sequence is read.
   public var direction: Direction
 
   /// Creates a layer.
-  public init(cell: any RecurrentCell<Scalar>, direction: Direction = .forward) {
+  public init(cell: Cell<Scalar>, direction: Direction = .forward) {
     self.cell = cell
     self.direction = direction
   }
@@ -77,7 +77,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     layout: SequenceLayout = .timeMajor, into trace: inout SequenceTrace<Scalar>
   ) {
     let parameters = cell.parameters
-    parameters.check(areOf: type(of: cell), "RecurrentLayer.forward")
+    parameters.check(areOf: cell.kind, "RecurrentLayer.forward")
     let cellSize = cell.cellStateSize
     let x = layout == .timeMajor ? inputs : inputs.exchangingFirstAxes
     Self.check(
@@ -162,7 +162,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     into gradients: inout LayerGradients<Scalar>
   ) {
     let parameters = cell.parameters
-    parameters.check(areOf: type(of: cell), "RecurrentLayer.backward")
+    parameters.check(areOf: cell.kind, "RecurrentLayer.backward")
     check(trace, parameters)
     let (rows, out, cellSize) = (trace.batchSize, parameters.outputSize, cell.cellStateSize)
     var timeMajor: Tensor<Scalar>?
@@ -203,7 +203,8 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
 
   private func settings(_ parameters: CellParameters<Scalar>) -> PassSettings {
     PassSettings(
-      cell: cell.settings, parts: parameters.parts, zoneout: cell.zoneout, direction: direction)
+      kind: cell.kind, options: cell.options, parts: parameters.parts, zoneout: cell.zoneout,
+      direction: direction)
   }
 
   /// x·W + b for all steps at once: where the plain kernels begin.

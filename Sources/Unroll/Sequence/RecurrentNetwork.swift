@@ -30,12 +30,12 @@ public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
   }
 
   /// Creates a stack of layers that read forward.
-  public init(cells: [any RecurrentCell<Scalar>]) {
+  public init(cells: [Cell<Scalar>]) {
     self.init(levels: cells.map { [RecurrentLayer(cell: $0)] })
   }
 
   /// Creates one level of two cells, the second reading backward.
-  public init(forward: any RecurrentCell<Scalar>, backward: any RecurrentCell<Scalar>) {
+  public init(forward: Cell<Scalar>, backward: Cell<Scalar>) {
     self.init(levels: [
       [
         RecurrentLayer(cell: forward),

@@ -8,7 +8,7 @@ struct StepMemory<Scalar: KernelScalar> {
   /// Pins the memory of a trace, for writing.
   ///
   /// While this lives, the trace must not be copied.
-  init(_ cell: any RecurrentCell<Scalar>, writing trace: inout SequenceTrace<Scalar>) {
+  init(_ cell: Cell<Scalar>, writing trace: inout SequenceTrace<Scalar>) {
     trace.gateValues.makeUnique()
     trace.auxiliary.makeUnique()
     trace.timeMajorHidden.makeUnique()
@@ -17,7 +17,7 @@ struct StepMemory<Scalar: KernelScalar> {
   }
 
   /// Pins the memory of a trace whose values are only read.
-  init(_ cell: any RecurrentCell<Scalar>, reading trace: SequenceTrace<Scalar>) {
+  init(_ cell: Cell<Scalar>, reading trace: SequenceTrace<Scalar>) {
     (rows, width) = (trace.batchSize, cell.parameters.bias.count)
     (auxiliarySize, outputSize) = (cell.auxiliarySize, cell.outputSize)
     cellStateSize = cell.cellStateSize

@@ -28,7 +28,7 @@ public enum StreamWeights: String, Sendable, Codable {
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
 /// let layer = RecurrentLayer(
-///   cell: GRU<Float>(inputSize: 2, hiddenSize: 8, resetGate: .afterProduct, using: &random))
+///   cell: Cell<Float>(.gruResetAfter, inputSize: 2, hiddenSize: 8, using: &random))
 /// var stream = layer.stream(batchSize: 1)
 /// var output = [Float](repeating: 0, count: 8)
 /// stream.step([0.5, -1], into: &output)
@@ -43,7 +43,7 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
   /// How the weights are kept.
   public let weights: StreamWeights
 
-  private let cells: [any RecurrentCell<Scalar>]
+  private let cells: [Cell<Scalar>]
   private let memory: StreamMemory<Scalar>
 
   /// Creates a stream whose states are zero.
@@ -55,7 +55,7 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
   /// - Precondition: There is a cell, sizes agree, and bfloat16 weights are asked for float32
   ///   cells that the fast kernels know.
   public init(
-    cells: [any RecurrentCell<Scalar>], batchSize: Int, weights: StreamWeights = .full
+    cells: [Cell<Scalar>], batchSize: Int, weights: StreamWeights = .full
   ) {
     require(
       !cells.isEmpty && (1...1 << 30).contains(batchSize),

@@ -13,12 +13,12 @@ private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendab
   /// Whether the fast kernels run a layer.
   let isFast: [Bool]
 
-  init(_ layers: inout [unroll_layer], _ cells: [any RecurrentCell<Scalar>]) {
+  init(_ layers: inout [unroll_layer], _ cells: [Cell<Scalar>]) {
     var packed: [TensorStorage<Scalar>] = []
     var biases: [PassMemory<Scalar>] = []
     var isFast: [Bool] = []
     for (index, cell) in cells.enumerated() {
-      cell.parameters.check(areOf: type(of: cell), "RecurrentStream.init")
+      cell.parameters.check(areOf: cell.kind, "RecurrentStream.init")
       let bias = PassMemory<Scalar>()
       biases.append(bias)
       guard var kernel = cell.currentKernel else {
@@ -51,7 +51,7 @@ private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendab
 final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
   // Sendable: held by one stream, which is not copyable.
   private let weights: StreamWeightsMemory<Scalar>
-  private let cells: [any RecurrentCell<Scalar>]
+  private let cells: [Cell<Scalar>]
   /// Each layer's structure; of plain layers only the sizes are used.
   private let layers: UnsafeMutablePointer<unroll_layer>
   private let isFused: Bool
@@ -62,7 +62,7 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
   private let hidden, cell, gates, auxiliary, scratch: [TensorStorage<Scalar>]
 
   convenience init(
-    cells: [any RecurrentCell<Scalar>], batchSize: Int, weights: StreamWeights
+    cells: [Cell<Scalar>], batchSize: Int, weights: StreamWeights
   ) {
     var layers = cells.map { _ in
       var layer = unroll_layer()
@@ -86,7 +86,7 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
   }
 
   private init(
-    weights: StreamWeightsMemory<Scalar>, cells: [any RecurrentCell<Scalar>], batchSize: Int,
+    weights: StreamWeightsMemory<Scalar>, cells: [Cell<Scalar>], batchSize: Int,
     layers: [unroll_layer]
   ) {
     func zeros(_ count: Int) -> TensorStorage<Scalar> {
@@ -182,7 +182,7 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
     }
   }
 
-  func state(_ index: Int, of cell: any RecurrentCell<Scalar>) -> RecurrentState<Scalar> {
+  func state(_ index: Int, of cell: Cell<Scalar>) -> RecurrentState<Scalar> {
     let state = cell.zeroState(batchSize: batchSize)
     state.hidden.base.update(from: hidden[index].base, count: state.hidden.count)
     state.cell.base.update(from: self.cell[index].base, count: state.cell.count)

@@ -90,23 +90,23 @@ struct BenchCommand: ParsableCommand {
 
   /// Every variant of a workload, one after the other.
   private static func results(_ workload: Workload) -> [(variant: String, time: Stopwatch)] {
-    let gates: [(String, ResetGate)] =
-      workload.cell == .gru
-      ? [("reset_before", .beforeProduct), ("reset_after", .afterProduct)]
-      : [("default", .beforeProduct)]
-    return gates.flatMap { name, gate -> [(String, Stopwatch)] in
+    let kinds: [(String, CellKind)] =
+      workload.cell == .gruResetBefore
+      ? [("reset_before", .gruResetBefore), ("reset_after", .gruResetAfter)]
+      : [("default", workload.cell)]
+    return kinds.flatMap { name, kind -> [(String, Stopwatch)] in
       if workload.isLanguageModel {
-        var model = LanguageModelBenchmark(workload, resetGate: gate)
+        var model = LanguageModelBenchmark(workload, kind: kind)
         return [(name, model.time())]
       }
       if workload.isDouble {
-        var layers = LayerBenchmark<Double>(workload, resetGate: gate)
+        var layers = LayerBenchmark<Double>(workload, kind: kind)
         return [(name, layers.time())]
       }
-      var layers = LayerBenchmark<Float>(workload, resetGate: gate)
+      var layers = LayerBenchmark<Float>(workload, kind: kind)
       let full = layers.time()
       guard workload.mode == .step else { return [(name, full)] }
-      var half = LayerBenchmark<Float>(workload, resetGate: gate, weights: .bfloat16)
+      var half = LayerBenchmark<Float>(workload, kind: kind, weights: .bfloat16)
       return [(name, full), (name + "+bfloat16", half.time())]
     }
   }

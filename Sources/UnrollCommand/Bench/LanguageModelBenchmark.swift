@@ -28,7 +28,7 @@ struct LanguageModelBenchmark {
   /// The loss of the last step, nats per symbol.
   private(set) var loss = 0.0
 
-  init(_ workload: Workload, resetGate: ResetGate) {
+  init(_ workload: Workload, kind: CellKind) {
     self.workload = workload
     var random = NumPyRandom(seed: 0)
     embedding = Embedding(
@@ -37,8 +37,8 @@ struct LanguageModelBenchmark {
     layers = (0..<workload.layers).map { index in
       RecurrentLayer(
         cell: LayerBenchmark<Float>.cell(
-          workload.cell, index == 0 ? workload.inputSize : workload.hiddenSize,
-          workload.hiddenSize, resetGate, &random))
+          kind, index == 0 ? workload.inputSize : workload.hiddenSize, workload.hiddenSize,
+          &random))
     }
     softmax = DenseLayer(
       weights: workload.isTied

@@ -4,38 +4,29 @@ internal import Unroll
 /// A stack of layers of one kind, with weights, inputs and memory: what a workload times.
 struct LayerBenchmark<Scalar: KernelScalar> {
   let workload: Workload
-  let resetGate: ResetGate
   let weights: StreamWeights
   private let layers: [RecurrentLayer<Scalar>]
   private var random = NumPyRandom(seed: 1)
 
-  init(_ workload: Workload, resetGate: ResetGate, weights: StreamWeights = .full) {
+  init(_ workload: Workload, kind: CellKind, weights: StreamWeights = .full) {
     self.workload = workload
-    self.resetGate = resetGate
     self.weights = weights
     var random = NumPyRandom(seed: 0)
     layers = (0..<workload.layers).map { index in
       RecurrentLayer(
         cell: Self.cell(
-          workload.cell, index == 0 ? workload.inputSize : workload.hiddenSize,
-          workload.hiddenSize, resetGate, &random))
+          kind, index == 0 ? workload.inputSize : workload.hiddenSize, workload.hiddenSize,
+          &random))
     }
   }
 
   /// A cell with uniform parameters of ± 1/√H, biases included.
   static func cell(
-    _ kind: Workload.Cell, _ inputSize: Int, _ hiddenSize: Int, _ resetGate: ResetGate,
-    _ random: inout NumPyRandom
-  ) -> any RecurrentCell<Scalar> {
-    var cell: any RecurrentCell<Scalar> =
-      switch kind {
-      case .rnn: BasicRNN<Scalar>(inputSize: inputSize, hiddenSize: hiddenSize)
-      case .gru:
-        GRU<Scalar>(
-          inputSize: inputSize, hiddenSize: hiddenSize, resetGate: resetGate,
-          biasCount: resetGate == .afterProduct ? 2 : 1)
-      case .lstm: LSTM<Scalar>(inputSize: inputSize, hiddenSize: hiddenSize)
-      }
+    _ kind: CellKind, _ inputSize: Int, _ hiddenSize: Int, _ random: inout NumPyRandom
+  ) -> Cell<Scalar> {
+    var cell = Cell<Scalar>(
+      kind, inputSize: inputSize, hiddenSize: hiddenSize,
+      biasCount: kind.candidate == .separate ? 2 : 1)
     let bound = 1 / Double(hiddenSize).squareRoot()
     for name in cell.parameters.names {
       let shape = cell.parameters[name].shape

@@ -13,7 +13,8 @@ enum VanishingBenchmark {
   }
 
   private static func seconds(_ level: KernelLevel, factor: Float) -> Double {
-    var cell = BasicRNN<Float>(inputSize: 1, hiddenSize: 64, activation: .relu)
+    var cell = Cell<Float>(
+      .rnn, inputSize: 1, hiddenSize: 64, options: CellOptions(activation: .relu))
     for unit in 0..<64 { cell.parameters.recurrentWeights[unit, unit] = factor }
     let layer = RecurrentLayer(cell: cell)
     let state = RecurrentState(hidden: Tensor<Float>(shape: [16, 64], repeating: 1))

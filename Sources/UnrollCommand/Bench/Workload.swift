@@ -1,16 +1,18 @@
 #if Command
 internal import Foundation
+internal import Unroll
 
 /// One line of a benchmark's list, in the format that the peers' harness reads, too.
 struct Workload {
   enum Mode: String, CaseIterable { case forward, train, step }
-  enum Cell: String, CaseIterable { case rnn, gru, lstm }
+  /// The values of the field `cell`: both kinds of GRU have one, and are run one after the other.
+  static let cells = CellKind.allCases.filter { $0 != .gruResetAfter }
 
   /// The fields as they came, unknown ones included: results repeat them.
   let fields: [String: JSONScalar]
   let isLanguageModel: Bool
   let name: String
-  let cell: Cell
+  let cell: CellKind
   let mode: Mode
   let time, batch, inputSize, hiddenSize, layers, threads: Int
   let isDouble: Bool
@@ -23,21 +25,12 @@ struct Workload {
   /// What `--filter` is compared with.
   var title: String { "\(name) \(cell.rawValue) \(mode.rawValue) \(threads)t" }
 
-  /// Gates of the cell.
-  var gateCount: Int {
-    switch cell {
-    case .rnn: 1
-    case .gru: 3
-    case .lstm: 4
-    }
-  }
-
   /// 2·T·B·G·H·(in + H) for each layer, a language model's 2·T·B·H·V, three times in training.
   var flops: Double {
     var input = inputSize
     var sum = 0
     for _ in 0..<layers {
-      sum += 2 * time * batch * gateCount * hiddenSize * (input + hiddenSize)
+      sum += 2 * time * batch * cell.gateCount * hiddenSize * (input + hiddenSize)
       input = hiddenSize
     }
     if isLanguageModel { sum += 2 * time * batch * hiddenSize * vocabulary }
@@ -72,7 +65,7 @@ struct Workload {
       throw missing("name", "a name")
     }
     self.name = name
-    cell = Cell(rawValue: try choice("cell", Cell.allCases.map(\.rawValue))) ?? .rnn
+    cell = CellKind(rawValue: try choice("cell", Self.cells.map(\.rawValue))) ?? .rnn
     mode = Mode(rawValue: try choice("mode", Mode.allCases.map(\.rawValue))) ?? .forward
     time = try integer("T", sizes)
     batch = try integer("B", sizes)
@@ -91,9 +84,10 @@ struct Workload {
     if isTied && inputSize != hiddenSize {
       throw missing("tied", "false where E and H differ")
     }
-    let numbers = Double(time) * Double(batch) * Double(max(hiddenSize * gateCount, vocabulary))
+    let numbers =
+      Double(time) * Double(batch) * Double(max(hiddenSize * cell.gateCount, vocabulary))
     guard numbers < 2e9, Double(vocabulary) * Double(max(inputSize, hiddenSize)) < 1e9,
-      Double(gateCount * hiddenSize) * Double(inputSize + hiddenSize) < 1e9
+      Double(cell.gateCount * hiddenSize) * Double(inputSize + hiddenSize) < 1e9
     else {
       throw BenchError(
         "\(place): expected sizes that fit the memory, found about \(numbers) numbers.")
@@ -127,7 +121,7 @@ struct Workload {
   static func named(threads: Int) throws -> [Workload] {
     var objects: [[String: Any]] = []
     for (name, time, batch, input, hidden) in sizes {
-      for cell in Cell.allCases {
+      for cell in cells {
         for mode in [Mode.forward, .train] {
           objects.append([
             "kind": "layer", "name": name, "cell": cell.rawValue, "T": time, "B": batch,
@@ -138,7 +132,7 @@ struct Workload {
       }
     }
     for (input, hidden) in steps {
-      for cell in Cell.allCases {
+      for cell in cells {
         objects.append([
           "kind": "layer", "name": "step_\(input)to\(hidden)", "cell": cell.rawValue, "T": 1,
           "B": 1, "I": input, "H": hidden, "layers": 1, "mode": "step", "threads": 1,

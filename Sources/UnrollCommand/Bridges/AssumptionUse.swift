@@ -33,9 +33,9 @@ extension BridgeNetwork {
     func reading(_ assumptions: NetworkAssumptions) -> [String]? {
       guard
         let (imported, _) = try? NetworkFile.network(
-          in: file, assuming: assumptions, as: Double.self),
-        let table = try? BridgeWords.table(imported.network).text
+          in: file, assuming: assumptions, as: Double.self)
       else { return nil }
+      let table = BridgeWords.table(imported.network).text
       let report = imported.report
       return [table] + report.mappings + report.assumptions + report.notes + report.omissions
     }

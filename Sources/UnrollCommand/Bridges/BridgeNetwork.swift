@@ -96,28 +96,26 @@ struct BridgeNetwork {
   var summary: [String] { ["read: \(origin)"] + remarks.map { "  " + $0 } }
 
   /// The network in float32.
-  func single() throws -> RecurrentNetwork<Float> {
+  var single: RecurrentNetwork<Float> {
     switch numbers {
     case .single(let network): network
-    case .double(let network):
-      try BridgeErrors.told(source) { try network.converted(to: Float.self) }
+    case .double(let network): network.converted(to: Float.self)
     }
   }
 
   /// The network in float64.
-  func double() throws -> RecurrentNetwork<Double> {
+  var double: RecurrentNetwork<Double> {
     switch numbers {
-    case .single(let network):
-      try BridgeErrors.told(source) { try network.converted(to: Double.self) }
+    case .single(let network): network.converted(to: Double.self)
     case .double(let network): network
     }
   }
 
   /// The network's cells with all their settings.
-  func table() throws -> TextTable {
+  var table: TextTable {
     switch numbers {
-    case .single(let network): try BridgeWords.table(network)
-    case .double(let network): try BridgeWords.table(network)
+    case .single(let network): BridgeWords.table(network)
+    case .double(let network): BridgeWords.table(network)
     }
   }
 }

@@ -90,13 +90,13 @@ enum BridgeErrors {
 
 /// A network as a person reads it.
 enum BridgeWords {
-  static func table<Scalar: KernelScalar>(_ network: RecurrentNetwork<Scalar>) throws -> TextTable {
+  static func table<Scalar: KernelScalar>(_ network: RecurrentNetwork<Scalar>) -> TextTable {
     var table = TextTable(["level", "cell", "reads", "input", "hidden", "output", "parameters"])
     for (level, layers) in network.levels.enumerated() {
       for layer in layers {
         let (cell, parameters) = (layer.cell, layer.cell.parameters)
         table.add([
-          "\(level)", try words(cell), layer.direction == .forward ? "forward" : "backward",
+          "\(level)", words(cell), layer.direction == .forward ? "forward" : "backward",
           "\(cell.inputSize)", "\(cell.hiddenSize)", "\(cell.outputSize)", "\(parameters.count)",
         ])
       }
@@ -125,34 +125,37 @@ enum BridgeWords {
 
   /// A cell with every setting that changes its results.
   private static func words<Scalar: KernelScalar>(
-    _ cell: any RecurrentCell<Scalar>
-  ) throws -> String {
-    let (description, parameters) = (try CellDescription(cell), cell.parameters)
-    let functions =
-      "gates \(description.gateActivation.words), candidate \(description.activation.words)"
+    _ cell: Cell<Scalar>
+  ) -> String {
+    let (kind, options, parameters) = (cell.kind, cell.options, cell.parameters)
     var words =
-      switch description.kind {
-      case .rnn: ["RNN", description.activation.words]
-      case .gru: ["GRU", "reset gate before the product", functions]
-      case .gruAfter: ["GRU", "reset gate after the product", functions]
-      case .lstm: ["LSTM", functions]
+      switch kind {
+      case .gruResetBefore: ["GRU", "reset gate before the product"]
+      case .gruResetAfter: ["GRU", "reset gate after the product"]
+      default: [kind.title]
       }
-    if let lstm = description.lstm {
-      words.append("output \(lstm.outputActivation.words)")
-      if lstm.couplesInputAndForget { words.append("forget gate = 1 − input gate") }
-      if lstm.forgetOffset != 0 { words.append("forget gate + \(lstm.forgetOffset)") }
-      if lstm.cellClip != 0 { words.append("cell state clipped to ±\(lstm.cellClip)") }
-      if lstm.projectionClip != 0 { words.append("projection clipped to ±\(lstm.projectionClip)") }
+    words.append(
+      kind.optionFields.contains(.gateActivation)
+        ? "gates \(options.gateActivation.words), candidate \(options.activation.words)"
+        : options.activation.words)
+    if kind.optionFields.contains(.outputActivation) {
+      words.append("output \(options.outputActivation.words)")
     }
-    if description.argumentClip != 0 {
-      words.append("arguments clipped to ±\(Float(description.argumentClip))")
+    if options.couplesInputAndForget { words.append("forget gate = 1 − input gate") }
+    if options.forgetOffset != 0 { words.append("forget gate + \(options.forgetOffset)") }
+    if options.cellClip != 0 { words.append("cell state clipped to ±\(options.cellClip)") }
+    if options.projectionClip != 0 {
+      words.append("projection clipped to ±\(options.projectionClip)")
+    }
+    if options.argumentClip != 0 {
+      words.append("arguments clipped to ±\(Float(options.argumentClip))")
     }
     if !parameters.recurrentBias.isEmpty { words.append("two biases") }
     if !parameters.peepholes.isEmpty { words.append("peepholes") }
     if !parameters.projection.isEmpty { words.append("projection") }
     if parameters.isNormalized { words.append("layer normalization") }
-    if description.zoneoutHidden != 0 { words.append("zoneout of h \(description.zoneoutHidden)") }
-    if description.zoneoutCell != 0 { words.append("zoneout of c \(description.zoneoutCell)") }
+    if cell.zoneout.hidden != 0 { words.append("zoneout of h \(cell.zoneout.hidden)") }
+    if cell.zoneout.cell != 0 { words.append("zoneout of c \(cell.zoneout.cell)") }
     return words.joined(separator: ", ")
   }
 }

@@ -72,7 +72,7 @@ struct ConvertCommand: ParsableCommand {
       throw ValidationError("--to: an ONNX model has names of its own; leave the option out.")
     }
     try BridgeWords.checkFinite(network, of: input)
-    print("network:\n\(try BridgeErrors.told(input) { try BridgeWords.table(network).text })")
+    print("network:\n\(BridgeWords.table(network).text)")
     if output.hasSuffix(".onnx") { return try ONNXBridge.write(network, to: output) }
     let (arrays, notes) = try BridgeErrors.told(output) {
       try NetworkFile.write(network, to: output, layout: to)

@@ -61,7 +61,7 @@ struct InspectCommand: ParsableCommand {
   /// Shows a network, and how it was read.
   static func show(_ read: BridgeNetwork) throws {
     print("\nnetwork, \(read.names):")
-    print(try read.table().text)
+    print(read.table.text)
     for line in read.remarks { print(line) }
   }
 
@@ -89,7 +89,7 @@ struct InspectCommand: ParsableCommand {
       table.add([key, value])
     }
     print(table.text + "\n")
-    print(try BridgeWords.table(RecurrentNetwork(levels: model.layers.map { [$0] })).text + "\n")
+    print(BridgeWords.table(RecurrentNetwork(levels: model.layers.map { [$0] })).text + "\n")
     print(Self.arrays(model.arrays))
     for line in Self.suspicions(model.arrays) { print("suspicious: \(line)") }
   }

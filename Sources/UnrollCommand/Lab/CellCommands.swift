@@ -2,6 +2,7 @@
 
 #if Command
 internal import ArgumentParser
+internal import Unroll
 internal import UnrollLab
 internal import UnrollLanguage
 
@@ -14,7 +15,7 @@ struct MemoryCommand: ParsableCommand {
       longer prefix.
       """)
 
-  @OptionGroup var cells: CellOptions
+  @OptionGroup var cells: LabCellOptions
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
 
@@ -90,7 +91,7 @@ struct GradientsCommand: ParsableCommand {
       a prediction reaches.
       """)
 
-  @OptionGroup var cells: CellOptions
+  @OptionGroup var cells: LabCellOptions
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
 
@@ -198,7 +199,7 @@ struct SpectrumCommand: ParsableCommand {
       not count. With --weights, for every layer of the network.
       """)
 
-  @OptionGroup var cells: CellOptions
+  @OptionGroup var cells: LabCellOptions
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
 
@@ -244,18 +245,18 @@ struct GatesCommand: ParsableCommand {
       network.
       """)
 
-  @OptionGroup var cells: CellOptions
+  @OptionGroup var cells: LabCellOptions
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
 
   func run() throws {
     try cells.check(sizes)
     try cells.refuseSweep()
-    try CellOptions.refuse(
+    try LabCellOptions.refuse(
       [("--dtype", sizes.dtype != nil)], because: "gates are computed in float64")
-    try CellOptions.refuse(
+    try LabCellOptions.refuse(
       [("--steps", cells.steps != nil)], because: "gates are measured at all steps")
-    var settings = cells.settings(sizes, defaultScale: 2, defaultCell: .gru)
+    var settings = cells.settings(sizes, defaultScale: 2, defaultCell: .gruResetBefore)
     // Any sequence is long enough; where one is read, its length is not known yet.
     if cells.given.weights == nil { settings.steps = [max(0, settings.timeStepCount - 1)] }
     try InstrumentRun(

@@ -37,9 +37,8 @@ struct GivenNetwork {
       let unit = stored.vocabulary.unit.singular
       reads =
         "\(options.data ?? "the run's validation text"): \(LabNumber.count(inputs.shape[1], "sequence")) of \(LabNumber.count(inputs.shape[0], unit)), side by side in a text of \(LabNumber.count(text.count, unit))"
-      let network = try BridgeErrors.told(path) {
-        try RecurrentNetwork(levels: stored.model.layers.map { [$0] }).converted(to: Double.self)
-      }
+      let network = RecurrentNetwork(levels: stored.model.layers.map { [$0] })
+        .converted(to: Double.self)
       layers = try attempt { try LayerInNetwork.all(of: network, reading: Tensor<Double>(inputs)) }
       language = (stored, text)
       return
@@ -166,7 +165,7 @@ extension WeightsOptions {
     // In the file's own precision first: a test that it carries is in that.
     let read = try BridgeNetwork(contentsOf: path, assuming: assumed.assumptions)
     for line in read.summary { Terminal.note(line) }
-    return try read.double()
+    return read.double
   }
 }
 #endif

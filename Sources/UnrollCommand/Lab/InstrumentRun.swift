@@ -10,7 +10,7 @@ internal import UnrollLanguage
 /// A run of an instrument.
 struct InstrumentRun<Result: Encodable> {
   var title: String
-  var cells: CellOptions
+  var cells: LabCellOptions
   var sizes: SizeOptions
   var out: OutputOptions
   var settings: LabSettings

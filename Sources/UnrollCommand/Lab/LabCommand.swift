@@ -1,6 +1,7 @@
 #if Command
 internal import ArgumentParser
 internal import Foundation
+internal import Unroll
 internal import UnrollLab
 
 struct LabCommand: ParsableCommand {
@@ -86,7 +87,7 @@ struct NotebookCommand: ParsableCommand {
   var terminal = false
 
   func validate() throws {
-    try CellOptions.check(weightDraws: weightDraws)
+    try LabCellOptions.check(weightDraws: weightDraws)
     try OutputOptions.check(terminal: terminal, json: json)
   }
 
@@ -97,7 +98,7 @@ struct NotebookCommand: ParsableCommand {
     try prepare(report: output)
     let result = try attempt { try NotebookRun.run(settings) }
     let scales = scale?.values ?? ScaleSweep.defaultScales
-    let sweeps = try [LabCell.rnn, .gru, .lstm].map { cell in
+    let sweeps = try [CellKind.rnn, .gruResetBefore, .lstm].map { cell in
       try attempt {
         var settings = settings
         settings.cell = cell
@@ -175,8 +176,11 @@ struct ParityCommand: ParsableCommand {
       ones; all steps are compared.
       """)
 
-  @Option(help: "One cell: rnn, gru, gru-after, lstm; the notebook's two, both GRUs, if absent.")
-  var cell: LabCell?
+  @Option(
+    help:
+      "One cell: \(CellKind.allValueStrings.joined(separator: ", ")); the notebook's two, both GRUs, if absent."
+  )
+  var cell: CellKind?
 
   @OptionGroup var sizes: SizeOptions
   @OptionGroup var out: OutputOptions
@@ -186,7 +190,7 @@ struct ParityCommand: ParsableCommand {
     var settings = sizes.applied(to: .toy)
     settings.steps = [max(1, settings.timeStepCount) - 1]
     var result = try attempt {
-      try ParityExperiment.run(settings, cells: cell.map { [$0] } ?? [.rnn, .gru, .gruAfter])
+      try ParityExperiment.run(settings, cells: cell.map { [$0] } ?? ParityExperiment.recordedCells)
     }
     // Both precisions are computed, whichever is shown.
     if let dtype = sizes.dtype { result.rows.removeAll { $0.precision != dtype } }
@@ -218,7 +222,7 @@ struct GRUAsRNNCommand: ParsableCommand {
     commandName: "gru-as-rnn", abstract: "A GRU whose gates make it the RNN (toy problem).")
 
   @Option(help: "The GRU: gru (reset gate before the product) or gru-after.")
-  var cell: LabCell = .gru
+  var cell: CellKind = .gruResetBefore
 
   @Option(
     parsing: .unconditional, help: "b: the reset gate's bias; the update gate's is −b.")

@@ -1,9 +1,8 @@
 #if Command
 public import ArgumentParser
 internal import RealModule
+internal import Unroll
 public import UnrollLab
-
-extension LabCell: ExpressibleByArgument {}
 
 extension LabDraws: ExpressibleByArgument {}
 
@@ -85,12 +84,12 @@ struct SizeOptions: ParsableArguments {
 }
 
 /// Cell, scale and steps: the options of memory and gradients.
-struct CellOptions: ParsableArguments {
+struct LabCellOptions: ParsableArguments {
   @Option(
     help: """
-      The cell: rnn, gru (reset gate before the product), gru-after, lstm. Default: rnn; of gates, gru.
+      The cell: \(CellKind.choices). Default: rnn; of gates, gru.
       """)
-  var cell: LabCell?
+  var cell: CellKind?
 
   @OptionGroup var given: WeightsOptions
 

@@ -2,9 +2,10 @@
 
 #if Command
 internal import ArgumentParser
+internal import Unroll
 internal import UnrollLab
 
-extension CellOptions {
+extension LabCellOptions {
   /// The scales, if there are several, or one that many draws of weights are compared at.
   var sweep: [Double]? {
     guard let values = scale?.values, values.count > 1 || weightDraws != nil else { return nil }
@@ -29,7 +30,7 @@ extension CellOptions {
   }
 
   func settings(
-    _ sizes: SizeOptions, defaultScale: Double, defaultCell: LabCell = .rnn
+    _ sizes: SizeOptions, defaultScale: Double, defaultCell: CellKind = .rnn
   ) -> LabSettings {
     var settings = sizes.applied(
       to: LabSettings(cell: cell ?? defaultCell, scale: defaultScale, keepBias: keepBias))

@@ -42,7 +42,7 @@ struct WeightsOptions: ParsableArguments {
   }
 }
 
-extension CellOptions {
+extension LabCellOptions {
   /// Refuses options that would change nothing.
   ///
   /// - Parameters:

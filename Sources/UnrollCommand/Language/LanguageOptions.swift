@@ -1,9 +1,9 @@
 #if Command
 public import ArgumentParser
 internal import Foundation
+internal import Unroll
 public import UnrollLanguage
 
-extension LanguageCell: ExpressibleByArgument {}
 extension LanguageOptimizer: ExpressibleByArgument {}
 extension SymbolUnit: ExpressibleByArgument {}
 
@@ -90,8 +90,8 @@ struct TextOptions: ParsableArguments {
 
 /// Sizes, cell and dropout.
 struct ModelOptions: ParsableArguments {
-  @Option(help: "rnn, gru (reset gate before the product), gru-after, lstm.")
-  var cell: LanguageCell?
+  @Option(help: "\(CellKind.choices).")
+  var cell: CellKind?
   @Option(parsing: .unconditional, help: "Recurrent layers, 1 ... 1000.")
   var layers: Int?
   @Option(parsing: .unconditional, help: "Units of a layer, 1 ... 10000000.")

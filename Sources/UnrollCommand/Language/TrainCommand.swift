@@ -194,7 +194,7 @@ struct TrainCommand: ParsableCommand {
       contentsOf: path, assuming: NetworkAssumptions(prefix: settings.weightsPrefix),
       hints: .training)
     for line in read.summary { Terminal.note(line) }
-    return try settings.initialLayers(of: read.single())
+    return try settings.initialLayers(of: read.single)
   }
 
   private func fresh(_ ranks: any Ranks) throws -> RunConfiguration {

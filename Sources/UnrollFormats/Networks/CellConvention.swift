@@ -19,7 +19,7 @@ public protocol CellConvention: Sendable {
   /// - Throws: `ModelImportError` if an array is missing or has another shape.
   func cell<Scalar: KernelScalar>(
     from arrays: [String: Tensor<Scalar>]
-  ) throws(ModelImportError) -> any RecurrentCell<Scalar>
+  ) throws(ModelImportError) -> Cell<Scalar>
 
   /// Writes our parameters (or their gradients) as the other program's arrays.
   func arrays<Scalar: KernelScalar>(

@@ -2,83 +2,35 @@
 
 public import Unroll
 
-/// A cell without its parameters: kind, functions, switches.
-public struct CellDescription: Sendable, Equatable, Codable {
+/// A cell without its parameters: kind, options, rates of zoneout.
+public struct CellDescription: Sendable, Equatable {
   /// The equations.
-  public enum Kind: String, Sendable, Codable, CaseIterable {
-    /// `BasicRNN`.
-    case rnn
-    /// `GRU` with the reset gate before the product.
-    case gru
-    /// `GRU` with the reset gate after the product.
-    case gruAfter = "gru-after"
-    /// `LSTM`.
-    case lstm
-  }
-
-  /// The equations.
-  public var kind: Kind
-  /// The candidate's function.
-  public var activation: Activation = .tanh
-  /// The gates' function.
-  public var gateActivation: Activation = .sigmoid
-  /// Limits the functions' arguments to ± this; 0 does not.
-  public var argumentClip = 0.0
-  /// The switches of an LSTM; its functions and clip are above.
-  public var lstm: LSTMOptions?
+  public var kind: CellKind
+  /// Functions, limits and switches.
+  public var options: CellOptions
   /// How often units keep their state, of h and of c.
   public var zoneoutHidden = 0.0, zoneoutCell = 0.0
 
-  /// Describes a cell.
+  /// Describes a cell of a kind.
   ///
-  /// - Throws: `ModelImportError` for a cell of somebody else's.
-  public init<Scalar: KernelScalar>(
-    _ cell: any RecurrentCell<Scalar>
-  ) throws(ModelImportError) {
-    switch cell {
-    case let cell as BasicRNN<Scalar>:
-      kind = .rnn
-      (activation, argumentClip) = (cell.activation, cell.argumentClip)
-    case let cell as GRU<Scalar>:
-      kind = cell.resetGate == .beforeProduct ? .gru : .gruAfter
-      (activation, gateActivation) = (cell.activation, cell.gateActivation)
-      argumentClip = cell.argumentClip
-    case let cell as LSTM<Scalar>:
-      kind = .lstm
-      (activation, gateActivation) = (cell.options.activation, cell.options.gateActivation)
-      (argumentClip, lstm) = (cell.options.argumentClip, cell.options)
-    default:
-      throw ModelImportError(
-        .unsupported(field: "cell", value: "\(type(of: cell))"), name: "network")
-    }
-    (zoneoutHidden, zoneoutCell) = (cell.zoneout.hidden, cell.zoneout.cell)
+  /// - Parameters:
+  ///   - kind: The equations.
+  ///   - options: The functions and switches.
+  public init(kind: CellKind, options: CellOptions = CellOptions()) {
+    (self.kind, self.options) = (kind, options)
   }
 
-  /// The gates of such a cell, in our order.
-  public var gates: [Gate] {
-    switch kind {
-    case .rnn: [.candidate]
-    case .gru, .gruAfter: GRU<Float>.gates
-    case .lstm: LSTM<Float>.gates
-    }
+  /// Describes a cell.
+  public init<Scalar: KernelScalar>(_ cell: Cell<Scalar>) {
+    self.init(kind: cell.kind, options: cell.options)
+    (zoneoutHidden, zoneoutCell) = (cell.zoneout.hidden, cell.zoneout.cell)
   }
 
   /// The cell with parameters.
   ///
-  /// - Precondition: The parameters have this kind's gates.
-  public func cell<Scalar: KernelScalar>(
-    _ parameters: CellParameters<Scalar>
-  ) -> any RecurrentCell<Scalar> {
-    var cell: any RecurrentCell<Scalar> =
-      switch kind {
-      case .rnn:
-        BasicRNN(parameters: parameters, activation: activation, argumentClip: argumentClip)
-      case .gru, .gruAfter:
-        GRU(
-          parameters: parameters, resetGate: kind == .gru ? .beforeProduct : .afterProduct,
-          activation: activation, gateActivation: gateActivation, argumentClip: argumentClip)
-      case .lstm: LSTM(parameters: parameters, options: lstm ?? LSTMOptions())
-      }
+  /// - Precondition: Parameters and options are those of such a cell.
+  public func cell<Scalar: KernelScalar>(_ parameters: CellParameters<Scalar>) -> Cell<Scalar> {
+    var cell = Cell(kind, parameters: parameters, options: options)
     if zoneoutHidden > 0 || zoneoutCell > 0 {
       cell.zoneout = Zoneout(hidden: zoneoutHidden, cell: zoneoutCell)
     }
@@ -97,7 +49,7 @@ public struct CellDescription: Sendable, Equatable, Codable {
       .inexpressible(field: difference.field, value: difference.value), name: target)
   }
 
-  /// The first setting that another cell has otherwise; options of an LSTM count if both have some.
+  /// The first setting that another cell has otherwise.
   ///
   /// - Returns: The setting, its value here and there; nil if there is none.
   package func difference(
@@ -110,18 +62,56 @@ public struct CellDescription: Sendable, Equatable, Codable {
       settings.append((field, value == other, words(value), words(other)))
     }
     add("cell", kind, other.kind, \.rawValue)
-    add("activation", activation, other.activation, \.words)
-    add("gate activation", gateActivation, other.gateActivation, \.words)
-    add("argument clip", argumentClip, other.argumentClip)
+    let (own, theirs) = (options, other.options)
+    add("activation", own.activation, theirs.activation, \.words)
+    add("gate activation", own.gateActivation, theirs.gateActivation, \.words)
+    add("argument clip", own.argumentClip, theirs.argumentClip)
     add("zoneout", [zoneoutHidden, zoneoutCell], [other.zoneoutHidden, other.zoneoutCell])
-    if let own = lstm, let theirs = other.lstm {
-      add("forget offset", own.forgetOffset, theirs.forgetOffset)
-      add("cell clip", own.cellClip, theirs.cellClip)
-      add("projection clip", own.projectionClip, theirs.projectionClip)
-      add("output activation", own.outputActivation, theirs.outputActivation, \.words)
-      add("coupled gates", own.couplesInputAndForget, theirs.couplesInputAndForget)
-    }
+    add("forget offset", own.forgetOffset, theirs.forgetOffset)
+    add("cell clip", own.cellClip, theirs.cellClip)
+    add("projection clip", own.projectionClip, theirs.projectionClip)
+    add("output activation", own.outputActivation, theirs.outputActivation, \.words)
+    add("coupled gates", own.couplesInputAndForget, theirs.couplesInputAndForget)
     return settings.first { !$0.isSame }.map { ($0.field, $0.value, $0.other) }
+  }
+}
+
+// The fields of a file: functions and clip of every cell, and all options again where a kind has others.
+extension CellDescription: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case kind, activation, gateActivation, argumentClip, lstm, zoneoutHidden, zoneoutCell
+  }
+
+  private static func hasFurtherOptions(_ kind: CellKind) -> Bool {
+    !kind.optionFields.isSubset(of: .gated)
+  }
+
+  /// Reads a description.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(kind: try fields.decode(CellKind.self, forKey: .kind))
+    options.activation = try fields.decode(Activation.self, forKey: .activation)
+    options.gateActivation = try fields.decode(Activation.self, forKey: .gateActivation)
+    options.argumentClip = try fields.decode(Double.self, forKey: .argumentClip)
+    if Self.hasFurtherOptions(kind),
+      let all = try fields.decodeIfPresent(CellOptions.self, forKey: .lstm)
+    {
+      options = all
+    }
+    zoneoutHidden = try fields.decode(Double.self, forKey: .zoneoutHidden)
+    zoneoutCell = try fields.decode(Double.self, forKey: .zoneoutCell)
+  }
+
+  /// Writes a description.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(kind, forKey: .kind)
+    try fields.encode(options.activation, forKey: .activation)
+    try fields.encode(options.gateActivation, forKey: .gateActivation)
+    try fields.encode(options.argumentClip, forKey: .argumentClip)
+    if Self.hasFurtherOptions(kind) { try fields.encode(options, forKey: .lstm) }
+    try fields.encode(zoneoutHidden, forKey: .zoneoutHidden)
+    try fields.encode(zoneoutCell, forKey: .zoneoutCell)
   }
 }
 
@@ -159,34 +149,21 @@ extension CellParameters {
   }
 }
 
-extension RecurrentCell {
+extension Cell {
   /// The same cell in another precision.
-  ///
-  /// - Throws: `ModelImportError` for a cell of somebody else's.
-  public func converted<Target: KernelScalar>(
-    to type: Target.Type
-  ) throws(ModelImportError) -> any RecurrentCell<Target> {
-    try CellDescription(self).cell(parameters.converted(to: type))
+  public func converted<Target: KernelScalar>(to type: Target.Type) -> Cell<Target> {
+    CellDescription(self).cell(parameters.converted(to: type))
   }
 }
 
 extension RecurrentNetwork {
   /// The same network in another precision.
-  ///
-  /// - Throws: `ModelImportError` for a cell of somebody else's.
-  public func converted<Target: KernelScalar>(
-    to type: Target.Type
-  ) throws(ModelImportError) -> RecurrentNetwork<Target> {
-    var levels: [[RecurrentLayer<Target>]] = []
-    for level in self.levels {
-      var layers: [RecurrentLayer<Target>] = []
-      for layer in level {
-        layers.append(
-          RecurrentLayer(
-            cell: try layer.cell.converted(to: type), direction: layer.direction))
-      }
-      levels.append(layers)
-    }
-    return RecurrentNetwork<Target>(levels: levels)
+  public func converted<Target: KernelScalar>(to type: Target.Type) -> RecurrentNetwork<Target> {
+    RecurrentNetwork<Target>(
+      levels: levels.map { level in
+        level.map {
+          RecurrentLayer(cell: $0.cell.converted(to: type), direction: $0.direction)
+        }
+      })
   }
 }

@@ -154,7 +154,10 @@ struct KerasConfiguration {
     var plain = kind.hasSuffix("Cell") ? String(kind.dropLast(4)) : kind
     let isCuDNN = plain.hasPrefix("CuDNN")
     if isCuDNN { plain = String(plain.dropFirst("CuDNN".count)) }
-    guard let kind = KerasLayer.Kind(rawValue: plain) else {
+    let resetsAfter = settings["reset_after"] as? Bool
+    guard
+      let kind = KerasLayer.kind(ofClass: plain, resetsAfterProduct: isCuDNN || resetsAfter ?? true)
+    else {
       throw ModelImportError(.unsupported(field: "cell", value: plain), name: name)
     }
     if settings["output_dim"] != nil || settings["inner_activation"] != nil {
@@ -163,17 +166,17 @@ struct KerasConfiguration {
         name: name)
     }
     guard !isCuDNN else {
-      return Level(layer: index, convention: KerasLayer(kind, usesCuDNNLayout: true))
+      return Level(layer: index, convention: try KerasLayer(kind, usesCuDNNLayout: true))
     }
     return Level(
       layer: index,
-      convention: KerasLayer(
+      convention: try KerasLayer(
         kind, activation: try function("activation", settings, name, standard: "tanh"),
         recurrentActivation: try function(
           "recurrent_activation", settings, name, standard: "sigmoid"),
-        resetAfter: settings["reset_after"] as? Bool ?? true,
         usesBias: settings["use_bias"] as? Bool ?? true),
-      knowsReset: settings["reset_after"] is Bool || isKeras3 == true || kind != .gru)
+      knowsReset: resetsAfter != nil || isKeras3 == true
+        || ![.gruResetBefore, .gruResetAfter].contains(kind))
   }
 
   private func function(
@@ -241,17 +244,15 @@ struct KerasConfiguration {
   }
 
   /// A configuration that says what `KerasNames` writes: classes, directions, where GRUs reset.
-  static func text<Scalar>(of network: RecurrentNetwork<Scalar>) -> String {
+  static func text<Scalar>(
+    of network: RecurrentNetwork<Scalar>
+  ) throws(ModelImportError) -> String {
     var layers: [[String: Any]] = []
     for level in network.levels {
-      let (kind, resetAfter): (String, Bool) =
-        switch level[0].cell {
-        case let gru as GRU<Scalar>: ("GRU", gru.resetGate == .afterProduct)
-        case is LSTM<Scalar>: ("LSTM", true)
-        default: ("SimpleRNN", true)
-        }
+      let kind = level[0].cell.kind
       let layer: [String: Any] = [
-        "class_name": kind, "config": ["return_sequences": true, "reset_after": resetAfter],
+        "class_name": try KerasClass(kind).name,
+        "config": ["return_sequences": true, "reset_after": kind != .gruResetBefore],
       ]
       layers.append(
         level.count == 1

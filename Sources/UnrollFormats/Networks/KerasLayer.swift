@@ -10,57 +10,84 @@
 
 public import Unroll
 
+/// The classes of `keras.layers`.
+struct KerasClass: CellClass {
+  static let program = "Keras"
+  static let all = [
+    KerasClass(kind: .rnn, name: "SimpleRNN", storedName: "simple_rnn", order: nil, blocks: ""),
+    KerasClass(
+      kind: .gruResetAfter, name: "GRU", storedName: "gru", order: [1, 0, 2],
+      blocks: ", columns z r h become r z n", isOfCuDNN: true),
+    KerasClass(
+      kind: .gruResetBefore, name: "GRU", storedName: "gru", order: [1, 0, 2],
+      blocks: ", columns z r h become r z n"),
+    KerasClass(
+      kind: .lstm, name: "LSTM", storedName: "lstm", order: nil,
+      blocks: ", columns i f c o as ours", isOfCuDNN: true),
+  ]
+
+  let kind: CellKind
+  let name: String
+  /// The name of a layer in a file, before its number.
+  let storedName: String
+  /// Keras' column blocks in our order, which is its own inverse; nil for the same order.
+  let order: [Int]?
+  /// The order of the columns, for reports.
+  let blocks: String
+  /// Whether cuDNN has the cell.
+  var isOfCuDNN = false
+
+  /// Whether `bias` has two rows, the second inside the candidate's product.
+  var hasTwoBiases: Bool { kind.candidate == .separate }
+}
+
 /// A layer of `keras.layers`.
 public struct KerasLayer: CellConvention, Equatable {
-  /// The class.
-  public enum Kind: String, Sendable, CaseIterable {
-    /// `SimpleRNN`.
-    case simpleRNN = "SimpleRNN"
-    /// `GRU`.
-    case gru = "GRU"
-    /// `LSTM`.
-    case lstm = "LSTM"
-  }
-
-  /// The class.
-  public var kind: Kind
+  var cellClass: KerasClass
   /// `activation`; tanh by default.
   public var activation: Activation
   /// `recurrent_activation` of GRU and LSTM; σ by default.
   public var recurrentActivation: Activation
-  /// `reset_after` of the GRU; true by default, as in Keras 2 and 3.
-  public var resetAfter: Bool
   /// `use_bias`; without one, the bias is zero and no bias is written.
   public var usesBias: Bool
 
   /// Whether the arrays are laid out as `CuDNNGRU` and `CuDNNLSTM` hold them; false by default.
   public var usesCuDNNLayout: Bool
 
+  /// The kind of cell that the layer computes: of a GRU, `reset_after` says which.
+  public var kind: CellKind { cellClass.kind }
+
   /// Creates a configuration with Keras' defaults.
+  ///
+  /// - Parameters:
+  ///   - kind: The kind of cell.
+  ///   - activation: The function of the candidate and, in an LSTM, of the cell state in the output.
+  ///   - recurrentActivation: The gates' function.
+  ///   - usesBias: Whether there is a bias.
+  ///   - usesCuDNNLayout: Whether the arrays are those of `CuDNNGRU` or `CuDNNLSTM`.
+  /// - Throws: `ModelImportError` for a kind that Keras, or cuDNN, does not have.
   public init(
-    _ kind: Kind, activation: Activation = .tanh, recurrentActivation: Activation = .sigmoid,
-    resetAfter: Bool = true, usesBias: Bool = true, usesCuDNNLayout: Bool = false
-  ) {
-    self.kind = kind
+    _ kind: CellKind, activation: Activation = .tanh, recurrentActivation: Activation = .sigmoid,
+    usesBias: Bool = true, usesCuDNNLayout: Bool = false
+  ) throws(ModelImportError) {
+    cellClass = try KerasClass(kind)
+    guard cellClass.isOfCuDNN || !usesCuDNNLayout else { throw kind.refusal(by: "cuDNN") }
     self.activation = activation
     self.recurrentActivation = recurrentActivation
-    self.resetAfter = resetAfter
     self.usesBias = usesBias
     self.usesCuDNNLayout = usesCuDNNLayout
   }
 
-  private var hasTwoBiases: Bool { kind == .gru && resetAfter }
+  /// The kind of cell that a class of `keras.layers` computes; nil if it is none of SimpleRNN, GRU and LSTM.
+  package static func kind(ofClass name: String, resetsAfterProduct: Bool = true) -> CellKind? {
+    KerasClass(named: name, resetsAfterProduct: resetsAfterProduct)?.kind
+  }
 
   /// Builds our cell from `kernel`, `recurrent_kernel` and `bias`.
   public func cell<Scalar: KernelScalar>(
     from arrays: [String: Tensor<Scalar>]
-  ) throws(ModelImportError) -> any RecurrentCell<Scalar> {
-    let gates: [Gate]
-    switch kind {
-    case .simpleRNN: gates = [.candidate]
-    case .gru: gates = GRU<Scalar>.gates
-    case .lstm: gates = LSTM<Scalar>.gates
-    }
+  ) throws(ModelImportError) -> Cell<Scalar> {
+    let gates = kind.gates
     let kernel = try array("kernel", in: arrays, shape: [nil, nil])
     let width = kernel.shape[1]
     let size = width / gates.count
@@ -78,11 +105,11 @@ public struct KerasLayer: CellConvention, Equatable {
     }
     var parameters = CellParameters<Scalar>(
       gates: gates, inputSize: kernel.shape[0], hiddenSize: size,
-      hasRecurrentBias: hasTwoBiases && usesBias)
+      hasRecurrentBias: cellClass.hasTwoBiases && usesBias)
     parameters.inputWeights = ours(kernel, size)
     parameters.recurrentWeights = ours(recurrent, size)
     if usesBias {
-      if hasTwoBiases {
+      if cellClass.hasTwoBiases {
         let bias = try array("bias", in: arrays, shape: [2, width])
         parameters.bias = ours(bias[0, ...], size)
         parameters.recurrentBias = ours(bias[1, ...], size)
@@ -90,19 +117,10 @@ public struct KerasLayer: CellConvention, Equatable {
         parameters.bias = ours(try array("bias", in: arrays, shape: [width]), size)
       }
     }
-    switch kind {
-    case .simpleRNN: return BasicRNN(parameters: parameters, activation: activation)
-    case .gru:
-      return GRU(
-        parameters: parameters, resetGate: resetAfter ? .afterProduct : .beforeProduct,
-        activation: activation, gateActivation: recurrentActivation)
-    case .lstm:
-      return LSTM(
-        parameters: parameters,
-        options: LSTMOptions(
-          activation: activation, gateActivation: recurrentActivation,
-          outputActivation: activation))
-    }
+    var options = CellOptions(activation: activation)
+    if kind.optionFields.contains(.gateActivation) { options.gateActivation = recurrentActivation }
+    if kind.optionFields.contains(.outputActivation) { options.outputActivation = activation }
+    return Cell(kind, parameters: parameters, options: options)
   }
 
   /// Writes our parameters by Keras' names.
@@ -124,7 +142,7 @@ public struct KerasLayer: CellConvention, Equatable {
     let recurrentBias =
       parameters.recurrentBias.isEmpty ? Tensor(shape: bias.shape) : parameters.recurrentBias
     result["bias"] =
-      hasTwoBiases
+      cellClass.hasTwoBiases
       ? Tensor(rows: [bias.elements, theirs(recurrentBias, size).elements]) : bias
     return result
   }
@@ -150,7 +168,7 @@ public struct KerasLayer: CellConvention, Equatable {
     let width = gateCount * size
     let halves = Tensor(
       shape: [2, width], elements: try array("bias", in: arrays, shape: [2 * width]).elements)
-    result["bias"] = kind == .gru ? halves : halves[0, ...] + halves[1, ...]
+    result["bias"] = cellClass.hasTwoBiases ? halves : halves[0, ...] + halves[1, ...]
     return result
   }
 
@@ -171,7 +189,8 @@ public struct KerasLayer: CellConvention, Equatable {
     }
     if let bias = plain["bias"] {
       let second =
-        kind == .gru ? [] : role == .gradients ? bias.elements : bias.elements.map { _ in 0 }
+        cellClass.hasTwoBiases
+        ? [] : role == .gradients ? bias.elements : bias.elements.map { _ in 0 }
       let elements = bias.elements + second
       result["bias"] = Tensor(shape: [elements.count], elements: elements)
     }
@@ -180,7 +199,7 @@ public struct KerasLayer: CellConvention, Equatable {
 
   // z and r change places; the exchange is its own inverse.
   private func ours<Scalar>(_ tensor: Tensor<Scalar>, _ size: Int) -> Tensor<Scalar> {
-    kind == .gru ? tensor.reorderingColumns([1, 0, 2], size: size) : tensor
+    cellClass.order.map { tensor.reorderingColumns($0, size: size) } ?? tensor
   }
 
   private func theirs<Scalar>(_ tensor: Tensor<Scalar>, _ size: Int) -> Tensor<Scalar> {

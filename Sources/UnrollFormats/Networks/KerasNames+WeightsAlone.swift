@@ -42,7 +42,7 @@ extension KerasNames {
     for cell in cells {
       guard let level = levels.firstIndex(of: cell.layer + "/" + cell.cell) else { continue }
       let convention = try Self.guess(cell, shapes, assumptions)
-      try Self.checkSurplus(cell.others, "a layer of the class \(convention.kind.rawValue)")
+      try Self.checkSurplus(cell.others, "a layer of the class \(convention.cellClass.name)")
       plan.layers.append(layer(level, cell.isBackward, cell, convention))
     }
     try Self.checkStack(cells, shapes)
@@ -154,20 +154,20 @@ extension KerasNames {
     let activation = assumptions.activation ?? .tanh
     let isCuDNN = bias == [2 * shape[1]]
     switch shape[1] / shape[0] {
-    case 1: return KerasLayer(.simpleRNN, activation: activation, usesBias: bias != nil)
-    case 3, 4:
-      let kind: KerasLayer.Kind = shape[1] == 3 * shape[0] ? .gru : .lstm
+    case 1: return try KerasLayer(.rnn, activation: activation, usesBias: bias != nil)
+    case 4:
       // cuDNN's layers know no other functions.
-      guard !isCuDNN else { return KerasLayer(kind, usesCuDNNLayout: true) }
-      guard kind == .gru else {
-        return KerasLayer(kind, activation: activation, usesBias: bias != nil)
-      }
+      guard !isCuDNN else { return try KerasLayer(.lstm, usesCuDNNLayout: true) }
+      return try KerasLayer(.lstm, activation: activation, usesBias: bias != nil)
+    case 3:
+      guard !isCuDNN else { return try KerasLayer(.gruResetAfter, usesCuDNNLayout: true) }
       guard let bias else {
         throw ModelImportError(
           .unsupported(field: "reset_after", value: "unknown without a bias or a configuration"),
           name: name)
       }
-      return KerasLayer(kind, activation: activation, resetAfter: bias.count == 2)
+      return try KerasLayer(
+        bias.count == 2 ? .gruResetAfter : .gruResetBefore, activation: activation)
     default:
       throw ModelImportError(
         .doesNotFit("\(shape[1]) columns for \(shape[0]) rows; expected 1, 3 or 4 times as many"),

@@ -150,7 +150,8 @@ package struct KerasNames: NetworkNames {
               field: "reset_after", value: "unknown without a bias or a field of that name"),
             name: layer.name)
         }
-        convention.resetAfter = shapes[bias]?.count == 2
+        convention.cellClass = try KerasClass(
+          shapes[bias]?.count == 2 ? .gruResetAfter : .gruResetBefore)
       }
       plan.layers.append(self.layer(number, direction == 1, arrays, convention))
     }
@@ -198,15 +199,11 @@ package struct KerasNames: NetworkNames {
   func layer(
     _ level: Int, _ isBackward: Bool, _ arrays: KerasCellArrays, _ convention: KerasLayer
   ) -> LayerPlan {
-    var order =
-      switch convention.kind {
-      case .simpleRNN: ""
-      case .gru: ", columns z r h become r z n"
-      case .lstm: ", columns i f c o as ours"
-      }
-    var bias = convention.kind == .gru && convention.resetAfter ? "b and c, a row each" : "b"
+    let hasTwoBiases = convention.cellClass.hasTwoBiases
+    var order = convention.cellClass.blocks
+    var bias = hasTwoBiases ? "b and c, a row each" : "b"
     if convention.usesCuDNNLayout {
-      bias = convention.kind == .gru ? "b and c, a half each" : "b, the sum of two halves"
+      bias = hasTwoBiases ? "b and c, a half each" : "b, the sum of two halves"
       order += ", from cuDNN's layout"
     }
     return LayerPlan(
@@ -216,31 +213,28 @@ package struct KerasNames: NetworkNames {
   }
 
   func convention<Scalar: KernelScalar>(
-    for cell: any RecurrentCell<Scalar>
+    for cell: Cell<Scalar>
   ) throws(ModelImportError) -> any CellConvention {
-    let (description, parameters) = (try CellDescription(cell), cell.parameters)
-    var plain = CellDescription(kind: description.kind)
-    plain.lstm = description.lstm == nil ? nil : LSTMOptions()
+    let parameters = cell.parameters
+    let layer = try KerasLayer(cell.kind)
     // Functions stand in the configuration, which weights alone do not have.
-    try description.check(expressibleAs: plain, in: "Keras")
+    try CellDescription(cell).check(expressibleAs: CellDescription(kind: cell.kind), in: "Keras")
     try parameters.checkPlain(in: "Keras", peepholes: false)
     guard parameters.projection.isEmpty else {
       throw ModelImportError(
         .inexpressible(field: "projection size", value: "\(cell.outputSize)"), name: "Keras")
     }
-    return KerasLayer(
-      description.kind == .rnn ? .simpleRNN : description.kind == .lstm ? .lstm : .gru,
-      resetAfter: description.kind == .gruAfter)
+    return layer
+  }
+
+  /// Layers are counted by class: GRUs of both kinds are one.
+  func counted(_ kind: CellKind) -> String {
+    KerasClass.all.first { $0.kind == kind }?.storedName ?? kind.rawValue
   }
 
   func name(_ name: String, of cell: CellDescription, at place: LayerPlace) -> String {
     let number = KerasCellArrays.variables.firstIndex(of: name) ?? 0
-    let own =
-      switch cell.kind {
-      case .rnn: "simple_rnn"
-      case .gru, .gruAfter: "gru"
-      case .lstm: "lstm"
-      }
+    let own = counted(cell.kind)
     let layer = place.isBidirectional ? "bidirectional" : own
     let count = place.sameBefore == 0 ? "" : "_\(place.sameBefore)"
     let direction =

@@ -6,71 +6,91 @@
 
 internal import Unroll
 
+/// The classes of `mlx.nn`.
+struct MLXClass: CellClass {
+  static let program = "MLX"
+  static let all = [
+    MLXClass(kind: .rnn, name: "rnn", input: "Wxh", recurrent: "Whh", bias: "bias", blocks: ""),
+    MLXClass(
+      kind: .gruResetAfter, name: "gru", input: "Wx", recurrent: "Wh", bias: "b",
+      blocks: ", blocks r z n as ours"),
+    MLXClass(
+      kind: .lstm, name: "lstm", input: "Wx", recurrent: "Wh", bias: "bias",
+      blocks: ", blocks i f g o as ours"),
+  ]
+
+  let kind: CellKind
+  let name: String
+  /// The names of the arrays; `bhn` is a second bias, inside the candidate's product.
+  let input, recurrent, bias: String
+  /// The order of the row blocks, for reports.
+  let blocks: String
+
+  /// The names of all arrays.
+  var roles: [String] { [input, recurrent, bias] + (hasSecondBias ? ["bhn"] : []) }
+
+  var hasSecondBias: Bool { kind.candidate == .separate }
+}
+
+extension CellParameters {
+  /// Two biases as MLX and Equinox have them: those of the other gates in one, and the candidate's second `[H]`.
+  var biasesOfOneAndCandidate: (bias: Tensor<Scalar>, candidate: Tensor<Scalar>) {
+    var bias = bias
+    guard !recurrentBias.isEmpty else { return (bias, Tensor(shape: [hiddenSize])) }
+    let columns = columns(of: .candidate)
+    let others = 0..<columns.lowerBound
+    bias[others] += recurrentBias[others]
+    return (bias, recurrentBias[columns])
+  }
+}
+
 /// One layer of MLX.
 struct MLXCell: CellConvention {
-  enum Kind: String {
-    case rnn, gru, lstm
-  }
-
-  var kind: Kind
+  let cellClass: MLXClass
   var usesBias = true
   /// `nonlinearity` of `nn.RNN`.
   var activation = Activation.tanh
 
   func cell<Scalar: KernelScalar>(
     from arrays: [String: Tensor<Scalar>]
-  ) throws(ModelImportError) -> any RecurrentCell<Scalar> {
-    let (input, recurrent) = kind == .rnn ? ("Wxh", "Whh") : ("Wx", "Wh")
-    let gates: [Gate] =
-      switch kind {
-      case .rnn: [.candidate]
-      case .gru: GRU<Scalar>.gates
-      case .lstm: LSTM<Scalar>.gates
-      }
-    let u = try array(recurrent, in: arrays, shape: [nil, nil])
+  ) throws(ModelImportError) -> Cell<Scalar> {
+    let kind = cellClass.kind
+    let u = try array(cellClass.recurrent, in: arrays, shape: [nil, nil])
     let size = u.shape[1]
-    let width = gates.count * size
-    _ = try array(recurrent, in: arrays, shape: [width, size])
-    let w = try array(input, in: arrays, shape: [width, nil])
+    let width = kind.gateCount * size
+    _ = try array(cellClass.recurrent, in: arrays, shape: [width, size])
+    let w = try array(cellClass.input, in: arrays, shape: [width, nil])
     guard size > 0 else {
       throw ModelImportError(
-        .wrongShape(expected: [gates.count, 1], found: u.shape), name: recurrent)
+        .wrongShape(expected: [kind.gateCount, 1], found: u.shape), name: cellClass.recurrent)
     }
     var parameters = CellParameters<Scalar>(
-      gates: gates, inputSize: w.shape[1], hiddenSize: size, hasRecurrentBias: kind == .gru)
+      gates: kind.gates, inputSize: w.shape[1], hiddenSize: size,
+      hasRecurrentBias: cellClass.hasSecondBias)
     (parameters.inputWeights, parameters.recurrentWeights) = (w.transposed, u.transposed)
     if usesBias {
-      parameters.bias = try array(kind == .gru ? "b" : "bias", in: arrays, shape: [width])
-      if kind == .gru {
+      parameters.bias = try array(cellClass.bias, in: arrays, shape: [width])
+      if cellClass.hasSecondBias {
         let candidate = try array("bhn", in: arrays, shape: [size])
-        parameters.recurrentBias[(2 * size)...] = candidate
+        parameters.recurrentBias[parameters.columns(of: .candidate)] = candidate
       }
     }
-    switch kind {
-    case .rnn: return BasicRNN(parameters: parameters, activation: activation)
-    case .gru: return GRU(parameters: parameters, resetGate: .afterProduct)
-    case .lstm: return LSTM(parameters: parameters)
-    }
+    return Cell(
+      kind, parameters: parameters,
+      options: CellOptions(activation: kind == .rnn ? activation : .tanh))
   }
 
   /// The recurrent biases of a GRU's r and z join its only bias.
   func arrays<Scalar: KernelScalar>(
     from parameters: CellParameters<Scalar>, role: ParameterRole
   ) -> [String: Tensor<Scalar>] {
-    let (w, u) = (parameters.inputWeights.transposed, parameters.recurrentWeights.transposed)
-    switch kind {
-    case .rnn: return ["Wxh": w, "Whh": u, "bias": parameters.bias]
-    case .lstm: return ["Wx": w, "Wh": u, "bias": parameters.bias]
-    case .gru:
-      let size = parameters.hiddenSize
-      var (bias, candidate) = (parameters.bias, Tensor<Scalar>(shape: [size]))
-      if !parameters.recurrentBias.isEmpty {
-        candidate = parameters.recurrentBias[(2 * size)...]
-        let gates = 0..<2 * size
-        bias[gates] += parameters.recurrentBias[gates]
-      }
-      return ["Wx": w, "Wh": u, "b": bias, "bhn": candidate]
-    }
+    let (bias, candidate) = parameters.biasesOfOneAndCandidate
+    var result = [
+      cellClass.input: parameters.inputWeights.transposed,
+      cellClass.recurrent: parameters.recurrentWeights.transposed, cellClass.bias: bias,
+    ]
+    if cellClass.hasSecondBias { result["bhn"] = candidate }
+    return result
   }
 }
 
@@ -102,15 +122,14 @@ struct MLXNames: NetworkNames {
       let gaps = try Self.gaps(prefix, recurrent.keys.sorted(), shapes)
       for (level, entry) in recurrent.sorted(by: { $0.key < $1.key }).enumerated() {
         let names = entry.value
-        let kind: MLXCell.Kind = names["Whh"] != nil ? .rnn : names["bhn"] != nil ? .gru : .lstm
-        let convention = try convention(kind, names, shapes, assumptions)
-        try Self.check(names, convention.kind)
+        let convention = try convention(names, shapes, assumptions)
+        try Self.check(names, convention.cellClass)
         let name = names.values.min() ?? ""
         try Self.checkNeighbours(of: name, shapes)
         layers.append(
           LayerPlan(
             level: level, isBackward: false, convention: convention, names: names,
-            effects: Self.effects(convention.kind),
+            effects: Self.effects(convention.cellClass),
             before: name.lastIndex(of: ".").map { String(name[...$0]) } ?? ""))
       }
       let hasRNN = recurrent.values.contains { $0["Whh"] != nil }
@@ -152,17 +171,12 @@ struct MLXNames: NetworkNames {
 
   /// Refuses arrays that a layer of MLX does not have: it would compute something else.
   private static func check(
-    _ names: [String: String], _ kind: MLXCell.Kind
+    _ names: [String: String], _ cellClass: MLXClass
   ) throws(ModelImportError) {
-    let known =
-      switch kind {
-      case .rnn: ["Wxh", "Whh", "bias"]
-      case .gru: ["Wx", "Wh", "b", "bhn"]
-      case .lstm: ["Wx", "Wh", "bias"]
-      }
+    let known = cellClass.roles
     for (role, name) in names.sorted(by: { $0.key < $1.key }) where !known.contains(role) {
       throw ModelImportError(
-        .doesNotFit("expected \(known.joined(separator: ", ")) of MLX's \(kind.rawValue)"),
+        .doesNotFit("expected \(known.joined(separator: ", ")) of MLX's \(cellClass.name)"),
         name: name)
     }
   }
@@ -185,28 +199,27 @@ struct MLXNames: NetworkNames {
     }
   }
 
+  /// The layer that has such arrays.
+  ///
   /// A GRU without biases has the arrays of an LSTM without them: their shapes tell.
   private func convention(
-    _ kind: MLXCell.Kind, _ names: [String: String], _ shapes: [String: [Int]],
-    _ assumptions: NetworkAssumptions
+    _ names: [String: String], _ shapes: [String: [Int]], _ assumptions: NetworkAssumptions
   ) throws(ModelImportError) -> MLXCell {
     let usesBias = names["bias"] != nil || names["b"] != nil
-    guard kind == .lstm, let name = names["Wh"], let shape = shapes[name], shape.count == 2,
-      shape[0] == 3 * shape[1]
-    else {
+    guard names["Whh"] == nil else {
       return MLXCell(
-        kind: kind, usesBias: usesBias, activation: assumptions.activation ?? .tanh)
+        cellClass: try MLXClass(.rnn), usesBias: usesBias,
+        activation: assumptions.activation ?? .tanh)
     }
-    return MLXCell(kind: .gru, usesBias: usesBias)
+    var isGRU = names["bhn"] != nil
+    if let name = names["Wh"], let shape = shapes[name], shape.count == 2 {
+      isGRU = isGRU || shape[0] == 3 * shape[1]
+    }
+    return MLXCell(cellClass: try MLXClass(isGRU ? .gruResetAfter : .lstm), usesBias: usesBias)
   }
 
-  private static func effects(_ kind: MLXCell.Kind) -> [String: String] {
-    let blocks =
-      switch kind {
-      case .rnn: ""
-      case .gru: ", blocks r z n as ours"
-      case .lstm: ", blocks i f g o as ours"
-      }
+  private static func effects(_ cellClass: MLXClass) -> [String: String] {
+    let blocks = cellClass.blocks
     return [
       "Wxh": "W, transposed", "Whh": "U, transposed", "Wx": "W, transposed\(blocks)",
       "Wh": "U, transposed\(blocks)", "bias": "b", "b": "b",
@@ -215,25 +228,16 @@ struct MLXNames: NetworkNames {
   }
 
   func convention<Scalar: KernelScalar>(
-    for cell: any RecurrentCell<Scalar>
+    for cell: Cell<Scalar>
   ) throws(ModelImportError) -> any CellConvention {
-    let description = try CellDescription(cell)
-    var plain = CellDescription(kind: description.kind)
-    plain.lstm = description.lstm == nil ? nil : LSTMOptions()
-    try description.check(expressibleAs: plain, in: "MLX")
+    let cellClass = try MLXClass(cell.kind)
+    try CellDescription(cell).check(expressibleAs: CellDescription(kind: cell.kind), in: "MLX")
     try cell.parameters.checkPlain(in: "MLX", peepholes: false)
     guard cell.parameters.projection.isEmpty else {
       throw ModelImportError(
         .inexpressible(field: "projection size", value: "\(cell.outputSize)"), name: "MLX")
     }
-    switch description.kind {
-    case .rnn: return MLXCell(kind: .rnn)
-    case .gruAfter: return MLXCell(kind: .gru)
-    case .lstm: return MLXCell(kind: .lstm)
-    case .gru:
-      throw ModelImportError(
-        .inexpressible(field: "reset gate", value: "before the product"), name: "MLX")
-    }
+    return MLXCell(cellClass: cellClass)
   }
 
   func name(_ name: String, of cell: CellDescription, at place: LayerPlace) -> String {

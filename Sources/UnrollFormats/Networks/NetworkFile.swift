@@ -95,7 +95,7 @@ public enum NetworkFile {
     if let names = layout.names {
       (arrays, notes) = try layout.exporting(network, by: names)
       if layout == .keras {
-        metadata[KerasNames.configurationKey] = KerasConfiguration.text(of: network)
+        metadata[KerasNames.configurationKey] = try KerasConfiguration.text(of: network)
       }
     } else {
       (arrays, notes) = (ownArrays(network), [])
@@ -134,7 +134,7 @@ public enum NetworkFile {
         layers.append(
           Layer(
             level: level, direction: layer.direction == .forward ? "forward" : "backward",
-            cell: try CellDescription(layer.cell)))
+            cell: CellDescription(layer.cell)))
       }
     }
     let encoder = JSONEncoder()
@@ -179,12 +179,12 @@ public enum NetworkFile {
   private static func cell<Scalar: KernelScalar>(
     _ description: CellDescription, _ arrays: [String: StoredArray], _ prefix: String,
     as type: Scalar.Type
-  ) throws(ModelImportError) -> (any RecurrentCell<Scalar>, names: [String]) {
+  ) throws(ModelImportError) -> (Cell<Scalar>, names: [String]) {
     func shape(_ name: String) -> [Int]? { arrays[prefix + name]?.shape }
     guard let input = shape("input_weights"), let recurrent = shape("recurrent_weights") else {
       throw ModelImportError(.missing, name: prefix + "input_weights, recurrent_weights")
     }
-    let gates = description.gates
+    let (kind, gates) = (description.kind, description.kind.gates)
     guard input.count == 2, recurrent.count == 2, input[1] == recurrent[1], recurrent[0] > 0,
       input[1] > 0, input[1] % gates.count == 0
     else {
@@ -201,12 +201,20 @@ public enum NetworkFile {
         .unsupported(field: "zoneout", value: "\(rates), expected rates in 0 ..< 1"), name: prefix)
     }
     let hasSecondBias = shape("recurrent_bias") != nil
-    guard description.kind == .lstm || !hasPeepholes && projection == nil,
-      [.gru, .gruAfter].contains(description.kind) || !hasSecondBias
-    else {
+    let parts: ParameterParts = [
+      hasPeepholes ? .peepholes : [], projection == nil ? [] : .projection,
+      hasSecondBias ? .recurrentBias : [],
+    ]
+    guard parts.isSubset(of: kind.parts) else {
       throw ModelImportError(
-        .doesNotFit("a cell of the kind \(description.kind.rawValue) has no such parameters"),
+        .doesNotFit("a cell of the kind \(kind.rawValue) has no such parameters"),
         name: prefix + "peepholes, projection, recurrent_bias")
+    }
+    if let unused = description.options.unused(by: kind).first {
+      throw ModelImportError(
+        .unsupported(
+          field: unused.name, value: "\(unused.value) of a cell of the kind \(kind.rawValue)"),
+        name: prefix)
     }
     guard recurrent[0] == projection ?? input[1] / gates.count else {
       throw ModelImportError(

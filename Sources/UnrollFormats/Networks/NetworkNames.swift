@@ -80,7 +80,7 @@ protocol NetworkNames: Sendable {
   ///
   /// - Throws: `ModelImportError` for what this program's cell cannot express.
   func convention<Scalar: KernelScalar>(
-    for cell: any RecurrentCell<Scalar>
+    for cell: Cell<Scalar>
   ) throws(ModelImportError) -> any CellConvention
 
   /// Whether `plans` looks at all arrays and returns only the networks that the prefix in its assumptions
@@ -92,6 +92,9 @@ protocol NetworkNames: Sendable {
 
   /// Whether a level can read both ways.
   var readsBackward: Bool { get }
+
+  /// What layers have in common that the program numbers together.
+  func counted(_ kind: CellKind) -> String
 
   /// The file's name of an array.
   ///
@@ -107,6 +110,7 @@ extension NetworkNames {
   var choosesByPrefix: Bool { false }
   var forgetOffset: Double { 0 }
   var readsBackward: Bool { true }
+  func counted(_ kind: CellKind) -> String { kind.rawValue }
 }
 
 /// Where a layer stands in a network.
@@ -174,9 +178,7 @@ extension NetworkLayout {
     var (result, notes) = ([String: StoredArray](), [String]())
     var counts: [String: Int] = [:]
     for (level, layers) in network.levels.enumerated() {
-      // Keras counts its layers by class: GRUs of both kinds are one.
-      let first = layers[0].cell
-      let kind = layers.count == 2 ? "both" : first is GRU<Scalar> ? "gru" : "\(type(of: first))"
+      let kind = layers.count == 2 ? "both" : names.counted(layers[0].cell.kind)
       defer { counts[kind, default: 0] += 1 }
       for (index, layer) in layers.enumerated() {
         guard layer.direction == .forward || names.readsBackward && layers.count == 2 else {
@@ -184,20 +186,18 @@ extension NetworkLayout {
             .inexpressible(field: "direction", value: "backward alone"), name: rawValue)
         }
         var cell = layer.cell
-        if var lstm = cell as? LSTM<Scalar>, lstm.options.forgetOffset != names.forgetOffset {
-          let change = lstm.options.forgetOffset - names.forgetOffset
-          lstm.parameters[.forget].bias = lstm.parameters[.forget].bias + Scalar(change)
-          lstm.options.forgetOffset = names.forgetOffset
-          cell = lstm
+        let change = cell.options.forgetOffset - names.forgetOffset
+        if cell.kind.optionFields.contains(.forgetOffset), change != 0 {
+          cell.parameters[.forget].bias = cell.parameters[.forget].bias + Scalar(change)
+          cell.options.forgetOffset = names.forgetOffset
           notes.append(
             "level \(level): \(change) was added to the forget gate's bias, for \(rawValue) adds \(names.forgetOffset) to it, not what the cell here does"
           )
         }
-        let description = try CellDescription(cell)
-        guard description.kind == .gruAfter || cell.parameters.recurrentBias.isEmpty else {
+        guard cell.kind.candidate == .separate || cell.parameters.recurrentBias.isEmpty else {
           throw ModelImportError(
             .inexpressible(
-              field: "second bias", value: "of a cell of the kind \(description.kind.rawValue)"),
+              field: "second bias", value: "of a cell of the kind \(cell.kind.rawValue)"),
             name: rawValue)
         }
         let convention = try names.convention(for: cell)
@@ -205,7 +205,7 @@ extension NetworkLayout {
           level: level, isBackward: index == 1, levelCount: network.levels.count,
           isBidirectional: layers.count == 2, sameBefore: counts[kind] ?? 0)
         for (name, tensor) in convention.arrays(from: cell.parameters, role: .weights) {
-          result[names.name(name, of: description, at: place)] = StoredArray(tensor)
+          result[names.name(name, of: CellDescription(cell), at: place)] = StoredArray(tensor)
         }
       }
     }
@@ -219,10 +219,9 @@ extension NetworkLayout {
     _ network: RecurrentNetwork<Scalar>
   ) throws(ModelImportError) {
     guard let first = network.layers.first?.cell else { return }
-    let kind = try CellDescription(first).kind
     for layer in network.layers {
       let cell = layer.cell
-      guard try CellDescription(cell).kind == kind, cell.hiddenSize == first.hiddenSize,
+      guard cell.kind == first.kind, cell.hiddenSize == first.hiddenSize,
         cell.outputSize == first.outputSize
       else {
         throw ModelImportError(

@@ -155,7 +155,7 @@ extension NetworkLayout {
         }
       }
       used.formUnion(layer.unneeded.keys)
-      let cell: any RecurrentCell<Scalar>
+      let cell: Cell<Scalar>
       do { cell = try layer.convention.cell(from: tensors) } catch {
         // Errors name the array as the file does.
         throw ModelImportError(error.problem, name: layer.fileName(error.name))

@@ -6,22 +6,41 @@
 
 public import Unroll
 
+/// The classes of `tf.nn.rnn_cell`.
+struct TensorFlow1Class: CellClass {
+  static let program = "TensorFlow 1"
+  static let all = [
+    TensorFlow1Class(kind: .rnn, name: "BasicRNNCell", scope: "basic_rnn_cell"),
+    TensorFlow1Class(
+      kind: .gruResetBefore, name: "GRUCell", scope: "gru_cell", hasOwnCandidate: true),
+    TensorFlow1Class(
+      kind: .lstm, name: "LSTMCell", scope: "lstm_cell", order: [0, 2, 1, 3],
+      blocks: ", columns i j f o become i f g o"),
+    TensorFlow1Class(
+      kind: .lstm, name: "BasicLSTMCell", scope: "basic_lstm_cell", order: [0, 2, 1, 3],
+      blocks: ", columns i j f o become i f g o"),
+  ]
+
+  let kind: CellKind
+  let name: String
+  /// The scope of the variables.
+  let scope: String
+  /// Whether the candidate has a kernel and a bias of its own.
+  var hasOwnCandidate = false
+  /// TensorFlow's column blocks in our order, which is its own inverse; nil for the same order.
+  var order: [Int]?
+  /// The order of the columns, for reports.
+  var blocks = ""
+
+  /// Exchanges the column blocks, in either direction.
+  func reordered<Scalar>(_ tensor: Tensor<Scalar>, size: Int) -> Tensor<Scalar> {
+    order.map { tensor.reorderingColumns($0, size: size) } ?? tensor
+  }
+}
+
 /// A cell of `tf.nn.rnn_cell`.
 public struct TensorFlow1Cell: CellConvention {
-  /// The class.
-  public enum Kind: String, Sendable, CaseIterable {
-    /// `BasicRNNCell`.
-    case basicRNN = "BasicRNNCell"
-    /// `GRUCell`.
-    case gru = "GRUCell"
-    /// `BasicLSTMCell`.
-    case basicLSTM = "BasicLSTMCell"
-    /// `LSTMCell`.
-    case lstm = "LSTMCell"
-  }
-
-  /// The class.
-  public var kind: Kind
+  let cellClass: TensorFlow1Class
   /// `activation`; tanh by default.
   public var activation: Activation
   /// `forget_bias` of the LSTM cells; 1 by default.
@@ -35,13 +54,38 @@ public struct TensorFlow1Cell: CellConvention {
   /// `proj_clip` of `LSTMCell`; 0 for none.
   public var projectionClip: Double
 
+  /// The kind of cell that the class computes.
+  public var kind: CellKind { cellClass.kind }
+
   /// Creates a configuration with TensorFlow's defaults.
+  ///
+  /// - Parameters:
+  ///   - kind: The kind of cell.
+  ///   - activation: The function of the candidate and, in an LSTM, of the cell state in the output.
+  ///   - forgetBias: Added to the forget gate of the LSTM cells.
+  ///   - usesPeepholes: Whether `LSTMCell` has peepholes.
+  ///   - cellClip: The limit of c′ in `LSTMCell`; 0 for none.
+  ///   - projectionSize: P, if `LSTMCell` projects its output.
+  ///   - projectionClip: The limit of the projected output; 0 for none.
+  /// - Throws: `ModelImportError` for a kind that `tf.nn.rnn_cell` does not have, such as the GRU with the reset
+  ///   gate after the product.
   public init(
-    _ kind: Kind, activation: Activation = .tanh, forgetBias: Double = 1,
+    _ kind: CellKind, activation: Activation = .tanh, forgetBias: Double = 1,
+    usesPeepholes: Bool = false, cellClip: Double = 0, projectionSize: Int? = nil,
+    projectionClip: Double = 0
+  ) throws(ModelImportError) {
+    self.init(
+      try TensorFlow1Class(kind), activation: activation, forgetBias: forgetBias,
+      usesPeepholes: usesPeepholes, cellClip: cellClip, projectionSize: projectionSize,
+      projectionClip: projectionClip)
+  }
+
+  init(
+    _ cellClass: TensorFlow1Class, activation: Activation = .tanh, forgetBias: Double = 1,
     usesPeepholes: Bool = false, cellClip: Double = 0, projectionSize: Int? = nil,
     projectionClip: Double = 0
   ) {
-    self.kind = kind
+    self.cellClass = cellClass
     self.activation = activation
     self.forgetBias = forgetBias
     self.usesPeepholes = usesPeepholes
@@ -50,56 +94,70 @@ public struct TensorFlow1Cell: CellConvention {
     self.projectionClip = projectionClip
   }
 
+  /// The kind of cell that a class of `tf.nn.rnn_cell` computes; nil for another class.
+  package static func kind(ofClass name: String) -> CellKind? {
+    TensorFlow1Class(named: name)?.kind
+  }
+
   /// Builds our cell from `kernel` and `bias`, or `gates.kernel` and so on.
   public func cell<Scalar: KernelScalar>(
     from arrays: [String: Tensor<Scalar>]
-  ) throws(ModelImportError) -> any RecurrentCell<Scalar> {
-    switch kind {
-    case .basicRNN:
-      let bias = try array("bias", in: arrays, shape: [nil])
-      let kernel = try array("kernel", in: arrays, shape: [nil, bias.count])
-      let parameters = try parameters([.candidate], kernel, bias, hidden: bias.count)
-      return BasicRNN(parameters: parameters, activation: activation)
-    case .gru:
-      let bias = try array("candidate.bias", in: arrays, shape: [nil])
-      let size = bias.count
-      guard size > 0 else {
-        throw ModelImportError(
-          .wrongShape(expected: [1], found: bias.shape), name: "candidate.bias")
+  ) throws(ModelImportError) -> Cell<Scalar> {
+    var parameters: CellParameters<Scalar> =
+      cellClass.hasOwnCandidate ? try ownCandidate(arrays) : try oneKernel(arrays)
+    let size = parameters.hiddenSize
+    if usesPeepholes {
+      var rows: [[Scalar]] = []
+      for name in Self.peepholeNames {
+        rows.append(try array(name, in: arrays, shape: [size]).elements)
       }
-      let candidate = try array("candidate.kernel", in: arrays, shape: [nil, size])
-      let gates = try array("gates.kernel", in: arrays, shape: [candidate.shape[0], 2 * size])
-      let gateBias = try array("gates.bias", in: arrays, shape: [2 * size])
-      let parameters = try parameters(
-        GRU<Scalar>.gates, Tensor.concatenatingLastAxis([gates, candidate]),
-        Tensor.concatenatingLastAxis([gateBias, bias]), hidden: size)
-      return GRU(parameters: parameters, resetGate: .beforeProduct, activation: activation)
-    case .basicLSTM, .lstm:
-      let bias = try array("bias", in: arrays, shape: [nil])
-      let size = bias.count / 4
-      guard size > 0, bias.count % 4 == 0 else {
-        throw ModelImportError(.wrongShape(expected: [4], found: bias.shape), name: "bias")
-      }
-      let kernel = try array("kernel", in: arrays, shape: [nil, 4 * size])
-      var parameters = try parameters(
-        LSTM<Scalar>.gates, kernel.reorderingColumns([0, 2, 1, 3], size: size),
-        bias.reorderingColumns([0, 2, 1, 3], size: size), hidden: size)
-      if usesPeepholes {
-        var rows: [[Scalar]] = []
-        for name in Self.peepholeNames {
-          rows.append(try array(name, in: arrays, shape: [size]).elements)
-        }
-        parameters.peepholes = Tensor(rows: rows)
-      }
-      if let projectionSize {
-        parameters.projection = try array(
-          "projection.kernel", in: arrays, shape: [size, projectionSize])
-      }
-      let options = LSTMOptions(
-        forgetOffset: forgetBias, activation: activation, outputActivation: activation,
-        cellClip: cellClip, projectionClip: projectionClip)
-      return LSTM(parameters: parameters, options: options)
+      parameters.peepholes = Tensor(rows: rows)
     }
+    if let projectionSize {
+      parameters.projection = try array(
+        "projection.kernel", in: arrays, shape: [size, projectionSize])
+    }
+    var options = CellOptions(activation: activation)
+    if kind.hasCellState {
+      options.outputActivation = activation
+      options.forgetOffset = forgetBias
+      (options.cellClip, options.projectionClip) = (cellClip, projectionClip)
+    }
+    return Cell(kind, parameters: parameters, options: options)
+  }
+
+  /// The parameters of a cell with one kernel and one bias for all gates.
+  private func oneKernel<Scalar: KernelScalar>(
+    _ arrays: [String: Tensor<Scalar>]
+  ) throws(ModelImportError) -> CellParameters<Scalar> {
+    let bias = try array("bias", in: arrays, shape: [nil])
+    let count = kind.gateCount
+    let size = bias.count / count
+    guard size > 0, bias.count % count == 0 else {
+      throw ModelImportError(.wrongShape(expected: [count], found: bias.shape), name: "bias")
+    }
+    let kernel = try array("kernel", in: arrays, shape: [nil, count * size])
+    return try parameters(
+      cellClass.reordered(kernel, size: size), cellClass.reordered(bias, size: size), hidden: size)
+  }
+
+  /// The parameters of a cell whose candidate has a kernel and a bias of its own.
+  private func ownCandidate<Scalar: KernelScalar>(
+    _ arrays: [String: Tensor<Scalar>]
+  ) throws(ModelImportError) -> CellParameters<Scalar> {
+    let bias = try array("candidate.bias", in: arrays, shape: [nil])
+    let size = bias.count
+    guard size > 0 else {
+      throw ModelImportError(
+        .wrongShape(expected: [1], found: bias.shape), name: "candidate.bias")
+    }
+    let candidate = try array("candidate.kernel", in: arrays, shape: [nil, size])
+    let width = (kind.gateCount - 1) * size
+    let gates = try array("gates.kernel", in: arrays, shape: [candidate.shape[0], width])
+    let gateBias = try array("gates.bias", in: arrays, shape: [width])
+    return try parameters(
+      Tensor.concatenatingLastAxis([gates, candidate]),
+      Tensor.concatenatingLastAxis([gateBias, bias]), hidden: size)
   }
 
   /// Writes our parameters by TensorFlow's names.
@@ -108,38 +166,39 @@ public struct TensorFlow1Cell: CellConvention {
   ) -> [String: Tensor<Scalar>] {
     let size = parameters.hiddenSize
     let kernel = parameters.inputWeights.stackedOn(parameters.recurrentWeights)
-    switch kind {
-    case .basicRNN: return ["kernel": kernel, "bias": parameters.bias]
-    case .gru:
+    if cellClass.hasOwnCandidate {
+      let candidate = parameters.columns(of: .candidate)
+      let gates = 0..<candidate.lowerBound
       return [
-        "gates.kernel": kernel[..., 0..<2 * size],
-        "gates.bias": parameters.bias[..., 0..<2 * size],
-        "candidate.kernel": kernel[..., 2 * size..<3 * size],
-        "candidate.bias": parameters.bias[..., 2 * size..<3 * size],
+        "gates.kernel": kernel[..., gates], "gates.bias": parameters.bias[gates],
+        "candidate.kernel": kernel[..., candidate],
+        "candidate.bias": parameters.bias[candidate],
       ]
-    case .basicLSTM, .lstm:
-      var result = [
-        "kernel": kernel.reorderingColumns([0, 2, 1, 3], size: size),
-        "bias": parameters.bias.reorderingColumns([0, 2, 1, 3], size: size),
-      ]
-      if !parameters.peepholes.isEmpty {
-        for (index, name) in Self.peepholeNames.enumerated() {
-          result[name] = parameters.peepholes[index, ...]
-        }
-      }
-      if !parameters.projection.isEmpty { result["projection.kernel"] = parameters.projection }
-      return result
     }
+    var result = [
+      "kernel": cellClass.reordered(kernel, size: size),
+      "bias": cellClass.reordered(parameters.bias, size: size),
+    ]
+    if !parameters.peepholes.isEmpty {
+      for (index, name) in Self.peepholeNames.enumerated() {
+        result[name] = parameters.peepholes[index, ...]
+      }
+    }
+    if !parameters.projection.isEmpty { result["projection.kernel"] = parameters.projection }
+    return result
   }
 
   private static let peepholeNames = ["w_i_diag", "w_f_diag", "w_o_diag"]
 
   private func parameters<Scalar: KernelScalar>(
-    _ gates: [Gate], _ kernel: Tensor<Scalar>, _ bias: Tensor<Scalar>, hidden: Int
+    _ kernel: Tensor<Scalar>, _ bias: Tensor<Scalar>, hidden: Int
   ) throws(ModelImportError) -> CellParameters<Scalar> {
-    guard gates.count == 4 || !usesPeepholes && projectionSize == nil else {
+    guard
+      kind.parts.isSuperset(of: [.peepholes, .projection])
+        || !usesPeepholes && projectionSize == nil
+    else {
       throw ModelImportError(
-        .doesNotFit("a \(kind.rawValue) has neither peepholes nor a projection; an LSTMCell has"),
+        .doesNotFit("a \(cellClass.name) has neither peepholes nor a projection; an LSTMCell has"),
         name: usesPeepholes ? "w_f_diag" : "projection.kernel")
     }
     let out = projectionSize ?? hidden
@@ -149,7 +208,7 @@ public struct TensorFlow1Cell: CellConvention {
         .wrongShape(expected: [out, kernel.shape[1]], found: kernel.shape), name: "kernel")
     }
     var result = CellParameters<Scalar>(
-      gates: gates, inputSize: inputSize, hiddenSize: hidden, hasPeepholes: usesPeepholes,
+      gates: kind.gates, inputSize: inputSize, hiddenSize: hidden, hasPeepholes: usesPeepholes,
       projectionSize: projectionSize)
     result.inputWeights = kernel[0..<inputSize]
     result.recurrentWeights = kernel[inputSize..<inputSize + out]

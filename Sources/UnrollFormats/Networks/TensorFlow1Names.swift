@@ -10,14 +10,15 @@ internal import Unroll
 
 /// The scopes of `tf.nn.rnn_cell`.
 struct TensorFlow1Names: NetworkNames {
-  private static let scopes: KeyValuePairs<TensorFlow1Cell.Kind, String> = [
-    .basicRNN: "basic_rnn_cell", .gru: "gru_cell", .basicLSTM: "basic_lstm_cell",
-    .lstm: "lstm_cell",
-  ]
   private static let variables = [
     "kernel", "bias", "gates.kernel", "gates.bias", "candidate.kernel", "candidate.bias",
     "w_i_diag", "w_f_diag", "w_o_diag", "projection.kernel",
   ]
+
+  /// The class whose variables are in a scope.
+  private static func cellClass(scope: some StringProtocol) -> TensorFlow1Class? {
+    TensorFlow1Class.all.first { $0.scope == scope }
+  }
 
   private static let peepholes = ["w_i_diag", "w_f_diag", "w_o_diag"]
 
@@ -27,7 +28,7 @@ struct TensorFlow1Names: NetworkNames {
     _ name: String, _ shapes: [String: [Int]]
   ) throws(ModelImportError) {
     let parts = name.split(separator: "/")
-    guard let index = parts.lastIndex(where: { part in scopes.contains { part == $0.value } }),
+    guard let index = parts.lastIndex(where: { Self.cellClass(scope: $0) != nil }),
       index + 1 < parts.count
     else { return }
     let scope = parts[...index].joined(separator: "/")
@@ -48,7 +49,7 @@ struct TensorFlow1Names: NetworkNames {
   /// A name taken apart.
   private struct Place: Hashable {
     var prefix: String
-    var kind: TensorFlow1Cell.Kind
+    var cellClass: TensorFlow1Class
     var level: Int
     var isBackward: Bool
   }
@@ -73,20 +74,20 @@ struct TensorFlow1Names: NetworkNames {
       var plan = NetworkPlan(prefix: prefix, layers: [], assumptions: [])
       for (place, names) in places {
         let convention = TensorFlow1Cell(
-          place.kind, activation: assumptions.activation ?? .tanh,
+          place.cellClass, activation: assumptions.activation ?? .tanh,
           forgetBias: assumptions.forgetBias ?? 1,
           usesPeepholes: Self.peepholes.contains { names[$0] != nil },
           projectionSize: try projectionSize(names["projection.kernel"], shapes))
         plan.layers.append(
           LayerPlan(
             level: place.level, isBackward: place.isBackward, convention: convention,
-            names: names, effects: Self.effects(place.kind),
+            names: names, effects: Self.effects(place.cellClass),
             before: Self.scope(of: names, place)))
       }
       if assumptions.activation == nil {
         plan.assumptions.append("activation is not in the file: tanh, its default")
       }
-      let hasLSTM = places.keys.contains { [.lstm, .basicLSTM].contains($0.kind) }
+      let hasLSTM = places.keys.contains { $0.cellClass.kind.optionFields.contains(.forgetOffset) }
       if hasLSTM && assumptions.forgetBias == nil {
         plan.assumptions.append("forget_bias is not in the file: 1, its default")
       }
@@ -101,9 +102,8 @@ struct TensorFlow1Names: NetworkNames {
 
   /// What stands before a cell's variables.
   private static func scope(of names: [String: String], _ place: Place) -> String {
-    let scope = scopes.first { $0.key == place.kind }?.value ?? ""
     guard let name = names.values.min(),
-      let range = name.range(of: "\(scope)/", options: .backwards)
+      let range = name.range(of: "\(place.cellClass.scope)/", options: .backwards)
     else { return place.prefix }
     return String(name[..<range.upperBound])
   }
@@ -119,8 +119,8 @@ struct TensorFlow1Names: NetworkNames {
     return shape[1]
   }
 
-  private static func effects(_ kind: TensorFlow1Cell.Kind) -> [String: String] {
-    let order = kind == .basicRNN ? "" : ", columns i j f o become i f g o"
+  private static func effects(_ cellClass: TensorFlow1Class) -> [String: String] {
+    let order = cellClass.blocks
     return [
       "kernel": "split into W and U by rows\(order)", "bias": "b\(order)",
       "gates.kernel": "split into W and U of r and z by rows", "gates.bias": "b of r and z",
@@ -137,13 +137,13 @@ struct TensorFlow1Names: NetworkNames {
       parts[parts.count - 1] = String(last.dropLast(2))
     }
     guard
-      let index = parts.lastIndex(where: { part in scopes.contains { part == $0.value } }),
-      let kind = scopes.first(where: { $0.value == parts[index] })?.key
+      let index = parts.lastIndex(where: { Self.cellClass(scope: $0) != nil }),
+      let cellClass = Self.cellClass(scope: parts[index])
     else { return nil }
     let variable = parts[(index + 1)...].joined(separator: ".")
     guard variables.contains(variable) else { return nil }
     var scope = Array(parts[..<index])
-    var place = Place(prefix: "", kind: kind, level: 0, isBackward: false)
+    var place = Place(prefix: "", cellClass: cellClass, level: 0, isBackward: false)
     if let last = scope.last, last.hasPrefix("cell_"), let level = Int(last.dropFirst(5)),
       scope.dropLast().last == "multi_rnn_cell"
     {
@@ -166,36 +166,24 @@ struct TensorFlow1Names: NetworkNames {
   }
 
   func convention<Scalar: KernelScalar>(
-    for cell: any RecurrentCell<Scalar>
+    for cell: Cell<Scalar>
   ) throws(ModelImportError) -> any CellConvention {
-    let (description, parameters) = (try CellDescription(cell), cell.parameters)
-    var plain = CellDescription(kind: description.kind)
-    plain.lstm = description.lstm.map { LSTMOptions(forgetOffset: $0.forgetOffset) }
-    guard description.kind != .gruAfter else {
-      throw ModelImportError(
-        .inexpressible(field: "reset gate", value: "after the product"), name: "TensorFlow 1")
-    }
-    try description.check(expressibleAs: plain, in: "TensorFlow 1")
+    let parameters = cell.parameters
+    let cellClass = try TensorFlow1Class(cell.kind)
+    let plain = CellDescription(
+      kind: cell.kind, options: CellOptions(forgetOffset: cell.options.forgetOffset))
+    try CellDescription(cell).check(expressibleAs: plain, in: "TensorFlow 1")
     try parameters.checkPlain(in: "TensorFlow 1", peepholes: true)
     return TensorFlow1Cell(
-      Self.kind(of: description),
-      forgetBias: 1, usesPeepholes: !parameters.peepholes.isEmpty,
+      cellClass, usesPeepholes: !parameters.peepholes.isEmpty,
       projectionSize: parameters.projection.isEmpty ? nil : parameters.outputSize)
-  }
-
-  private static func kind(of cell: CellDescription) -> TensorFlow1Cell.Kind {
-    switch cell.kind {
-    case .rnn: .basicRNN
-    case .gru, .gruAfter: .gru
-    case .lstm: .lstm
-    }
   }
 
   /// The offset that the program adds by itself.
   var forgetOffset: Double { 1 }
 
   func name(_ name: String, of cell: CellDescription, at place: LayerPlace) -> String {
-    let scope = Self.scopes.first { $0.key == Self.kind(of: cell) }?.value ?? ""
+    let scope = TensorFlow1Class.all.first { $0.kind == cell.kind }?.scope ?? cell.kind.rawValue
     let variable = "\(scope)/\(name.split(separator: ".").joined(separator: "/"))"
     let isStack = place.levelCount > 1
     guard place.isBidirectional else {

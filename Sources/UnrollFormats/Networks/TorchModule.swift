@@ -7,20 +7,24 @@
 
 public import Unroll
 
+/// The classes of `torch.nn`.
+struct TorchClass: CellClass {
+  static let program = "PyTorch"
+  static let all = [
+    TorchClass(kind: .rnn, name: "RNN", blocks: ""),
+    TorchClass(kind: .gruResetAfter, name: "GRU", blocks: ", blocks r z n as ours"),
+    TorchClass(kind: .lstm, name: "LSTM", blocks: ", blocks i f g o as ours"),
+  ]
+
+  let kind: CellKind
+  let name: String
+  /// The order of the row blocks, for reports.
+  let blocks: String
+}
+
 /// One layer and direction of a recurrent module of `torch.nn`.
 public struct TorchModule: CellConvention {
-  /// The class.
-  public enum Kind: String, Sendable, CaseIterable {
-    /// `nn.RNN`.
-    case rnn = "RNN"
-    /// `nn.GRU`.
-    case gru = "GRU"
-    /// `nn.LSTM`.
-    case lstm = "LSTM"
-  }
-
-  /// The class.
-  public var kind: Kind
+  let cellClass: TorchClass
   /// `nonlinearity` of `nn.RNN`; tanh by default.
   public var activation: Activation
   /// `bias`; without it, biases are zero and none is written.
@@ -28,16 +32,30 @@ public struct TorchModule: CellConvention {
   /// `proj_size` of `nn.LSTM`, if above 0.
   public var projectionSize: Int?
 
+  /// The kind of cell that the class computes.
+  public var kind: CellKind { cellClass.kind }
+
   /// Creates a configuration with PyTorch's defaults.
+  ///
+  /// - Parameters:
+  ///   - kind: The kind of cell.
+  ///   - activation: The nonlinearity of `nn.RNN`.
+  ///   - usesBias: Whether there are biases.
+  ///   - projectionSize: P of `nn.LSTM`, if the output is projected.
+  /// - Throws: `ModelImportError` for a kind that `torch.nn` does not have, such as the GRU with the reset gate
+  ///   before the product.
   public init(
-    _ kind: Kind, activation: Activation = .tanh, usesBias: Bool = true,
+    _ kind: CellKind, activation: Activation = .tanh, usesBias: Bool = true,
     projectionSize: Int? = nil
-  ) {
-    self.kind = kind
+  ) throws(ModelImportError) {
+    cellClass = try TorchClass(kind)
     self.activation = activation
     self.usesBias = usesBias
     self.projectionSize = projectionSize
   }
+
+  /// The kind of cell that a class of `torch.nn` computes; nil if it is none of RNN, GRU and LSTM.
+  package static func kind(ofClass name: String) -> CellKind? { TorchClass(named: name)?.kind }
 
   /// The suffix of a layer's arrays, such as `_l1_reverse`.
   public static func suffix(layer: Int, isReverse: Bool) -> String {
@@ -49,13 +67,8 @@ public struct TorchModule: CellConvention {
   /// The two biases of RNN and LSTM become one, rounded once.
   public func cell<Scalar: KernelScalar>(
     from arrays: [String: Tensor<Scalar>]
-  ) throws(ModelImportError) -> any RecurrentCell<Scalar> {
-    let gates: [Gate]
-    switch kind {
-    case .rnn: gates = [.candidate]
-    case .gru: gates = GRU<Scalar>.gates
-    case .lstm: gates = LSTM<Scalar>.gates
-    }
+  ) throws(ModelImportError) -> Cell<Scalar> {
+    let gates = kind.gates
     let input = try array("weight_ih", in: arrays, shape: [nil, nil])
     let (width, size) = (input.shape[0], input.shape[0] / gates.count)
     guard size > 0, width % gates.count == 0 else {
@@ -67,13 +80,13 @@ public struct TorchModule: CellConvention {
     let recurrent = try array("weight_hh", in: arrays, shape: [width, projectionSize ?? size])
     var parameters = CellParameters<Scalar>(
       gates: gates, inputSize: input.shape[1], hiddenSize: size,
-      hasRecurrentBias: kind == .gru && usesBias, projectionSize: projectionSize)
+      hasRecurrentBias: hasTwoBiases && usesBias, projectionSize: projectionSize)
     parameters.inputWeights = input.transposed
     parameters.recurrentWeights = recurrent.transposed
     if usesBias {
       let first = try array("bias_ih", in: arrays, shape: [width])
       let second = try array("bias_hh", in: arrays, shape: [width])
-      if kind == .gru {
+      if hasTwoBiases {
         (parameters.bias, parameters.recurrentBias) = (first, second)
       } else {
         parameters.bias = first + second
@@ -84,12 +97,13 @@ public struct TorchModule: CellConvention {
         "weight_hr", in: arrays, shape: [projectionSize, size]
       ).transposed
     }
-    switch kind {
-    case .rnn: return BasicRNN(parameters: parameters, activation: activation)
-    case .gru: return GRU(parameters: parameters, resetGate: .afterProduct)
-    case .lstm: return LSTM(parameters: parameters)
-    }
+    return Cell(
+      kind, parameters: parameters,
+      options: CellOptions(activation: kind == .rnn ? activation : .tanh))
   }
+
+  /// Whether the second bias stays one of its own, inside the candidate's product.
+  private var hasTwoBiases: Bool { kind.candidate == .separate }
 
   /// Writes our parameters by PyTorch's names, without suffix.
   public func arrays<Scalar: KernelScalar>(
@@ -101,12 +115,10 @@ public struct TorchModule: CellConvention {
     ]
     if usesBias {
       result["bias_ih"] = parameters.bias
-      switch (kind, role) {
-      case (.gru, _) where !parameters.recurrentBias.isEmpty:
-        result["bias_hh"] = parameters.recurrentBias
-      case (_, .gradients): result["bias_hh"] = parameters.bias
-      case (_, .weights): result["bias_hh"] = Tensor(shape: parameters.bias.shape)
-      }
+      result["bias_hh"] =
+        !parameters.recurrentBias.isEmpty
+        ? parameters.recurrentBias
+        : role == .gradients ? parameters.bias : Tensor(shape: parameters.bias.shape)
     }
     if !parameters.projection.isEmpty { result["weight_hr"] = parameters.projection.transposed }
     return result

@@ -104,7 +104,8 @@ struct TorchNames: NetworkNames {
     _ assumptions: NetworkAssumptions, _ notes: inout [String]
   ) throws(ModelImportError) -> LayerPlan {
     var plan = LayerPlan(
-      level: place.level, isBackward: place.isBackward, convention: TorchModule(.lstm), names: [:],
+      level: place.level, isBackward: place.isBackward, convention: try TorchModule(.lstm),
+      names: [:],
       effects: [:], before: group.prefix, after: place.suffix)
     for (role, forms) in (group.names[place] ?? [:]).sorted(by: { $0.key < $1.key }) {
       try TorchParameter.add(role, forms, to: &plan)
@@ -116,22 +117,23 @@ struct TorchNames: NetworkNames {
     for role in ["bias_ih", "bias_hh"] where usesBias && plan.names[role] == nil {
       throw ModelImportError(.missing, name: plan.fileName(role))
     }
-    let kind = try kind(plan, shapes)
+    let cellClass = try cellClass(plan, shapes)
+    let kind = cellClass.kind
     if kind == .rnn && assumptions.activation == nil {
       let note = "nonlinearity of nn.RNN is not in the file: tanh, its default"
       if !notes.contains(note) { notes.append(note) }
     }
-    plan.convention = TorchModule(
+    plan.convention = try TorchModule(
       kind, activation: kind == .rnn ? assumptions.activation ?? .tanh : .tanh, usesBias: usesBias,
       projectionSize: plan.names["weight_hr"].flatMap { shapes[$0]?.first })
-    plan.effects = Self.effects(kind)
+    plan.effects = Self.effects(cellClass)
     return plan
   }
 
   /// The class, by the shape of the recurrent matrix.
-  private func kind(
+  private func cellClass(
     _ plan: LayerPlan, _ shapes: [String: [Int]]
-  ) throws(ModelImportError) -> TorchModule.Kind {
+  ) throws(ModelImportError) -> TorchClass {
     let name = plan.fileName("weight_hh")
     guard let shape = shapes[name], shape.count == 2, shape[1] > 0 else {
       throw ModelImportError(
@@ -143,29 +145,22 @@ struct TorchNames: NetworkNames {
         throw ModelImportError(
           .wrongShape(expected: expected, found: shapes[projection] ?? []), name: projection)
       }
-      return .lstm
+      return try TorchClass(.lstm)
     }
-    switch shape[0] % shape[1] == 0 ? shape[0] / shape[1] : 0 {
-    case 4: return .lstm
-    case 3: return .gru
-    case 1: return .rnn
-    default:
+    let blocks = shape[0] % shape[1] == 0 ? shape[0] / shape[1] : 0
+    guard let found = TorchClass.all.first(where: { $0.kind.gateCount == blocks }) else {
       throw ModelImportError(
         .doesNotFit(
           "\(shape[0]) rows for \(shape[1]) columns; expected 1, 3 or 4 times as many (RNN, GRU, LSTM)"
         ), name: name)
     }
+    return found
   }
 
-  static func effects(_ kind: TorchModule.Kind) -> [String: String] {
-    let blocks =
-      switch kind {
-      case .rnn: ""
-      case .gru: ", blocks r z n as ours"
-      case .lstm: ", blocks i f g o as ours"
-      }
+  static func effects(_ cellClass: TorchClass) -> [String: String] {
+    let blocks = cellClass.blocks
     let second =
-      kind == .gru
+      cellClass.kind.candidate == .separate
       ? "c, the bias inside the reset gate's product" : "added to b, rounded once"
     return [
       "weight_ih": "W, transposed\(blocks)", "weight_hh": "U, transposed\(blocks)",
@@ -174,25 +169,14 @@ struct TorchNames: NetworkNames {
   }
 
   func convention<Scalar: KernelScalar>(
-    for cell: any RecurrentCell<Scalar>
+    for cell: Cell<Scalar>
   ) throws(ModelImportError) -> any CellConvention {
-    let (description, parameters) = (try CellDescription(cell), cell.parameters)
-    let module: TorchModule
-    switch description.kind {
-    case .rnn:
-      let isRelu = description.activation == .relu
-      module = TorchModule(.rnn, activation: isRelu ? .relu : .tanh)
-    case .gruAfter: module = TorchModule(.gru)
-    case .gru:
-      throw ModelImportError(
-        .inexpressible(field: "reset gate", value: "before the product"), name: "PyTorch")
-    case .lstm:
-      module = TorchModule(
-        .lstm, projectionSize: parameters.projection.isEmpty ? nil : parameters.outputSize)
-    }
-    var plain = CellDescription(kind: description.kind)
-    plain.activation = module.kind == .rnn ? module.activation : .tanh
-    plain.lstm = description.lstm == nil ? nil : LSTMOptions()
+    let (description, parameters) = (CellDescription(cell), cell.parameters)
+    var plain = CellDescription(kind: cell.kind)
+    if cell.kind == .rnn, cell.options.activation == .relu { plain.options.activation = .relu }
+    let module = try TorchModule(
+      cell.kind, activation: plain.options.activation,
+      projectionSize: parameters.projection.isEmpty ? nil : parameters.outputSize)
     try description.check(expressibleAs: plain, in: "PyTorch")
     try parameters.checkPlain(in: "PyTorch", peepholes: false)
     return module
@@ -201,11 +185,6 @@ struct TorchNames: NetworkNames {
   func name(_ name: String, of cell: CellDescription, at place: LayerPlace) -> String {
     name + TorchModule.suffix(layer: place.level, isReverse: place.isBackward)
   }
-}
-
-extension CellDescription {
-  /// A cell of a kind with its usual functions.
-  init(kind: Kind) { self.kind = kind }
 }
 
 extension CellParameters {

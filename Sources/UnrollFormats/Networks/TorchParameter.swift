@@ -89,8 +89,6 @@ enum TorchParameter {
 /// Equinox' GRU cell: PyTorch's equations and order, one bias for the three gates and one inside the reset
 /// gate's product.
 struct EquinoxGRU: CellConvention {
-  private let module = TorchModule(.gru)
-
   /// The layer of a module that has such arrays; nil if it has not.
   static func layer(
     _ group: TorchGroup, _ shapes: [String: [Int]]
@@ -108,33 +106,31 @@ struct EquinoxGRU: CellConvention {
         "weight_ih": input, "weight_hh": recurrent, "bias": group.prefix + "bias",
         "bias_n": group.prefix + "bias_n",
       ],
-      effects: TorchNames.effects(.gru).merging(
+      effects: TorchNames.effects(try TorchClass(.gruResetAfter)).merging(
         ["bias": "b", "bias_n": "c of the candidate; zero for r and z"]) { $1 },
       before: group.prefix)
   }
 
   func cell<Scalar: KernelScalar>(
     from arrays: [String: Tensor<Scalar>]
-  ) throws(ModelImportError) -> any RecurrentCell<Scalar> {
+  ) throws(ModelImportError) -> Cell<Scalar> {
     let candidate = try array("bias_n", in: arrays, shape: [nil])
     var all = arrays
     all["bias_ih"] = try array("bias", in: arrays, shape: [3 * candidate.count])
     var second = Tensor<Scalar>(shape: [3 * candidate.count])
     second[(2 * candidate.count)...] = candidate
     all["bias_hh"] = second
-    return try module.cell(from: all)
+    return try TorchModule(.gruResetAfter).cell(from: all)
   }
 
   /// The recurrent biases of r and z join the only bias.
   func arrays<Scalar: KernelScalar>(
     from parameters: CellParameters<Scalar>, role: ParameterRole
   ) -> [String: Tensor<Scalar>] {
-    var result = MLXCell(kind: .gru).arrays(from: parameters, role: role)
-    for (theirs, ours) in [
-      ("Wx", "weight_ih"), ("Wh", "weight_hh"), ("b", "bias"), ("bhn", "bias_n"),
-    ] {
-      result[ours] = result.removeValue(forKey: theirs)
-    }
-    return result
+    let (bias, candidate) = parameters.biasesOfOneAndCandidate
+    return [
+      "weight_ih": parameters.inputWeights.transposed,
+      "weight_hh": parameters.recurrentWeights.transposed, "bias": bias, "bias_n": candidate,
+    ]
   }
 }

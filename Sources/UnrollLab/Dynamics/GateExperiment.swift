@@ -58,7 +58,7 @@ public enum GateExperiment {
   }
 
   private static func measure(
-    _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings
+    _ cell: Cell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings
   ) throws(LabError) -> GateResult {
     let layer = RecurrentLayer(cell: cell)
     let trace = layer.forward(inputs, from: layer.zeroState(batchSize: inputs.shape[1]))

@@ -51,7 +51,7 @@ public enum GradientParts {
   }
 
   private static func measure(
-    _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings
+    _ cell: Cell<Double>, _ inputs: Tensor<Double>, _ settings: LabSettings
   ) throws(LabError) -> GradientPartsResult {
     let layer = RecurrentLayer(cell: cell)
     let zero = layer.zeroState(batchSize: inputs.shape[1])
@@ -96,7 +96,7 @@ public enum GradientParts {
   /// Each step's share of the gradient of Σ h after the last step, from the last step to the first: a
   /// backward pass of one step at a time, which hands the state's gradient on.
   package static func forEachPart(
-    _ cell: any RecurrentCell<Double>, _ inputs: Tensor<Double>,
+    _ cell: Cell<Double>, _ inputs: Tensor<Double>,
     _ body: (CellParameters<Double>) -> Void
   ) {
     let layer = RecurrentLayer(cell: cell)

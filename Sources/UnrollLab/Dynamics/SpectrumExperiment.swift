@@ -108,7 +108,7 @@ public enum SpectrumExperiment {
   }
 
   /// The spectral radius of the candidate's U; NaN where it is not square or too large.
-  private static func recurrentRadius(_ cell: any RecurrentCell<Double>) -> Double {
+  private static func recurrentRadius(_ cell: Cell<Double>) -> Double {
     let weights = cell.parameters[.candidate].recurrentWeights
     guard weights.rank == 2, weights.shape[0] == weights.shape[1], weights.shape[0] <= 1024 else {
       return .nan
@@ -150,7 +150,7 @@ public enum SpectrumExperiment {
   /// The gradient's entries that are zero or subnormal, in the settings' precision.
   private static func underflows(_ subject: Subject) throws(LabError) -> (count: Int, of: Int) {
     func count<Scalar: KernelScalar>(
-      _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>
+      _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>
     ) -> (Int, Int) {
       let gradient = GradientFlow(cell).gradient(
         inputs, from: cell.zeroState(batchSize: inputs.shape[1]),
@@ -162,7 +162,7 @@ public enum SpectrumExperiment {
     }
     return switch subject.settings.precision {
     case .float64: count(subject.cell, subject.inputs)
-    case .float32: count(try subject.singleCell(), Tensor<Float>(subject.inputs))
+    case .float32: count(subject.singleCell, Tensor<Float>(subject.inputs))
     }
   }
 }

@@ -8,7 +8,7 @@ package struct StepMap {
   package let layer: RecurrentLayer<Double>
   private let hiddenSize, cellSize: Int
 
-  package init(_ cell: any RecurrentCell<Double>) {
+  package init(_ cell: Cell<Double>) {
     layer = RecurrentLayer(cell: cell)
     hiddenSize = cell.outputSize
     cellSize = cell.cellStateSize

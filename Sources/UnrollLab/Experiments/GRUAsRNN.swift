@@ -48,7 +48,7 @@ public enum GRUAsRNNExperiment {
     guard bias.isFinite else {
       throw LabError(.outOfRange(expected: "a finite number", found: "\(bias)"), field: "bias")
     }
-    guard settings.cell == .gru || settings.cell == .gruAfter else {
+    guard settings.cell == .gruResetBefore || settings.cell == .gruResetAfter else {
       throw LabError(
         .outOfRange(
           expected: "gru or gru-after (a basic RNN has no gates, an LSTM passes tanh twice)",
@@ -65,10 +65,10 @@ public enum GRUAsRNNExperiment {
   ) -> GRUAsRNNResult {
     let toy = ToyProblem(settings)
     let rnn = toy.outputs(.rnn, Scalar.self)
-    let variant = settings.cell == .gruAfter ? LabCell.gruAfter : .gru
+    let variant = settings.cell
     func row(_ bias: Double) -> GRUAsRNNRow {
       let parameters: CellParameters<Scalar> = Self.parameters(of: toy.weights.rnn(), bias: bias)
-      let gru = toy.outputs(variant.cell(parameters))
+      let gru = toy.outputs(Cell(variant, parameters: parameters))
       return GRUAsRNNRow(
         bias: bias, relativeError: relativeError(rnn, gru),
         largestDifference: largestDifference(rnn, gru),
@@ -83,8 +83,8 @@ public enum GRUAsRNNExperiment {
   package static func parameters<Scalar: KernelScalar>(
     of rnn: CellParameters<Scalar>, bias: Double, updateBias: Double? = nil
   ) -> CellParameters<Scalar> {
-    var result = GRU<Scalar>(
-      inputSize: rnn.inputSize, hiddenSize: rnn.hiddenSize, resetGate: .beforeProduct
+    var result = Cell<Scalar>(
+      .gruResetBefore, inputSize: rnn.inputSize, hiddenSize: rnn.hiddenSize
     ).parameters
     result[.candidate] = rnn[.candidate]
     result[.reset].bias = Tensor(shape: [rnn.hiddenSize], repeating: Scalar(bias))

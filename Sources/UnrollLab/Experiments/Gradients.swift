@@ -77,7 +77,7 @@ public enum GradientExperiment {
 
   /// Measures one cell at initial states made from one drawn state.
   static func measure<Scalar: KernelScalar>(
-    _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
+    _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
     _ state: DrawnState, points: [GradientPoint], curvePoints: Int = 100,
     progress: (Int) -> Void = { _ in }
   ) -> GradientResult {
@@ -116,7 +116,7 @@ func curveSteps(_ timeStepCount: Int, atMost count: Int = 100) -> [Int] {
 package struct GradientFlow<Scalar: KernelScalar> {
   package let layer: RecurrentLayer<Scalar>
 
-  package init(_ cell: any RecurrentCell<Scalar>) {
+  package init(_ cell: Cell<Scalar>) {
     layer = RecurrentLayer(cell: cell)
   }
 

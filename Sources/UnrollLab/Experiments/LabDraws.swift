@@ -52,7 +52,7 @@ struct StatePair {
 package struct ExperimentDraws<Scalar: KernelScalar> {
   /// `[T, B, D]`.
   package let inputs: Tensor<Scalar>
-  package let cell: any RecurrentCell<Scalar>
+  package let cell: Cell<Scalar>
   /// The state in which the notebook's variable was left; only for its gradients.
   private var leftState: Tensor<Double>?
   private let settings: LabSettings
@@ -86,7 +86,7 @@ package struct ExperimentDraws<Scalar: KernelScalar> {
       }
       parameters = drawWeights(settings, scale: settings.scale, &random)
     }
-    cell = settings.cell.cell(parameters)
+    cell = Cell(settings.cell, parameters: parameters)
   }
 
   /// The same draws with weights of another scale: the inputs need not be drawn again.
@@ -100,7 +100,8 @@ package struct ExperimentDraws<Scalar: KernelScalar> {
   private init(_ settings: LabSettings, _ inputs: Tensor<Scalar>, _ afterInputs: NumPyRandom) {
     (self.settings, self.inputs, self.afterInputs) = (settings, inputs, afterInputs)
     random = afterInputs
-    cell = settings.cell.cell(drawWeights(settings, scale: settings.scale, &random))
+    cell = Cell(
+      settings.cell, parameters: drawWeights(settings, scale: settings.scale, &random))
   }
 
   /// The states for each of the settings' steps.
@@ -155,24 +156,28 @@ func drawnPairs(
   }
 }
 
-extension LabCell {
+extension CellKind {
   /// The weights that TensorFlow 1.13.1 would begin with.
   func tensorFlowParameters<Scalar: KernelScalar>(
     inputSize: Int, hiddenSize: Int, seed: Int
   ) -> CellParameters<Scalar> {
-    guard self == .lstm else {
-      let initial = TensorFlowInitialWeights(
-        inputSize: inputSize, hiddenSize: hiddenSize, seed: Int64(seed))
-      return self == .rnn ? initial.rnn() : initial.gru()
+    let initial = TensorFlowInitialWeights(
+      inputSize: inputSize, hiddenSize: hiddenSize, seed: Int64(seed))
+    switch self {
+    case .rnn: return initial.rnn()
+    case .gruResetBefore, .gruResetAfter: return initial.gru()
+    default: break
     }
     // In the RNN's place: Glorot, forget bias 1.
-    var parameters = LSTM<Scalar>(inputSize: inputSize, hiddenSize: hiddenSize).parameters
+    var parameters = Cell<Scalar>(self, inputSize: inputSize, hiddenSize: hiddenSize).parameters
     let kernel = Tensor<Scalar>(
       TensorFlowRandom(seed: Int64(seed), opSeed: TensorFlowInitialWeights.notebookOpSeeds[0])
-        .glorotUniform(fanIn: inputSize + hiddenSize, fanOut: 4 * hiddenSize))
+        .glorotUniform(fanIn: inputSize + hiddenSize, fanOut: gateCount * hiddenSize))
     parameters.inputWeights = kernel[0..<inputSize]
     parameters.recurrentWeights = kernel[inputSize..<kernel.shape[0]]
-    parameters[.forget].bias = Tensor(shape: [hiddenSize], repeating: 1)
+    if retentionGate == .forget {
+      parameters[.forget].bias = Tensor(shape: [hiddenSize], repeating: 1)
+    }
     return parameters
   }
 }

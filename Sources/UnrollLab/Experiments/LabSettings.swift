@@ -1,6 +1,8 @@
 // What every experiment can be told. Settings are values; checking them is one function, so that
 // the command, the report and the page say the same sentence about the same mistake.
 
+public import Unroll
+
 #if canImport(Glibc)
 internal import Glibc
 #elseif canImport(Musl)
@@ -10,36 +12,6 @@ internal import Android
 #else
 internal import Darwin
 #endif
-
-/// The cells that an experiment can be run on.
-public enum LabCell: String, Sendable, Codable, CaseIterable {
-  /// The basic recurrent cell.
-  case rnn
-  /// The gated recurrent unit with the reset gate before the product, as in TensorFlow 1.
-  case gru
-  /// The gated recurrent unit with the reset gate after the product, as in PyTorch.
-  case gruAfter = "gru-after"
-  /// The long short-term memory.
-  case lstm
-
-  /// The name in tables and figures.
-  public var title: String {
-    switch self {
-    case .rnn: "RNN"
-    case .gru: "GRU"
-    case .gruAfter: "GRU (reset after)"
-    case .lstm: "LSTM"
-    }
-  }
-
-  var gateCount: Int {
-    switch self {
-    case .rnn: 1
-    case .gru, .gruAfter: 3
-    case .lstm: 4
-    }
-  }
-}
 
 /// The arithmetic of an experiment.
 ///
@@ -54,7 +26,7 @@ public enum LabPrecision: String, Sendable, Codable, CaseIterable {
 /// The settings of an experiment; the defaults are the notebook's.
 public struct LabSettings: Sendable, Equatable, Codable {
   /// The cell.
-  public var cell: LabCell
+  public var cell: CellKind
   /// Weights and biases are uniform in ±scale/2.
   public var scale: Double
   /// If given, gates are set so that the cell keeps its state: weights 0, and this bias for the
@@ -109,7 +81,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
   ///
   /// Without `steps` they are those of `defaultSteps(timeStepCount:)`.
   public init(
-    cell: LabCell = .rnn, scale: Double = 2, keepBias: Double? = nil, steps: [Int]? = nil,
+    cell: CellKind = .rnn, scale: Double = 2, keepBias: Double? = nil, steps: [Int]? = nil,
     hiddenSize: Int = 8, inputSize: Int = 5, batchSize: Int = 100, timeStepCount: Int = 50,
     seed: Int = 15009, precision: LabPrecision = .float32
   ) {
@@ -133,7 +105,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
   /// The toy problem for a GRU.
   public static var toyGRU: LabSettings {
     var settings = toy
-    settings.cell = .gru
+    settings.cell = .gruResetBefore
     return settings
   }
 
@@ -165,12 +137,12 @@ public struct LabSettings: Sendable, Equatable, Codable {
       throw LabError(
         .outOfRange(expected: "a finite number", found: "\(keepBias)"), field: "keep-bias")
     }
-    if keepBias != nil, cell == .rnn {
+    if keepBias != nil, cell.retentionGate == nil {
       throw LabError(
         .outOfRange(
           expected:
-            "a cell with gates (gru, gru-after, lstm); the basic RNN has none that could keep its state",
-          found: "rnn"), field: "cell")
+            "a cell with gates (\(Self.gatedCells)); the basic RNN has none that could keep its state",
+          found: cell.rawValue), field: "cell")
     }
     try validateInitialization()
     try validateSteps()
@@ -178,6 +150,11 @@ public struct LabSettings: Sendable, Equatable, Codable {
       throw LabError(.outOfRange(expected: "0 ... 4294967295", found: "\(seed)"), field: "seed")
     }
     try checkMemory()
+  }
+
+  /// The cells that have a gate that keeps the state, as a list.
+  private static var gatedCells: String {
+    CellKind.allCases.filter { $0.retentionGate != nil }.map(\.rawValue).joined(separator: ", ")
   }
 
   /// Checks that the steps are different ones of the sequence.
@@ -216,11 +193,11 @@ public struct LabSettings: Sendable, Equatable, Codable {
         .outOfRange(expected: "at most 1024 units", found: "\(hiddenSize)"), field: "orthogonal")
     }
     if orthogonalGain != nil { try LAPACK.check(field: "orthogonal") }
-    guard cell == .rnn || keepBias != nil else { return }
+    guard cell.retentionGate == nil || keepBias != nil else { return }
     if gateBias != nil || chronoSteps != nil {
       throw LabError(
         .outOfRange(
-          expected: "a cell with gates (gru, gru-after, lstm), and no keep-bias",
+          expected: "a cell with gates (\(Self.gatedCells)), and no keep-bias",
           found: cell.rawValue), field: gateBias != nil ? "gate-bias" : "chrono")
     }
   }

@@ -6,38 +6,19 @@ package import Unroll
 internal import UnrollContracts
 internal import UnrollFormats
 
-extension LabCell {
-  /// A cell of this kind with given parameters.
-  package func cell<Scalar: KernelScalar>(
-    _ parameters: CellParameters<Scalar>
-  ) -> any RecurrentCell<Scalar> {
-    switch self {
-    case .rnn: BasicRNN(parameters: parameters)
-    case .gru: GRU(parameters: parameters, resetGate: .beforeProduct)
-    case .gruAfter: GRU(parameters: parameters, resetGate: .afterProduct)
-    case .lstm: LSTM(parameters: parameters)
-    }
-  }
-
+extension CellKind {
   /// Parameters that are zero.
   package func zeroParameters<Scalar: KernelScalar>(_ settings: LabSettings) -> CellParameters<
     Scalar
   > {
-    let (inputSize, hiddenSize) = (settings.inputSize, settings.hiddenSize)
-    return switch self {
-    case .rnn: BasicRNN(inputSize: inputSize, hiddenSize: hiddenSize).parameters
-    case .gru, .gruAfter:
-      GRU(inputSize: inputSize, hiddenSize: hiddenSize, resetGate: .beforeProduct).parameters
-    case .lstm: LSTM(inputSize: inputSize, hiddenSize: hiddenSize).parameters
-    }
+    Cell(self, inputSize: settings.inputSize, hiddenSize: settings.hiddenSize).parameters
   }
 
   /// The gates in the order in which the notebook draws and names them.
   fileprivate var drawOrder: [Gate] {
     switch self {
-    case .rnn: [.candidate]
-    case .gru, .gruAfter: [.update, .reset, .candidate]
-    case .lstm: [.input, .forget, .candidate, .output]
+    case .gruResetBefore, .gruResetAfter: [.update, .reset, .candidate]
+    default: gates
     }
   }
 }
@@ -75,7 +56,7 @@ package func drawWeights<Scalar: KernelScalar>(
   if let keepBias = settings.keepBias { keepState(&parameters, bias: keepBias) }
   if let steps = settings.chronoSteps { setChronoBiases(&parameters, steps: steps, settings) }
   if let change = settings.gateBias {
-    for gate in parameters.gates where gate == .update || gate == .forget {
+    if let gate = settings.cell.retentionGate {
       parameters[gate].bias = (Tensor<Double>(parameters[gate].bias) + change).roundedToFloat()
     }
   }
@@ -122,7 +103,7 @@ private func setChronoBiases<Scalar: KernelScalar>(
   let biases = lengths.map { Double.log($0) }
   for gate in parameters.gates {
     switch gate {
-    case .update, .forget: parameters[gate].bias = biases.roundedToFloat()
+    case settings.cell.retentionGate: parameters[gate].bias = biases.roundedToFloat()
     case .input: parameters[gate].bias = (biases * -1).roundedToFloat()
     default: break
     }
@@ -233,7 +214,7 @@ package struct TensorFlowInitialWeights {
     Scalar
   > {
     parameters(
-      TensorFlow1Cell(.basicRNN),
+      .rnn,
       ["kernel": rnnKernel, "bias": Tensor(shape: [rnnKernel.shape[1]])])
   }
 
@@ -243,7 +224,7 @@ package struct TensorFlowInitialWeights {
   > {
     let size = candidateKernel.shape[1]
     return parameters(
-      TensorFlow1Cell(.gru),
+      .gruResetBefore,
       [
         "gates.kernel": gateKernel, "gates.bias": Tensor(shape: [2 * size], repeating: 1),
         "candidate.kernel": candidateKernel, "candidate.bias": Tensor(shape: [size]),
@@ -251,10 +232,11 @@ package struct TensorFlowInitialWeights {
   }
 
   private func parameters<Scalar: KernelScalar>(
-    _ convention: TensorFlow1Cell, _ arrays: [String: Tensor<Float>]
+    _ kind: CellKind, _ arrays: [String: Tensor<Float>]
   ) -> CellParameters<Scalar> {
     do {
-      return try convention.cell(from: arrays.mapValues { Tensor<Scalar>($0) }).parameters
+      return try TensorFlow1Cell(kind).cell(from: arrays.mapValues { Tensor<Scalar>($0) })
+        .parameters
     } catch {
       contractViolation("TensorFlowInitialWeights: \(error)")
     }

@@ -37,7 +37,7 @@ public enum LaterEditionExperiment {
     let inputs: Tensor<Float> = drawInputs(settings, &random)
     let first = DrawnState(0, settings, &random)
     let second = DrawnState(0, settings, &random)
-    let runs = FourRuns(settings.cell.cell(parameters), inputs, first, second)
+    let runs = FourRuns(Cell(settings.cell, parameters: parameters), inputs, first, second)
     return LaterEditionResult(
       settings: settings, steps: steps,
       fractions: steps.map { step in

@@ -86,7 +86,7 @@ public enum MemoryExperiment {
   ///   - progress: Called after each step with how many are done.
   /// - Returns: Distances, drifts and curves.
   static func measure<Scalar: KernelScalar>(
-    _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
+    _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
     _ pairs: [StatePair], progress: (Int) -> Void = { _ in }
   ) -> MemoryResult {
     var result = MemoryResult(settings: settings, distances: [], drifts: [], curves: [])
@@ -114,7 +114,7 @@ package struct FourRuns<Scalar: KernelScalar> {
   package let traces: [SequenceTrace<Scalar>]
 
   package init(
-    _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>, _ first: DrawnState,
+    _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>, _ first: DrawnState,
     _ second: DrawnState
   ) {
     let zero = RecurrentLayer(cell: cell).zeroState(batchSize: inputs.shape[1])
@@ -124,7 +124,7 @@ package struct FourRuns<Scalar: KernelScalar> {
 
   /// The runs from four states that are given.
   package init(
-    _ cell: any RecurrentCell<Scalar>, _ inputs: Tensor<Scalar>,
+    _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>,
     from starts: [RecurrentState<Scalar>]
   ) {
     let layer = RecurrentLayer(cell: cell)

@@ -9,7 +9,7 @@ public struct LayerInNetwork: Sendable {
   /// Its place, from the input upward.
   public var index: Int
   /// The cell, in Double; of a layer that reads backward, on inputs turned round.
-  public var cell: any RecurrentCell<Double>
+  public var cell: Cell<Double>
   /// Which way it reads.
   public var direction: Direction
   /// What it reads, `[T, B, D]`, in the order in which it does.
@@ -17,7 +17,7 @@ public struct LayerInNetwork: Sendable {
 
   /// Creates a layer that is looked at alone.
   public init(
-    index: Int = 0, cell: any RecurrentCell<Double>, direction: Direction = .forward,
+    index: Int = 0, cell: Cell<Double>, direction: Direction = .forward,
     inputs: Tensor<Double>
   ) {
     (self.index, self.cell, self.direction, self.inputs) = (index, cell, direction, inputs)
@@ -68,7 +68,7 @@ public struct LayerInNetwork: Sendable {
 
   /// Refuses weights with NaN or infinity, of which every number would be NaN.
   private static func checkWeights(
-    of cell: any RecurrentCell<Double>, _ layer: String
+    of cell: Cell<Double>, _ layer: String
   ) throws(LabError) {
     let parameters = cell.parameters
     for name in parameters.names {
@@ -108,12 +108,7 @@ public struct LayerInNetwork: Sendable {
     (settings.draws, settings.initialWeights) = (.fresh, .uniform)
     (settings.hiddenSize, settings.inputSize) = (cell.hiddenSize, cell.inputSize)
     settings.batchSize = inputs.shape[1]
-    switch cell {
-    case let gru as GRU<Double>:
-      settings.cell = gru.resetGate == .beforeProduct ? .gru : .gruAfter
-    case is LSTM<Double>: settings.cell = .lstm
-    default: settings.cell = .rnn
-    }
+    settings.cell = cell.kind
     try settings.validate()
     return settings
   }
@@ -141,7 +136,7 @@ extension Tensor {
 struct Subject {
   let settings: LabSettings
   /// In Double.
-  let cell: any RecurrentCell<Double>
+  let cell: Cell<Double>
   /// `[T, B, D]`.
   let inputs: Tensor<Double>
   /// Where further numbers come from.
@@ -163,11 +158,7 @@ struct Subject {
   }
 
   /// The cell in Float.
-  func singleCell() throws(LabError) -> any RecurrentCell<Float> {
-    do { return try cell.converted(to: Float.self) } catch {
-      throw LabError(.system("\(error)"), field: "dtype")
-    }
-  }
+  var singleCell: Cell<Float> { cell.converted(to: Float.self) }
 }
 
 extension MemoryExperiment {
@@ -182,7 +173,7 @@ extension MemoryExperiment {
     let pairs = drawnPairs(settings, subject.cell.cellStateSize, &subject.random)
     return switch settings.precision {
     case .float32:
-      try measure(subject.singleCell(), Tensor<Float>(subject.inputs), settings, pairs)
+      measure(subject.singleCell, Tensor<Float>(subject.inputs), settings, pairs)
     case .float64: measure(subject.cell, subject.inputs, settings, pairs)
     }
   }
@@ -200,8 +191,8 @@ extension GradientExperiment {
     let state = DrawnState(subject.cell.cellStateSize, settings, &subject.random)
     return switch settings.precision {
     case .float32:
-      try measure(
-        subject.singleCell(), Tensor<Float>(subject.inputs), settings, state, points: points)
+      measure(
+        subject.singleCell, Tensor<Float>(subject.inputs), settings, state, points: points)
     case .float64: measure(subject.cell, subject.inputs, settings, state, points: points)
     }
   }

@@ -2,13 +2,13 @@
 // weights. The GRU is run in both variants: the one that TensorFlow computes, and the one whose
 // number the notebook printed.
 
-internal import Unroll
+public import Unroll
 internal import UnrollFormats
 
 /// One line of the comparison with TensorFlow.
 public struct ParityRow: Sendable, Codable {
   /// The cell, and for the GRU where its reset gate acts.
-  public var cell: LabCell
+  public var cell: CellKind
   /// Our arithmetic.
   public var precision: LabPrecision
   /// The notebook's number: relative error of the outputs plus that of the final state.
@@ -42,6 +42,9 @@ public struct ParityResult: Sendable, Codable {
 
 /// The toy problem: T 5, B 4, D 3, H 2.
 public enum ParityExperiment {
+  /// The cells that TensorFlow's recorded outputs are the reference of: the notebook's two, both GRUs.
+  public static let recordedCells: [CellKind] = [.rnn, .gruResetBefore, .gruResetAfter]
+
   /// Runs the comparison, in both precisions.
   ///
   /// - Parameters:
@@ -50,11 +53,11 @@ public enum ParityExperiment {
   /// - Returns: Two rows for each cell.
   /// - Throws: `LabError` for settings that cannot be used.
   public static func run(
-    _ settings: LabSettings = .toy, cells: [LabCell] = [.rnn, .gru, .gruAfter]
+    _ settings: LabSettings = .toy, cells: [CellKind] = recordedCells
   ) throws(LabError) -> ParityResult {
     try settings.validate()
     let toy = ToyProblem(settings)
-    let isRecorded = toy.isRecorded && !cells.contains(.lstm)
+    let isRecorded = toy.isRecorded && cells.allSatisfy(recordedCells.contains)
     var rows: [ParityRow] = []
     for cell in cells {
       let truth = toy.outputs(cell, Double.self)
@@ -62,7 +65,8 @@ public enum ParityExperiment {
       // Both variants of the GRU are held against the same reference: TensorFlow's.
       let reference =
         isRecorded
-        ? recorded : Tensor<Float>(toy.outputs(cell == .gruAfter ? .gru : cell, Double.self))
+        ? recorded
+        : Tensor<Float>(toy.outputs(cell == .gruResetAfter ? .gruResetBefore : cell, Double.self))
       let float = toy.outputs(cell, Float.self)
       for precision in [LabPrecision.float64, .float32] {
         rows.append(
@@ -129,15 +133,15 @@ struct ToyProblem {
   }
 
   /// The outputs `[B, T, H]` from a zero state.
-  func outputs<Scalar: KernelScalar>(_ cell: LabCell, _ type: Scalar.Type) -> Tensor<Scalar> {
+  func outputs<Scalar: KernelScalar>(_ cell: CellKind, _ type: Scalar.Type) -> Tensor<Scalar> {
     let parameters: CellParameters<Scalar> =
       cell.tensorFlowParameters(
         inputSize: settings.inputSize, hiddenSize: settings.hiddenSize, seed: settings.seed)
-    return outputs(cell.cell(parameters))
+    return outputs(Cell(cell, parameters: parameters))
   }
 
   /// The outputs `[B, T, H]` of a cell from a zero state.
-  func outputs<Scalar: KernelScalar>(_ cell: any RecurrentCell<Scalar>) -> Tensor<Scalar> {
+  func outputs<Scalar: KernelScalar>(_ cell: Cell<Scalar>) -> Tensor<Scalar> {
     let layer = RecurrentLayer(cell: cell)
     return layer.forward(
       Tensor<Scalar>(inputs), from: layer.zeroState(batchSize: settings.batchSize),

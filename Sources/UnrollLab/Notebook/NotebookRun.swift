@@ -68,7 +68,7 @@ public enum NotebookRun {
     let gruAsRNN = try GRUAsRNNExperiment.run(
       toyGRU, bias: settings.precision == .float64 ? 40 : GRUAsRNNExperiment.defaultBias)
     var gru = settings
-    (gru.cell, gru.initialWeights) = (.gru, .tensorflow)
+    (gru.cell, gru.initialWeights) = (.gruResetBefore, .tensorflow)
     var keeping = gru
     keeping.keepBias = keepBias
     var uncentred = settings

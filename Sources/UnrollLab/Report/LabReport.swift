@@ -1,6 +1,7 @@
 // A report as data: sections with a paragraph, figures, tables and settings. `ReportPage` writes
 // it as HTML, `ReportFolder` puts it on the disk.
 
+internal import Unroll
 public import UnrollFigures
 public import UnrollFormats
 

@@ -1,5 +1,6 @@
 // The notebook's report: its parts in order, then the sweep.
 
+internal import Unroll
 internal import UnrollFigures
 internal import UnrollFormats
 

@@ -46,7 +46,7 @@ extension ParityResult {
 
 extension ParityResult {
   /// The row of a cell in one arithmetic.
-  private func row(_ cell: LabCell, _ precision: LabPrecision) -> ParityRow? {
+  private func row(_ cell: CellKind, _ precision: LabPrecision) -> ParityRow? {
     rows.first { $0.cell == cell && $0.precision == precision }
   }
 
@@ -62,13 +62,13 @@ extension ParityResult {
 
   /// What was found, in sentences.
   private func statement(_ reference: String) -> String {
-    var parts = rows.filter { $0.precision == .float64 && $0.cell != .gruAfter }.compactMap {
+    var parts = rows.filter { $0.precision == .float64 && $0.cell != .gruResetAfter }.compactMap {
       double -> String? in
       guard let single = row(double.cell, .float32) else { return nil }
       return
         "The \(double.cell.title)'s error against \(reference) is \(textNumber(double.relativeErrorSum)) in float64 and \(textNumber(single.relativeErrorSum)) in float32."
     }
-    if let after = row(.gruAfter, .float64) {
+    if let after = row(.gruResetAfter, .float64) {
       let number =
         "With the reset gate after the product, as cuDNN, PyTorch and later Keras compute it, the same weights give \(textNumber(after.relativeErrorSum))"
       // The number that the notebook printed for its GRU.
@@ -78,12 +78,12 @@ extension ParityResult {
           ? "\(number), which is the number that the notebook printed (0.9038): its GRU was not wrong by accident, it was the other GRU."
           : settings.timeStepCount == 1
             ? "\(number): from a state of zero the first step of both is the same."
-            : row(.gru, .float64) == nil
+            : row(.gruResetBefore, .float64) == nil
               ? "\(number)."
               : "\(number): it is another function, and the reference is the one with the gate before the product."
       )
     }
-    let floors = [LabCell.rnn, .gru].compactMap { row($0, .float64) }
+    let floors = [CellKind.rnn, .gruResetBefore].compactMap { row($0, .float64) }
     if isRecorded, !floors.isEmpty {
       parts.append(
         "What remains in float64 is TensorFlow's own rounding: its float32 outputs are up to \(LabNumber.list(floors.map { "\(textNumber($0.referenceDistanceFromTruth)) (\($0.cell.title))" })) from the exact ones."

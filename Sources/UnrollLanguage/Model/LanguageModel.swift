@@ -33,20 +33,9 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
     let c = configuration
     embedding = Embedding(vectors: Tensor(shape: [c.vocabularySize, c.embeddingSize]))
     layers = c.layerSizes.map { input, output in
-      let normalizes = c.isNormalized
-      var cell: any RecurrentCell<Scalar> =
-        switch c.cell {
-        case .rnn: BasicRNN(inputSize: input, hiddenSize: output, isNormalized: normalizes)
-        case .gru:
-          GRU(
-            inputSize: input, hiddenSize: output, resetGate: .beforeProduct,
-            isNormalized: normalizes)
-        case .gruAfter:
-          GRU(
-            inputSize: input, hiddenSize: output, resetGate: .afterProduct, biasCount: 2,
-            isNormalized: normalizes)
-        case .lstm: LSTM(inputSize: input, hiddenSize: output, isNormalized: normalizes)
-        }
+      var cell = Cell<Scalar>(
+        c.cell, inputSize: input, hiddenSize: output, biasCount: c.biasCount,
+        isNormalized: c.isNormalized)
       // The mean, as evaluation and generation want it; training draws masks.
       cell.zoneout = Zoneout(hidden: c.dropout.zoneoutHidden, cell: c.dropout.zoneoutCell)
       return RecurrentLayer(cell: cell)
@@ -84,7 +73,7 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
         let rule = Initializer<Scalar>.uniform(limit: Scalar(limit))
         layers[index].cell.parameters.initialize(input: rule, recurrent: rule, using: &random)
       }
-      if configuration.cell == .lstm {
+      if configuration.cell.retentionGate == .forget {
         layers[index].cell.parameters[.forget].bias.fill(Scalar(initialization.forgetBias))
       }
     }

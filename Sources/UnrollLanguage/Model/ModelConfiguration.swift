@@ -1,16 +1,6 @@
 // What a language model is made of. The names of the fields are those of `config.json`.
 
-/// The kind of a recurrent layer.
-public enum LanguageCell: String, Sendable, Codable, CaseIterable {
-  /// The basic cell with tanh.
-  case rnn
-  /// The GRU with the reset gate before the product (Cho et al. 2014, TensorFlow 1).
-  case gru
-  /// The GRU with the reset gate after the product and two biases (cuDNN, PyTorch).
-  case gruAfter = "gru-after"
-  /// The LSTM.
-  case lstm
-}
+public import Unroll
 
 /// The sizes of a language model, and where dropout acts while it learns.
 public struct ModelConfiguration: Sendable, Equatable, Codable {
@@ -25,7 +15,7 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   /// The number of recurrent layers.
   public var layers: Int
   /// Their kind.
-  public var cell: LanguageCell
+  public var cell: CellKind
   /// The size of a linear layer between the last layer and the softmax; nil for none.
   public var projectionSize: Int?
   /// Whether the softmax uses the embedding's vectors.
@@ -42,7 +32,7 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   /// Creates a configuration.
   public init(
     vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, topSize: Int? = nil, layers: Int = 1,
-    cell: LanguageCell = .lstm, projectionSize: Int? = nil, isTied: Bool = false,
+    cell: CellKind = .lstm, projectionSize: Int? = nil, isTied: Bool = false,
     isNormalized: Bool = false, dropout: DropoutRates = DropoutRates()
   ) {
     self.vocabularySize = vocabularySize
@@ -98,27 +88,24 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
       return
         "tied: expected the softmax to read vectors of the embedding's size \(embeddingSize), found \(softmaxInputSize); use top_size \(embeddingSize) or projection_size \(embeddingSize)"
     }
-    if cell != .lstm && dropout.zoneoutCell != 0 {
+    if !cell.hasCellState && dropout.zoneoutCell != 0 {
       return
         "dropout.zoneout_cell: expected 0 for a cell that is no lstm, found \(dropout.zoneoutCell) for \(cell.rawValue)"
     }
     return dropout.problem
   }
 
+  /// The biases of a gate: a second one where it is inside the candidate's product.
+  var biasCount: Int { cell.candidate == .separate ? 2 : 1 }
+
   /// The number of trainable numbers.
   ///
   /// Sizes that a configuration without a problem may have do not overflow it.
   public var parameterCount: Int {
-    let gates: (Int, Int) =
-      switch cell {
-      case .rnn: (1, 1)
-      case .gru: (3, 1)
-      case .gruAfter: (3, 2)
-      case .lstm: (4, 1)
-      }
-    let gains = isNormalized ? 2 * gates.0 + (cell == .lstm ? 2 : 0) : 0
+    let gates = cell.gateCount
+    let gains = isNormalized ? 2 * gates + (cell.hasCellState ? 2 : 0) : 0
     let recurrent = layerSizes.reduce(0) {
-      $0 + $1.output * (gates.0 * ($1.input + $1.output + gates.1) + gains)
+      $0 + $1.output * (gates * ($1.input + $1.output + biasCount) + gains)
     }
     let top = layerSizes.last?.output ?? 0
     let projection = projectionSize.map { ($0) * (top + 1) } ?? 0

@@ -1,6 +1,7 @@
 // The fields of `config.json` by name: which there are, and which a file has misspelt.
 
 internal import Foundation
+internal import Unroll
 internal import UnrollFormats
 
 /// JSON of any form.
@@ -124,7 +125,7 @@ extension RunConfiguration {
   private static let words: [String: [String]] = [
     "preset": Preset.all.map(\.name),
     "unit": SymbolUnit.allCases.map(\.rawValue),
-    "model.cell": LanguageCell.allCases.map(\.rawValue),
+    "model.cell": CellKind.allCases.map(\.rawValue),
     "training.optimizer": LanguageOptimizer.allCases.map(\.rawValue),
   ]
 

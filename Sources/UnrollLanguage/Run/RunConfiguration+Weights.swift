@@ -42,7 +42,7 @@ extension RunConfiguration {
   }
 
   private func fitted(
-    _ cells: [any RecurrentCell<Float>], _ path: String
+    _ cells: [Cell<Float>], _ path: String
   ) throws -> [CellParameters<Float>] {
     let layers = LanguageModel<Float>(model).layers
     guard cells.count == layers.count else {
@@ -62,18 +62,18 @@ extension RunConfiguration {
 
   /// The parameters of a file's cell, as a layer of the model has them.
   private func fitted(
-    _ cell: any RecurrentCell<Float>, to layer: any RecurrentCell<Float>, _ index: Int
+    _ cell: Cell<Float>, to layer: Cell<Float>, _ index: Int
   ) throws -> CellParameters<Float> {
     func refuse(_ what: String) -> RunError.Problem { .file("layer \(index): \(what)") }
     var parameters = cell.parameters
-    var (found, wanted) = (try CellDescription(cell), try CellDescription(layer))
-    if let offset = found.lstm?.forgetOffset, offset != wanted.lstm?.forgetOffset ?? 0 {
-      let change = offset - (wanted.lstm?.forgetOffset ?? 0)
+    let wanted = CellDescription(layer)
+    var found = CellDescription(cell)
+    let change = found.options.forgetOffset - wanted.options.forgetOffset
+    if cell.kind.optionFields.contains(.forgetOffset), change != 0 {
       parameters[.forget].bias = parameters[.forget].bias + Float(change)
-      found.lstm?.forgetOffset = wanted.lstm?.forgetOffset ?? 0
+      found.options.forgetOffset = wanted.options.forgetOffset
     }
     (found.zoneoutHidden, found.zoneoutCell) = (wanted.zoneoutHidden, wanted.zoneoutCell)
-    wanted.lstm = found.lstm == nil ? nil : wanted.lstm
     if let difference = found.difference(from: wanted) {
       let expected = "expected \(difference.field) \(difference.other)"
       throw refuse(

@@ -1,5 +1,7 @@
 // Settings that others have published, each with its source and the figure to compare with.
 
+internal import Unroll
+
 /// A named set of settings.
 public struct Preset: Sendable {
   /// The name on the command line.
@@ -39,7 +41,7 @@ public struct Preset: Sendable {
   public static func named(_ name: String) -> Preset? { all.first { $0.name == name } }
 
   private static func sizes(
-    _ embedding: Int, _ hidden: Int, layers: Int = 1, cell: LanguageCell = .lstm, top: Int? = nil,
+    _ embedding: Int, _ hidden: Int, layers: Int = 1, cell: CellKind = .lstm, top: Int? = nil,
     tied: Bool = false, _ dropout: DropoutRates = DropoutRates()
   ) -> ModelConfiguration {
     ModelConfiguration(
@@ -49,7 +51,7 @@ public struct Preset: Sendable {
 
   static let grammar = Preset(
     "grammar", "for the embedded grammar: its best possible perplexity within a minute",
-    model: sizes(32, 96, cell: .gruAfter)
+    model: sizes(32, 96, cell: .gruResetAfter)
   ) {
     ($0.batchSize, $0.timeSteps, $0.epochs) = (32, 20, 8)
     $0.learningRate = 0.004
@@ -59,7 +61,7 @@ public struct Preset: Sendable {
   static let course = Preset(
     "course",
     "the notebook's course: validation perplexity below 175 is its bar (Adam, early stopping)",
-    model: sizes(50, 400, cell: .gru, DropoutRates(input: 0.1, output: 0.5))
+    model: sizes(50, 400, cell: .gruResetBefore, DropoutRates(input: 0.1, output: 0.5))
   ) {
     ($0.batchSize, $0.timeSteps, $0.epochs) = (128, 10, 20)
     $0.learningRate = 0.002

@@ -287,7 +287,7 @@ extension NodeProto {
 
   /// Whether an operator is called like a recurrent layer, but is none of ONNX's own.
   package var isForeignLayer: Bool {
-    guard !isStandard || ONNXCell.Kind(rawValue: opType) == nil else { return false }
+    guard !isStandard || !ONNXClass.contains(opType) else { return false }
     return ["RNN", "GRU", "LSTM"].contains { opType.uppercased().contains($0) }
   }
 }

@@ -65,7 +65,7 @@ extension ONNXModel {
   /// Sizes for the probes; the features that the first layer reads are known from its weights.
   private func probeSizes<Scalar>(_ constants: [String: FlowValue<Scalar>]) -> [ProbeSizes] {
     var (layers, inputSize) = (Set<Int>(), 0)
-    for node in model.graph.node where ONNXCell.Kind(rawValue: node.opType) != nil {
+    for node in model.graph.node where ONNXClass.contains(node.opType) {
       for index in [1, 2] where index < node.input.count {
         guard let shape = constants[node.input[index]]?.shape, shape.count == 3 else { continue }
         layers.formUnion([shape[2], shape[0] * shape[2]])
@@ -80,12 +80,7 @@ extension ONNXModel {
   }
 
   private static func effect(_ array: String, _ type: String) -> String {
-    let order =
-      switch type {
-      case "GRU": ", blocks z r h become r z n"
-      case "LSTM": ", blocks i o f c become i f g o"
-      default: ""
-      }
+    let order = ONNXClass(named: type)?.blocks ?? ""
     return switch array {
     case "W": "W, transposed\(order)"
     case "R": "U, transposed\(order)"

@@ -125,7 +125,8 @@ extension NodeRun {
 
 extension NodeRun.Settings {
   init(_ node: NodeProto) throws(ONNXError) {
-    guard let kind = ONNXCell.Kind(rawValue: node.opType) else {
+    let resetsAfter = (node.attribute.first { $0.name == "linear_before_reset" }?.i ?? 0) != 0
+    guard let cellClass = ONNXClass(named: node.opType, resetsAfterProduct: resetsAfter) else {
       throw ONNXError(.unsupported("the operator \(node.opType)"))
     }
     func attribute(_ name: String) -> AttributeProto? {
@@ -145,14 +146,13 @@ extension NodeRun.Settings {
     case "bidirectional": directions = [.forward, .backward]
     case let other: throw ONNXError(.unsupported("direction = \(other.prefix(40))"))
     }
-    let functions = try Self.functions(kind, node, directions.count)
+    let functions = try Self.functions(cellClass, node, directions.count)
     let clip = attribute("clip")?.f.map { Double($0) } ?? 0
     guard clip.isFinite, clip >= 0 else { throw ONNXError(.unsupported("clip = \(clip)")) }
     cells = functions.map { functions in
-      var cell = ONNXCell(kind)
+      var cell = ONNXCell(cellClass)
       cell.functions = functions
       cell.clip = clip
-      cell.resetsAfterProduct = (attribute("linear_before_reset")?.i ?? 0) != 0
       cell.couplesInputAndForget = (attribute("input_forget")?.i ?? 0) != 0
       return cell
     }
@@ -162,9 +162,9 @@ extension NodeRun.Settings {
 
   /// The functions of each direction.
   private static func functions(
-    _ kind: ONNXCell.Kind, _ node: NodeProto, _ directionCount: Int
+    _ cellClass: ONNXClass, _ node: NodeProto, _ directionCount: Int
   ) throws(ONNXError) -> [[Activation]] {
-    let standard = kind.functions
+    let standard = cellClass.functions
     let words = node.attribute.first { $0.name == "activations" }?.strings ?? []
     guard !words.isEmpty else { return Array(repeating: standard, count: directionCount) }
     guard words.count == standard.count * directionCount else {

@@ -110,7 +110,7 @@ package enum LabAnswers {
   private static let phaseLimit = 400_000_000
 
   private static func spectrum(_ settings: LabSettings) throws -> PartAnswer {
-    let size = settings.cell == .lstm ? 2 * settings.hiddenSize : settings.hiddenSize
+    let size = settings.cell.hasCellState ? 2 * settings.hiddenSize : settings.hiddenSize
     guard size * size * size * settings.timeStepCount <= spectrumLimit else {
       throw WebError(
         status: 413,

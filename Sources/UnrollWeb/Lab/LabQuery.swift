@@ -2,6 +2,7 @@
 // request short.
 
 internal import Foundation
+internal import Unroll
 internal import UnrollFormats
 package import UnrollLab
 
@@ -129,7 +130,7 @@ package struct LabQuery: Equatable, Sendable {
 
   package init(_ fields: QueryFields) throws(WebError) {
     settings = LabSettings()
-    settings.cell = try fields.word("cell", LabCell.self) ?? settings.cell
+    settings.cell = try fields.word("cell", CellKind.self) ?? settings.cell
     settings.precision = try fields.word("dtype", LabPrecision.self) ?? settings.precision
     settings.draws = try fields.word("draws", LabDraws.self) ?? settings.draws
     settings.initialWeights =

@@ -26,7 +26,7 @@ package enum Lessons {
 
   private static func gruAsRNN(_ asked: LabSettings) throws -> LessonAnswer {
     var settings = LabSettings.toyGRU
-    settings.cell = asked.cell == .gruAfter ? .gruAfter : .gru
+    settings.cell = asked.cell == .gruResetAfter ? .gruResetAfter : .gruResetBefore
     (settings.precision, settings.seed) = (asked.precision, asked.seed)
     let result = try GRUAsRNNExperiment.run(settings)
     let row = result.chosen
@@ -45,7 +45,9 @@ package enum Lessons {
   private static func remember(_ query: LabQuery) throws -> LessonAnswer {
     var query = query
     // An LSTM's h is new at every step, whatever c keeps.
-    if ![.gru, .gruAfter].contains(query.settings.cell) { query.settings.cell = .gru }
+    if ![.gruResetBefore, .gruResetAfter].contains(query.settings.cell) {
+      query.settings.cell = .gruResetBefore
+    }
     let bias = query.settings.keepBias ?? (query.settings.precision == .float32 ? 18 : 38)
     (query.settings.keepBias, query.settings.gateBias) = (bias, nil)
     query.settings.chronoSteps = nil

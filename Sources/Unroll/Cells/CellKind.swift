@@ -1,0 +1,179 @@
+// The kinds of cells, in one table: whatever else depends on the kind is derived from it.
+//
+// Legend: x `[B, D]` input, h `[B, P]` hidden state, c `[B, H]` cell state, W `[D, G·H]`, U `[P, G·H]` and
+// b `[G·H]` with a block of H columns for each gate.
+
+internal import CUnrollKernels
+
+/// The equations of a recurrent cell.
+public enum CellKind: String, Sendable, Codable, CaseIterable {
+  /// The basic recurrent cell.
+  ///
+  /// ```
+  /// h′ = tanh(x·W + h·U + b)
+  /// ```
+  ///
+  /// TensorFlow 1's `BasicRNNCell`, PyTorch's `nn.RNN` and Keras' `SimpleRNN` compute the same.
+  ///
+  /// Derivation: <doc:BasicRNN-derivation>. Source: Elman, Finding structure in time (1990).
+  case rnn
+
+  /// The gated recurrent unit with the reset gate before the product.
+  ///
+  /// ```
+  /// r  = σ(x·Wr + h·Ur + br)                  reset gate
+  /// z  = σ(x·Wz + h·Uz + bz)                  update gate
+  /// n  = tanh(x·Wn + (r ⊙ h)·Un + bn)         candidate
+  /// h′ = (1 − z) ⊙ n + z ⊙ h
+  /// ```
+  ///
+  /// TensorFlow 1's `GRUCell`, Keras with `reset_after=False` and ONNX with `linear_before_reset=0` compute
+  /// this. Weights trained for one kind of GRU give wrong numbers in the other, without any error.
+  ///
+  /// Derivation: <doc:GRU-derivation>. Source: Cho et al. 2014,
+  /// [arXiv:1406.1078](https://arxiv.org/abs/1406.1078), with the roles of z and 1 − z as in TensorFlow,
+  /// PyTorch and Keras: z near 1 keeps the state.
+  case gruResetBefore = "gru"
+
+  /// The gated recurrent unit with the reset gate after the product.
+  ///
+  /// ```
+  /// r  = σ(x·Wr + h·Ur + br + cr)             reset gate
+  /// z  = σ(x·Wz + h·Uz + bz + cz)             update gate
+  /// n  = tanh(x·Wn + r ⊙ (h·Un + cn) + bn)    candidate
+  /// h′ = (1 − z) ⊙ n + z ⊙ h
+  /// ```
+  ///
+  /// cuDNN, PyTorch's `nn.GRU`, Keras with `reset_after=True` (its default), MLX and ONNX with
+  /// `linear_before_reset=1` compute this. The second bias c `[3·H]` is optional.
+  ///
+  /// Derivation: <doc:GRU-derivation>.
+  case gruResetAfter = "gru-after"
+
+  /// The long short-term memory.
+  ///
+  /// ```
+  /// i  = σ(x·Wi + h·Ui + bi + pi ⊙ c)             input gate
+  /// f  = σ(x·Wf + h·Uf + bf + pf ⊙ c + offset)    forget gate
+  /// g  = tanh(x·Wg + h·Ug + bg)                   candidate
+  /// c′ = clip(f ⊙ c + i ⊙ g)
+  /// o  = σ(x·Wo + h·Uo + bo + po ⊙ c′)            output gate
+  /// m  = o ⊙ tanh(c′)
+  /// h′ = m, or clip(m·Q) with a projection Q
+  /// ```
+  ///
+  /// The peepholes p `[3, H]` of i, f and o and the projection Q `[H, P]` are optional. Without options it is
+  /// the cell of Keras and PyTorch; TensorFlow 1 adds an offset of 1 to the forget gate.
+  ///
+  /// Derivation: <doc:LSTM-derivation>. Source: Hochreiter and Schmidhuber 1997; the forget gate of Gers et
+  /// al. 2000; peepholes of Gers et al. 2002; the projection of Sak et al. 2014.
+  case lstm
+
+  // MARK: - The table
+
+  /// Everything that distinguishes a kind from the others, a row for each.
+  private var row: Row {
+    switch self {
+    case .rnn: Row("RNN", UNROLL_RNN, [.candidate], .together, options: .ungated)
+    case .gruResetBefore:
+      Row(
+        "GRU", UNROLL_GRU_BEFORE, [.reset, .update, .candidate], .late, retention: .update,
+        options: .gated, parts: .recurrentBias)
+    case .gruResetAfter:
+      Row(
+        "GRU (reset after)", UNROLL_GRU_AFTER, [.reset, .update, .candidate], .separate,
+        retention: .update, options: .gated, parts: .recurrentBias)
+    case .lstm:
+      Row(
+        "LSTM", UNROLL_LSTM, [.input, .forget, .candidate, .output], .together,
+        hasCellState: true, retention: .forget, options: .all, parts: [.peepholes, .projection])
+    }
+  }
+
+  private struct Row {
+    let title: String
+    let number: Int
+    let gates: [Gate]
+    let candidate: CandidateProduct
+    let hasCellState: Bool
+    let retention: Gate?
+    let options: CellOptions.Fields
+    let parts: ParameterParts
+
+    init(
+      _ title: String, _ number: Int, _ gates: [Gate], _ candidate: CandidateProduct,
+      hasCellState: Bool = false, retention: Gate? = nil, options: CellOptions.Fields,
+      parts: ParameterParts = []
+    ) {
+      self.title = title
+      self.number = number
+      self.gates = gates
+      self.candidate = candidate
+      self.hasCellState = hasCellState
+      self.retention = retention
+      self.options = options
+      self.parts = parts.union(.gains)
+    }
+  }
+
+  // MARK: - Its columns
+
+  /// The name in tables, figures and messages.
+  public var title: String { row.title }
+  /// The gates in the order of the parameters' columns.
+  public var gates: [Gate] { row.gates }
+  /// G, the number of gates.
+  public var gateCount: Int { row.gates.count }
+  /// Whether there is a cell state c besides the hidden state h.
+  public var hasCellState: Bool { row.hasCellState }
+  /// How the candidate's recurrent product enters the equations.
+  public var candidate: CandidateProduct { row.candidate }
+  /// Whether a step saves H numbers besides gates and states for the backward pass: the candidate's recurrent
+  /// operand r ⊙ h, or its product h·Un + cn.
+  public var savesCandidateOperand: Bool { row.candidate != .together }
+  /// The gate that keeps the old state where it is near 1; nil for a cell without such a gate.
+  public var retentionGate: Gate? { row.retention }
+  /// The options that such cells use; the others must have their defaults.
+  public var optionFields: CellOptions.Fields { row.options }
+  /// The parameters that such cells may have besides weights and bias.
+  package var parts: ParameterParts { row.parts }
+  /// The kind as the kernels number it.
+  var kernelNumber: Int32 { Int32(row.number) }
+}
+
+/// How the recurrent product of a cell's candidate enters its equations.
+///
+/// Where it is not together with the others', the candidate is the last gate.
+public enum CandidateProduct: Sendable {
+  /// With those of the other gates: all of h·U is one product.
+  case together
+  /// Scaled by another gate before it is added, as in r ⊙ (h·Un + cn): its gradient differs from the gate's.
+  case separate
+  /// Once the other gates are known, as in (r ⊙ h)·Un: a second product.
+  case late
+}
+
+/// The parameters that only some cells have.
+package struct ParameterParts: OptionSet, Sendable {
+  package let rawValue: UInt8
+
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// A second bias, which belongs to h·U.
+  package static let recurrentBias = ParameterParts(rawValue: 1)
+  /// Peepholes from the cell state to the gates.
+  package static let peepholes = ParameterParts(rawValue: 2)
+  /// A projection of the output.
+  package static let projection = ParameterParts(rawValue: 4)
+  /// The gains of layer normalisation.
+  package static let gains = ParameterParts(rawValue: 8)
+
+  /// The parts in words, for messages.
+  var words: String {
+    let all: [(ParameterParts, String)] = [
+      (.recurrentBias, "a second bias"), (.peepholes, "peepholes"), (.projection, "a projection"),
+      (.gains, "layer normalisation"),
+    ]
+    return all.filter { contains($0.0) }.map(\.1).joined(separator: " and ")
+  }
+}

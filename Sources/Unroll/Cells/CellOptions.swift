@@ -1,0 +1,124 @@
+// What a cell computes besides its kind and its parameters' values.
+
+internal import CUnrollKernels
+
+/// The functions, limits and switches of a cell; the defaults are those of Keras and PyTorch.
+///
+/// Which of them a kind uses is its ``CellKind/optionFields``; the others must have their defaults.
+public struct CellOptions: Sendable, Equatable, Codable {
+  /// The candidate's function.
+  public var activation: Activation
+  /// The gates' function.
+  public var gateActivation: Activation
+  /// The function of the cell state in the output.
+  public var outputActivation: Activation
+  /// Limits the arguments of the gates and the candidate to ± this; 0 does not.
+  public var argumentClip: Double
+  /// Added to the forget gate's argument at run time; TensorFlow 1's cells add 1.
+  public var forgetOffset: Double
+  /// Limits the new cell state to ± this; 0 does not.
+  public var cellClip: Double
+  /// Limits the projected output to ± this; 0 does not.
+  public var projectionClip: Double
+  /// Whether the forget gate is 1 − the input gate (ONNX `input_forget`).
+  public var couplesInputAndForget: Bool
+
+  /// Creates options; each default is that of the plain cell.
+  public init(
+    activation: Activation = .tanh, gateActivation: Activation = .sigmoid,
+    outputActivation: Activation = .tanh, argumentClip: Double = 0, forgetOffset: Double = 0,
+    cellClip: Double = 0, projectionClip: Double = 0, couplesInputAndForget: Bool = false
+  ) {
+    self.activation = activation
+    self.gateActivation = gateActivation
+    self.outputActivation = outputActivation
+    self.argumentClip = argumentClip
+    self.forgetOffset = forgetOffset
+    self.cellClip = cellClip
+    self.projectionClip = projectionClip
+    self.couplesInputAndForget = couplesInputAndForget
+  }
+
+  /// Options by name, as a set.
+  public struct Fields: OptionSet, Sendable {
+    /// A bit for each field.
+    public let rawValue: UInt8
+
+    /// Creates a set from its bits.
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// ``CellOptions/activation``.
+    public static let activation = Fields(rawValue: 1)
+    /// ``CellOptions/gateActivation``.
+    public static let gateActivation = Fields(rawValue: 2)
+    /// ``CellOptions/outputActivation``.
+    public static let outputActivation = Fields(rawValue: 4)
+    /// ``CellOptions/argumentClip``.
+    public static let argumentClip = Fields(rawValue: 8)
+    /// ``CellOptions/forgetOffset``.
+    public static let forgetOffset = Fields(rawValue: 16)
+    /// ``CellOptions/cellClip``.
+    public static let cellClip = Fields(rawValue: 32)
+    /// ``CellOptions/projectionClip``.
+    public static let projectionClip = Fields(rawValue: 64)
+    /// ``CellOptions/couplesInputAndForget``.
+    public static let couplesInputAndForget = Fields(rawValue: 128)
+
+    /// What a cell without gates uses.
+    public static let ungated: Fields = [.activation, .argumentClip]
+    /// What a cell with gates but without a cell state uses.
+    public static let gated: Fields = [.activation, .gateActivation, .argumentClip]
+    /// All options.
+    public static let all = Fields(rawValue: .max)
+  }
+
+  /// Every option's name and value, in a fixed order.
+  private var values: [(field: Fields, name: String, value: String)] {
+    [
+      (.activation, "activation", "\(activation)"),
+      (.gateActivation, "gateActivation", "\(gateActivation)"),
+      (.outputActivation, "outputActivation", "\(outputActivation)"),
+      (.argumentClip, "argumentClip", "\(argumentClip)"),
+      (.forgetOffset, "forgetOffset", "\(forgetOffset)"),
+      (.cellClip, "cellClip", "\(cellClip)"),
+      (.projectionClip, "projectionClip", "\(projectionClip)"),
+      (.couplesInputAndForget, "couplesInputAndForget", "\(couplesInputAndForget)"),
+    ]
+  }
+
+  /// Every option's name and value, for messages.
+  var fields: [(name: String, value: String)] { values.map { ($0.name, $0.value) } }
+
+  /// The options that differ from their defaults although a kind does not use them.
+  ///
+  /// - Parameter kind: The kind of the cell.
+  /// - Returns: Their names and values; empty if the kind can have these options.
+  public func unused(by kind: CellKind) -> [(name: String, value: String)] {
+    let plain = CellOptions()
+    guard self != plain else { return [] }
+    return zip(values, plain.values).filter { own, standard in
+      !kind.optionFields.contains(own.field) && own.value != standard.value
+    }.map { ($0.0.name, $0.0.value) }
+  }
+
+  /// Whether two cells with these options compute the same function of parameters and inputs.
+  ///
+  /// - Complexity: O(1); no allocation.
+  func isSame(as other: CellOptions) -> Bool {
+    // By their bits: NaN, which a file may hold, is itself.
+    isSameFunction(activation, other.activation)
+      && isSameFunction(gateActivation, other.gateActivation)
+      && isSameFunction(outputActivation, other.outputActivation)
+      && argumentClip.bitPattern == other.argumentClip.bitPattern
+      && forgetOffset.bitPattern == other.forgetOffset.bitPattern
+      && cellClip.bitPattern == other.cellClip.bitPattern
+      && projectionClip.bitPattern == other.projectionClip.bitPattern
+      && couplesInputAndForget == other.couplesInputAndForget
+  }
+}
+
+private func isSameFunction(_ one: Activation, _ other: Activation) -> Bool {
+  let (one, other) = (one.kernel(), other.kernel())
+  return one.kind == other.kind && one.alpha.bitPattern == other.alpha.bitPattern
+    && one.beta.bitPattern == other.beta.bitPattern
+}
