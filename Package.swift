@@ -48,6 +48,7 @@ let package = Package(
     // Level 0: the machine.
     .target(name: "CUnrollKernels"),
     .target(name: "UnrollContracts", swiftSettings: strict),
+    .target(name: "UnrollPlatform", swiftSettings: strict),
     .systemLibrary(
       name: "CZlib",
       providers: [.apt(["zlib1g-dev"])]
@@ -67,13 +68,16 @@ let package = Package(
       ],
       swiftSettings: strict + spans
     ),
-    .target(name: "UnrollFigures", dependencies: ["UnrollContracts"], swiftSettings: strict),
+    .target(
+      name: "UnrollFigures", dependencies: ["UnrollContracts", "UnrollPlatform"],
+      swiftSettings: strict),
 
     // Level 2: other programs' files and conventions.
     .target(
       name: "UnrollFormats",
       dependencies: [
         "CUnrollKernels", "Unroll", "UnrollContracts", "CZlib", "CHDF5", "UnrollLibraries",
+        "UnrollPlatform",
       ],
       swiftSettings: strict
     ),
@@ -92,6 +96,7 @@ let package = Package(
       name: "UnrollLab",
       dependencies: [
         "Unroll", "UnrollContracts", "UnrollFormats", "UnrollFigures", "UnrollLibraries",
+        "UnrollPlatform",
         .product(name: "ComplexModule", package: "swift-numerics"),
         .product(name: "RealModule", package: "swift-numerics"),
       ],
@@ -101,7 +106,7 @@ let package = Package(
     .target(
       name: "UnrollLanguage",
       dependencies: [
-        "Unroll", "UnrollContracts", "UnrollFormats", "UnrollFigures",
+        "Unroll", "UnrollContracts", "UnrollFormats", "UnrollFigures", "UnrollPlatform",
         .product(name: "RealModule", package: "swift-numerics"),
       ],
       swiftSettings: strict
@@ -127,13 +132,10 @@ let package = Package(
       name: "UnrollWeb",
       dependencies: [
         "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab", "UnrollLanguage",
+        "UnrollPlatform",
         .product(name: "RealModule", package: "swift-numerics"),
       ],
-      resources: [
-        .embedInCode("Page/page.html"), .embedInCode("Page/page.css"),
-        .embedInCode("Page/page.js"), .embedInCode("Page/model.js"),
-        .embedInCode("Page/icon.svg"),
-      ],
+      resources: [.embedInCode("Page")],
       swiftSettings: strict
     ),
 
@@ -142,7 +144,7 @@ let package = Package(
       name: "UnrollCommand",
       dependencies: [
         "Unroll", "UnrollFormats", "UnrollONNX", "UnrollFigures", "UnrollLab", "UnrollLanguage",
-        "UnrollMPI", "UnrollVerification", "UnrollWeb",
+        "UnrollMPI", "UnrollPlatform", "UnrollVerification", "UnrollWeb",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["Command"])),
@@ -153,7 +155,8 @@ let package = Package(
 
     // Tests, which mirror the sources.
     .target(
-      name: "UnrollTestSupport", dependencies: ["Unroll"], path: "Tests/UnrollTestSupport",
+      name: "UnrollTestSupport", dependencies: ["Unroll", "UnrollFigures"],
+      path: "Tests/UnrollTestSupport",
       swiftSettings: tests),
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     .executableTarget(

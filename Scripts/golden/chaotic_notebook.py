@@ -10,7 +10,9 @@ import argparse
 
 import numpy as np
 
-import tf_oracle as oracle
+from oracle_common import Writer
+from tf_common import tf, tf_top
+from tf_notebook import nb_experiments
 
 # seed, scale, with the GRUs and all draws, with one draw more
 CASES = [(7, 3.0, False, False), (5, 8.0, True, False), (42, 3.0, False, True)]
@@ -33,14 +35,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", required=True)
     out = parser.parse_args().out
-    oracle.tf.disable_v2_behavior()
-    source = {"framework": "tensorflow", "version": oracle.tf_top.__version__, "mode": "tf.compat.v1"}
-    writer = oracle.Writer(out, "chaotic", "tf2v1", source)
+    tf.disable_v2_behavior()
+    source = {"framework": "tensorflow", "version": tf_top.__version__, "mode": "tf.compat.v1"}
+    writer = Writer(out, "chaotic", "tf2v1", source)
     for seed, scale, everything, has_more in CASES:
         rand = np.random.rand
         if has_more:
             np.random.rand = OneMore()
-        oracle.nb_experiments(writer, dict(
+        nb_experiments(writer, dict(
             name="chaotic_seed%d_scale%g" % (seed, scale), seed=seed, sizes=[32, 8, 5, 8], steps=[2, 30] if everything else [2, 10, 20, 30], scale=scale,
             grad_scale=scale, keep_bias=20.0, keep_sweep=[20], with_gru=everything, store_states=True, store_draws=everything,
             store_input=everything))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes Sources/CUnrollKernels/fast/function_tables.h: tanh and sigmoid on 32 intervals each.
+"""Writes Sources/CUnrollKernels/vector/function_tables.h: tanh and sigmoid on 32 intervals each.
 
 The functions are tabled for y = -|x|. On each interval one is a polynomial of t = y - centre, c0 + t (c1 +
 t (c2 + ...)). The centre is a float near the interval's middle where the function is nearest to a float,
@@ -22,7 +22,7 @@ INTERVALS = 32
 WORD_SHIFT = 14  # leaves 18 bits to one coefficient and 14 to the last
 SIGMOID_DEGREE, SIGMOID_WIDTH = 5, Decimal("0.5")
 TANH_DEGREE, TANH_OFFSET, TANH_MOST, TANH_SHIFT = 4, Decimal("0.63"), Decimal("9.3"), 20
-TARGET = pathlib.Path(__file__).parents[2] / "Sources/CUnrollKernels/fast/function_tables.h"
+TARGET = pathlib.Path(__file__).parents[2] / "Sources/CUnrollKernels/vector/function_tables.h"
 PI = Decimal("3.141592653589793238462643383279502884197")
 
 

@@ -1,6 +1,6 @@
-// Runs every kind of pass that Unroll's kernels know on fixed numbers and writes all that they return, so that
-// another machine's results can be laid beside this one's (`./run arm64`, other_machine.py). In float, or in double
-// with -DIN_DOUBLE:
+// Runs every kind of pass that Unroll's kernels know on fixed numbers and writes all results, so that they can be
+// compared with another machine's (`./run arm64`, other_machine.py) and be run under sanitizers (`./run sanitize`). In
+// float, or in double with -DIN_DOUBLE:
 //
 //   other_machine NUMBERS      # writes doubles to NUMBERS, and a line "name count" for each array to the output
 //
@@ -13,23 +13,20 @@
 
 #include "unroll_arrays.h"
 #include "unroll_dense.h"
-#include "unroll_kernels.h"
 #include "unroll_layer.h"
 #include "unroll_machine.h"
 
 #ifdef IN_DOUBLE
-#define REAL double
-#define IS_DOUBLE 1
-#define NAME(name) unroll_##name##_f64
+typedef double real;
+enum { TYPE = UNROLL_F64 };
 #else
-#define REAL float
-#define IS_DOUBLE 0
-#define NAME(name) unroll_##name##_f32
+typedef float real;
+enum { TYPE = UNROLL_F32 };
 #endif
 
 enum { MOST = 1 << 22 };
 
-/// What a pass returned: its arrays, one behind the other.
+/// The arrays that a pass returned, one after the other.
 typedef struct {
   double numbers[MOST];
   ptrdiff_t count;
@@ -45,11 +42,11 @@ static double next(void) {
   return (double)(state >> 11) / (double)((uint64_t)1 << 53);
 }
 
-// Everything that a pass takes or needs is freed when the next one begins.
+// Everything that a pass needs is freed when the next one begins.
 static void *kept[4096];
 static int kept_count;
 
-static void *room(ptrdiff_t bytes) {
+static void *take(ptrdiff_t bytes) {
   const size_t size = ((size_t)bytes + 4096 + 63) / 64 * 64;
   void *memory = aligned_alloc(64, size);
   memset(memory, 0, size);
@@ -60,16 +57,16 @@ static void free_all(void) {
   while (kept_count > 0) free(kept[--kept_count]);
 }
 
-static REAL *zeros(ptrdiff_t count) { return room(count * (ptrdiff_t)sizeof(REAL)); }
+static real *zeros(ptrdiff_t count) { return take(count * (ptrdiff_t)sizeof(real)); }
 
 /// Numbers within `reach` of `centre`.
-static REAL *numbers(ptrdiff_t count, double reach, double centre) {
-  REAL *memory = zeros(count);
-  for (ptrdiff_t i = 0; i < count; ++i) memory[i] = (REAL)(centre + reach * (2 * next() - 1));
+static real *numbers(ptrdiff_t count, double reach, double centre) {
+  real *memory = zeros(count);
+  for (ptrdiff_t i = 0; i < count; ++i) memory[i] = (real)(centre + reach * (2 * next() - 1));
   return memory;
 }
 
-static void add(results *all, const char *name, const REAL *values, ptrdiff_t count) {
+static void add(results *all, const char *name, const real *values, ptrdiff_t count) {
   if (!values) return;
   if (all->count + count > MOST) {
     fprintf(stderr, "other_machine: too many numbers\n");
@@ -80,47 +77,53 @@ static void add(results *all, const char *name, const REAL *values, ptrdiff_t co
   snprintf(all->names + used, sizeof all->names - used, "%s %td\n", name, count);
 }
 
-/// What a layer is, for every kind of pass.
+/// A layer's switches.
 typedef struct {
   const char *name;
-  int cell, gates, relu, has_peepholes, normalizes, zones;
+  int cell, functions, has_second_bias, has_peepholes, projects, normalizes, zones;
 } kind;
 
 static const kind kinds[] = {
-    {"rnn", UNROLL_RNN, 1, 0, 0, 0, 0},        {"relu", UNROLL_RNN, 1, 1, 0, 0, 0},
-    {"gru", UNROLL_GRU_BEFORE, 3, 0, 0, 0, 0}, {"gru-after", UNROLL_GRU_AFTER, 3, 0, 0, 0, 0},
-    {"lstm", UNROLL_LSTM, 4, 0, 0, 0, 0},      {"peepholes", UNROLL_LSTM, 4, 0, 1, 0, 0},
-    {"gru-after normalised", UNROLL_GRU_AFTER, 3, 0, 0, 1, 0},
-    {"lstm normalised", UNROLL_LSTM, 4, 0, 0, 1, 0},
-    {"lstm zoneout", UNROLL_LSTM, 4, 0, 0, 0, 1},
+    {"rnn", UNROLL_RNN, 0, 0, 0, 0, 0, 0},
+    {"rnn relu", UNROLL_RNN, 1, 0, 0, 0, 0, 0},
+    {"gru", UNROLL_GRU_BEFORE, 0, 0, 0, 0, 0, 0},
+    {"gru-after", UNROLL_GRU_AFTER, 0, 1, 0, 0, 0, 0},
+    {"lstm", UNROLL_LSTM, 0, 0, 0, 0, 0, 0},
+    {"lstm peepholes", UNROLL_LSTM, 0, 0, 1, 0, 0, 0},
+    {"lstm projected", UNROLL_LSTM, 0, 0, 0, 1, 0, 0},
+    {"lstm other functions", UNROLL_LSTM, 2, 0, 0, 0, 0, 0},
+    {"mgu", UNROLL_MGU, 0, 0, 0, 0, 0, 0},
+    {"janet", UNROLL_JANET, 0, 0, 0, 0, 0, 0},
+    {"gru-after normalised", UNROLL_GRU_AFTER, 0, 1, 0, 0, 1, 0},
+    {"lstm normalised", UNROLL_LSTM, 0, 0, 0, 0, 1, 0},
+    {"lstm zoneout", UNROLL_LSTM, 0, 0, 0, 0, 0, 1},
 };
 
-static unroll_layer weights_of(kind k, ptrdiff_t d, ptrdiff_t h) {
-  const ptrdiff_t width = k.gates * h;
-  const double reach = 1.5 / sqrt((double)(h + d + 1));
+static unroll_layer layer_of(kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t t, ptrdiff_t b) {
   unroll_layer l;
   memset(&l, 0, sizeof l);
+  l.type = TYPE;
   l.cell = k.cell;
-  l.relu = k.relu;
-  l.input = d;
-  l.hidden = h;
-  l.forget_offset = k.cell == UNROLL_LSTM ? 0.5 : 0;
-  l.input_weights = numbers(d * width, reach, 0);
-  l.recurrent_weights = numbers(h * width, reach, 0);
-  l.bias = numbers(width, 0.5, 0);
-  if (k.cell == UNROLL_GRU_AFTER) l.candidate_bias = numbers(h, 0.5, 0);
-  if (k.has_peepholes) l.peepholes = numbers(3 * h, 0.5, 0);
-  l.normalizes = k.normalizes;
-  if (k.normalizes) {
-    l.normal.input_gain = numbers(width, 0.3, 1);
-    l.normal.recurrent_gain = numbers(width, 0.3, 1);
-    if (k.cell == UNROLL_LSTM) {
-      l.normal.cell_gain = numbers(h, 0.3, 1);
-      l.normal.cell_offset = numbers(h, 0.3, 0);
-    }
+  l.has_second_bias = k.has_second_bias;
+  l.has_peepholes = k.has_peepholes;
+  l.has_projection = k.projects;
+  l.is_normalized = k.normalizes;
+  l.gate.kind = UNROLL_SIGMOID;
+  l.candidate.kind = k.functions == 1 ? UNROLL_RELU : UNROLL_TANH;
+  l.output.kind = UNROLL_TANH;
+  if (k.functions == 2) {
+    l.gate = (unroll_activation){.kind = UNROLL_HARD_SIGMOID, .alpha = 0.2, .beta = 0.5};
+    l.candidate.kind = UNROLL_SOFTSIGN;
+    l.output.kind = UNROLL_IDENTITY;
   }
-  l.zones = k.zones;
+  l.shift = k.cell == UNROLL_LSTM || k.cell == UNROLL_JANET ? 0.5 : 0;
+  l.steps = t;
+  l.batch = b;
+  l.input = d;
+  l.units = h;
+  l.state = k.projects ? (h + 1) / 2 : h;
   if (k.zones) {
+    l.zoneout.is_active = 1;
     l.zoneout.draws = 1;
     l.zoneout.hidden = (unroll_dropout){.rate = 0.2, .seed = 5, .step = 3, .stream = 1};
     l.zoneout.cell = (unroll_dropout){.rate = 0.3, .seed = 5, .step = 3, .stream = 2};
@@ -128,162 +131,158 @@ static unroll_layer weights_of(kind k, ptrdiff_t d, ptrdiff_t h) {
   return l;
 }
 
-static void run_layer(results *all, kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t t, ptrdiff_t b,
-                      int masked) {
-  const ptrdiff_t pairs = t * b, width = k.gates * h;
-  unroll_layer l = weights_of(k, d, h);
-  l.steps = t;
-  l.batch = b;
+/// The count of each of a layer's arrays, in the order of unroll_weights; 0 for those that it does not have.
+enum { ARRAYS = 10 };
+static const char *const array_names[ARRAYS] = {"W", "U", "b", "c", "p", "Q", "gx", "gh", "gc", "oc"};
+static void counts_of(const unroll_layer *l, ptrdiff_t counts[ARRAYS]) {
+  const unroll_cell cell = unroll_cell_of(l->cell);
+  const ptrdiff_t h = l->units, width = cell.gates * h, normal = l->is_normalized ? 1 : 0;
+  const ptrdiff_t all[ARRAYS] = {l->input * width, l->state * width, width, l->has_second_bias ? width : 0,
+                                 l->has_peepholes ? 3 * h : 0, l->has_projection ? h * l->state : 0, normal * width,
+                                 normal * width, normal * cell.has_cell * h, normal * cell.has_cell * h};
+  memcpy(counts, all, sizeof all);
+}
+
+static unroll_weights weights_of(const unroll_layer *l) {
+  const double reach = 1.5 / sqrt((double)(l->units + l->input + 1));
+  const double reaches[ARRAYS] = {reach, reach, 0.5, 0.5, 0.5, reach, 0.3, 0.3, 0.3, 0.3};
+  const double centres[ARRAYS] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 0};
+  ptrdiff_t counts[ARRAYS];
+  counts_of(l, counts);
+  void *arrays[ARRAYS];
+  for (int i = 0; i < ARRAYS; ++i) arrays[i] = numbers(counts[i], reaches[i], centres[i]);
+  unroll_weights weights;
+  memcpy(&weights, arrays, sizeof weights);
+  return weights;
+}
+
+static void run_layer(results *all, kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t t, ptrdiff_t b, int masked) {
+  unroll_layer l = layer_of(k, d, h, t, b);
+  l.is_masked = masked;
   l.reversed = masked;
-  l.inputs = numbers(pairs * d, 1, 0);
-  l.initial_hidden = numbers(b * h, 1, 0);
-  l.initial_cell = numbers(b * h, 1, 0);
+  const ptrdiff_t pairs = t * b, state = l.state;
+  const int has_cell = unroll_cell_of(l.cell).has_cell;
+  const unroll_weights weights = weights_of(&l);
+  unroll_plan plan = unroll_plan_make(&l, UNROLL_TRAIN, unroll_thread_count(), unroll_isa(), 0);
+  unroll_sequence q = {.inputs = numbers(pairs * d, 1, 0), .initial_hidden = numbers(b * state, 1, 0),
+                       .initial_cell = numbers(b * h, 1, 0), .hidden = zeros(pairs * state),
+                       .final_cell = zeros(b * h), .trace = zeros(plan.trace_count),
+                       .scratch = zeros(plan.scratch_count)};
   if (masked) {
-    uint8_t *active = room(pairs);
+    uint8_t *active = take(pairs);
     for (ptrdiff_t i = 0; i < pairs; ++i) active[i] = i / b < i % b % (t + 1);
-    l.active = active;
+    q.active = active;
   }
-  l.gates = zeros(pairs * width);
-  l.auxiliary = zeros(pairs * h);
-  l.cell_states = zeros(pairs * h);
-  l.hidden_states = zeros(pairs * h);
-  l.final_cell = zeros(b * h);
-  if (k.normalizes) {
-    l.normal.input = zeros(pairs * width);
-    l.normal.product = zeros(pairs * width);
-    l.normal.spreads = zeros(pairs * 5);
-    l.normal.cell = zeros(pairs * h);
-  }
-  l.packed = zeros(unroll_packed_count(&l, IS_DOUBLE));
-  l.scratch = zeros(unroll_forward_scratch_count(&l, IS_DOUBLE));
-  NAME(layer_forward)(&l);
-  add(all, "hidden", l.hidden_states, pairs * h);
-  if (k.cell == UNROLL_LSTM) add(all, "cell", l.cell_states, pairs * h);
+  void *packed = zeros(plan.packed_count);
+  unroll_pack(&plan, &weights, packed);
+  unroll_forward(&plan, &weights, packed, &q);
+  add(all, "hidden", q.hidden, pairs * state);
+  if (has_cell) add(all, "final cell", q.final_cell, b * h);
+  real *gates = zeros(pairs * unroll_cell_of(l.cell).gates * h);
+  unroll_trace_read(&plan, q.trace, UNROLL_TRACE_GATES, 0, unroll_cell_of(l.cell).gates * h, 0, t, gates);
+  add(all, "gates", gates, pairs * unroll_cell_of(l.cell).gates * h);
 
-  unroll_layer_gradients g;
-  memset(&g, 0, sizeof g);
-  g.output_gradient = numbers(pairs * h, 1, 0);
-  g.hidden_gradient = numbers(b * h, 1, 0);
-  g.cell_gradient = k.cell == UNROLL_LSTM ? numbers(b * h, 1, 0) : 0;
-  g.gate_gradients = zeros(pairs * width);
-  if (k.cell == UNROLL_GRU_AFTER) g.product_gradients = zeros(pairs * h), g.candidate_bias = zeros(h);
-  g.input_weights = zeros(d * width);
-  g.recurrent_weights = zeros(h * width);
-  g.bias = zeros(width);
-  if (k.has_peepholes) g.peepholes = zeros(3 * h);
-  g.inputs = zeros(pairs * d);
-  if (k.normalizes) {
-    g.input_products = zeros(pairs * width);
-    g.recurrent_products = zeros(pairs * width);
-    g.input_gain = zeros(width);
-    g.recurrent_gain = zeros(width);
-    if (k.cell == UNROLL_LSTM) {
-      g.shown_gradients = zeros(pairs * h);
-      g.cell_gain = zeros(h);
-      g.cell_offset = zeros(h);
-    }
-  }
-  g.packed = zeros(unroll_packed_count(&l, IS_DOUBLE));
-  g.scratch = zeros(unroll_backward_scratch_count(&l, IS_DOUBLE));
-  NAME(layer_backward)(&l, &g);
+  unroll_gradients g = {.has_output = 1, .wants_inputs = 1, .output = numbers(pairs * state, 1, 0),
+                        .hidden = numbers(b * state, 1, 0), .cell = numbers(b * h, 1, 0), .inputs = zeros(pairs * d)};
+  ptrdiff_t counts[ARRAYS];
+  counts_of(&l, counts);
+  void *arrays[ARRAYS];
+  for (int i = 0; i < ARRAYS; ++i) arrays[i] = zeros(counts[i]);
+  memcpy(&g.weights, arrays, sizeof g.weights);
+  q.scratch = zeros(plan.backward_scratch_count);
+  unroll_backward(&plan, &weights, &q, &g);
   add(all, "d inputs", g.inputs, pairs * d);
-  add(all, "d hidden", g.hidden_gradient, b * h);
-  add(all, "d cell", g.cell_gradient, b * h);
-  add(all, "d input weights", g.input_weights, d * width);
-  add(all, "d recurrent weights", g.recurrent_weights, h * width);
-  add(all, "d bias", g.bias, width);
-  add(all, "d candidate bias", g.candidate_bias, h);
-  add(all, "d peepholes", g.peepholes, 3 * h);
-  add(all, "d input gain", g.input_gain, width);
-  add(all, "d recurrent gain", g.recurrent_gain, width);
-  add(all, "d cell gain", g.cell_gain, h);
-  add(all, "d cell offset", g.cell_offset, h);
+  add(all, "d hidden", g.hidden, b * state);
+  if (has_cell) add(all, "d cell", g.cell, b * h);
+  for (int i = 0; i < ARRAYS; ++i) add(all, array_names[i], arrays[i], counts[i]);
 
-  if (masked) return;
-  // Inference: no tape, weights packed beforehand.
-  memset(&l.normal.input, 0, sizeof l.normal - offsetof(unroll_normalization, input));
-  l.gates = l.auxiliary = l.cell_states = 0;
-  l.packed = zeros(unroll_packed_count(&l, IS_DOUBLE));
-  NAME(layer_pack)(&l);
-  l.is_packed = 1;
-  l.hidden_states = zeros(pairs * h);
-  l.scratch = zeros(unroll_forward_scratch_count(&l, IS_DOUBLE));
-  NAME(layer_forward)(&l);
-  add(all, "inferred hidden", l.hidden_states, pairs * h);
-  if (k.cell == UNROLL_LSTM) add(all, "inferred cell", l.final_cell, b * h);
+  plan = unroll_plan_make(&l, UNROLL_INFER, unroll_thread_count(), unroll_isa(), 0);
+  q.hidden = zeros(pairs * state);
+  q.trace = 0;
+  q.scratch = zeros(plan.scratch_count);
+  packed = zeros(plan.packed_count);
+  unroll_pack(&plan, &weights, packed);
+  unroll_forward(&plan, &weights, packed, &q);
+  add(all, "inferred hidden", q.hidden, pairs * state);
+  if (has_cell) add(all, "inferred cell", q.final_cell, b * h);
 }
 
 /// A stack of two layers, advanced step by step.
-static void run_stream(results *all, kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t b, int halves) {
-  if (k.normalizes || k.zones || (halves && IS_DOUBLE)) return;
-  unroll_layer layers[2] = {weights_of(k, d, h), weights_of(k, h, h)};
+static void run_stream(results *all, kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t b, int bf16) {
+  if (bf16 && (k.normalizes || k.zones || TYPE == UNROLL_F64)) return;
+  k.zones = 0;  // masks are for training
+  unroll_layer layers[2];
+  unroll_plan plans[2];
+  unroll_weights weights[2];
+  unroll_stream streams[2];
   for (int i = 0; i < 2; ++i) {
-    unroll_layer *l = &layers[i];
-    l->batch = b;
-    l->half_weights = halves ? UNROLL_NEAREST_HALVES : 0;
-    l->packed = zeros(unroll_stream_packed_count(l, IS_DOUBLE));
-    NAME(stream_pack)(l);
-    l->is_packed = 1;
-    l->hidden_states = zeros(b * h + UNROLL_STREAM_PADDING);
-    l->final_cell = zeros(b * h + UNROLL_STREAM_PADDING);
-    l->gates = zeros(b * k.gates * h + UNROLL_STREAM_PADDING);
-    l->auxiliary = zeros(b * h + UNROLL_STREAM_PADDING);
-    l->scratch = zeros(b * (k.gates * h + 3 * h) + UNROLL_STREAM_PADDING);
+    layers[i] = layer_of(k, i == 0 ? d : layers[0].state, h, 1, b);
+    weights[i] = weights_of(&layers[i]);
+    plans[i] = unroll_plan_make(&layers[i], UNROLL_STREAM, 1, unroll_isa(), bf16 ? UNROLL_BF16_NEAREST : 0);
+    void *packed = zeros(plans[i].packed_count);
+    unroll_pack(&plans[i], &weights[i], packed);
+    streams[i] = (unroll_stream){.plan = &plans[i], .weights = &weights[i], .packed = packed,
+                                 .hidden = zeros(b * layers[i].state + UNROLL_STREAM_PADDING),
+                                 .cell = zeros(b * h + UNROLL_STREAM_PADDING), .scratch = zeros(plans[i].scratch_count)};
   }
-  layers[1].inputs = layers[0].hidden_states;
   for (int step = 0; step < 5; ++step) {
-    layers[0].inputs = numbers(b * d, 1, 0);
-    NAME(stack_step)(layers, 2);
-    add(all, halves ? "stream of halves" : "stream", layers[1].hidden_states, b * h);
+    streams[0].inputs = numbers(b * d, 1, 0);
+    unroll_stream_step(streams, 2);
+    add(all, bf16 ? "bf16 stream" : "stream", streams[1].hidden, b * layers[1].state);
   }
 }
 
 static void run_dense(results *all, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int transposed) {
-  unroll_dense dense = {.m = m, .k = k, .n = n, .is_transposed = transposed};
+  const int threads = unroll_thread_count();
+  unroll_dense dense = {.type = TYPE, .threads = threads, .m = m, .k = k, .n = n, .is_transposed = transposed};
   dense.a = numbers(m * k, 1, 0);
   dense.weights = numbers(k * n, 0.3, 0);
   dense.bias = numbers(n, 0.3, 0);
-  dense.scratch = zeros(unroll_dense_scratch_count(&dense, IS_DOUBLE));
-  REAL *out = zeros(m * n), *da = zeros(m * k), *dw = zeros(k * n), *db = zeros(n);
-  NAME(dense_forward)(&dense, out);
+  dense.scratch = zeros(unroll_dense_scratch_count(&dense));
+  real *out = zeros(m * n);
+  unroll_dense_forward(&dense, out);
   add(all, "dense", out, m * n);
-  int32_t *targets = room(m * (ptrdiff_t)sizeof(int32_t));
+  int32_t *targets = take(m * (ptrdiff_t)sizeof(int32_t));
   for (ptrdiff_t i = 0; i < m; ++i) targets[i] = i % 7 == 3 ? -1 : (int32_t)(i * 31 % n);
-  double *losses = room(m * (ptrdiff_t)sizeof(double));
-  NAME(softmax_cross_entropy)(out, losses, targets, m, n, (REAL)0.5);
+  double *losses = take(m * (ptrdiff_t)sizeof(double));
+  const unroll_softmax softmax = {.type = TYPE, .threads = threads, .rows = m, .classes = n, .logits = out,
+                                  .targets = targets, .losses = losses, .scale = 0.5};
+  unroll_apply_softmax(&softmax);
   add(all, "gradient of the logits", out, m * n);
   double loss = 0;
   for (ptrdiff_t i = 0; i < m; ++i) loss += losses[i];
-  const REAL total = (REAL)loss;
+  const real total = (real)loss;
   add(all, "loss", &total, 1);
-  NAME(dense_backward)(&dense, out, da, dw, db, 0);
-  NAME(dense_backward)(&dense, out, da, dw, db, 1);
-  add(all, "d a", da, m * k);
-  add(all, "d weights", dw, k * n);
-  add(all, "d bias", db, n);
-  const REAL squares = (REAL)NAME(sum_of_squares)(dw, k * n);
+  unroll_dense_gradients g = {.out = out, .input = zeros(m * k), .weights = zeros(k * n), .bias = zeros(n)};
+  unroll_dense_backward(&dense, &g);
+  g.adds = 1;
+  unroll_dense_backward(&dense, &g);
+  add(all, "d a", g.input, m * k);
+  add(all, "d weights", g.weights, k * n);
+  add(all, "d bias", g.bias, n);
+  const real squares = (real)unroll_sum_of_squares(TYPE, threads, g.weights, k * n);
   add(all, "sum of squares", &squares, 1);
   for (int rule = UNROLL_SGD; rule <= UNROLL_ADAM; ++rule) {
-    unroll_update update = {.kind = rule, .rate = 0.1, .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.99,
-                            .epsilon = 1e-6, .weight_decay = 0.01, .gradient_scale = 0.7, .step = 2};
-    REAL *p = numbers(k * n, 1, 0), *first = numbers(k * n, 0.1, 0), *second = numbers(k * n, 0.1, 0.2);
-    NAME(move)(p, dw, first, second, k * n, &update);
-    add(all, "moved", p, k * n);
+    unroll_update update = {.type = TYPE, .threads = threads, .kind = rule, .rate = 0.1, .momentum = 0.9, .beta1 = 0.9,
+                            .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.01, .gradient_scale = 0.7, .step = 2};
+    real *p = numbers(k * n, 1, 0), *first = numbers(k * n, 0.1, 0), *second = numbers(k * n, 0.1, 0.2);
+    unroll_update_parameters(&update, p, g.weights, first, second, k * n);
+    add(all, "updated", p, k * n);
   }
   unroll_dropout dropout = {.rate = 0.3, .seed = 9, .step = 4, .stream = 2};
-  NAME(drop)(out, m * n, &dropout);
+  unroll_drop(TYPE, threads, out, m * n, &dropout);
   add(all, "dropped", out, m * n);
 }
 
 static void run_functions(results *all) {
   enum { COUNT = 20000 };
-  REAL *x = zeros(COUNT), *y = zeros(COUNT);
-  for (int i = 0; i < COUNT; ++i) x[i] = (REAL)ldexp(2 * next() - 1, i % 37 - 30);
-  x[0] = 0, x[1] = (REAL)-0.0, x[2] = (REAL)INFINITY, x[3] = (REAL)-INFINITY;
+  real *x = zeros(COUNT), *y = zeros(COUNT);
+  for (int i = 0; i < COUNT; ++i) x[i] = (real)ldexp(2 * next() - 1, i % 37 - 30);
+  x[0] = 0, x[1] = (real)-0.0, x[2] = (real)INFINITY, x[3] = (real)-INFINITY;
   const char *const names[] = {"tanh", "sigmoid", "exp"};
-  const int functions[] = {UNROLL_TANH, UNROLL_SIGMOID, UNROLL_EXP};
+  const int functions[] = {UNROLL_VECTOR_TANH, UNROLL_VECTOR_SIGMOID, UNROLL_VECTOR_EXP};
   for (int f = 0; f < 3; ++f) {
-    NAME(function)(y, x, COUNT, functions[f]);
+    unroll_vector_function(TYPE, y, x, COUNT, functions[f]);
     // exp of more than 88 overflows in float32, where a difference says nothing.
     for (int i = 0; i < COUNT; ++i) y[i] = fabs((double)y[i]) < 1e30 ? y[i] : 0;
     add(all, names[f], y, COUNT);
@@ -317,8 +316,8 @@ int main(int count, char **arguments) {
     fprintf(stderr, "usage: other_machine NUMBERS\n");
     return 1;
   }
-  fprintf(stderr, "level %s\n", unroll_level_name(unroll_level()));
-  // D, H, T, B: on both sides of every width and tile, and weights that threads share by columns.
+  fprintf(stderr, "instruction set %s\n", unroll_isa_name(unroll_isa()));
+  // D, H, T, B: on both sides of every width and tile, one sequence, and weights that threads share by columns.
   static const int sizes[][4] = {{3, 4, 5, 7},   {5, 8, 6, 37},  {1, 1, 3, 1},   {2, 15, 4, 20},
                                  {17, 16, 3, 5}, {9, 33, 4, 13}, {70, 67, 3, 2}, {103, 130, 3, 150},
                                  {7, 430, 4, 3}};
@@ -332,9 +331,9 @@ int main(int count, char **arguments) {
         BOTH(title, run_layer(all, kinds[k], n[0], n[1], n[2], n[3], masked));
       }
       for (int batch = 1; batch < 20; batch *= 3) {
-        for (int halves = 0; halves < 2; ++halves) {
+        for (int bf16 = 0; bf16 < 2; ++bf16) {
           snprintf(title, sizeof title, "%s D %d H %d stream of %d", kinds[k].name, n[0], n[1], batch);
-          BOTH(title, run_stream(all, kinds[k], n[0], n[1], batch, halves));
+          BOTH(title, run_stream(all, kinds[k], n[0], n[1], batch, bf16));
         }
       }
     }

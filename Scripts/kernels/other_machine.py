@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lays what other_machine.c computed on one machine beside what it computed on another.
+"""Compares what other_machine.c computed on two machines.
 
   other_machine.py HERE THERE LIMIT    # HERE.txt and THERE.txt name the arrays of the numbers in HERE and THERE
 
@@ -13,7 +13,7 @@ import sys
 
 
 def load(path):
-    """The arrays of a run: (case, name, count), and all numbers, one behind the other."""
+    """The arrays of a run: (case, name, count), and all numbers, one after the other."""
     names, case = [], ""
     with open(path + ".txt", encoding="utf-8") as file:
         for line in file:

@@ -10,21 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#if defined(__linux__)
 #include <sched.h>
-#endif
+#include <signal.h>
 
+#include "float_mode.h"
 #include "unroll_machine.h"
 
-enum { MOST_THREADS = 256, MOST_PIECES = 1024 };
+enum { MOST_THREADS = 256, MOST_PIECES = 1024, SPINS = 4000 };
 
 static struct {
   pthread_mutex_t busy;  ///< held by the thread whose job runs
   pthread_mutex_t sleep_lock;
   pthread_cond_t wake;
   int started;
-  void (*body)(void *, ptrdiff_t);
+  void (*body)(void *, ptrdiff_t, int);
   void *context;
+  unroll_float_mode mode;  ///< the caller's
   ptrdiff_t count;
   int wanted;  ///< workers that may join
   ptrdiff_t pieces;  ///< neighbouring indices make a piece, where there are many
@@ -37,12 +38,9 @@ static struct {
           .wake = PTHREAD_COND_INITIALIZER};
 
 static const uint64_t OPEN = (uint64_t)1 << 31;
-static _Thread_local int worker_index;
 static _Thread_local int forced_threads;
 static _Thread_local int inside;
 static _Atomic int process_threads;
-
-int unroll_worker_index(void) { return worker_index; }
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)
@@ -52,30 +50,30 @@ static void pause_briefly(void) {
 #endif
 }
 
-static void take_piece(ptrdiff_t piece) {
+static void take_piece(ptrdiff_t piece, int worker) {
   if (atomic_exchange(&pool.taken[piece], 1)) return;
   const ptrdiff_t last = pool.count * (piece + 1) / pool.pieces;
   for (ptrdiff_t index = pool.count * piece / pool.pieces; index < last; ++index) {
-    pool.body(pool.context, index);
+    pool.body(pool.context, index, worker);
   }
 }
 
-static void take_pieces(void) {
+static void take_pieces(int worker) {
   const ptrdiff_t threads = pool.wanted + 1;
-  for (ptrdiff_t piece = worker_index; piece < pool.pieces; piece += threads) take_piece(piece);
+  for (ptrdiff_t piece = worker; piece < pool.pieces; piece += threads) take_piece(piece, worker);
   for (ptrdiff_t piece = 0; piece < pool.pieces; ++piece) {
-    if (!atomic_load_explicit(&pool.taken[piece], memory_order_relaxed)) take_piece(piece);
+    if (!atomic_load_explicit(&pool.taken[piece], memory_order_relaxed)) take_piece(piece, worker);
   }
 }
 
 static void *work(void *argument) {
-  worker_index = (int)(intptr_t)argument;
+  const int worker = (int)(intptr_t)argument;
   inside = 1;
   uint64_t last = 0;
   for (;;) {
     // Sequences follow each other within microseconds: look for a while before sleeping.
     uint64_t door = atomic_load(&pool.door);
-    for (int i = 0; i < 4000 && ((door >> 32) == last || !(door & OPEN)); ++i) {
+    for (int i = 0; i < SPINS && ((door >> 32) == last || !(door & OPEN)); ++i) {
       pause_briefly();
       door = atomic_load(&pool.door);
     }
@@ -97,13 +95,21 @@ static void *work(void *argument) {
       }
     }
     if (!joined) continue;
-    if (worker_index <= pool.wanted) take_pieces();
+    if (worker <= pool.wanted) {
+      unroll_set_float_mode(pool.mode);
+      take_pieces(worker);
+    }
     atomic_fetch_sub(&pool.door, 1);
   }
   return 0;
 }
 
 static void start_workers(int threads) {
+  if (pool.started >= threads - 1) return;
+  // Signals are for the program's own threads.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   while (pool.started < threads - 1) {
     pthread_t thread;
     pthread_attr_t attributes;
@@ -112,21 +118,23 @@ static void start_workers(int threads) {
     const int failed =
         pthread_create(&thread, &attributes, work, (void *)(intptr_t)(pool.started + 1));
     pthread_attr_destroy(&attributes);
-    if (failed) return;  // fewer threads do the same work
+    if (failed) break;  // fewer threads do the same work
     pool.started += 1;
   }
+  pthread_sigmask(SIG_SETMASK, &before, 0);
 }
 
-void unroll_parallel(ptrdiff_t count, void (*body)(void *, ptrdiff_t), void *context) {
-  const int threads = count < 2 || inside ? 1 : unroll_thread_count();
-  if (threads < 2 || pthread_mutex_trylock(&pool.busy) != 0) {
-    for (ptrdiff_t index = 0; index < count; ++index) body(context, index);
+void unroll_parallel(ptrdiff_t count, int threads, void (*body)(void *, ptrdiff_t, int), void *context) {
+  if (count < 2 || inside || threads < 2 || pthread_mutex_trylock(&pool.busy) != 0) {
+    for (ptrdiff_t index = 0; index < count; ++index) body(context, index, 0);
     return;
   }
+  if (threads > MOST_THREADS) threads = MOST_THREADS;
   start_workers(threads);
   inside = 1;
   pool.body = body;
   pool.context = context;
+  pool.mode = unroll_get_float_mode();
   pool.count = count;
   pool.wanted = threads - 1;
   pool.pieces = count < MOST_PIECES ? count : MOST_PIECES;
@@ -140,11 +148,16 @@ void unroll_parallel(ptrdiff_t count, void (*body)(void *, ptrdiff_t), void *con
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.sleep_lock);
   }
-  take_pieces();
-  // Nobody joins any more; those inside finish what they took.
+  take_pieces(0);
+  // Nobody joins any more; those inside finish what they took. One whose core is busy with something else may need long:
+  // then this thread gives its own away.
   uint64_t door = atomic_fetch_and(&pool.door, ~OPEN) & ~OPEN;
-  while (door & (OPEN - 1)) {
-    pause_briefly();
+  for (int i = 0; door & (OPEN - 1); ++i) {
+    if (i < SPINS) {
+      pause_briefly();
+    } else {
+      sched_yield();
+    }
     door = atomic_load(&pool.door);
   }
   inside = 0;
@@ -241,8 +254,7 @@ int unroll_available_cores(void) {
 }
 
 int unroll_thread_count(void) {
-  // What is sized by this is indexed by the thread's number.
-  if (inside) return worker_index + 1;
+  if (inside) return 1;
   if (forced_threads > 0) return forced_threads;
   int count = atomic_load_explicit(&process_threads, memory_order_relaxed);
   if (count == 0) {

@@ -4,16 +4,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Synchronization
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// A mistake in data or on the disk: one sentence, exit code 1.
 struct DataError: Error, CustomStringConvertible, LocalizedError {
@@ -140,7 +131,7 @@ enum Terminal {
   }
 
   /// Prints a value as JSON with sorted keys.
-  static func printJSON(_ value: some Encodable) throws {
+  static func printJSON(_ value: any Encodable) throws {
     print(String(decoding: try json(value), as: UTF8.self))
   }
 
@@ -150,7 +141,7 @@ enum Terminal {
   /// A value as JSON with sorted keys.
   ///
   /// JSON has neither infinity nor NaN: both are null.
-  static func json(_ value: some Encodable) throws -> Data {
+  static func json(_ value: any Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(

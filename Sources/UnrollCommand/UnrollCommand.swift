@@ -95,7 +95,7 @@ enum MachineSettings {
   }
 
   static func check(_ environment: [String: String]) throws {
-    let levels = KernelLevel.available.map(\.rawValue)
+    let levels = InstructionSet.available.map(\.rawValue)
     if let name = environment["UNROLL_ISA"], !levels.contains(name) {
       throw Refused(
         description:

@@ -1,15 +1,7 @@
 // The range of an axis and the numbers along it. They are chosen here and not by gnuplot, because the
 // width of an axis depends on them.
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// A mark on an axis with its number.
 package struct Tick: Equatable {

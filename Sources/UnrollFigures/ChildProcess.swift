@@ -2,16 +2,7 @@
 // time is killed, with everything that it started.
 
 internal import Foundation
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// A child process, its input and output one socket and its errors another.
 final class ChildProcess {

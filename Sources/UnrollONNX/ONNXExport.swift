@@ -63,7 +63,7 @@ extension ONNXModel {
     model.graph.name = "unroll"
     var words = metadata
     words[checkKey] = try ONNXModel(model).check(network, as: Scalar.self)
-    model.metadataProps = words.sorted { $0.key < $1.key }.map { key, value in
+    model.metadataProps = words.inKeyOrder.map { key, value in
       var pair = StringStringEntryProto()
       (pair.key, pair.value) = (key, value)
       return pair

@@ -162,15 +162,24 @@ struct Parameters {
     return size
   }
 
+  /// A function by its name.
+  ///
+  /// - Parameters:
+  ///   - field: The field that names it.
+  ///   - fallback: The function where the field is not there.
+  ///   - hardSigmoid: What the program calls `hard_sigmoid`; Keras 2's by default.
+  /// - Returns: The function.
+  /// - Throws: `ModelImportError` for a name that is not known.
   func activation(
-    _ field: String, default fallback: Activation = .tanh
+    _ field: String, default fallback: Activation = .tanh,
+    hardSigmoid: Activation = .hardSigmoid(slope: 0.2, offset: 0.5)
   ) throws(ModelImportError) -> Activation {
     switch try value(field, \.string) {
     case nil: return fallback
     case "tanh": return .tanh
     case "relu": return .relu
     case "sigmoid": return .sigmoid
-    case "hard_sigmoid": return .hardSigmoid(slope: 0.2, offset: 0.5)
+    case "hard_sigmoid": return hardSigmoid
     case "linear": return .identity
     default: throw unsupported(field)
     }

@@ -128,6 +128,25 @@ extension NetworkCase {
     return result
   }
 
+  static func torchRecurrent(_ golden: GoldenCase) throws -> NetworkCase {
+    let known: [String: (kind: CellKind, params: [String])] = [
+      "torchrecurrent.MGU": (.mgu, ["nonlinearity", "gate_nonlinearity"]),
+      "torchrecurrent.JANET": (.janet, ["beta"]),
+    ]
+    guard let (kind, names) = known[golden.cell] else {
+      throw ModelImportError(.unsupported(field: "cell", value: golden.cell), name: golden.name)
+    }
+    let params = try golden.params()
+    try params.check(names)
+    let options = CellOptions(
+      activation: try params.activation("nonlinearity"),
+      gateActivation: try params.activation(
+        "gate_nonlinearity", default: .sigmoid,
+        hardSigmoid: .hardSigmoid(slope: 1.0 / 6, offset: 0.5)),
+      updateShift: try params.number("beta", default: 1))
+    return NetworkCase(levels: [[Layer(convention: OwnParameters(kind: kind, options: options))]])
+  }
+
   private static func lengths(_ archive: NPZ) throws -> SequenceMask {
     guard archive.contains("seq_len") else { return .full }
     return .lengths(try archive.array("seq_len").integers())

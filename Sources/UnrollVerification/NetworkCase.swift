@@ -1,4 +1,4 @@
-// Cases that run a network: cells of TensorFlow 1, layers of Keras, modules of PyTorch.
+// Cases that run a network: cells of TensorFlow 1, layers of Keras, modules of PyTorch and torchrecurrent.
 
 internal import Unroll
 internal import UnrollFormats
@@ -32,6 +32,7 @@ struct NetworkCase<Scalar: KernelScalar> {
     switch golden.group {
     case "cells": description = try .tensorFlow1(golden, archive)
     case "keras": description = try .keras(golden, archive)
+    case "torchrecurrent": description = try .torchRecurrent(golden)
     default: description = try .torch(golden, archive)
     }
     return try description.run(golden, archive)
@@ -52,7 +53,7 @@ struct NetworkCase<Scalar: KernelScalar> {
     for name in stateNames(network, "0") { comparison.use(name) }
     let trace = network.forward(inputs, from: states, mask: mask, layout: .batchMajor)
     let isSaturated = zip(network.layers, trace.layers).contains { layer, run in
-      run.isSaturated(candidate: layer.cell.kind == .rnn ? layer.cell.options.activation : .tanh)
+      run.isSaturated(candidate: layer.cell.options.activation)
     }
     let precision = try golden.precision()
     let reruns = Reruns { nudge in
@@ -186,7 +187,7 @@ struct NetworkCase<Scalar: KernelScalar> {
     result += named(gradients.initialStates, network, "0")
     for (layer, parameters) in zip(layers, gradients.parameters) {
       let arrays = layer.convention.arrays(from: parameters, role: .gradients)
-      result += arrays.sorted { $0.key < $1.key }.map { (layer.name($0.key), $0.value) }
+      result += arrays.inKeyOrder.map { (layer.name($0.key), $0.value) }
     }
     return result
   }

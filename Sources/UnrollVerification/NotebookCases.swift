@@ -76,7 +76,7 @@ private struct ToyCase {
     comparison.compareExactly(
       inputs.elements, try archive.tensor("input_data", Float.self).elements, as: "input_data",
       array: "input_data")
-    for (name, tensor) in try NotebookCase.initialArrays(weights).sorted(by: { $0.key < $1.key }) {
+    for (name, tensor) in try NotebookCase.initialArrays(weights).inKeyOrder {
       comparison.compareExactly(
         tensor.elements, try archive.tensor(name, Float.self).elements, as: "initial weights",
         array: name)

@@ -71,7 +71,7 @@ public enum Verification {
     switch golden.group {
     case "onnx": return try ONNXCase.compare(golden, in: set, archive)
     case "keras_files": return try KerasFileCase.compare(golden, in: set, archive)
-    case "cells", "keras", "torch":
+    case "cells", "keras", "torch", "torchrecurrent":
       return switch try golden.precision() {
       case .float32: try NetworkCase<Float>.compare(golden, archive)
       case .float64: try NetworkCase<Double>.compare(golden, archive)

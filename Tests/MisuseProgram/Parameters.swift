@@ -113,14 +113,4 @@ let parameterMisuses = [
     "zoneout-step",
     "Zoneout.Masks: expected streams in 0 ..< 65536 and a step of at least 0, got 0, 1 and -1."
   ) { use(Zoneout.Masks(seed: 1, step: -1)) },
-  Misuse(
-    "unusual-zoneout",
-    "Cell: expected the usual functions, no clip and no projection in a cell with layer normalisation or zoneout."
-  ) {
-    var cell = Cell<Float>(
-      .rnn, inputSize: 3, hiddenSize: 4, options: CellOptions(activation: .sigmoid))
-    cell.zoneout = Zoneout(hidden: 0.5)
-    let layer = RecurrentLayer(cell: cell)
-    use(layer.forward(Tensor(shape: [5, 2, 3]), from: layer.zeroState(batchSize: 2)))
-  },
 ]

@@ -1,20 +1,11 @@
 // Training on several real processes, started by the machine's mpirun. They need the command with
-// libunroll-mpi.so next to it, which `./run test` compiles and names in UNROLL_MPI_BINARY.
+// libunroll-mpi.so next to it, which `./run test --all` compiles and names in UNROLL_MPI_BINARY.
 
 import Foundation
 import Testing
 import UnrollTestSupport
 
-/// The command next to libunroll-mpi.so.
-private let mpiBinary = ProcessInfo.processInfo.environment["UNROLL_MPI_BINARY"]
-
-@Suite(
-  "One model on many processes",
-  .enabled(
-    if: mpiBinary != nil,
-    "UNROLL_MPI_BINARY is not set: ./run test sets it where MPI can be installed"
-  ),
-  .serialized)
+@Suite("One model on many processes", .needs(.mpi), .serialized)
 struct MPITests {
   /// A run of 50 steps with all kinds of dropout, whose batch is in 4 shards.
   private static let settings = [
@@ -173,13 +164,11 @@ struct MPITests {
     }
   }
 
-  @Test("Where a host has no room for common memory, ranks send messages, to the same bits")
+  @Test(
+    "Where a host has no room for common memory, ranks send messages, to the same bits",
+    .needs(.ownMounts))
   func noRoom() throws {
-    let mount = "mount -t tmpfs -o size=64k tmpfs /dev/shm"
-    guard try NetworkHosts.sh("unshare -m \(mount)") == 0 else {
-      print("no room: skipped; a mount of its own needs root and CAP_SYS_ADMIN")
-      return
-    }
+    let mount = Need.smallMemoryMount
     try withText { folder in
       #expect(try finish(mpirun(2, train(folder, "room")), in: folder).status == 0)
       let process = mpirun(
@@ -328,37 +317,40 @@ struct MPITests {
     }
   }
 
-  @Test(
-    "Two hosts with a network between them, also one that delays and loses, leave the same bits")
-  func hosts() throws {
-    guard let hosts = try NetworkHosts() else { return }  // it has said why
+  @Test("Two hosts with a network between them leave the same bits as one", .needs(.twoHosts))
+  func hosts() throws { try expectSameBits(over: .fast) }
+
+  @Test("So do two hosts whose network delays and loses packets", .needs(.slowNetwork))
+  func slowHosts() throws { try expectSameBits(over: .slow) }
+
+  private func expectSameBits(over link: NetworkHosts.Link) throws {
+    let hosts = try NetworkHosts()
     defer { hosts.remove() }
     try withText { folder in
       #expect(try finish(mpirun(1, train(folder, "here")), in: folder).status == 0)
-      for link in [NetworkHosts.Link.fast, .slow] {
-        guard try hosts.connect(link) else { continue }
-        let agent = folder + "/agent"
-        try hosts.writeAgent(agent)
-        let run = "hosts-\(link)"
-        let process = hosts.mpirun(
-          agent: agent, [mpiBinary ?? ""] + train(folder, run), environment: Self.environment)
-        let result = try finish(process, in: folder, seconds: 240)
-        #expect(result.status == 0, "\(result.text)")
-        #expect(try bytes(folder, run) == bytes(folder, "here"))
-        #expect(try checkpoint(folder, run) == checkpoint(folder, "here"))
-        let log = try String(contentsOfFile: "\(folder)/\(run).rank-1.log", encoding: .utf8)
-        #expect(log.contains("rank 1 of 2"))
-      }
+      try hosts.connect(link)
+      let agent = folder + "/agent"
+      try hosts.writeAgent(agent)
+      let process = hosts.mpirun(
+        agent: agent, [mpiBinary ?? ""] + train(folder, "hosts"), environment: Self.environment)
+      let result = try finish(process, in: folder, seconds: 240)
+      #expect(result.status == 0, "\(result.text)")
+      #expect(try bytes(folder, "hosts") == bytes(folder, "here"))
+      #expect(try checkpoint(folder, "hosts") == checkpoint(folder, "here"))
+      let log = try String(contentsOfFile: "\(folder)/hosts.rank-1.log", encoding: .utf8)
+      #expect(log.contains("rank 1 of 2"))
     }
   }
 
-  @Test("A rank of another host that is slow while SIGUSR1 asks to stop does not count as dead")
+  @Test(
+    "A rank of another host that is slow while SIGUSR1 asks to stop does not count as dead",
+    .needs(.twoHosts))
   func slowRank() throws {
-    guard let hosts = try NetworkHosts() else { return }  // it has said why
+    let hosts = try NetworkHosts()
     defer { hosts.remove() }
     try withText { folder in
       let agent = folder + "/agent"
-      guard try hosts.connect(.fast) else { return }
+      try hosts.connect(.fast)
       try hosts.writeAgent(agent)
       let more = [
         "--epochs", "400", "--patience", "400", "--max-steps", "1000000",

@@ -4,6 +4,36 @@
 import Foundation
 import UnrollTestSupport
 
+/// Why two hosts could not be made here.
+struct HostsRefused: Error {
+  let reason: String
+}
+
+extension Need {
+  /// Mounts /dev/shm with 64 KB, for a process with mounts of its own.
+  static let smallMemoryMount = "mount -t tmpfs -o size=64k tmpfs /dev/shm"
+
+  /// Asked only where MPI is, because the answer takes root's commands.
+  private static func trial(_ isPossible: () throws -> Bool) -> Bool {
+    mpi.isMet() && (try? isPossible()) == true
+  }
+
+  private static let hasMounts = trial {
+    try NetworkHosts.sh("unshare -m \(smallMemoryMount)") == 0
+  }
+  private static let hasHosts = trial { try NetworkHosts.canConnect(.fast) }
+  private static let hasSlowHosts = hasHosts && trial { try NetworkHosts.canConnect(.slow) }
+
+  /// Mounts of one process alone.
+  static let ownMounts = Need("mounts of its own (root, CAP_SYS_ADMIN)") { hasMounts }
+  /// Two network namespaces and a link between them.
+  static let twoHosts = Need("network namespaces (root, CAP_SYS_ADMIN, iproute2)") { hasHosts }
+  /// A link that delays and loses packets.
+  static let slowNetwork = Need("network namespaces with netem, or with TAP devices and Python") {
+    hasSlowHosts
+  }
+}
+
 final class NetworkHosts {
   enum Link: String {
     /// A veth pair.
@@ -16,13 +46,22 @@ final class NetworkHosts {
   private let names: [String]
   private var forwarder: Process?
 
-  /// Makes two namespaces; nil, and says why, where that is not allowed.
-  init?() throws {
+  /// Whether two hosts can be joined on this machine.
+  static func canConnect(_ link: Link) throws -> Bool {
+    let hosts = try NetworkHosts()
+    defer { hosts.remove() }
+    try hosts.connect(link)
+    return true
+  }
+
+  /// Makes two namespaces.
+  ///
+  /// - Throws: `HostsRefused` where that is not allowed.
+  init() throws {
     let id = ProcessInfo.processInfo.processIdentifier
     names = ["unroll-a\(id)", "unroll-b\(id)"]
     for name in names where try Self.sh("ip netns add \(name)") != 0 {
-      print("two hosts: skipped; network namespaces need root, CAP_SYS_ADMIN and iproute2")
-      return nil
+      throw HostsRefused(reason: "network namespaces need root, CAP_SYS_ADMIN and iproute2")
     }
   }
 
@@ -33,8 +72,8 @@ final class NetworkHosts {
 
   /// Joins the hosts, as 10.77.0.1 and 10.77.0.2.
   ///
-  /// - Returns: Whether it could; it has said why not.
-  func connect(_ link: Link) throws -> Bool {
+  /// - Throws: `HostsRefused` where the link cannot be made.
+  func connect(_ link: Link) throws {
     let (a, b) = (names[0], names[1])
     let pair = """
       ip -n \(a) link del unroll0; ip link add unroll0 netns \(a) type veth peer name unroll0 netns \(b) &&
@@ -42,18 +81,16 @@ final class NetworkHosts {
       for host in \(a) \(b); do ip -n $host link set unroll0 up; ip -n $host link set lo up; done
       """
     guard try Self.sh(pair) == 0 else {
-      print("two hosts: skipped; a veth pair cannot be made here")
-      return false
+      throw HostsRefused(reason: "a veth pair cannot be made here")
     }
-    guard link == .slow else { return true }
+    guard link == .slow else { return }
     let netem = [a, b].map {
       "ip netns exec \($0) tc qdisc add dev unroll0 root netem delay 5ms loss 1%"
     }
-    if try Self.sh(netem.joined(separator: " && ")) == 0 { return true }
+    if try Self.sh(netem.joined(separator: " && ")) == 0 { return }
     _ = try Self.sh("ip -n \(a) link del unroll0")
     guard let python = preparedPython() else {
-      print("slow link: skipped; this kernel has no netem, and UNROLL_PYTHON is not set")
-      return false
+      throw HostsRefused(reason: "this kernel has no netem, and UNROLL_PYTHON is not set")
     }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: python)
@@ -66,11 +103,9 @@ final class NetworkHosts {
     try process.run()
     let word = try output.fileHandleForReading.read(upToCount: 5)
     guard word.map({ String(decoding: $0, as: UTF8.self) }) == "ready" else {
-      print("slow link: skipped; this kernel has neither netem nor TAP devices")
-      return false
+      throw HostsRefused(reason: "this kernel has neither netem nor TAP devices")
     }
     forwarder = process
-    return true
   }
 
   /// The launch agent: mpirun calls it with a host and what is to be run there.

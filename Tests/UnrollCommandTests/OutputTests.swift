@@ -36,7 +36,7 @@ struct OutputTests {
 
   @Test(
     "Output that a full disk or a closed stream does not take is an error of every command",
-    .enabled(if: FileManager.default.fileExists(atPath: "/dev/full"), "needs /dev/full"))
+    .needs(.fullDevice))
   func full() throws {
     try withRun { run, text in
       for arguments in [

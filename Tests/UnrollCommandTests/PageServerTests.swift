@@ -297,8 +297,7 @@ struct PageServerTests {
 
   @Test(
     "A gnuplot that hangs is replaced, and the server still ends when it is told to",
-    .enabled(if: Gnuplot.path() != nil && FileManager.default.fileExists(atPath: "/proc/self/task"))
-  )
+    .needs(.gnuplot, .threadFolder))
   func hungGnuplot() throws {
     let server = try Server()
     #expect(try server.status("/figure/memory.svg?batch=4") == 200)

@@ -43,10 +43,6 @@ struct PageTests {
     deinit { if process.isRunning { process.terminate() } }
   }
 
-  private static let hasBrowser = ["/usr/bin/chromium", "/usr/bin/chromedriver"].allSatisfy {
-    FileManager.default.isExecutableFile(atPath: $0)
-  }
-
   /// The status and text of an answer.
   private func fetch(_ address: String) throws -> (status: Int, text: String) {
     let done = DispatchSemaphore(value: 0)
@@ -154,9 +150,7 @@ struct PageTests {
 
   @Test(
     "A person drags, presses, follows links, reads and writes",
-    .enabled(
-      if: hasBrowser && preparedPython() != nil,
-      "needs chromium and chromium-driver, and the Python of ./run test"))
+    .needs(.browser, .python))
   func browser() throws {
     try withTemporaryFolder { folder in
       let run = folder + "/run"
@@ -178,9 +172,7 @@ struct PageTests {
 
   @Test(
     "In a browser no text of a figure is clipped or overlapped, and nothing overflows the page",
-    .enabled(
-      if: hasBrowser && preparedPython() != nil,
-      "needs chromium and chromium-driver, and the Python of ./run test"))
+    .needs(.browser, .python))
   func figures() throws {
     let server = try Server([])
     let (status, output) = try runScript(
@@ -191,9 +183,7 @@ struct PageTests {
 
   @Test(
     "In a browser no text of a report is clipped or overlapped, and nothing overflows it",
-    .enabled(
-      if: hasBrowser && preparedPython() != nil,
-      "needs chromium and chromium-driver, and the Python of ./run test"))
+    .needs(.browser, .python))
   func report() throws {
     let help = try CommandTests().unroll("help", "lab", "notebook").output
     // Three draws of weights are as wide as a hundred.
@@ -221,7 +211,7 @@ struct PageTests {
 
   @Test(
     "A hundred people drag at once: no answer but the right one and 429, and bounded memory",
-    .enabled(if: preparedPython() != nil, "needs the Python of ./run test"))
+    .needs(.python))
   func crowd() throws {
     let isLong = ProcessInfo.processInfo.environment["UNROLL_LONG_TESTS"] != nil
     let server = try Server([])

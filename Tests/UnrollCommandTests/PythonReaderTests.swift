@@ -11,7 +11,7 @@ struct PythonReaderTests {
 
   @Test(
     "TensorBoard and safetensors read a run's files, and find its numbers",
-    .enabled(if: python != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
+    .needs(.python))
   func run() throws {
     let command = CommandTests()
     try withTemporaryFolder { folder in

@@ -81,7 +81,7 @@ struct FigureTests {
     #expect(Axis.decades("", holding: []).range == 1...10)
   }
 
-  @Test("One gnuplot draws every figure in every format", .enabled(if: Gnuplot.path() != nil))
+  @Test("One gnuplot draws every figure in every format", .needs(.gnuplot))
   func drawing() throws {
     try withFigureFiles(of: Self.figures) { root in
       let folder = root + "/figures"
@@ -105,7 +105,7 @@ struct FigureTests {
 
   @Test(
     "A script that is not there ends with gnuplot's word, not with a hang",
-    .enabled(if: Gnuplot.path() != nil))
+    .needs(.gnuplot))
   func missingScript() throws {
     try withTemporaryFolder { folder in
       let gnuplot = try Gnuplot(folder: folder)
@@ -123,7 +123,7 @@ struct FigureTests {
     #expect(text == "t\n  0.0 │\n  0.5 │████████ 8\n  1.0 │███ 3")
   }
 
-  @Test("A gnuplot that warns at every figure goes on", .enabled(if: Gnuplot.path() != nil))
+  @Test("A gnuplot that warns at every figure goes on", .needs(.gnuplot))
   func warnings() throws {
     // One height only: "empty y range"; a pipe that nobody reads would be full after 1,300 of them.
     let figure = Figure(
@@ -140,7 +140,7 @@ struct FigureTests {
 
   @Test(
     "A gnuplot that hangs is killed when its time is over, or when nobody wants the figure any more",
-    .enabled(if: Gnuplot.path() != nil))
+    .needs(.gnuplot))
   func hung() throws {
     let figure = Self.figures[0]
     try withFigureFiles(of: [figure]) { folder in
@@ -167,7 +167,7 @@ struct FigureTests {
 
   @Test(
     "A gnuplot that was killed is an error, and no signal to this process",
-    .enabled(if: Gnuplot.path() != nil))
+    .needs(.gnuplot))
   func killed() throws {
     let figure = Self.figures[0]
     try withFigureFiles(of: [figure]) { folder in
@@ -183,7 +183,7 @@ struct FigureTests {
     }
   }
 
-  @Test("A gnuplot holds none of this process's descriptors", .enabled(if: Gnuplot.path() != nil))
+  @Test("A gnuplot holds none of this process's descriptors", .needs(.gnuplot))
   func descriptors() throws {
     try withTemporaryFolder { folder in
       var ends: [Int32] = [0, 0]
@@ -198,7 +198,7 @@ struct FigureTests {
     }
   }
 
-  @Test("A panel's axes are where the figure says", .enabled(if: Gnuplot.path() != nil))
+  @Test("A panel's axes are where the figure says", .needs(.gnuplot))
   func plotAreas() throws {
     var figure = Figure(
       name: "areas", title: "areas", rows: 2, columns: 2,

@@ -138,15 +138,9 @@ struct LayoutTests {
     #expect(TextMetrics.lines("", size: 10, limit: 60, most: 2).isEmpty)
   }
 
-  private static let hasBrowser = ["/usr/bin/chromium", "/usr/bin/chromedriver"].allSatisfy {
-    FileManager.default.isExecutableFile(atPath: $0)
-  }
-
   @Test(
     "In a browser every text lies within its picture and no two overlap; no PNG is cut at its border",
-    .enabled(
-      if: hasBrowser && Gnuplot.path() != nil && preparedPython() != nil,
-      "needs gnuplot, chromium, chromium-driver, and the Python of ./run test"))
+    .needs(.gnuplot, .browser, .python))
   func measured() throws {
     try withFigureFiles(of: FigureGallery.all) { root in
       let gnuplot = try Gnuplot(folder: root + "/figures")

@@ -65,24 +65,6 @@ struct ConventionTests {
         gru + "gates/kernel": [1 << 40, 0], gru + "gates/bias": [0],
         gru + "candidate/kernel": [1 << 40, 0], gru + "candidate/bias": [0],
       ])?.contains("candidate/bias") == true)
-    // Our own file, with zoneout on a cell whose states are clipped.
-    try withTemporaryFolder { folder in
-      let path = folder + "/x.safetensors"
-      let clipped = Cell<Float>(
-        .lstm, inputSize: 2, hiddenSize: 4, options: CellOptions(cellClip: 2))
-      _ = try NetworkFile.write(RecurrentNetwork(cells: [clipped]), to: path)
-      var file = try ArrayFile(contentsOf: path)
-      let text = try #require(file.metadata["unroll.network"])
-      let zoned = text.replacingOccurrences(
-        of: "\"zoneoutHidden\":0", with: "\"zoneoutHidden\":0.3")
-      #expect(zoned != text)
-      file.metadata["unroll.network"] = zoned
-      let error = #expect(throws: ModelImportError.self) {
-        try NetworkFile.network(in: file, as: Float.self)
-      }
-      #expect(
-        error?.description.hasSuffix("has the usual functions, no clip and no projection") == true)
-    }
   }
 
   @Test("Keras: out and in again is the same, reset after and before")

@@ -6,8 +6,7 @@ import Unroll
 import UnrollFormats
 import UnrollTestSupport
 
-@Suite(
-  "HDF5", .enabled(if: preparedPython() != nil, "needs the Python with h5py of ./run test"))
+@Suite("HDF5", .needs(.python))
 struct HDF5Tests {
   /// The files of the script.
   private func withFiles(_ body: (String) throws -> Void) throws {

@@ -14,7 +14,7 @@ struct NormalizedCellTests {
 
   @Test("Outputs, states and every gradient, at every level of the machine", arguments: cases)
   func cell(name: String, kind: String) throws {
-    for level in KernelLevel.available {
+    for level in InstructionSet.available {
       try level.use {
         // float32: a few roundings more than PyTorch's own distance from its float64, at most 2e-6.
         try check(name, kind, "f32", 1e-5, Float.self)

@@ -66,8 +66,7 @@ struct ReadBackTests {
 
   @Test(
     "PyTorch loads our safetensors strictly and computes the same",
-    .enabled(if: preparedPython("_TORCH") != nil, "UNROLL_LONG_TESTS=1 ./run test prepares PyTorch")
-  )
+    .needs(.pythonTorch))
   func torch() throws {
     try withTemporaryFolder { folder in
       let stack = RecurrentNetwork<Float>(levels: [
@@ -84,9 +83,7 @@ struct ReadBackTests {
 
   @Test(
     "Keras 2 and 3 load our weights and compute the same",
-    .enabled(
-      if: preparedPython("_TORCH") != nil && preparedPython("_TENSORFLOW") != nil,
-      "UNROLL_LONG_TESTS=1 ./run test prepares Keras"))
+    .needs(.pythonTorch, .pythonTensorFlow))
   func keras() throws {
     try withTemporaryFolder { folder in
       let mixed = RecurrentNetwork<Float>(levels: [
@@ -106,9 +103,7 @@ struct ReadBackTests {
 
   @Test(
     "TensorFlow restores our checkpoints and computes the same",
-    .enabled(
-      if: preparedPython("_TENSORFLOW") != nil, "UNROLL_LONG_TESTS=1 ./run test prepares TensorFlow"
-    ))
+    .needs(.pythonTensorFlow))
   func tensorFlow() throws {
     try withTemporaryFolder { folder in
       let stack = network([gru(4, 5, .gruResetBefore), gru(5, 6, .gruResetBefore)])
@@ -122,8 +117,7 @@ struct ReadBackTests {
 
   @Test(
     "NumPy, safetensors and h5py find our arrays, to the bit",
-    .enabled(
-      if: preparedPython() != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
+    .needs(.python))
   func containers() throws {
     let network = network([gru(4, 5, .gruResetAfter), gru(5, 5, .gruResetAfter)])
     let endings = [

@@ -97,7 +97,7 @@ struct DrawsTests {
       #expect(memory.curves.allSatisfy { $0.allSatisfy(\.isFinite) })
       #expect(gradient.sets.allSatisfy { $0.norms.allSatisfy(\.isFinite) })
       let gates = try GateExperiment.run(settings)
-      #expect(gates.gates.count == (cell == .rnn ? 0 : cell == .lstm ? 3 : 2))
+      #expect(gates.gates.count == cell.gateCount - 1)
       // The instruments look at the same weights.
       let weights = ExperimentDraws<Double>(settings).cell.parameters[.candidate].recurrentWeights
       let spectrum = try SpectrumExperiment.run(settings, sequences: 1)

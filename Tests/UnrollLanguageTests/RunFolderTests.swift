@@ -189,7 +189,7 @@ struct SettingsFileTests {
         ("\"unit\"", "\"units\"", "'units' is not a setting; did you mean 'unit'?"),
         (
           "\"gru-after\"", "\"gruafter\"",
-          "'model.cell': expected one of rnn, gru, gru-after, lstm, found 'gruafter'; did you mean 'gru-after'?"
+          "'model.cell': expected one of rnn, gru, gru-after, lstm, mgu, janet, found 'gruafter'; did you mean 'gru-after'?"
         ),
         (
           "\"adam\"", "\"Adm\"",

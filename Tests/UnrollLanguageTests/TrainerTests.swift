@@ -146,11 +146,16 @@ struct TrainerTests {
     }
   }
 
-  @Test("A run that goes on with other kernels says that its bits will differ")
-  func otherKernels() throws {
-    guard let other = KernelLevel.available.first(where: { $0 != .current && $0 != .plain }) else {
-      return
-    }
+  /// Kernels of this machine that are not the ones in use.
+  private static let otherKernels = InstructionSet.available.first {
+    $0 != .current && $0 != .plain
+  }
+
+  @Test(
+    "A run that goes on with other kernels says that its bits will differ",
+    .needs(Need("two instruction sets") { otherKernels != nil }))
+  func changedKernels() throws {
+    let other = try #require(Self.otherKernels)
     try withTemporaryFolder { folder in
       let text = try Self.corpus(in: folder)
       let settings = try Self.configuration { $0.corpus = text }
@@ -164,7 +169,7 @@ struct TrainerTests {
       #expect(problems.count == 1)
       #expect(
         problems.first?.contains(
-          "with the \(KernelLevel.current.rawValue) kernels and goes on with \(other.rawValue)")
+          "with the \(InstructionSet.current.rawValue) kernels and goes on with \(other.rawValue)")
           == true)
       #expect(changed.progress.step == 3)
     }

@@ -180,7 +180,7 @@ struct ExportTests {
 
   @Test(
     "onnxruntime accepts the graphs and computes the same",
-    .enabled(if: python != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
+    .needs(.python))
   func runtime() throws {
     var random = NumPyRandom(seed: testSeed)
     try withTemporaryFolder { folder in

@@ -148,8 +148,7 @@ struct MessageTests {
 
   @Test(
     "onnx reads the same fields, and what it writes is the same model",
-    .enabled(
-      if: preparedPython() != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
+    .needs(.python))
   func python() throws {
     let model = Self.everything
     try withTemporaryFolder { folder in

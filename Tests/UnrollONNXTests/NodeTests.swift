@@ -13,7 +13,7 @@ struct NodeTests {
 
   @Test(
     "Every recurrent node test passes",
-    .enabled(if: python != nil, "UNROLL_PYTHON is not set: ./run test sets it where pip works"))
+    .needs(.python))
   func nodes() throws {
     let (_, printed) = try runScript("node_tests.py", #require(Self.python), [])
     let folder = String(decoding: printed, as: UTF8.self)

@@ -70,6 +70,13 @@ public func cellZoo<Scalar: KernelScalar>(
         ZooCell("\(isNormalized ? "normalised, " : "")zoneout \(cell.kind.title)", cell, &random))
     }
   }
+  for shift in [0, 0.5] {
+    zoo.append(
+      ZooCell(
+        "JANET shift \(shift)",
+        Cell<Scalar>(
+          .janet, inputSize: d, hiddenSize: h, options: CellOptions(updateShift: shift)), &random))
+  }
   return zoo
 }
 
@@ -81,5 +88,12 @@ public func plainCells<Scalar: KernelScalar>(
     Cell<Scalar>(
       kind, inputSize: inputSize, hiddenSize: hiddenSize,
       biasCount: kind.candidate == .separate ? 2 : 1, isNormalized: isNormalized)
+  }
+}
+
+extension Cell {
+  /// Whether a stream can keep the cell's weights as bfloat16.
+  public var canStreamBF16: Bool {
+    hasFastPath && !parameters.isNormalized && zoneout == .none
   }
 }

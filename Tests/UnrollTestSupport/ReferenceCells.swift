@@ -53,6 +53,31 @@ public enum Reference {
     }
   }
 
+  /// The minimal gated unit of Zhou et al.: one gate f, which lets the candidate in as it lets the state go.
+  public static func mgu(_ p: CellParameters<Double>, x: [Double], h: [Double]) -> [Double] {
+    let size = p.hiddenSize
+    let f = (0..<size).map { sigma(argument(p, x, h, $0)) }
+    let gated = zip(f, h).map { $0 * $1 }
+    return (0..<size).map { j in
+      let n = tanh(argument(p, x, gated, size + j))
+      return (1 - f[j]) * h[j] + f[j] * n
+    }
+  }
+
+  /// JANET of van der Westhuizen and Lasenby: an LSTM with a forget gate alone, whose output is its cell state.
+  ///
+  /// `shift` is their β.
+  public static func janet(
+    _ p: CellParameters<Double>, x: [Double], h: [Double], shift: Double
+  ) -> [Double] {
+    let size = p.hiddenSize
+    return (0..<size).map { j in
+      let s = argument(p, x, h, j)
+      let n = tanh(argument(p, x, h, size + j))
+      return sigma(s) * h[j] + (1 - sigma(s - shift)) * n
+    }
+  }
+
   /// The LSTM, with a forget offset, peepholes and a projection if the parameters have them.
   public static func lstm(
     _ p: CellParameters<Double>, x: [Double], h: [Double], c: [Double], forgetOffset: Double

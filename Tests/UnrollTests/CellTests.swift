@@ -49,6 +49,30 @@ struct HandWorkedCellTests {
     #expect(abs(state.hidden.scalar - 0.5 * 0.4666640244242842) < 1e-15)
   }
 
+  @Test("MGU: f = σ(ln 3) = ¾ and n = tanh(1·1 + (¾·2)·1 − ½) = tanh 2: h′ = ¼·2 + ¾·tanh 2")
+  func mgu() {
+    var cell = Cell<Double>(.mgu, inputSize: 1, hiddenSize: 1)
+    cell.parameters[.forget].bias = Tensor([1.0986122886681098])
+    cell.parameters[.candidate] = GateParameters(
+      inputWeights: Tensor(rows: [[1]]), recurrentWeights: Tensor(rows: [[1]]), bias: Tensor([-0.5])
+    )
+    #expect(abs(step(cell, x: 1, h: 2).hidden.scalar - (0.5 + 0.75 * 0.9640275800758169)) < 2e-15)
+  }
+
+  @Test("JANET: s = 1 and n = tanh(1·1 + 1·2 − 1) = tanh 2: h′ = σ(1)·2 + (1 − σ(1 − β))·tanh 2")
+  func janet() {
+    var cell = Cell<Double>(.janet, inputSize: 1, hiddenSize: 1)
+    cell.parameters[.forget].bias = Tensor([1])
+    cell.parameters[.candidate] = GateParameters(
+      inputWeights: Tensor(rows: [[1]]), recurrentWeights: Tensor(rows: [[1]]), bias: Tensor([-1]))
+    // β = 1: 1 − σ(0) = ½;  β = 0: 1 − σ(1).
+    for (shift, update) in [(1, 0.5), (0, 1 - 0.7310585786300049)] as [(Double, Double)] {
+      cell.options.updateShift = shift
+      let expected = 0.7310585786300049 * 2 + update * 0.9640275800758169
+      #expect(abs(step(cell, x: 1, h: 2).hidden.scalar - expected) < 2e-15)
+    }
+  }
+
   @Test("LSTM: the forget offset adds to the forget gate alone")
   func forgetOffset() {
     let cell = Cell<Double>(
@@ -115,6 +139,30 @@ struct ReferenceCellTests {
         difference(cell) { x, h, c in
           (Reference.gru(cell.parameters, x: x, h: h, kind: cell.kind), c)
         } < 1e-13, "\(zoo.name)")
+    }
+  }
+
+  @Test("MGU", arguments: sizes)
+  func mgu(size: Int) {
+    let cells = cellZoo(Double.self, inputSize: 3, hiddenSize: size).map(\.cell)
+      .filter { $0.kind == .mgu && isPlain($0) }
+    #expect(!cells.isEmpty)
+    for cell in cells {
+      #expect(
+        difference(cell) { x, h, c in (Reference.mgu(cell.parameters, x: x, h: h), c) } < 1e-13)
+    }
+  }
+
+  @Test("JANET, with the published shift and others", arguments: sizes)
+  func janet(size: Int) {
+    let cells = cellZoo(Double.self, inputSize: 3, hiddenSize: size).map(\.cell)
+      .filter { $0.kind == .janet && isPlain($0) }
+    #expect(Set(cells.map(\.options.updateShift)).count > 1)
+    for cell in cells {
+      #expect(
+        difference(cell) { x, h, c in
+          (Reference.janet(cell.parameters, x: x, h: h, shift: cell.options.updateShift), c)
+        } < 1e-13, "β = \(cell.options.updateShift)")
     }
   }
 

@@ -29,7 +29,7 @@ struct DenseTests {
 
   @Test("A layer without outputs, or a softmax without classes, has gradients and losses of zero")
   func nothing() {
-    for level in KernelLevel.available {
+    for level in InstructionSet.available {
       level.use {
         for isTransposed in [false, true] {
           let layer = DenseLayer<Float>(
@@ -68,7 +68,7 @@ struct DenseTests {
         let a: Tensor<Double> = uniform([m, k], &random)
         let dout: Tensor<Double> = uniform([m, n], &random)
         func weight(_ p: Int, _ j: Int) -> Double { transposed ? w[j, p] : w[p, j] }
-        for level in KernelLevel.available {
+        for level in InstructionSet.available {
           level.use {
             let workspace = Workspace<Double>()
             var (out, da, dw, db) = (
@@ -163,7 +163,7 @@ struct DenseTests {
     for classes in [1, 7, 65, 1000, 3001] {
       let logits: Tensor<Double> = uniform([5, classes], &random) * 400
       let targets: [Int32] = [0, Int32(classes - 1), Int32(classes / 2), -1, 0]
-      for level in KernelLevel.available {
+      for level in InstructionSet.available {
         level.use {
           var gradient = logits
           var losses = [Double](repeating: .nan, count: 5)
@@ -203,7 +203,7 @@ struct DenseTests {
     for optimizer in [
       Optimizer.sgd, .momentum(0.9), .rmsProp(decay: 0.95, epsilon: 1e-6), .adam,
     ] {
-      for level in KernelLevel.available {
+      for level in InstructionSet.available {
         level.use {
           var parameter: Tensor<Double> = uniform([count], &random)
           var expected = parameter.elements
@@ -297,7 +297,7 @@ struct DenseTests {
     for count in [0, 1, 15, 64, 4097, 30_000] {
       let x: Tensor<Double> = uniform([count], &random)
       let sum = x.elements.reduce(0) { $0 + $1 * $1 }
-      for level in KernelLevel.available {
+      for level in InstructionSet.available {
         #expect(abs(level.use { x.sumOfSquares } - sum) <= 1e-12 * max(1, sum))
       }
     }

@@ -172,7 +172,7 @@ struct RecurrentNetworkTests {
         var copy = RecurrentLayer(cell: layer.cell, direction: direction)
         if rate > 0 { copy.cell.zoneout.masks = nil }
         #expect(copy.backward(trace, outputs: trace.outputs).parameters == expected.parameters)
-        let plain = KernelLevel.plain.use { copy.backward(trace, outputs: trace.outputs) }
+        let plain = InstructionSet.plain.use { copy.backward(trace, outputs: trace.outputs) }
         for (a, b) in zip(plain.parameters.all, expected.parameters.all) {
           #expect((a - b).maximumMagnitude < 1e-4, "\(zoo.name)")
         }

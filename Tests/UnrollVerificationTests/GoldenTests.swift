@@ -11,7 +11,7 @@ import UnrollVerification
 struct GoldenTests {
   @Test(
     "Every case lies within its bound",
-    arguments: ["numpy_rng", "tf1", "tf2", "torch", "onnx", "keras_files"])
+    arguments: ["numpy_rng", "tf1", "tf2", "torch", "torchrecurrent", "onnx", "keras_files"])
   func cases(source: String) throws {
     let verdicts = Verification.run(try GoldenSet(folder: goldenFolder), filter: source)
     #expect(verdicts.count > 0)
@@ -85,6 +85,20 @@ struct GoldenTests {
     }
     #expect(verdict.verdict == .failed)
     #expect(verdict.checks.contains { $0.quantity == "outputs" && !$0.passes })
+  }
+
+  @Test("Another function or shift fails by its numbers: hard sigmoid and σ, β = ½ and 1")
+  func wrongOptions() throws {
+    for (name, params) in [
+      ("MGU_hard_T7_B3_I4_H5_f64", ["gate_nonlinearity": "sigmoid"]),
+      ("MGU_relu_T7_B3_I4_H5_f64", [:]), ("JANET_beta0.5_T7_B3_I4_H5_f64", ["beta": 1]),
+    ] as [(String, [String: Any])] {
+      let verdict = try verdict(of: "torchrecurrent_\(name)") { entry, _ in
+        entry["params"] = params
+      }
+      #expect(verdict.verdict == .failed, "\(name): \(verdict.reason ?? "")")
+      #expect(verdict.checks.contains { $0.quantity == "outputs" && !$0.passes }, "\(name)")
+    }
   }
 
   @Test("A wrong gradient step fails in that gradient alone")

@@ -9,8 +9,6 @@ import UnrollLab
 import UnrollTestSupport
 import UnrollWeb
 
-private let needsGnuplot: Comment = "needs gnuplot, which ./run test installs"
-
 @Suite("The page's routes")
 struct RouterTests {
   /// Asks a page of its own, and reads until it ends the connection.
@@ -56,11 +54,29 @@ struct RouterTests {
     #expect(try ask("/favicon.ico").status == 200)
   }
 
+  @Test("Every script of the page is served, and imported by another")
+  func scripts() throws {
+    var waiting = ["page.js", "model.js"]
+    var found: Set<String> = []
+    while let name = waiting.popLast() {
+      guard found.insert(name).inserted else { continue }
+      let script = try ask("/\(name)")
+      #expect(script.status == 200, "\(name)")
+      #expect(script.fields["content-type"] == "text/javascript; charset=utf-8")
+      waiting += script.text.matches(of: /from "\.\/(?<name>[^"]*)"/).map { String($0.name) }
+    }
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("Sources/UnrollWeb/Page")
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    #expect(found == Set(files.filter { $0.hasSuffix(".js") }))
+  }
+
   static let refusals: [(String, Int, String)] = [
-    ("/api/lab?cell=tree", 400, "cell: expected rnn, gru, gru-after, lstm, found 'tree'"),
+    ("/api/lab?cell=tree", 400, "cell: expected rnn, gru, gru-after, lstm, mgu, janet, found 'tree'"),
     (
       "/api/lab?cell=grru", 400,
-      "cell: expected rnn, gru, gru-after, lstm, found 'grru'; did you mean 'gru'?"
+      "cell: expected rnn, gru, gru-after, lstm, mgu, janet, found 'grru'; did you mean 'gru'?"
     ),
     ("/api/lab?dtype=float", 400, "dtype: expected float32, float64, found 'float'"),
     ("/api/lab?scale=", 400, "scale: expected a value, found none; leave the field out"),
@@ -173,7 +189,7 @@ struct RouterTests {
   }
 
   @Test(
-    "The page's numbers are the experiments' own", .enabled(if: Gnuplot.path() != nil, needsGnuplot)
+    "The page's numbers are the experiments' own", .needs(.gnuplot)
   )
   func numbers() throws {
     let page = try ask(
@@ -210,7 +226,7 @@ struct RouterTests {
 
   @Test(
     "A query can ask for the notebook's order of draws",
-    .enabled(if: Gnuplot.path() != nil, needsGnuplot))
+    .needs(.gnuplot))
   func draws() throws {
     let page = try ask("/api/lab?draws=notebook&step=20&parts=memory").json()
     let numbers = try #require((page["numbers"] as? [String: [String: Any]])?["memory"])
@@ -227,7 +243,7 @@ struct RouterTests {
   }
 
   @Test(
-    "A figure comes as picture, table and arrays", .enabled(if: Gnuplot.path() != nil, needsGnuplot)
+    "A figure comes as picture, table and arrays", .needs(.gnuplot)
   )
   func files() throws {
     for (type, beginning) in [
@@ -242,7 +258,7 @@ struct RouterTests {
 
   @Test(
     "The phase diagram says where it can be clicked",
-    .enabled(if: Gnuplot.path() != nil, needsGnuplot))
+    .needs(.gnuplot))
   func phase() throws {
     let page = try ask("/api/lab?parts=phase&time=12&step=5&batch=4&scale=3")
     let figures = try #require(page.json()["figures"] as? [String: [String: Any]])
@@ -270,7 +286,7 @@ struct RouterTests {
 
   @Test(
     "A gnuplot that dies in mid-figure is started again",
-    .enabled(if: Gnuplot.path() != nil, needsGnuplot))
+    .needs(.gnuplot))
   func killed() throws {
     let workers = FigureWorkers(count: 1)
     let query = try LabQuery(QueryFields("batch=4&time=5&step=2", known: LabQuery.settingNames))

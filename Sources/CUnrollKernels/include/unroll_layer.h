@@ -1,9 +1,10 @@
-// One layer's pass over a whole sequence, by the instruction set that this machine has, on the
-// threads that the process may use. The same bits for any number of threads, and for a sequence
-// whatever else is in the batch.
+// One layer over a whole sequence, or step by step. A plan says how: it is made once for a layer, its sizes, a
+// number of threads and an instruction set, and every size query and every pass reads it.
 //
-// Arrays are dense, row-major and of one element type: the functions ending in f32 read them as
-// float, those in f64 as double. T steps, B sequences, D inputs, H units, G gates.
+// Arrays are dense, row-major and of the plan's element type. T steps, B sequences, D inputs, H units, G gates,
+// P numbers of a state (H, unless the output is projected). `packed`, `trace` and `scratch` are aligned to 64 bytes
+// (checked); other arrays to their numbers. Nothing here allocates. The bits of a result depend on
+// neither the batch, nor where a sequence was cut, nor the number of threads.
 
 #ifndef UNROLL_LAYER_H
 #define UNROLL_LAYER_H
@@ -11,114 +12,174 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "unroll_cells.h"
 #include "unroll_dense.h"
-
-enum { UNROLL_RNN = 0, UNROLL_GRU_BEFORE = 1, UNROLL_GRU_AFTER = 2, UNROLL_LSTM = 3 };
-
-/// Layer normalisation around a cell; without a tape the arrays of the steps are null.
-typedef struct {
-  const void *input_gain, *recurrent_gain;  ///< [G H]
-  const void *cell_gain, *cell_offset;      ///< [H], LSTM
-  void *input, *product;                    ///< [T, B, G H]: x W and h U, normalised
-  void *cell;                               ///< [T, B, H], LSTM: c', normalised
-  void *spreads;                            ///< [T, B, 5]: what each was multiplied with
-} unroll_normalization;
 
 /// Zoneout: which units keep their state. The rates are those of keeping.
 typedef struct {
+  int32_t is_active;
+  int32_t draws;  ///< 0: every unit takes the mean of both states, weighted by the rate
   unroll_dropout hidden, cell;
-  int32_t draws;  ///< 0: every unit mixes both states by the rate
 } unroll_zoneout;
 
-/// How a stream keeps weights as bfloat16.
-enum {
-  UNROLL_NEAREST_HALVES = 1,  ///< each off by 1 part in 256 at most
-  UNROLL_EXACT_HALVES = 2,    ///< rounded as usual: they were bfloat16 already, or not finite; 40 % slower
-};
-
-/// A layer, its input, and where its states go.
+/// What a layer computes: cell, switches, sizes.
 typedef struct {
-  int32_t cell;      ///< UNROLL_RNN ...; gates in the order n, or r z n, or i f g o
-  int32_t relu;      ///< the basic cell's function: relu instead of tanh
+  int32_t type;      ///< UNROLL_F32, UNROLL_F64
+  int32_t cell;      ///< UNROLL_RNN ...
   int32_t reversed;  ///< from the last step to the first
-  int32_t is_packed; ///< `packed` holds the weights already
-  int32_t half_weights;  ///< `packed` holds bfloat16 (UNROLL_NEAREST_HALVES ...): float32 streams only
-  int32_t reads_backward;  ///< streams of one sequence: whether the next step begins with the last weights
-  ptrdiff_t steps, batch, input, hidden;  ///< T, B, D, H
-  double forget_offset;           ///< added to the LSTM's forget gate
-  const void *input_weights;      ///< [D, G H]
-  const void *recurrent_weights;  ///< [H, G H]
-  const void *bias;               ///< [G H], second biases of r and z included
-  const void *candidate_bias;     ///< [H] or null: what the GRU's reset gate scales, too
-  const void *peepholes;          ///< [3, H] of i, f, o, or null
-  void *packed;                   ///< unroll_packed_count numbers
-  const void *inputs;             ///< [T, B, D]
-  const void *initial_hidden;     ///< [B, H]
-  const void *initial_cell;       ///< [B, H], LSTM
-  const uint8_t *active;          ///< [T, B] bytes, or null: all
-  void *gates;                    ///< [T, B, G H], or null: no tape is kept
-  ptrdiff_t turned_lanes;         ///< 0, or how `gates`, `auxiliary` and `cell_states` stand: see below
-  void *auxiliary;                ///< [T, B, H], GRU with tape: r h, or h Un + cn
-  void *hidden_states;            ///< [T, B, H]
-  void *cell_states;              ///< [T, B, H], LSTM with tape
-  void *final_cell;               ///< [B, H], LSTM
-  void *scratch;                  ///< unroll_forward_scratch_count numbers
-  int32_t normalizes, zones;      ///< whether the next two count
-  unroll_normalization normal;
+  int32_t has_second_bias, has_peepholes, has_projection;
+  int32_t is_normalized;  ///< layer normalisation
+  int32_t is_masked;      ///< some steps do not count
+  int32_t couples_gates;  ///< LSTM: forget gate = 1 - input gate
+  unroll_activation gate, candidate, output;
+  double shift;                       ///< LSTM: added to the forget gate; JANET: beta
+  double cell_clip, projection_clip;  ///< limit c' and the projected h'; 0 does not
+  ptrdiff_t steps, batch, input, units, state;  ///< T, B, D, H, P
   unroll_zoneout zoneout;
 } unroll_layer;
 
-/// The numbers to give as `turned_lanes`, so that a narrow layer is fast: a tape then holds, for each block
-/// of so many sequences (the last one of as many as are left), [T, numbers of a row, sequences of the block].
-/// The two passes must agree. 0: only a tape of rows will do.
-ptrdiff_t unroll_tape_lanes(const unroll_layer *layer, int is_double);
-
-/// The gradients of a pass. All but `output_gradient` are written; the two state gradients hold
-/// the final state's on entry and the initial state's on exit.
+/// A layer's weights, or their gradients. Arrays that the layer does not have are not read.
 typedef struct {
-  const void *output_gradient;  ///< [T, B, H] or null
-  void *hidden_gradient;        ///< [B, H]
-  void *cell_gradient;          ///< [B, H], LSTM
-  void *gate_gradients;         ///< [T, B, G H]
-  void *product_gradients;      ///< [T, B, H], GRU with the reset gate after the product
-  void *input_weights, *recurrent_weights, *bias, *candidate_bias, *peepholes;
-  void *inputs;                 ///< [T, B, D] or null: not wanted
-  void *packed;                 ///< unroll_packed_count numbers
-  void *scratch;                ///< unroll_backward_scratch_count numbers
-  // Of a layer that normalises:
-  void *input_products, *recurrent_products;  ///< [T, B, G H]: of x W and h U
-  void *shown_gradients;                      ///< [T, B, H], LSTM: of gain_c n(c') + offset_c
-  void *input_gain, *recurrent_gain, *cell_gain, *cell_offset;
-} unroll_layer_gradients;
+  void *input;        ///< [D, G H]
+  void *recurrent;    ///< [P, G H]
+  void *bias;         ///< [G H]
+  void *second_bias;  ///< [G H], added to h U
+  void *peepholes;    ///< [3, H] of i, f, o
+  void *projection;   ///< [H, P]
+  void *input_gain, *recurrent_gain;  ///< [G H]
+  void *cell_gain, *cell_offset;      ///< [H], LSTM
+} unroll_weights;
 
-/// The numbers of memory that a pass needs; they depend on the sizes and the level, scratch on the number of
-/// threads, too: whoever asks forces one (unroll_force_thread_count) until the pass is done.
-ptrdiff_t unroll_packed_count(const unroll_layer *layer, int is_double);
-ptrdiff_t unroll_forward_scratch_count(const unroll_layer *layer, int is_double);
-ptrdiff_t unroll_backward_scratch_count(const unroll_layer *layer, int is_double);
+/// What a plan is for.
+enum {
+  UNROLL_TRAIN = 0,  ///< a sequence forward, which leaves a trace, and backward
+  UNROLL_INFER = 1,  ///< a sequence forward
+  UNROLL_STREAM = 2, ///< steps that change a state in place
+};
 
-void unroll_layer_pack_f32(const unroll_layer *layer);
-void unroll_layer_pack_f64(const unroll_layer *layer);
-void unroll_layer_forward_f32(const unroll_layer *layer);
-void unroll_layer_forward_f64(const unroll_layer *layer);
-void unroll_layer_backward_f32(const unroll_layer *layer, const unroll_layer_gradients *gradients);
-void unroll_layer_backward_f64(const unroll_layer *layer, const unroll_layer_gradients *gradients);
+/// The paths.
+enum {
+  UNROLL_PATH_PLAIN = 0,      ///< unit by unit: slow, knows every switch
+  UNROLL_PATH_ROWS = 1,       ///< vectors hold units; threads share sequences
+  UNROLL_PATH_COLUMNS = 2,    ///< vectors hold units; threads share the columns of each product
+  UNROLL_PATH_LANES = 3,      ///< vectors hold sequences; threads share blocks of them
+  UNROLL_PATH_STREAMED = 4,   ///< one sequence; weights in the order in which a step reads them
+  UNROLL_PATH_REGISTERS = 5,  ///< one sequence; gates stay in registers
+};
 
-/// Numbers that a row of a stream's states and scratch may be written beyond its end.
+/// How a stream keeps its weights.
+enum {
+  UNROLL_WEIGHTS_FULL = 0,
+  UNROLL_BF16_NEAREST = 1,  ///< bfloat16, each off by 1 part in 256 at most
+  UNROLL_BF16_EXACT = 2,    ///< bfloat16, rounded as usual: for weights that are bfloat16 already, or not finite
+};
+
+/// How a layer runs. Counts are numbers of the element type.
+typedef struct {
+  unroll_layer layer;
+  int32_t mode, path, isa, threads;
+  int32_t bf16;            ///< UNROLL_WEIGHTS_FULL ...
+  int32_t is_usual;        ///< gates, candidate and output have sigmoid, tanh and tanh, as constants of the kernels
+  int32_t pairs_gates;     ///< REGISTERS: two gates share a vector
+  int32_t rule;            ///< why this path: see unroll_plan_reason
+  ptrdiff_t width;         ///< numbers in a vector
+  ptrdiff_t packed_count;  ///< packed weights
+  ptrdiff_t trace_count;   ///< what a forward pass leaves for the backward one
+  ptrdiff_t scratch_count, backward_scratch_count;
+  /// LANES: sequences side by side in a block of the trace, whose order is then [T, numbers of a row, lanes of
+  /// the block] block by block; and the sequences that go through ROWS instead, as they would fill a fraction of a block.
+  ptrdiff_t lanes, leftover;
+  /// Parts of the forward and of the backward pass, for threads to share, and the scratch of each.
+  ptrdiff_t parts, part_scratch, backward_part_scratch;
+  /// Steps whose products with the inputs are taken together.
+  ptrdiff_t chunk;
+  /// STREAMED: how weights are packed. Gates stand in slots, a vector of weights, or the words of two vectors where they are
+  /// bfloat16; a separate or late candidate has slots of its own. Slots come in groups; of each group W is packed, then U; a
+  /// late candidate has its part of U after all groups.
+  struct {
+    ptrdiff_t slot;                     ///< columns of a slot
+    ptrdiff_t together, all;            ///< slots of the gates that enter together, and of all
+    ptrdiff_t groups, group;            ///< groups, and the slots of each but the last
+    ptrdiff_t late_groups, late_group;  ///< of a late candidate
+    ptrdiff_t input;  ///< rows of W that are streamed: D, or 0 in a sequence, which takes x W in chunks
+    ptrdiff_t candidate_bias, weights, projection, panels;  ///< where they begin in the packed weights
+  } streamed;
+  /// Where arrays begin in the trace: gates [T, B, G H], saved [T, B, H], cells [T, B, H]; of normalised layers x W
+  /// and h U [T, B, G H], c' [T, B, H] and the inverse standard deviations [T, B, 5].
+  struct { ptrdiff_t gates, saved, cells, inputs, products, normal_cells, scales; } trace;
+  /// Where arrays begin in the backward pass' scratch, the parts' last.
+  struct {
+    ptrdiff_t packed, gates, separate, projected, inputs, products, output_cells, sums, parts;
+  } backward;
+  /// Pieces of the backward pass' second phase: dU, dU of a separate or late candidate, dW, dx, dQ, sums.
+  struct { ptrdiff_t recurrent, candidate, input, rows, projection, sums; } pieces;
+} unroll_plan;
+
+/// Makes the plan of a layer whose T and B are known (a stream's T is 1). `isa` is an instruction set that the
+/// machine has, UNROLL_PLAIN ...; `bf16` other than UNROLL_WEIGHTS_FULL asks for bfloat16 where a stream can have it.
+unroll_plan unroll_plan_make(const unroll_layer *layer, int32_t mode, int32_t threads, int32_t isa, int32_t bf16);
+/// The name of a path, as messages have it.
+const char *unroll_path_name(int32_t path);
+/// Why a plan has its path, in words.
+const char *unroll_plan_reason(const unroll_plan *plan);
+
+/// Packs weights in the order in which the plan's passes read them. A plan for other T and B of the same path takes
+/// the same packed weights. Sets `plan->bf16`.
+void unroll_pack(unroll_plan *plan, const unroll_weights *weights, void *packed);
+
+/// A sequence and where its results go.
+typedef struct {
+  const void *inputs;          ///< [T, B, D]
+  const void *initial_hidden;  ///< [B, P]
+  const void *initial_cell;    ///< [B, H], of cells that have one
+  const uint8_t *active;       ///< [T, B] bytes, 0 where a step does not count; of masked layers
+  void *hidden;                ///< [T, B, P]
+  void *final_cell;            ///< [B, H], of cells that have one; written forward
+  void *trace;                 ///< trace_count; written forward, read backward
+  void *scratch;               ///< scratch_count, or backward_scratch_count
+} unroll_sequence;
+
+/// Forward over a sequence.
+void unroll_forward(const unroll_plan *plan, const unroll_weights *weights, const void *packed,
+                    const unroll_sequence *sequence);
+
+/// The gradients of a pass. `hidden` and `cell` hold the final state's on entry, the initial state's on exit.
+typedef struct {
+  int32_t has_output, wants_inputs;
+  const void *output;      ///< [T, B, P], if has_output
+  void *hidden;            ///< [B, P]
+  void *cell;              ///< [B, H], of cells that have one
+  void *inputs;            ///< [T, B, D], if wants_inputs
+  unroll_weights weights;  ///< written
+} unroll_gradients;
+
+/// Backward over a sequence that the same plan has taken forward.
+void unroll_backward(const unroll_plan *plan, const unroll_weights *weights, const unroll_sequence *sequence,
+                     const unroll_gradients *gradients);
+
+/// What a trace keeps.
+enum { UNROLL_TRACE_GATES = 0, UNROLL_TRACE_CELLS = 1, UNROLL_TRACE_SAVED = 2 };
+/// Reads `columns` neighbouring numbers of each row from `column` on, of the steps first ..< first + count:
+/// out[count, B, columns]. Rows of UNROLL_TRACE_GATES have G H numbers, others H.
+void unroll_trace_read(const unroll_plan *plan, const void *trace, int32_t array, ptrdiff_t column, ptrdiff_t columns,
+                       ptrdiff_t first, ptrdiff_t count, void *out);
+
+/// Numbers that a row of a stream's states may be written beyond its end.
 enum { UNROLL_STREAM_PADDING = 32 };
 
-/// The numbers of memory that the packed weights of a stream take.
-ptrdiff_t unroll_stream_packed_count(const unroll_layer *layer, int is_double);
-/// Packs the weights for steps: as they are, or as bfloat16 in half of the memory (then `half_weights`
-/// is set to how).
-void unroll_stream_pack_f32(unroll_layer *layer);
-void unroll_stream_pack_f64(unroll_layer *layer);
-/// Advances a stack by one step, each layer reading the `hidden_states` of the one below it.
-///
-/// The states `hidden_states` [B, H] and `final_cell` [B, H] change in place; `gates` [B, G H] and
-/// `auxiliary` [B, H] are scratch, all four with UNROLL_STREAM_PADDING more; weights are packed. Of the layers
-/// themselves `reads_backward` changes. No allocation, no lock, no system call.
-void unroll_stack_step_f32(unroll_layer *layers, ptrdiff_t count);
-void unroll_stack_step_f64(unroll_layer *layers, ptrdiff_t count);
+/// A layer of a stream. The states change in place; both have UNROLL_STREAM_PADDING more numbers.
+typedef struct {
+  const unroll_plan *plan;
+  const unroll_weights *weights;
+  const void *packed;
+  const void *inputs;  ///< [B, D]
+  void *hidden;        ///< [B, P]
+  void *cell;          ///< [B, H], of cells that have one
+  void *scratch;       ///< scratch_count
+  int32_t reads_backward;  ///< whether the next step begins with the last weights; changes with every step
+} unroll_stream;
+
+/// Advances a stack by one step. No allocation, no lock, no system call.
+void unroll_stream_step(unroll_stream *layers, ptrdiff_t count);
 
 #endif

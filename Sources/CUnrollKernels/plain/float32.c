@@ -1,14 +1,10 @@
-// The kernels for float: one body for both precisions.
+// The plain path and the plain functions of arrays, float32.
 
-#include <math.h>
+#define REAL_BITS 32
+#include "backward.h"
+#include "arrays.h"
 
-#include "unroll_kernels.h"
-
-#define REAL float
-#define NAME(function) function##_f32
-
-#include "activations.h"
-#include "gru.h"
-#include "lstm.h"
-#include "products.h"
-#include "rnn.h"
+const unroll_kernels unroll_kernels_plain_f32 = {
+    .width = 1, .pack = plain_pack, .forward = plain_forward, .backward = plain_backward,
+    .stream_step = plain_stream_step};
+const unroll_plain_arrays unroll_plain_arrays_f32 = PLAIN_ARRAYS;

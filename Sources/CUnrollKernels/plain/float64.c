@@ -1,14 +1,10 @@
-// The kernels for double: one body for both precisions.
+// The plain path and the plain functions of arrays, float64.
 
-#include <math.h>
+#define REAL_BITS 64
+#include "backward.h"
+#include "arrays.h"
 
-#include "unroll_kernels.h"
-
-#define REAL double
-#define NAME(function) function##_f64
-
-#include "activations.h"
-#include "gru.h"
-#include "lstm.h"
-#include "products.h"
-#include "rnn.h"
+const unroll_kernels unroll_kernels_plain_f64 = {
+    .width = 1, .pack = plain_pack, .forward = plain_forward, .backward = plain_backward,
+    .stream_step = plain_stream_step};
+const unroll_plain_arrays unroll_plain_arrays_f64 = PLAIN_ARRAYS;

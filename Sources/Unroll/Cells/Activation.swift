@@ -56,7 +56,9 @@ extension Tensor {
   public func activated(by activation: Activation) -> Tensor {
     var result = self
     let count = count
-    result.withUnsafeMutableElements { Scalar._activate($0, activation.kernel(), count) }
+    result.withUnsafeMutableElements {
+      unroll_activate(Scalar._kernelType, $0, activation.kernel(), count)
+    }
     return result
   }
 }

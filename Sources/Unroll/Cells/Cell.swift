@@ -111,10 +111,26 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
       cell: Tensor(shape: [batchSize, cellStateSize]))
   }
 
-  /// The numbers that one sequence's step saves for the backward pass besides gates and states: the candidate's
-  /// operand, or the output before the projection.
-  var auxiliarySize: Int {
-    kind.savesCandidateOperand || !parameters.projection.isEmpty ? parameters.hiddenSize : 0
+  /// Sets the biases so that units forget after times that are spread over a range: chrono initialisation.
+  ///
+  /// The gate that keeps the state gets the bias log u, u uniform in 1 ... `longest` − 1; an LSTM's input gate −log u.
+  ///
+  /// - Parameters:
+  ///   - longest: The largest number of steps over which something should be remembered; at least 3.
+  ///   - random: Drawn from once for each unit.
+  /// - Precondition: The cell has a gate that keeps the state (``CellKind/retentionGate``).
+  ///
+  /// Source: Tallec and Ollivier 2018, [arXiv:1804.11188](https://arxiv.org/abs/1804.11188).
+  public mutating func initializeChrono(longest: Int, using random: inout some RandomStream) {
+    guard let gate = kind.retentionGate, longest >= 3 else {
+      contractViolation(
+        "Cell.initializeChrono: expected a cell with a gate that keeps the state and a time of at least 3 steps, got \(kind.title) and \(longest)."
+      )
+    }
+    let biases: [Scalar] = chronoBiases(
+      count: hiddenSize, maximumTime: Scalar(longest), using: &random)
+    parameters[gate].bias = Tensor(biases)
+    if kind.gates.contains(.input) { parameters[.input].bias = Tensor(biases.map { -$0 }) }
   }
 
   private func checkOptions(_ operation: StaticString) {

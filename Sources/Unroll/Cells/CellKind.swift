@@ -69,76 +69,114 @@ public enum CellKind: String, Sendable, Codable, CaseIterable {
   /// al. 2000; peepholes of Gers et al. 2002; the projection of Sak et al. 2014.
   case lstm
 
+  /// The minimal gated unit.
+  ///
+  /// ```
+  /// f  = σ(x·Wf + h·Uf + bf)                  forget gate
+  /// n  = tanh(x·Wn + (f ⊙ h)·Un + bn)         candidate
+  /// h′ = (1 − f) ⊙ h + f ⊙ n
+  /// ```
+  ///
+  /// Derivation: <doc:MGU-derivation>. Source: Zhou et al. 2016, [arXiv:1603.09420](https://arxiv.org/abs/1603.09420).
+  case mgu
+
+  /// JANET, just another network: a cell whose only gate is a forget gate.
+  ///
+  /// ```
+  /// s  = x·Wf + h·Uf + bf
+  /// f  = σ(s)                                 forget gate
+  /// n  = tanh(x·Wn + h·Un + bn)               candidate
+  /// h′ = f ⊙ h + (1 − σ(s − β)) ⊙ n           β is CellOptions.updateShift, 1 as published
+  /// ```
+  ///
+  /// The authors initialise it with ``Cell/initializeChrono(longest:using:)``.
+  ///
+  /// Derivation: <doc:JANET-derivation>. Source: van der Westhuizen and Lasenby 2018,
+  /// [arXiv:1804.04849](https://arxiv.org/abs/1804.04849).
+  case janet
+
   // MARK: - The table
 
-  /// Everything that distinguishes a kind from the others, a row for each.
-  private var row: Row {
-    switch self {
-    case .rnn: Row("RNN", UNROLL_RNN, [.candidate], .together, options: .ungated)
-    case .gruResetBefore:
-      Row(
-        "GRU", UNROLL_GRU_BEFORE, [.reset, .update, .candidate], .late, retention: .update,
-        options: .gated, parts: .recurrentBias)
-    case .gruResetAfter:
-      Row(
-        "GRU (reset after)", UNROLL_GRU_AFTER, [.reset, .update, .candidate], .separate,
-        retention: .update, options: .gated, parts: .recurrentBias)
-    case .lstm:
-      Row(
-        "LSTM", UNROLL_LSTM, [.input, .forget, .candidate, .output], .together,
-        hasCellState: true, retention: .forget, options: .all, parts: [.peepholes, .projection])
-    }
+  /// The kind as the kernels number it; with its number, they know the rest of its row (`unroll_cells.h`).
+  package var kernelNumber: Int32 {
+    let number =
+      switch self {
+      case .rnn: UNROLL_RNN
+      case .gruResetBefore: UNROLL_GRU_BEFORE
+      case .gruResetAfter: UNROLL_GRU_AFTER
+      case .lstm: UNROLL_LSTM
+      case .mgu: UNROLL_MGU
+      case .janet: UNROLL_JANET
+      }
+    return Int32(number)
   }
+
+  /// What only Swift needs to know of each kind, by its number. Stored once: passes of small layers take a microsecond.
+  private static let rows: [Row] = [
+    Row("RNN", [.candidate], options: .ungated),
+    Row(
+      "GRU", [.reset, .update, .candidate], retention: .update, options: .gated,
+      parts: .recurrentBias),
+    Row(
+      "GRU (reset after)", [.reset, .update, .candidate], retention: .update, options: .gated,
+      parts: .recurrentBias),
+    Row(
+      "LSTM", [.input, .forget, .candidate, .output], retention: .forget, options: .withCellState,
+      parts: [.peepholes, .projection]),
+    Row("MGU", [.forget, .candidate], options: .gated),
+    Row("JANET", [.forget, .candidate], retention: .forget, options: [.gated, .updateShift]),
+  ]
 
   private struct Row {
     let title: String
-    let number: Int
     let gates: [Gate]
-    let candidate: CandidateProduct
-    let hasCellState: Bool
     let retention: Gate?
     let options: CellOptions.Fields
     let parts: ParameterParts
 
     init(
-      _ title: String, _ number: Int, _ gates: [Gate], _ candidate: CandidateProduct,
-      hasCellState: Bool = false, retention: Gate? = nil, options: CellOptions.Fields,
+      _ title: String, _ gates: [Gate], retention: Gate? = nil, options: CellOptions.Fields,
       parts: ParameterParts = []
     ) {
       self.title = title
-      self.number = number
       self.gates = gates
-      self.candidate = candidate
-      self.hasCellState = hasCellState
       self.retention = retention
       self.options = options
       self.parts = parts.union(.gains)
     }
   }
 
+  /// The kernels' row.
+  private var kernelRow: unroll_cell { unroll_cell_of(kernelNumber) }
+
   // MARK: - Its columns
 
   /// The name in tables, figures and messages.
-  public var title: String { row.title }
+  public var title: String { Self.rows[Int(kernelNumber)].title }
   /// The gates in the order of the parameters' columns.
-  public var gates: [Gate] { row.gates }
+  public var gates: [Gate] { Self.rows[Int(kernelNumber)].gates }
   /// G, the number of gates.
-  public var gateCount: Int { row.gates.count }
+  public var gateCount: Int { Int(kernelRow.gates) }
   /// Whether there is a cell state c besides the hidden state h.
-  public var hasCellState: Bool { row.hasCellState }
+  public var hasCellState: Bool { kernelRow.has_cell != 0 }
   /// How the candidate's recurrent product enters the equations.
-  public var candidate: CandidateProduct { row.candidate }
-  /// Whether a step saves H numbers besides gates and states for the backward pass: the candidate's recurrent
-  /// operand r ⊙ h, or its product h·Un + cn.
-  public var savesCandidateOperand: Bool { row.candidate != .together }
+  public var candidate: CandidateProduct {
+    switch Int(kernelRow.candidate) {
+    case UNROLL_SEPARATE: .separate
+    case UNROLL_LATE: .late
+    default: .together
+    }
+  }
   /// The gate that keeps the old state where it is near 1; nil for a cell without such a gate.
-  public var retentionGate: Gate? { row.retention }
+  public var retentionGate: Gate? { Self.rows[Int(kernelNumber)].retention }
   /// The options that such cells use; the others must have their defaults.
-  public var optionFields: CellOptions.Fields { row.options }
+  public var optionFields: CellOptions.Fields { Self.rows[Int(kernelNumber)].options }
   /// The parameters that such cells may have besides weights and bias.
-  package var parts: ParameterParts { row.parts }
-  /// The kind as the kernels number it.
-  var kernelNumber: Int32 { Int32(row.number) }
+  package var parts: ParameterParts { Self.rows[Int(kernelNumber)].parts }
+  /// What the kernels add to a gate's argument: the forget gate's offset, or β.
+  func shift(_ options: CellOptions) -> Double {
+    optionFields.contains(.updateShift) ? options.updateShift : options.forgetOffset
+  }
 }
 
 /// How the recurrent product of a cell's candidate enters its equations.

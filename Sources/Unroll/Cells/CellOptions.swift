@@ -22,12 +22,15 @@ public struct CellOptions: Sendable, Equatable, Codable {
   public var projectionClip: Double
   /// Whether the forget gate is 1 − the input gate (ONNX `input_forget`).
   public var couplesInputAndForget: Bool
+  /// β: how much smaller the update gate's argument is than the forget gate's (JANET).
+  public var updateShift: Double
 
   /// Creates options; each default is that of the plain cell.
   public init(
     activation: Activation = .tanh, gateActivation: Activation = .sigmoid,
     outputActivation: Activation = .tanh, argumentClip: Double = 0, forgetOffset: Double = 0,
-    cellClip: Double = 0, projectionClip: Double = 0, couplesInputAndForget: Bool = false
+    cellClip: Double = 0, projectionClip: Double = 0, couplesInputAndForget: Bool = false,
+    updateShift: Double = 1
   ) {
     self.activation = activation
     self.gateActivation = gateActivation
@@ -37,15 +40,16 @@ public struct CellOptions: Sendable, Equatable, Codable {
     self.cellClip = cellClip
     self.projectionClip = projectionClip
     self.couplesInputAndForget = couplesInputAndForget
+    self.updateShift = updateShift
   }
 
   /// Options by name, as a set.
   public struct Fields: OptionSet, Sendable {
     /// A bit for each field.
-    public let rawValue: UInt8
+    public let rawValue: UInt16
 
     /// Creates a set from its bits.
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// ``CellOptions/activation``.
     public static let activation = Fields(rawValue: 1)
@@ -63,13 +67,17 @@ public struct CellOptions: Sendable, Equatable, Codable {
     public static let projectionClip = Fields(rawValue: 64)
     /// ``CellOptions/couplesInputAndForget``.
     public static let couplesInputAndForget = Fields(rawValue: 128)
+    /// ``CellOptions/updateShift``.
+    public static let updateShift = Fields(rawValue: 256)
 
     /// What a cell without gates uses.
     public static let ungated: Fields = [.activation, .argumentClip]
     /// What a cell with gates but without a cell state uses.
     public static let gated: Fields = [.activation, .gateActivation, .argumentClip]
-    /// All options.
-    public static let all = Fields(rawValue: .max)
+    /// What a cell with a cell state uses.
+    public static let withCellState: Fields = [
+      .gated, .outputActivation, .forgetOffset, .cellClip, .projectionClip, .couplesInputAndForget,
+    ]
   }
 
   /// Every option's name and value, in a fixed order.
@@ -83,6 +91,7 @@ public struct CellOptions: Sendable, Equatable, Codable {
       (.cellClip, "cellClip", "\(cellClip)"),
       (.projectionClip, "projectionClip", "\(projectionClip)"),
       (.couplesInputAndForget, "couplesInputAndForget", "\(couplesInputAndForget)"),
+      (.updateShift, "updateShift", "\(updateShift)"),
     ]
   }
 
@@ -114,6 +123,7 @@ public struct CellOptions: Sendable, Equatable, Codable {
       && cellClip.bitPattern == other.cellClip.bitPattern
       && projectionClip.bitPattern == other.projectionClip.bitPattern
       && couplesInputAndForget == other.couplesInputAndForget
+      && updateShift.bitPattern == other.updateShift.bitPattern
   }
 }
 

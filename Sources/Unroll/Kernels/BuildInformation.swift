@@ -3,23 +3,19 @@ public enum BuildInformation {
   /// Names and values, for people.
   public static var facts: [(name: String, value: String)] {
     [
-      ("kernels", "\(KernelLevel.current.rawValue), compiled for \(architecture)"),
-      ("levels here", KernelLevel.available.map(\.rawValue).joined(separator: ", ")),
+      ("kernels", "\(InstructionSet.current.rawValue), compiled for \(architecture)"),
+      ("instruction sets", InstructionSet.available.map(\.rawValue).joined(separator: ", ")),
       ("activations", activations),
-      ("products", productLibrary),
       ("threads", "\(Threads.count) of \(Threads.availableCores) cores"),
-      ("subnormal numbers", "flushed to zero inside the kernels (kept by the plain ones)"),
+      ("subnormal numbers", "taken as zero inside float32 kernels, kept in float64"),
     ]
   }
 
   private static var activations: String {
-    KernelLevel.current == .plain
+    InstructionSet.current == .plain
       ? "the C library's, in double, rounded once"
       : "vector polynomials, at most 2 units in the last place off"
   }
-
-  /// Where matrix products come from.
-  public static var productLibrary: String { "Unroll's own" }
 
   private static var architecture: String {
     #if arch(x86_64)

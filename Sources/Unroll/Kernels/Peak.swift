@@ -2,7 +2,7 @@ internal import CUnrollKernels
 
 /// The limit to which benchmarks are compared.
 public enum MultiplyAddPeak {
-  /// Flops per second of multiply-adds on registers alone, at the current level.
+  /// Flops per second of multiply-adds on registers alone, by the current instruction set.
   ///
   /// The best of several short runs on each of `threads` threads at once.
   public static func measure<Scalar: KernelScalar>(
@@ -25,13 +25,16 @@ private let rounds = 60_000
 
 extension KernelScalar {
   fileprivate static func _peakOnAllThreads(_ threads: Int) -> Double {
-    let isDouble = _isDouble != 0
-    if isDouble {
-      unroll_parallel(threads, { _, _ in _ = unroll_peak_f64(rounds) }, nil)
-    } else {
-      unroll_parallel(threads, { _, _ in _ = unroll_peak_f32(rounds) }, nil)
-    }
+    var type = _kernelType
+    unroll_parallel(
+      threads, Int32(threads),
+      { context, _, _ in
+        guard let type = context?.load(as: Int32.self) else { return }
+        var sink = 0.0
+        _ = unroll_multiply_add_peak(type, rounds, &sink)
+      }, &type)
     // Every thread did the same.
-    return Double(threads) * (isDouble ? unroll_peak_f64(1) : unroll_peak_f32(1)) * Double(rounds)
+    var sink = 0.0
+    return Double(threads) * unroll_multiply_add_peak(type, 1, &sink) * Double(rounds)
   }
 }

@@ -39,7 +39,10 @@ public enum Threads {
       var body = body
       withUnsafeMutablePointer(to: &body) { context in
         unroll_parallel(
-          count, { $0?.assumingMemoryBound(to: ((Int) -> Void).self).pointee($1) }, context)
+          count, unroll_thread_count(),
+          { context, index, _ in
+            context?.assumingMemoryBound(to: ((Int) -> Void).self).pointee(index)
+          }, context)
       }
     }
   }
@@ -62,11 +65,4 @@ public enum Threads {
     defer { unroll_force_thread_count(before) }
     return try body()
   }
-
-  /// Calls `body` with one number of threads from its beginning to its end.
-  ///
-  /// Scratch is asked for by a number of threads and then used by it; another thread may set ``count``
-  /// in between.
-  @inline(__always)
-  static func holdingCount(_ body: () -> Void) { use(count, body) }
 }

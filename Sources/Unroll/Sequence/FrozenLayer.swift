@@ -1,12 +1,14 @@
-// Inference: a layer whose weights do not change is packed once, and keeps no tape.
+// Inference: a layer whose weights do not change is packed once, and leaves no trace.
 
 internal import CUnrollKernels
+internal import Synchronization
+internal import UnrollContracts
 
-/// What inference over whole sequences gives.
+/// The results of inference over whole sequences.
 ///
-/// Hand it in again: its memory is used again.
+/// Pass it to the next run: its memory is used again.
 public struct SequenceOutputs<Scalar: KernelScalar>: Sendable {
-  /// What the layer puts out, `[T, B, P]`; zero (or repeats) at inactive steps.
+  /// The layer's outputs, `[T, B, P]`; at inactive steps zero or repeated, as the mask says.
   public internal(set) var outputs: Tensor<Scalar>
   /// The state after the last step that counts.
   public internal(set) var finalState: RecurrentState<Scalar>
@@ -47,8 +49,8 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
 
   /// Runs the layer over a batch of sequences; the same bits as `RecurrentLayer.forward`.
   ///
-  /// Allocates nothing after the first run of the same sizes, if no step is masked and the fast
-  /// kernels know the cell; else every run makes a whole trace.
+  /// Allocates nothing after the first run of the same sizes, if no step is masked. Weights are packed at the first run on
+  /// a path; the packed weights are shared by copies of the frozen layer.
   ///
   /// - Parameters:
   ///   - inputs: x, `[T, B, D]`.
@@ -56,92 +58,93 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
   ///   - mask: Which steps count.
   ///   - result: Receives outputs and final state.
   /// - Precondition: The shapes agree with the cell.
-  /// - Complexity: 2·T·B·G·H·(D + P) flops; memory beside the result for 192 rows of gates, or B
-  ///   if that is more, for each thread.
+  /// - Complexity: 2·T·B·G·H·(D + P) flops; memory besides the result as
+  ///   ``RecurrentLayer/plan(for:timeStepCount:batchSize:isMasked:)`` says.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public func run(
     _ inputs: Tensor<Scalar>, from state: RecurrentState<Scalar>, mask: SequenceMask = .full,
     into result: inout SequenceOutputs<Scalar>
   ) {
-    let flags =
-      inputs.rank == 3
-      ? mask.flags(timeStepCount: inputs.shape[0], batchSize: inputs.shape[1]) : nil
-    guard var structure = content.structure, flags == nil, KernelLevel.current == content.level,
-      inputs.rank == 3, inputs.shape[0] > 0
-    else {
-      let trace = layer.forward(inputs, from: state, mask: mask)
-      result.outputs = trace.outputs
-      result.finalState = trace.finalState
+    let cell = content.layer.cell
+    let (out, cellSize) = (cell.outputSize, cell.cellStateSize)
+    RecurrentLayer.check(
+      inputs, state, inputSize: cell.inputSize, outputSize: out, cellSize: cellSize,
+      operation: "FrozenLayer.run")
+    let (steps, rows) = (inputs.shape[0], inputs.shape[1])
+    let flags = mask.flags(timeStepCount: steps, batchSize: rows)
+    result.outputs.prepare(steps, rows, out)
+    guard steps > 0 else {
+      result.finalState = state
       return
     }
-    let (steps, rows, size) = (inputs.shape[0], inputs.shape[1], content.hiddenSize)
-    let cellSize = content.cellSize
-    RecurrentLayer.check(
-      inputs, state, inputSize: content.inputSize, outputSize: size, cellSize: cellSize,
-      operation: "FrozenLayer.run")
-    result.outputs.prepare(steps, rows, size)
-    result.finalState.hidden.prepare(rows, size)
+    result.finalState.hidden.prepare(rows, out)
     result.finalState.cell.prepare(rows, cellSize)
     let memory = result.ownMemory()
-    structure.steps = steps
-    structure.batch = rows
-    structure.inputs = UnsafeRawPointer(inputs.base)
-    structure.initial_hidden = UnsafeRawPointer(state.hidden.base)
-    structure.initial_cell = UnsafeRawPointer(state.cell.base)
-    structure.hidden_states = UnsafeMutableRawPointer(result.outputs.base)
-    if cellSize > 0 {
-      structure.final_cell = UnsafeMutableRawPointer(result.finalState.cell.base)
+    let direction = content.layer.direction
+    var layer = cell.kernelLayer(direction, steps: steps, rows: rows, isMasked: flags != nil)
+    var plan = unroll_plan_make(
+      &layer, Int32(UNROLL_INFER), Int32(Threads.count), unroll_isa(), 0)
+    var weights = cell.parameters.kernelWeights
+    var sequence = unroll_sequence()
+    sequence.inputs = UnsafeRawPointer(inputs.base)
+    sequence.initial_hidden = UnsafeRawPointer(state.hidden.base)
+    sequence.initial_cell = UnsafeRawPointer(state.cell.base)
+    sequence.hidden = UnsafeMutableRawPointer(result.outputs.base)
+    sequence.final_cell = UnsafeMutableRawPointer(result.finalState.cell.base)
+    sequence.scratch = UnsafeMutableRawPointer(memory.scratch.memory(for: plan.scratch_count))
+    let packed = content.packedWeights(&plan)
+    withFlags(flags) { flags in
+      sequence.active = flags
+      unroll_forward(&plan, &weights, packed.base, &sequence)
     }
-    Threads.holdingCount {
-      structure.scratch = UnsafeMutableRawPointer(
-        memory.scratch.room(for: unroll_forward_scratch_count(&structure, Scalar._isDouble)))
-      Scalar._layerForward(&structure)
-    }
-    let last = structure.reversed == 0 ? steps - 1 : 0
-    result.finalState.hidden.base.update(
-      from: result.outputs.base + last * rows * size, count: rows * size)
     withExtendedLifetime(inputs) {}
     withExtendedLifetime(state) {}
     withExtendedLifetime(memory) {}
     withExtendedLifetime(content) {}
+    withExtendedLifetime(packed) {}
+    let last = direction == .forward ? steps - 1 : 0
+    result.finalState.hidden.base.update(
+      from: result.outputs.base + last * rows * out, count: rows * out)
+    guard let flags else { return }
+    let times = direction == .forward ? Array(0..<steps) : (0..<steps).reversed()
+    result.outputs.pad(flags, mask.paddedOutput, times)
   }
 }
 
 /// What copies of a frozen layer share.
-private final class FrozenContent<Scalar: KernelScalar>: @unchecked Sendable {
-  // Sendable: nothing changes after `init`.
+private final class FrozenContent<Scalar: KernelScalar>: Sendable {
   let layer: RecurrentLayer<Scalar>
-  let level: KernelLevel
-  let inputSize, hiddenSize, cellSize: Int
-  /// The kernels' structure, weights and packed panels in it; nil if the plain kernels run it.
-  let structure: unroll_layer?
-  /// What the structure points to.
-  private let parameters: CellParameters<Scalar>
-  private let packed: PassMemory<Scalar>
+  /// The weights as each path reads them, packed when it is first taken.
+  private let packed = Mutex<[Packing: TensorStorage<Scalar>]>([:])
+
+  /// What the order of packed weights depends on.
+  private struct Packing: Hashable {
+    let isa: Int32
+    let path: Int32
+    let count: Int
+  }
 
   init(_ layer: RecurrentLayer<Scalar>) {
     var layer = layer
     layer.cell.zoneout.masks = nil
+    layer.cell.parameters.check(areOf: layer.cell.kind, "RecurrentLayer.frozen")
     self.layer = layer
-    packed = PassMemory()
-    level = KernelLevel.current
-    parameters = layer.cell.parameters
-    parameters.check(areOf: layer.cell.kind, "RecurrentLayer.frozen")
-    inputSize = parameters.inputSize
-    hiddenSize = parameters.hiddenSize
-    cellSize = layer.cell.cellStateSize
-    guard level != .plain, let kernel = layer.cell.fusedKernel else {
-      structure = nil
-      return
+  }
+
+  func packedWeights(_ plan: inout unroll_plan) -> TensorStorage<Scalar> {
+    // Rows, columns and lanes read the same panels.
+    let isPanels = plan.path == UNROLL_PATH_COLUMNS || plan.path == UNROLL_PATH_LANES
+    let path = isPanels ? Int32(UNROLL_PATH_ROWS) : plan.path
+    let key = Packing(isa: plan.isa, path: path, count: plan.packed_count)
+    return packed.withLock { packed in
+      if let storage = packed[key] { return storage }
+      let storage = TensorStorage<Scalar>(count: plan.packed_count)
+      var weights = layer.cell.parameters.kernelWeights
+      unroll_pack(&plan, &weights, storage.base)
+      packed[key] = storage
+      return storage
     }
-    var structure = FusedPass.layer(
-      kernel, parameters, layer.direction, steps: 1, rows: 1, memory: packed)
-    structure.packed = UnsafeMutableRawPointer(
-      packed.packed.room(for: unroll_packed_count(&structure, Scalar._isDouble)))
-    Scalar._layerPack(&structure)
-    structure.is_packed = 1
-    self.structure = structure
   }
 }
 

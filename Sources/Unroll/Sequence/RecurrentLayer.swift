@@ -1,9 +1,7 @@
-// A cell run over whole sequences: forward through time, and back.
-//
-// The products with the inputs are taken for all steps at once; only what depends on the state
-// goes step by step. Every row is summed in one fixed order, so that its bits depend neither on
-// the rest of the batch nor on where a sequence was cut.
+// A cell run over whole sequences, forward and backward through time. The work is done by the kernels, as their plan says;
+// here inputs are checked and memory is made ready.
 
+internal import CUnrollKernels
 internal import UnrollContracts
 
 /// A recurrent cell applied to sequences, in one direction.
@@ -18,7 +16,7 @@ internal import UnrollContracts
 public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   /// The cell, parameters included.
   public var cell: Cell<Scalar>
-  /// The way in which the sequence is read.
+  /// The direction in which the sequence is read.
   public var direction: Direction
 
   /// Creates a layer.
@@ -46,8 +44,8 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   ///   - layout: The order of the first two axes, of `inputs` and of the trace's arrays.
   /// - Returns: Every step's output, states and gates.
   /// - Precondition: The shapes agree with the cell.
-  /// - Complexity: 2·T·B·G·H·(D + P) flops; allocates the trace, T·B·(G·H + P + C) numbers (a GRU
-  ///   H more), and the packed weights, about (D + P)·G·H.
+  /// - Complexity: 2·T·B·G·H·(D + P) flops; allocates what ``plan(for:timeStepCount:batchSize:isMasked:)`` says, and
+  ///   T·B·P numbers of outputs.
   public func forward(
     _ inputs: Tensor<Scalar>, from state: RecurrentState<Scalar>, mask: SequenceMask = .full,
     layout: SequenceLayout = .timeMajor
@@ -60,8 +58,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   /// Runs the layer over a batch of sequences, in the memory of an earlier trace.
   ///
   /// Allocates nothing if the earlier pass had the same sizes, the trace is held nowhere else, the
-  /// layout is time-major and no step is masked (a cell that the fast kernels do not know
-  /// allocates O(B·G·H) for its steps).
+  /// layout is time-major and no step is masked.
   ///
   /// - Parameters:
   ///   - inputs: x, shape `[T, B, D]`, or `[B, T, D]` if `layout` says so. T and B may be 0.
@@ -76,54 +73,36 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     _ inputs: Tensor<Scalar>, from state: RecurrentState<Scalar>, mask: SequenceMask = .full,
     layout: SequenceLayout = .timeMajor, into trace: inout SequenceTrace<Scalar>
   ) {
-    let parameters = cell.parameters
-    parameters.check(areOf: cell.kind, "RecurrentLayer.forward")
-    let cellSize = cell.cellStateSize
+    cell.parameters.check(areOf: cell.kind, "RecurrentLayer.forward")
+    let (out, cellSize) = (cell.outputSize, cell.cellStateSize)
     let x = layout == .timeMajor ? inputs : inputs.exchangingFirstAxes
     Self.check(
-      x, state, inputSize: parameters.inputSize, outputSize: parameters.outputSize,
-      cellSize: cellSize, operation: "RecurrentLayer.forward")
-    let (steps, rows, out) = (x.shape[0], x.shape[1], parameters.outputSize)
+      x, state, inputSize: cell.inputSize, outputSize: out, cellSize: cellSize,
+      operation: "RecurrentLayer.forward")
+    let (steps, rows) = (x.shape[0], x.shape[1])
     trace.layout = layout
     trace.initialState = state
-    trace.settings = settings(parameters)
-    trace.gateOrder = parameters.gates
-    trace.direction = direction
+    trace.settings = settings
     trace.mask = mask
     trace.flags = mask.flags(timeStepCount: steps, batchSize: rows)
     trace.paddedOutputs = nil
-    trace.zoneout = cell.zoneout
-    trace.turnedLanes = 0
     trace.timeMajorInputs = x
     trace.clearInactiveInputs()
-    trace.gateValues.prepare(steps, rows, parameters.bias.count)
-    trace.auxiliary.prepare(steps, rows, cell.auxiliarySize)
     trace.timeMajorHidden.prepare(steps, rows, out)
-    trace.timeMajorCell.prepare(steps, rows, cellSize)
     trace.finalState.hidden.prepare(rows, out)
     trace.finalState.cell.prepare(rows, cellSize)
-    let kernel = cell.currentKernel
-    if let kernel {
-      FusedPass.forward(kernel, parameters, direction, &trace)
-    } else {
-      projectInputs(parameters, &trace)
-      runSteps(&trace)
-    }
-    if steps > 0 {
-      let last = (direction == .forward ? steps - 1 : 0) * rows
-      trace.finalState.hidden.base.update(
-        from: trace.timeMajorHidden.base + last * out, count: rows * out)
-      if kernel == nil {  // else the kernels wrote it
-        trace.finalState.cell.base.update(
-          from: trace.timeMajorCell.base + last * cellSize, count: rows * cellSize)
-      }
-    } else {
+    run(into: &trace, steps: steps, rows: rows)
+    guard steps > 0 else {
       trace.finalState = state
+      return
     }
-    if trace.flags != nil { trace.paddedOutputs = paddedOutputs(trace) }
+    let last = (direction == .forward ? steps - 1 : 0) * rows
+    trace.finalState.hidden.base.update(
+      from: trace.timeMajorHidden.base + last * out, count: rows * out)
+    if trace.flags != nil { trace.padOutputs() }
   }
 
-  /// Takes gradients back through the sequence.
+  /// Computes the gradients of a forward pass.
   ///
   /// - Parameters:
   ///   - trace: What `forward` returned.
@@ -132,8 +111,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   /// - Returns: The gradients of parameters, inputs and initial state.
   /// - Precondition: The trace was made by a layer of this kind, shape, direction and settings (activations, clips,
   ///   options, rates of zoneout), and the gradients have the shapes of what they are of.
-  /// - Complexity: 4·T·B·G·H·(D + P) flops; allocates T·B·(G·H + D) numbers (a GRU with the reset
-  ///   gate after the product H more), the gradients, and the packed weights.
+  /// - Complexity: 4·T·B·G·H·(D + P) flops; allocates the gradients and scratch.
   public func backward(
     _ trace: SequenceTrace<Scalar>, outputs outputGradient: Tensor<Scalar>? = nil,
     finalState finalStateGradient: RecurrentState<Scalar>? = nil
@@ -143,7 +121,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     return gradients
   }
 
-  /// Takes gradients back through the sequence, in the memory of earlier gradients.
+  /// Computes the gradients of a forward pass, in the memory of earlier gradients.
   ///
   /// Allocates nothing where `forward(_:from:mask:layout:into:)` does not.
   ///
@@ -161,10 +139,9 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     finalState finalStateGradient: RecurrentState<Scalar>? = nil,
     into gradients: inout LayerGradients<Scalar>
   ) {
-    let parameters = cell.parameters
-    parameters.check(areOf: cell.kind, "RecurrentLayer.backward")
-    check(trace, parameters)
-    let (rows, out, cellSize) = (trace.batchSize, parameters.outputSize, cell.cellStateSize)
+    cell.parameters.check(areOf: cell.kind, "RecurrentLayer.backward")
+    check(trace)
+    let (rows, out, cellSize) = (trace.batchSize, cell.outputSize, cell.cellStateSize)
     var timeMajor: Tensor<Scalar>?
     if let outputGradient {
       let given = trace.layout == .timeMajor ? outputGradient : outputGradient.exchangingFirstAxes
@@ -190,51 +167,73 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
       gradients.initialState.cell.base.fill(0, count: rows * cellSize)
     }
     gradients.layout = trace.layout
-    if var kernel = cell.currentKernel {
-      kernel.zoneout = trace.zoneout
-      FusedPass.backward(kernel, parameters, trace, outputs: timeMajor, into: &gradients)
-    } else {
-      var pass = BackwardPass(cell: cell, trace: trace.inRows)
-      pass.outputGradient = timeMajor
-      pass.stateGradient = gradients.initialState
-      gradients = pass.run()
-    }
+    differentiate(trace, outputs: timeMajor, into: &gradients)
   }
 
-  private func settings(_ parameters: CellParameters<Scalar>) -> PassSettings {
+  private var settings: PassSettings {
     PassSettings(
-      kind: cell.kind, options: cell.options, parts: parameters.parts, zoneout: cell.zoneout,
+      kind: cell.kind, options: cell.options, parts: cell.parameters.parts, zoneout: cell.zoneout,
       direction: direction)
   }
 
-  /// x·W + b for all steps at once: where the plain kernels begin.
-  private func projectInputs(
-    _ parameters: CellParameters<Scalar>, _ trace: inout SequenceTrace<Scalar>
-  ) {
-    let (pairs, width) = (trace.timeStepCount * trace.batchSize, parameters.bias.count)
-    let x = trace.timeMajorInputs
-    trace.gateValues.withUnsafeMutableElements { gates in
-      x.withUnsafeElements { x in
-        cell.inputBias.withUnsafeElements { Scalar._fillRows(gates, $0, pairs, width) }
-        parameters.inputWeights.withUnsafeElements {
-          Scalar._product(
-            gates, width, x, parameters.inputSize, $0, width, pairs, parameters.inputSize, width)
-        }
-      }
+  /// The forward pass, once the trace's arrays have their shapes.
+  private func run(into trace: inout SequenceTrace<Scalar>, steps: Int, rows: Int) {
+    let memory = trace.ownMemory()
+    var layer = cell.kernelLayer(
+      direction, steps: steps, rows: rows, isMasked: trace.flags != nil)
+    var plan = unroll_plan_make(
+      &layer, Int32(UNROLL_TRAIN), Int32(Threads.count), unroll_isa(), 0)
+    var weights = cell.parameters.kernelWeights
+    let packed = memory.packed.memory(for: plan.packed_count)
+    unroll_pack(&plan, &weights, packed)
+    trace.values.prepare(1, plan.trace_count)
+    trace.plan = plan
+    var sequence = trace.kernelSequence
+    sequence.final_cell = UnsafeMutableRawPointer(trace.finalState.cell.base)
+    sequence.scratch = UnsafeMutableRawPointer(memory.scratch.memory(for: plan.scratch_count))
+    withFlags(trace.flags) { flags in
+      sequence.active = flags
+      unroll_forward(&plan, &weights, packed, &sequence)
     }
+    withExtendedLifetime(trace) {}
+    withExtendedLifetime(memory) {}
+    withExtendedLifetime(self) {}
   }
 
-  private func runSteps(_ trace: inout SequenceTrace<Scalar>) {
-    let memory = StepMemory(cell, writing: &trace)
-    withExtendedLifetime(memory) {
-      withFlags(trace.flags) { flags in
-        var previous: Int?
-        for time in trace.times {
-          cell.step(memory.buffers(time: time, after: previous, active: flags))
-          previous = time
-        }
-      }
+  /// The backward pass, once the gradients' initial state holds that of the final state.
+  private func differentiate(
+    _ trace: SequenceTrace<Scalar>, outputs: Tensor<Scalar>?,
+    into gradients: inout LayerGradients<Scalar>
+  ) {
+    let memory = gradients.ownMemory()
+    // The trace's instruction set, whose layout it has; this thread's number of threads.
+    var layer = trace.plan.layer
+    var plan = unroll_plan_make(
+      &layer, Int32(UNROLL_TRAIN), Int32(Threads.count), trace.plan.isa, 0)
+    gradients.prepare(like: cell.parameters, inputs: trace.timeMajorInputs)
+    var targets = unroll_gradients()
+    targets.wants_inputs = 1
+    if let outputs {
+      targets.has_output = 1
+      targets.output = UnsafeRawPointer(outputs.base)
     }
+    targets.hidden = UnsafeMutableRawPointer(gradients.initialState.hidden.base)
+    targets.cell = UnsafeMutableRawPointer(gradients.initialState.cell.base)
+    targets.inputs = UnsafeMutableRawPointer(gradients.timeMajorInputs.base)
+    targets.weights = gradients.parameters.kernelWeights
+    var weights = cell.parameters.kernelWeights
+    var sequence = trace.kernelSequence
+    sequence.scratch = UnsafeMutableRawPointer(
+      memory.scratch.memory(for: plan.backward_scratch_count))
+    withFlags(trace.flags) { flags in
+      sequence.active = flags
+      unroll_backward(&plan, &weights, &sequence, &targets)
+    }
+    withExtendedLifetime(trace) {}
+    withExtendedLifetime(outputs) {}
+    withExtendedLifetime(gradients) {}
+    withExtendedLifetime(memory) {}
+    withExtendedLifetime(self) {}
   }
 
   /// Stops the program unless inputs and state fit a cell of these sizes.
@@ -262,53 +261,27 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   }
 
   /// Stops the program unless a trace is of a layer such as this one, and has its inputs.
-  private func check(_ trace: SequenceTrace<Scalar>, _ parameters: CellParameters<Scalar>) {
-    let hidden = trace.timeMajorHidden
-    func fits(_ tensor: Tensor<Scalar>, _ last: Int) -> Bool {
-      tensor.rank == 3 && tensor.shape[0] == hidden.shape[0] && tensor.shape[1] == hidden.shape[1]
-        && tensor.shape[2] == last
-    }
-    let width = parameters.bias.count
+  private func check(_ trace: SequenceTrace<Scalar>) {
     guard let made = trace.settings else {
       contractViolation(
         "RecurrentLayer.backward: expected a trace that forward has filled, got an empty one.")
     }
-    let settings = settings(parameters)
     if !settings.isSame(as: made) {
       let (own, others) = settings.differences(from: made)
       contractViolation(
         "RecurrentLayer.backward: expected a trace of this layer, with \(own), got one with \(others)."
       )
     }
+    let sizes = trace.plan.layer
     require(
-      trace.gateOrder == parameters.gates && fits(hidden, parameters.outputSize)
-        && fits(trace.gateValues, width) && fits(trace.timeMajorCell, cell.cellStateSize)
-        && fits(trace.auxiliary, cell.auxiliarySize)
-        && (!parameters.isNormalized || fits(trace.normal.inputs, width)),
-      "RecurrentLayer.backward: expected a trace of this layer, with the gates \(parameters.gates.names) of \(parameters.hiddenSize) units, got one of another."
+      sizes.units == cell.hiddenSize && sizes.state == cell.outputSize,
+      "RecurrentLayer.backward: expected a trace of this layer, with the gates \(cell.kind.gates.names) of \(cell.hiddenSize) units, got one of another."
     )
+    let inputs = trace.timeMajorInputs
     require(
-      fits(trace.timeMajorInputs, parameters.inputSize),
-      "RecurrentLayer.backward: expected a trace with its inputs, the last axis \(parameters.inputSize), got \(trace.timeMajorInputs.shape); after releaseInputs there is no way back."
+      inputs.rank == 3 && inputs.shape[0] == sizes.steps && inputs.shape[1] == sizes.batch
+        && inputs.shape[2] == cell.inputSize,
+      "RecurrentLayer.backward: expected a trace with its inputs, the last axis \(cell.inputSize), got \(inputs.shape); after releaseInputs the gradients cannot be computed."
     )
-  }
-
-  /// The hidden states, with inactive steps as the mask wants them.
-  private func paddedOutputs(_ trace: SequenceTrace<Scalar>) -> Tensor<Scalar> {
-    guard let flags = trace.flags else { return trace.timeMajorHidden }
-    var outputs = trace.timeMajorHidden
-    let (rows, width) = (trace.batchSize, outputSize)
-    outputs.withUnsafeMutableElements { outputs in
-      var previous: UnsafePointer<Scalar>?
-      for time in trace.times {
-        let here = outputs + time * rows * width
-        flags.withUnsafeBufferPointer {
-          Scalar._replaceInactive(
-            here, previous, $0.baseAddress.map { $0 + time * rows }, rows, width)
-        }
-        if trace.mask.paddedOutput == .previous { previous = UnsafePointer(here) }
-      }
-    }
-    return outputs
   }
 }

@@ -4,12 +4,10 @@ extension SequenceTrace {
   /// A derivative such as 1 − h² loses its digits where h is close to 1. What another rounding of h makes of it
   /// can be measured by moving the stored values.
   ///
-  /// - Parameter change: Is given each array; its shape must stay.
+  /// - Parameter change: Is given each array, the kernels' values as one; its shape must stay.
   package mutating func changeStoredValues(_ change: (inout Tensor<Scalar>) -> Void) {
-    change(&gateValues)
-    change(&auxiliary)
+    change(&values)
     change(&timeMajorHidden)
-    change(&timeMajorCell)
   }
 }
 

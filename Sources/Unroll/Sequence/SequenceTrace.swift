@@ -1,5 +1,6 @@
 // What a forward pass leaves: everything that can be looked at, and all that backward needs.
 
+internal import CUnrollKernels
 internal import UnrollContracts
 
 /// One layer's run over a batch of sequences: outputs, states and gate values of every step.
@@ -16,29 +17,19 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
 
   /// What made the trace; nil if nothing has yet.
   var settings: PassSettings?
-  var gateOrder: [Gate]
-  var direction: Direction
   var mask: SequenceMask
   var flags: [UInt8]?
-  /// Time-major: x `[T, B, D]`, gates `[T, B, G·H]`, states `[T, B, P]`, `[T, B, C]`, and what
-  /// the cell keeps besides.
+  /// x, `[T, B, D]`.
   var timeMajorInputs: Tensor<Scalar>
   /// The outputs where steps are inactive; else they are the hidden states.
   var paddedOutputs: Tensor<Scalar>?
-  var gateValues: Tensor<Scalar>
-  var auxiliary: Tensor<Scalar>
+  /// h, `[T, B, P]`.
   var timeMajorHidden: Tensor<Scalar>
-  var timeMajorCell: Tensor<Scalar>
-  /// How many sequences `gateValues`, `auxiliary` and `timeMajorCell` have side by side, as the kernels of
-  /// narrow layers keep them; 0: they have their shapes' order.
-  var turnedLanes = 0
-  /// What a layer that normalises keeps besides.
-  var normal = NormalTrace<Scalar>()
-  /// How states were kept.
-  var zoneout = Zoneout.none
-
+  /// Gates, cell states and what else the backward pass needs, in the kernels' order.
+  var values: Tensor<Scalar>
+  private var keptPlan: KeptPlan
   private var memory: PassMemory<Scalar>
-  /// What stands in place of arrays that were let go.
+  /// Takes the place of arrays that were released.
   private let nothing: Tensor<Scalar>
 
   /// A trace of nothing: a place for `RecurrentLayer.forward(_:from:mask:layout:into:)` to fill.
@@ -46,16 +37,22 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     layout = .timeMajor
     initialState = RecurrentState(hidden: Tensor(shape: [0, 0]))
     finalState = initialState
-    gateOrder = []
-    direction = .forward
     mask = .full
     timeMajorInputs = Tensor(shape: [0, 0, 0])
-    gateValues = Tensor(shape: [0, 0, 0])
-    auxiliary = Tensor(shape: [0, 0, 0])
     timeMajorHidden = Tensor(shape: [0, 0, 0])
-    timeMajorCell = Tensor(shape: [0, 0, 0])
+    values = Tensor(shape: [0, 0])
+    keptPlan = KeptPlan()
     memory = PassMemory()
     nothing = timeMajorInputs
+  }
+
+  /// How the kernels made the trace.
+  var plan: unroll_plan {
+    get { keptPlan.plan }
+    set {
+      if !isKnownUniquelyReferenced(&keptPlan) { keptPlan = KeptPlan() }
+      keptPlan.plan = newValue
+    }
   }
 
   /// The memory of this trace alone: a copy of a trace begins with none.
@@ -83,42 +80,83 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   /// At inactive steps it is the carried state.
   public var hiddenStates: Tensor<Scalar> { arranged(timeMajorHidden) }
 
-  /// c after every step: last axis H for an LSTM, else 0.
+  /// c after every step: last axis H for a cell with a cell state, else 0.
   ///
-  /// - Complexity: O(1) if the layout is time-major, unless H is less than a vector's width: then, as in the other
-  ///   layout, it allocates T·B·H numbers, for both reasons together twice as many.
-  public var cellStates: Tensor<Scalar> { arranged(inRows(timeMajorCell)) }
+  /// - Complexity: O(T·B·C); allocates as many numbers, in the layout `[B, T, …]` twice.
+  public var cellStates: Tensor<Scalar> {
+    let size = settings?.kind.hasCellState == true ? plan.layer.units : 0
+    return arranged(read(UNROLL_TRACE_CELLS, columns: 0..<size, steps: 0..<timeStepCount))
+  }
+
+  /// c after the step at `time`, shape `[B, C]` whatever the layout: allocates B·C numbers.
+  package func cellState(after time: Int) -> Tensor<Scalar> {
+    let size = settings?.kind.hasCellState == true ? plan.layer.units : 0
+    return read(UNROLL_TRACE_CELLS, columns: 0..<size, steps: time..<time + 1)
+      .reshaped(to: [batchSize, size])
+  }
 
   /// The gates that can be asked for.
-  public var gates: [Gate] { gateOrder }
+  public var gates: [Gate] { settings?.kind.gates ?? [] }
 
   /// A gate's value at every step, after its activation: last axis H; 0 at inactive steps.
   ///
   /// - Precondition: The cell has that gate.
-  /// - Complexity: O(T·B·G·H); allocates up to T·B·(G + 2)·H numbers.
+  /// - Complexity: O(T·B·H); allocates as many numbers, in the layout `[B, T, …]` twice.
   public func gate(_ gate: Gate) -> Tensor<Scalar> {
-    guard let index = gateOrder.firstIndex(of: gate) else {
+    guard let index = gates.firstIndex(of: gate) else {
       contractViolation(
-        "SequenceTrace.gate: expected one of the gates \(gateOrder.names), got \(gate).")
+        "SequenceTrace.gate: expected one of the gates \(gates.names), got \(gate).")
     }
-    let size = gateValues.shape[2] / gateOrder.count
-    return arranged(inRows(gateValues)[..., index * size..<(index + 1) * size])
+    let size = plan.layer.units
+    return arranged(
+      read(
+        UNROLL_TRACE_GATES, columns: index * size..<(index + 1) * size, steps: 0..<timeStepCount))
+  }
+
+  /// Some columns of an array of the kernels, `[steps, B, columns]`.
+  private func read(_ array: Int, columns: Range<Int>, steps: Range<Int>) -> Tensor<Scalar> {
+    let result = Tensor<Scalar>(uninitialized: [steps.count, batchSize, columns.count])
+    guard !result.isEmpty else { return result }
+    var plan = plan
+    unroll_trace_read(
+      &plan, values.base, Int32(array), columns.lowerBound, columns.count, steps.lowerBound,
+      steps.count, result.base)
+    withExtendedLifetime(values) {}
+    withExtendedLifetime(result) {}
+    return result
+  }
+
+  /// The addresses of the trace's arrays, valid while it is kept alive.
+  var kernelSequence: unroll_sequence {
+    var sequence = unroll_sequence()
+    sequence.inputs = UnsafeRawPointer(timeMajorInputs.base)
+    sequence.initial_hidden = UnsafeRawPointer(initialState.hidden.base)
+    sequence.initial_cell = UnsafeRawPointer(initialState.cell.base)
+    sequence.hidden = UnsafeMutableRawPointer(timeMajorHidden.base)
+    sequence.trace = UnsafeMutableRawPointer(values.base)
+    return sequence
   }
 
   private func arranged(_ tensor: Tensor<Scalar>) -> Tensor<Scalar> {
     layout == .timeMajor ? tensor : tensor.exchangingFirstAxes
   }
 
-  /// Makes inputs zero where steps are inactive: what stands there may be NaN, which times a gradient of zero
-  /// would not be zero.
+  /// Makes inputs zero where steps are inactive: NaN times a gradient of zero would not be zero.
   mutating func clearInactiveInputs() {
-    guard let flags else { return }
-    let (pairs, width) = (timeStepCount * batchSize, timeMajorInputs.shape[2])
-    timeMajorInputs.withUnsafeMutableElements { inputs in
-      flags.withUnsafeBufferPointer {
-        Scalar._replaceInactive(inputs, nil, $0.baseAddress, pairs, width)
-      }
+    guard let flags, !timeMajorInputs.isEmpty else { return }
+    let shape = timeMajorInputs.shape
+    let (pairs, width) = (shape[0] * shape[1], shape[2])
+    timeMajorInputs.withUnsafeMutableElements {
+      unroll_replace_inactive(Scalar._kernelType, $0, nil, flags, pairs, width)
     }
+  }
+
+  /// Makes the outputs, with inactive steps as the mask says.
+  mutating func padOutputs() {
+    guard let flags else { return }
+    var outputs = timeMajorHidden
+    outputs.pad(flags, mask.paddedOutput, times)
+    paddedOutputs = outputs
   }
 
   /// Where an inactive step repeated the output before it, its gradient goes to that one.
@@ -137,35 +175,45 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  var timeStepCount: Int { timeMajorInputs.shape[0] }
-  var batchSize: Int { timeMajorInputs.shape[1] }
+  var timeStepCount: Int { timeMajorHidden.shape[0] }
+  var batchSize: Int { timeMajorHidden.shape[1] }
 
   /// The times in the order in which the layer visits them.
   var times: [Int] {
-    direction == .forward ? Array(0..<timeStepCount) : Array((0..<timeStepCount).reversed())
+    settings?.direction != .backward ? Array(0..<timeStepCount) : Array((0..<timeStepCount).reversed())
   }
 }
 
-/// What layer normalisation leaves of every step: its values and factors.
-struct NormalTrace<Scalar: KernelScalar>: Sendable {
-  /// Of x·W and h·U, `[T, B, G·H]`.
-  var inputs = Tensor<Scalar>(shape: [0, 0, 0])
-  var products = Tensor<Scalar>(shape: [0, 0, 0])
-  /// Of an LSTM's c′, `[T, B, H]`.
-  var cells = Tensor<Scalar>(shape: [0, 0, 0])
-  /// `[T, B, 5]`.
-  var spreads = Tensor<Scalar>(shape: [0, 0, 0])
+/// A plan, in memory of its own: the layout of a public type does not depend on the kernels' headers.
+private final class KeptPlan: @unchecked Sendable {
+  // Sendable: written only while one trace holds it (`isKnownUniquelyReferenced`).
+  var plan = unroll_plan()
+}
 
-  /// Memory for a pass, with any numbers in it.
-  mutating func prepare(_ steps: Int, _ rows: Int, width: Int, cellSize: Int) {
-    inputs.prepare(steps, rows, width)
-    products.prepare(steps, rows, width)
-    cells.prepare(steps, rows, cellSize)
-    spreads.prepare(steps, rows, 5)
+extension Tensor {
+  /// Replaces the outputs `[T, B, P]` of inactive steps by zero, or by the output before them.
+  ///
+  /// - Parameters:
+  ///   - flags: `[T, B]` bytes, 0 for inactive steps.
+  ///   - padding: What inactive steps become.
+  ///   - times: The steps in the order in which the layer visits them.
+  mutating func pad(_ flags: [UInt8], _ padding: SequenceMask.PaddedOutput, _ times: [Int]) {
+    let (rows, width) = (shape[1], shape[2])
+    withUnsafeMutableElements { outputs in
+      var previous: UnsafeMutablePointer<Scalar>?
+      for time in times {
+        let here = outputs + time * rows * width
+        flags.withUnsafeBufferPointer {
+          unroll_replace_inactive(
+            Scalar._kernelType, here, previous, $0.baseAddress.map { $0 + time * rows }, rows, width)
+        }
+        if padding == .previous { previous = here }
+      }
+    }
   }
 }
 
-/// The way in which a layer reads its sequence.
+/// The direction in which a layer reads its sequence.
 public enum Direction: String, Sendable, Codable {
   /// From the first step to the last.
   case forward

@@ -10,7 +10,7 @@ public enum StreamWeights: String, Sendable, Codable {
   case full
   /// As bfloat16: half the memory to read for every step, float32 only. States and sums stay
   /// float32; each weight (of normal size) is off by at most 1 part in 256, and by 1 in 700 on average.
-  /// Weights that are bfloat16 already, all of a layer, are kept exactly.
+  /// Weights that are bfloat16 already, all of a layer, are kept exactly. A projection stays float32.
   case bfloat16
 }
 
@@ -68,8 +68,11 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
     }
     require(
       weights == .full
-        || Scalar._isDouble == 0 && cells.allSatisfy { $0.fusedKernel?.hasPlainTwin == true },
-      "RecurrentStream.init: expected float32 cells with the usual functions, without layer normalisation and zoneout, for bfloat16 weights."
+        || Scalar.self == Float.self
+          && cells.allSatisfy {
+            $0.hasFastPath && !$0.parameters.isNormalized && !$0.zoneout.isActive
+          },
+      "RecurrentStream.init: expected float32 cells with options that the fast paths have, without layer normalisation and zoneout, for bfloat16 weights."
     )
     self.cells = cells
     self.batchSize = batchSize
@@ -114,7 +117,7 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
   /// - Complexity: O(B·Σ (P + C)). Reading allocates the result. Setting allocates nothing; changing one
   ///   element, `states[0] = …`, reads all states first.
   public var states: [RecurrentState<Scalar>] {
-    get { cells.indices.map { memory.state($0, of: cells[$0]) } }
+    get { cells.indices.map { memory.state($0) } }
     set {
       require(
         newValue.count == cells.count,

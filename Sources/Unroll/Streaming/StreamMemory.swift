@@ -4,46 +4,38 @@
 internal import CUnrollKernels
 internal import UnrollContracts
 
-/// The packed weights of a stream's layers.
+/// The plans and packed weights of a stream's layers.
 private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendable {
   // Sendable: nothing changes after `init`.
+  let cells: [Cell<Scalar>]
+  let plans: UnsafeMutablePointer<unroll_plan>
+  let weights: UnsafeMutablePointer<unroll_weights>
   let packed: [TensorStorage<Scalar>]
-  let biases: [PassMemory<Scalar>]
-  let parameters: [CellParameters<Scalar>]
-  /// Whether the fast kernels run a layer.
-  let isFast: [Bool]
 
-  init(_ layers: inout [unroll_layer], _ cells: [Cell<Scalar>]) {
+  init(_ cells: [Cell<Scalar>], batchSize: Int, weights kept: StreamWeights) {
+    var cells = cells
+    for index in cells.indices { cells[index].zoneout.masks = nil }
+    self.cells = cells
+    plans = .allocate(capacity: cells.count)
+    weights = .allocate(capacity: cells.count)
     var packed: [TensorStorage<Scalar>] = []
-    var biases: [PassMemory<Scalar>] = []
-    var isFast: [Bool] = []
+    let bf16 = kept == .bfloat16 ? Int32(UNROLL_BF16_NEAREST) : Int32(UNROLL_WEIGHTS_FULL)
     for (index, cell) in cells.enumerated() {
       cell.parameters.check(areOf: cell.kind, "RecurrentStream.init")
-      let bias = PassMemory<Scalar>()
-      biases.append(bias)
-      guard var kernel = cell.currentKernel else {
-        packed.append(TensorStorage(count: 0))
-        isFast.append(false)
-        continue
-      }
-      kernel.zoneout.masks = nil
-      let half = layers[index].half_weights
-      let rows = layers[index].batch
-      layers[index] = FusedPass.layer(
-        kernel, cell.parameters, .forward, steps: 1, rows: rows, memory: bias)
-      layers[index].half_weights = half
-      layers[index].is_packed = 1
-      let storage = TensorStorage<Scalar>(
-        count: unroll_stream_packed_count(&layers[index], Scalar._isDouble))
-      layers[index].packed = UnsafeMutableRawPointer(storage.base)
-      Scalar._streamPack(&layers[index])
+      var layer = cell.kernelLayer(.forward, steps: 1, rows: batchSize)
+      (plans + index).initialize(
+        to: unroll_plan_make(&layer, Int32(UNROLL_STREAM), 1, unroll_isa(), bf16))
+      (weights + index).initialize(to: cell.parameters.kernelWeights)
+      let storage = TensorStorage<Scalar>(count: plans[index].packed_count)
+      unroll_pack(plans + index, weights + index, storage.base)
       packed.append(storage)
-      isFast.append(true)
     }
-    self.isFast = isFast
     self.packed = packed
-    self.biases = biases
-    parameters = cells.map { $0.parameters }
+  }
+
+  deinit {
+    plans.deallocate()
+    weights.deallocate()
   }
 }
 
@@ -51,71 +43,48 @@ private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendab
 final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
   // Sendable: held by one stream, which is not copyable.
   private let weights: StreamWeightsMemory<Scalar>
-  private let cells: [Cell<Scalar>]
-  /// Each layer's structure; of plain layers only the sizes are used.
-  private let layers: UnsafeMutablePointer<unroll_layer>
-  private let isFused: Bool
+  private let layers: UnsafeMutablePointer<unroll_stream>
   private let batchSize: Int
   /// P and C of each layer, the sizes of a sequence's h and c.
   private let outputSizes, cellSizes: [Int]
-  /// Of each layer: h, c, gates, auxiliary, scratch.
-  private let hidden, cell, gates, auxiliary, scratch: [TensorStorage<Scalar>]
+  /// Of each layer: h, c and scratch.
+  private let hidden, cell, scratch: [TensorStorage<Scalar>]
 
-  convenience init(
-    cells: [Cell<Scalar>], batchSize: Int, weights: StreamWeights
-  ) {
-    var layers = cells.map { _ in
-      var layer = unroll_layer()
-      layer.batch = batchSize
-      layer.half_weights = weights == .bfloat16 ? Int32(UNROLL_NEAREST_HALVES) : 0
-      return layer
-    }
-    let packed = StreamWeightsMemory(&layers, cells)
-    self.init(weights: packed, cells: cells, batchSize: batchSize, layers: layers)
+  convenience init(cells: [Cell<Scalar>], batchSize: Int, weights: StreamWeights) {
+    self.init(
+      StreamWeightsMemory(cells, batchSize: batchSize, weights: weights), batchSize: batchSize)
   }
 
   /// The same states in memory of its own.
   convenience init(copying other: StreamMemory) {
-    self.init(
-      weights: other.weights, cells: other.cells, batchSize: other.batchSize,
-      layers: Array(UnsafeBufferPointer(start: other.layers, count: other.cells.count)))
-    for index in cells.indices {
+    self.init(other.weights, batchSize: other.batchSize)
+    for index in hidden.indices {
       hidden[index].base.update(from: other.hidden[index].base, count: hidden[index].count)
       cell[index].base.update(from: other.cell[index].base, count: cell[index].count)
     }
   }
 
-  private init(
-    weights: StreamWeightsMemory<Scalar>, cells: [Cell<Scalar>], batchSize: Int,
-    layers: [unroll_layer]
-  ) {
+  private init(_ weights: StreamWeightsMemory<Scalar>, batchSize: Int) {
     func zeros(_ count: Int) -> TensorStorage<Scalar> {
       let storage = TensorStorage<Scalar>(count: count + Int(UNROLL_STREAM_PADDING))
       storage.base.fill(0, count: storage.count)
       return storage
     }
+    let cells = weights.cells
     self.weights = weights
-    self.cells = cells
     self.batchSize = batchSize
     outputSizes = cells.map { $0.outputSize }
     cellSizes = cells.map { $0.cellStateSize }
     hidden = cells.map { zeros(batchSize * $0.outputSize) }
     cell = cells.map { zeros(batchSize * $0.cellStateSize) }
-    gates = cells.map { zeros(batchSize * $0.parameters.bias.count) }
-    auxiliary = cells.map { zeros(batchSize * max($0.auxiliarySize, $0.hiddenSize)) }
-    scratch = cells.map {
-      zeros(batchSize * ($0.parameters.bias.count + 2 * $0.outputSize + $0.cellStateSize))
-    }
-    isFused = weights.isFast.allSatisfy { $0 }
-    self.layers = .allocate(capacity: cells.count)
-    self.layers.initialize(from: layers, count: cells.count)
+    scratch = cells.indices.map { zeros(weights.plans[$0].scratch_count) }
+    layers = .allocate(capacity: cells.count)
     for index in cells.indices {
-      self.layers[index].hidden_states = UnsafeMutableRawPointer(hidden[index].base)
-      self.layers[index].final_cell = UnsafeMutableRawPointer(cell[index].base)
-      self.layers[index].gates = UnsafeMutableRawPointer(gates[index].base)
-      self.layers[index].auxiliary = UnsafeMutableRawPointer(auxiliary[index].base)
-      self.layers[index].scratch = UnsafeMutableRawPointer(scratch[index].base)
-      if index > 0 { self.layers[index].inputs = UnsafeRawPointer(hidden[index - 1].base) }
+      (layers + index).initialize(
+        to: unroll_stream(
+          plan: weights.plans + index, weights: weights.weights + index,
+          packed: weights.packed[index].base, inputs: nil, hidden: hidden[index].base,
+          cell: cell[index].base, scratch: scratch[index].base, reads_backward: 0))
     }
   }
 
@@ -123,93 +92,50 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
     layers.deallocate()
   }
 
-  /// One step of all layers; `count` numbers of the top layer's state go to `output`.
+  /// One step of all layers; `count` numbers of the top layer's state are copied to `output`.
   func step(
     _ input: UnsafePointer<Scalar>, into output: UnsafeMutablePointer<Scalar>, count: Int
   ) {
-    if isFused {
-      layers[0].inputs = UnsafeRawPointer(input)
-      Scalar._stackStep(layers, cells.count)
-    } else {
-      var below = input
-      for index in cells.indices {
-        stepOne(index, from: below)
-        below = UnsafePointer(hidden[index].base)
-      }
-    }
-    output.update(from: hidden[cells.count - 1].base, count: count)
+    layers[0].inputs = UnsafeRawPointer(input)
+    unroll_stream_step(layers, hidden.count)
+    output.update(from: hidden[hidden.count - 1].base, count: count)
   }
 
-  /// One layer of a stack that the fast kernels do not know as a whole.
-  private func stepOne(_ index: Int, from input: UnsafePointer<Scalar>) {
-    if weights.isFast[index] {
-      layers[index].inputs = UnsafeRawPointer(input)
-      Scalar._stackStep(layers + index, 1)
-      return
+  /// Makes all states zero.
+  func reset() {
+    for index in hidden.indices {
+      hidden[index].base.fill(0, count: hidden[index].count)
+      cell[index].base.fill(0, count: cell[index].count)
     }
-    let cell = cells[index]
-    let parameters = weights.parameters[index]
-    let (width, size) = (parameters.bias.count, parameters.outputSize)
-    Scalar._fillRows(gates[index].base, parameters.bias.base, batchSize, width)
-    if !parameters.recurrentBias.isEmpty && cell.auxiliaryColumns.count > 0 {
-      for row in 0..<batchSize {
-        Scalar._addRows(
-          gates[index].base + row * width, parameters.recurrentBias.base, 1, nil, 1, width)
-      }
-    }
-    Scalar._product(
-      gates[index].base, width, input, parameters.inputSize, parameters.inputWeights.base, width,
-      batchSize, parameters.inputSize, width)
-    // The plain kernels read the state before and write the one after: its copy stands in scratch.
-    let before = scratch[index].base + batchSize * (width + size)
-    let cellBefore = before + batchSize * size
-    before.update(from: hidden[index].base, count: batchSize * size)
-    cellBefore.update(from: self.cell[index].base, count: batchSize * cell.cellStateSize)
-    cell.step(
-      StepBuffers(
-        gates: gates[index].base, auxiliary: auxiliary[index].base, hidden: hidden[index].base,
-        cell: self.cell[index].base, previousHidden: UnsafePointer(before),
-        previousCell: UnsafePointer(cellBefore), active: nil, rows: batchSize,
-        scratch: scratch[index].base))
   }
 
   /// Makes the states of one sequence zero.
   func reset(row: Int) {
-    for index in cells.indices {
+    for index in hidden.indices {
       let (width, cellWidth) = (outputSizes[index], cellSizes[index])
       (hidden[index].base + row * width).fill(0, count: width)
       (cell[index].base + row * cellWidth).fill(0, count: cellWidth)
     }
   }
 
-  func state(_ index: Int, of cell: Cell<Scalar>) -> RecurrentState<Scalar> {
-    let state = cell.zeroState(batchSize: batchSize)
+  func state(_ index: Int) -> RecurrentState<Scalar> {
+    let state = weights.cells[index].zeroState(batchSize: batchSize)
     state.hidden.base.update(from: hidden[index].base, count: state.hidden.count)
-    state.cell.base.update(from: self.cell[index].base, count: state.cell.count)
+    state.cell.base.update(from: cell[index].base, count: state.cell.count)
     return state
   }
 
-  /// Makes all states zero, with what a step has written beyond them: NaN there would stay for good, and slow
-  /// steps down.
-  func reset() {
-    for index in cells.indices { clear(index) }
-  }
-
-  private func clear(_ index: Int) {
-    hidden[index].base.fill(0, count: hidden[index].count)
-    cell[index].base.fill(0, count: cell[index].count)
-  }
-
   func setState(_ index: Int, to state: RecurrentState<Scalar>) {
-    let (width, cellWidth) = (outputSizes[index], cellSizes[index])
     func fits(_ tensor: Tensor<Scalar>, _ columns: Int) -> Bool {
       tensor.rank == 2 && tensor.shape[0] == batchSize && tensor.shape[1] == columns
     }
     require(
-      fits(state.hidden, width) && fits(state.cell, cellWidth),
-      "RecurrentStream.states: expected shapes \([batchSize, width]) and \([batchSize, cellWidth]), got \(state.hidden.shape) and \(state.cell.shape)."
+      fits(state.hidden, outputSizes[index]) && fits(state.cell, cellSizes[index]),
+      "RecurrentStream.states: expected shapes [\(batchSize), \(outputSizes[index])] and [\(batchSize), \(cellSizes[index])], got \(state.hidden.shape) and \(state.cell.shape)."
     )
-    clear(index)
+    // What a step has written beyond the states is cleared, too: NaN there would stay, and slow steps down.
+    hidden[index].base.fill(0, count: hidden[index].count)
+    cell[index].base.fill(0, count: cell[index].count)
     hidden[index].base.update(from: state.hidden.base, count: state.hidden.count)
     cell[index].base.update(from: state.cell.base, count: state.cell.count)
   }

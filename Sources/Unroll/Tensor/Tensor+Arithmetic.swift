@@ -1,6 +1,7 @@
 // Element by element, sums, norms and products. Operations trap on shapes that disagree: they
 // are the caller's contract. None broadcasts.
 
+internal import CUnrollKernels
 internal import UnrollContracts
 
 extension Tensor {
@@ -55,9 +56,9 @@ extension Tensor {
   public static func += (left: inout Tensor, right: Tensor) {
     require(
       left.shape == right.shape, "Tensor.+=: expected shape \(left.shape), got \(right.shape).")
-    let (rows, width) = (1, left.count)
+    let count = left.count
     left.withUnsafeMutableElements { sum in
-      right.withUnsafeElements { Scalar._addRows(sum, $0, 1, nil, rows, width) }
+      right.withUnsafeElements { unroll_add_scaled(Scalar._kernelType, sum, $0, 1, count) }
     }
   }
 
@@ -110,7 +111,7 @@ extension Tensor {
     var result = Tensor(shape: Array(shape.dropFirst()))
     let (rows, width) = (shape[0], rowSize)
     result.withUnsafeMutableElements { sums in
-      withUnsafeElements { Scalar._columnSums(sums, $0, rows, width) }
+      withUnsafeElements { unroll_column_sums(Scalar._kernelType, sums, $0, rows, width) }
     }
     return result
   }
@@ -136,7 +137,7 @@ extension Tensor {
     let (m, k, n) = (shape[0], shape[1], other.shape[1])
     result.withUnsafeMutableElements { out in
       withUnsafeElements { a in
-        other.withUnsafeElements { b in Scalar._product(out, n, a, k, b, n, m, k, n) }
+        other.withUnsafeElements { b in unroll_product(Scalar._kernelType, out, a, b, m, k, n) }
       }
     }
     return result
@@ -148,7 +149,7 @@ extension Tensor {
     var result = Tensor(uninitialized: [shape[1], shape[0]])
     let (m, n) = (shape[0], shape[1])
     result.withUnsafeMutableElements { out in
-      withUnsafeElements { Scalar._transpose(out, $0, m, n) }
+      withUnsafeElements { unroll_transpose(Scalar._kernelType, out, $0, m, n) }
     }
     return result
   }

@@ -1,5 +1,6 @@
 // Changes of a tensor's own memory, for code that does the same work again and again.
 
+internal import CUnrollKernels
 internal import UnrollContracts
 
 extension Tensor {
@@ -92,7 +93,7 @@ extension Tensor {
     guard !isEmpty else { return }
     makeUnique()
     withExtendedLifetime((self, other)) {
-      Scalar._addRows(base, other.base, factor, nil, 1, count)
+      unroll_add_scaled(Scalar._kernelType, base, other.base, Double(factor), count)
     }
   }
 
@@ -109,6 +110,6 @@ extension Tensor {
     require(limit >= 0, "Tensor.clip: expected a limit of at least 0, got \(limit).")
     guard !isEmpty else { return }
     makeUnique()
-    Scalar._clip(base, limit, count)
+    unroll_clip(Scalar._kernelType, base, Double(limit), count)
   }
 }

@@ -11,7 +11,8 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
   // whoever lends it says when others may write.
   @usableFromInline let base: UnsafeMutablePointer<Scalar>
   /// How many elements are in use.
-  @usableFromInline fileprivate(set) var count: Int
+  // Unchecked: the check would be a call in every element access; nobody reads it while it changes.
+  @exclusivity(unchecked) @usableFromInline fileprivate(set) var count: Int
   private let capacity: Int
   /// Whether the memory is somebody else's.
   private let isBorrowed: Bool

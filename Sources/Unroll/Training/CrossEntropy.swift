@@ -32,7 +32,10 @@ extension Tensor {
       targets.withUnsafeBufferPointer { targets in
         losses.withUnsafeMutableBufferPointer { losses in
           guard let targets = targets.baseAddress, let losses = losses.baseAddress else { return }
-          Scalar._softmaxCrossEntropy(logits, losses, targets, rows, classes, scale)
+          var softmax = unroll_softmax(
+            type: Scalar._kernelType, threads: unroll_thread_count(), rows: rows, classes: classes,
+            logits: logits, targets: targets, losses: losses, scale: Double(scale))
+          unroll_apply_softmax(&softmax)
         }
       }
     }
@@ -48,11 +51,18 @@ extension Tensor {
     require(
       rank == 2, "Tensor.becomeProbabilities: expected two axes, got shape \(shape).")
     let (rows, classes) = (shape[0], shape[1])
-    withUnsafeMutableElements { Scalar._softmax($0, rows, classes) }
+    withUnsafeMutableElements {
+      var softmax = unroll_softmax(
+        type: Scalar._kernelType, threads: unroll_thread_count(), rows: rows, classes: classes,
+        logits: $0, targets: nil, losses: nil, scale: 1)
+      unroll_apply_softmax(&softmax)
+    }
   }
 
   /// The sum of the elements' squares, summed in double in blocks of one size.
   public var sumOfSquares: Double {
-    withUnsafeElements { Scalar._sumOfSquares($0, count) }
+    withUnsafeElements {
+      unroll_sum_of_squares(Scalar._kernelType, unroll_thread_count(), $0, count)
+    }
   }
 }

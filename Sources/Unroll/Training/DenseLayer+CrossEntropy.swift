@@ -70,8 +70,10 @@ extension DenseLayer {
       forEachPart(inputs, targets, &losses, memory) { part in
         part.forward()
         part.becomeGradient(scale: scale)
-        Scalar._denseBackward(
-          &part.structure, part.logits, da + part.first * inputSize, dW, db, part.first > 0)
+        var gradients = unroll_dense_gradients(
+          out: part.logits, input: da + part.first * inputSize, weights: dW, bias: db,
+          adds: part.first > 0 ? 1 : 0)
+        unroll_dense_backward(&part.structure, &gradients)
       }
     }
   }
@@ -84,10 +86,13 @@ extension DenseLayer {
     let losses: UnsafeMutablePointer<Double>
     let targets: UnsafePointer<Int32>
 
-    mutating func forward() { Scalar._denseForward(&structure, logits) }
+    mutating func forward() { unroll_dense_forward(&structure, logits) }
 
     func becomeGradient(scale: Scalar) {
-      Scalar._softmaxCrossEntropy(logits, losses, targets, structure.m, structure.n, scale)
+      var softmax = unroll_softmax(
+        type: structure.type, threads: structure.threads, rows: structure.m, classes: structure.n,
+        logits: logits, targets: targets, losses: losses, scale: Double(scale))
+      unroll_apply_softmax(&softmax)
     }
   }
 
@@ -112,23 +117,22 @@ extension DenseLayer {
     structure.is_transposed = isTransposed ? 1 : 0
     structure.weights = UnsafeRawPointer(weights.base)
     if !bias.isEmpty { structure.bias = UnsafeRawPointer(bias.base) }
-    let logits = memory.logits.room(for: structure.m * outputSize)
-    Threads.holdingCount {
-      structure.scratch = UnsafeMutableRawPointer(
-        memory.workspace.scratch.room(for: unroll_dense_scratch_count(&structure, Scalar._isDouble))
-      )
-      targets.withUnsafeBufferPointer { targets in
-        losses.withUnsafeMutableBufferPointer { losses in
-          guard let targets = targets.baseAddress, let losses = losses.baseAddress else { return }
-          withExtendedLifetime((self, inputs, memory)) {
-            for first in stride(from: 0, to: rows, by: logitRows) {
-              structure.m = min(logitRows, rows - first)
-              structure.a = UnsafeRawPointer(inputs.base + first * inputSize)
-              var part = Part(
-                structure: structure, first: first, logits: logits, losses: losses + first,
-                targets: targets + first)
-              body(&part)
-            }
+    let logits = memory.logits.memory(for: structure.m * outputSize)
+    structure.type = Scalar._kernelType
+    structure.threads = unroll_thread_count()
+    structure.scratch = UnsafeMutableRawPointer(
+      memory.workspace.scratch.memory(for: unroll_dense_scratch_count(&structure)))
+    targets.withUnsafeBufferPointer { targets in
+      losses.withUnsafeMutableBufferPointer { losses in
+        guard let targets = targets.baseAddress, let losses = losses.baseAddress else { return }
+        withExtendedLifetime((self, inputs, memory)) {
+          for first in stride(from: 0, to: rows, by: logitRows) {
+            structure.m = min(logitRows, rows - first)
+            structure.a = UnsafeRawPointer(inputs.base + first * inputSize)
+            var part = Part(
+              structure: structure, first: first, logits: logits, losses: losses + first,
+              targets: targets + first)
+            body(&part)
           }
         }
       }

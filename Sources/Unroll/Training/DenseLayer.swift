@@ -77,7 +77,7 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
   ) {
     let rows = rowCount(inputs)
     outputs.prepare(rows, outputSize)
-    withStructure(inputs, rows: rows, workspace) { Scalar._denseForward(&$0, outputs.base) }
+    withStructure(inputs, rows: rows, workspace) { unroll_dense_forward(&$0, outputs.base) }
   }
 
   /// Takes gradients back.
@@ -116,8 +116,10 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
     let biases = bias.isEmpty ? nil : biasGradient.base
     withStructure(inputs, rows: rows, workspace) { structure in
       withExtendedLifetime((outputGradient, inputGradient, weightGradient, biasGradient)) {
-        Scalar._denseBackward(
-          &structure, outputGradient.base, inputGradient.base, weightGradient.base, biases, adds)
+        var gradients = unroll_dense_gradients(
+          out: outputGradient.base, input: inputGradient.base, weights: weightGradient.base,
+          bias: biases, adds: adds ? 1 : 0)
+        unroll_dense_backward(&structure, &gradients)
       }
     }
   }
@@ -141,10 +143,10 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
     structure.a = UnsafeRawPointer(inputs.base)
     structure.weights = UnsafeRawPointer(weights.base)
     if !bias.isEmpty { structure.bias = UnsafeRawPointer(bias.base) }
-    Threads.holdingCount {
-      structure.scratch = UnsafeMutableRawPointer(
-        workspace.scratch.room(for: unroll_dense_scratch_count(&structure, Scalar._isDouble)))
-      withExtendedLifetime((inputs, self, workspace)) { body(&structure) }
-    }
+    structure.type = Scalar._kernelType
+    structure.threads = unroll_thread_count()
+    structure.scratch = UnsafeMutableRawPointer(
+      workspace.scratch.memory(for: unroll_dense_scratch_count(&structure)))
+    withExtendedLifetime((inputs, self, workspace)) { body(&structure) }
   }
 }

@@ -58,7 +58,10 @@ public struct Dropout: Sendable, Equatable {
     tensor.makeUnique()
     var mask = structure
     mask.period = period
-    withExtendedLifetime(tensor) { Scalar._drop(tensor.base, tensor.count, &mask) }
+    withExtendedLifetime(tensor) {
+      unroll_drop(
+        Scalar._kernelType, unroll_thread_count(), tensor.base, tensor.count, &mask)
+    }
   }
 
   /// What the mask does to the number at an index: 0 or 1 / (1 − rate).

@@ -1,6 +1,7 @@
 // A table of vectors, one for each symbol. Its gradient touches the rows that were looked up and
 // no others.
 
+internal import CUnrollKernels
 internal import UnrollContracts
 
 /// Vectors that stand for symbols.
@@ -95,8 +96,8 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
         isTouched[Int(symbol)] = true
         touched.append(symbol)
       }
-      Scalar._addRows(
-        vectors.base + Int(symbol) * size, gradient.base + row * size, 1, nil, 1, size)
+      unroll_add_scaled(
+        Scalar._kernelType, vectors.base + Int(symbol) * size, gradient.base + row * size, 1, size)
     }
   }
 
@@ -158,7 +159,8 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     let size = vectors.shape[1]
     var sum = 0.0
     for symbol in touched {
-      sum += Scalar._sumOfSquares(vectors.base + Int(symbol) * size, size)
+      sum += unroll_sum_of_squares(
+        Scalar._kernelType, 1, vectors.base + Int(symbol) * size, size)
     }
     return sum
   }
@@ -172,7 +174,8 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     gradient.makeUnique()
     for symbol in touched {
       let offset = Int(symbol) * size
-      Scalar._addRows(gradient.base + offset, vectors.base + offset, 1, nil, 1, size)
+      unroll_add_scaled(
+        Scalar._kernelType, gradient.base + offset, vectors.base + offset, 1, size)
     }
   }
 
@@ -181,7 +184,9 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     require(limit >= 0, "EmbeddingGradient.clip: expected a limit of at least 0, got \(limit).")
     let size = vectors.shape[1]
     vectors.makeUnique()
-    for symbol in touched { Scalar._clip(vectors.base + Int(symbol) * size, limit, size) }
+    for symbol in touched {
+      unroll_clip(Scalar._kernelType, vectors.base + Int(symbol) * size, Double(limit), size)
+    }
   }
 
   /// Moves the touched rows by plain gradient descent: the others would not change.
@@ -201,7 +206,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
       let table = embedding.vectors.base
       for symbol in touched {
         let offset = Int(symbol) * size
-        Scalar._addRows(table + offset, vectors.base + offset, Scalar(-rate), nil, 1, size)
+        unroll_add_scaled(Scalar._kernelType, table + offset, vectors.base + offset, -rate, size)
       }
     }
   }

@@ -111,6 +111,8 @@ extension Optimizer {
     _ memory: inout OptimizerMemory<Scalar>, rate: Double, scale: Double, decay: Double
   ) {
     var update = unroll_update()
+    update.type = Scalar._kernelType
+    update.threads = unroll_thread_count()
     update.rate = rate
     update.gradient_scale = scale
     update.weight_decay = decay
@@ -137,9 +139,9 @@ extension Optimizer {
     memory.first.makeUnique()
     memory.second.makeUnique()
     withExtendedLifetime((parameter, gradient, memory)) {
-      Scalar._move(
-        parameter.base, gradient.base, usesFirst ? memory.first.base : nil,
-        usesSecond ? memory.second.base : nil, count, &update)
+      unroll_update_parameters(
+        &update, parameter.base, gradient.base, usesFirst ? memory.first.base : nil,
+        usesSecond ? memory.second.base : nil, count)
     }
   }
 

@@ -2,6 +2,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Unroll
+internal import UnrollFormats
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -75,13 +76,13 @@ struct BenchCommand: ParsableCommand {
       }
     }
     guard !json else { return }
-    print("kernels: \(KernelLevel.current.rawValue)")
-    for (key, peak) in peaks.sorted(by: { $0.key < $1.key }) {
+    print("kernels: \(InstructionSet.current.rawValue)")
+    for (key, peak) in peaks.inKeyOrder {
       print("multiply-add peak, \(key): \((peak / 1e8).rounded() / 10) GFLOP/s")
     }
     print(table.text)
     if workloads == nil && filter.isEmpty {
-      let ratio = VanishingBenchmark.ratio(KernelLevel.current)
+      let ratio = VanishingBenchmark.ratio(InstructionSet.current)
       print(
         "a step of a vanishing sequence takes \((ratio * 100).rounded() / 100) of a healthy one's time"
       )
@@ -130,8 +131,7 @@ struct BenchRecord {
     fields["variant"] = .text(variant)
     fields["version"] = .text(UnrollCommand.configuration.version)
     fields["threads"] = .integer(threads)
-    fields["isa"] = .text(KernelLevel.current.rawValue)
-    fields["product_library"] = .text(BuildInformation.productLibrary)
+    fields["isa"] = .text(InstructionSet.current.rawValue)
     fields["median"] = .number(time.median)
     fields["min"] = .number(time.fastest)
     fields["p90"] = .number(time.ninetieth)

@@ -8,11 +8,11 @@ enum VanishingBenchmark {
   ///
   /// A basic cell with relu halves its state in every step, or keeps it: after 126 of 200 steps the
   /// halved state is below the least normal number.
-  static func ratio(_ level: KernelLevel) -> Double {
+  static func ratio(_ level: InstructionSet) -> Double {
     seconds(level, factor: 0.5) / seconds(level, factor: 1)
   }
 
-  private static func seconds(_ level: KernelLevel, factor: Float) -> Double {
+  private static func seconds(_ level: InstructionSet, factor: Float) -> Double {
     var cell = Cell<Float>(
       .rnn, inputSize: 1, hiddenSize: 64, options: CellOptions(activation: .relu))
     for unit in 0..<64 { cell.parameters.recurrentWeights[unit, unit] = factor }

@@ -78,7 +78,7 @@ struct ConvertCommand: ParsableCommand {
       try NetworkFile.write(network, to: output, layout: to)
     }
     print("wrote: \(output)")
-    for (name, array) in arrays.sorted(by: { $0.key < $1.key }) {
+    for (name, array) in arrays.inKeyOrder {
       print("  \(name) \(array.signature)")
     }
     for note in notes { print("  changed: \(note)") }

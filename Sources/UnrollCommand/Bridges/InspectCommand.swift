@@ -39,12 +39,12 @@ struct InspectCommand: ParsableCommand {
     table.add(["file", file.container.rawValue])
     table.add(["arrays", "\(file.arrays.count)"])
     table.add(["numbers", "\(file.arrays.values.reduce(0) { $0 + $1.count })"])
-    for (key, value) in file.metadata.sorted(by: { $0.key < $1.key }) {
+    for (key, value) in file.metadata.inKeyOrder {
       table.add([key, value.count > 60 ? "\(value.prefix(57))…" : value])
     }
     print(table.text + "\n")
     print(Self.arrays(file.arrays))
-    for (name, what) in file.skipped.sorted(by: { $0.key < $1.key }) {
+    for (name, what) in file.skipped.inKeyOrder {
       print("not read: \(name), \(what.signature)")
     }
     do {
@@ -85,7 +85,7 @@ struct InspectCommand: ParsableCommand {
       "\(c.model.layers) × \(c.model.isNormalized ? "layer-normalised " : "")\(c.model.cell.rawValue) of \(c.model.layerSizes.map { "\($0.output)" }.joined(separator: ", ")), embedding \(c.model.embeddingSize)\(c.model.isTied ? ", tied" : "")",
     ])
     table.add(["parameters", "\(model.parameterCount)"])
-    for (key, value) in stored.metadata.sorted(by: { $0.key < $1.key }) {
+    for (key, value) in stored.metadata.inKeyOrder {
       table.add([key, value])
     }
     print(table.text + "\n")
@@ -96,7 +96,7 @@ struct InspectCommand: ParsableCommand {
 
   private static func arrays(_ arrays: [String: StoredArray]) -> String {
     var table = TextTable(["array", "type and shape", "smallest", "largest", "not finite"])
-    for (name, array) in arrays.sorted(by: { $0.key < $1.key }) {
+    for (name, array) in arrays.inKeyOrder {
       let numbers = array.tensor(of: Double.self).elements
       let finite = numbers.filter(\.isFinite)
       table.add([
@@ -109,7 +109,7 @@ struct InspectCommand: ParsableCommand {
 
   /// What weights seldom are on purpose.
   private static func suspicions(_ arrays: [String: StoredArray]) -> [String] {
-    arrays.sorted { $0.key < $1.key }.flatMap { name, array -> [String] in
+    arrays.inKeyOrder.flatMap { name, array -> [String] in
       let numbers = array.tensor(of: Double.self).elements
       var lines: [String] = []
       if numbers.contains(where: { !$0.isFinite }) { lines.append("\(name) has NaN or infinity") }

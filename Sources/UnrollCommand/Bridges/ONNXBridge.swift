@@ -37,12 +37,12 @@ enum ONNXBridge {
     let counts = Dictionary(grouping: model.operators, by: \.self).mapValues(\.count)
     table.add([
       "operators",
-      counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "),
+      counts.inKeyOrder.map { "\($0.value) \($0.key)" }.joined(separator: ", "),
     ])
     if !model.externalFiles.isEmpty {
       table.add(["files beside it", model.externalFiles.joined(separator: ", ")])
     }
-    for (key, value) in model.metadata.sorted(by: { $0.key < $1.key }) {
+    for (key, value) in model.metadata.inKeyOrder {
       table.add([key, value.count > 60 ? "\(value.prefix(57))…" : value])
     }
     print(table.text)

@@ -2,16 +2,7 @@
 internal import Foundation
 internal import UnrollFormats
 internal import UnrollLanguage
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// A command never overwrites what it reads.
 enum OutputGuard {

@@ -94,7 +94,7 @@ struct InstrumentRun<Result: Encodable> {
   private var anchor: String { title.lowercased().replacing(" ", with: "-") }
 
   private func tell(
-    _ result: some Encodable, shown: () -> Void, sections: [LabReport.Section],
+    _ result: any Encodable, shown: () -> Void, sections: [LabReport.Section],
     introduction: String = ""
   ) throws {
     if out.json { try Terminal.printJSON(result) } else { shown() }

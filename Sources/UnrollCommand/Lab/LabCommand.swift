@@ -41,7 +41,7 @@ func prepare(report folder: String, reading inputs: [String] = []) throws {
 }
 
 /// Writes a report and says where it is.
-func write(_ report: LabReport, results: some Encodable, to folder: String) throws {
+func write(_ report: LabReport, results: any Encodable, to folder: String) throws {
   let data = try Terminal.json(results)
   let outcome = try attempt {
     do {

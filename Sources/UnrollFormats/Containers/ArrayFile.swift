@@ -220,7 +220,7 @@ public struct ArrayFile: Sendable {
     // Keras looks for the variables of every layer, also where it has none of its own.
     let suffix = "/cell/vars/0"
     let layers = all.keys.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
-    let groups = ["vars"] + layers.sorted().map { $0 + "/vars" }
+    let groups = ["vars"] + layers.sortedNames().map { $0 + "/vars" }
     try AtomicFile.write(HDF5File(arrays: all, groups: groups).encoded(), to: path)
   }
 }

@@ -67,7 +67,7 @@ extension ArrayFileError: CustomStringConvertible {
         "asks for \(what), which no tensor needs; save the tensors alone: torch.save(model.state_dict(), path)"
     case .unreadable(let what): return what
     case .missing(let available):
-      let some = available.sorted().prefix(8).joined(separator: ", ")
+      let some = available.sortedNames().prefix(8).joined(separator: ", ")
       return "not in the file, which holds \(available.isEmpty ? "nothing" : some)"
     case .wrongElementType(let expected, let found): return "expected \(expected), found \(found)"
     case .system(let what): return what

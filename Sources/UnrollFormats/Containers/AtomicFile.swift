@@ -1,14 +1,6 @@
 // Files come whole or not at all: written beside their place, flushed to the disk, then renamed.
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// Reading and writing whole files.
 public enum AtomicFile {

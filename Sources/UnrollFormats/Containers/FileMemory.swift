@@ -3,16 +3,7 @@
 // mapped, and a command says which one it was.
 
 internal import CUnrollKernels
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// What a program does about files that others shorten while they are mapped.
 public enum MappedFiles {

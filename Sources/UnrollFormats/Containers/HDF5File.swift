@@ -173,7 +173,7 @@ struct HDF5File: Sendable {
     guard file >= 0 else { throw ArrayFileError(.system("HDF5 could not be started")) }
     defer { unroll_hdf5_close(file) }
     var isWhole = groups.allSatisfy { unroll_hdf5_group(file, $0) == 0 }
-    for (path, array) in arrays.sorted(by: { $0.key < $1.key }) {
+    for (path, array) in arrays.inKeyOrder {
       isWhole = try write(array, path, file) && isWhole
     }
     for (name, text) in attributes {

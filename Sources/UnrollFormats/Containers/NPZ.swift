@@ -10,7 +10,7 @@ public struct NPZ: Sendable {
   private let byteCount: Int
 
   /// The names of the arrays, sorted.
-  public var names: [String] { members.keys.sorted() }
+  public var names: [String] { members.keys.sortedNames() }
 
   /// Reads an archive's directory; arrays are decoded when asked for.
   ///
@@ -46,7 +46,7 @@ public struct NPZ: Sendable {
   ///   than the file: many names may stand for one member.
   public func arrays() throws(ArrayFileError) -> [String: StoredArray] {
     let (result, skipped) = try contents()
-    for name in skipped.keys.sorted() {
+    for name in skipped.keys.sortedNames() {
       throw ArrayFileError(.unsupportedElementType(skipped[name]?.kind ?? ""), arrayName: name)
     }
     return result

@@ -55,12 +55,10 @@ public struct Safetensors: Sendable, Equatable {
 
   /// The bytes of the file: arrays by descending alignment, then by name.
   public func encoded() -> [UInt8] {
-    let order = arrays.sorted {
-      ($1.value.elementType.byteCount, $0.key) < ($0.value.elementType.byteCount, $1.key)
-    }
+    let order = arrays.inKeyOrder.sorted(byNumber: { -$0.value.elementType.byteCount })
     var fields: [String] = []
     if !metadata.isEmpty {
-      let pairs = metadata.sorted { $0.key < $1.key }.map { "\(json($0.key)):\(json($0.value))" }
+      let pairs = metadata.inKeyOrder.map { "\(json($0.key)):\(json($0.value))" }
       fields.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
     var end = 0
@@ -164,9 +162,7 @@ public struct Safetensors: Sendable, Equatable {
         }
       }
       var end = 0
-      let order = spans.sorted {
-        ($0.value.offset, $0.value.size) < ($1.value.offset, $1.value.size)
-      }
+      let order = spans.sorted(byNumber: { $0.value.size }).sorted(byNumber: { $0.value.offset })
       for (name, span) in order {
         guard span.offset == end else {
           throw ArrayFileError(

@@ -34,7 +34,7 @@ struct ShardedFile {
     if name.hasSuffix(".index.json") {
       let index = try Self.index(path)
       places = index.mapValues { folder + $0 }
-      paths = Set(places.values).sorted()
+      paths = Set(places.values).sortedNames()
     } else if let part = Self.part(name) {
       // Most programs count from 1.
       let first = part.number == 0 || AtomicFile.exists(folder + part.name(0)) ? 0 : 1

@@ -21,7 +21,7 @@ package struct ZipArchive: Sendable {
   private var members: [String: Member] = [:]
 
   /// The names of the members, sorted.
-  package var names: [String] { members.keys.sorted() }
+  package var names: [String] { members.keys.sortedNames() }
 
   /// Reads an archive's directory; members are decoded when asked for.
   ///
@@ -71,7 +71,7 @@ package struct ZipArchive: Sendable {
   ) -> [UInt8] {
     var file: [UInt8] = []
     var directory: [UInt8] = []
-    for (name, contents) in members.sorted(by: { $0.key < $1.key }) {
+    for (name, contents) in members.inKeyOrder {
       let fileName = Array(name.utf8)
       let (isWide, checksum) = (contents.count > limit, CRC32.checksum(contents))
       func common(_ extra: [UInt8]) -> [UInt8] {

@@ -79,7 +79,7 @@ struct KerasChain {
 
   /// Refuses what several applications of one layer make.
   private func checkOne() throws(ModelImportError) {
-    for index in selection.sorted() {
+    for index in Array(selection).sorted() {
       let layer = model.layers[index]
       guard layer.applications != 1, !isPart else { continue }
       throw ModelImportError(
@@ -153,7 +153,7 @@ struct KerasChain {
   func title(_ layer: Int) -> String { model.layers[layer].title }
 
   /// The prefixes of the layers that were asked for, for a message.
-  private var prefixes: [String] { selection.sorted().map { model.layers[$0].name + "/" } }
+  private var prefixes: [String] { Array(selection).sorted().map { model.layers[$0].name + "/" } }
 
   private func refuse(_ layer: Int, _ what: String) -> ModelImportError {
     let choice =
@@ -166,7 +166,7 @@ struct KerasChain {
   private mutating func connect() throws(ModelImportError) {
     var above: [Int: Int] = [:]
     var bottoms: [Int] = []
-    for layer in selection.sorted() {
+    for layer in Array(selection).sorted() {
       guard let node = nodes(of: layer).first else {
         bottoms.append(layer)
         continue
@@ -218,7 +218,7 @@ struct KerasChain {
       return refuse(layer, "the model does not apply this layer")
     }
     let read = Set(ancestors(of: [node]).map { model.nodes[$0].layer })
-    let below = selection.sorted().last { read.contains($0) && $0 != layer }
+    let below = Array(selection).sorted().last { read.contains($0) && $0 != layer }
     guard let below else {
       // Neither reads the other.
       return ModelImportError(.severalNetworks(prefixes), name: NetworkLayout.keras.rawValue)

@@ -145,7 +145,7 @@ struct KerasConfiguration {
     if let list = settings as? [Any] { return list.lazy.compactMap(recurrentClass).first }
     guard let fields = settings as? [String: Any] else { return nil }
     if let name = fields["class_name"] as? String, isRecurrent(name) { return name }
-    return fields.sorted { $0.key < $1.key }.lazy.compactMap { recurrentClass(in: $0.value) }.first
+    return fields.inKeyOrder.lazy.compactMap { recurrentClass(in: $0.value) }.first
   }
 
   private func level(

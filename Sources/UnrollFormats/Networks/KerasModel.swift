@@ -218,7 +218,7 @@ package struct KerasModel {
       keywords = (list + [list]).compactMap { ($0 as? [Any])?.last as? [String: Any] }
     }
     for fields in keywords {
-      for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
+      for (key, value) in fields.inKeyOrder {
         if key == "mask" {
           if !(value is NSNull) { call.context.hasMask = true }
         } else if key == "training" {
@@ -235,7 +235,7 @@ package struct KerasModel {
   private static func references(in value: Any) -> [Reference] {
     if let fields = value as? [String: Any] {
       // A mask says which steps count, not what is read.
-      return fields.filter { $0.key != "mask" }.sorted { $0.key < $1.key }.flatMap {
+      return fields.filter { $0.key != "mask" }.inKeyOrder.flatMap {
         references(in: $0.value)
       }
     }

@@ -16,7 +16,7 @@ extension KerasNames {
       }
     }
     let kinds = Self.unique(
-      cells.map { $0.lastName.prefix { !$0.isNumber }.trimmingCharacters(in: ["_"]) }.sorted())
+      cells.map { $0.lastName.prefix { !$0.isNumber }.trimmingCharacters(in: ["_"]) }.sortedNames())
     let places = Self.unique(cells.map { String($0.layer.dropLast($0.lastName.count)) })
     let isOne = kinds.count == 1 && places.count == 1
     if isOne || !cells.contains(where: { $0.wrapper?.kind == nil }) {

@@ -75,7 +75,9 @@ package struct KerasNames: NetworkNames {
       let firsts = Set([
         layer.storedPath[0], layer.path[0].split(separator: "/").first.map(String.init) ?? "",
       ])
-      let own = firsts.sorted().flatMap { byFirst[$0] ?? [] }.filter { $0.place(in: layer) != nil }
+      let own = firsts.sortedNames().flatMap { byFirst[$0] ?? [] }.filter {
+        $0.place(in: layer) != nil
+      }
       if !own.isEmpty { owned[index] = own }
       if !own.isEmpty || KerasConfiguration.isRecurrent(layer) { recurrent.append(index) }
     }

@@ -74,7 +74,7 @@ extension KerasModel.Layer {
   /// Refuses settings that change results and have no counterpart here.
   func checkSettings() throws(ModelImportError) {
     for settings in allSettings {
-      for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
+      for (key, value) in settings.inKeyOrder {
         guard case .refused? = KerasSetting.all[key], !KerasSetting.isUnset(value) else { continue }
         throw ModelImportError(
           .unsupported(field: key, value: KerasSetting.words(value)), name: name)
@@ -86,7 +86,7 @@ extension KerasModel.Layer {
   var settingRemarks: [String] {
     var lines: [String] = []
     for settings in allSettings {
-      for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
+      for (key, value) in settings.inKeyOrder {
         let setting = "\(title) has \(key) = \(KerasSetting.words(value))"
         let line: String
         switch KerasSetting.all[key] {

@@ -114,13 +114,13 @@ struct MLXNames: NetworkNames {
       groups[prefix, default: [:]][level, default: [:]][String(last)] = name
     }
     var plans: [NetworkPlan] = []
-    for (prefix, levels) in groups.sorted(by: { $0.key < $1.key }) {
+    for (prefix, levels) in groups.inKeyOrder {
       // Names such as `bias` are everybody's: only those beside a recurrent matrix count.
       let recurrent = levels.filter { $0.value["Wh"] != nil || $0.value["Whh"] != nil }
       guard !recurrent.isEmpty else { continue }
       var layers: [LayerPlan] = []
-      let gaps = try Self.gaps(prefix, recurrent.keys.sorted(), shapes)
-      for (level, entry) in recurrent.sorted(by: { $0.key < $1.key }).enumerated() {
+      let gaps = try Self.gaps(prefix, Array(recurrent.keys).sorted(), shapes)
+      for (level, entry) in recurrent.sorted(byNumber: { $0.key }).enumerated() {
         let names = entry.value
         let convention = try convention(names, shapes, assumptions)
         try Self.check(names, convention.cellClass)
@@ -174,7 +174,7 @@ struct MLXNames: NetworkNames {
     _ names: [String: String], _ cellClass: MLXClass
   ) throws(ModelImportError) {
     let known = cellClass.roles
-    for (role, name) in names.sorted(by: { $0.key < $1.key }) where !known.contains(role) {
+    for (role, name) in names.inKeyOrder where !known.contains(role) {
       throw ModelImportError(
         .doesNotFit("expected \(known.joined(separator: ", ")) of MLX's \(cellClass.name)"),
         name: name)
@@ -188,7 +188,7 @@ struct MLXNames: NetworkNames {
     of name: String, _ shapes: [String: [Int]]
   ) throws(ModelImportError) {
     let place = name.lastIndex(of: ".").map { name[...$0] } ?? ""
-    for (other, shape) in shapes.sorted(by: { $0.key < $1.key })
+    for (other, shape) in shapes.inKeyOrder
     where other.hasPrefix(place) && !shape.isEmpty {
       let last = other.dropFirst(place.count)
       guard !last.contains("."), !roles.contains(String(last)) else { continue }

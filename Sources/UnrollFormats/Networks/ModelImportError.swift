@@ -47,7 +47,7 @@ extension ModelImportError: CustomStringConvertible {
     case .inexpressible(let field, let value):
       "\(name) cannot express \(field) = \(value)"
     case .noNetwork(let arrays):
-      "expected the arrays of a recurrent network, found \(arrays.isEmpty ? "none" : arrays.sorted().prefix(8).joined(separator: ", "))"
+      "expected the arrays of a recurrent network, found \(arrays.isEmpty ? "none" : arrays.sortedNames().prefix(8).joined(separator: ", "))"
     case .severalNetworks(let prefixes, let stack):
       "holds several networks, \(Self.quoted(prefixes)); choose one by its prefix"
         + (stack.map {

@@ -172,7 +172,7 @@ public enum NetworkFile {
     return ImportedNetwork(
       network: try RecurrentNetwork(fitting: levels), layout: .unroll, prefix: "",
       mappings: mappings, assumptions: [],
-      others: arrays.keys.filter { !used.contains($0) }.sorted() + file.skippedLines)
+      others: arrays.keys.filter { !used.contains($0) }.sortedNames() + file.skippedLines)
   }
 
   /// A cell from the arrays behind a prefix; their shapes say which parameters it has.
@@ -242,14 +242,6 @@ public enum NetworkFile {
       parameters[name] = array.tensor(of: Scalar.self)
       names.append(fileName)
     }
-    let cell = description.cell(parameters)
-    guard cell.fusedKernel != nil || !isNormalized && rates.allSatisfy({ $0 == 0 }) else {
-      throw ModelImportError(
-        .doesNotFit(
-          "a cell with layer normalisation or zoneout has the usual functions, no clip and no projection"
-        ),
-        name: prefix)
-    }
-    return (cell, names)
+    return (description.cell(parameters), names)
   }
 }

@@ -54,7 +54,8 @@ extension NetworkLayout {
       }
       if plans.count > 1 {
         throw ModelImportError(
-          .severalNetworks(plans.map(\.prefix).sorted(), stack: plans.compactMap(\.stack).first),
+          .severalNetworks(
+            plans.map(\.prefix).sortedNames(), stack: plans.compactMap(\.stack).first),
           name: layout.rawValue)
       }
       if let plan = plans.first { return try layout.read(plan, file) }
@@ -125,7 +126,7 @@ extension NetworkLayout {
       guard let names = layout.names,
         let plans = try? names.plans(shapes, metadata, NetworkAssumptions()), !plans.isEmpty
       else { continue }
-      return plans.map(\.prefix).sorted()
+      return plans.map(\.prefix).sortedNames()
     }
     return []
   }
@@ -140,9 +141,8 @@ extension NetworkLayout {
   ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
     let arrays = file.arrays
     var (levels, mappings, used) = ([[RecurrentLayer<Scalar>]](), [String](), Set<String>())
-    let order = plan.layers.sorted {
-      ($0.level, $0.isBackward ? 1 : 0) < ($1.level, $1.isBackward ? 1 : 0)
-    }
+    let order = plan.layers.sorted(byNumber: { $0.isBackward ? 1 : 0 })
+      .sorted(byNumber: { $0.level })
     for layer in order {
       var tensors: [String: Tensor<Scalar>] = [:]
       for (name, fileName) in layer.names {
@@ -179,7 +179,7 @@ extension NetworkLayout {
     return ImportedNetwork(
       network: try RecurrentNetwork(fitting: levels), layout: self, prefix: plan.prefix,
       mappings: mappings, assumptions: plan.assumptions,
-      others: arrays.keys.filter { !used.contains($0) }.sorted() + file.skippedLines,
+      others: arrays.keys.filter { !used.contains($0) }.sortedNames() + file.skippedLines,
       omissions: plan.omissions)
   }
 
@@ -194,7 +194,7 @@ extension NetworkLayout {
       }
       for part in derived.fileNames { lines.append((part, "\(effect), \(derived.word)")) }
     }
-    return lines.sorted { $0.fileName < $1.fileName }
+    return lines.sorted(byName: { $0.fileName })
   }
 
 }
@@ -202,7 +202,7 @@ extension NetworkLayout {
 extension ArrayFile {
   /// What is not read, with its type, in the order of the names.
   var skippedLines: [String] {
-    skipped.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value.signature), not read)" }
+    skipped.inKeyOrder.map { "\($0.key) (\($0.value.signature), not read)" }
   }
 
   /// An array of weights.

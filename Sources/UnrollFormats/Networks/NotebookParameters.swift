@@ -36,10 +36,10 @@ extension CellParameters {
         self[gate] = part
         known.formUnion(["wt\(letter)_h", "wt\(letter)_x", "bias\(letter)"])
       }
-      let unknown = newValue.keys.filter { !known.contains($0) }.sorted()
+      let unknown = newValue.keys.filter { !known.contains($0) }.sortedNames()
       require(
         unknown.isEmpty,
-        "CellParameters.notebook: expected names of \(known.sorted()), got \(unknown).")
+        "CellParameters.notebook: expected names of \(known.sortedNames()), got \(unknown).")
     }
   }
 

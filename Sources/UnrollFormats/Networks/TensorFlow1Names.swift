@@ -70,7 +70,7 @@ struct TensorFlow1Names: NetworkNames {
       groups[place.prefix, default: [:]][place, default: [:]][variable] = name
     }
     var plans: [NetworkPlan] = []
-    for (prefix, places) in groups.sorted(by: { $0.key < $1.key }) {
+    for (prefix, places) in groups.inKeyOrder {
       var plan = NetworkPlan(prefix: prefix, layers: [], assumptions: [])
       for (place, names) in places {
         let convention = TensorFlow1Cell(

@@ -116,6 +116,6 @@ struct TorchGroup {
       groups[prefix, default: TorchGroup(prefix: prefix)]
         .names[parts.place, default: [:]][parts.role, default: [:]][parts.form] = name
     }
-    return groups.values.sorted { $0.prefix < $1.prefix }
+    return groups.values.sorted(byName: { $0.prefix })
   }
 }

@@ -21,7 +21,7 @@ enum TorchLeftovers {
     let last = group.prefix.split(separator: ".").last.map(String.init) ?? ""
     let isModule = !last.isEmpty && !wrappers.contains(last)
     let behind = shapes.keys.filter { $0.hasPrefix(group.prefix) && !used.contains($0) }
-    for name in behind.sorted() {
+    for name in behind.sortedNames() {
       let parts = name.dropFirst(group.prefix.count).split(
         separator: ".", omittingEmptySubsequences: false)
       guard let first = parts.first else { continue }

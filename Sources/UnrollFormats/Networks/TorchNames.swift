@@ -41,9 +41,8 @@ struct TorchNames: NetworkNames {
       return plan
     }
     try TorchLeftovers.check(group, shapes, used)
-    let places = group.names.keys.sorted {
-      ($0.level, $0.isBackward ? 1 : 0) < ($1.level, $1.isBackward ? 1 : 0)
-    }
+    let places = group.names.keys.sorted(byNumber: { $0.isBackward ? 1 : 0 })
+      .sorted(byNumber: { $0.level })
     try check(places, group)
     for place in places {
       plan.layers.append(try layer(place, group, shapes, assumptions, &plan.assumptions))
@@ -107,7 +106,7 @@ struct TorchNames: NetworkNames {
       level: place.level, isBackward: place.isBackward, convention: try TorchModule(.lstm),
       names: [:],
       effects: [:], before: group.prefix, after: place.suffix)
-    for (role, forms) in (group.names[place] ?? [:]).sorted(by: { $0.key < $1.key }) {
+    for (role, forms) in (group.names[place] ?? [:]).inKeyOrder {
       try TorchParameter.add(role, forms, to: &plan)
     }
     for role in ["weight_ih", "weight_hh"] where plan.names[role] == nil {

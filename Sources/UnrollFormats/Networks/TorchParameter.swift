@@ -48,7 +48,7 @@ enum TorchParameter {
     _ role: String, _ forms: [TorchArrayName.Form: String], _ plan: LayerPlan
   ) -> ModelImportError {
     let word = "\(role)\(plan.after)"
-    let names = forms.values.sorted()
+    let names = forms.values.sortedNames()
     let first = names.first ?? plan.fileName(role)
     func error(_ what: String) -> ModelImportError {
       ModelImportError(.doesNotFit(what), name: first)

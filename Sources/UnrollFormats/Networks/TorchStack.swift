@@ -50,7 +50,7 @@ enum TorchStack {
       result.append(stack(family, parts, suspects))
     }
     result += rest.values
-    return result.sorted { $0.prefix < $1.prefix }
+    return result.sorted(byName: { $0.prefix })
   }
 
   private static func stack(
@@ -136,7 +136,7 @@ enum TorchStack {
         return (letters.contains("norm") || ["bn", "ln"].contains(letters))
           && (part.last?.isNumber == true || next.allSatisfy(\.isNumber))
       }
-    }.sorted()
+    }.sortedNames()
   }
 
   // MARK: Numbers in prefixes
@@ -164,9 +164,9 @@ enum TorchStack {
         Family(
           head: head, tail: tail,
           members: entries.map { (number: $0.numbers[index] ?? 0, prefix: $0.prefix) }
-            .sorted { $0.number < $1.number }))
+            .sorted(byNumber: { $0.number })))
     }
-    return result.sorted { $0.head < $1.head }
+    return result.sorted(byName: { $0.head })
   }
 
   /// A word and the number at its end.

@@ -2,16 +2,7 @@
 // the command, the report and the page say the same sentence about the same mistake.
 
 public import Unroll
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// The arithmetic of an experiment.
 ///
@@ -141,7 +132,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
       throw LabError(
         .outOfRange(
           expected:
-            "a cell with gates (\(Self.gatedCells)); the basic RNN has none that could keep its state",
+            "a cell with gates that keep its state where they are near 1 (\(Self.gatedCells))",
           found: cell.rawValue), field: "cell")
     }
     try validateInitialization()

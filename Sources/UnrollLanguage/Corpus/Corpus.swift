@@ -2,16 +2,7 @@
 
 internal import Foundation
 internal import UnrollFormats
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// The texts of a corpus.
 public enum CorpusPart: String, Sendable, Codable, CaseIterable {

@@ -4,16 +4,7 @@
 internal import Foundation
 internal import UnrollContracts
 internal import UnrollFormats
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// A text as symbols, held by a file's memory or by an array.
 public final class EncodedText: @unchecked Sendable {

@@ -6,16 +6,7 @@
 // the start is left out. Bytes are bytes.
 
 internal import UnrollFormats
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// What a language model predicts.
 public enum SymbolUnit: String, Sendable, Codable, CaseIterable {

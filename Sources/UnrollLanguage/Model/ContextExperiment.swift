@@ -6,6 +6,7 @@
 internal import RealModule
 internal import Unroll
 internal import UnrollContracts
+internal import UnrollFormats
 
 /// How far back a language model looks.
 public struct ContextResult: Sendable, Codable {
@@ -113,7 +114,7 @@ extension LanguageModel {
       (1..<prefix).first { text[place - $0] == lineEnd } ?? prefix
     }
     return Dictionary(grouping: places.indices) { lengths[$0] }
-      .sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+      .sorted(byNumber: { $0.key }).map { ($0.key, $0.value) }
   }
 
   private func loss(

@@ -56,7 +56,7 @@ public enum RankAgreement {
   /// - Throws: `RankError` with the first rank that differs from rank 0.
   public static func check(_ ranks: any Ranks, version: String) throws {
     guard ranks.count > 1 else { return }
-    let all = try ranks.gather(Array("\(version) \(KernelLevel.current.rawValue)".utf8)).map {
+    let all = try ranks.gather(Array("\(version) \(InstructionSet.current.rawValue)".utf8)).map {
       String(decoding: $0, as: UTF8.self).split(separator: " ").map(String.init)
     }
     for (rank, words) in all.enumerated() where words != all[0] {

@@ -7,11 +7,11 @@ extension Safetensors {
   /// The checksum of the arrays and of all other metadata.
   private var checksum: String {
     var value: UInt32 = 0
-    for (name, array) in arrays.sorted(by: { $0.key < $1.key }) {
+    for (name, array) in arrays.inKeyOrder {
       value = CRC32.checksum(Array("\(name) \(array.signature)".utf8), after: value)
       value = array.withUnsafeBytes { CRC32.checksum($0, after: value) }
     }
-    for (key, word) in metadata.sorted(by: { $0.key < $1.key }) where key != "crc32" {
+    for (key, word) in metadata.inKeyOrder where key != "crc32" {
       value = CRC32.checksum(Array("\(key)=\(word)".utf8), after: value)
     }
     return String(value, radix: 16)

@@ -107,7 +107,7 @@ struct CheckpointStore {
     let file = Safetensors(
       arrays: arrays,
       metadata: fingerprint.metadata.merging([
-        "progress": progress, Self.levelKey: KernelLevel.current.rawValue,
+        "progress": progress, Self.levelKey: InstructionSet.current.rawValue,
       ]) { $1 })
     if state.progress.position == 0 { try file.writeChecked(to: folder + "/" + Self.epochStart) }
     let (step, recorded) = (state.progress.step, recorded() ?? [])
@@ -150,7 +150,7 @@ struct CheckpointStore {
           }
           try keep(Array(names.dropFirst(problems.count)))
         }
-        let current = KernelLevel.current.rawValue
+        let current = InstructionSet.current.rawValue
         if let level, level != current {
           problems.append(
             "\(path): was written with the \(level) kernels and goes on with \(current); they round otherwise, so this run will not have the bits of one that never changed"

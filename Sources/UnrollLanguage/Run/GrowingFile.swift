@@ -1,16 +1,7 @@
 // A file that grows by whole records: a resumed run first cuts off what came after its checkpoint.
 
 internal import UnrollFormats
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// A hold on a run's folder: one process at a time.
 ///

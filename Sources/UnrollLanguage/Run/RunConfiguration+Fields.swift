@@ -39,7 +39,7 @@ package enum JSONTree: Encodable {
     switch self {
     case .whole, .number: [([], other)]
     case .object(let fields):
-      fields.sorted { $0.key < $1.key }.flatMap { name, value in
+      fields.inKeyOrder.flatMap { name, value in
         value.replacingNumbers(with: other).map { path, tree in
           ([name] + path, .object(fields.merging([name: tree]) { $1 }))
         }
@@ -83,7 +83,7 @@ package enum JSONTree: Encodable {
     case .object(let fields):
       fields.isEmpty
         ? ""
-        : fields.sorted { $0.key < $1.key }.map { key, value in
+        : fields.inKeyOrder.map { key, value in
           value.words.isEmpty ? key : "\(key) \(value.words)"
         }.joined(separator: ", ")
     }

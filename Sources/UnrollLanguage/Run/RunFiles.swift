@@ -3,16 +3,7 @@
 
 internal import Foundation
 internal import UnrollFormats
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// Tells a run's files from others.
 enum RunFiles {

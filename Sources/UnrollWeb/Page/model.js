@@ -1,7 +1,8 @@
 // The page of the language model: text streams in, each symbol with what the model thought of it.
 
-const field = (id) => document.getElementById(id);
-const controls = ["prompt", "temperature", "top-k", "top-p", "text-seed", "length", "color", "layer", "unit"];
+import { modelControls, writeAddress } from "./address.js";
+import { field, narrow } from "./dom.js";
+
 const defaults = {};
 let layers = [];
 let source;
@@ -17,7 +18,7 @@ function fill(model) {
   // The controls are in the address, too. Defaults are the page's own: a browser may restore what was typed last.
   const address = new URLSearchParams(location.search);
   const dropped = [];
-  for (const name of controls) {
+  for (const name of modelControls) {
     const control = field(name);
     defaults[name] = control.tagName === "SELECT" ? control.options[0].value : control.defaultValue;
     control.value = address.get(name) ?? defaults[name];
@@ -50,12 +51,7 @@ function fitLayer() {
 }
 
 function remember() {
-  const kept = new URLSearchParams(location.search);
-  for (const name of controls) {
-    if (field(name).value !== defaults[name]) kept.set(name, field(name).value);
-    else kept.delete(name);
-  }
-  history.replaceState(null, "", kept.size ? "?" + kept : location.pathname);
+  writeAddress(Object.fromEntries(modelControls.map((name) => [name, field(name).value])), defaults);
   tellCommand();
 }
 
@@ -68,7 +64,7 @@ function tellCommand() {
     ` --top-p ${field("top-p").value || 1} --seed ${field("text-seed").value || 0} --length ${field("length").value || 200}`;
 }
 field("layer").addEventListener("input", () => { if (field("layer").checkValidity()) fitLayer(); });
-for (const name of controls) {
+for (const name of modelControls) {
   for (const event of ["input", "change"]) field(name).addEventListener(event, remember);
 }
 
@@ -155,8 +151,7 @@ field("writing").addEventListener("submit", (event) => {
 
 let epochs = 0;
 async function curves() {
-  const narrow = matchMedia("(max-width: 700px)").matches;
-  const response = await fetch(`/api/curves${narrow ? "?narrow=1" : ""}`);
+  const response = await fetch(`/api/curves${narrow.matches ? "?narrow=1" : ""}`);
   if (!response.ok) return;
   const answer = await response.json();
   if (answer.epochs === epochs) return;

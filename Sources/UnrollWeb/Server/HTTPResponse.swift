@@ -28,7 +28,7 @@ package struct HTTPResponse {
   }
 
   /// A value as JSON.
-  package static func json(_ value: some Encodable) throws -> HTTPResponse {
+  package static func json(_ value: any Encodable) throws -> HTTPResponse {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return HTTPResponse(

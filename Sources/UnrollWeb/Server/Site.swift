@@ -38,19 +38,29 @@ package struct Site: Sendable {
   private let door: WebGuard
   private let routes: @Sendable (HTTPRequest) throws -> HTTPResponse
 
+  /// The files of the folder `Page`, which are compiled into the program.
+  private static var pages: [(path: String, type: String, bytes: [UInt8])] {
+    let scripts = [
+      ("address", PackageResources.address_js), ("controls", PackageResources.controls_js),
+      ("dom", PackageResources.dom_js), ("figures", PackageResources.figures_js),
+      ("lessons", PackageResources.lessons_js), ("messages", PackageResources.messages_js),
+      ("model", PackageResources.model_js), ("numbers", PackageResources.numbers_js),
+      ("page", PackageResources.page_js), ("phase", PackageResources.phase_js),
+      ("redraw", PackageResources.redraw_js), ("settings", PackageResources.settings_js),
+    ]
+    return [
+      ("/", "text/html; charset=utf-8", PackageResources.page_html),
+      ("/page.css", "text/css; charset=utf-8", PackageResources.page_css),
+      ("/icon.svg", "image/svg+xml", PackageResources.icon_svg),
+      // Browsers ask for this one when a figure is opened by itself.
+      ("/favicon.ico", "image/svg+xml", PackageResources.icon_svg),
+    ] + scripts.map { ("/\($0).js", "text/javascript; charset=utf-8", $1) }
+  }
+
   package init(_ doors: Doors, workers: FigureWorkers, run: String?) {
     door = WebGuard(doors: doors)
     var routes = Routes()
-    let pages: [(path: String, type: String, bytes: [UInt8])] = [
-      ("/", "text/html; charset=utf-8", PackageResources.page_html),
-      ("/page.css", "text/css; charset=utf-8", PackageResources.page_css),
-      ("/page.js", "text/javascript; charset=utf-8", PackageResources.page_js),
-      ("/model.js", "text/javascript; charset=utf-8", PackageResources.model_js),
-      ("/icon.svg", "image/svg+xml", PackageResources.icon_svg),
-      // What browsers ask for beside a figure that is opened by itself.
-      ("/favicon.ico", "image/svg+xml", PackageResources.icon_svg),
-    ]
-    for page in pages {
+    for page in Self.pages {
       routes.get(page.path) { _, _ in HTTPResponse(type: page.type, page.bytes) }
     }
     LabRoutes(workers: workers).add(to: &routes)

@@ -1,15 +1,7 @@
 // Connections as the operating system has them. This file and SystemCalls.swift are the only ones of this target
 // that call the C library.
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 /// The client closed the connection, or takes nothing from it any more.
 package struct ConnectionLost: Error {}

@@ -1,16 +1,7 @@
 // System calls whose names, types or flags differ between systems; threads, signals, limits.
 
 internal import Synchronization
-
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Android)
-internal import Android
-#else
-internal import Darwin
-#endif
+internal import UnrollPlatform
 
 package enum SystemCalls {
   package static var streamSocket: Int32 {

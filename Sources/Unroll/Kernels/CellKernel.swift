@@ -1,0 +1,79 @@
+// Cells and parameters as the kernels take them. Addresses are valid while the parameters are kept alive.
+
+internal import CUnrollKernels
+
+extension Cell {
+  /// The cell's description for the kernels, for `steps` steps of `rows` sequences.
+  func kernelLayer(
+    _ direction: Direction, steps: Int, rows: Int, isMasked: Bool = false
+  ) -> unroll_layer {
+    var layer = unroll_layer()
+    layer.type = Scalar._kernelType
+    layer.cell = kind.kernelNumber
+    layer.reversed = direction == .backward ? 1 : 0
+    let parts = parameters.parts
+    layer.has_second_bias = parts.contains(.recurrentBias) ? 1 : 0
+    layer.has_peepholes = parts.contains(.peepholes) ? 1 : 0
+    layer.has_projection = parts.contains(.projection) ? 1 : 0
+    layer.is_normalized = parts.contains(.gains) ? 1 : 0
+    layer.is_masked = isMasked ? 1 : 0
+    layer.couples_gates = options.couplesInputAndForget ? 1 : 0
+    layer.gate = options.gateActivation.kernel(clip: options.argumentClip)
+    layer.candidate = options.activation.kernel(clip: options.argumentClip)
+    layer.output = options.outputActivation.kernel()
+    layer.shift = kind.shift(options)
+    layer.cell_clip = options.cellClip
+    layer.projection_clip = options.projectionClip
+    layer.steps = steps
+    layer.batch = rows
+    layer.input = parameters.inputSize
+    layer.units = parameters.hiddenSize
+    layer.state = parameters.outputSize
+    if zoneout.isActive { layer.zoneout = zoneout.kernel }
+    return layer
+  }
+
+  /// Whether a fast path runs the cell where the instruction set has one; else the plain path does.
+  package var hasFastPath: Bool {
+    var layer = kernelLayer(.forward, steps: 1, rows: 1)
+    let plan = unroll_plan_make(&layer, Int32(UNROLL_TRAIN), 1, Int32(UNROLL_BASELINE), 0)
+    return plan.path != UNROLL_PATH_PLAIN
+  }
+}
+
+extension CellParameters {
+  /// The addresses of all arrays; none of gains that the cell does not have.
+  var kernelWeights: unroll_weights {
+    var weights = unroll_weights()
+    weights.input = UnsafeMutableRawPointer(inputWeights.base)
+    weights.recurrent = UnsafeMutableRawPointer(recurrentWeights.base)
+    weights.bias = UnsafeMutableRawPointer(bias.base)
+    weights.second_bias = UnsafeMutableRawPointer(recurrentBias.base)
+    weights.peepholes = UnsafeMutableRawPointer(peepholes.base)
+    weights.projection = UnsafeMutableRawPointer(projection.base)
+    guard isNormalized else { return weights }
+    weights.input_gain = UnsafeMutableRawPointer(inputGain.base)
+    weights.recurrent_gain = UnsafeMutableRawPointer(recurrentGain.base)
+    weights.cell_gain = UnsafeMutableRawPointer(cellGain.base)
+    weights.cell_offset = UnsafeMutableRawPointer(cellOffset.base)
+    return weights
+  }
+}
+
+extension Zoneout {
+  fileprivate var kernel: unroll_zoneout {
+    var zoneout = unroll_zoneout()
+    zoneout.is_active = 1
+    zoneout.hidden.rate = hidden
+    zoneout.cell.rate = cell
+    guard let masks else { return zoneout }
+    zoneout.draws = 1
+    zoneout.hidden.seed = masks.seed
+    zoneout.hidden.step = UInt64(masks.step)
+    zoneout.cell.seed = masks.seed
+    zoneout.cell.step = UInt64(masks.step)
+    zoneout.hidden.stream = UInt32(masks.hiddenStream)
+    zoneout.cell.stream = UInt32(masks.cellStream)
+    return zoneout
+  }
+}
