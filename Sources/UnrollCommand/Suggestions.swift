@@ -87,15 +87,16 @@ enum Suggestions {
     // What a value's own rule says stands for itself.
     let message = message.replacing(
       /^Error: The value '[^\n]*' is invalid for '(--[a-z0-9-]+)[^']*': expected/,
-      with: { "Error: \($0.1): expected" })
-      // A long list of values, one on each line, becomes one of this command's own messages.
-      .replacing(
-        /^Error: The value '([^'\n]*)' is invalid for '(--[a-z0-9-]+)[^']*'\. Please provide one of the following:\n((?:  - [^\n]*\n?)+)/,
-        with: { match in
-          let values = match.3.split(separator: "\n").map { $0.dropFirst(4) }
-          return
-            "Error: \(match.2): expected one of \(values.joined(separator: ", ")), found '\(match.1)'\n"
-        })
+      with: { "Error: \($0.1): expected" }
+    )
+    // A long list of values, one on each line, becomes one of this command's own messages.
+    .replacing(
+      /^Error: The value '([^'\n]*)' is invalid for '(--[a-z0-9-]+)[^']*'\. Please provide one of the following:\n((?:  - [^\n]*\n?)+)/,
+      with: { match in
+        let values = match.3.split(separator: "\n").map { $0.dropFirst(4) }
+        return
+          "Error: \(match.2): expected one of \(values.joined(separator: ", ")), found '\(match.1)'\n"
+      })
     let lines = message.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
     guard let first = lines.first, !first.contains("id you mean"),
       let (typed, names) = choice(first),

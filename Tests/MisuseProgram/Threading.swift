@@ -13,7 +13,8 @@ enum Threading {
   /// must sleep.
   static func run() {
     var random = NumPyRandom(seed: 1)
-    let layer = RecurrentLayer(cell: Cell<Float>(.lstm, inputSize: 9, hiddenSize: 70, using: &random))
+    let layer = RecurrentLayer(
+      cell: Cell<Float>(.lstm, inputSize: 9, hiddenSize: 70, using: &random))
     let inputs = Tensor<Float>(shape: [20, 256, 9], repeating: 0.5)
     let state = layer.zeroState(batchSize: 256)
     let frozen = layer.frozen()

@@ -28,7 +28,9 @@ struct MessageTests {
     try expect(["lab", "memry"], 64, "unroll lab: unknown command 'memry'; did you mean 'memory'?")
     try expect(["help", "lab", "sevre"], 64, "unknown command 'sevre'; did you mean 'serve'?")
     try expect(["train", "--lerning-rate", "1"], 64, "Did you mean '--learning-rate'?")
-    try expect(["train", "--cell", "gruu"], 64, "expected one of rnn, gru, gru-after, lstm, mgu, janet, found 'gruu'. Did you mean 'gru'?")
+    try expect(
+      ["train", "--cell", "gruu"], 64,
+      "expected one of rnn, gru, gru-after, lstm, mgu, janet, found 'gruu'. Did you mean 'gru'?")
     try expect(["train", "--cell", "LSTM"], 64, "Did you mean 'lstm'?")
     try expect(["train", "--optimizer", "adm"], 64, "Did you mean 'adam'?")
     try expect(["train", "--unit", "word"], 64, "Did you mean 'words'?")

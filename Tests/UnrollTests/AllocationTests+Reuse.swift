@@ -32,7 +32,8 @@ extension AllocationTests {
   private var streamed: [(name: String, network: RecurrentNetwork<Float>)] {
     var random = NumPyRandom(seed: testSeed)
     let mixed = RecurrentNetwork<Float>(cells: [
-      Cell(.lstm, inputSize: 5, hiddenSize: 12, hasPeepholes: true, projectionSize: 7, using: &random),
+      Cell(
+        .lstm, inputSize: 5, hiddenSize: 12, hasPeepholes: true, projectionSize: 7, using: &random),
       Cell(.gruResetBefore, inputSize: 7, hiddenSize: 9, biasCount: 2, using: &random),
     ])
     return [("a stack with a projection", mixed)]

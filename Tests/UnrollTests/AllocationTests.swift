@@ -194,7 +194,7 @@ struct AllocationTests {
     // No array of 2 MB: of those the allocator counts what their alignment leaves unused, too.
     for (d, h, steps, rows) in [(64, 64, 20, 16), (100, 200, 5, 30), (5, 20, 50, 60)] {
       for zoo in cellZoo(Float.self, inputSize: d, hiddenSize: h) {
-                let layer = RecurrentLayer(cell: zoo.cell)
+        let layer = RecurrentLayer(cell: zoo.cell)
         let x = Tensor<Float>(shape: [steps, rows, d], repeating: 0.3)
         let dy = Tensor<Float>(shape: [steps, rows, layer.outputSize], repeating: 0.1)
         let state = layer.zeroState(batchSize: rows)

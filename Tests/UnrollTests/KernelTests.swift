@@ -261,7 +261,8 @@ struct KernelTests {
               let limit = isNormalized ? normalizedTolerance : tolerance
               #expect(
                 a.tensor.isEmpty || (a.tensor - b.tensor).maximumMagnitude <= limit * scale,
-                "\(zoo.name) H \(h) B \(rows) \(a.name): forward \(level), back \(other): \((a.tensor - b.tensor).maximumMagnitude / scale)")
+                "\(zoo.name) H \(h) B \(rows) \(a.name): forward \(level), back \(other): \((a.tensor - b.tensor).maximumMagnitude / scale)"
+              )
             }
           }
         }

@@ -104,7 +104,8 @@ struct StreamTests {
   @Test("A stream moves into a task")
   func tasks() async {
     var random = NumPyRandom(seed: testSeed)
-    let layer = RecurrentLayer(cell: Cell<Float>(.lstm, inputSize: 2, hiddenSize: 6, using: &random))
+    let layer = RecurrentLayer(
+      cell: Cell<Float>(.lstm, inputSize: 2, hiddenSize: 6, using: &random))
     var stream = layer.stream(batchSize: 1)
     var expected = [Float](repeating: 0, count: 6)
     stream.step([1, 2], into: &expected)
@@ -121,7 +122,8 @@ struct StreamTests {
   @Test("A step on spans has the bits of a step on arrays")
   func spans() {
     var random = NumPyRandom(seed: testSeed)
-    let layer = RecurrentLayer(cell: Cell<Float>(.lstm, inputSize: 2, hiddenSize: 6, using: &random))
+    let layer = RecurrentLayer(
+      cell: Cell<Float>(.lstm, inputSize: 2, hiddenSize: 6, using: &random))
     var stream = layer.stream(batchSize: 3)
     var other = stream.copy()
     let x: Tensor<Float> = uniform([3, 2], &random)
@@ -166,7 +168,8 @@ struct StreamTests {
             level.use {
               var half = RecurrentLayer(cell: cell).stream(batchSize: batch, weights: .bfloat16)
               var full = RecurrentLayer(cell: cell).stream(batchSize: batch)
-              var outputs = [Tensor<Float>](repeating: Tensor(shape: [batch, cell.outputSize]), count: 2)
+              var outputs = [Tensor<Float>](
+                repeating: Tensor(shape: [batch, cell.outputSize]), count: 2)
               for _ in 0..<8 {
                 let x: Tensor<Float> = uniform([batch, d], &random)
                 half.step(x, into: &outputs[0])

@@ -73,7 +73,10 @@ struct RouterTests {
   }
 
   static let refusals: [(String, Int, String)] = [
-    ("/api/lab?cell=tree", 400, "cell: expected rnn, gru, gru-after, lstm, mgu, janet, found 'tree'"),
+    (
+      "/api/lab?cell=tree", 400,
+      "cell: expected rnn, gru, gru-after, lstm, mgu, janet, found 'tree'"
+    ),
     (
       "/api/lab?cell=grru", 400,
       "cell: expected rnn, gru, gru-after, lstm, mgu, janet, found 'grru'; did you mean 'gru'?"

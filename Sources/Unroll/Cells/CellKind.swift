@@ -111,7 +111,9 @@ public enum CellKind: String, Sendable, Codable, CaseIterable {
     return Int32(number)
   }
 
-  /// What only Swift needs to know of each kind, by its number. Stored once: passes of small layers take a microsecond.
+  /// What only Swift needs to know of each kind, by its number.
+  ///
+  /// Stored once: passes of small layers take a microsecond.
   private static let rows: [Row] = [
     Row("RNN", [.candidate], options: .ungated),
     Row(

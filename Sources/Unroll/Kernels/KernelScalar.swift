@@ -3,7 +3,9 @@
 internal import CUnrollKernels
 public import RealModule
 
-/// An element type that the kernels know: `Float` or `Double`. Other types cannot usefully conform.
+/// An element type that the kernels know: `Float` or `Double`.
+///
+/// Other types cannot usefully conform.
 public protocol KernelScalar: Real, BinaryFloatingPoint, Codable, Sendable {
   /// The name of the type where files and messages need one: `float32` or `float64`.
   static var elementTypeName: String { get }

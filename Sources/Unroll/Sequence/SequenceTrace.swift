@@ -180,7 +180,8 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
 
   /// The times in the order in which the layer visits them.
   var times: [Int] {
-    settings?.direction != .backward ? Array(0..<timeStepCount) : Array((0..<timeStepCount).reversed())
+    settings?.direction != .backward
+      ? Array(0..<timeStepCount) : Array((0..<timeStepCount).reversed())
   }
 }
 
@@ -205,7 +206,8 @@ extension Tensor {
         let here = outputs + time * rows * width
         flags.withUnsafeBufferPointer {
           unroll_replace_inactive(
-            Scalar._kernelType, here, previous, $0.baseAddress.map { $0 + time * rows }, rows, width)
+            Scalar._kernelType, here, previous, $0.baseAddress.map { $0 + time * rows }, rows, width
+          )
         }
         if padding == .previous { previous = here }
       }
