@@ -6,7 +6,7 @@ internal import UnrollContracts
 /// Generates several texts side by side.
 ///
 /// After the first symbol nothing is allocated. The texts are the same alone and beside others. A generator is not
-/// copyable, as its ``RecurrentStream`` is not.
+/// copyable, as its `RecurrentStream` is not.
 public struct TextGenerator: ~Copyable {
   private let embedding: Embedding<Float>
   private let softmax: DenseLayer<Float>
