@@ -243,7 +243,7 @@ for sentence in ["hide: 'sed' is no control of this page. Did you mean 'seed'?",
                  "keep-bias in the address: expected a cell with gates; the RNN has none."]:
     holds("an odd address is told", sentence in problem, problem)
 for name, sentence in [("hidden", "in the address: expected a whole number in 1 ... 64, found '99'; the figures show 8"),
-                       ("cell", "in the address: expected rnn, gru, gru-after, lstm, found 'grru'; the figures show rnn")]:
+                       ("cell", "in the address: expected rnn, gru, gru-after, lstm, mgu, janet, found 'grru'; the figures show rnn")]:
     holds("an odd value is told beside its field", note(odd, name) == sentence, note(odd, name))
 holds("the rest of an odd address is used", odd.find_element(By.ID, "time").get_attribute("value") == "12"
       and not odd.find_element(By.ID, "scale").is_displayed())
