@@ -7,8 +7,11 @@ internal import UnrollFigures
 struct PlanDescription {
   var kind = CellKind.lstm
   /// H, B, T and the number of threads; D is H unless it is given.
-  var sizes = ["H": 0, "B": 1, "T": 1, "D": 0, "threads": Threads.count]
+  var sizes: [String: Int] = [:]
   var isDouble = false
+
+  private static let names = ["H", "D", "B", "T", "threads"]
+  private static let largestSize = 1 << 24
 
   /// Reads a description.
   ///
@@ -22,41 +25,56 @@ struct PlanDescription {
       )
     }
     self.kind = kind
+    var named: Set<String> = []
     for word in words.dropFirst() {
-      if word == "float64" || word == "float32" {
+      let isType = word == "float64" || word == "float32"
+      let parts = word.split(separator: "=", omittingEmptySubsequences: false)
+      let name = isType ? "the number type" : String(parts[0])
+      guard named.insert(name).inserted else {
+        throw ValidationError("--plan: expected \(name) once, got it again in '\(word)'.")
+      }
+      if isType {
         isDouble = word == "float64"
         continue
       }
-      let parts = word.split(separator: "=", omittingEmptySubsequences: false)
-      guard parts.count == 2, sizes[String(parts[0])] != nil, let value = Int(parts[1]),
-        (1...1 << 24).contains(value)
+      let range = name == "threads" ? ThreadOptions.range : 1...Self.largestSize
+      guard Self.names.contains(name), parts.count == 2, let value = Int(parts[1]),
+        range.contains(value)
       else {
         throw ValidationError(
-          "--plan: expected H, D, B, T or threads with a number in 1 ... \(1 << 24) (as in H=256), float32 or float64, got '\(word)'."
+          "--plan: expected H, D, B or T with a number in 1 ... \(Self.largestSize), as in H=256, threads with one in \(ThreadOptions.range.lowerBound) ... \(ThreadOptions.range.upperBound), float32 or float64, got '\(word)'."
         )
       }
-      sizes[String(parts[0])] = value
+      sizes[name] = value
     }
-    guard sizes["H", default: 0] > 0 else {
+    guard let units = sizes["H"] else {
       throw ValidationError("--plan: expected the number of units, as in H=256, got '\(text)'.")
     }
-    if sizes["D", default: 0] == 0 { sizes["D"] = sizes["H"] }
+    guard
+      LayerPlan.fits(
+        kind, inputSize: sizes["D"] ?? units, hiddenSize: units, timeStepCount: sizes["T"] ?? 1,
+        batchSize: sizes["B"] ?? 1)
+    else {
+      throw ValidationError(
+        "--plan: expected sizes whose arrays have at most \(LayerPlan.largestCount) numbers, got '\(text)'."
+      )
+    }
   }
 
   /// How such a layer runs: a row for training, inference and a stream.
   var table: String { isDouble ? table(Double.self) : table(Float.self) }
 
   private func table<Scalar: KernelScalar>(_ type: Scalar.Type) -> String {
-    func size(_ name: String) -> Int { sizes[name, default: 1] }
-    let layer = RecurrentLayer(
-      cell: Cell<Scalar>(kind, inputSize: size("D"), hiddenSize: size("H")))
+    let (units, steps, rows) = (sizes["H"] ?? 1, sizes["T"] ?? 1, sizes["B"] ?? 1)
+    let inputs = sizes["D"] ?? units
     var table = TextTable([
       "for", "path", "threads", "packed weights", "trace", "scratch", "because",
     ])
-    Threads.use(size("threads")) {
+    Threads.use(sizes["threads"] ?? Threads.count) {
       for purpose in LayerPlan.Purpose.allCases {
-        let plan = layer.plan(
-          for: purpose, timeStepCount: purpose == .stream ? 1 : size("T"), batchSize: size("B"))
+        let plan = LayerPlan(
+          of: kind, Scalar.self, inputSize: inputs, hiddenSize: units, for: purpose,
+          timeStepCount: purpose == .stream ? 1 : steps, batchSize: rows)
         table.add(
           [purpose.rawValue, plan.path.rawValue, "\(plan.threadCount)"]
             + [plan.packedBytes, plan.traceBytes, plan.scratchBytes].map { "\($0) bytes" }
@@ -64,7 +82,7 @@ struct PlanDescription {
       }
     }
     return
-      "\(kind.title), D \(size("D")), H \(size("H")), B \(size("B")), T \(size("T")), \(Scalar.elementTypeName), \(InstructionSet.current.rawValue)\n\n"
+      "\(kind.title), D \(inputs), H \(units), B \(rows), T \(steps), \(Scalar.elementTypeName), \(InstructionSet.current.rawValue)\n\n"
       + table.text
   }
 }

@@ -17,9 +17,13 @@ struct ThreadOptions: ParsableArguments {
     if let threads { Threads.count = threads }
   }
 
+  /// The numbers of threads that can be asked for.
+  static let range = 1...256
+
   static func check(_ threads: Int?) throws {
-    if let threads, !(1...256).contains(threads) {
-      throw ValidationError("--threads: expected 1 ... 256, found \(threads).")
+    if let threads, !range.contains(threads) {
+      throw ValidationError(
+        "--threads: expected \(range.lowerBound) ... \(range.upperBound), found \(threads).")
     }
   }
 }

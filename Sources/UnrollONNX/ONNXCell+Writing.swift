@@ -8,7 +8,8 @@ extension ONNXCell {
   static func expressing<Scalar: KernelScalar>(
     _ cell: Cell<Scalar>, level: Int, _ notes: inout [String]
   ) throws(ModelImportError) -> (ONNXCell, CellParameters<Scalar>) {
-    var result = ONNXCell(try ONNXClass(cell.kind))
+    let kind = try cell.kind(for: "ONNX")
+    var result = ONNXCell(try ONNXClass(kind))
     let options = cell.options
     var parameters = cell.parameters
     func refuse(_ field: String, _ value: Any) -> ModelImportError {
@@ -28,7 +29,7 @@ extension ONNXCell {
         "level \(level): \(options.forgetOffset), which the cell adds to its forget gate, was added to the bias"
       )
     }
-    result.functions = ONNXClass.functions(of: cell.kind, options)
+    result.functions = ONNXClass.functions(of: kind, options)
     result.couplesInputAndForget = options.couplesInputAndForget
     result.clip = options.argumentClip
     if Scalar.self == Double.self {

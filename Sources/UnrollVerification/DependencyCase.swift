@@ -101,7 +101,7 @@ package struct DependencyCase {
     let rnn = Cell(.rnn, parameters: try parameters("", settings.scale) as CellParameters<Scalar>)
     let states = [settings.batchSize, settings.hiddenSize]
     var keeping: CellParameters<Scalar> = weights.gru()
-    keepState(&keeping, bias: keepBias)
+    keepState(&keeping, of: .gruResetBefore, bias: keepBias)
     let grus = [
       ("gru_keep", Cell(.gruResetBefore, parameters: keeping)),
       ("gru_init", Cell(.gruResetBefore, parameters: weights.gru()) as Cell<Scalar>),

@@ -22,7 +22,7 @@ struct Misuse: Sendable {
 enum MisuseProgram {
   static let all =
     tensorMisuses + parameterMisuses + passMisuses + traceMisuses + trainingMisuses
-    + streamMisuses + threadMisuses + randomMisuses
+    + streamMisuses + threadMisuses + randomMisuses + customCellMisuses
 
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()

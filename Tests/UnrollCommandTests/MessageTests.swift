@@ -46,6 +46,29 @@ struct MessageTests {
     #expect(try command.run(["help", "lab", "memory"]).status == 0)
   }
 
+  @Test("info --plan takes a cell and sizes, and says of each other word what it expected")
+  func plans() throws {
+    for (plan, sentence) in [
+      ("lstn H=4", "expected a cell (rnn, gru, gru-after, lstm, mgu, janet) followed by sizes"),
+      ("lstm", "expected the number of units, as in H=256, got 'lstm'"),
+      ("lstm H=0", "expected H, D, B or T with a number in 1 ... 16777216"),
+      ("lstm H=4 Q=2", "got 'Q=2'"), ("lstm H=4 B", "got 'B'"),
+      ("lstm H=4 H=5", "expected H once, got it again in 'H=5'"),
+      ("lstm float32 H=5 float64", "expected the number type once, got it again in 'float64'"),
+      ("lstm H=4 threads=257", "threads with one in 1 ... 256"),
+      ("lstm H=16777216", "expected sizes whose arrays have at most 281474976710656 numbers"),
+      ("lstm H=4 T=16777216 B=16777216", "whose arrays have at most 281474976710656 numbers"),
+    ] {
+      try expect(["info", "--plan", plan], 64, sentence)
+    }
+    // Sizes for which no machine has the memory: a plan needs none.
+    let large = try command.run(["info", "--plan", "gru H=1000000 B=20 T=50 threads=2"])
+    #expect(large.status == 0 && large.output.contains("packed weights"), "\(large.errors)")
+    let stream = try command.run(["info", "--plan", "lstm H=256 D=8 B=1 T=1 threads=1 float64"])
+    #expect(stream.output.contains("LSTM, D 8, H 256, B 1, T 1, float64"))
+    #expect(stream.output.contains("streamed weights"))
+  }
+
   @Test("Every numeric option takes a negative value as a value, and says what it expected")
   func negative() throws {
     let train = ["train", "--output", "/nonexistent/run"]

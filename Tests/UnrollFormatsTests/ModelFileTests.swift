@@ -245,10 +245,28 @@ struct ModelFileTests {
         let back = try NetworkFile.network(in: ArrayFile(contentsOf: path), as: Float.self)
         #expect(back.isTested)
         let again = back.imported.network.layers[0].cell
-        #expect(CellDescription(again) == CellDescription(cell))
+        #expect(try CellDescription(again) == CellDescription(cell))
         #expect(again.parameters == cell.parameters)
       }
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["own.safetensors"])
+    }
+  }
+
+  @Test(
+    "A user's own cell is refused by name, by every program's names and by Unroll's own",
+    arguments: NetworkLayout.allCases)
+  func ownCells(layout: NetworkLayout) throws {
+    var random = NumPyRandom(seed: testSeed)
+    let network = RecurrentNetwork<Float>(cells: [
+      Cell(custom: OwnLSTM(), inputSize: 3, hiddenSize: 4, using: &random)
+    ])
+    try withTemporaryFolder { folder in
+      let error = #expect(throws: ModelImportError.self) {
+        try NetworkFile.write(network, to: folder + "/x.npz", layout: layout)
+      }
+      #expect(error?.description.hasSuffix(" cannot express cell = own LSTM") == true)
+      let files = try FileManager.default.contentsOfDirectory(atPath: folder)
+      #expect(files.isEmpty)
     }
   }
 

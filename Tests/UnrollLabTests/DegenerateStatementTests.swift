@@ -54,7 +54,7 @@ struct DegenerateStatementTests {
           let base = settings(
             cell, scale: scale, hidden: hidden, batch: batch, time: time, seed: seed)
           var all = [base]
-          if cell.retentionGate != nil {
+          if cell.retention != nil {
             for bias in [-1000.0, 0, 18, 1000] {
               var keeping = base
               keeping.keepBias = bias

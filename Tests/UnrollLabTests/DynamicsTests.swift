@@ -206,6 +206,80 @@ struct DynamicsTests {
     #expect(try GateExperiment.run(LabSettings()).lifetimes.isEmpty)
   }
 
+  @Test(
+    "Every cell with a gate for what it keeps is set to keep its state, by 1 minus it in an MGU")
+  func retention() throws {
+    for cell in CellKind.allCases where cell.retention != nil {
+      var settings = LabSettings(cell: cell, keepBias: 4)
+      settings.precision = .float64
+      let result = try GateExperiment.run(settings)
+      let expected = log(2) / log1p(0.018315638888734179)
+      #expect(result.lifetimes.allSatisfy { abs($0.halfLife - expected) < 1e-9 }, "\(cell)")
+      #expect(result.keepsComplement == (cell == .mgu))
+      let statement = result.statement
+      #expect(
+        statement.hasPrefix(cell == .mgu ? "By 1 minus the forget gate alone" : "By the "),
+        "\(statement)")
+      // A larger bias and longer memories keep more.
+      func halfLife(_ change: (inout LabSettings) -> Void) throws -> Double {
+        var settings = LabSettings(cell: cell, scale: 0)
+        settings.precision = .float64
+        change(&settings)
+        return try GateExperiment.run(settings).lifetimes.map(\.halfLife).reduce(0, +)
+      }
+      let plain = try halfLife { _ in }
+      let biased = try halfLife { $0.gateBias = 2 }
+      let chrono = try halfLife { $0.chronoSteps = 100 }
+      #expect(biased > plain && chrono > plain, "\(cell)")
+    }
+  }
+
+  @Test("Experiments on a layer of a user's own cell find what they find on the kind it copies")
+  func ownCell() throws {
+    var random = NumPyRandom(seed: testSeed)
+    let kind = Cell<Double>(.lstm, inputSize: 5, hiddenSize: 6, using: &random)
+    let own = Cell(custom: OwnLSTM(), parameters: kind.parameters)
+    let asked = LabSettings(
+      steps: [7], hiddenSize: 6, batchSize: 4, timeStepCount: 12, precision: .float64)
+    let inputs = try drawnInputs(asked)
+    let (a, b) = (
+      LayerInNetwork(cell: own, inputs: inputs), LayerInNetwork(cell: kind, inputs: inputs)
+    )
+    func isNear(_ one: [Double], _ other: [Double]) -> Bool {
+      one.count == other.count
+        && zip(one, other).allSatisfy { abs($0 - $1) <= 1e-9 * max(1, abs($1)) }
+    }
+    let gates = try GateExperiment.run(asked, layer: a)
+    #expect(
+      try isNear(
+        gates.lifetimes.map(\.halfLife),
+        GateExperiment.run(asked, layer: b).lifetimes.map(\.halfLife)))
+    #expect(gates.keepingGate == .forget && gates.settings.cellTitle == "own LSTM")
+    #expect(gates.section().settings.contains { $0.name == "cell" && $0.value == "own LSTM" })
+    let memory = try MemoryExperiment.run(asked, layer: a)
+    #expect(
+      try isNear(
+        memory.curves.flatMap(\.self),
+        MemoryExperiment.run(asked, layer: b).curves.flatMap(\.self)))
+    let gradients = try GradientExperiment.run(asked, layer: a)
+    #expect(
+      try isNear(
+        gradients.sets.flatMap(\.norms),
+        GradientExperiment.run(asked, layer: b).sets.flatMap(\.norms)))
+    let spectrum = try SpectrumExperiment.run(asked, layer: a)
+    #expect(try isNear(spectrum.exponents, SpectrumExperiment.run(asked, layer: b).exponents))
+    let parts = try GradientParts.run(asked, layer: a)
+    #expect(
+      try isNear(
+        parts.contributions.map(\.total),
+        GradientParts.run(asked, layer: b).contributions.map(\.total)))
+    let rnn = LayerInNetwork(
+      cell: Cell(custom: OwnRNN(), inputSize: 5, hiddenSize: 6, using: &random), inputs: inputs)
+    #expect(
+      try GateExperiment.run(asked, layer: rnn).statement
+        == "own RNN has no gate that says what it keeps.")
+  }
+
   @Test("Gradients that underflow in float32 are counted, and are there in float64")
   func underflow() throws {
     var settings = LabSettings(scale: 0.1, steps: [49])

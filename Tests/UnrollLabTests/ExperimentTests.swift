@@ -128,7 +128,7 @@ struct ExperimentTests {
     (LabSettings(seed: -1), "seed: expected 0 ... 4294967295, got -1"),
     (
       LabSettings(keepBias: 20),
-      "cell: expected a cell with gates that keep its state where they are near 1 (gru, gru-after, lstm, janet), got rnn"
+      "cell: expected a cell with gates for what it keeps of its state (gru, gru-after, lstm, mgu, janet), got rnn"
     ),
     (
       LabSettings(cell: .gruResetBefore, keepBias: .infinity),

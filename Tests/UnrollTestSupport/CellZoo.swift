@@ -61,13 +61,13 @@ public func cellZoo<Scalar: KernelScalar>(
     }
   }
   for cell in plainCells(Scalar.self, d, h, isNormalized: true) {
-    zoo.append(ZooCell("normalised \(cell.kind.title)", cell, &random))
+    zoo.append(ZooCell("normalised \(cell.title)", cell, &random))
   }
   for isNormalized in [false, true] {
     for var cell in plainCells(Scalar.self, d, h, isNormalized: isNormalized) {
       cell.zoneout = Zoneout(hidden: 0.3, cell: 0.4)
       zoo.append(
-        ZooCell("\(isNormalized ? "normalised, " : "")zoneout \(cell.kind.title)", cell, &random))
+        ZooCell("\(isNormalized ? "normalised, " : "")zoneout \(cell.title)", cell, &random))
     }
   }
   for shift in [0, 0.5] {

@@ -21,7 +21,8 @@ struct CellLawTests {
   }
 
   @Test(
-    "Splitting a sequence and carrying the state changes nothing", arguments: cellZoo(Float.self))
+    "Splitting a sequence and carrying the state changes nothing",
+    arguments: cellZoo(Float.self) + ownCells(Float.self))
   func splitting(zoo: ZooCell<Float>) {
     let (layer, inputs, state) = run(zoo.cell)
     let whole = layer.forward(inputs, from: state)
@@ -34,7 +35,9 @@ struct CellLawTests {
     }
   }
 
-  @Test("A sequence gives the same bits alone and in a batch", arguments: cellZoo(Float.self))
+  @Test(
+    "A sequence gives the same bits alone and in a batch",
+    arguments: cellZoo(Float.self) + ownCells(Float.self))
   func batching(zoo: ZooCell<Float>) {
     let (layer, inputs, state) = run(zoo.cell)
     let batch = layer.forward(inputs, from: state, layout: .timeMajor)
@@ -49,7 +52,8 @@ struct CellLawTests {
     }
   }
 
-  @Test("Exchanging sequences exchanges outputs", arguments: cellZoo(Float.self))
+  @Test(
+    "Exchanging sequences exchanges outputs", arguments: cellZoo(Float.self) + ownCells(Float.self))
   func permuting(zoo: ZooCell<Float>) {
     let (layer, inputs, state) = run(zoo.cell)
     func reversed(_ tensor: Tensor<Float>) -> Tensor<Float> {
@@ -65,7 +69,9 @@ struct CellLawTests {
     #expect(reversed(turned.outputs).isBitwiseEqual(to: straight.outputs))
   }
 
-  @Test("Time-major and batch-major are two ways to write the same", arguments: cellZoo(Float.self))
+  @Test(
+    "Time-major and batch-major are two ways to write the same",
+    arguments: cellZoo(Float.self) + ownCells(Float.self))
   func layouts(zoo: ZooCell<Float>) {
     let (layer, inputs, state) = run(zoo.cell)
     let timeMajor = layer.forward(inputs, from: state)
@@ -81,7 +87,9 @@ struct CellLawTests {
     #expect(a.inputs == b.inputs.exchangingFirstAxes)
   }
 
-  @Test("Full lengths change nothing, to the bit", arguments: cellZoo(Float.self))
+  @Test(
+    "Full lengths change nothing, to the bit", arguments: cellZoo(Float.self) + ownCells(Float.self)
+  )
   func fullLengths(zoo: ZooCell<Float>) {
     for direction in [Direction.forward, .backward] {
       let (layer, inputs, state) = run(zoo.cell, direction)
@@ -100,7 +108,7 @@ struct CellLawTests {
 
   @Test(
     "What stands behind the end of a sequence reaches nothing, not even NaN",
-    arguments: cellZoo(Float.self))
+    arguments: cellZoo(Float.self) + ownCells(Float.self))
   func padding(zoo: ZooCell<Float>) {
     let mask = SequenceMask.lengths([3, 7, 5, 0, 2])
     for direction in [Direction.forward, .backward] {
@@ -127,7 +135,7 @@ struct CellLawTests {
 
   @Test(
     "A shorter length is the shorter sequence: outputs zero past it, state frozen",
-    arguments: cellZoo(Float.self))
+    arguments: cellZoo(Float.self) + ownCells(Float.self))
   func lengths(zoo: ZooCell<Float>) {
     for direction in [Direction.forward, .backward] {
       let (layer, inputs, state) = run(zoo.cell, direction)
@@ -161,7 +169,7 @@ struct CellLawTests {
 
   @Test(
     "A layer that reads backward is one that reads the reversed sequence",
-    arguments: cellZoo(Float.self))
+    arguments: cellZoo(Float.self) + ownCells(Float.self))
   func directions(zoo: ZooCell<Float>) {
     let (backward, inputs, state) = run(zoo.cell, .backward)
     let forward = RecurrentLayer(cell: zoo.cell)
@@ -183,7 +191,9 @@ struct CellLawTests {
     #expect((da.parameters.inputWeights - db.parameters.inputWeights).maximumMagnitude < 1e-5)
   }
 
-  @Test("Empty sequences and empty batches are defined", arguments: cellZoo(Float.self))
+  @Test(
+    "Empty sequences and empty batches are defined",
+    arguments: cellZoo(Float.self) + ownCells(Float.self))
   func empty(zoo: ZooCell<Float>) {
     let (layer, inputs, state) = run(zoo.cell)
     let none = layer.forward(inputs[0..<0], from: state)
@@ -198,7 +208,7 @@ struct CellLawTests {
       layer.backward(nobody, outputs: nobody.outputs).parameters.count == zoo.cell.parameters.count)
   }
 
-  @Test("No gradient in, no gradient out", arguments: cellZoo(Float.self))
+  @Test("No gradient in, no gradient out", arguments: cellZoo(Float.self) + ownCells(Float.self))
   func noGradient(zoo: ZooCell<Float>) {
     let (layer, inputs, state) = run(zoo.cell)
     let gradients = layer.backward(layer.forward(inputs, from: state))

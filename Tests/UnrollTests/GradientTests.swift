@@ -24,13 +24,17 @@ struct GradientTests {
       step: network.layers.contains { $0.cell.options.projectionClip > 0 } ? 1e-5 : 1e-4)
   }
 
-  @Test("Of one layer, from outputs and final state together", arguments: cellZoo(Double.self))
+  @Test(
+    "Of one layer, from outputs and final state together",
+    arguments: cellZoo(Double.self) + ownCells(Double.self))
   func layer(zoo: ZooCell<Double>) {
     let result = check(RecurrentNetwork(cells: [zoo.cell]))
     #expect(result.worstError < bound, "\(result)")
   }
 
-  @Test("With ragged lengths, 0 among them, in both directions", arguments: cellZoo(Double.self))
+  @Test(
+    "With ragged lengths, 0 among them, in both directions",
+    arguments: cellZoo(Double.self) + ownCells(Double.self))
   func ragged(zoo: ZooCell<Double>) {
     for direction in [Direction.forward, .backward] {
       let network = RecurrentNetwork(
@@ -40,7 +44,9 @@ struct GradientTests {
     }
   }
 
-  @Test("With any mask, and outputs that repeat", arguments: cellZoo(Double.self))
+  @Test(
+    "With any mask, and outputs that repeat",
+    arguments: cellZoo(Double.self) + ownCells(Double.self))
   func masked(zoo: ZooCell<Double>) {
     let active = [
       [false, true, true], [true, false, true], [false, false, true], [true, true, false],

@@ -205,7 +205,7 @@ struct KernelTests {
     for (h, rows) in [(4, 1), (8, 1), (8, 20), (20, 1), (20, 5), (33, 1), (33, 5)] {
       for cell in plainCells(Float.self, 2, h, isNormalized: false)
       where cell.kind != .rnn {
-        for gate in cell.kind.gates.indices {
+        for gate in cell.gates.indices {
           var far = ZooCell("far", cell, &random).cell
           for unit in 0..<h {
             far.parameters.bias[gate * h + unit] = [-90, -20, -15.8, 15.8, 40][unit % 5]

@@ -161,7 +161,7 @@ struct RecurrentNetworkTests {
     "A trace stays its layer's after an update, in a copy, at other kernels and with other masks")
   func ownTraces() {
     var random = NumPyRandom(seed: testSeed)
-    for zoo in cellZoo(Float.self) {
+    for zoo in cellZoo(Float.self) + ownCells(Float.self) {
       for direction in [Direction.forward, .backward] {
         var layer = RecurrentLayer(cell: zoo.cell, direction: direction)
         let rate = layer.cell.zoneout.hidden

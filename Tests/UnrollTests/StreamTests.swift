@@ -20,7 +20,9 @@ struct StreamTests {
   private func check<Scalar: KernelScalar>(_ type: Scalar.Type) {
     var random = NumPyRandom(seed: testSeed)
     for (d, h) in Self.sizes {
-      for zoo in cellZoo(type, inputSize: d, hiddenSize: h) {
+      for zoo in cellZoo(type, inputSize: d, hiddenSize: h)
+        + ownCells(type, inputSize: d, hiddenSize: h)
+      {
         let layer = RecurrentLayer(cell: zoo.cell)
         for rows in [1, 5] {
           let x: Tensor<Scalar> = uniform([6, rows, d], &random)
@@ -88,7 +90,7 @@ struct StreamTests {
   @Test("Setting states replaces all of them; a reset makes them zero")
   func states() {
     var random = NumPyRandom(seed: testSeed)
-    for zoo in cellZoo(Float.self) {
+    for zoo in cellZoo(Float.self) + ownCells(Float.self) {
       let layer = RecurrentLayer(cell: zoo.cell)
       var stream = layer.stream(batchSize: 2)
       let state = randomState(zoo.cell, batchSize: 2, &random)

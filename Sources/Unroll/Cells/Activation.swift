@@ -57,7 +57,7 @@ extension Tensor {
     var result = self
     let count = count
     result.withUnsafeMutableElements {
-      unroll_activate(Scalar._kernelType, $0, activation.kernel(), count)
+      unroll_activate(Scalar.kernelType, $0, activation.kernel(), count)
     }
     return result
   }

@@ -117,27 +117,33 @@ public enum CellKind: String, Sendable, Codable, CaseIterable {
   private static let rows: [Row] = [
     Row("RNN", [.candidate], options: .ungated),
     Row(
-      "GRU", [.reset, .update, .candidate], retention: .update, options: .gated,
+      "GRU", [.reset, .update, .candidate], retention: Retention(.update), options: .gated,
       parts: .recurrentBias),
     Row(
-      "GRU (reset after)", [.reset, .update, .candidate], retention: .update, options: .gated,
+      "GRU (reset after)", [.reset, .update, .candidate], retention: Retention(.update),
+      options: .gated,
       parts: .recurrentBias),
     Row(
-      "LSTM", [.input, .forget, .candidate, .output], retention: .forget, options: .withCellState,
+      "LSTM", [.input, .forget, .candidate, .output], retention: Retention(.forget),
+      options: .withCellState,
       parts: [.peepholes, .projection]),
-    Row("MGU", [.forget, .candidate], options: .gated),
-    Row("JANET", [.forget, .candidate], retention: .forget, options: [.gated, .updateShift]),
+    Row(
+      "MGU", [.forget, .candidate], retention: Retention(.forget, isComplement: true),
+      options: .gated),
+    Row(
+      "JANET", [.forget, .candidate], retention: Retention(.forget),
+      options: [.gated, .updateShift]),
   ]
 
   private struct Row {
     let title: String
     let gates: [Gate]
-    let retention: Gate?
+    let retention: Retention?
     let options: CellOptions.Fields
     let parts: ParameterParts
 
     init(
-      _ title: String, _ gates: [Gate], retention: Gate? = nil, options: CellOptions.Fields,
+      _ title: String, _ gates: [Gate], retention: Retention? = nil, options: CellOptions.Fields,
       parts: ParameterParts = []
     ) {
       self.title = title
@@ -169,8 +175,8 @@ public enum CellKind: String, Sendable, Codable, CaseIterable {
     default: .together
     }
   }
-  /// The gate that keeps the old state where it is near 1; nil for a cell without such a gate.
-  public var retentionGate: Gate? { Self.rows[Int(kernelNumber)].retention }
+  /// The share of the old state that a step keeps; nil for a cell without a gate for it.
+  public var retention: Retention? { Self.rows[Int(kernelNumber)].retention }
   /// The options that such cells use; the others must have their defaults.
   public var optionFields: CellOptions.Fields { Self.rows[Int(kernelNumber)].options }
   /// The parameters that such cells may have besides weights and bias.

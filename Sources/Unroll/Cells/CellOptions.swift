@@ -100,13 +100,14 @@ public struct CellOptions: Sendable, Equatable, Codable {
 
   /// The options that differ from their defaults although a kind does not use them.
   ///
-  /// - Parameter kind: The kind of the cell.
+  /// - Parameter kind: The kind of the cell; nil for a cell of your own, which uses no option.
   /// - Returns: Their names and values; empty if the kind can have these options.
-  public func unused(by kind: CellKind) -> [(name: String, value: String)] {
+  public func unused(by kind: CellKind?) -> [(name: String, value: String)] {
     let plain = CellOptions()
     guard self != plain else { return [] }
+    let used = kind?.optionFields ?? []
     return zip(values, plain.values).filter { own, standard in
-      !kind.optionFields.contains(own.field) && own.value != standard.value
+      !used.contains(own.field) && own.value != standard.value
     }.map { ($0.0.name, $0.0.value) }
   }
 

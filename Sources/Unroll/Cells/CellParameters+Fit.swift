@@ -3,23 +3,21 @@
 
 internal import UnrollContracts
 
-extension [Gate] {
-  /// The gates as messages list them.
-  var names: String { map(\.rawValue).joined(separator: ", ") }
-}
-
 extension CellParameters {
   /// Stops the program unless the parameters are those of a cell of such a kind.
   ///
   /// - Complexity: O(1); no allocation.
-  func check(areOf kind: CellKind, _ operation: StaticString) {
+  func check(
+    areOf title: @autoclosure () -> String, gates expected: [Gate], parts possible: ParameterParts,
+    _ operation: StaticString
+  ) {
     require(
-      gates == kind.gates,
-      "\(operation): expected parameters of the gates \(kind.gates.names), got \(gates.names).")
-    let surplus = parts.subtracting(kind.parts)
+      gates == expected,
+      "\(operation): expected parameters of the gates \(expected.names), got \(gates.names).")
+    let surplus = parts.subtracting(possible)
     require(
       surplus.isEmpty,
-      "\(operation): expected a cell of the kind \(kind.title) without \(surplus.words), got one with \(surplus.words)."
+      "\(operation): expected a cell of the kind \(title()) without \(surplus.words), got one with \(surplus.words)."
     )
   }
 }

@@ -5,22 +5,6 @@
 
 internal import UnrollContracts
 
-/// A part of a cell that passes through an activation of its own.
-public enum Gate: String, Sendable, Codable, CaseIterable {
-  /// What the new state is made from; the only one of the basic cell.
-  case candidate
-  /// How much of the old state the candidate sees (GRU).
-  case reset
-  /// How much of the old state stays (GRU).
-  case update
-  /// How much of the candidate enters the cell (LSTM).
-  case input
-  /// How much of the old cell state stays (LSTM).
-  case forget
-  /// How much of the cell shows (LSTM).
-  case output
-}
-
 /// One gate's parameters.
 public struct GateParameters<Scalar: KernelScalar>: Sendable, Equatable {
   /// W, shape `[D, H]`.

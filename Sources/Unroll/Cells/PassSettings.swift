@@ -1,9 +1,9 @@
 // What a forward pass depends on besides parameters and inputs. A trace keeps it, so that no other layer takes
 // it for its own: two kinds of cells have arrays of the same shapes.
 
-/// What made a trace: a cell's kind and options, which parameters it has, its zoneout and the layer's direction.
+/// What made a trace: a cell's equations and options, which parameters it has, its zoneout and the layer's direction.
 struct PassSettings: Sendable {
-  let kind: CellKind
+  let cell: CellDefinition
   let options: CellOptions
   let parts: ParameterParts
   let zoneout: Zoneout
@@ -13,13 +13,13 @@ struct PassSettings: Sendable {
   ///
   /// The masks of zoneout may differ: the trace has its own, and the backward pass makes those again.
   func isSame(as other: PassSettings) -> Bool {
-    kind == other.kind && options.isSame(as: other.options) && parts == other.parts
+    cell.isSame(as: other.cell) && options.isSame(as: other.options) && parts == other.parts
       && direction == other.direction && zoneout.hidden == other.zoneout.hidden
       && zoneout.cell == other.zoneout.cell
   }
 
   private var fields: [(name: String, value: String)] {
-    [("cell", kind.title)] + options.fields + [
+    [("cell", cell.title)] + options.fields + [
       ("recurrentBias", parts.contains(.recurrentBias) ? "present" : "absent"),
       ("peepholes", parts.contains(.peepholes) ? "present" : "absent"),
       ("projection", parts.contains(.projection) ? "present" : "absent"),

@@ -1,15 +1,41 @@
 // Cells and parameters as the kernels take them. Addresses are valid while the parameters are kept alive.
 
 internal import CUnrollKernels
+internal import UnrollContracts
+
+extension unroll_layer {
+  /// A layer of a kind with weights and one bias, of no steps yet.
+  init<Scalar: KernelScalar>(
+    _ kind: CellKind, options: CellOptions, _ type: Scalar.Type, inputSize: Int, hiddenSize: Int
+  ) {
+    self.init()
+    self.type = Scalar.kernelType
+    cell = kind.kernelNumber
+    couples_gates = options.couplesInputAndForget ? 1 : 0
+    gate = options.gateActivation.kernel(clip: options.argumentClip)
+    candidate = options.activation.kernel(clip: options.argumentClip)
+    output = options.outputActivation.kernel()
+    shift = kind.shift(options)
+    cell_clip = options.cellClip
+    projection_clip = options.projectionClip
+    input = inputSize
+    units = hiddenSize
+    state = hiddenSize
+  }
+}
 
 extension Cell {
   /// The cell's description for the kernels, for `steps` steps of `rows` sequences.
+  ///
+  /// - Precondition: The cell is one of the kinds.
   func kernelLayer(
     _ direction: Direction, steps: Int, rows: Int, isMasked: Bool = false
   ) -> unroll_layer {
-    var layer = unroll_layer()
-    layer.type = Scalar._kernelType
-    layer.cell = kind.kernelNumber
+    guard let kind else {
+      contractViolation("Cell: expected a cell of one of the kinds, got \(title).")
+    }
+    var layer = unroll_layer(
+      kind, options: options, Scalar.self, inputSize: inputSize, hiddenSize: hiddenSize)
     layer.reversed = direction == .backward ? 1 : 0
     let parts = parameters.parts
     layer.has_second_bias = parts.contains(.recurrentBias) ? 1 : 0
@@ -17,17 +43,8 @@ extension Cell {
     layer.has_projection = parts.contains(.projection) ? 1 : 0
     layer.is_normalized = parts.contains(.gains) ? 1 : 0
     layer.is_masked = isMasked ? 1 : 0
-    layer.couples_gates = options.couplesInputAndForget ? 1 : 0
-    layer.gate = options.gateActivation.kernel(clip: options.argumentClip)
-    layer.candidate = options.activation.kernel(clip: options.argumentClip)
-    layer.output = options.outputActivation.kernel()
-    layer.shift = kind.shift(options)
-    layer.cell_clip = options.cellClip
-    layer.projection_clip = options.projectionClip
     layer.steps = steps
     layer.batch = rows
-    layer.input = parameters.inputSize
-    layer.units = parameters.hiddenSize
     layer.state = parameters.outputSize
     if zoneout.isActive { layer.zoneout = zoneout.kernel }
     return layer
@@ -35,6 +52,7 @@ extension Cell {
 
   /// Whether a fast path runs the cell where the instruction set has one; else the plain path does.
   package var hasFastPath: Bool {
+    guard kind != nil else { return false }
     var layer = kernelLayer(.forward, steps: 1, rows: 1)
     let plan = unroll_plan_make(&layer, Int32(UNROLL_TRAIN), 1, Int32(UNROLL_BASELINE), 0)
     return plan.path != UNROLL_PATH_PLAIN

@@ -11,7 +11,8 @@ internal import UnrollContracts
 /// print(layer.plan(for: .training, timeStepCount: 50, batchSize: 20))
 /// ```
 ///
-/// All paths of one instruction set but ``Path/plain`` give the same bits.
+/// All paths of one instruction set but ``Path/plain`` give the same bits. A ``CustomCell`` has the path
+/// ``Path/custom`` on every machine.
 public struct LayerPlan: Sendable, CustomStringConvertible {
   /// What a plan is for.
   public enum Purpose: String, Sendable, CaseIterable {
@@ -45,6 +46,8 @@ public struct LayerPlan: Sendable, CustomStringConvertible {
     case streamed = "streamed weights"
     /// One sequence; the gates of a step stay in registers.
     case registers
+    /// Step by step with tensors, on one thread: a user's own cell.
+    case custom = "own cell"
   }
 
   /// The path.
@@ -61,6 +64,76 @@ public struct LayerPlan: Sendable, CustomStringConvertible {
   public let traceBytes: Int
   /// Bytes of scratch of the larger pass.
   public let scratchBytes: Int
+
+  /// The largest number of elements of an array that a plan is made for: more would not fit any memory.
+  package static let largestCount = 1 << 48
+
+  /// How a layer of one of the kinds runs, without its parameters: for the calling thread's number of threads and
+  /// instruction set.
+  ///
+  /// - Parameters:
+  ///   - kind: The kind of the cell, with default options.
+  ///   - type: The element type.
+  ///   - inputSize: D, at least 0.
+  ///   - hiddenSize: H, at least 1.
+  ///   - purpose: What for.
+  ///   - timeStepCount: T, at least 0; of a stream 1.
+  ///   - batchSize: B, at least 0.
+  /// - Precondition: None of the arrays has more than 2⁴⁸ elements.
+  /// - Complexity: O(1).
+  public init<Scalar: KernelScalar>(
+    of kind: CellKind, _ type: Scalar.Type = Scalar.self, inputSize: Int, hiddenSize: Int,
+    for purpose: Purpose, timeStepCount: Int, batchSize: Int
+  ) {
+    require(
+      hiddenSize > 0
+        && Self.fits(
+          kind, inputSize: inputSize, hiddenSize: hiddenSize, timeStepCount: timeStepCount,
+          batchSize: batchSize),
+      "LayerPlan.init: expected H of at least 1, D, T and B of at least 0, and arrays of at most \(Self.largestCount) elements, got H \(hiddenSize), D \(inputSize), T \(timeStepCount) and B \(batchSize)."
+    )
+    var layer = unroll_layer(
+      kind, options: CellOptions(), type, inputSize: inputSize, hiddenSize: hiddenSize)
+    layer.steps = timeStepCount
+    layer.batch = batchSize
+    self.init(Self.kernelPlan(&layer, purpose))
+  }
+
+  /// Whether the arrays of a layer of these sizes are of at most `largestCount` elements.
+  package static func fits(
+    _ kind: CellKind, inputSize: Int, hiddenSize: Int, timeStepCount: Int, batchSize: Int
+  ) -> Bool {
+    let sizes = [inputSize, hiddenSize, timeStepCount, batchSize]
+    guard sizes.allSatisfy({ (0...largestCount).contains($0) }) else { return false }
+    let numbers = sizes.map(Double.init)
+    let width = Double(kind.gateCount + 4) * numbers[1]
+    let largest = max(
+      width * (numbers[0] + numbers[1]), numbers[2] * numbers[3] * (width + numbers[0]))
+    return largest <= Double(largestCount)
+  }
+
+  fileprivate static func kernelPlan(_ layer: inout unroll_layer, _ purpose: Purpose) -> unroll_plan
+  {
+    let threads = purpose == .stream ? 1 : Int32(Threads.count)
+    return unroll_plan_make(&layer, purpose.mode, threads, unroll_isa(), 0)
+  }
+
+  /// The plan of a user's own cell.
+  ///
+  /// - Parameters:
+  ///   - name: The cell's name.
+  ///   - traceCount: The numbers that a trace keeps.
+  ///   - scratchCount: The numbers of scratch.
+  ///   - stride: The bytes of a number.
+  fileprivate init(custom name: String, traceCount: Int, scratchCount: Int, stride: Int) {
+    path = .custom
+    reason = "\(name) is written with tensors"
+    instructionSet = .current
+    threadCount = 1
+    packedBytes = 0
+    traceBytes = traceCount * stride
+    scratchBytes = scratchCount * stride
+  }
 
   init(_ plan: unroll_plan) {
     path = Path(rawValue: String(cString: unroll_path_name(plan.path))) ?? .plain
@@ -95,10 +168,36 @@ extension RecurrentLayer {
   public func plan(
     for purpose: LayerPlan.Purpose, timeStepCount: Int, batchSize: Int, isMasked: Bool = false
   ) -> LayerPlan {
-    LayerPlan(
+    if case .custom(let custom) = cell.definition {
+      let counts = customCounts(
+        purpose, steps: timeStepCount, rows: batchSize, operation: "RecurrentLayer.plan")
+      return LayerPlan(
+        custom: custom.name, traceCount: counts.trace, scratchCount: counts.scratch,
+        stride: MemoryLayout<Scalar>.stride)
+    }
+    return LayerPlan(
       kernelPlan(
         purpose, steps: timeStepCount, rows: batchSize, isMasked: isMasked,
         operation: "RecurrentLayer.plan"))
+  }
+
+  /// The numbers that the passes of a user's own cell keep and use, besides what its steps save: the gates and states of
+  /// each step, and about three copies of those of one.
+  private func customCounts(
+    _ purpose: LayerPlan.Purpose, steps: Int, rows: Int, operation: StaticString
+  ) -> (trace: Int, scratch: Int) {
+    checkSizes(steps: steps, rows: rows, operation)
+    let perStep = rows * ((cell.gates.count + 2) * cell.hiddenSize + 3 * cell.cellStateSize)
+    return (purpose == .training ? steps * perStep : 0, 3 * perStep)
+  }
+
+  private func checkSizes(steps: Int, rows: Int, _ operation: StaticString) {
+    // Less than what overflows with any cell that there is memory for.
+    let most = 1 << 32
+    require(
+      steps >= 0 && rows >= 0 && steps <= most / max(1, rows),
+      "\(operation): expected T and B of at least 0 whose product is at most \(most), got \(steps) and \(rows)."
+    )
   }
 
   /// The bytes that one training pass takes at its peak: outputs, trace, packed weights, gradients and scratch.
@@ -110,14 +209,10 @@ extension RecurrentLayer {
   ///   - batchSize: B.
   /// - Returns: Bytes.
   public func trainingMemory(timeStepCount: Int, batchSize: Int) -> Int {
-    let plan = kernelPlan(
-      .training, steps: timeStepCount, rows: batchSize, isMasked: false,
-      operation: "RecurrentLayer.trainingMemory")
+    let kept = passCount(
+      .training, steps: timeStepCount, rows: batchSize, operation: "RecurrentLayer.trainingMemory")
     let arrays = timeStepCount * batchSize * (cell.outputSize + cell.inputSize)
-    let count =
-      arrays + plan.trace_count + plan.packed_count + plan.scratch_count
-      + plan.backward_scratch_count + cell.parameters.count
-    return count * MemoryLayout<Scalar>.stride
+    return (arrays + kept + cell.parameters.count) * MemoryLayout<Scalar>.stride
   }
 
   /// The bytes that one run of the frozen layer takes at its peak: outputs, packed weights and scratch.
@@ -127,24 +222,30 @@ extension RecurrentLayer {
   ///   - batchSize: B.
   /// - Returns: Bytes.
   public func inferenceMemory(timeStepCount: Int, batchSize: Int) -> Int {
-    let plan = kernelPlan(
-      .inference, steps: timeStepCount, rows: batchSize, isMasked: false,
-      operation: "RecurrentLayer.inferenceMemory")
-    let count = timeStepCount * batchSize * cell.outputSize + plan.packed_count + plan.scratch_count
-    return count * MemoryLayout<Scalar>.stride
+    let kept = passCount(
+      .inference, steps: timeStepCount, rows: batchSize, operation: "RecurrentLayer.inferenceMemory"
+    )
+    return (timeStepCount * batchSize * cell.outputSize + kept) * MemoryLayout<Scalar>.stride
+  }
+
+  /// The numbers of trace, packed weights and scratch.
+  private func passCount(
+    _ purpose: LayerPlan.Purpose, steps: Int, rows: Int, operation: StaticString
+  ) -> Int {
+    if cell.custom != nil {
+      let counts = customCounts(purpose, steps: steps, rows: rows, operation: operation)
+      return counts.trace + counts.scratch
+    }
+    let plan = kernelPlan(purpose, steps: steps, rows: rows, isMasked: false, operation: operation)
+    let backward = purpose == .training ? plan.backward_scratch_count : 0
+    return plan.trace_count + plan.packed_count + plan.scratch_count + backward
   }
 
   private func kernelPlan(
     _ purpose: LayerPlan.Purpose, steps: Int, rows: Int, isMasked: Bool, operation: StaticString
   ) -> unroll_plan {
-    // Less than what overflows with any cell that there is memory for.
-    let most = 1 << 32
-    require(
-      steps >= 0 && rows >= 0 && steps <= most / max(1, rows),
-      "\(operation): expected T and B of at least 0 whose product is at most \(most), got \(steps) and \(rows)."
-    )
+    checkSizes(steps: steps, rows: rows, operation)
     var layer = cell.kernelLayer(direction, steps: steps, rows: rows, isMasked: isMasked)
-    let threads = purpose == .stream ? 1 : Int32(Threads.count)
-    return unroll_plan_make(&layer, purpose.mode, threads, unroll_isa(), 0)
+    return LayerPlan.kernelPlan(&layer, purpose)
   }
 }

@@ -25,7 +25,7 @@ private let rounds = 60_000
 
 extension KernelScalar {
   fileprivate static func _peakOnAllThreads(_ threads: Int) -> Double {
-    var type = _kernelType
+    var type = kernelType
     unroll_parallel(
       threads, Int32(threads),
       { context, _, _ in

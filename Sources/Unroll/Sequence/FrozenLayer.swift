@@ -25,6 +25,14 @@ public struct SequenceOutputs<Scalar: KernelScalar>: Sendable {
     if !isKnownUniquelyReferenced(&memory) { memory = PassMemory() }
     return memory
   }
+
+  /// Makes the outputs of inactive steps what the mask says.
+  mutating func pad(_ flags: [UInt8]?, _ mask: SequenceMask, _ direction: Direction) {
+    guard let flags else { return }
+    let times = 0..<outputs.shape[0]
+    outputs.pad(
+      flags, mask.paddedOutput, direction == .forward ? Array(times) : times.reversed())
+  }
 }
 
 /// A layer with weights that do not change: packed once, for any number of runs.
@@ -82,6 +90,16 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
     result.finalState.cell.prepare(rows, cellSize)
     let memory = result.ownMemory()
     let direction = content.layer.direction
+    if case .custom(let custom) = cell.definition {
+      let pass = CustomPass(
+        definition: custom, parameters: cell.parameters, direction: direction, batchSize: rows,
+        flags: flags)
+      var (last, trace) = (state, CustomTrace<Scalar>?.none)
+      pass.forward(inputs, from: &last, hidden: &result.outputs, trace: &trace)
+      result.finalState = last
+      result.pad(flags, mask, direction)
+      return
+    }
     var layer = cell.kernelLayer(direction, steps: steps, rows: rows, isMasked: flags != nil)
     var plan = unroll_plan_make(
       &layer, Int32(UNROLL_INFER), Int32(Threads.count), unroll_isa(), 0)
@@ -106,9 +124,7 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
     let last = direction == .forward ? steps - 1 : 0
     result.finalState.hidden.base.update(
       from: result.outputs.base + last * rows * out, count: rows * out)
-    guard let flags else { return }
-    let times = direction == .forward ? Array(0..<steps) : (0..<steps).reversed()
-    result.outputs.pad(flags, mask.paddedOutput, times)
+    result.pad(flags, mask, direction)
   }
 }
 
@@ -128,7 +144,7 @@ private final class FrozenContent<Scalar: KernelScalar>: Sendable {
   init(_ layer: RecurrentLayer<Scalar>) {
     var layer = layer
     layer.cell.zoneout.masks = nil
-    layer.cell.parameters.check(areOf: layer.cell.kind, "RecurrentLayer.frozen")
+    layer.cell.checkParameters("RecurrentLayer.frozen")
     self.layer = layer
   }
 

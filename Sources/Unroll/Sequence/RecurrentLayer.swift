@@ -73,7 +73,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     _ inputs: Tensor<Scalar>, from state: RecurrentState<Scalar>, mask: SequenceMask = .full,
     layout: SequenceLayout = .timeMajor, into trace: inout SequenceTrace<Scalar>
   ) {
-    cell.parameters.check(areOf: cell.kind, "RecurrentLayer.forward")
+    cell.checkParameters("RecurrentLayer.forward")
     let (out, cellSize) = (cell.outputSize, cell.cellStateSize)
     let x = layout == .timeMajor ? inputs : inputs.exchangingFirstAxes
     Self.check(
@@ -91,6 +91,11 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     trace.timeMajorHidden.prepare(steps, rows, out)
     trace.finalState.hidden.prepare(rows, out)
     trace.finalState.cell.prepare(rows, cellSize)
+    trace.custom = nil
+    if case .custom(let custom) = cell.definition {
+      run(custom, into: &trace)
+      return
+    }
     run(into: &trace, steps: steps, rows: rows)
     guard steps > 0 else {
       trace.finalState = state
@@ -139,7 +144,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     finalState finalStateGradient: RecurrentState<Scalar>? = nil,
     into gradients: inout LayerGradients<Scalar>
   ) {
-    cell.parameters.check(areOf: cell.kind, "RecurrentLayer.backward")
+    cell.checkParameters("RecurrentLayer.backward")
     check(trace)
     let (rows, out, cellSize) = (trace.batchSize, cell.outputSize, cell.cellStateSize)
     var timeMajor: Tensor<Scalar>?
@@ -167,12 +172,17 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
       gradients.initialState.cell.base.fill(0, count: rows * cellSize)
     }
     gradients.layout = trace.layout
+    if case .custom(let custom) = cell.definition {
+      differentiate(custom, trace, outputs: timeMajor, into: &gradients)
+      return
+    }
     differentiate(trace, outputs: timeMajor, into: &gradients)
   }
 
   private var settings: PassSettings {
     PassSettings(
-      kind: cell.kind, options: cell.options, parts: cell.parameters.parts, zoneout: cell.zoneout,
+      cell: cell.definition, options: cell.options, parts: cell.parameters.parts,
+      zoneout: cell.zoneout,
       direction: direction)
   }
 
@@ -236,6 +246,36 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     withExtendedLifetime(self) {}
   }
 
+  /// The forward pass of a user's own cell, once the trace's arrays have their shapes.
+  private func run(_ custom: CustomDefinition, into trace: inout SequenceTrace<Scalar>) {
+    var made: CustomTrace<Scalar>? = CustomTrace()
+    var state = trace.initialState
+    customPass(custom, trace).forward(
+      trace.timeMajorInputs, from: &state, hidden: &trace.timeMajorHidden, trace: &made)
+    trace.custom = made
+    trace.finalState = state
+    if trace.flags != nil { trace.padOutputs() }
+  }
+
+  /// The backward pass of a user's own cell, once the gradients' initial state holds that of the final state.
+  private func differentiate(
+    _ custom: CustomDefinition, _ trace: SequenceTrace<Scalar>, outputs: Tensor<Scalar>?,
+    into gradients: inout LayerGradients<Scalar>
+  ) {
+    guard let made = trace.custom else { return }
+    gradients.prepare(like: cell.parameters, inputs: trace.timeMajorInputs)
+    customPass(custom, trace).backward(
+      made, trace.timeMajorInputs, outputs: outputs, into: &gradients)
+  }
+
+  private func customPass(
+    _ custom: CustomDefinition, _ trace: SequenceTrace<Scalar>
+  ) -> CustomPass<Scalar> {
+    CustomPass(
+      definition: custom, parameters: cell.parameters, direction: direction,
+      batchSize: trace.batchSize, flags: trace.flags)
+  }
+
   /// Stops the program unless inputs and state fit a cell of these sizes.
   static func check(
     _ inputs: Tensor<Scalar>, _ state: RecurrentState<Scalar>, inputSize: Int, outputSize: Int,
@@ -272,15 +312,14 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
         "RecurrentLayer.backward: expected a trace of this layer, with \(own), got one with \(others)."
       )
     }
-    let sizes = trace.plan.layer
     require(
-      sizes.units == cell.hiddenSize && sizes.state == cell.outputSize,
-      "RecurrentLayer.backward: expected a trace of this layer, with the gates \(cell.kind.gates.names) of \(cell.hiddenSize) units, got one of another."
+      trace.unitCount == cell.hiddenSize && trace.timeMajorHidden.shape[2] == cell.outputSize,
+      "RecurrentLayer.backward: expected a trace of this layer, with the gates \(cell.gates.names) of \(cell.hiddenSize) units, got one of another."
     )
     let inputs = trace.timeMajorInputs
     require(
-      inputs.rank == 3 && inputs.shape[0] == sizes.steps && inputs.shape[1] == sizes.batch
-        && inputs.shape[2] == cell.inputSize,
+      inputs.rank == 3 && inputs.shape[0] == trace.timeStepCount
+        && inputs.shape[1] == trace.batchSize && inputs.shape[2] == cell.inputSize,
       "RecurrentLayer.backward: expected a trace with its inputs, the last axis \(cell.inputSize), got \(inputs.shape); after releaseInputs the gradients cannot be computed."
     )
   }

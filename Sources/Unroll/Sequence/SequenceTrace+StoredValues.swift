@@ -8,6 +8,16 @@ extension SequenceTrace {
   package mutating func changeStoredValues(_ change: (inout Tensor<Scalar>) -> Void) {
     change(&values)
     change(&timeMajorHidden)
+    for time in 0..<(custom?.steps.count ?? 0) {
+      guard var step = custom?.steps[time] else { continue }
+      for index in step.gates.indices { change(&step.gates[index]) }
+      change(&step.hidden)
+      if var cell = step.cell {
+        change(&cell)
+        step.cell = cell
+      }
+      custom?.steps[time] = step
+    }
   }
 }
 

@@ -27,6 +27,8 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   var timeMajorHidden: Tensor<Scalar>
   /// Gates, cell states and what else the backward pass needs, in the kernels' order.
   var values: Tensor<Scalar>
+  /// The steps of a user's own cell, in place of the kernels' values; nil for the kinds.
+  var custom: CustomTrace<Scalar>?
   private var keptPlan: KeptPlan
   private var memory: PassMemory<Scalar>
   /// Takes the place of arrays that were released.
@@ -84,19 +86,21 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   ///
   /// - Complexity: O(T·B·C); allocates as many numbers, in the layout `[B, T, …]` twice.
   public var cellStates: Tensor<Scalar> {
-    let size = settings?.kind.hasCellState == true ? plan.layer.units : 0
+    if let custom { return arranged(custom.cells) }
+    let size = settings?.cell.hasCellState == true ? plan.layer.units : 0
     return arranged(read(UNROLL_TRACE_CELLS, columns: 0..<size, steps: 0..<timeStepCount))
   }
 
   /// c after the step at `time`, shape `[B, C]` whatever the layout: allocates B·C numbers.
   package func cellState(after time: Int) -> Tensor<Scalar> {
-    let size = settings?.kind.hasCellState == true ? plan.layer.units : 0
+    if let custom { return custom.cells[time, ...] }
+    let size = settings?.cell.hasCellState == true ? plan.layer.units : 0
     return read(UNROLL_TRACE_CELLS, columns: 0..<size, steps: time..<time + 1)
       .reshaped(to: [batchSize, size])
   }
 
   /// The gates that can be asked for.
-  public var gates: [Gate] { settings?.kind.gates ?? [] }
+  public var gates: [Gate] { settings?.cell.gates ?? [] }
 
   /// A gate's value at every step, after its activation: last axis H; 0 at inactive steps.
   ///
@@ -107,6 +111,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
       contractViolation(
         "SequenceTrace.gate: expected one of the gates \(gates.names), got \(gate).")
     }
+    if let custom { return arranged(custom.gate(index, flags: flags)) }
     let size = plan.layer.units
     return arranged(
       read(
@@ -147,7 +152,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     let shape = timeMajorInputs.shape
     let (pairs, width) = (shape[0] * shape[1], shape[2])
     timeMajorInputs.withUnsafeMutableElements {
-      unroll_replace_inactive(Scalar._kernelType, $0, nil, flags, pairs, width)
+      unroll_replace_inactive(Scalar.kernelType, $0, nil, flags, pairs, width)
     }
   }
 
@@ -175,6 +180,8 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     }
   }
 
+  /// H of the layer that made the trace.
+  var unitCount: Int { custom == nil ? plan.layer.units : timeMajorHidden.shape[2] }
   var timeStepCount: Int { timeMajorHidden.shape[0] }
   var batchSize: Int { timeMajorHidden.shape[1] }
 
@@ -206,7 +213,7 @@ extension Tensor {
         let here = outputs + time * rows * width
         flags.withUnsafeBufferPointer {
           unroll_replace_inactive(
-            Scalar._kernelType, here, previous, $0.baseAddress.map { $0 + time * rows }, rows, width
+            Scalar.kernelType, here, previous, $0.baseAddress.map { $0 + time * rows }, rows, width
           )
         }
         if padding == .previous { previous = here }

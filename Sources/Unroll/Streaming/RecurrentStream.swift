@@ -17,7 +17,7 @@ public enum StreamWeights: String, Sendable, Codable {
 /// Layers that advance by one step at a time.
 ///
 /// A step, a ``reset()`` and setting ``states`` allocate nothing, take no lock and make no system call:
-/// they may run on a real-time thread. Several sequences that advance together have the bits that each
+/// they may run on a real-time thread. Layers with a ``CustomCell`` allocate what its step does. Several sequences that advance together have the bits that each
 /// would have alone.
 ///
 /// A stream has one owner: the type is not copyable, so that no other part of the program can make a

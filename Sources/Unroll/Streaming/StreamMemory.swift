@@ -21,11 +21,16 @@ private final class StreamWeightsMemory<Scalar: KernelScalar>: @unchecked Sendab
     var packed: [TensorStorage<Scalar>] = []
     let bf16 = kept == .bfloat16 ? Int32(UNROLL_BF16_NEAREST) : Int32(UNROLL_WEIGHTS_FULL)
     for (index, cell) in cells.enumerated() {
-      cell.parameters.check(areOf: cell.kind, "RecurrentStream.init")
+      cell.checkParameters("RecurrentStream.init")
+      (weights + index).initialize(to: cell.parameters.kernelWeights)
+      guard cell.custom == nil else {
+        (plans + index).initialize(to: unroll_plan())
+        packed.append(TensorStorage<Scalar>(count: 0))
+        continue
+      }
       var layer = cell.kernelLayer(.forward, steps: 1, rows: batchSize)
       (plans + index).initialize(
         to: unroll_plan_make(&layer, Int32(UNROLL_STREAM), 1, unroll_isa(), bf16))
-      (weights + index).initialize(to: cell.parameters.kernelWeights)
       let storage = TensorStorage<Scalar>(count: plans[index].packed_count)
       unroll_pack(plans + index, weights + index, storage.base)
       packed.append(storage)
@@ -45,6 +50,8 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
   private let weights: StreamWeightsMemory<Scalar>
   private let layers: UnsafeMutablePointer<unroll_stream>
   private let batchSize: Int
+  /// Whether a layer is a user's own cell, which the kernels cannot run.
+  private let hasCustomCells: Bool
   /// P and C of each layer, the sizes of a sequence's h and c.
   private let outputSizes, cellSizes: [Int]
   /// Of each layer: h, c and scratch.
@@ -73,6 +80,7 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
     let cells = weights.cells
     self.weights = weights
     self.batchSize = batchSize
+    hasCustomCells = cells.contains { $0.custom != nil }
     outputSizes = cells.map { $0.outputSize }
     cellSizes = cells.map { $0.cellStateSize }
     hidden = cells.map { zeros(batchSize * $0.outputSize) }
@@ -96,9 +104,31 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
   func step(
     _ input: UnsafePointer<Scalar>, into output: UnsafeMutablePointer<Scalar>, count: Int
   ) {
-    layers[0].inputs = UnsafeRawPointer(input)
-    unroll_stream_step(layers, hidden.count)
+    if hasCustomCells {
+      stepOneByOne(input)
+    } else {
+      layers[0].inputs = UnsafeRawPointer(input)
+      unroll_stream_step(layers, hidden.count)
+    }
     output.update(from: hidden[hidden.count - 1].base, count: count)
+  }
+
+  /// One step of layers some of which are users' own cells.
+  private func stepOneByOne(_ input: UnsafePointer<Scalar>) {
+    var input = input
+    for (index, cell) in weights.cells.enumerated() {
+      if case .custom(let custom) = cell.definition {
+        let x = Tensor(
+          shape: [batchSize, cell.inputSize],
+          elements: UnsafeBufferPointer(start: input, count: batchSize * cell.inputSize))
+        let step = custom.step(x, from: state(index), cell.parameters)
+        setState(index, to: RecurrentState(hidden: step.hidden, cell: step.cell))
+      } else {
+        layers[index].inputs = UnsafeRawPointer(input)
+        unroll_stream_step(layers + index, 1)
+      }
+      input = UnsafePointer(hidden[index].base)
+    }
   }
 
   /// Makes all states zero.

@@ -44,6 +44,12 @@ extension Tensor {
   /// Every element times a number.
   public static func * (left: Tensor, right: Scalar) -> Tensor { left.map { $0 * right } }
 
+  /// A number times every element.
+  public static func * (left: Scalar, right: Tensor) -> Tensor { right.map { left * $0 } }
+
+  /// A number minus every element.
+  public static func - (left: Scalar, right: Tensor) -> Tensor { right.map { left - $0 } }
+
   /// Every element plus a number.
   public static func + (left: Tensor, right: Scalar) -> Tensor { left.map { $0 + right } }
 
@@ -58,8 +64,26 @@ extension Tensor {
       left.shape == right.shape, "Tensor.+=: expected shape \(left.shape), got \(right.shape).")
     let count = left.count
     left.withUnsafeMutableElements { sum in
-      right.withUnsafeElements { unroll_add_scaled(Scalar._kernelType, sum, $0, 1, count) }
+      right.withUnsafeElements { unroll_add_scaled(Scalar.kernelType, sum, $0, 1, count) }
     }
+  }
+
+  /// A vector added to each row of a matrix.
+  ///
+  /// - Parameter row: Shape `[n]`.
+  /// - Returns: A tensor of shape `[m, n]`.
+  /// - Precondition: This tensor has the shape `[m, n]`.
+  public func adding(toEachRow row: Tensor) -> Tensor {
+    require(
+      rank == 2 && row.shape == [shape[1]],
+      "Tensor.adding(toEachRow:): expected [m, n] and [n], got \(shape) and \(row.shape).")
+    var result = Tensor(uninitialized: shape)
+    let (m, n) = (shape[0], shape[1])
+    result.withUnsafeMutableElements { rows in
+      row.withUnsafeElements { unroll_fill_rows(Scalar.kernelType, rows, $0, m, n) }
+    }
+    result += self
+    return result
   }
 
   /// The sum of all elements, in order; 0 if there is none.
@@ -111,7 +135,7 @@ extension Tensor {
     var result = Tensor(shape: Array(shape.dropFirst()))
     let (rows, width) = (shape[0], rowSize)
     result.withUnsafeMutableElements { sums in
-      withUnsafeElements { unroll_column_sums(Scalar._kernelType, sums, $0, rows, width) }
+      withUnsafeElements { unroll_column_sums(Scalar.kernelType, sums, $0, rows, width) }
     }
     return result
   }
@@ -137,7 +161,7 @@ extension Tensor {
     let (m, k, n) = (shape[0], shape[1], other.shape[1])
     result.withUnsafeMutableElements { out in
       withUnsafeElements { a in
-        other.withUnsafeElements { b in unroll_product(Scalar._kernelType, out, a, b, m, k, n) }
+        other.withUnsafeElements { b in unroll_product(Scalar.kernelType, out, a, b, m, k, n) }
       }
     }
     return result
@@ -149,7 +173,7 @@ extension Tensor {
     var result = Tensor(uninitialized: [shape[1], shape[0]])
     let (m, n) = (shape[0], shape[1])
     result.withUnsafeMutableElements { out in
-      withUnsafeElements { unroll_transpose(Scalar._kernelType, out, $0, m, n) }
+      withUnsafeElements { unroll_transpose(Scalar.kernelType, out, $0, m, n) }
     }
     return result
   }

@@ -93,7 +93,7 @@ extension Tensor {
     guard !isEmpty else { return }
     makeUnique()
     withExtendedLifetime((self, other)) {
-      unroll_add_scaled(Scalar._kernelType, base, other.base, Double(factor), count)
+      unroll_add_scaled(Scalar.kernelType, base, other.base, Double(factor), count)
     }
   }
 
@@ -110,6 +110,6 @@ extension Tensor {
     require(limit >= 0, "Tensor.clip: expected a limit of at least 0, got \(limit).")
     guard !isEmpty else { return }
     makeUnique()
-    unroll_clip(Scalar._kernelType, base, Double(limit), count)
+    unroll_clip(Scalar.kernelType, base, Double(limit), count)
   }
 }

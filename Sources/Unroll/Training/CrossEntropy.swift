@@ -33,7 +33,7 @@ extension Tensor {
         losses.withUnsafeMutableBufferPointer { losses in
           guard let targets = targets.baseAddress, let losses = losses.baseAddress else { return }
           var softmax = unroll_softmax(
-            type: Scalar._kernelType, threads: unroll_thread_count(), rows: rows, classes: classes,
+            type: Scalar.kernelType, threads: unroll_thread_count(), rows: rows, classes: classes,
             logits: logits, targets: targets, losses: losses, scale: Double(scale))
           unroll_apply_softmax(&softmax)
         }
@@ -53,7 +53,7 @@ extension Tensor {
     let (rows, classes) = (shape[0], shape[1])
     withUnsafeMutableElements {
       var softmax = unroll_softmax(
-        type: Scalar._kernelType, threads: unroll_thread_count(), rows: rows, classes: classes,
+        type: Scalar.kernelType, threads: unroll_thread_count(), rows: rows, classes: classes,
         logits: $0, targets: nil, losses: nil, scale: 1)
       unroll_apply_softmax(&softmax)
     }
@@ -62,7 +62,7 @@ extension Tensor {
   /// The sum of the elements' squares, summed in double in blocks of one size.
   public var sumOfSquares: Double {
     withUnsafeElements {
-      unroll_sum_of_squares(Scalar._kernelType, unroll_thread_count(), $0, count)
+      unroll_sum_of_squares(Scalar.kernelType, unroll_thread_count(), $0, count)
     }
   }
 }

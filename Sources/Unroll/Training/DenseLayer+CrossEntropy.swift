@@ -118,7 +118,7 @@ extension DenseLayer {
     structure.weights = UnsafeRawPointer(weights.base)
     if !bias.isEmpty { structure.bias = UnsafeRawPointer(bias.base) }
     let logits = memory.logits.memory(for: structure.m * outputSize)
-    structure.type = Scalar._kernelType
+    structure.type = Scalar.kernelType
     structure.threads = unroll_thread_count()
     structure.scratch = UnsafeMutableRawPointer(
       memory.workspace.scratch.memory(for: unroll_dense_scratch_count(&structure)))

@@ -143,7 +143,7 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
     structure.a = UnsafeRawPointer(inputs.base)
     structure.weights = UnsafeRawPointer(weights.base)
     if !bias.isEmpty { structure.bias = UnsafeRawPointer(bias.base) }
-    structure.type = Scalar._kernelType
+    structure.type = Scalar.kernelType
     structure.threads = unroll_thread_count()
     structure.scratch = UnsafeMutableRawPointer(
       workspace.scratch.memory(for: unroll_dense_scratch_count(&structure)))

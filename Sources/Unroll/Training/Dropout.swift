@@ -60,7 +60,7 @@ public struct Dropout: Sendable, Equatable {
     mask.period = period
     withExtendedLifetime(tensor) {
       unroll_drop(
-        Scalar._kernelType, unroll_thread_count(), tensor.base, tensor.count, &mask)
+        Scalar.kernelType, unroll_thread_count(), tensor.base, tensor.count, &mask)
     }
   }
 

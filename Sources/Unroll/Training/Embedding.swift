@@ -97,7 +97,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
         touched.append(symbol)
       }
       unroll_add_scaled(
-        Scalar._kernelType, vectors.base + Int(symbol) * size, gradient.base + row * size, 1, size)
+        Scalar.kernelType, vectors.base + Int(symbol) * size, gradient.base + row * size, 1, size)
     }
   }
 
@@ -160,7 +160,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     var sum = 0.0
     for symbol in touched {
       sum += unroll_sum_of_squares(
-        Scalar._kernelType, 1, vectors.base + Int(symbol) * size, size)
+        Scalar.kernelType, 1, vectors.base + Int(symbol) * size, size)
     }
     return sum
   }
@@ -175,7 +175,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     for symbol in touched {
       let offset = Int(symbol) * size
       unroll_add_scaled(
-        Scalar._kernelType, gradient.base + offset, vectors.base + offset, 1, size)
+        Scalar.kernelType, gradient.base + offset, vectors.base + offset, 1, size)
     }
   }
 
@@ -185,7 +185,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     let size = vectors.shape[1]
     vectors.makeUnique()
     for symbol in touched {
-      unroll_clip(Scalar._kernelType, vectors.base + Int(symbol) * size, Double(limit), size)
+      unroll_clip(Scalar.kernelType, vectors.base + Int(symbol) * size, Double(limit), size)
     }
   }
 
@@ -206,7 +206,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
       let table = embedding.vectors.base
       for symbol in touched {
         let offset = Int(symbol) * size
-        unroll_add_scaled(Scalar._kernelType, table + offset, vectors.base + offset, -rate, size)
+        unroll_add_scaled(Scalar.kernelType, table + offset, vectors.base + offset, -rate, size)
       }
     }
   }

@@ -111,7 +111,7 @@ extension Optimizer {
     _ memory: inout OptimizerMemory<Scalar>, rate: Double, scale: Double, decay: Double
   ) {
     var update = unroll_update()
-    update.type = Scalar._kernelType
+    update.type = Scalar.kernelType
     update.threads = unroll_thread_count()
     update.rate = rate
     update.gradient_scale = scale

@@ -127,18 +127,19 @@ enum BridgeWords {
   private static func words<Scalar: KernelScalar>(
     _ cell: Cell<Scalar>
   ) -> String {
-    let (kind, options, parameters) = (cell.kind, cell.options, cell.parameters)
+    let (options, parameters) = (cell.options, cell.parameters)
+    let fields = cell.kind?.optionFields ?? []
     var words =
-      switch kind {
+      switch cell.kind {
       case .gruResetBefore: ["GRU", "reset gate before the product"]
       case .gruResetAfter: ["GRU", "reset gate after the product"]
-      default: [kind.title]
+      default: [cell.title]
       }
     words.append(
-      kind.optionFields.contains(.gateActivation)
+      fields.contains(.gateActivation)
         ? "gates \(options.gateActivation.words), candidate \(options.activation.words)"
         : options.activation.words)
-    if kind.optionFields.contains(.outputActivation) {
+    if fields.contains(.outputActivation) {
       words.append("output \(options.outputActivation.words)")
     }
     if options.couplesInputAndForget { words.append("forget gate = 1 − input gate") }

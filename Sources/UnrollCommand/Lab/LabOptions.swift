@@ -104,12 +104,14 @@ struct LabCellOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help:
-      "Set the gates so that the cell keeps its state: weights 0, this bias (of a GRU 18 is exact in float32, 38 in float64; an LSTM's c then moves by the input gate, e^−bias a step)."
+      "Set the gates so that the cell keeps its state: weights 0, this bias (of a GRU 18 is exact in float32, 38 in float64; an LSTM's c then moves by the input gate, e^−bias a step; an MGU's gate gets the negative)."
   )
   var keepBias: Double?
 
   @Option(
-    parsing: .unconditional, help: "Added to the bias of the gate that keeps, -1000000 ... 1000000."
+    parsing: .unconditional,
+    help:
+      "Added to the bias of the gate that keeps, -1000000 ... 1000000; subtracted for an MGU, which keeps 1 minus its gate."
   )
   var gateBias: Double?
   @Option(

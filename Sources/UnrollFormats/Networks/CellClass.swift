@@ -40,6 +40,18 @@ extension CellClass {
   }
 }
 
+extension Cell {
+  /// The kind, for a program or a file that knows the kinds alone.
+  ///
+  /// - Throws: `ModelImportError` for a user's own cell.
+  package func kind(for program: String) throws(ModelImportError) -> CellKind {
+    guard let kind else {
+      throw ModelImportError(.inexpressible(field: "cell", value: title), name: program)
+    }
+    return kind
+  }
+}
+
 extension CellKind {
   /// The error of a program that has no such cell.
   package func refusal(by program: String) -> ModelImportError {

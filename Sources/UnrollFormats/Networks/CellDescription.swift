@@ -21,8 +21,10 @@ public struct CellDescription: Sendable, Equatable {
   }
 
   /// Describes a cell.
-  public init<Scalar: KernelScalar>(_ cell: Cell<Scalar>) {
-    self.init(kind: cell.kind, options: cell.options)
+  ///
+  /// - Throws: `ModelImportError` for a user's own cell, whose equations no file can hold.
+  public init<Scalar: KernelScalar>(_ cell: Cell<Scalar>) throws(ModelImportError) {
+    self.init(kind: try cell.kind(for: "a model file"), options: cell.options)
     (zoneoutHidden, zoneoutCell) = (cell.zoneout.hidden, cell.zoneout.cell)
   }
 
@@ -152,7 +154,7 @@ extension CellParameters {
 extension Cell {
   /// The same cell in another precision.
   public func converted<Target: KernelScalar>(to type: Target.Type) -> Cell<Target> {
-    CellDescription(self).cell(parameters.converted(to: type))
+    Cell<Target>(like: self, parameters: parameters.converted(to: type))
   }
 }
 

@@ -249,7 +249,7 @@ struct KerasConfiguration {
   ) throws(ModelImportError) -> String {
     var layers: [[String: Any]] = []
     for level in network.levels {
-      let kind = level[0].cell.kind
+      let kind = try level[0].cell.kind(for: "Keras")
       let layer: [String: Any] = [
         "class_name": try KerasClass(kind).name,
         "config": ["return_sequences": true, "reset_after": kind != .gruResetBefore],

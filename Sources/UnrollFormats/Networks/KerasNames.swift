@@ -218,9 +218,10 @@ package struct KerasNames: NetworkNames {
     for cell: Cell<Scalar>
   ) throws(ModelImportError) -> any CellConvention {
     let parameters = cell.parameters
-    let layer = try KerasLayer(cell.kind)
+    let kind = try cell.kind(for: "Keras")
+    let layer = try KerasLayer(kind)
     // Functions stand in the configuration, which weights alone do not have.
-    try CellDescription(cell).check(expressibleAs: CellDescription(kind: cell.kind), in: "Keras")
+    try CellDescription(cell).check(expressibleAs: CellDescription(kind: kind), in: "Keras")
     try parameters.checkPlain(in: "Keras", peepholes: false)
     guard parameters.projection.isEmpty else {
       throw ModelImportError(

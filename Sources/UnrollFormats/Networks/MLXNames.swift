@@ -230,8 +230,9 @@ struct MLXNames: NetworkNames {
   func convention<Scalar: KernelScalar>(
     for cell: Cell<Scalar>
   ) throws(ModelImportError) -> any CellConvention {
-    let cellClass = try MLXClass(cell.kind)
-    try CellDescription(cell).check(expressibleAs: CellDescription(kind: cell.kind), in: "MLX")
+    let kind = try cell.kind(for: "MLX")
+    let cellClass = try MLXClass(kind)
+    try CellDescription(cell).check(expressibleAs: CellDescription(kind: kind), in: "MLX")
     try cell.parameters.checkPlain(in: "MLX", peepholes: false)
     guard cell.parameters.projection.isEmpty else {
       throw ModelImportError(

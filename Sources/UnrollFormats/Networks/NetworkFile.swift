@@ -134,7 +134,7 @@ public enum NetworkFile {
         layers.append(
           Layer(
             level: level, direction: layer.direction == .forward ? "forward" : "backward",
-            cell: CellDescription(layer.cell)))
+            cell: try CellDescription(layer.cell)))
       }
     }
     let encoder = JSONEncoder()

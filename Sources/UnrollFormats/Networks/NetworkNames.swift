@@ -178,34 +178,37 @@ extension NetworkLayout {
     var (result, notes) = ([String: StoredArray](), [String]())
     var counts: [String: Int] = [:]
     for (level, layers) in network.levels.enumerated() {
-      let kind = layers.count == 2 ? "both" : names.counted(layers[0].cell.kind)
-      defer { counts[kind, default: 0] += 1 }
+      let counted =
+        layers.count == 2 ? "both" : names.counted(try layers[0].cell.kind(for: rawValue))
+      defer { counts[counted, default: 0] += 1 }
       for (index, layer) in layers.enumerated() {
         guard layer.direction == .forward || names.readsBackward && layers.count == 2 else {
           throw ModelImportError(
             .inexpressible(field: "direction", value: "backward alone"), name: rawValue)
         }
         var cell = layer.cell
+        let kind = try cell.kind(for: rawValue)
         let change = cell.options.forgetOffset - names.forgetOffset
-        if cell.kind.optionFields.contains(.forgetOffset), change != 0 {
+        if kind.optionFields.contains(.forgetOffset), change != 0 {
           cell.parameters[.forget].bias = cell.parameters[.forget].bias + Scalar(change)
           cell.options.forgetOffset = names.forgetOffset
           notes.append(
             "level \(level): \(change) was added to the forget gate's bias, for \(rawValue) adds \(names.forgetOffset) to it, not what the cell here does"
           )
         }
-        guard cell.kind.candidate == .separate || cell.parameters.recurrentBias.isEmpty else {
+        guard kind.candidate == .separate || cell.parameters.recurrentBias.isEmpty else {
           throw ModelImportError(
             .inexpressible(
-              field: "second bias", value: "of a cell of the kind \(cell.kind.rawValue)"),
+              field: "second bias", value: "of a cell of the kind \(kind.rawValue)"),
             name: rawValue)
         }
         let convention = try names.convention(for: cell)
+        let description = try CellDescription(cell)
         let place = LayerPlace(
           level: level, isBackward: index == 1, levelCount: network.levels.count,
-          isBidirectional: layers.count == 2, sameBefore: counts[kind] ?? 0)
+          isBidirectional: layers.count == 2, sameBefore: counts[counted] ?? 0)
         for (name, tensor) in convention.arrays(from: cell.parameters, role: .weights) {
-          result[names.name(name, of: CellDescription(cell), at: place)] = StoredArray(tensor)
+          result[names.name(name, of: description, at: place)] = StoredArray(tensor)
         }
       }
     }

@@ -52,6 +52,7 @@ extension CellParameters {
     case .input: "i"
     case .forget: "f"
     case .output: "o"
+    default: gate.rawValue
     }
   }
 }

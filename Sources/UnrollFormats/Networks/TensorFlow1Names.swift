@@ -169,9 +169,10 @@ struct TensorFlow1Names: NetworkNames {
     for cell: Cell<Scalar>
   ) throws(ModelImportError) -> any CellConvention {
     let parameters = cell.parameters
-    let cellClass = try TensorFlow1Class(cell.kind)
+    let kind = try cell.kind(for: "TensorFlow 1")
+    let cellClass = try TensorFlow1Class(kind)
     let plain = CellDescription(
-      kind: cell.kind, options: CellOptions(forgetOffset: cell.options.forgetOffset))
+      kind: kind, options: CellOptions(forgetOffset: cell.options.forgetOffset))
     try CellDescription(cell).check(expressibleAs: plain, in: "TensorFlow 1")
     try parameters.checkPlain(in: "TensorFlow 1", peepholes: true)
     return TensorFlow1Cell(

@@ -170,11 +170,12 @@ struct TorchNames: NetworkNames {
   func convention<Scalar: KernelScalar>(
     for cell: Cell<Scalar>
   ) throws(ModelImportError) -> any CellConvention {
-    let (description, parameters) = (CellDescription(cell), cell.parameters)
-    var plain = CellDescription(kind: cell.kind)
-    if cell.kind == .rnn, cell.options.activation == .relu { plain.options.activation = .relu }
+    let kind = try cell.kind(for: "PyTorch")
+    let (description, parameters) = (try CellDescription(cell), cell.parameters)
+    var plain = CellDescription(kind: kind)
+    if kind == .rnn, cell.options.activation == .relu { plain.options.activation = .relu }
     let module = try TorchModule(
-      cell.kind, activation: plain.options.activation,
+      kind, activation: plain.options.activation,
       projectionSize: parameters.projection.isEmpty ? nil : parameters.outputSize)
     try description.check(expressibleAs: plain, in: "PyTorch")
     try parameters.checkPlain(in: "PyTorch", peepholes: false)

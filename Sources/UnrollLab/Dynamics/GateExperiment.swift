@@ -18,12 +18,12 @@ public struct GateStatistics: Sendable, Codable {
   public var curve: [Double]
 }
 
-/// How long a unit's state lives, where only the gate that keeps it counts.
+/// How long a unit's state lives, where only the share that the gate keeps counts.
 public struct UnitLifetime: Sendable, Codable {
   /// The unit.
   public var unit: Int
-  /// ln 2 over the mean of −ln g: the steps after which half of the state is left; infinite if the
-  /// gate is 1 throughout.
+  /// ln 2 over the mean of −ln s, where s is the share that is kept, the gate or 1 minus it: the steps after which half
+  /// of the state is left; infinite if all of it is kept throughout.
   public var halfLife: Double
 }
 
@@ -33,8 +33,10 @@ public struct GateResult: Sendable, Codable {
   public var settings: LabSettings
   /// Each gate's statistics, in the order of the columns; the candidate is not a gate and left out.
   public var gates: [GateStatistics]
-  /// The gate that keeps the state: a GRU's update gate, an LSTM's forget gate; nil for a basic RNN.
+  /// The gate that says what is kept of the state: a GRU's update gate, an LSTM's forget gate; nil for a basic RNN.
   public var keepingGate: Gate?
+  /// Whether 1 minus that gate is kept, as in an MGU.
+  public var keepsComplement = false
   /// The half-life of each unit, in steps.
   public var lifetimes: [UnitLifetime]
   /// The share of h beyond ± 0.95, where tanh hardly passes a gradient.
@@ -64,11 +66,15 @@ public enum GateExperiment {
     let trace = layer.forward(inputs, from: layer.zeroState(batchSize: inputs.shape[1]))
     try trace.requireFiniteStates()
     let gates = trace.gates.filter { $0 != .candidate }
-    let keeping = gates.first { $0 == .update || $0 == .forget }
+    let kept = cell.retention.map { retention in
+      retention.isComplement
+        ? trace.gate(retention.gate).map { 1 - $0 } : trace.gate(retention.gate)
+    }
     let hidden = trace.hiddenStates.elements
     return GateResult(
       settings: settings, gates: gates.map { statistics($0, trace.gate($0)) },
-      keepingGate: keeping, lifetimes: keeping.map { lifetimes(trace.gate($0)) } ?? [],
+      keepingGate: cell.retention?.gate, keepsComplement: cell.retention?.isComplement ?? false,
+      lifetimes: kept.map(lifetimes) ?? [],
       shareSaturated: share(hidden) { $0.magnitude > 0.95 })
   }
 
@@ -84,7 +90,7 @@ public enum GateExperiment {
       shareOpen: share(all) { $0 > 0.9 }, histogram: Histogram(all), curve: curve)
   }
 
-  /// What is left of a unit's state after n steps is the product of n values of its gate.
+  /// What is left of a unit's state after n steps is the product of n shares that were kept.
   private static func lifetimes(_ values: Tensor<Double>) -> [UnitLifetime] {
     let (pairs, size) = (values.shape[0] * values.shape[1], values.shape[2])
     let logs = values.map { -Double.log($0) }.reshaped(to: [pairs, size]).columnSums.elements

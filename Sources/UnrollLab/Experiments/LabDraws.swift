@@ -175,7 +175,7 @@ extension CellKind {
         .glorotUniform(fanIn: inputSize + hiddenSize, fanOut: gateCount * hiddenSize))
     parameters.inputWeights = kernel[0..<inputSize]
     parameters.recurrentWeights = kernel[inputSize..<kernel.shape[0]]
-    if retentionGate == .forget {
+    if retention == Retention(.forget) {
       parameters[.forget].bias = Tensor(shape: [hiddenSize], repeating: 1)
     }
     return parameters

@@ -18,15 +18,23 @@ public enum LabPrecision: String, Sendable, Codable, CaseIterable {
 public struct LabSettings: Sendable, Equatable, Codable {
   /// The cell.
   public var cell: CellKind
+  /// The name of a user's own cell, which a layer brought in the place of ``cell``; nil for the kinds.
+  public internal(set) var customCell: String?
   /// Weights and biases are uniform in ±scale/2.
   public var scale: Double
-  /// If given, gates are set so that the cell keeps its state: weights 0, and this bias for the
-  /// gate that keeps (GRU: update; LSTM: forget, output, and its negative for input).
+  /// If given, gates are set so that the cell keeps its state.
+  ///
+  /// Weights are 0, and this is the bias of the gate that keeps (GRU: update; JANET: forget; LSTM: forget, output,
+  /// and its negative for input). Of an MGU, which keeps 1 minus its forget gate, the bias is the negative.
   public var keepBias: Double?
-  /// What is added to the bias of the gate that keeps (GRU: update; LSTM: forget).
+  /// What is added to the bias of the gate that keeps (GRU: update; LSTM, JANET: forget).
+  ///
+  /// It is subtracted from the bias of an MGU's forget gate: a positive number keeps more of the state.
   public var gateBias: Double?
-  /// If given, the keeping gate's biases are ln u with u uniform in 1 ..< this − 1, an LSTM's input
-  /// gate's their negatives: memory for up to so many steps (Tallec, Ollivier 2018).
+  /// If given, the keeping gate's biases are ln u with u uniform in 1 ..< this − 1.
+  ///
+  /// An LSTM's input gate's and an MGU's forget gate's are the negatives: memory for up to this number of steps (Tallec,
+  /// Ollivier 2018).
   public var chronoSteps: Int?
   /// If given, each recurrent matrix is this times an orthogonal one.
   public var orthogonalGain: Double?
@@ -88,6 +96,12 @@ public struct LabSettings: Sendable, Equatable, Codable {
     self.precision = precision
   }
 
+  /// The cell's name in titles.
+  package var cellTitle: String { customCell ?? cell.title }
+
+  /// The bias of the gate, if the gates are set so that the cell keeps its state.
+  package var keptGateBias: Double? { keepBias.map { $0 * (cell.retention?.sign ?? 1) } }
+
   /// The notebook's toy problem: T 5, B 4, D 3, H 2.
   public static var toy: LabSettings {
     LabSettings(steps: [4], hiddenSize: 2, inputSize: 3, batchSize: 4, timeStepCount: 5)
@@ -128,11 +142,10 @@ public struct LabSettings: Sendable, Equatable, Codable {
       throw LabError(
         .outOfRange(expected: "a finite number", found: "\(keepBias)"), field: "keep-bias")
     }
-    if keepBias != nil, cell.retentionGate == nil {
+    if keepBias != nil, cell.retention == nil {
       throw LabError(
         .outOfRange(
-          expected:
-            "a cell with gates that keep its state where they are near 1 (\(Self.gatedCells))",
+          expected: "a cell with gates for what it keeps of its state (\(Self.gatedCells))",
           found: cell.rawValue), field: "cell")
     }
     try validateInitialization()
@@ -143,9 +156,9 @@ public struct LabSettings: Sendable, Equatable, Codable {
     try checkMemory()
   }
 
-  /// The cells that have a gate that keeps the state, as a list.
+  /// The cells that have a gate for what they keep of their state, as a list.
   private static var gatedCells: String {
-    CellKind.allCases.filter { $0.retentionGate != nil }.map(\.rawValue).joined(separator: ", ")
+    CellKind.allCases.filter { $0.retention != nil }.map(\.rawValue).joined(separator: ", ")
   }
 
   /// Checks that the steps are different ones of the sequence.
@@ -184,7 +197,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
         .outOfRange(expected: "at most 1024 units", found: "\(hiddenSize)"), field: "orthogonal")
     }
     if orthogonalGain != nil { try LAPACK.check(field: "orthogonal") }
-    guard cell.retentionGate == nil || keepBias != nil else { return }
+    guard cell.retention == nil || keepBias != nil else { return }
     if gateBias != nil || chronoSteps != nil {
       throw LabError(
         .outOfRange(

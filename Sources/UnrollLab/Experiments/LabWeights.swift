@@ -53,11 +53,14 @@ package func drawWeights<Scalar: KernelScalar>(
         inputSize: settings.inputSize, hiddenSize: settings.hiddenSize, seed: settings.seed)
     }
   if let gain = settings.orthogonalGain { makeOrthogonal(&parameters, gain: gain) }
-  if let keepBias = settings.keepBias { keepState(&parameters, bias: keepBias) }
+  if let keepBias = settings.keepBias {
+    keepState(&parameters, of: settings.cell, bias: keepBias)
+  }
   if let steps = settings.chronoSteps { setChronoBiases(&parameters, steps: steps, settings) }
   if let change = settings.gateBias {
-    if let gate = settings.cell.retentionGate {
-      parameters[gate].bias = (Tensor<Double>(parameters[gate].bias) + change).roundedToFloat()
+    if let retention = settings.cell.retention {
+      let bias = Tensor<Double>(parameters[retention.gate].bias)
+      parameters[retention.gate].bias = (bias + retention.sign * change).roundedToFloat()
     }
   }
   return parameters
@@ -103,7 +106,8 @@ private func setChronoBiases<Scalar: KernelScalar>(
   let biases = lengths.map { Double.log($0) }
   for gate in parameters.gates {
     switch gate {
-    case settings.cell.retentionGate: parameters[gate].bias = biases.roundedToFloat()
+    case settings.cell.retention?.gate:
+      parameters[gate].bias = (biases * (settings.cell.retention?.sign ?? 1)).roundedToFloat()
     case .input: parameters[gate].bias = (biases * -1).roundedToFloat()
     default: break
     }
@@ -112,13 +116,12 @@ private func setChronoBiases<Scalar: KernelScalar>(
 
 /// Sets the gates so that the cell keeps its state, whatever the candidate is.
 ///
-/// GRU: z = σ(bias), r = σ(1). LSTM: f = o = σ(bias), i = σ(−bias).
+/// GRU: z = σ(bias), r = σ(1). LSTM: f = o = σ(bias), i = σ(−bias). JANET: f = σ(bias). MGU: 1 − f = σ(bias).
 package func keepState<Scalar: KernelScalar>(
-  _ parameters: inout CellParameters<Scalar>, bias: Double
+  _ parameters: inout CellParameters<Scalar>, of cell: CellKind, bias: Double
 ) {
-  let biases: [Gate: Double] = [
-    .update: bias, .reset: 1, .forget: bias, .output: bias, .input: -bias,
-  ]
+  var biases: [Gate: Double] = [.reset: 1, .output: bias, .input: -bias]
+  if let retention = cell.retention { biases[retention.gate] = retention.sign * bias }
   for gate in parameters.gates {
     guard let bias = biases[gate] else { continue }
     var part = parameters[gate]

@@ -108,7 +108,8 @@ public struct LayerInNetwork: Sendable {
     (settings.draws, settings.initialWeights) = (.fresh, .uniform)
     (settings.hiddenSize, settings.inputSize) = (cell.hiddenSize, cell.inputSize)
     settings.batchSize = inputs.shape[1]
-    settings.cell = cell.kind
+    if let kind = cell.kind { settings.cell = kind }
+    settings.customCell = cell.custom?.name
     try settings.validate()
     return settings
   }

@@ -55,18 +55,18 @@ public struct LabReport: Sendable {
 extension LabSettings {
   /// The cell and where its weights come from, for titles.
   func label(weights: String?) -> String {
-    if let weights { return "\(cell.title), \(weights)" }
-    guard let keepBias else {
+    if let weights { return "\(cellTitle), \(weights)" }
+    guard let bias = keptGateBias else {
       return initialWeights == .tensorflow
-        ? "\(cell.title), as TensorFlow initialises it"
-        : "\(cell.title), scale \(shortNumber(scale))"
+        ? "\(cellTitle), as TensorFlow initialises it"
+        : "\(cellTitle), scale \(shortNumber(scale))"
     }
-    return "\(cell.title) that keeps, gate bias \(shortNumber(keepBias))"
+    return "\(cellTitle) that keeps, gate bias \(shortNumber(bias))"
   }
 
   /// The settings as the command's options; those that few experiments use only if they are set.
   public func listed(weights: String? = nil) -> [(name: String, value: String)] {
-    var list = [(name: "cell", value: cell.rawValue)]
+    var list = [(name: "cell", value: customCell ?? cell.rawValue)]
     if let weights {
       list.append(("weights", weights))
     } else {

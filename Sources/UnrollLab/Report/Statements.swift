@@ -85,9 +85,10 @@ extension MemoryResult {
       largest == 0
       ? "No element of any state has changed, so the distances at \(place) are those of the initial states."
       : "The largest change of an element of the state is \(textNumber(largest))."
+    let isComplement = settings.cell.retention?.isComplement == true
     return """
-      The keeping gate's bias is \(textNumber(bias)): alone, that gate leaves half of the state after \
-      ln 2 / −ln σ(b) = \(LabNumber.steps(LabNumber.halfLife(ofBias: bias))). \(moved)
+      The keeping gate's bias is \(textNumber(settings.keptGateBias ?? bias)): alone, that gate leaves half of the state \
+      after ln 2 / −ln σ(\(isComplement ? "−b" : "b")) = \(LabNumber.steps(LabNumber.halfLife(ofBias: bias))). \(moved)
       """
   }
 }
@@ -233,7 +234,8 @@ extension GateResult {
   public var statement: String {
     let half = lifetimes.map(\.halfLife).sorted()
     guard let keepingGate, let shortest = half.first, let longest = half.last else {
-      return "A basic RNN has no gates."
+      return settings.customCell.map { "\($0) has no gate that says what it keeps." }
+        ?? "A basic RNN has no gates."
     }
     let stuck = gates.map {
       LabNumber.share($0.shareClosed + $0.shareOpen, of: "\($0.gate.rawValue) gate's values")
@@ -249,7 +251,7 @@ extension GateResult {
         and \(last) in the one that forgets last
         """
     return """
-      By the \(keepingGate.rawValue) gate alone, half of the state is left after \(units). Below 0.1 or \
+      By \(keepsComplement ? "1 minus " : "")the \(keepingGate.rawValue) gate alone, half of the state is left after \(units). Below 0.1 or \
       above 0.9 are \(LabNumber.list(stuck)).
       """
   }

@@ -73,7 +73,7 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
         let rule = Initializer<Scalar>.uniform(limit: Scalar(limit))
         layers[index].cell.parameters.initialize(input: rule, recurrent: rule, using: &random)
       }
-      if configuration.cell.retentionGate == .forget {
+      if configuration.cell.retention == Retention(.forget) {
         layers[index].cell.parameters[.forget].bias.fill(Scalar(initialization.forgetBias))
       }
     }

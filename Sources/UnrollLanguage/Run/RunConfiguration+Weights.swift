@@ -66,10 +66,10 @@ extension RunConfiguration {
   ) throws -> CellParameters<Float> {
     func refuse(_ what: String) -> RunError.Problem { .file("layer \(index): \(what)") }
     var parameters = cell.parameters
-    let wanted = CellDescription(layer)
-    var found = CellDescription(cell)
+    let wanted = try CellDescription(layer)
+    var found = try CellDescription(cell)
     let change = found.options.forgetOffset - wanted.options.forgetOffset
-    if cell.kind.optionFields.contains(.forgetOffset), change != 0 {
+    if found.kind.optionFields.contains(.forgetOffset), change != 0 {
       parameters[.forget].bias = parameters[.forget].bias + Float(change)
       found.options.forgetOffset = wanted.options.forgetOffset
     }

@@ -174,7 +174,8 @@ extension LanguageRoutes {
     }
     let gate = try fields["gate"].map { name in
       let names = cell.parameters.gates.map(\.rawValue)
-      guard let gate = Gate(rawValue: name), cell.parameters.gates.contains(gate) else {
+      let gate = Gate(rawValue: name)
+      guard cell.gates.contains(gate) else {
         throw WebError.bad(
           "gate", expected: names.joined(separator: ", "), found: name, among: names)
       }

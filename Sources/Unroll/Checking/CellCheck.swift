@@ -1,0 +1,203 @@
+// Is the gradient of a cell right, and if not, where is it wrong? One comparison with central differences for each array
+// and gate.
+
+internal import UnrollContracts
+
+/// Every gradient of a cell against central differences, gate by gate.
+///
+/// ```swift
+/// let check = CellCheck(of: OwnGRU())
+/// print(check)  // names each gate and array whose gradient is wrong
+/// ```
+///
+/// Parameters, inputs and initial states are random numbers; the loss is a weighted sum of the outputs and the final
+/// states, with random weights.
+public struct CellCheck: Sendable, CustomStringConvertible {
+  /// The gradient of one array, or of the columns of one gate.
+  public struct Part: Sendable, Equatable {
+    /// The array: a name of ``CellParameters/names``, `inputs`, `hidden` or `cell` (the initial states).
+    public let array: String
+    /// The gate whose columns they are; nil for inputs and states.
+    public let gate: Gate?
+    /// The comparison.
+    ///
+    /// Its element counts within the columns of the gate.
+    public let check: GradientCheck
+
+    /// The part in words.
+    public var name: String {
+      gate.map { "\(array) of the gate \($0)" }
+        ?? (array == "inputs" ? array : "the initial \(array) state")
+    }
+  }
+
+  /// The cell's name.
+  public let title: String
+  /// The comparisons: of the parameters, gate by gate, of the inputs and of the initial states.
+  public let parts: [Part]
+  /// The largest error that counts as right.
+  public let tolerance: Double
+  /// Whether a sequence alone has other states than the same sequence in a batch.
+  public let mixesSequences: Bool
+
+  /// Compares the gradients of a cell of your own.
+  ///
+  /// - Parameters:
+  ///   - custom: The cell.
+  ///   - inputSize: D, at least 1.
+  ///   - hiddenSize: H, at least 1.
+  ///   - timeStepCount: T, at least 1.
+  ///   - batchSize: B, at least 1.
+  ///   - seed: Of all random numbers.
+  ///   - tolerance: The largest error that counts as right, by the measure of ``GradientCheck/worstError``.
+  /// - Precondition: The cell can be made: see ``Cell/init(custom:inputSize:hiddenSize:)``.
+  /// - Complexity: Four forward passes for each number of the parameters, inputs and states.
+  public init(
+    of custom: some CustomCell, inputSize: Int = 3, hiddenSize: Int = 4, timeStepCount: Int = 4,
+    batchSize: Int = 2, seed: UInt32 = 1, tolerance: Double = 1e-7
+  ) {
+    self.init(
+      of: Cell<Double>(custom: custom, inputSize: inputSize, hiddenSize: hiddenSize),
+      timeStepCount: timeStepCount, batchSize: batchSize, seed: seed, tolerance: tolerance)
+  }
+
+  /// Compares the gradients of a cell.
+  ///
+  /// - Parameters:
+  ///   - cell: The equations, sizes and options; its parameters are replaced by random ones.
+  ///   - timeStepCount: T, at least 1.
+  ///   - batchSize: B, at least 1.
+  ///   - seed: Of all random numbers.
+  ///   - tolerance: The largest error that counts as right, by the measure of ``GradientCheck/worstError``.
+  /// - Precondition: The parameters are not normalized, and have neither peepholes nor a projection.
+  /// - Complexity: Four forward passes for each number of the parameters, inputs and states.
+  public init(
+    of cell: Cell<Double>, timeStepCount: Int = 4, batchSize: Int = 2, seed: UInt32 = 1,
+    tolerance: Double = 1e-7
+  ) {
+    require(
+      timeStepCount > 0 && batchSize > 0,
+      "CellCheck.init: expected at least one step and one sequence, got \(timeStepCount) and \(batchSize)."
+    )
+    require(
+      cell.parameters.parts.subtracting(.recurrentBias).isEmpty,
+      "CellCheck.init: expected a cell with weights and biases alone, got one with \(cell.parameters.parts.words)."
+    )
+    let subject = Subject(cell, steps: timeStepCount, rows: batchSize, seed: seed)
+    title = cell.title
+    self.tolerance = tolerance
+    parts = subject.parts()
+    mixesSequences = subject.mixesSequences
+  }
+
+  /// Whether every gradient is right, and no sequence depends on another.
+  public var isExact: Bool { !mixesSequences && wrongParts.isEmpty }
+
+  /// The comparisons that failed.
+  public var wrongParts: [Part] { parts.filter { !($0.check.worstError <= tolerance) } }
+
+  /// A line that says that all is right, or a line for everything that is wrong.
+  public var description: String {
+    if isExact {
+      let worst = parts.map(\.check.worstError).max() ?? 0
+      return
+        "\(title): \(parts.count) gradients agree with central differences, the worst error is \(worst)"
+    }
+    var lines = wrongParts.map {
+      "\(title): the gradient of \($0.name) is wrong, with an error of \($0.check.worstError) at \($0.check.worstElement)"
+    }
+    if mixesSequences {
+      lines.append("\(title): the states of a sequence depend on the other sequences of its batch")
+    }
+    return lines.joined(separator: "\n")
+  }
+}
+
+/// A layer with random numbers, and its loss.
+private struct Subject {
+  var layer: RecurrentLayer<Double>
+  var inputs: Tensor<Double>
+  var state: RecurrentState<Double>
+  let outputWeights: Tensor<Double>
+  let stateWeights: RecurrentState<Double>
+
+  init(_ cell: Cell<Double>, steps: Int, rows: Int, seed: UInt32) {
+    var random = NumPyRandom(seed: seed)
+    func draw(_ shape: [Int]) -> Tensor<Double> { (random.rand(shape) - 0.5) * 1.4 }
+    func drawState() -> RecurrentState<Double> {
+      RecurrentState(
+        hidden: draw([rows, cell.outputSize]), cell: draw([rows, cell.cellStateSize]))
+    }
+    var cell = cell
+    cell.parameters.modifyEach { $1 = draw($1.shape) }
+    layer = RecurrentLayer(cell: cell)
+    inputs = draw([steps, rows, cell.inputSize])
+    state = drawState()
+    outputWeights = draw([steps, rows, cell.outputSize])
+    stateWeights = drawState()
+  }
+
+  private var loss: Double {
+    let trace = layer.forward(inputs, from: state)
+    return (trace.outputs * outputWeights).sum
+      + (trace.finalState.hidden * stateWeights.hidden).sum
+      + (trace.finalState.cell * stateWeights.cell).sum
+  }
+
+  /// Compares a part of the gradient; `change` puts moved numbers in the place of the part's.
+  private func check(
+    _ point: Tensor<Double>, _ gradient: Tensor<Double>,
+    _ change: (inout Subject, Tensor<Double>) -> Void
+  ) -> GradientCheck {
+    GradientCheck(at: ["element ": point], gradient: ["element ": gradient]) { moved in
+      var subject = self
+      change(&subject, moved["element "] ?? point)
+      return subject.loss
+    }
+  }
+
+  func parts() -> [CellCheck.Part] {
+    let gradients = layer.backward(
+      layer.forward(inputs, from: state), outputs: outputWeights, finalState: stateWeights)
+    var parts: [CellCheck.Part] = []
+    let parameters = layer.cell.parameters
+    for name in parameters.names {
+      for gate in parameters.gates {
+        let columns = parameters.columns(of: gate)
+        let (point, gradient) = (
+          parameters[name][..., columns], gradients.parameters[name][..., columns]
+        )
+        parts.append(
+          CellCheck.Part(
+            array: name, gate: gate,
+            check: check(point, gradient) { $0.layer.cell.parameters[name][..., columns] = $1 }))
+      }
+    }
+    let initial = gradients.initialState
+    parts.append(
+      CellCheck.Part(
+        array: "inputs", gate: nil, check: check(inputs, gradients.inputs) { $0.inputs = $1 }))
+    parts.append(
+      CellCheck.Part(
+        array: "hidden", gate: nil,
+        check: check(state.hidden, initial.hidden) { $0.state.hidden = $1 }))
+    if layer.cell.hasCellState {
+      parts.append(
+        CellCheck.Part(
+          array: "cell", gate: nil, check: check(state.cell, initial.cell) { $0.state.cell = $1 }))
+    }
+    return parts
+  }
+
+  /// Whether a sequence alone has other states than in the batch.
+  var mixesSequences: Bool {
+    let whole = layer.forward(inputs, from: state).hiddenStates
+    return (0..<inputs.shape[1]).contains { row in
+      let alone = layer.forward(
+        inputs[0..., row..<row + 1],
+        from: RecurrentState(
+          hidden: state.hidden[row..<row + 1], cell: state.cell[row..<row + 1]))
+      return !alone.hiddenStates.isBitwiseEqual(to: whole[0..., row..<row + 1])
+    }
+  }
+}
