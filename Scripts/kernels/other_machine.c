@@ -4,7 +4,10 @@
 //
 //   other_machine NUMBERS      # writes doubles to NUMBERS, and a line "name count" for each array to the output
 //
-// Every pass runs on one thread and on three, and stops the program if their bits differ.
+// Every pass runs on one thread and on three. The program stops if their bits differ, or if a result is not a number:
+// memory that a pass must not read before it has written it holds NaN.
+
+#define _POSIX_C_SOURCE 200809L  // posix_memalign
 
 #include <math.h>
 #include <stdio.h>
@@ -46,10 +49,15 @@ static double next(void) {
 static void *kept[4096];
 static int kept_count;
 
+// Exactly this many bytes, so that a sanitizer reports each one beyond them. All bits are set: NaN in float and in
+// double.
 static void *take(ptrdiff_t bytes) {
-  const size_t size = ((size_t)bytes + 4096 + 63) / 64 * 64;
-  void *memory = aligned_alloc(64, size);
-  memset(memory, 0, size);
+  void *memory;
+  if (kept_count == sizeof kept / sizeof *kept || posix_memalign(&memory, 64, (size_t)bytes) != 0) {
+    fprintf(stderr, "other_machine: no memory for %td bytes\n", bytes);
+    exit(1);
+  }
+  memset(memory, 0xff, (size_t)bytes);
   return kept[kept_count++] = memory;
 }
 
@@ -57,22 +65,36 @@ static void free_all(void) {
   while (kept_count > 0) free(kept[--kept_count]);
 }
 
-static real *zeros(ptrdiff_t count) { return take(count * (ptrdiff_t)sizeof(real)); }
+/// Numbers that a pass writes before it reads them.
+static real *unset(ptrdiff_t count) { return take(count * (ptrdiff_t)sizeof(real)); }
+
+/// A state of a stream: zeros, and the padding that may be written.
+static real *zero_state(ptrdiff_t count) {
+  real *memory = unset(count + UNROLL_STREAM_PADDING);
+  for (ptrdiff_t i = 0; i < count; ++i) memory[i] = 0;
+  return memory;
+}
 
 /// Numbers within `reach` of `centre`.
 static real *numbers(ptrdiff_t count, double reach, double centre) {
-  real *memory = zeros(count);
+  real *memory = unset(count);
   for (ptrdiff_t i = 0; i < count; ++i) memory[i] = (real)(centre + reach * (2 * next() - 1));
   return memory;
 }
 
 static void add(results *all, const char *name, const real *values, ptrdiff_t count) {
-  if (!values) return;
+  if (count == 0) return;
   if (all->count + count > MOST) {
     fprintf(stderr, "other_machine: too many numbers\n");
     exit(1);
   }
-  for (ptrdiff_t i = 0; i < count; ++i) all->numbers[all->count++] = (double)values[i];
+  for (ptrdiff_t i = 0; i < count; ++i) {
+    if (isnan(values[i])) {
+      fprintf(stderr, "other_machine: %s: number %td of %td is not a number\n", name, i, count);
+      exit(1);
+    }
+    all->numbers[all->count++] = (double)values[i];
+  }
   const size_t used = strlen(all->names);
   snprintf(all->names + used, sizeof all->names - used, "%s %td\n", name, count);
 }
@@ -92,6 +114,7 @@ static const kind kinds[] = {
     {"lstm peepholes", UNROLL_LSTM, 0, 0, 1, 0, 0, 0},
     {"lstm projected", UNROLL_LSTM, 0, 0, 0, 1, 0, 0},
     {"lstm other functions", UNROLL_LSTM, 2, 0, 0, 0, 0, 0},
+    {"lstm clipped, coupled", UNROLL_LSTM, 3, 0, 1, 1, 0, 0},
     {"mgu", UNROLL_MGU, 0, 0, 0, 0, 0, 0},
     {"janet", UNROLL_JANET, 0, 0, 0, 0, 0, 0},
     {"gru-after normalised", UNROLL_GRU_AFTER, 0, 1, 0, 0, 1, 0},
@@ -115,6 +138,12 @@ static unroll_layer layer_of(kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t t, ptrd
     l.gate = (unroll_activation){.kind = UNROLL_HARD_SIGMOID, .alpha = 0.2, .beta = 0.5};
     l.candidate.kind = UNROLL_SOFTSIGN;
     l.output.kind = UNROLL_IDENTITY;
+  }
+  if (k.functions == 3) {  // what the plain path alone has
+    l.candidate = (unroll_activation){.kind = UNROLL_LEAKY_RELU, .alpha = 0.2, .clip = 0.9};
+    l.couples_gates = 1;
+    l.cell_clip = 0.5;
+    l.projection_clip = 0.2;
   }
   l.shift = k.cell == UNROLL_LSTM || k.cell == UNROLL_JANET ? 0.5 : 0;
   l.steps = t;
@@ -156,55 +185,68 @@ static unroll_weights weights_of(const unroll_layer *l) {
   return weights;
 }
 
+// `is_whole`: with a gradient of the outputs, and back to the inputs.
+static void run_backward(results *all, const unroll_plan *plan, const unroll_weights *weights, unroll_sequence q,
+                         int is_whole) {
+  const unroll_layer *l = &plan->layer;
+  const ptrdiff_t pairs = l->steps * l->batch, outputs = pairs * l->state, inputs = pairs * l->input;
+  const ptrdiff_t hidden = l->batch * l->state, cell = unroll_cell_of(l->cell).has_cell * l->batch * l->units;
+  unroll_gradients g = {.has_output = is_whole, .wants_inputs = is_whole, .hidden = numbers(hidden, 1, 0),
+                        .cell = numbers(cell, 1, 0)};
+  if (is_whole) {
+    g.output = numbers(outputs, 1, 0);
+    g.inputs = unset(inputs);
+  }
+  ptrdiff_t counts[ARRAYS];
+  counts_of(l, counts);
+  void *arrays[ARRAYS];
+  for (int i = 0; i < ARRAYS; ++i) arrays[i] = unset(counts[i]);
+  memcpy(&g.weights, arrays, sizeof g.weights);
+  q.scratch = unset(plan->backward_scratch_count);
+  unroll_backward(plan, weights, &q, &g);
+  if (is_whole) add(all, "d inputs", g.inputs, inputs);
+  add(all, "d hidden", g.hidden, hidden);
+  add(all, "d cell", g.cell, cell);
+  for (int i = 0; i < ARRAYS; ++i) add(all, array_names[i], arrays[i], counts[i]);
+}
+
 static void run_layer(results *all, kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t t, ptrdiff_t b, int masked) {
   unroll_layer l = layer_of(k, d, h, t, b);
   l.is_masked = masked;
   l.reversed = masked;
-  const ptrdiff_t pairs = t * b, state = l.state;
-  const int has_cell = unroll_cell_of(l.cell).has_cell;
+  const unroll_cell cell = unroll_cell_of(l.cell);
+  const ptrdiff_t pairs = t * b, state = l.state, cells = cell.has_cell * b * h, width = cell.gates * h;
   const unroll_weights weights = weights_of(&l);
   unroll_plan plan = unroll_plan_make(&l, UNROLL_TRAIN, unroll_thread_count(), unroll_isa(), 0);
   unroll_sequence q = {.inputs = numbers(pairs * d, 1, 0), .initial_hidden = numbers(b * state, 1, 0),
-                       .initial_cell = numbers(b * h, 1, 0), .hidden = zeros(pairs * state),
-                       .final_cell = zeros(b * h), .trace = zeros(plan.trace_count),
-                       .scratch = zeros(plan.scratch_count)};
+                       .initial_cell = numbers(cells, 1, 0), .hidden = unset(pairs * state),
+                       .final_cell = unset(cells), .trace = unset(plan.trace_count),
+                       .scratch = unset(plan.scratch_count)};
   if (masked) {
     uint8_t *active = take(pairs);
     for (ptrdiff_t i = 0; i < pairs; ++i) active[i] = i / b < i % b % (t + 1);
     q.active = active;
   }
-  void *packed = zeros(plan.packed_count);
+  void *packed = unset(plan.packed_count);
   unroll_pack(&plan, &weights, packed);
   unroll_forward(&plan, &weights, packed, &q);
   add(all, "hidden", q.hidden, pairs * state);
-  if (has_cell) add(all, "final cell", q.final_cell, b * h);
-  real *gates = zeros(pairs * unroll_cell_of(l.cell).gates * h);
-  unroll_trace_read(&plan, q.trace, UNROLL_TRACE_GATES, 0, unroll_cell_of(l.cell).gates * h, 0, t, gates);
-  add(all, "gates", gates, pairs * unroll_cell_of(l.cell).gates * h);
-
-  unroll_gradients g = {.has_output = 1, .wants_inputs = 1, .output = numbers(pairs * state, 1, 0),
-                        .hidden = numbers(b * state, 1, 0), .cell = numbers(b * h, 1, 0), .inputs = zeros(pairs * d)};
-  ptrdiff_t counts[ARRAYS];
-  counts_of(&l, counts);
-  void *arrays[ARRAYS];
-  for (int i = 0; i < ARRAYS; ++i) arrays[i] = zeros(counts[i]);
-  memcpy(&g.weights, arrays, sizeof g.weights);
-  q.scratch = zeros(plan.backward_scratch_count);
-  unroll_backward(&plan, &weights, &q, &g);
-  add(all, "d inputs", g.inputs, pairs * d);
-  add(all, "d hidden", g.hidden, b * state);
-  if (has_cell) add(all, "d cell", g.cell, b * h);
-  for (int i = 0; i < ARRAYS; ++i) add(all, array_names[i], arrays[i], counts[i]);
+  add(all, "final cell", q.final_cell, cells);
+  real *gates = unset(pairs * width);
+  unroll_trace_read(&plan, q.trace, UNROLL_TRACE_GATES, 0, width, 0, t, gates);
+  add(all, "gates", gates, pairs * width);
+  run_backward(all, &plan, &weights, q, 1);
+  run_backward(all, &plan, &weights, q, 0);
 
   plan = unroll_plan_make(&l, UNROLL_INFER, unroll_thread_count(), unroll_isa(), 0);
-  q.hidden = zeros(pairs * state);
+  q.hidden = unset(pairs * state);
   q.trace = 0;
-  q.scratch = zeros(plan.scratch_count);
-  packed = zeros(plan.packed_count);
+  q.scratch = unset(plan.scratch_count);
+  packed = unset(plan.packed_count);
   unroll_pack(&plan, &weights, packed);
   unroll_forward(&plan, &weights, packed, &q);
   add(all, "inferred hidden", q.hidden, pairs * state);
-  if (has_cell) add(all, "inferred cell", q.final_cell, b * h);
+  add(all, "inferred cell", q.final_cell, cells);
 }
 
 /// A stack of two layers, advanced step by step.
@@ -218,12 +260,13 @@ static void run_stream(results *all, kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t
   for (int i = 0; i < 2; ++i) {
     layers[i] = layer_of(k, i == 0 ? d : layers[0].state, h, 1, b);
     weights[i] = weights_of(&layers[i]);
+    const ptrdiff_t cells = unroll_cell_of(layers[i].cell).has_cell * b * h;
     plans[i] = unroll_plan_make(&layers[i], UNROLL_STREAM, 1, unroll_isa(), bf16 ? UNROLL_BF16_NEAREST : 0);
-    void *packed = zeros(plans[i].packed_count);
+    void *packed = unset(plans[i].packed_count);
     unroll_pack(&plans[i], &weights[i], packed);
     streams[i] = (unroll_stream){.plan = &plans[i], .weights = &weights[i], .packed = packed,
-                                 .hidden = zeros(b * layers[i].state + UNROLL_STREAM_PADDING),
-                                 .cell = zeros(b * h + UNROLL_STREAM_PADDING), .scratch = zeros(plans[i].scratch_count)};
+                                 .hidden = zero_state(b * layers[i].state),
+                                 .cell = zero_state(cells), .scratch = unset(plans[i].scratch_count)};
   }
   for (int step = 0; step < 5; ++step) {
     streams[0].inputs = numbers(b * d, 1, 0);
@@ -238,8 +281,8 @@ static void run_dense(results *all, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int t
   dense.a = numbers(m * k, 1, 0);
   dense.weights = numbers(k * n, 0.3, 0);
   dense.bias = numbers(n, 0.3, 0);
-  dense.scratch = zeros(unroll_dense_scratch_count(&dense));
-  real *out = zeros(m * n);
+  dense.scratch = unset(unroll_dense_scratch_count(&dense));
+  real *out = unset(m * n);
   unroll_dense_forward(&dense, out);
   add(all, "dense", out, m * n);
   int32_t *targets = take(m * (ptrdiff_t)sizeof(int32_t));
@@ -253,7 +296,7 @@ static void run_dense(results *all, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int t
   for (ptrdiff_t i = 0; i < m; ++i) loss += losses[i];
   const real total = (real)loss;
   add(all, "loss", &total, 1);
-  unroll_dense_gradients g = {.out = out, .input = zeros(m * k), .weights = zeros(k * n), .bias = zeros(n)};
+  unroll_dense_gradients g = {.out = out, .input = unset(m * k), .weights = unset(k * n), .bias = unset(n)};
   unroll_dense_backward(&dense, &g);
   g.adds = 1;
   unroll_dense_backward(&dense, &g);
@@ -276,7 +319,7 @@ static void run_dense(results *all, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int t
 
 static void run_functions(results *all) {
   enum { COUNT = 20000 };
-  real *x = zeros(COUNT), *y = zeros(COUNT);
+  real *x = unset(COUNT), *y = unset(COUNT);
   for (int i = 0; i < COUNT; ++i) x[i] = (real)ldexp(2 * next() - 1, i % 37 - 30);
   x[0] = 0, x[1] = (real)-0.0, x[2] = (real)INFINITY, x[3] = (real)-INFINITY;
   const char *const names[] = {"tanh", "sigmoid", "exp"};
@@ -284,7 +327,7 @@ static void run_functions(results *all) {
   for (int f = 0; f < 3; ++f) {
     unroll_vector_function(TYPE, y, x, COUNT, functions[f]);
     // exp of more than 88 overflows in float32, where a difference says nothing.
-    for (int i = 0; i < COUNT; ++i) y[i] = fabs((double)y[i]) < 1e30 ? y[i] : 0;
+    for (int i = 0; i < COUNT; ++i) y[i] = fabs((double)y[i]) >= 1e30 ? 0 : y[i];
     add(all, names[f], y, COUNT);
   }
 }

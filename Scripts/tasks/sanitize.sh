@@ -1,19 +1,27 @@
-# The kernels, the pool of threads and every kind of pass under clang's sanitizers, compiled for the baseline
-# instruction set.
+# The kernels, the pool of threads and every kind of pass under clang's sanitizers: the baseline instruction set and the
+# plain path. Arrays have exactly the size that a pass is promised, and hold NaN until something writes them.
 
 task_sanitize() {
   prepare
-  local clang sources folder=$root/.build-sanitize name
+  local clang sources libraries folder=$root/.build-sanitize name set linker=()
   clang=$(dirname "$(command -v swift)")/clang
   [ -x "$clang" ] || clang=clang
   sources=("$root"/Scripts/kernels/other_machine.c "$root"/Sources/CUnrollKernels/{*,levels/*,plain/*}.c
     -I "$root/Sources/CUnrollKernels/include" -I "$root/Sources/CUnrollKernels"
     -O1 -g -DUNROLL_BASELINE_ONLY -fno-sanitize-recover=all -Wno-pass-failed)
+  # The thread sanitizer of Swift's clang on Linux knows libdispatch and needs it at link time; gold, which that clang
+  # uses unless told otherwise, prints a warning for each function of the address sanitizer.
+  libraries=$("$clang" -print-resource-dir)/../../swift/linux
+  [ ! -e "$libraries/libBlocksRuntime.so" ] ||
+    linker=(-fuse-ld=lld -L "$libraries" -Wl,-rpath,"$libraries" -ldispatch -lBlocksRuntime)
   mkdir -p "$folder"
   for name in address,undefined thread; do
     say "kernels with -fsanitize=$name (a minute)"
-    "$clang" "${sources[@]}" -fsanitize="$name" -lm -lpthread -o "$folder/kernels"
-    "$folder/kernels" "$folder/numbers" >/dev/null || fail "-fsanitize=$name reports an error in the kernels"
+    "$clang" "${sources[@]}" -fsanitize="$name" "${linker[@]}" -lm -lpthread -o "$folder/kernels"
+    for set in baseline plain; do
+      UNROLL_ISA=$set "$folder/kernels" "$folder/numbers" >/dev/null ||
+        fail "-fsanitize=$name reports an error in the kernels ($set)"
+    done
   done
   rm -rf "$folder"
 }

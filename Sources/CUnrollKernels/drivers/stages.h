@@ -83,7 +83,7 @@ INLINE void gates_of_units(const int kind, const unit_arrays *arrays, const unit
     FOR_VECTORS(size, {
       units u;
       UNROLL_ALL for (int g = 0; g < cell.gates - 1; ++g) u.gate[g] = LOAD(a.gates + g * size);
-      u.previous_hidden = LOAD(a.previous_hidden);
+      if (!cell.has_cell) u.previous_hidden = LOAD(a.previous_hidden);
       if (cell.has_cell) u.previous_cell = LOAD(a.previous_cell);
       if (cell.has_cell && s.has_peepholes) load_peepholes(&u, size, peepholes, j, n);
       cell_gates(kind, &u, &s);
@@ -104,7 +104,7 @@ INLINE void state_of_units(const int kind, const unit_arrays *arrays, const unit
     FOR_VECTORS(size, {
       units u;
       UNROLL_ALL for (int g = 0; g < cell.gates; ++g) u.gate[g] = LOAD(a.gates + g * size);
-      u.previous_hidden = LOAD(a.previous_hidden);
+      if (!cell.has_cell) u.previous_hidden = LOAD(a.previous_hidden);
       if (cell.saves) u.saved = LOAD(a.saved);
       if (cell.has_cell) {
         u.cell = LOAD(a.cell);
@@ -123,7 +123,7 @@ INLINE units load_units(const int kind, const unit_arrays *a, const unit_switche
   const unroll_cell cell = unroll_cell_of(kind);
   units u;
   UNROLL_ALL for (int g = 0; g < cell.gates; ++g) u.gate[g] = LOAD(a->gates + g * a->size);
-  u.previous_hidden = LOAD(a->previous_hidden);
+  if (!cell.has_cell) u.previous_hidden = LOAD(a->previous_hidden);
   if (cell.saves) u.saved = LOAD(a->saved);
   if (cell.has_cell) {
     u.previous_cell = LOAD(a->previous_cell);

@@ -205,8 +205,8 @@ static void plain_backward(const unroll_plan *plan, const unroll_weights *weight
       real *dx = g->wants_inputs ? (real *)g->inputs + s.index * p.d : 0;
       if (dx) plain_fill(dx, 0, p.d);
       if (l->is_masked && !q->active[s.index]) continue;  // the states were carried: so are their gradients
-      const real *loss = (const real *)g->output + s.index * p.p;
-      for (ptrdiff_t j = 0; g->has_output && j < p.p; ++j) hidden[j] += loss[j];
+      const real *loss = g->has_output ? (const real *)g->output + s.index * p.p : 0;
+      for (ptrdiff_t j = 0; loss && j < p.p; ++j) hidden[j] += loss[j];
       plain_backward_step(&p, &s, &g->weights, &b, hidden, cell, dx);
     }
   }

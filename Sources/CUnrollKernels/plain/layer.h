@@ -223,7 +223,7 @@ static plain_step plain_step_at(const plain_pass *p, const unroll_plan *plan, co
   const ptrdiff_t time = l->reversed ? l->steps - 1 - position : position;
   const ptrdiff_t earlier = l->reversed ? time + 1 : time - 1;
   const ptrdiff_t here = time * l->batch + row, before = earlier * l->batch + row;
-  real *trace = q->trace, *hidden = q->hidden, *cells = scratch + p->gates + p->h;
+  real *trace = q->trace, *hidden = q->hidden;
   plain_step s = {.index = here, .x = (const real *)q->inputs + here * p->d, .hidden = hidden + here * p->p};
   s.previous_hidden = position > 0 ? hidden + before * p->p : (const real *)q->initial_hidden + row * p->p;
   const int keeps = plan->mode == UNROLL_TRAIN;
@@ -232,9 +232,10 @@ static plain_step plain_step_at(const plain_pass *p, const unroll_plan *plan, co
   if (keeps && !saves_values(l)) s.saved = 0;
   s.output = l->has_projection ? s.saved : s.hidden;
   if (has_cell_state(l)) {
-    const real *previous = keeps ? trace + plan->trace.cells + before * p->h : cells + (position + 1) % 2 * p->h;
-    s.cell = keeps ? trace + plan->trace.cells + here * p->h : cells + position % 2 * p->h;
-    s.previous_cell = position > 0 ? previous : (const real *)q->initial_cell + row * p->h;
+    real *cells = keeps ? trace + plan->trace.cells : scratch + p->gates + p->h;
+    s.cell = cells + (keeps ? here : position % 2) * p->h;
+    s.previous_cell = position > 0 ? cells + (keeps ? before : (position + 1) % 2) * p->h
+                                   : (const real *)q->initial_cell + row * p->h;
   }
   if (!l->is_normalized || !keeps) return s;
   s.inputs = trace + plan->trace.inputs + here * p->gates;
