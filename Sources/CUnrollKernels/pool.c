@@ -259,8 +259,9 @@ int unroll_thread_count(void) {
   int count = atomic_load_explicit(&process_threads, memory_order_relaxed);
   if (count == 0) {
     const char *text = getenv("UNROLL_THREADS");
-    const long asked = text ? strtol(text, 0, 10) : 0;
-    const int found = asked > 0 ? limited(asked) : unroll_available_cores();
+    char *end = 0;
+    const long asked = text ? strtol(text, &end, 10) : 0;
+    const int found = asked > 0 && *end == 0 ? limited(asked) : unroll_available_cores();
     // What another thread has set meanwhile stays.
     if (atomic_compare_exchange_strong(&process_threads, &count, found)) count = found;
   }

@@ -44,7 +44,8 @@ struct UnrollCommand: ParsableCommand {
       end(error)
     }
     // UNROLL_THREADS or --threads says otherwise.
-    if ProcessInfo.processInfo.environment["UNROLL_THREADS"] == nil, let share = Launcher.coreShare
+    if ProcessInfo.processInfo.environment["UNROLL_THREADS", default: ""].isEmpty,
+      let share = Launcher.coreShare
     {
       Threads.count = share
     }
@@ -89,12 +90,15 @@ struct UnrollCommand: ParsableCommand {
 
 /// The environment variables of the kernels; the library leaves out what it cannot use, the
 /// command says so.
+///
+/// A variable that is empty counts as not set.
 enum MachineSettings {
   struct Refused: Error, CustomStringConvertible {
     let description: String
   }
 
   static func check(_ environment: [String: String]) throws {
+    let environment = environment.filter { !$0.value.isEmpty }
     let levels = InstructionSet.available.map(\.rawValue)
     if let name = environment["UNROLL_ISA"], !levels.contains(name) {
       throw Refused(

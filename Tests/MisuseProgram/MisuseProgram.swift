@@ -5,6 +5,9 @@
 //   MisuseProgram NAME       commits it; returns 0 if the library lets it pass
 //   MisuseProgram fork …     forks, see Forking.swift
 //   MisuseProgram threads    counts the threads of passes, see Threading.swift
+//   MisuseProgram machine    prints the instruction set and the number of threads that passes use
+
+import Unroll
 
 /// One broken contract.
 struct Misuse: Sendable {
@@ -32,6 +35,7 @@ enum MisuseProgram {
     }
     if name == "threads" { return Threading.run() }
     if name == "fork" { return Forking.run(arguments.dropFirst().first ?? "") }
+    if name == "machine" { return print(InstructionSet.current.rawValue, Threads.count) }
     for misuse in all where misuse.name == name { misuse.commit() }
   }
 }

@@ -78,26 +78,32 @@ public enum Reference {
     }
   }
 
-  /// The LSTM, with a forget offset, peepholes and a projection if the parameters have them.
+  /// The LSTM, with peepholes and a projection if the parameters have them.
+  ///
+  /// Of the options: the forget offset, coupled gates and both clips.
   public static func lstm(
-    _ p: CellParameters<Double>, x: [Double], h: [Double], c: [Double], forgetOffset: Double
+    _ p: CellParameters<Double>, x: [Double], h: [Double], c: [Double], options: CellOptions
   ) -> (h: [Double], c: [Double]) {
     let size = p.hiddenSize
     func peephole(_ gate: Int, _ j: Int) -> Double {
       p.peepholes.isEmpty ? 0 : p.peepholes[gate, j]
     }
+    func clipped(_ value: Double, _ limit: Double) -> Double {
+      limit > 0 ? min(max(value, -limit), limit) : value
+    }
     var (m, new) = ([Double](), [Double]())
     for j in 0..<size {
       let i = sigma(argument(p, x, h, j) + peephole(0, j) * c[j])
-      let f = sigma(argument(p, x, h, size + j) + forgetOffset + peephole(1, j) * c[j])
+      let own = sigma(argument(p, x, h, size + j) + options.forgetOffset + peephole(1, j) * c[j])
+      let f = options.couplesInputAndForget ? 1 - i : own
       let g = tanh(argument(p, x, h, 2 * size + j))
-      new.append(f * c[j] + i * g)
+      new.append(clipped(f * c[j] + i * g, options.cellClip))
       let o = sigma(argument(p, x, h, 3 * size + j) + peephole(2, j) * new[j])
       m.append(o * tanh(new[j]))
     }
     guard !p.projection.isEmpty else { return (m, new) }
     let projected = (0..<p.outputSize).map { k in
-      (0..<size).reduce(0) { $0 + m[$1] * p.projection[$1, k] }
+      clipped((0..<size).reduce(0) { $0 + m[$1] * p.projection[$1, k] }, options.projectionClip)
     }
     return (projected, new)
   }

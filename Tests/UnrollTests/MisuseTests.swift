@@ -3,6 +3,7 @@
 
 import Foundation
 import Testing
+import Unroll
 import UnrollTestSupport
 
 @Suite("Misuse")
@@ -13,7 +14,9 @@ struct MisuseTests {
     let errors: String
   }
 
-  private func run(_ arguments: [String]) throws -> Outcome {
+  private func run(
+    _ arguments: [String], environment: [String: String] = [:]
+  ) throws -> Outcome {
     var folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
     for bundle in Bundle.allBundles where bundle.bundlePath.hasSuffix(".xctest") {
       folder = bundle.bundleURL.deletingLastPathComponent()
@@ -22,9 +25,8 @@ struct MisuseTests {
     process.executableURL = folder.appendingPathComponent("MisuseProgram")
     process.arguments = arguments
     // A backtrace of each would take minutes.
-    process.environment = ProcessInfo.processInfo.environment.merging([
-      "SWIFT_BACKTRACE": "enable=no"
-    ]) { $1 }
+    process.environment = ProcessInfo.processInfo.environment
+      .merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }.merging(environment) { $1 }
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output
     process.standardError = errors
@@ -48,6 +50,26 @@ struct MisuseTests {
         outcome.errors.contains("Fatal error: \(message)\n"),
         "\(name): expected \(message), got \(outcome.errors)")
     }
+  }
+
+  @Test(
+    "The environment names the instruction set and the threads; what is empty or unknown is left out"
+  )
+  func environment() throws {
+    func machine(_ set: String, _ threads: String) throws -> String {
+      let environment = ["UNROLL_ISA": set, "UNROLL_THREADS": threads]
+      return try run(["machine"], environment: environment).output
+    }
+    for set in InstructionSet.available {
+      #expect(try machine(set.rawValue, "3") == "\(set.rawValue) 3\n")
+    }
+    let best = try #require(InstructionSet.available.last).rawValue
+    let cores = min(Threads.availableCores, 256)
+    #expect(try machine("", "") == "\(best) \(cores)\n")
+    for (set, threads) in [("AVX2", "three"), ("avx1024", "3x"), (" plain", "-3"), ("0", "0")] {
+      #expect(try machine(set, threads) == "\(best) \(cores)\n", "\(set) \(threads)")
+    }
+    #expect(try machine("baseline", "1000") == "baseline 256\n")
   }
 
   #if os(Linux)

@@ -2,8 +2,8 @@ internal import CUnrollKernels
 
 /// An instruction set for which kernels are compiled.
 ///
-/// The best that the machine has is chosen once, at the first use; the environment variable `UNROLL_ISA` names
-/// another one. Results of different sets agree within rounding; within one, the bits of a result depend on neither batch
+/// The best that the machine has is chosen once, at the first use, unless the environment variable `UNROLL_ISA` names
+/// another one; a name that is empty, or that the machine does not have, is ignored. Results of different sets agree within rounding; within one, the bits of a result depend on neither batch
 /// nor threads.
 public enum InstructionSet: String, Sendable, Codable, CaseIterable {
   /// The plain path, unit by unit and on one thread: the oracle of the others.

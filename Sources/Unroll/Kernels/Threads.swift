@@ -16,8 +16,8 @@ public enum Threads {
   ///
   /// Within ``use(_:_:)`` it is the number given there.
   ///
-  /// At first `UNROLL_THREADS`, or else the cores that the process may use: affinity and control
-  /// group are respected. Setting 0 returns to that; the most is 256. It may be set at any time: a pass
+  /// At first `UNROLL_THREADS`, or else, where that is empty or not a positive number, the cores that the process
+  /// may use: affinity and control group are respected. Setting 0 returns to that; the most is 256. It may be set at any time: a pass
   /// that has begun keeps the number that it began with.
   public static var count: Int {
     get { Int(unroll_thread_count()) }
