@@ -72,6 +72,12 @@ struct BenchTests {
       ),
       (
         """
+        [{"kind": "layer", "name": "x", "cell": "gru", "mode": "step", "T": 20, "B": 1, "I": 4,
+          "H": 5}]
+        """, "field T: expected 1, since a run of the mode step is one step, found 20"
+      ),
+      (
+        """
         [{"kind": "layer", "name": "x", "cell": "gru", "mode": "train", "T": 1000000,
           "B": 1000000, "H": 1000000, "I": 1, "threads": 1}]
         """, "expected sizes that fit the memory"
@@ -101,7 +107,8 @@ struct BenchTests {
     #expect(threads.status != 0 && threads.errors.contains("expected 1 ... 256, found 0"))
   }
 
-  @Test("An instruction set or a number of threads that cannot be is refused, not ignored")
+  @Test(
+    "An instruction set or a number of threads that cannot be is refused; an empty one is not set")
   func environment() throws {
     let command = CommandTests()
     let level = try command.unroll("info", environment: ["UNROLL_ISA": "mmx"])
@@ -118,6 +125,9 @@ struct BenchTests {
         timeout.status != 0
           && timeout.errors.contains("UNROLL_RANK_TIMEOUT: expected more than 0 seconds, found"))
     }
+    let names = ["UNROLL_ISA", "UNROLL_THREADS", "UNROLL_RANK_TIMEOUT"]
+    let empty = try command.unroll("info", environment: names.reduce(into: [:]) { $0[$1] = "" })
+    #expect(empty.status == 0, "\(empty.errors)")
     let three = try command.unroll(
       "info", environment: ["UNROLL_THREADS": "3", "UNROLL_ISA": "baseline"])
     #expect(three.status == 0 && three.output.contains("3 of"))

@@ -80,6 +80,9 @@ struct Workload {
     clip = (object["clip"] as? NSNumber)?.doubleValue ?? 0
     isTied = object["tied"] as? Bool ?? false
     fields = object.compactMapValues(JSONScalar.init)
+    if mode == .step && time != 1 {
+      throw missing("T", "1, since a run of the mode step is one step")
+    }
     if isLanguageModel && mode != .train { throw missing("mode", "train for a language model") }
     if isTied && inputSize != hiddenSize {
       throw missing("tied", "false where E and H differ")
