@@ -54,6 +54,48 @@ struct RunOptionTests {
     }
   }
 
+  @Test(
+    "A JANET begins with chrono biases, which config.json says; a run from before goes on without them"
+  )
+  func chrono() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      func settings(_ run: String) throws -> [String: Any] {
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(run)/config.json"))
+        return try #require(try JSONSerialization.jsonObject(with: bytes) as? [String: Any])
+      }
+      func initialization(_ run: String) throws -> [String: Any] {
+        let training = try #require(try settings(run)["training"] as? [String: Any])
+        return try #require(training["initialization"] as? [String: Any])
+      }
+      let notes = try train(folder, "janet", ["--cell", "janet", "--max-steps", "3"])
+      #expect(notes.contains("chrono_steps 6"), "\(notes)")
+      #expect(try initialization("janet")["chrono_steps"] as? Int == 6)
+      _ = try train(folder, "lstm", ["--max-steps", "3"])
+      #expect(try initialization("lstm")["chrono_steps"] == nil)
+      // As a run has it that began before there was such a setting.
+      var old = try settings("janet")
+      var training = try #require(old["training"] as? [String: Any])
+      var rule = try initialization("janet")
+      rule["chrono_steps"] = nil
+      training["initialization"] = rule
+      old["training"] = training
+      let bytes = try JSONSerialization.data(withJSONObject: old)
+      try bytes.write(to: URL(fileURLWithPath: folder + "/old.json"))
+      let begun = try command.run([
+        "train", "--config", folder + "/old.json", "--output", folder + "/old", "--max-steps", "3",
+      ])
+      #expect(begun.status == 0, "\(begun.errors)")
+      #expect(try initialization("old")["chrono_steps"] == nil)
+      let resume = ["train", "--resume", "--output", folder + "/old", "--max-steps", "6"]
+      for more in [["--cell", "janet"], []] {
+        let resumed = try command.run(resume + more)
+        #expect(resumed.status == 0 && resumed.errors.contains("going on after step"))
+      }
+      #expect(try initialization("old")["chrono_steps"] == nil)
+    }
+  }
+
   @Test("A text of bytes stops at a byte, written in either case, as a character or a line end")
   func stop() throws {
     try withTemporaryFolder { folder in

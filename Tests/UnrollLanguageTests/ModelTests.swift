@@ -87,6 +87,37 @@ struct ModelTests {
     return other
   }
 
+  @Test(
+    "A JANET begins with chrono biases over the steps of a batch, other cells with constant ones")
+  func chrono() {
+    var rule = Initialization()
+    func layers(_ cell: CellKind) -> [CellParameters<Double>] {
+      var random = NumPyRandom(seed: testSeed)
+      let configuration = ModelConfiguration(
+        vocabularySize: 7, embeddingSize: 4, hiddenSize: 200, layers: 2, cell: cell)
+      let model = LanguageModel<Double>(configuration, initialization: rule, using: &random)
+      return model.layers.map(\.cell.parameters)
+    }
+    rule.adopt(cell: .janet, timeSteps: 40)
+    #expect(rule.chronoSteps == 40)
+    let janet = layers(.janet)
+    for parameters in janet {
+      // exp b is uniform in 1 ... 39.
+      let times = parameters[.forget].bias.elements.map { Double.exp($0) }
+      #expect(times.allSatisfy { (1...39).contains($0) })
+      #expect(abs(times.reduce(0, +) / 200 - 20) < 4)
+      #expect(parameters[.candidate].bias.maximumMagnitude == 0)
+    }
+    #expect(janet[0][.forget].bias != janet[1][.forget].bias)
+    rule.adopt(cell: .janet, timeSteps: 1)
+    #expect(rule.chronoSteps == 3)
+    rule.adopt(cell: .lstm, timeSteps: 40)
+    #expect(rule.chronoSteps == nil)
+    for parameters in layers(.lstm) {
+      #expect(parameters[.forget].bias == Tensor(shape: [200], repeating: 1))
+    }
+  }
+
   @Test("Every parameter's gradient is that of finite differences", arguments: configurations())
   func gradient(_ configuration: ModelConfiguration) {
     var random = NumPyRandom(seed: testSeed)

@@ -152,6 +152,27 @@ struct SettingsMessageTests {
         == "initialization.embedding_range: expected a number of at least 0, found -1.0")
   }
 
+  @Test("Chrono initialisation is refused where it cannot be")
+  func chrono() throws {
+    let bytes = try TrainerTests.configuration {
+      $0.training.initialization.chronoSteps = 5
+    }.encoded()
+    let tree = try JSONReader.tree(bytes)
+    let field = ["training", "initialization", "chrono_steps"]
+    for (path, value, expected) in [
+      (field, JSONTree.whole(2), "expected 3 ... 1000000000, found 2"),
+      (
+        ["model", "cell"], .text("rnn"),
+        "expected a cell with a gate that keeps the state, found rnn; leave it out"
+      ),
+    ] {
+      let encoded = try JSONEncoder().encode(tree.replacing(path, with: value))
+      #expect(
+        try sentence(String(decoding: encoded, as: UTF8.self))
+          == "initialization.chrono_steps: \(expected)")
+    }
+  }
+
   @Test(
     "Text that is no JSON is told with line and column, and a field that is there twice with both lines"
   )

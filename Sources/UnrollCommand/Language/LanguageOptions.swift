@@ -90,7 +90,10 @@ struct TextOptions: ParsableArguments {
 
 /// Sizes, cell and dropout.
 struct ModelOptions: ParsableArguments {
-  @Option(help: "\(CellKind.choices).")
+  @Option(
+    help:
+      "\(CellKind.choices). A janet begins with chrono initialisation: forget biases log u, u uniform in 1 ... T - 1, T being --time-steps, at least 3."
+  )
   var cell: CellKind?
   @Option(parsing: .unconditional, help: "Recurrent layers, 1 ... 1000.")
   var layers: Int?

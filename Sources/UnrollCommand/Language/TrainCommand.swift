@@ -208,10 +208,15 @@ struct TrainCommand: ParsableCommand {
       guard let preset = Preset.named(name) else { throw ValidationError("--preset: '\(name)'.") }
       settings = RunConfiguration(preset: preset, corpus: corpus, version: UnrollVersion.text)
     }
+    let cell = settings.model.cell
     text.apply(to: &settings)
     try text.checkUse(in: settings)
     model.apply(to: &settings.model)
     training.apply(to: &settings.training)
+    if settings.model.cell != cell {
+      settings.training.initialization.adopt(
+        cell: settings.model.cell, timeSteps: settings.training.timeSteps)
+    }
     if let onDivergence { settings.training.halvesOnDivergence = onDivergence == .halve }
     if Launcher.rank != nil, training.shards == nil, config == nil {
       // Not the number of ranks: a run on fewer or more would have other bits.

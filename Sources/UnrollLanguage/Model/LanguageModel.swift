@@ -51,8 +51,8 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
   ///
   /// - Parameters:
   ///   - configuration: Sizes and cell.
-  ///   - initialization: The rule for matrices; biases are 0, an LSTM's forget gate's 1 if the rule
-  ///     says so.
+  ///   - initialization: The rule for matrices; biases are 0, but those of gates that keep the state, as the rule
+  ///     says.
   ///   - random: Where the numbers come from.
   public init(
     _ configuration: ModelConfiguration, initialization: Initialization,
@@ -75,6 +75,9 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
       }
       if configuration.cell.retention == Retention(.forget) {
         layers[index].cell.parameters[.forget].bias.fill(Scalar(initialization.forgetBias))
+      }
+      if let longest = initialization.chronoSteps {
+        layers[index].cell.initializeChrono(longest: longest, using: &random)
       }
     }
     if configuration.projectionSize != nil {
@@ -114,18 +117,36 @@ public struct Initialization: Sendable, Equatable, Codable {
   public var recurrentRange: Double?
   /// Softmax: uniform in ± this.
   public var softmaxRange: Double
-  /// An LSTM's forget gate's bias.
+  /// The bias of an LSTM's or a JANET's forget gate, unless ``chronoSteps`` says otherwise.
   public var forgetBias: Double
+  /// Chrono initialisation: the longest time, in steps, that the gate that keeps the state should bridge, at least 3;
+  /// nil for biases that are constant.
+  ///
+  /// See ``Cell/initializeChrono(longest:using:)``.
+  public var chronoSteps: Int?
 
   /// Creates a rule.
   public init(
     embeddingRange: Double = 0.1, recurrentRange: Double? = nil, softmaxRange: Double = 0.1,
-    forgetBias: Double = 1
+    forgetBias: Double = 1, chronoSteps: Int? = nil
   ) {
     self.embeddingRange = embeddingRange
     self.recurrentRange = recurrentRange
     self.softmaxRange = softmaxRange
     self.forgetBias = forgetBias
+    self.chronoSteps = chronoSteps
+  }
+
+  /// Takes the rule that is published for a kind of cell, where there is one.
+  ///
+  /// A JANET begins with chrono initialisation over the steps of training's batches (van der Westhuizen and Lasenby
+  /// 2018); other cells with constant biases.
+  ///
+  /// - Parameters:
+  ///   - cell: The kind.
+  ///   - timeSteps: T, the steps of a batch.
+  public mutating func adopt(cell: CellKind, timeSteps: Int) {
+    chronoSteps = cell == .janet ? max(3, timeSteps) : nil
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {
@@ -133,6 +154,7 @@ public struct Initialization: Sendable, Equatable, Codable {
     case recurrentRange = "recurrent_range"
     case softmaxRange = "softmax_range"
     case forgetBias = "forget_bias"
+    case chronoSteps = "chrono_steps"
   }
 }
 

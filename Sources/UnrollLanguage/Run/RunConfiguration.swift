@@ -1,6 +1,7 @@
 // `config.json`: everything that a run was started with.
 
 internal import Foundation
+internal import Unroll
 internal import UnrollFormats
 
 /// What a run was started with.
@@ -74,7 +75,19 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     if weightsPrefix != nil, weights == nil {
       return "weights_prefix: expected a file of weights to choose from, found none; leave it out"
     }
-    return model.problem ?? training.problem
+    return model.problem ?? training.problem ?? chronoProblem
+  }
+
+  private var chronoProblem: String? {
+    guard let steps = training.initialization.chronoSteps else { return nil }
+    guard (3...1_000_000_000).contains(steps) else {
+      return "initialization.chrono_steps: expected 3 ... 1000000000, found \(steps)"
+    }
+    guard model.cell.retentionGate != nil else {
+      return
+        "initialization.chrono_steps: expected a cell with a gate that keeps the state, found \(model.cell.rawValue); leave it out"
+    }
+    return nil
   }
 
   /// About how much memory learning takes, in bytes: parameters, gradients, the optimiser's memory and
