@@ -1,10 +1,10 @@
 # The tests. Without an option: those that need nothing but what the lab needs. A test that lacks something of the
 # machine is skipped (Tests/UnrollTestSupport/Needs.swift); the records say which ones ran and which ones were left out.
 
-# task_test [--all | --rest] [ARGUMENT...]: arguments such as --filter go to `swift test`.
+# task_test [--all | --rest | --fast] [ARGUMENT...]: arguments such as --filter go to `swift test`.
 task_test() {
   local part=
-  case "${1:-}" in --all|--rest) part=$1; shift ;; esac
+  case "${1:-}" in --all|--rest|--fast) part=$1; shift ;; esac
   [ "$part" != --rest ] || [ $# = 0 ] || fail "test --rest: expected no arguments, found '$*'"
   prepare
   quietly "building the command and the tests (release); the first time takes some minutes" \
@@ -12,6 +12,11 @@ task_test() {
   case "$part" in
     '') test_plain "$@" ;;
     --rest) test_rest ;;
+    --fast)
+      say "tests, optimised, without the slow ones"
+      run_tests fast "${optimised[@]}" --skip "$(slow_tests)" "$@"
+      say "passed: $(count_tests fast) tests, optimised; left out: $(slow_tests | tr '|' '\n' | wc -l) slow tests and $(left_out fast)"
+      ;;
     --all)
       prepare_other_programs
       say "tests, optimised"
@@ -99,6 +104,14 @@ left_out() {
 # skipped_filter NAME: the tests that a run skipped, as a regular expression for --filter.
 skipped_filter() {
   cut -f 1 "$records/$1.skipped" | sed 's/[].[()*+?^$|{}\\]/\\&/g' | paste -s -d '|' - | sed 's/.*/^(&)$/'
+}
+
+# The tests tagged .slow, by the file and line of their @Test, as a regular expression for --skip. SwiftPM has no option for tags.
+slow_tests() {
+  find "$root/Tests" -name '*.swift' -exec awk '
+    /@Test/ { line = FNR }
+    /\.tags\(\.slow\)/ { file = FILENAME; sub(".*/", "", file); sub("[.]", "[.]", file); print "/" file ":" line ":" }
+  ' {} + | LC_ALL=C sort | paste -s -d '|' -
 }
 
 # The optimised build of the tests, so that a record says what it is about.

@@ -64,7 +64,7 @@ struct BridgeCommandTests {
     }
   }
 
-  @Test("A run's language model becomes an ONNX graph, its layers a network")
+  @Test("A run's language model becomes an ONNX graph, its layers a network", .tags(.slow))
   func run() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -183,7 +183,7 @@ struct BridgeCommandTests {
     #expect(projected.errors.contains("weights: expected a cell without a projection, got 6 → 3"))
   }
 
-  @Test("A model begins with the recurrent layers of a file")
+  @Test("A model begins with the recurrent layers of a file", .tags(.slow))
   func weights() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")

@@ -12,7 +12,8 @@ struct BridgeReportTests {
   private let files = goldenFolder + "/files"
 
   @Test(
-    "inspect, convert, lab and train say alike what a file's network does and this one does not")
+    "inspect, convert, lab and train say alike what a file's network does and this one does not",
+    .tags(.slow))
   func fourCommands() throws {
     try withTemporaryFolder { folder in
       let tagger = files + "/torch_export_tagger.onnx"
@@ -122,7 +123,9 @@ struct BridgeReportTests {
     }
   }
 
-  @Test("A report is written neither into a run's folder nor into one that holds what is read")
+  @Test(
+    "A report is written neither into a run's folder nor into one that holds what is read",
+    .tags(.slow))
   func reportFolders() throws {
     try withTemporaryFolder { folder in
       let weights = folder + "/report/data/gates.safetensors"

@@ -47,19 +47,6 @@ struct CommandTests {
     }
   }
 
-  @Test("Help names every command")
-  func help() throws {
-    let help = try unroll("--help")
-    #expect(help.status == 0)
-    for command in ["lab", "verify", "bench", "info"] {
-      #expect(help.output.contains("  \(command)"))
-    }
-    let lab = try unroll("lab", "--help")
-    for command in ["memory", "gradients", "parity", "gru-as-rnn"] {
-      #expect(lab.output.contains("  \(command)"))
-    }
-  }
-
   @Test("Sizes that no machine holds are refused in a sentence")
   func impossibleSizes() throws {
     for (arguments, sentence) in [
@@ -69,7 +56,7 @@ struct CommandTests {
       (["gru-as-rnn", "--time", "-9223372036854775808"], "time: expected"),
     ] {
       let refused = try run(["lab"] + arguments)
-      #expect(refused.status == 64 || refused.status == 1, "\(arguments)")
+      #expect(refused.status == 1, "\(arguments)")
       #expect(refused.errors.contains(sentence), "\(refused.errors)")
     }
   }
@@ -153,7 +140,7 @@ struct CommandTests {
     #expect(nothing.errors == "Error: \(goldenFolder): no case contains 'no such case'\n")
   }
 
-  @Test("lab writes a report and prints the table beside the notebook's numbers")
+  @Test("lab writes a report and prints the table beside the notebook's numbers", .tags(.slow))
   func lab() throws {
     try withTemporaryFolder { folder in
       let result = try unroll(
@@ -185,7 +172,7 @@ struct CommandTests {
     }
   }
 
-  @Test("An interrupted report leaves the one that was there, and nothing of its own")
+  @Test("An interrupted report leaves the one that was there, and nothing of its own", .tags(.slow))
   func interruption() throws {
     try withTemporaryFolder { folder in
       let report = folder + "/report"

@@ -40,7 +40,8 @@ struct InterruptionTests {
   }
 
   @Test(
-    "SIGINT, SIGTERM, SIGQUIT and SIGHUP end with a checkpoint, their exit code and the sentence how to go on"
+    "SIGINT, SIGTERM, SIGQUIT and SIGHUP end with a checkpoint, their exit code and the sentence how to go on",
+    .tags(.slow)
   )
   func signals() throws {
     for (signal, code) in [(SIGINT, Int32(130)), (SIGTERM, 143), (SIGQUIT, 131), (SIGHUP, 129)] {
@@ -89,7 +90,7 @@ struct InterruptionTests {
     }
   }
 
-  @Test("A test that is stopped says so, and the run is not called whole")
+  @Test("A test that is stopped says so, and the run is not called whole", .tags(.slow))
   func stoppedTest() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -126,7 +127,9 @@ struct InterruptionTests {
     try body(process)
   }
 
-  @Test("A second Ctrl-C ends a run that does not come to its checkpoint; the one before stays")
+  @Test(
+    "A second Ctrl-C ends a run that does not come to its checkpoint; the one before stays",
+    .tags(.slow))
   func second() throws {
     try withTemporaryFolder { folder in
       try blocked(folder) { process in
@@ -152,7 +155,7 @@ struct InterruptionTests {
     }
   }
 
-  @Test("A closed terminal's second signal does not cut off the checkpoint")
+  @Test("A closed terminal's second signal does not cut off the checkpoint", .tags(.slow))
   func closedTwice() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -171,7 +174,7 @@ struct InterruptionTests {
     }
   }
 
-  @Test("nohup keeps its meaning: a closed terminal does not stop the run")
+  @Test("nohup keeps its meaning: a closed terminal does not stop the run", .tags(.slow))
   func nohup() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")

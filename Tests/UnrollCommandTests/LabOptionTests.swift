@@ -47,7 +47,7 @@ struct LabOptionTests {
   }
 
   @Test(
-    "An option changes the numbers of a drawn cell, or is refused by name",
+    "An option changes the numbers of a drawn cell, or is refused by name", .tags(.slow),
     arguments: ["memory", "gradients", "spectrum", "gates"], ["rnn", "gru", "lstm"])
   func drawn(experiment: String, cell: String) throws {
     let base =

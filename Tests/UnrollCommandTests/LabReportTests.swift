@@ -53,7 +53,7 @@ struct LabReportTests {
     return a.isEqual(b)
   }
 
-  @Test("The command printed under each section gives the section's numbers")
+  @Test("The command printed under each section gives the section's numbers", .tags(.slow))
   func sections() throws {
     try withTemporaryFolder { folder in
       let outcome = try command.run([
@@ -192,7 +192,9 @@ struct LabReportTests {
     #expect(!double.output.contains("overflow"), "\(double.output)")
   }
 
-  @Test("A shorter sequence has fewer default steps; steps that were asked for stay an error")
+  @Test(
+    "A shorter sequence has fewer default steps; steps that were asked for stay an error",
+    .tags(.slow))
   func shortSequences() throws {
     for (time, steps) in [("20", [10]), ("31", [10, 20, 30]), ("1", [0])] {
       let sizes = ["--time", time, "--batch", "3"]

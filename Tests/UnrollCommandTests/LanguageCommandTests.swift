@@ -28,10 +28,17 @@ struct LanguageCommandTests {
     "--checkpoint-every", "0", "--seed", "5", "--patience", "1000",
   ]
 
-  @Test("A run that is killed again and again equals one that is not, byte for byte")
+  /// The number of checkpoints that a run has written, as the name of the newest says it; empty before the first.
+  private static func newestCheckpoint(_ run: String) -> String {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints")
+    return names?.filter { $0.hasPrefix("0") }.max() ?? ""
+  }
+
+  @Test("A run that is killed again and again equals one that is not, byte for byte", .tags(.slow))
   func kills() throws {
     let isLong = ProcessInfo.processInfo.environment["UNROLL_LONG_TESTS"] != nil
     let kills = isLong ? 50 : 4
+    let moments = seededIntegers(kills, in: 1..<200)
     try withTemporaryFolder { folder in
       try Self.writeCorpus(folder + "/text")
       let epochs = isLong ? "40" : "4"
@@ -41,46 +48,49 @@ struct LanguageCommandTests {
       }
       let whole = try command.run(train("whole", ["--threads", "1"]))
       #expect(whole.status == 0)
-      var moments: [Int] = []
-      var killed = 0
-      var isBegun = false
-      while killed < kills {
+      let run = folder + "/parts"
+      // What stands before config.json is no run yet: it is begun again.
+      let isBegun = { FileManager.default.fileExists(atPath: run + "/config.json") }
+      var (hits, hitsInTraining) = (0, 0)
+      for (index, moment) in moments.enumerated() {
         let process = Process()
         process.executableURL = CommandTests.binary
-        // What stands before config.json is no run yet: it is begun again.
-        isBegun = FileManager.default.fileExists(atPath: folder + "/parts/config.json")
         process.arguments =
-          isBegun
+          isBegun()
           ? [
-            "train", "--resume", "--output", folder + "/parts", "--threads", "\(1 + killed % 2)",
+            "train", "--resume", "--output", run, "--threads", "\(1 + index % 2)",
             "--checkpoint-every", "0",
           ]
           : train("parts", ["--threads", "2"])
         process.standardError = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
+        let before = Self.newestCheckpoint(run)
         try process.run()
-        let moment = 20 + (killed * 7919 + 131) % 381
-        moments.append(moment)
+        // Every second kill waits for a step first; the others hit at any moment, also before training begins.
+        while index % 2 == 0, process.isRunning, Self.newestCheckpoint(run) == before {
+          usleep(1000)
+        }
         usleep(UInt32(moment) * 1000)
-        if !process.isRunning { break }  // it came to its end
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
-        killed += 1
+        guard process.terminationReason == .uncaughtSignal else {
+          #expect(process.terminationStatus == 0)
+          break  // it came to its end before
+        }
+        #expect(process.terminationStatus == SIGKILL)
+        hits += 1
+        if Self.newestCheckpoint(run) != before { hitsInTraining += 1 }
       }
-      #expect(killed > 0)
-      isBegun = FileManager.default.fileExists(atPath: folder + "/parts/config.json")
+      let history = "killed \(hits) times, seed \(testSeed): \(moments) ms"
+      #expect(hits >= 2 && hitsInTraining >= 1, "\(history)")
       let last = try command.run(
-        isBegun ? ["train", "--resume", "--output", folder + "/parts"] : train("parts", []))
-      #expect(last.status == 0, "killed after \(moments) ms: \(last.errors)")
+        isBegun() ? ["train", "--resume", "--output", run] : train("parts", []))
+      #expect(last.status == 0, "\(history): \(last.errors)")
       let bytes = { (run: String) in
         try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(run)/model.safetensors"))
       }
-      #expect(try bytes("parts") == bytes("whole"), "killed after \(moments) ms")
-      let checkpoints = { (run: String) in
-        try FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(run)/checkpoints")
-          .filter { $0.hasPrefix("0") }.sorted().last
-      }
-      #expect(try checkpoints("parts") == checkpoints("whole"))
+      #expect(try bytes("parts") == bytes("whole"), "\(history)")
+      #expect(Self.newestCheckpoint(run) == Self.newestCheckpoint(folder + "/whole"))
     }
   }
 
@@ -100,7 +110,9 @@ struct LanguageCommandTests {
     return (process.terminationStatus, text)
   }
 
-  @Test("Without room for a file the run stops with a sentence, and goes on to the same bytes")
+  @Test(
+    "Without room for a file the run stops with a sentence, and goes on to the same bytes",
+    .tags(.slow))
   func fullDisk() throws {
     try withTemporaryFolder { folder in
       try Self.writeCorpus(folder + "/text")
@@ -159,7 +171,9 @@ struct LanguageCommandTests {
     }
   }
 
-  @Test("A model learns, is measured, writes and is shown; the same seed writes the same text")
+  @Test(
+    "A model learns, is measured, writes and is shown; the same seed writes the same text",
+    .tags(.slow))
   func life() throws {
     try withTemporaryFolder { folder in
       try Self.writeCorpus(folder + "/text")
@@ -217,7 +231,8 @@ struct LanguageCommandTests {
   }
 
   @Test(
-    "Several runs predict together, on any number of threads; runs of other symbols are refused")
+    "Several runs predict together, on any number of threads; runs of other symbols are refused",
+    .tags(.slow))
   func ensemble() throws {
     try withTemporaryFolder { folder in
       try Self.writeCorpus(folder + "/text")

@@ -201,7 +201,8 @@ struct MessageTests {
     }
   }
 
-  @Test("A run by lines writes every line as it was trained: from states that are zero")
+  @Test(
+    "A run by lines writes every line as it was trained: from states that are zero", .tags(.slow))
   func lines() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")

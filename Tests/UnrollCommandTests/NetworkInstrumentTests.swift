@@ -110,7 +110,9 @@ struct NetworkInstrumentTests {
     #expect(gateless.errors.contains("chrono: expected a cell with gates"))
   }
 
-  @Test("Of a run, memory says what a longer prefix is worth, gradients which words are reached")
+  @Test(
+    "Of a run, memory says what a longer prefix is worth, gradients which words are reached",
+    .tags(.slow))
   func context() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")

@@ -81,7 +81,7 @@ struct OutputTests {
     }
   }
 
-  @Test("With closed standard streams no file of a run gets the command's words")
+  @Test("With closed standard streams no file of a run gets the command's words", .tags(.slow))
   func closed() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -139,7 +139,9 @@ struct OutputTests {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  @Test("A progress line fits the terminal, whose width may change; the epoch comes first")
+  @Test(
+    "A progress line fits the terminal, whose width may change; the epoch comes first", .tags(.slow)
+  )
   func progress() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")

@@ -296,7 +296,7 @@ struct PageServerTests {
   }
 
   @Test(
-    "A gnuplot that hangs is replaced, and the server still ends when it is told to",
+    "A gnuplot that hangs is replaced, and the server still ends when it is told to", .tags(.slow),
     .needs(.gnuplot, .threadFolder))
   func hungGnuplot() throws {
     let server = try Server()

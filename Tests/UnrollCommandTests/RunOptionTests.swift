@@ -96,7 +96,9 @@ struct RunOptionTests {
     }
   }
 
-  @Test("A text of bytes stops at a byte, written in either case, as a character or a line end")
+  @Test(
+    "A text of bytes stops at a byte, written in either case, as a character or a line end",
+    .tags(.slow))
   func stop() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")

@@ -6,7 +6,7 @@ import UnrollTestSupport
 
 @Suite("Runs in need")
 struct ShortageTests {
-  @Test("A run goes on when its encoded text is cut while it trains")
+  @Test("A run goes on when its encoded text is cut while it trains", .tags(.slow))
   func shortenedText() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -66,7 +66,9 @@ struct ShortageTests {
     }
   }
 
-  @Test("A run that may open few files ends with its summary, and curves or why there are none")
+  @Test(
+    "A run that may open few files ends with its summary, and curves or why there are none",
+    .tags(.slow))
   func fewFiles() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")

@@ -43,7 +43,9 @@ struct SystemLibraryTests {
     #expect(verdicts.output.contains("needs the HDF5 library"), "\(verdicts.output)")
   }
 
-  @Test("Without LAPACK, spectra and orthogonal weights are refused, and the report is written")
+  @Test(
+    "Without LAPACK, spectra and orthogonal weights are refused, and the report is written",
+    .tags(.slow))
   func withoutLAPACK() throws {
     let missing = ["UNROLL_LAPACK": "/nonexistent"]
     for arguments in [

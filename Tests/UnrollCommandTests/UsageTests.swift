@@ -52,6 +52,51 @@ struct UsageTests {
     #expect(try !command.run(["generate", "/nonexistent/run"]).errors.contains("Usage"))
   }
 
+  /// A command, as the program itself describes it.
+  private struct Described: Decodable {
+    var commandName: String
+    var abstract: String?
+    var shouldDisplay: Bool?
+    var subcommands: [Described]?
+
+    /// The commands below this one that help is to name.
+    var named: [Described] {
+      (subcommands ?? []).filter { $0.shouldDisplay != false && $0.commandName != "help" }
+    }
+  }
+
+  /// The whole tree, written out so that a command that is lost is noticed.
+  private static let tree: Set<String> = [
+    "lab", "lab notebook", "lab memory", "lab gradients", "lab spectrum", "lab gates",
+    "lab parity", "lab gru-as-rnn", "lab serve",
+    "train", "evaluate", "generate", "inspect", "convert", "verify", "bench", "info",
+  ]
+
+  @Test("Help names every command of the tree, and each has help of its own")
+  func everyCommand() throws {
+    struct Description: Decodable { var command: Described }
+    let dump = try command.run(["--experimental-dump-help"])
+    let root = try JSONDecoder().decode(Description.self, from: Data(dump.output.utf8)).command
+    var (found, waiting) = (Set<String>(), [(path: [String](), command: root)])
+    while let (path, described) = waiting.popLast() {
+      let help = try command.run(path + ["--help"])
+      let name = (["unroll"] + path).joined(separator: " ")
+      #expect(help.status == 0 && help.errors.isEmpty, "\(name)")
+      #expect(help.output.contains("\nUSAGE: \(name) "), "\(name)")
+      let abstract = try #require(described.abstract, "\(name)")
+      let words = help.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+      #expect(words.hasPrefix("OVERVIEW: \(abstract)"), "\(name)")
+      let lines = help.output.split(separator: "\n")
+      for next in described.named {
+        let pattern = try Regex("^  \(next.commandName)( \\(default\\))?( |$)")
+        #expect(lines.contains { $0.contains(pattern) }, "\(name): \(next.commandName)")
+        waiting.append((path + [next.commandName], next))
+        found.insert((path + [next.commandName]).joined(separator: " "))
+      }
+    }
+    #expect(found == Self.tree)
+  }
+
   @Test("Help is the same wherever among the commands the word stands")
   func help() throws {
     let root = try command.run(["--help"])

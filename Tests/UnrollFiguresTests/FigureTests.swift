@@ -123,7 +123,7 @@ struct FigureTests {
     #expect(text == "t\n  0.0 │\n  0.5 │████████ 8\n  1.0 │███ 3")
   }
 
-  @Test("A gnuplot that warns at every figure goes on", .needs(.gnuplot))
+  @Test("A gnuplot that warns at every figure goes on", .tags(.slow), .needs(.gnuplot))
   func warnings() throws {
     // One height only: "empty y range"; a pipe that nobody reads would be full after 1,300 of them.
     let figure = Figure(

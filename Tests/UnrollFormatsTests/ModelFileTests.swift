@@ -80,7 +80,7 @@ struct ModelFileTests {
     }
   }
 
-  @Test("A network computes what its own program computed", arguments: cases)
+  @Test("A network computes what its own program computed", .tags(.slow), arguments: cases)
   func reads(_ golden: Case) throws {
     if golden.isDouble {
       try read(golden, Double.self, 1e-11)

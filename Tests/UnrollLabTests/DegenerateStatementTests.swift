@@ -46,7 +46,9 @@ struct DegenerateStatementTests {
     (1, 1, 1), (1, 1, 2), (3, 1, 8), (1, 4, 8), (3, 4, 1), (3, 2, 8), (3, 4, 2), (3, 4, 40),
   ]
 
-  @Test("Every sentence is one that can be said of its numbers", arguments: CellKind.allCases)
+  @Test(
+    "Every sentence is one that can be said of its numbers", .tags(.slow),
+    arguments: CellKind.allCases)
   func sentences(cell: CellKind) throws {
     for (hidden, batch, time) in Self.sizes {
       for scale in [0, 0.5, 2, 1000] {

@@ -187,6 +187,7 @@ struct ShardTests {
 
   @Test(
     "Any number of ranks and threads leaves the same files, with and without memory in common",
+    .tags(.slow),
     arguments: [LanguageOptimizer.sgd, .adam, .averaged], [false, true])
   func ranks(_ optimizer: LanguageOptimizer, _ hasMemory: Bool) throws {
     try withTemporaryFolder { folder in

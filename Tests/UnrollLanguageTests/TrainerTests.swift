@@ -69,7 +69,7 @@ struct TrainerTests {
   }
 
   @Test(
-    "A run stopped anywhere and resumed equals an uninterrupted one, to the bit",
+    "A run stopped anywhere and resumed equals an uninterrupted one, to the bit", .tags(.slow),
     arguments: [LanguageOptimizer.sgd, .adam, .averaged])
   func resume(_ optimizer: LanguageOptimizer) throws {
     try withTemporaryFolder { folder in

@@ -5,6 +5,13 @@ import Unroll
 public let testSeed: UInt32 =
   ProcessInfo.processInfo.environment["UNROLL_TEST_SEED"].flatMap(UInt32.init) ?? 20_261_123
 
+/// Integers that `testSeed` chooses.
+public func seededIntegers(_ count: Int, in range: Range<Int>) -> [Int] {
+  var random = NumPyRandom(seed: testSeed)
+  return random.uniform(Double(range.lowerBound), Double(range.upperBound), [count]).elements
+    .map { Int($0) }
+}
+
 /// A tensor of uniform numbers in −1 ..< 1.
 public func uniform<Scalar: KernelScalar>(
   _ shape: [Int], _ random: inout NumPyRandom, as type: Scalar.Type = Scalar.self

@@ -49,7 +49,7 @@ struct DropoutTests {
     #expect(mask(0).allSatisfy { $0 == 1 })
   }
 
-  @Test("Loss and gradients taken in parts are those of all rows at once")
+  @Test("Loss and gradients taken in parts are those of all rows at once", .tags(.slow))
   func parts() {
     var random = NumPyRandom(seed: testSeed)
     for isTransposed in [false, true] {

@@ -25,7 +25,7 @@ struct GradientTests {
   }
 
   @Test(
-    "Of one layer, from outputs and final state together",
+    "Of one layer, from outputs and final state together", .tags(.slow),
     arguments: cellZoo(Double.self) + ownCells(Double.self))
   func layer(zoo: ZooCell<Double>) {
     let result = check(RecurrentNetwork(cells: [zoo.cell]))
@@ -33,7 +33,7 @@ struct GradientTests {
   }
 
   @Test(
-    "With ragged lengths, 0 among them, in both directions",
+    "With ragged lengths, 0 among them, in both directions", .tags(.slow),
     arguments: cellZoo(Double.self) + ownCells(Double.self))
   func ragged(zoo: ZooCell<Double>) {
     for direction in [Direction.forward, .backward] {
@@ -45,7 +45,7 @@ struct GradientTests {
   }
 
   @Test(
-    "With any mask, and outputs that repeat",
+    "With any mask, and outputs that repeat", .tags(.slow),
     arguments: cellZoo(Double.self) + ownCells(Double.self))
   func masked(zoo: ZooCell<Double>) {
     let active = [

@@ -98,13 +98,16 @@ struct KernelTests {
     }
   }
 
-  @Test("Every level agrees with the plain twin, in float32: states, gates and gradients")
+  @Test(
+    "Every level agrees with the plain twin, in float32: states, gates and gradients", .tags(.slow))
   func float32() { check(Float.self, tolerance: 2e-5) }
 
-  @Test("Every level agrees with the plain twin, in float64")
+  @Test("Every level agrees with the plain twin, in float64", .tags(.slow))
   func float64() { check(Double.self, tolerance: 2e-14) }
 
-  @Test("One, two, three and eight threads give the same bits, forward and in every gradient")
+  @Test(
+    "One, two, three and eight threads give the same bits, forward and in every gradient",
+    .tags(.slow))
   func threads() {
     var random = NumPyRandom(seed: testSeed)
     // The second of several blocks of rows, with more threads than a small gradient has strips; and
@@ -133,7 +136,8 @@ struct KernelTests {
   }
 
   @Test(
-    "Threads that share a step's columns, as weights beyond a core's cache have it, give the same bits"
+    "Threads that share a step's columns, as weights beyond a core's cache have it, give the same bits",
+    .tags(.slow)
   )
   func columns() {
     var random = NumPyRandom(seed: testSeed)
@@ -284,13 +288,13 @@ struct KernelTests {
   // H narrower than a vector of the widest level, and of the next; the last block of sequences full, nearly empty
   // and in between.
 
-  @Test("What one level's kernels kept of a pass, another's take back, in float32")
+  @Test("What one level's kernels kept of a pass, another's take back, in float32", .tags(.slow))
   func otherLevelsInFloat32() {
     let sizes = [(15, 32, Direction.forward), (6, 17, .backward), (3, 59, .forward)]
     goBack(Float.self, sizes, tolerance: 2e-5, normalized: 1e-3)
   }
 
-  @Test("What one level's kernels kept of a pass, another's take back, in float64")
+  @Test("What one level's kernels kept of a pass, another's take back, in float64", .tags(.slow))
   func otherLevelsInFloat64() {
     let sizes = [(7, 16, Direction.backward), (3, 18, .forward), (6, 29, .backward)]
     goBack(Double.self, sizes, tolerance: 2e-14, normalized: 2e-12)

@@ -10,7 +10,7 @@ import UnrollTestSupport
 struct ThreadTests {
   // Swift 6.1 has no tests of processes that end.
   #if compiler(>=6.2)
-  @Test("Another thread may change it while a pass has begun")
+  @Test("Another thread may change it while a pass has begun", .tags(.slow))
   func changedMeanwhile() async {
     // A process of its own: the number holds for all of it.
     await #expect(processExitsWith: .success) {

@@ -51,7 +51,7 @@ struct VectorMathTests {
   }
 
   @Test(
-    "Float: at most 2 units in the last place off, for every 101st number there is",
+    "Float: at most 2 units in the last place off, for every 101st number there is", .tags(.slow),
     arguments: Function.all)
   fileprivate func float(function: Function) {
     let levels = InstructionSet.available.filter { $0 != .plain }

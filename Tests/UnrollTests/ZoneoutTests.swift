@@ -64,7 +64,9 @@ struct ZoneoutTests {
     }
   }
 
-  @Test("Its gradients with drawn masks are those of central differences, masked steps included")
+  @Test(
+    "Its gradients with drawn masks are those of central differences, masked steps included",
+    .tags(.slow))
   func gradients() {
     var random = NumPyRandom(seed: testSeed)
     for var cell in Self.cells(4) {

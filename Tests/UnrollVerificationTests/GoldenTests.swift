@@ -9,17 +9,44 @@ import UnrollVerification
 
 @Suite("Other programs' numbers")
 struct GoldenTests {
+  /// How many cases each folder of the set has, by what its folders' names begin with.
+  static let counts: [String: [String: Int]] = [
+    "numpy_rng": ["numpy_rng": 23], "tf1": ["tf1": 150],
+    "tf2": ["tf2": 93, "tf2t64": 4, "tf2v1": 1], "torch": ["torch": 94, "torchrecurrent": 18],
+    "onnx": ["onnx": 71],
+  ]
+
+  /// The folder of each case of the index, with its name.
+  private static func index() throws -> [(name: String, folder: String)] {
+    let data = try Data(contentsOf: URL(fileURLWithPath: goldenFolder + "/index.json"))
+    let index = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+    return try #require(index["cases"] as? [[String: Any]]).map { entry in
+      let file = try #require(entry["file"] as? String)
+      return (try #require(entry["name"] as? String), String(file.prefix { $0 != "/" }))
+    }
+  }
+
   @Test(
-    "Every case lies within its bound",
-    arguments: ["numpy_rng", "tf1", "tf2", "torch", "torchrecurrent", "onnx", "keras_files"])
-  func cases(source: String) throws {
-    let verdicts = Verification.run(try GoldenSet(folder: goldenFolder), filter: source)
-    #expect(verdicts.count > 0)
-    for verdict in verdicts {
+    "Every case lies within its bound, and each folder has all its cases", .tags(.slow),
+    arguments: counts)
+  func cases(source: String, counts: [String: Int]) throws {
+    let folders = Dictionary(
+      uniqueKeysWithValues: try Self.index().filter { $0.folder.hasPrefix(source) })
+    var passed: [String: Int] = [:]
+    for verdict in Verification.run(try GoldenSet(folder: goldenFolder), filter: source) {
       #expect(
         verdict.verdict == .passed,
         "\(verdict.name): \(verdict.reason ?? "") \(verdict.checks.filter { !$0.passes })")
+      if verdict.verdict == .passed { passed[folders[verdict.name] ?? "", default: 0] += 1 }
     }
+    #expect(passed == counts)
+  }
+
+  @Test("The set has 454 cases, each in one of the folders that are verified")
+  func total() throws {
+    let folders = Dictionary(grouping: try Self.index(), by: \.folder).mapValues(\.count)
+    #expect(folders.values.reduce(0, +) == 454)
+    #expect(folders == Self.counts.values.reduce(into: [:]) { $0.merge($1) { $0 + $1 } })
   }
 
   /// One case of the set in a folder of its own, changed by `change` before it is verified.
