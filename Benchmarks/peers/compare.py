@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
-"""Runs Unroll and the peers alternately on one machine and writes the ratios.
+"""Runs Unroll and the peers alternately on one machine and writes times and ratios as a data file.
 
   compare.py run [--rounds N] [--kinds layer,step,lm] [--names toy,course] [--skip PEERS]
                  [--out results.jsonl]
-  compare.py report results.jsonl [--markdown ../../Documentation/Benchmarks.md | --short]
+  compare.py report results.jsonl [--csv ../results/MACHINE.csv]
 
-A round runs every program's list of workloads once, ours at its beginning and at its end; rounds
-follow each other, so that no program has the machine's better hour. Each figure is the median of all
-these runs' medians, and a peer's best variant counts. `peers.py` says how the peers are called and what is timed; PEERS_PYTHON
-names the Python that has torch, jax, numpy and onnxruntime. `report --short` shows how many rows of each
-kind reach what is wanted, and of those that do not, which part of the machine's peak that would take.
+A round runs every program's list of workloads once, Unroll's at its beginning and at its end. Programs alternate so that
+a change of the machine's clock affects all of them. Each time is the median of the medians of all runs, and a peer counts
+with its best variant. `peers.py` describes how the peers are called and what is timed; PEERS_PYTHON names the Python that
+has torch, jax, numpy and onnxruntime.
+
+`report` prints the rows as CSV, or writes them to a file and describes the run in `runs.csv` in the same folder.
+`../tables.py` computes the tables and the figure of Documentation/Benchmarks.md from these files.
 """
 import argparse
 import collections
+import csv
 import datetime
 import json
 import os
@@ -165,16 +168,22 @@ def medians(records):
     return {key: middle(values) for key, values in times.items()}, errors
 
 
-def seconds(t):
-    return f"{t * 1e9:.0f} ns" if t < 1e-6 else f"{t * 1e6:.3g} µs" if t < 1e-3 else f"{t * 1e3:.3g} ms"
-
-
 ORDER = ["toy", "course", "small", "mid", "big", "wide", "huge"]
-TARGETS = {  # forward 1, train 1, forward 2, train 2
-    "toy": (5, 5, 8, 8), "course": (4, 4, 5, 5), "small": (1.2, 1.3, 1.5, 2),
-    "mid": (1.05, 1.1, 1.05, 1.15), "big": (1.0, 1.03, 1.05, 1.1),
-    "wide": (1.0, 1.03, 1.05, 1.1), "huge": (1.0, 1.03, 1.05, 1.1)}
-LM_TARGETS = {"a_ptb_small": 1.35, "b_course": 1.25, "c_char": 1.3, "d_ptb_medium": 1.15}
+COLUMNS = ["kind", "workload", "cell", "pass", "variant", "threads", "unroll_us", "gflops", "percent_of_peak",
+           "peer", "peer_us", "ratio", "torch_us", "torch_ratio"]
+RUN_COLUMNS = ["file", "machine", "system", "cores", "peak_gflops_1_thread", "peak_gflops_2_threads", "date",
+               "rounds", "versions", "failed_measurements"]
+
+
+def plain(value, digits=3):
+    """A number of so many significant digits, without an exponent."""
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:.0f}" if rounded >= 100 else f"{rounded:.12f}".rstrip("0").rstrip(".")
+
+
+def microseconds(t):
+    """A time in microseconds: whole nanoseconds below one microsecond, three digits above."""
+    return f"{t * 1e6:.3f}".rstrip("0").rstrip(".") if t < 1e-6 else plain(t * 1e6)
 
 
 def rank(row):
@@ -184,114 +193,73 @@ def rank(row):
     return place, hidden, name, row[1], row[3], row[2]
 
 
+def rows_of(times, peak):
+    """The rows of the data file, in the order of COLUMNS."""
+    def best(row, keep):
+        found = [(t, f"{program} {variant}") for (r, program, variant), (t, _, _)
+                 in times.items() if r == row and keep(program)]
+        return min(found, key=lambda x: x[0]) if found else None
+
+    kinds = {"layer": lambda r: r[0] in ORDER, "step": lambda r: r[2] == "step",
+             "lm": lambda r: r[0][:2] in ("a_", "b_", "c_", "d_")}
+    rows = sorted({key[0] for key in times}, key=rank)
+    for kind, belongs in kinds.items():
+        for row in filter(belongs, rows):
+            other, torch = best(row, lambda p: p != "unroll"), best(row, lambda p: p == "torch")
+            for (r, program, variant), (t, record, _) in sorted(times.items(), key=str):
+                if r != row or program != "unroll":
+                    continue
+                # Rates belong to the median, not to the run nearest to it.
+                gflops = record["gflops"] * record["median"] / t
+                yield [kind, row[0], row[1], row[2], variant.replace("_", " "), row[3], microseconds(t),
+                       plain(gflops), f"{100 * gflops / peak[row[3]]:.0f}",
+                       other[1] if other else "", microseconds(other[0]) if other else "",
+                       f"{other[0] / t:.2f}" if other else "",
+                       microseconds(torch[0]) if torch else "", f"{torch[0] / t:.1f}" if torch else ""]
+
+
+def described(file, records, times, errors, peak):
+    """The row of a data file in runs.csv, in the order of RUN_COLUMNS."""
+    versions = sorted({("Unroll " if program == "unroll" else "") + record.get("version", "")
+                       for (_, program, _), (_, record, _) in times.items()})
+    # Of the run, which may have been on another day and machine than its report; old files do not say.
+    dates = sorted({record.get("date", str(datetime.date.today())) for record in records})
+    machines = sorted({record.get("machine", processor()) for record in records})
+    # Unroll runs twice in a round.
+    counts = sorted({runs // 2 for (_, program, _), (_, _, runs) in times.items() if program == "unroll"})
+    span = [str(counts[0])] if counts[0] == counts[-1] else [str(counts[0]), str(counts[-1])]
+    return [os.path.basename(file), ", ".join(machines), f"{platform.system()} {platform.release()}", os.cpu_count(),
+            *(f"{peak[n]:.0f}" if n in peak else "" for n in (1, 2)),
+            " to ".join(dict.fromkeys([dates[0], dates[-1]])), " to ".join(span), "; ".join(versions),
+            "; ".join(f"{k} {v}" for k, v in errors.items()) or "none"]
+
+
+def replace_file(path, rows):
+    with open(path + ".new", "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    os.replace(path + ".new", path)
+
+
 def report(arguments):
     records = measured(arguments.results)
     times, errors = medians(records)
-    rows = sorted({key[0] for key in times}, key=rank)
-    lines = []
     # The median over the runs: one of them may have measured while the host gave both threads one core.
     peaks = collections.defaultdict(list)
     for r in records:
         if "fma_peak_gflops" in r:
             peaks[r["threads"]].append(r["fma_peak_gflops"])
     peak = {threads: statistics.median(values) for threads, values in peaks.items()}
-    compared, shortfalls = collections.defaultdict(list), []  # (ratio, wanted) of each kind of row
-
-    def best(row, keep):
-        found = [(t, f"{program} {variant}") for (r, program, variant), (t, _, _)
-                 in times.items() if r == row and keep(program, variant)]
-        return min(found, key=lambda x: x[0]) if found else None
-
-    def table(title, keep_rows, target):
-        chosen_rows = [r for r in rows if keep_rows(r)]
-        if not chosen_rows:
-            return
-        lines.append(f"\n## {title}\n")
-        lines.append("| workload | variant | threads | ours | GFLOP/s | of peak | best peer | time "
-                     "| ratio | wanted | PyTorch's best | ratio |")
-        lines.append("|---|---|---|---|---|---|---|---|---|---|---|---|")
-        for row in chosen_rows:
-            for (r, program, variant), (t, record, _) in sorted(times.items(), key=str):
-                if r != row or program != "unroll":
-                    continue
-                other = best(row, lambda p, v: p != "unroll")
-                torch = best(row, lambda p, v: p == "torch")
-                wanted = target(row, variant)
-                share = record["median"] / t  # rates belong to the median, not to the run next to it
-                ratio = other[0] / t if other else None
-                mark = "" if not wanted or ratio is None or ratio >= wanted else " ✗"
-                of_peak = 100 * share * record["gflops"] / peak[row[3]]
-                if wanted and ratio is not None:
-                    kind = (row[0] if title == "Layers" else title, row[2], row[3])
-                    compared[kind].append((ratio, wanted))
-                if mark:
-                    shortfalls.append(" | ".join([
-                        f"| {row[0]} {row[1]} {row[2]}", variant.replace("_", " "), str(row[3]),
-                        f"{ratio:.2f}", f"{wanted}", other[1], f"{of_peak / ratio:.0f} %",
-                        f"{of_peak:.0f} %", f"{of_peak * wanted / ratio:.0f} % |"]))
-                lines.append("| " + " | ".join([
-                    f"{row[0]} {row[1]} {row[2]}", variant.replace("_", " "), str(row[3]),
-                    seconds(t), f"{share * record['gflops']:.3g}", f"{of_peak:.0f} %",
-                    other[1] if other else "–", seconds(other[0]) if other else "–",
-                    f"{ratio:.2f}{mark}" if ratio else "–", f"≥ {wanted}" if wanted else "",
-                    seconds(torch[0]) if torch else "–",
-                    f"{torch[0] / t:.1f}" if torch else "–"]) + " |")
-
-    def layer_target(row, variant):
-        if row[0] not in TARGETS:
-            return None
-        return TARGETS[row[0]][(row[3] - 1) * 2 + (row[2] == "train")]
-
-    def step_target(row, variant):
-        # RTNeural, the peer that counts, has no reset gate before the product, and nobody has bfloat16.
-        return None if variant.startswith("reset_before") or "bfloat16" in variant else 1
-
-    def lm_target(row, variant):
-        return LM_TARGETS.get(row[0]) if row[3] == 2 else None
-
-    table("Layers", lambda r: r[0] in ORDER, layer_target)
-    table("Streaming steps, batch 1", lambda r: r[2] == "step", step_target)
-    table("Language-model training steps", lambda r: r[0][:2] in ("a_", "b_", "c_", "d_"), lm_target)
-    if arguments.short:
-        for (name, mode, threads), found in compared.items():
-            reached = sum(ratio >= wanted for ratio, wanted in found)
-            print(f"{name} {mode} {threads}: {min(found)[0]:.2f}–{max(found)[0]:.2f} "
-                  f"({reached} of {len(found)})")
-        print("\n| row | variant | threads | ratio | wanted | best peer | its part of the peak | ours "
-              "| wanted would take |\n|---|---|---|---|---|---|---|---|---|")
-        print("\n".join(shortfalls))
+    rows = [COLUMNS, *rows_of(times, peak)]
+    if not arguments.csv:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
         return
-    versions = sorted({record.get("version", "") if program != "unroll" else "Unroll "
-                       + record.get("version", "") for (_, program, _), (_, record, _)
-                       in times.items()})
-    # Of the run, which may have been on another day and machine than its report; old files do not say.
-    stamps = {(record.get("date", str(datetime.date.today())), record.get("machine", processor()))
-              for _, record, _ in times.values()}
-    dates, cpus = sorted({date for date, _ in stamps}), sorted({cpu for _, cpu in stamps})
-    # Ours run twice in a round.
-    counts = {runs // 2 for (_, program, _), (_, _, runs) in times.items() if program == "unroll"}
-    rounds = " to ".join(f"{n}" for n in sorted({min(counts), max(counts)})) if counts else "none of ours"
-    head = [
-        f"Machine: {', '.join(cpus)}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; "
-        f"multiply-add peak, median of those measured in the same run: "
-        + ", ".join(f"{v:.0f} GFLOP/s on {k} thread{'s' * (k > 1)}"
-                    for k, v in sorted(peak.items())) + ".",
-        f"Date: {' to '.join([dates[0], dates[-1]] if len(dates) > 1 else dates)}. Rounds: {rounds}. Versions: " + ", ".join(versions) + ".",
-        "Failed measurements: " + (", ".join(f"{k} {v}" for k, v in errors.items()) or "none") + "."]
-    text = "\n\n".join(head) + "\n" + "\n".join(lines) + "\n"
-    if arguments.markdown:
-        marker = "<!-- figures: written by compare.py -->\n"
-        try:
-            with open(arguments.markdown) as file:
-                old = file.read()
-        except OSError as error:
-            sys.exit(f"compare.py: {arguments.markdown}: {error.strerror}; it is to stand already, with a line "
-                     f"{marker.strip()!r} before the figures")
-        with open(arguments.markdown + ".new", "w") as file:
-            file.write(old.split(marker)[0] + marker + "\n" + text)
-        os.replace(arguments.markdown + ".new", arguments.markdown)
-    else:
-        print(text)
+    replace_file(arguments.csv, rows)
+    runs = os.path.join(os.path.dirname(arguments.csv), "runs.csv")
+    others = []
+    if os.path.exists(runs):
+        with open(runs, newline="") as file:
+            others = [row for row in list(csv.reader(file))[1:] if row[0] != os.path.basename(arguments.csv)]
+    replace_file(runs, [RUN_COLUMNS, *others, described(arguments.csv, records, times, errors, peak)])
 
 
 def main():
@@ -306,10 +274,7 @@ def main():
     runner.add_argument("--out", default="results.jsonl")
     reporter = commands.add_parser("report")
     reporter.add_argument("results")
-    form = reporter.add_mutually_exclusive_group()
-    form.add_argument("--markdown", help="a file whose figures to replace")
-    form.add_argument("--short", action="store_true",
-                      help="only how many rows reach what is wanted, and what falls short by how much")
+    reporter.add_argument("--csv", help="the data file to write; its folder's runs.csv describes the run")
     arguments = parser.parse_args()
     (run if arguments.command == "run" else report)(arguments)
 

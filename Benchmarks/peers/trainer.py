@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""Runs Unroll's trainer and the peers' bare training steps alternately, and prints ratios.
+"""Runs Unroll's trainer and the peers' bare training steps alternately, and adds the rates to a data file.
 
-  trainer.py CORPUS [--rounds 3] [--names a_ptb_small,d_ptb_medium]
+  trainer.py CORPUS [--rounds 3] [--names a_ptb_small,d_ptb_medium] [--csv ../results/trainer.csv]
 
-CORPUS is a folder with train and valid texts, such as Penn Treebank's words. Ours is `unroll train` on it, dropout
+CORPUS is a folder with train and valid texts, such as Penn Treebank's words. Unroll's is `unroll train` on it, dropout
 off, and its rate is the one that the run reports: all steps from the first, clipping, updates and metrics included;
 reading the text, validation and checkpoints happen, but are not timed. The peers' are the same sizes and
 optimisers on random symbols (`workloads/lm.json`): PyTorch fused, as shipped and tuned, and JAX, the median of steps
 after a warm-up. (`c_char` has 65 symbols there, as tiny Shakespeare has; the text's characters here.) Two threads.
-The last columns are the largest resident memory of the whole process, ours and PyTorch's (the leaner of its
+The last columns are the largest resident memory of the whole process, Unroll's and PyTorch's (the smaller of its
 two processes, as shipped and tuned), the latter once as it is and once without what importing PyTorch alone
-takes. PEERS_PYTHON names the Python that has torch, jax and numpy.
+takes. The rows are printed and, with --csv, added to a file that stands already. PEERS_PYTHON names the Python that has torch, jax and numpy.
 """
 import argparse
+import csv
+import datetime
 import json
 import os
 import statistics
@@ -20,21 +22,25 @@ import subprocess
 import sys
 import tempfile
 
+from compare import processor
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.path.join(os.path.dirname(os.path.dirname(HERE)), ".build", "release", "unroll")
 ADAM = ["--optimizer", "adam", "--learning-rate", "0.001", "--dropout", "0"]
 SGD = ["--optimizer", "sgd", "--learning-rate", "1", "--dropout", "0"]
 COURSE = ["--preset", "course"] + ADAM
-# Workload, cell, steps of ours, options, wanted ratio.
+# Workload, cell, steps of Unroll, options.
 ROWS = [
-    ("a_ptb_small", "lstm", 300, ["--preset", "zaremba-small"], 1.35),
-    ("b_course", "rnn", 150, COURSE + ["--cell", "rnn"], 1.25),
-    ("b_course", "gru", 150, COURSE + ["--cell", "gru"], 1.25),
-    ("b_course", "lstm", 150, COURSE + ["--cell", "lstm"], 1.25),
+    ("a_ptb_small", "lstm", 300, ["--preset", "zaremba-small"]),
+    ("b_course", "rnn", 150, COURSE + ["--cell", "rnn"]),
+    ("b_course", "gru", 150, COURSE + ["--cell", "gru"]),
+    ("b_course", "lstm", 150, COURSE + ["--cell", "lstm"]),
     ("c_char", "gru", 100, ["--preset", "char-ptb", "--cell", "gru-after", "--layers", "2", "--embedding-size", "512",
-                           "--hidden-size", "512", "--batch-size", "32", "--time-steps", "64"] + SGD, 1.3),
-    ("d_ptb_medium", "lstm", 60, ["--preset", "zaremba-medium", "--dropout", "0"], 1.15),
+                           "--hidden-size", "512", "--batch-size", "32", "--time-steps", "64"] + SGD),
+    ("d_ptb_medium", "lstm", 60, ["--preset", "zaremba-medium", "--dropout", "0"]),
 ]
+COLUMNS = ["date", "machine", "workload", "cell", "unroll_tokens_per_s", "peer", "peer_tokens_per_s", "ratio",
+           "unroll_peak_mb", "torch_peak_mb", "torch_peak_less_import_mb"]
 PEERS = [("torch", "default", "default,fused"), ("torch", "tuned", "fused"), ("jax", "tuned", "scan,inscan")]
 
 
@@ -84,7 +90,10 @@ def main():
     parser.add_argument("corpus")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--names", default=",".join(row[0] for row in ROWS))
+    parser.add_argument("--csv", help="a data file, to which the rows are added")
     arguments = parser.parse_args()
+    if arguments.csv and not os.path.exists(arguments.csv):
+        parser.error(f"--csv: expected a file that stands already, such as results/trainer.csv, found no {arguments.csv}")
     names, known = arguments.names.split(","), sorted({row[0] for row in ROWS})
     for name in names:
         if name not in known:
@@ -94,9 +103,11 @@ def main():
         if not os.path.exists(path):
             sys.exit(f"{path}: not found; {remedy}")
     imported = peak_of([os.environ.get("PEERS_PYTHON", sys.executable), "-c", "import torch"])
-    print("| workload | ours, tokens/s | best peer | tokens/s | ratio | wanted | our peak, MB | PyTorch's | less its import |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name, cell, steps, options, wanted in ROWS:
+    writers = [csv.writer(sys.stdout, lineterminator="\n")]
+    writers[0].writerow(COLUMNS)
+    if arguments.csv:
+        writers.append(csv.writer(open(arguments.csv, "a", newline=""), lineterminator="\n"))
+    for name, cell, steps, options in ROWS:
         if name not in names:
             continue
         mine, others, peaks = [], {}, []
@@ -108,11 +119,12 @@ def main():
                 others.setdefault(variant, []).append(tokens)
             mine.append(ours(arguments.corpus, steps, options))
         us = statistics.median(tokens for tokens, _ in mine)
-        memory = f"{max(peak for _, peak in mine):,.0f} | {min(peaks):,.0f} | {min(peaks) - imported:,.0f} |"
         variant, them = max(((v, statistics.median(t)) for v, t in others.items()), key=lambda x: x[1])
-        mark = "" if us / them >= wanted else " ✗"
-        print(f"| {name} {cell} | {us:,.0f} | {variant} | {them:,.0f} | {us / them:.2f}{mark} | ≥ {wanted} | {memory}",
-              flush=True)
+        for writer in writers:
+            writer.writerow([datetime.date.today(), processor(), name, cell, f"{us:.0f}", variant, f"{them:.0f}",
+                             f"{us / them:.2f}", f"{max(peak for _, peak in mine):.0f}", f"{min(peaks):.0f}",
+                             f"{min(peaks) - imported:.0f}"])
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

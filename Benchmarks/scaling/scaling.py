@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """What several ranks cost: measured here, and computed for networks that are not here.
 
-  scaling.py measure BINARY CORPUS [--rounds 3] [--out scaling.json]
-  scaling.py report scaling.json
+  scaling.py measure BINARY CORPUS [--rounds 3] [--csv ../results/scaling.csv]
+  scaling.py report ../results/scaling.csv
 
 BINARY is the path of `unroll` that `./run mpi` prints, CORPUS Penn Treebank's folder. `measure` runs,
 alternately: one process of two threads; two ranks of one thread, through the memory of their host, and by
 messages, with and without overlap; two ranks in network namespaces, joined by a link of 1 Gbit/s (tc's tbf;
-needs root). `report` prints the tables of
+needs root). It writes the medians as a data file. `report` prints the tables of
 Documentation/Scaling.md: measured points, the model's values at those points, and its values elsewhere.
 """
 import argparse
+import csv
 import itertools
 import json
 import os
@@ -106,13 +107,31 @@ def measure_with(arguments, corpus):
                 print(name, point, found[name][point][-1], file=sys.stderr, flush=True)
         medians = {name: {point: [statistics.median(v) for v in zip(*all)] for point, all in points.items()}
                    for name, points in found.items()}
-        with open(arguments.out, "w") as file:
-            json.dump(medians, file, indent=1)
+        rows = [[name, point, f"{tokens:.0f}", f"{sent:.2f}", f"{waited:.2f}"]
+                for name, points in medians.items() for point, (tokens, sent, waited) in points.items()]
+        with open(arguments.csv, "w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+
+
+# Of a data file. Points: one process of two threads; half a batch on one; two ranks through memory, by messages, by messages
+# without overlap (apart), over a link of 1 Gbit/s.
+COLUMNS = ["workload", "point", "tokens_per_s", "sent_mb", "waited_ms"]
+
+
+def read(path):
+    found = {}
+    try:
+        with open(path, newline="") as file:
+            for row in csv.DictReader(file):
+                found.setdefault(row["workload"], {})[row["point"]] = [float(row[name] or "nan") for name in COLUMNS[2:]]
+    except (OSError, KeyError, ValueError) as error:
+        sys.exit(f"{path}: expected the data file that `measure` writes: {error}")
+    return found
 
 
 # The share of a link's rate that MPI's TCP reaches: fitted to zaremba-small on the link of 1 Gbit/s.
 USED = 0.6
-# The share of a step's computation behind which sums can hide: the layers' way back.
+# The share of a step's computation behind which sums can hide: the layers' backward pass.
 BEHIND = 0.25
 
 
@@ -120,7 +139,7 @@ def step(rows_time, megabytes, ranks, gigabits, copy):
     """Seconds of a step.
 
     A step computes for rows_time seconds. A rank sends and receives 2 (n - 1) / n of the gradients: on the
-    wire, of which a part fits behind the way back, and through its own core at `copy` megabytes a second,
+    wire, of which a part fits behind the backward pass, and through its own core at `copy` megabytes a second,
     which no overlap hides where the computation has all cores. A rank sends 2 (n - 1) messages of each
     array, of 20 us each; those of the last two arrays do not hide.
     """
@@ -130,10 +149,7 @@ def step(rows_time, megabytes, ranks, gigabits, copy):
 
 
 def report(arguments):
-    if not os.path.exists(arguments.file):
-        sys.exit(f"{arguments.file}: expected what `measure` wrote, found no file")
-    with open(arguments.file) as file:
-        found = json.load(file)
+    found = read(arguments.file)
     print("| workload | one process, two threads | two ranks of one thread | ratio | by messages | ratio | "
           "half a batch alone, twice | sent a step by messages | 2 (n - 1)/n of all parameters | "
           "waited then, with and without overlap |")
@@ -176,7 +192,7 @@ def main():
     one.add_argument("binary")
     one.add_argument("corpus")
     one.add_argument("--rounds", type=int, default=3)
-    one.add_argument("--out", default="scaling.json")
+    one.add_argument("--csv", default="scaling.csv")
     one.set_defaults(body=measure)
     two = commands.add_parser("report")
     two.add_argument("file")
