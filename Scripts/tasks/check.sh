@@ -9,6 +9,9 @@ task_check() {
   say "build of every target and snippet, debug, warnings are errors (2 of 7)"
   swift_in .build-debug build --build-tests --traits Command "${strict[@]}" | tail -n 1
   say "documentation, warnings are errors (3 of 7)"
+  command -v python3 >/dev/null || fail "python3 is needed to check catalogues and tables; install it"
+  python3 "$root/Scripts/documentation/catalogues.py" >&2 ||
+    fail "a library's catalogue (Sources/LIBRARY/LIBRARY.docc) differs from its public declarations"
   check_documentation
   say "every product without traits (4 of 7)"
   swift_in .build-plain build "${strict[@]}" | tail -n 1
@@ -17,10 +20,10 @@ task_check() {
   say "files of at most 400 lines: source, scripts, pages (6 of 7)"
   (cd "$root" && git ls-files '*.swift' '*.c' '*.h' '*.js' '*.css' '*.sh' '*.py' run .ci/run |
     xargs wc -l | awk '$2 != "total" && $1 > 400 { print; bad = 1 } END { exit bad }') || fail "files are too long"
-  say "tables of functions, as their program writes them (7 of 7)"
-  command -v python3 >/dev/null || fail "python3 is needed to compute the tables again; install it"
+  say "tables, as their programs write them (7 of 7)"
   python3 "$root/Scripts/kernels/function_tables.py" --check >&2 ||
     fail "vector/function_tables.h differs from what Scripts/kernels/function_tables.py writes"
+  python3 "$root/Benchmarks/tables.py" --check >&2 || fail "Documentation/Benchmarks.md differs from Benchmarks/results"
   say "all checks passed"
 }
 

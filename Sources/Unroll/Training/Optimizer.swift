@@ -3,7 +3,7 @@
 internal import CUnrollKernels
 internal import UnrollContracts
 
-/// A rule that moves parameters.
+/// A rule that updates parameters.
 public enum Optimizer: Sendable, Equatable, Codable {
   /// p ← p − rate·g.
   case sgd
@@ -18,7 +18,7 @@ public enum Optimizer: Sendable, Equatable, Codable {
   public static var adam: Optimizer { .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8) }
 }
 
-/// What an optimiser remembers of one parameter.
+/// The state of an optimizer for one parameter.
 public struct OptimizerMemory<Scalar: KernelScalar>: Sendable {
   /// Momentum, or Adam's first moment; empty if the rule has none.
   public internal(set) var first: Tensor<Scalar>

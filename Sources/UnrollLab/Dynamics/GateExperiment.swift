@@ -18,7 +18,7 @@ public struct GateStatistics: Sendable, Codable {
   public var curve: [Double]
 }
 
-/// How long a unit's state lives, where only the share that the gate keeps counts.
+/// The half-life of a unit's state, if nothing but the share that its gate keeps acted on it.
 public struct UnitLifetime: Sendable, Codable {
   /// The unit.
   public var unit: Int

@@ -17,7 +17,7 @@ internal import RealModule
 internal import Unroll
 internal import UnrollContracts
 
-/// The grammar that `unroll train` learns when it is given no corpus.
+/// The grammar on which `unroll train` trains a model when no corpus is given.
 ///
 /// Its symbols are its words and one end of line (`<eos>`) a line, which the text spells as a line
 /// feed.

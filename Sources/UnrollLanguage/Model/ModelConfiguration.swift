@@ -2,7 +2,7 @@
 
 public import Unroll
 
-/// The sizes of a language model, and where dropout acts while it learns.
+/// The sizes of a language model, and where dropout acts in training.
 public struct ModelConfiguration: Sendable, Equatable, Codable {
   /// V, the number of symbols.
   public var vocabularySize: Int
@@ -114,7 +114,7 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   }
 }
 
-/// Probabilities with which numbers become 0 while a model learns; the others grow by 1 / (1 − p).
+/// Probabilities with which numbers become 0 in training; the others grow by 1 / (1 − p).
 public struct DropoutRates: Sendable, Equatable, Codable {
   /// Of whole symbols' vectors (Gal and Ghahramani 2016).
   public var embedding: Double

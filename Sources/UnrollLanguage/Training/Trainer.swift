@@ -6,7 +6,7 @@ public import Unroll
 internal import UnrollContracts
 internal import UnrollFormats
 
-/// Learns a language model, and can stop and go on at any step.
+/// Trains a language model, and can stop and resume at any step.
 ///
 /// The same settings and text give the same parameters, to the bit, for any number of threads and
 /// however often the run was interrupted.

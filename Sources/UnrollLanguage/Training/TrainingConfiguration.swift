@@ -3,7 +3,7 @@
 internal import RealModule
 internal import Unroll
 
-/// The rule by which gradients move parameters.
+/// The rule by which gradients update parameters.
 public enum LanguageOptimizer: String, Sendable, Codable, CaseIterable {
   /// Plain stochastic gradient descent.
   case sgd
@@ -45,7 +45,7 @@ public enum RateSchedule: Sendable, Equatable, Codable {
   }
 }
 
-/// How a model learns.
+/// How a model is trained.
 public struct TrainingConfiguration: Sendable, Equatable, Codable {
   /// B, sequences side by side.
   public var batchSize = 20

@@ -1,6 +1,6 @@
 // What a trainer tells whoever watches it.
 
-/// How a sitting of a run ended.
+/// How a session of a run ended.
 public enum TrainingOutcome: Sendable, Equatable {
   /// All epochs are done.
   case finished
@@ -16,7 +16,7 @@ public enum TrainingOutcome: Sendable, Equatable {
   case diverged(step: Int, loss: Double, norm: Double)
 }
 
-/// What a trainer tells while it works.
+/// What a trainer reports during training.
 public enum TrainingEvent: Sendable {
   /// A step is done: the epoch's mean loss so far, nats, and symbols in a second.
   case step(TrainingProgress, loss: Double, tokensPerSecond: Double, epochFraction: Double)
