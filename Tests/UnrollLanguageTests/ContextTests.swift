@@ -37,8 +37,8 @@ struct ContextTests {
       }
       let top = values[5, ...]
       let logits = (0..<7).map { symbol in
-        (0..<4).reduce(model.softmaxBias[symbol]) {
-          $0 + top[0, $1] * model.softmaxWeights[$1, symbol]
+        (0..<4).reduce(model["softmax.bias"][symbol]) {
+          $0 + top[0, $1] * model["softmax.weights"][$1, symbol]
         }
       }
       return logits[Int(text[59])] - log(logits.reduce(0) { $0 + exp($1) })

@@ -82,9 +82,9 @@ struct RunFolderTests {
       let stored = try StoredModel(run: run)
       for bad in [Float.nan, .infinity, -.infinity] {
         var model = stored.model
-        var bias = model.softmaxBias.elements
+        var bias = model["softmax.bias"].elements
         bias[2] = bad
-        model.softmaxBias = Tensor(shape: [bias.count], elements: bias)
+        model["softmax.bias"] = Tensor(shape: [bias.count], elements: bias)
         try RunFolder(run).write(model, metadata: [:])
         let error = #expect(throws: RunError.self) { try StoredModel(run: run) }
         #expect(error?.problem == .notFinite("softmax.bias", count: 1))

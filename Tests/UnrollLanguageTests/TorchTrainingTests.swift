@@ -50,8 +50,8 @@ struct TorchTrainingTests {
         }
         model.layers[layer].cell = try TorchModule(kind).cell(from: arrays)
       }
-      if !isTied { model.softmaxWeights = try tensor(prefix + "decoder.weight").transposed }
-      model.softmaxBias = try tensor(prefix + "decoder.bias")
+      if !isTied { model["softmax.weights"] = try tensor(prefix + "decoder.weight").transposed }
+      model["softmax.bias"] = try tensor(prefix + "decoder.bias")
       return model
     }
     var training = TrainingConfiguration()

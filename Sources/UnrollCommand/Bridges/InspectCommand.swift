@@ -84,7 +84,7 @@ struct InspectCommand: ParsableCommand {
       "network",
       "\(c.model.layers) × \(c.model.isNormalized ? "layer-normalised " : "")\(c.model.cell.rawValue) of \(c.model.layerSizes.map { "\($0.output)" }.joined(separator: ", ")), embedding \(c.model.embeddingSize)\(c.model.isTied ? ", tied" : "")",
     ])
-    table.add(["parameters", "\(model.parameterCount)"])
+    table.add(["parameters", "\(c.model.parameterCount)"])
     for (key, value) in stored.metadata.inKeyOrder {
       table.add([key, value])
     }

@@ -102,11 +102,9 @@ enum ONNXBridge {
     let model = stored.model
     let parts = ONNXLanguageParts(
       embedding: model.embedding.vectors,
-      projection: model.configuration.projectionSize.map { _ in
-        (model.projectionWeights, model.projectionBias)
-      },
-      softmaxWeights: model.configuration.isTied ? nil : model.softmaxWeights,
-      softmaxBias: model.softmaxBias)
+      projection: model.projection.map { ($0.weights, $0.bias) },
+      softmaxWeights: model.configuration.isTied ? nil : model.softmax.weights,
+      softmaxBias: model.softmax.bias)
     let words = String(decoding: try JSONEncoder().encode(stored.vocabulary.symbols), as: UTF8.self)
     let network = RecurrentNetwork(levels: model.layers.map { [$0] })
     print("read: the language model of the run \(run)")

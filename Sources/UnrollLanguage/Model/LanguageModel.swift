@@ -1,9 +1,7 @@
-// Embedding, recurrent layers, perhaps a linear layer, softmax. The parameters have one order and
-// plain names, by which optimisers, averages and files know them.
+// Embedding, recurrent layers, perhaps a linear layer, softmax.
 
 public import Unroll
 internal import UnrollContracts
-internal import UnrollFormats
 
 /// A recurrent language model.
 ///
@@ -11,16 +9,19 @@ internal import UnrollFormats
 public struct LanguageModel<Scalar: KernelScalar>: Sendable {
   /// Sizes, cell and dropout.
   public let configuration: ModelConfiguration
+  /// The parameters.
+  package var tensors: ParameterTensors<RecurrentLayer<Scalar>>
+
   /// The symbols' vectors, `[V, E]`.
-  public var embedding: Embedding<Scalar>
+  public var embedding: Embedding<Scalar> {
+    get { tensors.embedding }
+    _modify { yield &tensors.embedding }
+  }
   /// The recurrent layers from the input upward.
-  public var layers: [RecurrentLayer<Scalar>]
-  /// The linear layer below the softmax, `[H, P]` and `[P]`; empty if there is none.
-  public var projectionWeights, projectionBias: Tensor<Scalar>
-  /// The softmax's weights, `[P, V]`; empty if the embedding's serve.
-  public var softmaxWeights: Tensor<Scalar>
-  /// The softmax's bias, `[V]`.
-  public var softmaxBias: Tensor<Scalar>
+  public var layers: [RecurrentLayer<Scalar>] {
+    get { tensors.layers }
+    _modify { yield &tensors.layers }
+  }
 
   /// Creates a model whose parameters are zero, but gains, which are 1.
   ///
@@ -30,21 +31,15 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
       contractViolation("LanguageModel.init: \(problem).")
     }
     self.configuration = configuration
-    let c = configuration
-    embedding = Embedding(vectors: Tensor(shape: [c.vocabularySize, c.embeddingSize]))
-    layers = c.layerSizes.map { input, output in
-      var cell = Cell<Scalar>(
-        c.cell, inputSize: input, hiddenSize: output, biasCount: c.biasCount,
-        isNormalized: c.isNormalized)
-      // The mean, as evaluation and generation want it; training draws masks.
-      cell.zoneout = Zoneout(hidden: c.dropout.zoneoutHidden, cell: c.dropout.zoneoutCell)
-      return RecurrentLayer(cell: cell)
+    let layers = configuration.layerSizes.map { input, output in
+      RecurrentLayer(
+        cell: configuration.makeCell(of: Scalar.self, inputSize: input, hiddenSize: output))
     }
-    let top = c.layerSizes.last?.output ?? 0
-    projectionWeights = Tensor(shape: c.projectionSize.map { [top, $0] } ?? [0, 0])
-    projectionBias = Tensor(shape: [c.projectionSize ?? 0])
-    softmaxWeights = Tensor(shape: c.isTied ? [0, 0] : [c.softmaxInputSize, c.vocabularySize])
-    softmaxBias = Tensor(shape: [c.vocabularySize])
+    let layout = ParameterLayout(configuration)
+    tensors = ParameterTensors(layout, layers: layers) { index, tensor in
+      let shape = layout.entries[index].shape
+      if tensor.shape != shape { tensor = Tensor(shape: shape) }
+    }
   }
 
   /// Creates a model with first values.
@@ -63,16 +58,11 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
     embedding.vectors = Initializer.uniform(limit: range).matrix(
       rows: configuration.vocabularySize, columns: configuration.embeddingSize, using: &random)
     for index in layers.indices {
-      switch initialization.recurrentRange {
-      case .some(let limit):
-        let rule = Initializer<Scalar>.uniform(limit: Scalar(limit))
-        layers[index].cell.parameters.initialize(input: rule, recurrent: rule, using: &random)
-      case nil:
-        // The rule of PyTorch's layers.
-        let limit = 1 / Double(layers[index].cell.hiddenSize).squareRoot()
-        let rule = Initializer<Scalar>.uniform(limit: Scalar(limit))
-        layers[index].cell.parameters.initialize(input: rule, recurrent: rule, using: &random)
-      }
+      // Without a range, the rule of PyTorch's layers.
+      let limit =
+        initialization.recurrentRange ?? 1 / Double(layers[index].cell.hiddenSize).squareRoot()
+      let rule = Initializer<Scalar>.uniform(limit: Scalar(limit))
+      layers[index].cell.parameters.initialize(input: rule, recurrent: rule, using: &random)
       if configuration.cell.retention == Retention(.forget) {
         layers[index].cell.parameters[.forget].bias.fill(Scalar(initialization.forgetBias))
       }
@@ -81,25 +71,29 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
       }
     }
     if configuration.projectionSize != nil {
-      projectionWeights = Initializer.glorotUniform.matrix(
-        rows: projectionWeights.shape[0], columns: projectionWeights.shape[1], using: &random)
+      tensors.projectionWeights = Initializer.glorotUniform.matrix(
+        rows: tensors.projectionWeights.shape[0], columns: tensors.projectionWeights.shape[1],
+        using: &random)
     }
     if !configuration.isTied {
-      softmaxWeights = Initializer.uniform(limit: Scalar(initialization.softmaxRange)).matrix(
-        rows: softmaxWeights.shape[0], columns: softmaxWeights.shape[1], using: &random)
+      tensors.softmaxWeights = Initializer.uniform(limit: Scalar(initialization.softmaxRange))
+        .matrix(
+          rows: tensors.softmaxWeights.shape[0], columns: tensors.softmaxWeights.shape[1],
+          using: &random)
     }
   }
 
   /// The last layer: logits of the next symbol.
   package var softmax: DenseLayer<Scalar> {
     DenseLayer(
-      weights: configuration.isTied ? embedding.vectors : softmaxWeights, bias: softmaxBias,
-      isTransposed: configuration.isTied)
+      weights: configuration.isTied ? embedding.vectors : tensors.softmaxWeights,
+      bias: tensors.softmaxBias, isTransposed: configuration.isTied)
   }
 
-  var projection: DenseLayer<Scalar>? {
+  /// The linear layer below it; nil if there is none.
+  package var projection: DenseLayer<Scalar>? {
     configuration.projectionSize.map { _ in
-      DenseLayer(weights: projectionWeights, bias: projectionBias)
+      DenseLayer(weights: tensors.projectionWeights, bias: tensors.projectionBias)
     }
   }
 
@@ -107,6 +101,29 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
   public func zeroStates(batchSize: Int) -> [RecurrentState<Scalar>] {
     layers.map { $0.zeroState(batchSize: batchSize) }
   }
+}
+
+// MARK: - The parameters by name
+
+extension LanguageModel {
+  /// Every parameter's name, in the order that all arrays of parameters have.
+  public var parameterNames: [String] { tensors.layout.entries.map(\.name) }
+
+  /// Every parameter, in the order of `parameterNames`.
+  public var parameters: [Tensor<Scalar>] { tensors.all }
+
+  /// A parameter by its name.
+  ///
+  /// - Precondition: The name is one of `parameterNames`; what is set has the parameter's shape.
+  public subscript(name: String) -> Tensor<Scalar> {
+    get { tensors[name] }
+    set { tensors[name] = newValue }
+  }
+
+  /// Calls `body` with each parameter in place and its index in `parameterNames`.
+  public mutating func forEachParameter(
+    _ body: (_ index: Int, _ parameter: inout Tensor<Scalar>) throws -> Void
+  ) rethrows { try tensors.modifyEach(body) }
 }
 
 /// How a model's numbers begin.
@@ -156,53 +173,4 @@ public struct Initialization: Sendable, Equatable, Codable {
     case forgetBias = "forget_bias"
     case chronoSteps = "chrono_steps"
   }
-}
-
-// MARK: - The parameters by name
-
-extension LanguageModel {
-  /// Every parameter's name, in the order that all arrays of parameters have.
-  public var parameterNames: [String] {
-    var names = ["embedding.weights"]
-    for (index, layer) in layers.enumerated() {
-      names += layer.cell.parameters.names.map {
-        "layers.\(index).\(CellParameters<Scalar>.plainName($0))"
-      }
-    }
-    if configuration.projectionSize != nil { names += ["projection.weights", "projection.bias"] }
-    if !configuration.isTied { names.append("softmax.weights") }
-    return names + ["softmax.bias"]
-  }
-
-  /// Every parameter, in the order of `parameterNames`.
-  public var parameters: [Tensor<Scalar>] {
-    var result: [Tensor<Scalar>] = []
-    var copy = self
-    copy.forEachParameter { _, parameter in result.append(parameter) }
-    return result
-  }
-
-  /// Calls `body` with each parameter in place and its index in `parameterNames`.
-  public mutating func forEachParameter(
-    _ body: (_ index: Int, _ parameter: inout Tensor<Scalar>) throws -> Void
-  ) rethrows {
-    var index = 0
-    func visit(_ tensor: inout Tensor<Scalar>) throws {
-      try body(index, &tensor)
-      index += 1
-    }
-    try visit(&embedding.vectors)
-    for layer in layers.indices {
-      try layers[layer].cell.parameters.modifyEach { try visit(&$1) }
-    }
-    if configuration.projectionSize != nil {
-      try visit(&projectionWeights)
-      try visit(&projectionBias)
-    }
-    if !configuration.isTied { try visit(&softmaxWeights) }
-    try visit(&softmaxBias)
-  }
-
-  /// The number of trainable numbers.
-  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 }

@@ -95,23 +95,23 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
     return dropout.problem
   }
 
-  /// The biases of a gate: a second one where it is inside the candidate's product.
-  var biasCount: Int { cell.candidate == .separate ? 2 : 1 }
+  /// A layer's cell, its parameters zero but for gains, which are 1.
+  func makeCell<Scalar: KernelScalar>(
+    of type: Scalar.Type, inputSize: Int, hiddenSize: Int
+  ) -> Cell<Scalar> {
+    var made = Cell<Scalar>(
+      cell, inputSize: inputSize, hiddenSize: hiddenSize,
+      // A second bias where one is inside the candidate's product.
+      biasCount: cell.candidate == .separate ? 2 : 1, isNormalized: isNormalized)
+    // The mean, as evaluation and generation want it; training draws masks.
+    made.zoneout = Zoneout(hidden: dropout.zoneoutHidden, cell: dropout.zoneoutCell)
+    return made
+  }
 
   /// The number of trainable numbers.
   ///
   /// Sizes that a configuration without a problem may have do not overflow it.
-  public var parameterCount: Int {
-    let gates = cell.gateCount
-    let gains = isNormalized ? 2 * gates + (cell.hasCellState ? 2 : 0) : 0
-    let recurrent = layerSizes.reduce(0) {
-      $0 + $1.output * (gates * ($1.input + $1.output + biasCount) + gains)
-    }
-    let top = layerSizes.last?.output ?? 0
-    let projection = projectionSize.map { ($0) * (top + 1) } ?? 0
-    let softmax = vocabularySize * ((isTied ? 0 : softmaxInputSize) + 1)
-    return vocabularySize * embeddingSize + recurrent + projection + softmax
-  }
+  public var parameterCount: Int { ParameterLayout(self).count }
 }
 
 /// Probabilities with which numbers become 0 in training; the others grow by 1 / (1 − p).

@@ -6,88 +6,59 @@ public import Unroll
 public struct ModelGradients<Scalar: KernelScalar>: Sendable {
   /// Of the vectors that were looked up.
   public internal(set) var lookUps: EmbeddingGradient<Scalar>
-  /// Of the recurrent layers.
-  public internal(set) var layers: [LayerGradients<Scalar>]
-  var projectionWeights = Tensor<Scalar>(shape: [0, 0])
-  var projectionBias = Tensor<Scalar>(shape: [0])
-  /// Of the softmax's weights; if they are the embedding's, of all their uses.
-  var softmaxWeights = Tensor<Scalar>(shape: [0, 0])
-  var softmaxBias = Tensor<Scalar>(shape: [0])
-  let isTied, hasProjection: Bool
+  /// Of everything else; that of the embedding is the softmax's gradient if the weights are tied, and empty if not.
+  var tensors: ParameterTensors<LayerGradients<Scalar>>
 
-  init(of model: LanguageModel<Scalar>) {
+  /// Zero, for a model.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - places: Where the numbers of `tensors` are to stand; empty for memory of their own.
+  init(of model: LanguageModel<Scalar>, at places: [UnsafeMutablePointer<Scalar>] = []) {
     lookUps = EmbeddingGradient(like: model.embedding)
-    layers = model.layers.map { _ in LayerGradients() }
-    isTied = model.configuration.isTied
-    hasProjection = model.configuration.projectionSize != nil
+    let layout = model.tensors.layout
+    let layers = model.layers.map { layer in
+      var gradients = LayerGradients<Scalar>()
+      gradients.parameters = layer.cell.parameters
+      return gradients
+    }
+    tensors = ParameterTensors(layout, layers: layers) { index, tensor in
+      let entry = layout.entries[index]
+      let shape = entry.part == .lookUps ? [0, entry.shape[1]] : entry.shape
+      tensor = index < places.count ? .zeros(shape, at: places[index]) : Tensor(shape: shape)
+    }
   }
 
   /// Makes one gradient of the two of tied weights.
   mutating func join() {
-    if isTied { lookUps.add(to: &softmaxWeights) }
+    if tensors.layout.isTied { lookUps.add(to: &tensors.embedding.vectors) }
   }
-
-  /// dL/d embedding, all of it.
-  var embedding: Tensor<Scalar> { isTied ? softmaxWeights : lookUps.vectors }
 
   /// Every gradient, in the order of `LanguageModel.parameterNames`.
   public var all: [Tensor<Scalar>] {
-    var result = [embedding]
-    for layer in layers { result += layer.parameters.all }
-    if hasProjection { result += [projectionWeights, projectionBias] }
-    if !isTied { result.append(softmaxWeights) }
-    return result + [softmaxBias]
+    zip(tensors.layout.entries, tensors.all).map { $0.part == .lookUps ? lookUps.vectors : $1 }
   }
 
   /// √Σ g² over all parameters.
   ///
   /// - Complexity: One pass over memory; of an embedding that is not tied, over what was looked up.
   public var norm: Double {
-    var squares = isTied ? softmaxWeights.sumOfSquares : lookUps.sumOfSquares
-    for layer in layers {
-      for gradient in layer.parameters.all { squares += gradient.sumOfSquares }
-    }
-    if hasProjection { squares += projectionWeights.sumOfSquares + projectionBias.sumOfSquares }
-    if !isTied { squares += softmaxWeights.sumOfSquares }
-    return (squares + softmaxBias.sumOfSquares).squareRoot()
+    let lookedUp = tensors.layout.isTied ? 0 : lookUps.sumOfSquares
+    return tensors.all.reduce(lookedUp) { $0 + $1.sumOfSquares }.squareRoot()
   }
 
   /// Limits every number to ± limit.
   mutating func clip(to limit: Double) {
-    let limit = Scalar(limit)
-    if !isTied { lookUps.clip(to: limit) }
-    for index in layers.indices {
-      layers[index].parameters.modifyEach { $1.clip(to: limit) }
-    }
-    projectionWeights.clip(to: limit)
-    projectionBias.clip(to: limit)
-    softmaxWeights.clip(to: limit)
-    softmaxBias.clip(to: limit)
+    lookUps.clip(to: Scalar(limit))
+    tensors.modifyEach { $1.clip(to: Scalar(limit)) }
   }
 }
 
-extension LanguageModel {
-  /// Calls `body` with each parameter in place, its index in `parameterNames` and its gradient.
-  mutating func update(
-    by gradients: ModelGradients<Scalar>,
-    _ body: (_ index: Int, _ parameter: inout Tensor<Scalar>, _ gradient: Tensor<Scalar>) -> Void
-  ) {
-    body(0, &embedding.vectors, gradients.embedding)
-    var first = 1
-    for index in layers.indices {
-      let all = gradients.layers[index].parameters.all
-      layers[index].cell.parameters.modifyEach { body(first + $0, &$1, all[$0]) }
-      first += all.count
-    }
-    if gradients.hasProjection {
-      body(first, &projectionWeights, gradients.projectionWeights)
-      body(first + 1, &projectionBias, gradients.projectionBias)
-      first += 2
-    }
-    if !gradients.isTied {
-      body(first, &softmaxWeights, gradients.softmaxWeights)
-      first += 1
-    }
-    body(first, &softmaxBias, gradients.softmaxBias)
+extension Tensor {
+  /// Zeros at an address: memory that all ranks see is there for certain only when it has been written.
+  static func zeros(_ shape: [Int], at place: UnsafeMutablePointer<Scalar>) -> Tensor {
+    var result = Tensor(shape: shape, at: place)
+    result.fill(0)
+    return result
   }
 }

@@ -104,13 +104,6 @@ package struct ModelPass<Scalar: KernelScalar> {
     var factor = 1.0
   }
 
-  /// What of the gradients becomes ready at once, in this order; layers from the last one down.
-  package enum Part: Equatable {
-    case softmax
-    case layer(Int)
-    case lookUps
-  }
-
   package private(set) var gradients: ModelGradients<Scalar>
   /// The losses of the last batch, nats, one for each target.
   package private(set) var losses: [Double] = []
@@ -174,7 +167,7 @@ package struct ModelPass<Scalar: KernelScalar> {
   package mutating func run(
     _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, of share: Share,
     states: inout [RecurrentState<Scalar>], masks: Masks?, penalties: ActivationPenalties,
-    ready: (Part, ModelGradients<Scalar>) -> Void = { _, _ in }
+    ready: (ParameterLayout.Part, ModelGradients<Scalar>) -> Void = { _, _ in }
   ) -> Double {
     forward(model, batch, states, masks)
     if losses.count != batch.targets.count {
@@ -226,26 +219,31 @@ package struct ModelPass<Scalar: KernelScalar> {
   private mutating func lossGradients(
     _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, _ scale: Scalar
   ) {
-    if let projection = model.projection {
-      projection.forward(top, into: &projected, using: workspace)
+    let projection = model.projection
+    projection?.forward(top, into: &projected, using: workspace)
+    let read = projection == nil ? top : projected
+    func differentiate(_ weights: inout Tensor<Scalar>, _ bias: inout Tensor<Scalar>) {
+      model.softmax.crossEntropyGradients(
+        read, targets: batch.targets, scale: scale, losses: &losses,
+        inputGradient: &softmaxGradient, weightGradient: &weights, biasGradient: &bias,
+        using: logits)
     }
-    model.softmax.crossEntropyGradients(
-      model.configuration.projectionSize == nil ? top : projected, targets: batch.targets,
-      scale: scale, losses: &losses, inputGradient: &softmaxGradient,
-      weightGradient: &gradients.softmaxWeights, biasGradient: &gradients.softmaxBias,
-      using: logits)
-    if let projection = model.projection {
-      projection.backward(
-        top, outputGradient: softmaxGradient, inputGradient: &flow,
-        weightGradient: &gradients.projectionWeights, biasGradient: &gradients.projectionBias,
-        using: workspace)
-      softmaxGradient.become(flow.reshaped(to: top.shape))
+    if model.configuration.isTied {
+      differentiate(&gradients.tensors.embedding.vectors, &gradients.tensors.softmaxBias)
+    } else {
+      differentiate(&gradients.tensors.softmaxWeights, &gradients.tensors.softmaxBias)
     }
+    projection?.backward(
+      top, outputGradient: softmaxGradient, inputGradient: &flow,
+      weightGradient: &gradients.tensors.projectionWeights,
+      biasGradient: &gradients.tensors.projectionBias, using: workspace)
+    if projection != nil { softmaxGradient.become(flow.reshaped(to: top.shape)) }
   }
 
   private mutating func backward(
     _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, _ share: Share, _ masks: Masks?,
-    _ penalties: ActivationPenalties, _ ready: (Part, ModelGradients<Scalar>) -> Void
+    _ penalties: ActivationPenalties,
+    _ ready: (ParameterLayout.Part, ModelGradients<Scalar>) -> Void
   ) {
     let last = model.layers.count - 1
     // The penalties' gradients: AR acts where dropout has acted, TAR before it.
@@ -261,13 +259,13 @@ package struct ModelPass<Scalar: KernelScalar> {
       let layer = (masks?.rates.weights ?? 0) > 0 ? droppedLayers[index] : model.layers[index]
       layer.backward(
         traces[index], outputs: index == last ? softmaxGradient : flow,
-        into: &gradients.layers[index])
+        into: &gradients.tensors.layers[index])
       if let masks, masks.rates.weights > 0 {
         masks.dropout(masks.rates.weights, 1000 + index)
-          .apply(to: &gradients.layers[index].parameters.recurrentWeights)
+          .apply(to: &gradients.tensors.layers[index].parameters.recurrentWeights)
       }
       ready(.layer(index), gradients)
-      flow.become(gradients.layers[index].inputs)
+      flow.become(gradients.tensors.layers[index].inputs)
       if let masks {
         drop(
           &flow, index == 0 ? masks.rates.input : masks.rates.hidden, 1 + index, batch, masks)

@@ -17,7 +17,8 @@ package struct ShardedPass {
   private var held: [ModelGradients<Float>] = []
   /// The vectors' gradients of those, the rows of `touched` alone.
   private var heldRows: [Tensor<Float>] = []
-  private var sums: ModelGradients<Float>
+  /// The sums; nil if there is one shard, whose gradients are all.
+  private var sums: ModelGradients<Float>?
   private var sumRows = Tensor<Float>(shape: [0, 0])
   private var touched: [Int32] = []
   private var isTouched: [Bool]
@@ -30,7 +31,7 @@ package struct ShardedPass {
   ///   - model: The model.
   ///   - plan: Which rank has which shard.
   ///   - ranks: The ranks.
-  ///   - changesSums: Whether `withGradients` will be called.
+  ///   - changesSums: Whether `clip` will be called.
   ///   - mostSymbols: The most different symbols of a batch; nil for no limit.
   /// - Throws: `RankError` if one of them is gone.
   package init(
@@ -39,19 +40,19 @@ package struct ShardedPass {
   ) throws {
     (self.plan, self.ranks, self.changesSums) = (plan, ranks, changesSums)
     pass = ModelPass(model)
-    sums = ModelGradients(of: model)
     isTouched = []
     states = []
     guard plan.shardCount > 1 else {
       summing = ranks
       return
     }
-    sums.takeShapes(of: model)
+    var sums = ModelGradients(of: model)
     isTouched = [Bool](repeating: false, count: model.configuration.vocabularySize)
     states = model.zeroStates(batchSize: 1)
     let vectors = model.embedding.vectors.shape
     let rows = [min(vectors[0], mostSymbols ?? vectors[0]), vectors[1]]
     let sizes = sums.places().map(\.count) + [rows[0] * rows[1]]
+    self.sums = sums
     guard let common = try CommonSums(of: sizes, plan, ranks) else {
       summing = ranks
       return
@@ -59,35 +60,35 @@ package struct ShardedPass {
     summing = common
     for set in 0..<plan.shards(of: ranks.rank).count {
       let places = common.gradientPlaces(set)
-      if set == 0 {
-        pass.withGradients { $0.takeShapes(of: model, at: places) }
-      } else {
-        held.append(ModelGradients(of: model))
-        held[set - 1].takeShapes(of: model, at: places)
-      }
+      let gradients = ModelGradients(of: model, at: places)
+      if set == 0 { pass.withGradients { $0 = gradients } } else { held.append(gradients) }
       heldRows.append(.zeros(rows, at: places[places.count - 1]))
     }
     let places = common.sumPlaces
     // What this rank changes afterwards is a copy of its own.
     if !changesSums {
-      sums.takeShapes(of: model, at: places)
-      if sums.isTied { sums.softmaxWeights = Tensor(shape: vectors) }
+      sums = ModelGradients(of: model, at: places)
+      if model.configuration.isTied {
+        sums.tensors.embedding.vectors = Tensor(shape: vectors)
+      }
+      self.sums = sums
     }
     sumRows = .zeros(rows, at: places[places.count - 1])
   }
 
   /// The gradient of the last step's mean loss.
-  package var gradients: ModelGradients<Float> { plan.shardCount == 1 ? pass.gradients : sums }
+  package var gradients: ModelGradients<Float> { sums ?? pass.gradients }
 
   /// Arrays of gradients that were copied so that other ranks of this host could read them.
   package var copies: Int { (summing as? CommonSums)?.copies ?? 0 }
 
-  /// Gradients changed in place before they are used.
+  /// Limits every number of the gradients to ± limit.
   ///
   /// - Precondition: The pass has been told so at the beginning.
-  package mutating func withGradients(_ body: (inout ModelGradients<Float>) -> Void) {
-    require(changesSums, "ShardedPass.withGradients: expected a pass that changes sums.")
-    if plan.shardCount == 1 { pass.withGradients(body) } else { body(&sums) }
+  package mutating func clip(to limit: Double) {
+    require(changesSums, "ShardedPass.clip: expected a pass that changes sums.")
+    if sums == nil { pass.withGradients { $0.clip(to: limit) } }
+    sums?.clip(to: limit)
   }
 
   /// The gradient of the mean loss of a batch, penalties included; see `ModelPass.run`.
@@ -115,7 +116,7 @@ package struct ShardedPass {
     }
     collectTouched(batch)
     sumRows.prepare(touched.count, model.configuration.embeddingSize)
-    summing.beginSums(plan, sums.places() + [sumRows.place()])
+    summing.beginSums(plan, (sums?.places() ?? []) + [sumRows.place()])
     var losses: [Double] = []
     let mine = plan.shards(of: ranks.rank)
     for shard in mine {
@@ -124,8 +125,8 @@ package struct ShardedPass {
       )
     }
     try summing.finishSums()
-    sums.lookUps.set(symbols: touched, rows: sumRows)
-    sums.join()
+    sums?.lookUps.set(symbols: touched, rows: sumRows)
+    sums?.join()
     return losses
   }
 
@@ -149,18 +150,17 @@ package struct ShardedPass {
     let loss = pass.run(
       model, rows, of: share, states: &states, masks: masks, penalties: penalties
     ) { part, gradients in
-      if part == .lookUps {
-        gradients.lookUps.copyRows(touched, into: &packed)
-        let stays = packed.withUnsafeElements {
-          summing.contribute(gradients.indices(of: part).lowerBound, shard: shard, $0)
-        }
-        if stays { mustStay = true }
-        return
-      }
-      for (index, tensor) in zip(gradients.indices(of: part), gradients.tensors(of: part)) {
+      func contribute(_ index: Int, _ tensor: Tensor<Float>) {
         let stays = tensor.withUnsafeElements { summing.contribute(index, shard: shard, $0) }
         if stays { mustStay = true }
       }
+      let (entries, tensors) = (gradients.tensors.layout.entries, gradients.tensors.all)
+      for index in entries.indices where entries[index].part == part {
+        contribute(index, tensors[index])
+      }
+      guard part == .lookUps else { return }
+      gradients.lookUps.copyRows(touched, into: &packed)
+      contribute(entries.count, packed)
     }
     swap(&packed, &heldRows[index])
     for layer in states.indices { states[layer].put(into: &all[layer], rows: range) }
@@ -183,77 +183,16 @@ package struct ShardedPass {
   }
 }
 
-// MARK: - Gradients as a list of sums
-
 extension ModelGradients<Float> {
-  /// The arrays that are summed at once when a part is ready.
-  fileprivate func tensors(of part: ModelPass<Float>.Part) -> [Tensor<Float>] {
-    switch part {
-    case .softmax:
-      [softmaxWeights, softmaxBias] + (hasProjection ? [projectionWeights, projectionBias] : [])
-    case .layer(let index):
-      layers[index].parameters.all
-    case .lookUps: []
-    }
-  }
-
-  /// The places of a part's arrays among all sums: the softmax, the layers from the last one down, the
-  /// vectors.
-  fileprivate func indices(of part: ModelPass<Float>.Part) -> Range<Int> {
-    var first = 0
-    func next(_ count: Int) -> Range<Int> {
-      defer { first += count }
-      return first..<first + count
-    }
-    let softmax = next(hasProjection ? 4 : 2)
-    if part == .softmax { return softmax }
-    for index in layers.indices.reversed() {
-      let range = next(layers[index].parameters.all.count)
-      if part == .layer(index) { return range }
-    }
-    return next(1)
-  }
-
-  /// Becomes zero, of the shapes of this model's parameters; the numbers stand where they are wanted, in the
-  /// order of `indices(of:)`.
-  fileprivate mutating func takeShapes(
-    of model: LanguageModel<Float>, at places: [UnsafeMutablePointer<Float>] = []
-  ) {
-    var next = places.makeIterator()
-    func zeros(_ shape: [Int]) -> Tensor<Float> {
-      next.next().map { .zeros(shape, at: $0) } ?? Tensor(shape: shape)
-    }
-    softmaxWeights = zeros(model.softmax.weights.shape)
-    softmaxBias = zeros(model.softmaxBias.shape)
-    if hasProjection {
-      projectionWeights = zeros(model.projectionWeights.shape)
-      projectionBias = zeros(model.projectionBias.shape)
-    }
-    for index in layers.indices.reversed() {
-      layers[index].parameters = model.layers[index].cell.parameters.zeros
-      layers[index].parameters.modifyEach { $1 = zeros($1.shape) }
-    }
-  }
-
-  /// Where the sums go, in the order of `indices(of:)`, but the vectors'.
+  /// Where the sums go, in the order of the layout; those of the rows that were looked up come after them.
   fileprivate mutating func places() -> [UnsafeMutableBufferPointer<Float>] {
-    var result = [softmaxWeights.place(), softmaxBias.place()]
-    if hasProjection { result += [projectionWeights.place(), projectionBias.place()] }
-    for index in layers.indices.reversed() {
-      layers[index].parameters.modifyEach { result.append($1.place()) }
-    }
+    var result: [UnsafeMutableBufferPointer<Float>] = []
+    tensors.modifyEach { result.append($1.place()) }
     return result
   }
 }
 
 extension Tensor<Float> {
-  /// Zeros at an address: memory that all ranks see is there for certain only when it has been written.
-  fileprivate static func zeros(_ shape: [Int], at place: UnsafeMutablePointer<Float>) -> Tensor {
-    var result = Tensor(shape: shape, at: place)
-    result.fill(0)
-    return result
-  }
-
   /// The elements, for as long as the tensor is neither copied nor changed.
   fileprivate mutating func place() -> UnsafeMutableBufferPointer<Float> {
     let count = count

@@ -14,21 +14,7 @@ extension TrainingState<Float> {
     let words = ranks.rank == 0 ? Array(try JSONEncoder().encode(progress)) : nil
     let received = try ranks.broadcast(words)
     progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(received))
-    try model.share(among: ranks)
-    for index in memories.indices {
-      var (first, second) = (memories[index].first, memories[index].second)
-      try first.share(among: ranks)
-      try second.share(among: ranks)
-      memories[index].restore(
-        first: first.isEmpty ? nil : first, second: second.isEmpty ? nil : second,
-        stepCount: progress.step)
-    }
-    averages = progress.averagedSteps > 0 ? (averages.isEmpty ? model.parameters : averages) : []
-    for index in averages.indices { try averages[index].share(among: ranks) }
-    for index in states.indices {
-      try states[index].hidden.share(among: ranks)
-      try states[index].cell.share(among: ranks)
-    }
+    try forEachArray { try $1.share(among: ranks) }
   }
 
   /// Gives every rank the carried states of all rows.

@@ -85,22 +85,8 @@ struct CheckpointStore {
     do { try AtomicFile.makeFolder(folder) } catch {
       throw RunError(.file("\(error)"), path: folder)
     }
-    var arrays: [String: StoredArray] = [:]
-    let parameters = state.model.parameterNames
-    for (name, array) in state.model.arrays { arrays["model." + name] = array }
-    for (index, memory) in state.memories.enumerated() {
-      if !memory.first.isEmpty { arrays["first." + parameters[index]] = StoredArray(memory.first) }
-      if !memory.second.isEmpty {
-        arrays["second." + parameters[index]] = StoredArray(memory.second)
-      }
-    }
-    for (index, average) in state.averages.enumerated() {
-      arrays["average." + parameters[index]] = StoredArray(average)
-    }
-    for (index, layer) in state.states.enumerated() {
-      arrays["state.\(index).hidden"] = StoredArray(layer.hidden)
-      if !layer.cell.isEmpty { arrays["state.\(index).cell"] = StoredArray(layer.cell) }
-    }
+    var (arrays, copy) = ([String: StoredArray](), state)
+    copy.forEachArray { arrays[$0] = StoredArray($1) }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     let progress = String(decoding: try encoder.encode(state.progress), as: UTF8.self)
@@ -188,35 +174,9 @@ struct CheckpointStore {
     guard progress.step >= 0 else {
       throw RunError(.file("expected a step of at least 0, found \(progress.step)"), path: path)
     }
-    func tensor(_ name: String, like other: Tensor<Float>) throws -> Tensor<Float> {
-      guard let array = file.arrays[name], array.shape == other.shape else {
-        throw RunError(
-          .parameter(name, expected: other.shape, found: file.arrays[name]?.shape), path: path)
-      }
-      return array.tensor(of: Float.self)
-    }
     var result = state
-    try result.model.take(file.arrays, prefix: "model.", path: path)
-    let names = state.model.parameterNames
-    for (index, name) in names.enumerated() {
-      let memory = state.memories[index]
-      let (first, second) = (memory.first, memory.second)
-      result.memories[index].restore(
-        first: first.isEmpty ? nil : try tensor("first." + name, like: first),
-        second: second.isEmpty ? nil : try tensor("second." + name, like: second),
-        stepCount: progress.step)
-    }
-    let parameters = state.model.parameters
-    result.averages =
-      progress.averagedSteps > 0
-      ? try names.indices.map { try tensor("average." + names[$0], like: parameters[$0]) } : []
-    for (index, layer) in state.states.enumerated() {
-      result.states[index].hidden = try tensor("state.\(index).hidden", like: layer.hidden)
-      if !layer.cell.isEmpty {
-        result.states[index].cell = try tensor("state.\(index).cell", like: layer.cell)
-      }
-    }
     result.progress = progress
+    try result.forEachArray { name, array in try array.take(name, of: file.arrays, path: path) }
     state = result
     return file.metadata[Self.levelKey]
   }

@@ -16,22 +16,25 @@ extension LanguageModel {
   /// Takes parameters from arrays.
   ///
   /// - Parameters:
-  ///   - arrays: All parameters by name; others are left alone if they have another prefix.
-  ///   - prefix: What stands before the names.
+  ///   - arrays: All parameters by name.
   ///   - path: The file, for errors.
   /// - Throws: `RunError` if a parameter is missing or of another shape.
-  public mutating func take(
-    _ arrays: [String: StoredArray], prefix: String = "", path: String
-  ) throws {
+  public mutating func take(_ arrays: [String: StoredArray], path: String) throws {
     let names = parameterNames
-    try forEachParameter { index, parameter in
-      let name = prefix + names[index]
-      guard let array = arrays[name], array.shape == parameter.shape else {
-        throw RunError(
-          .parameter(name, expected: parameter.shape, found: arrays[name]?.shape), path: path)
-      }
-      parameter = array.tensor(of: Scalar.self)
+    try forEachParameter { try $1.take(names[$0], of: arrays, path: path) }
+  }
+}
+
+extension Tensor {
+  /// Becomes the array of a name.
+  ///
+  /// - Throws: `RunError` if it is missing or of another shape.
+  mutating func take(_ name: String, of arrays: [String: StoredArray], path: String) throws {
+    guard let array = arrays[name], array.shape == shape else {
+      throw RunError(
+        .parameter(name, expected: shape, found: arrays[name]?.shape), path: path)
     }
+    self = array.tensor(of: Scalar.self)
   }
 }
 

@@ -231,7 +231,7 @@ public final class Trainer {
       penalties: training.penalties)
     if ranks.count > 1 { (vote, losses) = try wanted().agreed(losses, among: ranks) }
     let loss = losses.reduce(0, +) / Double(max(1, symbols))
-    if training.clipValue > 0 { pass.withGradients { $0.clip(to: training.clipValue) } }
+    if training.clipValue > 0 { pass.clip(to: training.clipValue) }
     let norm = pass.gradients.norm
     let limit = 10 * Double.log(Double(max(2, configuration.model.vocabularySize)))
     guard loss.isFinite, norm.isFinite, loss <= limit else {

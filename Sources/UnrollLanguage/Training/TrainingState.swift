@@ -42,7 +42,7 @@ package struct TrainingState<Scalar: KernelScalar> {
 
   package init(_ model: LanguageModel<Scalar>, _ training: TrainingConfiguration) {
     self.model = model
-    memories = model.parameters.map { OptimizerMemory(training.rule, shape: $0.shape) }
+    memories = model.tensors.layout.entries.map { OptimizerMemory(training.rule, shape: $0.shape) }
     states = model.zeroStates(batchSize: training.batchSize)
   }
 
@@ -69,13 +69,17 @@ package struct TrainingState<Scalar: KernelScalar> {
     let scale = clip > 0 && norm > clip ? clip / norm : 1
     let rule = training.rule
     // Plain descent leaves the symbols that were not looked up as they are.
-    let touchesLittle = rule == .sgd && training.weightDecay == 0 && !gradients.isTied
-    if touchesLittle { gradients.lookUps.descend(&model.embedding, rate: rate * scale) }
-    model.update(by: gradients) { index, parameter, gradient in
-      if index == 0 && touchesLittle { return }
+    let entries = model.tensors.layout.entries
+    let touchesLittle = rule == .sgd && training.weightDecay == 0
+    let all = gradients.all
+    model.tensors.modifyEach { index, parameter in
+      if touchesLittle && entries[index].part == .lookUps { return }
       rule.move(
-        &parameter, by: gradient, memory: &memories[index], rate: rate, gradientScale: scale,
+        &parameter, by: all[index], memory: &memories[index], rate: rate, gradientScale: scale,
         weightDecay: training.weightDecay)
+    }
+    if touchesLittle && !model.configuration.isTied {
+      gradients.lookUps.descend(&model.embedding, rate: rate * scale)
     }
     progress.step += 1
     if progress.averagedSteps > 0 { average() }
@@ -83,12 +87,9 @@ package struct TrainingState<Scalar: KernelScalar> {
 
   /// Begins to average parameters, from those that are there.
   package mutating func startAveraging() {
-    averages = model.parameters.map { parameter in
-      var copy = Tensor<Scalar>(shape: [0])
-      copy.become(parameter)
-      return copy
-    }
     progress.averagedSteps = 1
+    // Copied at the first change.
+    averages = model.parameters
   }
 
   private mutating func average() {
@@ -96,6 +97,32 @@ package struct TrainingState<Scalar: KernelScalar> {
     let share = 1 / Double(progress.averagedSteps)
     for (index, parameter) in model.parameters.enumerated() {
       averages[index].approach(parameter, share: share)
+    }
+  }
+
+  /// Calls `body` with every array of the state, in place, by the name that a checkpoint gives it.
+  ///
+  /// Which arrays there are depends on `progress`, which a state that is read gets first.
+  mutating func forEachArray(
+    _ body: (_ name: String, _ array: inout Tensor<Scalar>) throws -> Void
+  ) rethrows {
+    let names = model.parameterNames
+    try model.tensors.modifyEach { try body("model." + names[$0], &$1) }
+    for index in memories.indices {
+      var (first, second) = (memories[index].first, memories[index].second)
+      if !first.isEmpty { try body("first." + names[index], &first) }
+      if !second.isEmpty { try body("second." + names[index], &second) }
+      memories[index].restore(first: first, second: second, stepCount: progress.step)
+    }
+    if progress.averagedSteps == 0 {
+      averages = []
+    } else if averages.isEmpty {
+      averages = model.parameters
+    }
+    for index in averages.indices { try body("average." + names[index], &averages[index]) }
+    for index in states.indices {
+      try body("state.\(index).hidden", &states[index].hidden)
+      if !states[index].cell.isEmpty { try body("state.\(index).cell", &states[index].cell) }
     }
   }
 }

@@ -1,0 +1,179 @@
+// The parameters of a language model: names, shapes and order, written once. Parameters, gradients, optimizer
+// moments, averages, checkpoints and sums over ranks are lists in this order.
+//
+// A new parameter is a place, its row in `ParameterLayout.init` and a property of `ParameterTensors`.
+
+package import Unroll
+internal import UnrollContracts
+internal import UnrollFormats
+
+/// The names and shapes of a language model's parameters, in their order.
+package struct ParameterLayout: Sendable {
+  /// Gradients that become final at the same time, in the order of a backward pass; layers from the last one down.
+  package enum Part: Equatable, Sendable {
+    case softmax
+    case layer(Int)
+    case lookUps
+  }
+
+  /// Where a parameter is kept.
+  enum Place: Equatable, Sendable {
+    case embedding
+    /// The parameter of a layer's cell at an index of `CellParameters.names`.
+    case cell(layer: Int, index: Int)
+    case projectionWeights, projectionBias, softmaxWeights, softmaxBias
+  }
+
+  /// A parameter.
+  package struct Entry: Sendable {
+    package let name: String
+    package let shape: [Int]
+    let place: Place
+    /// The part of the backward pass that computes the parameter's dense gradient.
+    let part: Part
+  }
+
+  package private(set) var entries: [Entry] = []
+  /// Whether the softmax uses the embedding's vectors.
+  let isTied: Bool
+
+  /// The layout of a configuration; no tensor is allocated.
+  package init(_ c: ModelConfiguration) {
+    isTied = c.isTied
+    add(
+      "embedding.weights", [c.vocabularySize, c.embeddingSize], .embedding,
+      c.isTied ? .softmax : .lookUps)
+    let small = [(1, 1), (2, 1), (1, 2)].map { input, hidden in
+      c.makeCell(of: Float.self, inputSize: input, hiddenSize: hidden).parameters
+    }
+    for (layer, size) in c.layerSizes.enumerated() {
+      for (index, name) in small[0].names.enumerated() {
+        // Every axis is a linear function of D and H, so three small cells say all of it.
+        let shapes = small.map { $0[name].shape }
+        let shape = shapes[0].indices.map { axis in
+          let one = shapes[0][axis]
+          return one + (size.input - 1) * (shapes[1][axis] - one)
+            + (size.output - 1) * (shapes[2][axis] - one)
+        }
+        add(
+          "layers.\(layer).\(CellParameters<Float>.plainName(name))", shape,
+          .cell(layer: layer, index: index), .layer(layer))
+      }
+    }
+    if let size = c.projectionSize {
+      let top = c.layerSizes.last?.output ?? 0
+      add("projection.weights", [top, size], .projectionWeights, .softmax)
+      add("projection.bias", [size], .projectionBias, .softmax)
+    }
+    if !c.isTied {
+      add("softmax.weights", [c.softmaxInputSize, c.vocabularySize], .softmaxWeights, .softmax)
+    }
+    add("softmax.bias", [c.vocabularySize], .softmaxBias, .softmax)
+  }
+
+  private mutating func add(_ name: String, _ shape: [Int], _ place: Place, _ part: Part) {
+    entries.append(Entry(name: name, shape: shape, place: place, part: part))
+  }
+
+  /// The number of trainable numbers.
+  var count: Int { entries.reduce(0) { $0 + $1.shape.reduce(1, *) } }
+}
+
+/// A recurrent layer, or the gradients of one.
+package protocol ParameterLayer: Sendable {
+  associatedtype Scalar: KernelScalar
+  var cellParameters: CellParameters<Scalar> { get set }
+}
+
+extension RecurrentLayer: ParameterLayer {
+  package var cellParameters: CellParameters<Scalar> {
+    get { cell.parameters }
+    _modify { yield &cell.parameters }
+  }
+}
+
+extension LayerGradients: ParameterLayer {
+  package var cellParameters: CellParameters<Scalar> {
+    get { parameters }
+    _modify { yield &parameters }
+  }
+}
+
+/// A tensor for each parameter of a language model: the parameters, or their gradients.
+package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
+  package typealias Scalar = Layer.Scalar
+
+  package let layout: ParameterLayout
+  /// `[V, E]`.
+  package var embedding = Embedding<Scalar>(vectors: Tensor(shape: [0, 0]))
+  package var layers: [Layer]
+  /// The linear layer below the softmax, `[H, P]` and `[P]`; empty if there is none.
+  package var projectionWeights = Tensor<Scalar>(shape: [0, 0])
+  package var projectionBias = Tensor<Scalar>(shape: [0])
+  /// `[P, V]`; empty if the embedding's serve.
+  package var softmaxWeights = Tensor<Scalar>(shape: [0, 0])
+  /// `[V]`.
+  package var softmaxBias = Tensor<Scalar>(shape: [0])
+
+  /// Creates the tensors of a layout.
+  ///
+  /// - Parameters:
+  ///   - layout: Names and shapes.
+  ///   - layers: The layers, whose cells have their shapes already.
+  ///   - fill: Called with each parameter's index and tensor; makes it one of the layout's shape.
+  init(
+    _ layout: ParameterLayout, layers: [Layer], fill: (Int, inout Tensor<Scalar>) -> Void
+  ) {
+    (self.layout, self.layers) = (layout, layers)
+    modifyEach(fill)
+  }
+
+  /// Every tensor, in the layout's order.
+  package var all: [Tensor<Scalar>] { layout.entries.map { self[$0.place] } }
+
+  private subscript(place: ParameterLayout.Place) -> Tensor<Scalar> {
+    switch place {
+    case .embedding: embedding.vectors
+    case .cell(let layer, let index): layers[layer].cellParameters.all[index]
+    case .projectionWeights: projectionWeights
+    case .projectionBias: projectionBias
+    case .softmaxWeights: softmaxWeights
+    case .softmaxBias: softmaxBias
+    }
+  }
+
+  /// Calls `body` with each tensor in place and its index in the layout.
+  package mutating func modifyEach(
+    _ body: (_ index: Int, _ tensor: inout Tensor<Scalar>) throws -> Void
+  ) rethrows {
+    for (index, entry) in layout.entries.enumerated() {
+      switch entry.place {
+      case .embedding: try body(index, &embedding.vectors)
+      case .cell(let layer, let own):
+        try layers[layer].cellParameters.modifyEach { if $0 == own { try body(index, &$1) } }
+      case .projectionWeights: try body(index, &projectionWeights)
+      case .projectionBias: try body(index, &projectionBias)
+      case .softmaxWeights: try body(index, &softmaxWeights)
+      case .softmaxBias: try body(index, &softmaxBias)
+      }
+    }
+  }
+
+  /// A tensor by its parameter's name.
+  ///
+  /// - Precondition: The layout has the name.
+  package subscript(name: String) -> Tensor<Scalar> {
+    get { self[layout.entries[index(of: name)].place] }
+    set {
+      let wanted = index(of: name)
+      modifyEach { if $0 == wanted { $1 = newValue } }
+    }
+  }
+
+  private func index(of name: String) -> Int {
+    guard let index = layout.entries.firstIndex(where: { $0.name == name }) else {
+      contractViolation("LanguageModel: expected the name of a parameter, got '\(name)'.")
+    }
+    return index
+  }
+}
