@@ -173,7 +173,7 @@ struct ModelTests {
     // The penalties written out, from the layer itself.
     func loss(_ model: LanguageModel<Double>) -> Double {
       var pass = ModelPass(model)
-      var states = model.zeroStates(batchSize: 3)
+      var states = model.initialStates(batchSize: 3)
       let plain = pass.run(model, batch, states: &states, masks: masks)
       var vectors = Tensor<Double>(shape: [0])
       model.embedding.lookUp(batch.inputs, timeStepCount: 4, into: &vectors)
@@ -190,7 +190,7 @@ struct ModelTests {
       return plain + 2 * activation + temporal
     }
     var pass = ModelPass(model)
-    var states = model.zeroStates(batchSize: 3)
+    var states = model.initialStates(batchSize: 3)
     _ = pass.run(model, batch, states: &states, masks: masks, penalties: penalties)
     for (index, gradient) in pass.gradients.all.enumerated() {
       for element in [0, gradient.count / 2] {
@@ -219,10 +219,10 @@ struct ModelTests {
           targets: Array(whole.targets[range]))
       }
       var pass = ModelPass(model)
-      var states = model.zeroStates(batchSize: 5)
+      var states = model.initialStates(batchSize: 5)
       _ = pass.run(model, whole, states: &states, masks: nil)
       let losses = pass.losses
-      var parts = model.zeroStates(batchSize: 5)
+      var parts = model.initialStates(batchSize: 5)
       _ = pass.run(model, half(0..<20), states: &parts, masks: nil)
       let first = pass.losses
       _ = pass.run(model, half(20..<40), states: &parts, masks: nil)

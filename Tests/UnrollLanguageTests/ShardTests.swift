@@ -123,7 +123,7 @@ struct ShardTests {
     let batch = LanguageBatch(timeStepCount: 5, batchSize: 7, inputs: symbols, targets: targets)
     let masks = ModelPass<Float>.Masks(rates: configuration.dropout, seed: 4, step: 2)
     let penalties = ActivationPenalties(activation: 2, temporal: 1)
-    var states = model.zeroStates(batchSize: 7)
+    var states = model.initialStates(batchSize: 7)
     for index in states.indices { states[index].hidden.fill(0.25) }
     var (one, other) = (states, states)
 
@@ -161,7 +161,7 @@ struct ShardTests {
         try level.use {
           var pass = try ShardedPass(
             model, ShardPlan(shardCount: 4, batchSize: 7, rankCount: 2), ranks)
-          var states = model.zeroStates(batchSize: 7)
+          var states = model.initialStates(batchSize: 7)
           for step in 0..<3 {
             _ = try pass.run(
               model, batch, targetCount: 35, states: &states,

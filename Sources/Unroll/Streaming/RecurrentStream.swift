@@ -142,6 +142,21 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
     memory.reset(row: index)
   }
 
+  /// Gives one sequence states to go on from; the others' stay.
+  ///
+  /// - Parameters:
+  ///   - index: The sequence, below `batchSize`.
+  ///   - states: A state of one row for each layer, h of shape `[1, P]` and c of shape `[1, C]`.
+  /// - Precondition: There is a state of these shapes for each layer.
+  /// - Complexity: Writes the states of one sequence. No allocation.
+  public mutating func reset(sequence index: Int, to states: [RecurrentState<Scalar>]) {
+    require(
+      index >= 0 && index < batchSize && states.count == cells.count,
+      "RecurrentStream.reset(sequence:to:): expected a sequence below \(batchSize) and \(cells.count) states, got \(index) and \(states.count)."
+    )
+    for layer in states.indices { memory.reset(row: index, of: layer, to: states[layer]) }
+  }
+
   /// Advances all sequences by one step.
   ///
   /// - Parameters:

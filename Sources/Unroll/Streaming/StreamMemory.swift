@@ -148,6 +148,17 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
     }
   }
 
+  /// Makes one layer's state of one sequence the only row of a state.
+  func reset(row: Int, of layer: Int, to state: RecurrentState<Scalar>) {
+    let (width, cellWidth) = (outputSizes[layer], cellSizes[layer])
+    require(
+      state.hidden.shape == [1, width] && state.cell.shape == [1, cellWidth],
+      "RecurrentStream.reset(sequence:to:): expected shapes [1, \(width)] and [1, \(cellWidth)], got \(state.hidden.shape) and \(state.cell.shape)."
+    )
+    (hidden[layer].base + row * width).update(from: state.hidden.base, count: width)
+    (cell[layer].base + row * cellWidth).update(from: state.cell.base, count: cellWidth)
+  }
+
   func state(_ index: Int) -> RecurrentState<Scalar> {
     let state = weights.cells[index].zeroState(batchSize: batchSize)
     state.hidden.base.update(from: hidden[index].base, count: state.hidden.count)

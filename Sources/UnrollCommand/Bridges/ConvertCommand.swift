@@ -41,6 +41,13 @@ struct ConvertCommand: ParsableCommand {
         try OutputGuard.check(output, reading: input)
         let stored = try StoredModel(run: input)
         if output.hasSuffix(".onnx") { return try ONNXBridge.write(stored, of: input, to: output) }
+        if stored.configuration.model.learnsInitialState {
+          let names = stored.model.parameterNames.filter { $0.contains(".initial_") }
+          throw DataError(
+            description:
+              "\(input): expected a model whose sequences begin with zero, found the learned \(names.joined(separator: ", ")), for which \(output) has no place; convert it into .onnx, or train without --learn-initial-state"
+          )
+        }
         let layers = stored.model.layers
         print("read: the \(layers.count) recurrent layers of the run \(input)")
         return try write(RecurrentNetwork(levels: layers.map { [$0] }))

@@ -82,7 +82,7 @@ struct InspectCommand: ParsableCommand {
     table.add(["symbols", "\(stored.vocabulary.count) \(c.unit.rawValue)"])
     table.add([
       "network",
-      "\(c.model.layers) × \(c.model.isNormalized ? "layer-normalised " : "")\(c.model.cell.rawValue) of \(c.model.layerSizes.map { "\($0.output)" }.joined(separator: ", ")), embedding \(c.model.embeddingSize)\(c.model.isTied ? ", tied" : "")",
+      "\(c.model.layers) × \(c.model.isNormalized ? "layer-normalised " : "")\(c.model.cell.rawValue) of \(c.model.layerSizes.map { "\($0.output)" }.joined(separator: ", ")), embedding \(c.model.embeddingSize)\(c.model.isTied ? ", tied" : "")\(c.model.learnsInitialState ? ", learned initial state" : "")",
     ])
     table.add(["parameters", "\(c.model.parameterCount)"])
     for (key, value) in stored.metadata.inKeyOrder {

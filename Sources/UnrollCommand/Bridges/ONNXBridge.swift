@@ -105,13 +105,30 @@ enum ONNXBridge {
       projection: model.projection.map { ($0.weights, $0.bias) },
       softmaxWeights: model.configuration.isTied ? nil : model.softmax.weights,
       softmaxBias: model.softmax.bias)
-    let words = String(decoding: try JSONEncoder().encode(stored.vocabulary.symbols), as: UTF8.self)
+    var metadata = [
+      "vocabulary": String(
+        decoding: try JSONEncoder().encode(stored.vocabulary.symbols), as: UTF8.self)
+    ]
+    var notes: [String] = []
+    if model.configuration.learnsInitialState {
+      // By the names of the graph's inputs, whose number of rows is not known here.
+      var rows: [String: [Float]] = [:]
+      for (level, state) in model.initialStates(batchSize: 1).enumerated() {
+        rows["hidden_\(level)"] = state.hidden.elements
+        if !state.cell.isEmpty { rows["cell_\(level)"] = state.cell.elements }
+      }
+      metadata["initial_states"] = String(decoding: try JSONEncoder().encode(rows), as: UTF8.self)
+      notes.append(
+        "the learned initial state of a sequence is in the metadata, initial_states; give it to the graph's inputs \(rows.keys.sorted().joined(separator: ", ")) for every row"
+      )
+    }
     let network = RecurrentNetwork(levels: model.layers.map { [$0] })
     print("read: the language model of the run \(run)")
-    try write(
-      told(path) {
-        try ONNXModel.exporting(network, parts: parts, metadata: ["vocabulary": words])
-      }, to: path)
+    var result = try told(path) {
+      try ONNXModel.exporting(network, parts: parts, metadata: metadata)
+    }
+    result.notes += notes
+    try write(result, to: path)
   }
 
   private static func write(_ result: (model: ONNXModel, notes: [String]), to path: String) throws {

@@ -139,6 +139,10 @@ struct ModelOptions: ParsableArguments {
     help: "How often an LSTM's units keep their cell state, 0 up to, but not including, 1.")
   var zoneoutCell: Double?
   @Flag(inversion: .prefixedNo, help: "Layer-normalised cells.") var layerNorm: Bool?
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Train the state that sequences begin with; otherwise it is zero.")
+  var learnInitialState: Bool?
   @Flag(inversion: .prefixedNo, help: "One dropout mask for all steps of a batch.")
   var variational: Bool?
 
@@ -170,6 +174,7 @@ struct ModelOptions: ParsableArguments {
     if let zoneoutHidden { model.dropout.zoneoutHidden = zoneoutHidden }
     if let zoneoutCell { model.dropout.zoneoutCell = zoneoutCell }
     if let layerNorm { model.isNormalized = layerNorm }
+    if let learnInitialState { model.learnsInitialState = learnInitialState }
     if let variational { model.dropout.isVariational = variational }
   }
 }

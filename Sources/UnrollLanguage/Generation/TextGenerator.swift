@@ -12,8 +12,10 @@ public struct TextGenerator: ~Copyable {
   private let softmax: DenseLayer<Float>
   private let projection: DenseLayer<Float>?
   private let count: Int
-  /// The symbol before which a text's states become zero; nil if they never do.
+  /// The symbol before which a text's states become the initial ones; nil if they never do.
   private let lineEnd: Int32?
+  /// The learned states that texts begin with, of one row; nil for zero.
+  private let first: [RecurrentState<Float>]?
   private var stream: RecurrentStream<Float>
   private var sampler: SymbolSampler
   /// The vectors of the symbols that were read last.
@@ -58,6 +60,8 @@ public struct TextGenerator: ~Copyable {
     softmax = model.softmax
     projection = model.projection
     stream = RecurrentStream(cells: model.layers.map(\.cell), batchSize: count)
+    first = model.configuration.learnsInitialState ? model.initialStates(batchSize: 1) : nil
+    if first != nil { stream.states = model.initialStates(batchSize: count) }
     sampler = SymbolSampler(options, symbolCount: model.configuration.vocabularySize)
     vectors = Tensor(shape: [count, model.configuration.embeddingSize])
     outputs = Tensor(shape: [count, stream.outputSize])
@@ -103,7 +107,13 @@ public struct TextGenerator: ~Copyable {
   /// A line end is the first symbol of the next line's sequence: what was before it is not known any more.
   private mutating func resetAtLineEnds() {
     guard let lineEnd else { return }
-    for index in symbols.indices where symbols[index] == lineEnd { stream.reset(sequence: index) }
+    for index in symbols.indices where symbols[index] == lineEnd {
+      if let first {
+        stream.reset(sequence: index, to: first)
+      } else {
+        stream.reset(sequence: index)
+      }
+    }
   }
 
   /// The logits of the next symbol, `[count, V]`.

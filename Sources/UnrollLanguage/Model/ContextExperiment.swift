@@ -12,7 +12,7 @@ internal import UnrollFormats
 public struct ContextResult: Sendable, Codable {
   /// The loss of predictions from prefixes of one length.
   public struct Prefix: Sendable, Codable {
-    /// How many symbols were read, from a state that is zero.
+    /// How many symbols were read, from the state that sequences begin with.
     public var length: Int
     /// The mean loss in nats per symbol.
     public var loss: Double
@@ -130,8 +130,8 @@ extension LanguageModel {
   private func loss(_ text: EncodedText, at places: [Int], prefix: Int) -> Double {
     var values = vectors(text, before: places, prefix)
     var top = Tensor<Scalar>(shape: [0])
-    for layer in layers {
-      let trace = layer.forward(values, from: layer.zeroState(batchSize: places.count))
+    for (layer, state) in zip(layers, initialStates(batchSize: places.count)) {
+      let trace = layer.forward(values, from: state)
       (values, top) = (trace.outputs, trace.finalState.hidden)
     }
     let logs = logProbabilities(top)
@@ -161,8 +161,8 @@ extension LanguageModel {
     var values = vectors(text, before: places, prefix)
     let embedded = values.shape
     var traces: [SequenceTrace<Scalar>] = []
-    for layer in layers {
-      traces.append(layer.forward(values, from: layer.zeroState(batchSize: places.count)))
+    for (layer, state) in zip(layers, initialStates(batchSize: places.count)) {
+      traces.append(layer.forward(values, from: state))
       values = traces[traces.count - 1].outputs
     }
     guard let top = traces.last?.finalState.hidden else { return [] }

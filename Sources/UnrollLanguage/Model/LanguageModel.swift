@@ -97,9 +97,25 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// States that are zero.
-  public func zeroStates(batchSize: Int) -> [RecurrentState<Scalar>] {
-    layers.map { $0.zeroState(batchSize: batchSize) }
+  /// The states that sequences begin with: the learned ones, or zero.
+  public func initialStates(batchSize: Int) -> [RecurrentState<Scalar>] {
+    var states = layers.map { $0.zeroState(batchSize: batchSize) }
+    if configuration.learnsInitialState { begin(&states) }
+    return states
+  }
+
+  /// Makes states those that sequences begin with, in the memory that they have.
+  func begin(_ states: inout [RecurrentState<Scalar>]) {
+    for layer in states.indices {
+      states[layer].hidden.fill(0)
+      states[layer].cell.fill(0)
+      guard configuration.learnsInitialState else { continue }
+      let (h, c) = (tensors.initialHidden[layer], tensors.initialCell[layer])
+      for row in 0..<states[layer].hidden.shape[0] {
+        h.reshaped(to: [1, h.count]).put(into: &states[layer].hidden, rows: row..<row + 1)
+        c.reshaped(to: [1, c.count]).put(into: &states[layer].cell, rows: row..<row + 1)
+      }
+    }
   }
 }
 

@@ -28,6 +28,14 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   public var isNormalized: Bool
   /// Dropout rates.
   public var dropout: DropoutRates
+  // Nil for false, so that files and fingerprints of runs from before this setting stay as they are.
+  private var learnsState: Bool?
+
+  /// Whether the state that sequences begin with is trained; otherwise it is zero.
+  public var learnsInitialState: Bool {
+    get { learnsState ?? false }
+    set { if newValue != learnsInitialState { learnsState = newValue ? true : nil } }
+  }
 
   /// Creates a configuration.
   public init(
@@ -57,6 +65,7 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
     case isTied = "tied"
     case isNormalized = "layer_normalized"
     case dropout
+    case learnsState = "learn_initial_state"
   }
 
   /// The sizes of the layers from the input upward: what each reads and puts out.

@@ -34,6 +34,24 @@ public struct ModelGradients<Scalar: KernelScalar>: Sendable {
     if tensors.layout.isTied { lookUps.add(to: &tensors.embedding.vectors) }
   }
 
+  /// Takes over a layer's gradient of the state before the first step.
+  ///
+  /// - Parameters:
+  ///   - layer: The layer, whose backward pass is done.
+  ///   - begins: Whether all rows began with the model's initial state, whose gradient is then the sum of theirs;
+  ///     otherwise it is zero.
+  mutating func takeInitialState(of layer: Int, begins: Bool) {
+    guard tensors.layout.learnsInitialState else { return }
+    let state = tensors.layers[layer].initialState
+    if begins {
+      tensors.initialHidden[layer].become(state.hidden.columnSums)
+      tensors.initialCell[layer].become(state.cell.columnSums)
+    } else {
+      tensors.initialHidden[layer].fill(0)
+      tensors.initialCell[layer].fill(0)
+    }
+  }
+
   /// Every gradient, in the order of `LanguageModel.parameterNames`.
   public var all: [Tensor<Scalar>] {
     zip(tensors.layout.entries, tensors.all).map { $0.part == .lookUps ? lookUps.vectors : $1 }

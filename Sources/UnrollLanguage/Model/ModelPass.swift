@@ -102,6 +102,8 @@ package struct ModelPass<Scalar: KernelScalar> {
     var targetCount: Int
     /// The rows of the whole, divided by those here.
     var factor = 1.0
+    /// Whether the rows begin with the model's initial states, which then get a gradient.
+    var begins = false
   }
 
   package private(set) var gradients: ModelGradients<Scalar>
@@ -138,15 +140,16 @@ package struct ModelPass<Scalar: KernelScalar> {
   ///   - states: The states before the batch; replaced by those after it.
   ///   - masks: Dropout; nil for none.
   ///   - penalties: AR and TAR.
+  ///   - begins: Whether the batch begins with the model's initial states instead of `states`.
   /// - Returns: The mean loss in nats over the targets that count, without penalties; 0 if none.
   package mutating func run(
     _ model: LanguageModel<Scalar>, _ batch: LanguageBatch,
     states: inout [RecurrentState<Scalar>], masks: Masks?,
-    penalties: ActivationPenalties = ActivationPenalties()
+    penalties: ActivationPenalties = ActivationPenalties(), begins: Bool = false
   ) -> Double {
     let count = batch.targetCount
     let sum = run(
-      model, batch, of: Share(targetCount: count), states: &states, masks: masks,
+      model, batch, of: Share(targetCount: count, begins: begins), states: &states, masks: masks,
       penalties: penalties)
     gradients.join()
     return sum / Double(max(1, count))
@@ -169,6 +172,7 @@ package struct ModelPass<Scalar: KernelScalar> {
     states: inout [RecurrentState<Scalar>], masks: Masks?, penalties: ActivationPenalties,
     ready: (ParameterLayout.Part, ModelGradients<Scalar>) -> Void = { _, _ in }
   ) -> Double {
+    if share.begins { model.begin(&states) }
     forward(model, batch, states, masks)
     if losses.count != batch.targets.count {
       losses = [Double](repeating: 0, count: batch.targets.count)
@@ -264,6 +268,7 @@ package struct ModelPass<Scalar: KernelScalar> {
         masks.dropout(masks.rates.weights, 1000 + index)
           .apply(to: &gradients.tensors.layers[index].parameters.recurrentWeights)
       }
+      gradients.takeInitialState(of: index, begins: share.begins)
       ready(.layer(index), gradients)
       flow.become(gradients.tensors.layers[index].inputs)
       if let masks {

@@ -21,6 +21,7 @@ package struct ParameterLayout: Sendable {
     case embedding
     /// The parameter of a layer's cell at an index of `CellParameters.names`.
     case cell(layer: Int, index: Int)
+    case initialHidden(layer: Int), initialCell(layer: Int)
     case projectionWeights, projectionBias, softmaxWeights, softmaxBias
   }
 
@@ -36,10 +37,12 @@ package struct ParameterLayout: Sendable {
   package private(set) var entries: [Entry] = []
   /// Whether the softmax uses the embedding's vectors.
   let isTied: Bool
+  /// Whether the state that sequences begin with is trained.
+  let learnsInitialState: Bool
 
   /// The layout of a configuration; no tensor is allocated.
   package init(_ c: ModelConfiguration) {
-    isTied = c.isTied
+    (isTied, learnsInitialState) = (c.isTied, c.learnsInitialState)
     add(
       "embedding.weights", [c.vocabularySize, c.embeddingSize], .embedding,
       c.isTied ? .softmax : .lookUps)
@@ -59,6 +62,11 @@ package struct ParameterLayout: Sendable {
           "layers.\(layer).\(CellParameters<Float>.plainName(name))", shape,
           .cell(layer: layer, index: index), .layer(layer))
       }
+      guard c.learnsInitialState else { continue }
+      let name = "layers.\(layer).initial_"
+      add(name + "hidden", [size.output], .initialHidden(layer: layer), .layer(layer))
+      guard c.cell.hasCellState else { continue }
+      add(name + "cell", [size.output], .initialCell(layer: layer), .layer(layer))
     }
     if let size = c.projectionSize {
       let top = c.layerSizes.last?.output ?? 0
@@ -107,6 +115,10 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
   /// `[V, E]`.
   package var embedding = Embedding<Scalar>(vectors: Tensor(shape: [0, 0]))
   package var layers: [Layer]
+  /// The state that sequences begin with, h `[H]` and c `[H]` of each layer, c `[0]` without a cell state; no elements
+  /// if it is zero.
+  package var initialHidden: [Tensor<Scalar>] = []
+  package var initialCell: [Tensor<Scalar>] = []
   /// The linear layer below the softmax, `[H, P]` and `[P]`; empty if there is none.
   package var projectionWeights = Tensor<Scalar>(shape: [0, 0])
   package var projectionBias = Tensor<Scalar>(shape: [0])
@@ -125,6 +137,10 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
     _ layout: ParameterLayout, layers: [Layer], fill: (Int, inout Tensor<Scalar>) -> Void
   ) {
     (self.layout, self.layers) = (layout, layers)
+    if layout.learnsInitialState {
+      initialHidden = layers.map { _ in Tensor(shape: [0]) }
+      initialCell = initialHidden
+    }
     modifyEach(fill)
   }
 
@@ -135,6 +151,8 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
     switch place {
     case .embedding: embedding.vectors
     case .cell(let layer, let index): layers[layer].cellParameters.all[index]
+    case .initialHidden(let layer): initialHidden[layer]
+    case .initialCell(let layer): initialCell[layer]
     case .projectionWeights: projectionWeights
     case .projectionBias: projectionBias
     case .softmaxWeights: softmaxWeights
@@ -151,6 +169,8 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
       case .embedding: try body(index, &embedding.vectors)
       case .cell(let layer, let own):
         try layers[layer].cellParameters.modifyEach { if $0 == own { try body(index, &$1) } }
+      case .initialHidden(let layer): try body(index, &initialHidden[layer])
+      case .initialCell(let layer): try body(index, &initialCell[layer])
       case .projectionWeights: try body(index, &projectionWeights)
       case .projectionBias: try body(index, &projectionBias)
       case .softmaxWeights: try body(index, &softmaxWeights)

@@ -48,7 +48,7 @@ package struct ShardedPass {
     }
     var sums = ModelGradients(of: model)
     isTouched = [Bool](repeating: false, count: model.configuration.vocabularySize)
-    states = model.zeroStates(batchSize: 1)
+    states = model.initialStates(batchSize: 1)
     let vectors = model.embedding.vectors.shape
     let rows = [min(vectors[0], mostSymbols ?? vectors[0]), vectors[1]]
     let sizes = sums.places().map(\.count) + [rows[0] * rows[1]]
@@ -100,14 +100,15 @@ package struct ShardedPass {
   ///   - all: The states of all rows; those of this rank's shards are replaced.
   ///   - masks: Dropout.
   ///   - penalties: AR and TAR.
+  ///   - begins: Whether all rows begin with the model's initial states instead of `all`.
   /// - Returns: The sums of the losses of this rank's shards, in nats.
   /// - Throws: `RankError` if a rank is gone.
   package mutating func run(
     _ model: LanguageModel<Float>, _ batch: LanguageBatch, targetCount: Int,
     states all: inout [RecurrentState<Float>], masks: ModelPass<Float>.Masks,
-    penalties: ActivationPenalties
+    penalties: ActivationPenalties, begins: Bool = false
   ) throws -> [Double] {
-    let share = ModelPass<Float>.Share(targetCount: targetCount)
+    let share = ModelPass<Float>.Share(targetCount: targetCount, begins: begins)
     if plan.shardCount == 1 {
       let loss = pass.run(
         model, batch, of: share, states: &all, masks: masks, penalties: penalties)

@@ -45,14 +45,14 @@ public struct DynamicEvaluation: Sendable, Equatable {
     var pass = ModelPass(model)
     let source = BatchSource(
       text, batchSize: 1, timeSteps: timeSteps, lineEnd: lineEnd, isComplete: true)
-    let zero = state.states
     var batch = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
     var (position, total, count) = (0, 0.0, 0)
     while let next = source.fill(&batch, at: position, step: 0) {
       // A line that is longer than T is read in parts, through which the state is carried.
-      if let lineEnd, text[position] == lineEnd { state.states = zero }
       let symbols = batch.targetCount
-      let loss = pass.run(state.model, batch, states: &state.states, masks: nil)
+      let loss = pass.run(
+        state.model, batch, states: &state.states, masks: nil,
+        begins: position == 0 || text[position] == lineEnd)
       total += loss * Double(symbols)
       count += symbols
       guard total.isFinite else { break }

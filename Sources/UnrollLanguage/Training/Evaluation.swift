@@ -38,14 +38,14 @@ package struct Evaluator<Scalar: KernelScalar> {
     let model: LanguageModel<Scalar>
     let frozen: [FrozenLayer<Scalar>]
     var states: [RecurrentState<Scalar>]
-    let zero: [RecurrentState<Scalar>]
+    let first: [RecurrentState<Scalar>]
     var results: [SequenceOutputs<Scalar>]
 
     init(_ model: LanguageModel<Scalar>, batchSize: Int) {
       self.model = model
       frozen = model.layers.map { $0.frozen() }
-      zero = model.zeroStates(batchSize: batchSize)
-      states = zero
+      first = model.initialStates(batchSize: batchSize)
+      states = first
       results = model.layers.map { _ in SequenceOutputs<Scalar>() }
     }
   }
@@ -68,9 +68,9 @@ package struct Evaluator<Scalar: KernelScalar> {
   /// - Parameters:
   ///   - models: The models, of one vocabulary; the mean of their probabilities is judged.
   ///   - text: The text.
-  ///   - batchSize: Sequences side by side, each beginning with states that are zero; with 1 the
+  ///   - batchSize: Sequences side by side, each beginning with the model's initial states; with 1 the
   ///     state is carried through the whole text, as the literature does.
-  ///   - lineEnd: The symbol that ends lines, if every line begins with states that are zero.
+  ///   - lineEnd: The symbol that ends lines, if every line begins with the model's initial states.
   ///   - ranks: Who shares the work; all of them get the result.
   ///   - shouldStop: Asked before each batch.
   /// - Returns: The evaluation; nil if it was stopped, on any rank.
@@ -144,7 +144,7 @@ package struct Evaluator<Scalar: KernelScalar> {
     for index in reader.frozen.indices {
       reader.frozen[index].run(
         index == 0 ? vectors : reader.results[index - 1].outputs,
-        from: carriesState ? reader.states[index] : reader.zero[index],
+        from: carriesState ? reader.states[index] : reader.first[index],
         into: &reader.results[index])
       reader.states[index].hidden.become(reader.results[index].finalState.hidden)
       reader.states[index].cell.become(reader.results[index].finalState.cell)

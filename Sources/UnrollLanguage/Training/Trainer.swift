@@ -217,18 +217,13 @@ public final class Trainer {
   private func step(to next: Int, _ wanted: () -> RankVote) throws -> TrainingOutcome? {
     let training = configuration.training
     let dropout = configuration.model.dropout
-    if training.resetsEachLine {
-      for index in state.states.indices {
-        state.states[index].hidden.fill(0)
-        state.states[index].cell.fill(0)
-      }
-    }
     let symbols = batch.targetCount
     var losses = try pass.run(
       state.model, batch, targetCount: symbols, states: &state.states,
       masks: ModelPass<Float>.Masks(
         rates: dropout, seed: UInt64(training.seed), step: state.progress.step),
-      penalties: training.penalties)
+      penalties: training.penalties,
+      begins: training.resetsEachLine || state.progress.position == 0)
     if ranks.count > 1 { (vote, losses) = try wanted().agreed(losses, among: ranks) }
     let loss = losses.reduce(0, +) / Double(max(1, symbols))
     if training.clipValue > 0 { pass.clip(to: training.clipValue) }
@@ -342,7 +337,7 @@ public final class Trainer {
     state.progress.position = 0
     (state.progress.epochLoss, state.progress.epochSymbols) = (0, 0)
     state.progress.epochSeconds = 0
-    state.states = state.model.zeroStates(batchSize: training.batchSize)
+    state.states = state.model.initialStates(batchSize: training.batchSize)
     try checkpoint(observe)
     return loss
   }

@@ -43,7 +43,7 @@ package struct TrainingState<Scalar: KernelScalar> {
   package init(_ model: LanguageModel<Scalar>, _ training: TrainingConfiguration) {
     self.model = model
     memories = model.tensors.layout.entries.map { OptimizerMemory(training.rule, shape: $0.shape) }
-    states = model.zeroStates(batchSize: training.batchSize)
+    states = model.initialStates(batchSize: training.batchSize)
   }
 
   /// The model that is judged and kept: with averaged parameters, where there are any.
