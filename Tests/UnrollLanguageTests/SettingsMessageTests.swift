@@ -2,6 +2,7 @@
 
 import Foundation
 import Testing
+import UnrollFormats
 import UnrollLanguage
 import UnrollTestSupport
 

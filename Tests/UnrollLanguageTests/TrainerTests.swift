@@ -24,6 +24,8 @@ struct TrainerTests {
     settings.training.timeSteps = 12
     settings.training.isJittered = true
     settings.training.epochs = 2
+    // The default depends on a clock.
+    settings.training.logEvery = 5
     change(&settings)
     return settings
   }

@@ -239,6 +239,18 @@ struct TrainingOptions: ParsableArguments {
   var patience: Int?
   @Option(
     parsing: .unconditional,
+    help:
+      "Write loss, learning rate, gradient norm and tokens/s to metrics.jsonl and TensorBoard every this number of steps, 0 ... 1000000000; 0 for never. Default: about once per second."
+  )
+  var logEvery: Int?
+  @Option(
+    parsing: .unconditional,
+    help:
+      "Validate within an epoch every this number of steps, 1 ... 1000000000, and keep the model if it is the best so far. Default: only after each epoch."
+  )
+  var validateEvery: Int?
+  @Option(
+    parsing: .unconditional,
     help: "The seed of all draws, \(TrainingConfiguration.seedRange).",
     transform: { word in
       guard let seed = UInt32(word) else {
@@ -270,6 +282,8 @@ struct TrainingOptions: ParsableArguments {
     if let epochs { training.epochs = epochs }
     if let maxSteps { training.maximumSteps = maxSteps }
     if let patience { training.patience = patience }
+    if let logEvery { training.logEvery = logEvery }
+    if let validateEvery { training.validateEvery = validateEvery }
     if let seed { training.seed = seed }
   }
 

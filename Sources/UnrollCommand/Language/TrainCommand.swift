@@ -242,9 +242,10 @@ struct TrainCommand: ParsableCommand {
     training.apply(to: &settings.training)
     settings.training.epochs = kept.training.epochs
     settings.training.maximumSteps = kept.training.maximumSteps
+    settings.training.logEvery = kept.training.logEvery
     guard settings == kept, preset == nil || preset == kept.preset, config == nil else {
       throw ValidationError(
-        "--resume: a run goes on with what it was started with; only CORPUS (where the text is now), --epochs, --max-steps, --time-budget, --threads, --on-divergence, --checkpoint-every and --sample can be given."
+        "--resume: a run goes on with what it was started with; only CORPUS (where the text is now), --epochs, --max-steps, --time-budget, --threads, --on-divergence, --log-every, --checkpoint-every and --sample can be given."
       )
     }
     if let epochs = training.epochs { settings.training.epochs = epochs }
@@ -253,6 +254,7 @@ struct TrainCommand: ParsableCommand {
     } else if training.epochs != nil {
       settings.training.maximumSteps = nil
     }
+    if let logEvery = training.logEvery { settings.training.logEvery = logEvery }
     if let onDivergence { settings.training.halvesOnDivergence = onDivergence == .halve }
     if let corpus { settings.corpus = corpus }
     if let problem = settings.problem { throw ValidationError(CommandText.sentence(problem) + ".") }

@@ -79,8 +79,12 @@ struct GrowingFile {
     guard truncate(path, off_t(size)) == 0 else { throw failure }
   }
 
-  /// Appends bytes, and waits until they are on the disk.
-  func append(_ bytes: [UInt8]) throws {
+  /// Appends bytes.
+  ///
+  /// - Parameters:
+  ///   - bytes: What is appended.
+  ///   - waits: Whether this and all that was appended before is on the disk afterwards.
+  func append(_ bytes: [UInt8], waits: Bool = true) throws {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
     guard descriptor >= 0 else { throw failure }
     defer { close(descriptor) }
@@ -93,7 +97,7 @@ struct GrowingFile {
         if more <= 0 { return false }
         written += more
       }
-      return fsync(descriptor) == 0
+      return !waits || fsync(descriptor) == 0
     }
     guard isWhole else { throw failure }
   }

@@ -9,14 +9,18 @@ public enum LearningCurves {
   private struct Row: Decodable {
     var epoch: Int
     var step: Int
+    var loss: Double?
     var train_loss: Double?
     var validation_loss: Double?
     var learning_rate: Double?
   }
 
-  /// The figure of a run, and how many epochs are in it.
+  /// The figure of a run, and how many validations are in it.
   ///
-  /// - Returns: nil if no epoch has ended yet.
+  /// The training loss is that of the rows about steps; of epochs without such rows, as runs of earlier versions
+  /// have them, it is the epoch's mean.
+  ///
+  /// - Returns: nil if there is no row of metrics yet.
   public static func figure(run path: String) -> (figure: Figure, epochs: Int)? {
     guard let bytes = try? AtomicFile.read(path + "/metrics.jsonl", limit: 1 << 30) else {
       return nil
@@ -25,11 +29,12 @@ public enum LearningCurves {
       try? JSONDecoder().decode(Row.self, from: Data($0))
     }
     guard !rows.isEmpty else { return nil }
-    let x = rows.map { Double($0.step) }
+    let logged = Set(rows.filter { $0.loss != nil }.map(\.epoch))
     // Losses are per symbol; say of what.
     let unit = (try? RunConfiguration(contentsOf: path + "/config.json"))?.unit
     func line(_ title: String, _ value: (Row) -> Double?) -> Line {
-      Line(title, x: x, y: rows.map { value($0) ?? .nan })
+      let points = rows.compactMap { row in value(row).map { (Double(row.step), $0) } }
+      return Line(title, x: points.map(\.0), y: points.map(\.1))
     }
     let figure = Figure(
       name: "curves", title: "Learning curves", rows: 1, columns: 2,
@@ -38,13 +43,14 @@ public enum LearningCurves {
           title: "Loss (train: while learning)", x: .whole("step"),
           y: Axis("nats per \(unit?.singular ?? "symbol")"),
           content: .lines([
-            line("train") { $0.train_loss }, line("validation") { $0.validation_loss },
+            line("train") { $0.loss ?? (logged.contains($0.epoch) ? nil : $0.train_loss) },
+            line("validation") { $0.validation_loss },
           ])),
         Panel(
           title: "Learning rate", x: .whole("step"), y: Axis("rate", isLogarithmic: true),
           content: .lines([line("learning rate") { $0.learning_rate }])),
       ])
-    return (figure, rows.count)
+    return (figure, rows.count { $0.validation_loss != nil })
   }
 
   /// Draws `figures/curves.svg`, `.png` and `.pdf`, with script and `data/curves.csv`, into the run's
@@ -53,7 +59,7 @@ public enum LearningCurves {
   /// - Returns: Why there is no picture; nil if there is one.
   public static func draw(run path: String) -> String? {
     guard let (figure, _) = figure(run: path) else {
-      return "no epoch has ended yet: metrics.jsonl has no line"
+      return "there is no row of metrics yet: metrics.jsonl has no line"
     }
     do {
       for folder in ["/figures", "/data"] { try AtomicFile.makeFolder(path + folder) }

@@ -16,7 +16,7 @@ struct RunFingerprint {
     (settings.weights, settings.weightsPrefix) = (nil, nil)
     settings.version = ""
     settings.training.epochs = 1
-    settings.training.maximumSteps = nil
+    (settings.training.maximumSteps, settings.training.logEvery) = (nil, nil)
     settings.training.halvesOnDivergence = false
     let train = corpus.texts[.train]?.checksum ?? 0
     let valid = corpus.texts[.valid]?.checksum ?? 0

@@ -3,7 +3,7 @@
 //   config.json         everything that the run was started with
 //   vocabulary.json     the symbols in the order of their numbers
 //   model.safetensors   the best model so far, by validation
-//   metrics.jsonl       a line for each epoch
+//   metrics.jsonl       a line for each epoch, each validation and some steps
 //   events.out.tfevents.…  the same for TensorBoard
 //   checkpoints/        the run's last moments, to go on from
 //   checkpoints.json    which files in it the run has written
@@ -113,7 +113,7 @@ extension SymbolUnit {
   }
 }
 
-/// What is written of an epoch: a line of `metrics.jsonl`.
+/// What is written of an epoch, or of a part of it whose end was validated: a line of `metrics.jsonl`.
 public struct EpochMetrics: Sendable, Equatable {
   /// The epoch, from 1, and the steps done at its end.
   public var epoch: Int, step: Int
@@ -138,12 +138,5 @@ public struct EpochMetrics: Sendable, Equatable {
       "train_loss": trainLoss, "validation_loss": validationLoss,
       "train_" + name: value(trainLoss), "validation_" + name: value(validationLoss),
     ]
-  }
-
-  /// The line, with its line feed.
-  var line: [UInt8] {
-    let numbers = values.map { "\"\($0.key)\":\($0.value.isFinite ? "\($0.value)" : "null")" }
-    return Array(
-      ("{\"epoch\":\(epoch),\"step\":\(step)," + numbers.joined(separator: ",") + "}\n").utf8)
   }
 }

@@ -1,10 +1,8 @@
 // The loop: batches, epochs, validation, the best model, checkpoints.
 
-internal import Foundation
 internal import RealModule
 public import Unroll
 internal import UnrollContracts
-internal import UnrollFormats
 
 /// Trains a language model, and can stop and resume at any step.
 ///
@@ -15,6 +13,7 @@ public final class Trainer {
   public let configuration: RunConfiguration
   private let corpus: Corpus
   private let folder: RunFolder
+  private let recorder: RunRecorder
   private var state: TrainingState<Float>
   private let ranks: any Ranks
   private var pass: ShardedPass
@@ -24,8 +23,6 @@ public final class Trainer {
   private let train, valid: EncodedText
   /// Seconds between two checkpoints within an epoch.
   public var checkpointSeconds = 60.0
-  /// Rank 0's, which alone reads and writes checkpoints.
-  private let fingerprint: RunFingerprint?
   /// What the ranks have agreed on at the end of a step.
   private var vote = RankVote()
 
@@ -60,7 +57,7 @@ public final class Trainer {
     self.folder = folder
     (self.train, self.valid) = (train, valid)
     self.ranks = ranks
-    fingerprint = ranks.rank == 0 ? try RunFingerprint(configuration, corpus) : nil
+    recorder = try RunRecorder(configuration, corpus, in: folder, rank: ranks.rank)
     let training = configuration.training
     var random = NumPyRandom(seed: training.seed)
     var model = LanguageModel<Float>(
@@ -90,37 +87,7 @@ public final class Trainer {
   ///
   /// - Returns: What was found wrong with newer ones, and with the run's other files.
   /// - Throws: `RunError` if none is whole, or they belong to another text or other settings.
-  public func resume() throws -> [String] {
-    guard let fingerprint else { return [] }
-    if folder.checkpoints.isEmpty && folder.metrics.size > 0 {
-      throw RunError(
-        .noWholeCheckpoint(["there is none, though the run has metrics"]),
-        path: folder.checkpoints.folder)
-    }
-    var problems = try folder.checkpoints.read(into: &state, of: fingerprint)
-    problems += try cutMetrics()
-    if state.progress.bestLoss != nil {
-      do { _ = try StoredModel(run: folder.path) } catch {
-        problems.append("\(error); the next best epoch writes it again")
-      }
-    }
-    return problems
-  }
-
-  /// Cuts off what was written after the checkpoint.
-  private func cutMetrics() throws -> [String] {
-    guard ranks.rank == 0 else { return [] }
-    var problems: [String] = []
-    for (file, size) in [
-      (folder.metrics, state.progress.metricsBytes), (folder.events, state.progress.eventBytes),
-    ] {
-      if file.size < size {
-        problems.append("\(file.path): expected \(size) bytes, found \(file.size); some are lost")
-      }
-      try file.cut(to: size)
-    }
-    return problems
-  }
+  public func resume() throws -> [String] { try recorder.resume(into: &state) }
 
   /// Learns until the run ends or is to stop; leaves a checkpoint in both cases.
   ///
@@ -160,6 +127,17 @@ public final class Trainer {
         try checkpoint(observe)
         return .interrupted
       }
+      if isValidationDue {
+        guard let loss = try judge(keeps: true, shouldStop, observe) else {
+          try checkpoint(observe)
+          return .interrupted
+        }
+        if !loss.isFinite {
+          guard try goBack(observe) else { return diverged(loss) }
+          continue
+        }
+        state.progress.validatedStep = state.progress.step
+      }
       if let most = training.maximumSteps, state.progress.step >= most {
         return try end(.reachedSteps, observe)
       }
@@ -172,9 +150,7 @@ public final class Trainer {
           try checkpoint(observe)
           return .interrupted
         }
-        if !loss.isFinite, try !goBack(observe) {
-          return .diverged(step: state.progress.step, loss: loss, norm: pass.gradients.norm)
-        }
+        if !loss.isFinite, try !goBack(observe) { return diverged(loss) }
         lastCheckpoint = .now
         vote = try wanted().agreed([], among: ranks).0
         continue
@@ -186,6 +162,8 @@ public final class Trainer {
       let seconds = stepStart.duration(to: .now) / .seconds(1)
       state.progress.seconds += seconds
       state.progress.epochSeconds += seconds
+      state.progress.unlogged?.seconds += seconds
+      try log()
       report(observe)
       if ranks.count == 1 { vote = wanted() }
       if vote.keeps {
@@ -201,10 +179,7 @@ public final class Trainer {
   private func goBack(_ observe: (TrainingEvent) -> Void) throws -> Bool {
     let factor = state.progress.rateFactor / 2
     guard configuration.training.halvesOnDivergence, factor > 1e-9 else { return false }
-    if let fingerprint {
-      try folder.checkpoints.readEpochStart(into: &state, of: fingerprint)
-      _ = try cutMetrics()
-    }
+    try recorder.goBack(&state)
     try share()
     state.progress.rateFactor = factor
     observe(
@@ -240,7 +215,41 @@ public final class Trainer {
     state.progress.epochLoss += loss * Double(symbols)
     state.progress.epochSymbols += symbols
     state.progress.symbols += symbols
+    var totals = state.progress.unlogged ?? StepTotals()
+    totals.steps += 1
+    totals.symbols += symbols
+    totals.loss += loss * Double(symbols)
+    totals.norm += norm
+    state.progress.unlogged = totals
     return nil
+  }
+
+  /// Writes a row about the steps since the last one, if it is time.
+  private func log() throws {
+    guard let totals = state.progress.unlogged else { return }
+    let every = configuration.training.logEvery
+    guard every.map({ $0 > 0 && state.progress.step % $0 == 0 }) ?? (totals.seconds >= 1)
+    else { return }
+    state.progress.unlogged = nil
+    try recorder.record(
+      [
+        "loss": totals.loss / Double(max(1, totals.symbols)), "learning_rate": rate,
+        "gradient_norm": totals.norm / Double(totals.steps),
+        "tokens_per_second": totals.seconds > 0 ? Double(totals.symbols) / totals.seconds : 0,
+        "seconds": state.progress.seconds,
+      ], at: &state.progress, waits: false)
+  }
+
+  /// Whether the model is to be validated before the next step of the epoch.
+  private var isValidationDue: Bool {
+    let progress = state.progress
+    guard let every = configuration.training.validateEvery else { return false }
+    return progress.step % every == 0 && progress.validatedStep != progress.step
+      && progress.position > 0 && progress.position < source.end
+  }
+
+  private func diverged(_ loss: Double) -> TrainingOutcome {
+    .diverged(step: state.progress.step, loss: loss, norm: pass.gradients.norm)
   }
 
   /// The learning rate of this epoch.
@@ -290,31 +299,13 @@ public final class Trainer {
     var line = metrics
     line.validationLoss = result.loss
     let isBest = result.loss < state.progress.bestLoss ?? .infinity
-    if ranks.rank == 0 { try write(line, judged, isBest: isBest && keeps) }
+    try recorder.record(line, at: &state.progress, keeping: isBest && keeps ? judged : nil)
     if isBest && keeps {
       state.progress.bestLoss = result.loss
       state.progress.bestEpoch = state.progress.epoch
     }
     observe(.epoch(line, isBest: isBest && keeps))
     return result.loss
-  }
-
-  /// Writes the model, if it is the best, and the epoch's metrics.
-  private func write(_ line: EpochMetrics, _ judged: LanguageModel<Float>, isBest: Bool) throws {
-    if isBest {
-      try folder.write(
-        judged,
-        metadata: [
-          "epoch": "\(line.epoch)", "step": "\(line.step)",
-          "validation_loss": "\(line.validationLoss)",
-        ])
-    }
-    try folder.metrics.append(line.line)
-    state.progress.metricsBytes = folder.metrics.size
-    let time = Date().timeIntervalSince1970
-    if state.progress.eventBytes == 0 { try folder.events.append(EventFile.start(time: time)) }
-    try folder.events.append(EventFile.scalars(line.values, step: line.step, time: time))
-    state.progress.eventBytes = folder.events.size
   }
 
   private func finishEpoch(
@@ -352,7 +343,8 @@ public final class Trainer {
     try checkpoint(observe)
     // The best of whole epochs stays: a run that goes on must come to the same file.
     let isFirst = state.progress.bestLoss == nil
-    if state.progress.epochSymbols > 0 || isFirst {
+    let isValidated = state.progress.validatedStep == state.progress.step
+    if isFirst || state.progress.epochSymbols > 0 && !isValidated {
       _ = try judge(keeps: isFirst, { false }, observe)
     }
     return outcome
@@ -361,8 +353,7 @@ public final class Trainer {
   /// Writes a checkpoint; called by all ranks, which give rank 0 the states of their rows.
   private func checkpoint(_ observe: (TrainingEvent) -> Void) throws {
     try state.collectStates(pass.plan, among: ranks)
-    guard let fingerprint else { return }
-    try folder.checkpoints.write(state, of: fingerprint)
+    guard try recorder.checkpoint(state) else { return }
     observe(.checkpoint(step: state.progress.step))
   }
 

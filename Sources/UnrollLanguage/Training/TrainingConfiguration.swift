@@ -91,6 +91,12 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   public var maximumSteps: Int?
   /// Epochs without gain in validation after which learning stops; nil for never.
   public var patience: Int?
+  /// Steps between two rows of metrics within an epoch; 0 for none, nil for a row about every second of training.
+  public var logEvery: Int?
+  /// Steps between two validations within an epoch; nil for validation at the end of each epoch only.
+  ///
+  /// The model is kept if it is the best so far. Schedules and patience count whole epochs.
+  public var validateEvery: Int?
   /// Sequences side by side in validation.
   public var evaluationBatchSize = 10
   /// Whether divergence goes back to the beginning of its epoch, with half the learning rate.
@@ -122,6 +128,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     case epochs
     case maximumSteps = "maximum_steps"
     case patience
+    case logEvery = "log_every"
+    case validateEvery = "validate_every"
     case evaluationBatchSize = "evaluation_batch_size"
     case halvesOnDivergence = "halves_on_divergence"
     case initialization, seed
@@ -133,10 +141,13 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
       ("batch_size", batchSize), ("time_steps", timeSteps), ("epochs", epochs),
       ("maximum_steps", maximumSteps ?? 1), ("patience", patience ?? 1),
       ("evaluation_batch_size", evaluationBatchSize), ("non_monotone", nonMonotone),
-      ("shards", shards ?? 1),
+      ("shards", shards ?? 1), ("validate_every", validateEvery ?? 1),
     ]
     for (name, count) in counts where !(1...1_000_000_000).contains(count) {
       return "\(name): expected 1 ... 1000000000, found \(count)"
+    }
+    if let logEvery, !(0...1_000_000_000).contains(logEvery) {
+      return "log_every: expected 0 ... 1000000000, found \(logEvery)"
     }
     if let shards, shards > min(batchSize, 256) {
       return

@@ -28,6 +28,19 @@ public struct TrainingProgress: Sendable, Equatable, Codable {
   public internal(set) var epochSeconds = 0.0
   /// Bytes of the metrics file and of the event file that belong to the run up to here.
   var metricsBytes = 0, eventBytes = 0
+  /// The steps since the last row of metrics; nil if there are none.
+  var unlogged: StepTotals?
+  /// The step after which the model was last validated within an epoch.
+  var validatedStep: Int?
+}
+
+/// Sums over some steps, of which a row of metrics has the means.
+struct StepTotals: Sendable, Equatable, Codable {
+  /// Steps, and symbols learnt from.
+  var steps = 0, symbols = 0
+  /// Σ loss in nats, Σ of the gradients' norms before clipping.
+  var loss = 0.0, norm = 0.0
+  var seconds = 0.0
 }
 
 /// A run at one moment.

@@ -5,7 +5,7 @@
 package struct JSONReader {
   /// What is wrong with a text: the place, what was expected there, and what was found.
   package struct Fault: Error {
-    let description: String
+    package let description: String
   }
 
   /// Lists and objects within each other.
