@@ -84,6 +84,7 @@ struct GrowingFile {
   /// - Parameters:
   ///   - bytes: What is appended.
   ///   - waits: Whether this and all that was appended before is on the disk afterwards.
+  /// - Throws: `RunError` if the file cannot be written.
   func append(_ bytes: [UInt8], waits: Bool = true) throws {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
     guard descriptor >= 0 else { throw failure }

@@ -83,7 +83,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     guard (3...1_000_000_000).contains(steps) else {
       return "initialization.chrono_steps: expected 3 ... 1000000000, found \(steps)"
     }
-    guard model.cell.retentionGate != nil else {
+    guard model.cell.retention != nil else {
       return
         "initialization.chrono_steps: expected a cell with a gate that keeps the state, found \(model.cell.rawValue); leave it out"
     }
