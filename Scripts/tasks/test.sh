@@ -13,9 +13,11 @@ task_test() {
     '') test_plain "$@" ;;
     --rest) test_rest ;;
     --fast)
+      local slow
+      slow=$(slow_tests)
       say "tests, optimised, without the slow ones"
-      run_tests fast "${optimised[@]}" --skip "$(slow_tests)" "$@"
-      say "passed: $(count_tests fast) tests, optimised; left out: $(slow_tests | tr '|' '\n' | wc -l) slow tests and $(left_out fast)"
+      run_tests fast "${optimised[@]}" --skip "$slow" "$@"
+      say "passed: $(count_tests fast) tests, optimised; left out: $(tr '|' '\n' <<<"$slow" | wc -l) slow tests and $(left_out fast)"
       ;;
     --all)
       prepare_other_programs
@@ -109,7 +111,9 @@ skipped_filter() {
 # The tests tagged .slow, by the file and line of their @Test, as a regular expression for --skip. SwiftPM has no option for tags.
 slow_tests() {
   find "$root/Tests" -name '*.swift' -exec awk '
+    FNR == 1 || /@Suite/ { line = 0 }
     /@Test/ { line = FNR }
+    /\.tags\(\.slow\)/ && !line { print FILENAME ":" FNR ": expected .slow on a test, found it elsewhere" >"/dev/stderr"; exit 1 }
     /\.tags\(\.slow\)/ { file = FILENAME; sub(".*/", "", file); sub("[.]", "[.]", file); print "/" file ":" line ":" }
   ' {} + | LC_ALL=C sort | paste -s -d '|' -
 }
