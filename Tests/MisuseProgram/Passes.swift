@@ -122,6 +122,20 @@ let streamMisuses = [
     stream.states[0] = layer.zeroState(batchSize: 2)
   },
   Misuse(
+    "stream-sequence",
+    "RecurrentStream.reset(sequence:to:): expected a sequence below 1 and 1 states, got 1 and 1."
+  ) {
+    var stream = layer.stream(batchSize: 1)
+    stream.reset(sequence: 1, to: [layer.zeroState(batchSize: 1)])
+  },
+  Misuse(
+    "stream-sequence-state",
+    "RecurrentStream.reset(sequence:to:): expected shapes [1, 4] and [1, 4], got [2, 4] and [2, 4]."
+  ) {
+    var stream = layer.stream(batchSize: 2)
+    stream.reset(sequence: 1, to: [layer.zeroState(batchSize: 2)])
+  },
+  Misuse(
     "stream-backward", "RecurrentLayer.stream: expected a layer that reads forward."
   ) { use(RecurrentLayer(cell: layer.cell, direction: .backward).stream(batchSize: 1)) },
 ]

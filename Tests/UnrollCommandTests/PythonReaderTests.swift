@@ -18,7 +18,7 @@ struct PythonReaderTests {
       try LanguageCommandTests.writeCorpus(folder + "/text")
       let run = folder + "/run"
       let learnt = try command.run(
-        ["train", folder + "/text", "--output", run, "--epochs", "3"] + LanguageCommandTests.small)
+        ["train", folder + "/text", "--output", run, "--epochs", "3"] + LanguageCommandTests.logged)
       #expect(learnt.status == 0)
       let (_, data) = try runScript("read_run.py", #require(Self.python), [run])
       let found = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])

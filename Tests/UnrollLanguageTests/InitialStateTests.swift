@@ -160,6 +160,24 @@ struct InitialStateTests {
     }
   }
 
+  @Test("Dynamic evaluation, and the measure of context, begin with it as evaluation does")
+  func otherReaders() throws {
+    let configuration = Self.configurations()[6]
+    var random = NumPyRandom(seed: testSeed)
+    let model: LanguageModel<Double> = ModelTests.model(configuration, &random)
+    let text = EncodedText((0..<60).map { Int32($0 * $0 % 7) })
+    var evaluator = Evaluator<Double>()
+    for lineEnd in [nil, Int32(2)] {
+      let loss = try #require(try evaluator.run(model, text, batchSize: 1, lineEnd: lineEnd)).loss
+      let still = DynamicEvaluation(rate: 0, timeSteps: 5).run(model, text, lineEnd: lineEnd)
+      #expect(abs(still.loss - loss) < 1e-12)
+    }
+    let pair = EncodedText([3, 5])
+    let loss = try #require(try evaluator.run(model, pair, batchSize: 1)).loss
+    let context = model.context(of: pair, longest: 1, predictions: 1)
+    #expect(abs(context.prefixes[0].loss - loss) < 1e-12)
+  }
+
   @Test("Texts are written from it, and every line again if lines begin anew")
   func generation() throws {
     var configuration = Self.configurations()[6]

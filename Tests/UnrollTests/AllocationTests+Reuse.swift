@@ -52,6 +52,7 @@ extension AllocationTests {
             hidden: Tensor<Float>(shape: [rows, $0.outputSize], repeating: 0.5),
             cell: Tensor(shape: [rows, $0.cell.cellStateSize], repeating: 0.25))
         }
+        let first = network.zeroStates(batchSize: 1)
         let input = [Float](repeating: 0.5, count: rows * stream.inputSize)
         var output = [Float](repeating: 0, count: rows * stream.outputSize)
         let before = allocation_count()
@@ -60,6 +61,8 @@ extension AllocationTests {
         stream.states = states
         stream.step(input, into: &output)
         stream.reset(sequence: rows - 1)
+        stream.step(input, into: &output)
+        stream.reset(sequence: 0, to: first)
         stream.step(input, into: &output)
         let count = allocation_count() - before
         #expect(count == 0, "\(name), B \(rows)")

@@ -103,6 +103,34 @@ struct StreamTests {
     }
   }
 
+  @Test("One sequence begins anew from a state; the others go on as they were")
+  func sequenceStates() {
+    var random = NumPyRandom(seed: testSeed)
+    for zoo in cellZoo(Float.self) {
+      let layer = RecurrentLayer(cell: zoo.cell)
+      let x: Tensor<Float> = uniform([2, 3, layer.inputSize], &random)
+      let before = randomState(zoo.cell, batchSize: 3, &random)
+      let first = randomState(zoo.cell, batchSize: 1, &random)
+      var stream = layer.stream(batchSize: 3)
+      var alone = layer.stream(batchSize: 1)
+      var output = Tensor<Float>(shape: [3, layer.outputSize])
+      var others = output
+      var own = Tensor<Float>(shape: [1, layer.outputSize])
+      stream.states = [before]
+      stream.step(x[0, ...], into: &output)
+      var untouched = stream.copy()
+      stream.reset(sequence: 1, to: [first])
+      alone.states = [first]
+      stream.step(x[1, ...], into: &output)
+      untouched.step(x[1, ...], into: &others)
+      alone.step(x[1, 1, ...].reshaped(to: [1, layer.inputSize]), into: &own)
+      #expect(output[1, ...].isBitwiseEqual(to: own[0, ...]), "\(zoo.name)")
+      for row in [0, 2] {
+        #expect(output[row, ...].isBitwiseEqual(to: others[row, ...]), "\(zoo.name)")
+      }
+    }
+  }
+
   @Test("A stream moves into a task")
   func tasks() async {
     var random = NumPyRandom(seed: testSeed)

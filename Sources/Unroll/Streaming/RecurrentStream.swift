@@ -109,6 +109,7 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
     copy.step(Tensor(shape: [batchSize, inputSize]), into: &tensor)
     copy.states = copy.states
     copy.reset()
+    copy.reset(sequence: 0, to: cells.map { $0.zeroState(batchSize: 1) })
   }
 
   /// Every layer's state, from the input upward; reading and writing copy.

@@ -148,11 +148,15 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
     }
   }
 
+  private static func fits(_ tensor: Tensor<Scalar>, _ rows: Int, _ columns: Int) -> Bool {
+    tensor.rank == 2 && tensor.shape[0] == rows && tensor.shape[1] == columns
+  }
+
   /// Makes one layer's state of one sequence the only row of a state.
   func reset(row: Int, of layer: Int, to state: RecurrentState<Scalar>) {
     let (width, cellWidth) = (outputSizes[layer], cellSizes[layer])
     require(
-      state.hidden.shape == [1, width] && state.cell.shape == [1, cellWidth],
+      Self.fits(state.hidden, 1, width) && Self.fits(state.cell, 1, cellWidth),
       "RecurrentStream.reset(sequence:to:): expected shapes [1, \(width)] and [1, \(cellWidth)], got \(state.hidden.shape) and \(state.cell.shape)."
     )
     (hidden[layer].base + row * width).update(from: state.hidden.base, count: width)
@@ -167,11 +171,9 @@ final class StreamMemory<Scalar: KernelScalar>: @unchecked Sendable {
   }
 
   func setState(_ index: Int, to state: RecurrentState<Scalar>) {
-    func fits(_ tensor: Tensor<Scalar>, _ columns: Int) -> Bool {
-      tensor.rank == 2 && tensor.shape[0] == batchSize && tensor.shape[1] == columns
-    }
     require(
-      fits(state.hidden, outputSizes[index]) && fits(state.cell, cellSizes[index]),
+      Self.fits(state.hidden, batchSize, outputSizes[index])
+        && Self.fits(state.cell, batchSize, cellSizes[index]),
       "RecurrentStream.states: expected shapes [\(batchSize), \(outputSizes[index])] and [\(batchSize), \(cellSizes[index])], got \(state.hidden.shape) and \(state.cell.shape)."
     )
     // What a step has written beyond the states is cleared, too: NaN there would stay, and slow steps down.

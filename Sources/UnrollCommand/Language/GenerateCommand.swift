@@ -16,7 +16,7 @@ struct GenerateCommand: ParsableCommand {
       the logits, --top-k keeps the likeliest symbols, and --top-p counts the probability of those that are left, \
       which sum to 1 again.
 
-      A run with --reset-each-line begins every line with states that are zero, as it did in training.
+      A run with --reset-each-line begins every line with its initial states, as it did in training.
       """)
 
   @Argument(help: ArgumentHelp("A run's folder, made by unroll train.", valueName: "run"))

@@ -195,7 +195,9 @@ struct TrainingOptions: ParsableArguments {
   var timeSteps: Int?
   @Flag(inversion: .prefixedNo, help: "Vary the steps from batch to batch.")
   var jitter: Bool?
-  @Flag(inversion: .prefixedNo, help: "Begin every line with states that are zero.")
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Begin every line with the initial state instead of carrying it from line to line.")
   var resetEachLine: Bool?
   @Option(help: "sgd, momentum, rmsprop, adam, nt-asgd.") var optimizer: LanguageOptimizer?
   @Option(parsing: .unconditional, help: "Learning rate, at least 0.")

@@ -61,17 +61,7 @@ public enum AtomicFile {
     let beside = unfinished(path)
     let descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     guard descriptor >= 0 else { throw failure("\(path): cannot be written") }
-    var written = 0
-    let isWhole = bytes.withUnsafeBytes { buffer in
-      while written < buffer.count {
-        let count = systemWrite(
-          descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
-        if count < 0 && errno == EINTR { continue }
-        if count <= 0 { return false }
-        written += count
-      }
-      return fsync(descriptor) == 0
-    }
+    let isWhole = append(bytes, to: descriptor) && fsync(descriptor) == 0
     let error = failure("\(path): cannot be written")
     close(descriptor)
     guard isWhole else {
@@ -79,6 +69,25 @@ public enum AtomicFile {
       throw error
     }
     return beside
+  }
+
+  /// Writes numbers at the end of an open file.
+  ///
+  /// - Returns: Whether all of them were written; if not, `errno` says why.
+  package static func append<Number: BitwiseCopyable>(
+    _ numbers: [Number], to descriptor: Int32
+  ) -> Bool {
+    numbers.withUnsafeBytes { buffer in
+      var written = 0
+      while written < buffer.count {
+        let count = systemWrite(
+          descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
+        if count < 0 && errno == EINTR { continue }
+        if count <= 0 { return false }
+        written += count
+      }
+      return true
+    }
   }
 
   /// Makes a folder, and those above it, where they are not there yet.

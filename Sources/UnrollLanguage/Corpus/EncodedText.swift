@@ -91,18 +91,7 @@ struct EncodedTextWriter: ~Copyable {
   }
 
   private mutating func flush() throws(CorpusError) {
-    let descriptor = descriptor
-    let isWhole = buffer.withUnsafeBytes { bytes in
-      var written = 0
-      while written < bytes.count {
-        let more = write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
-        if more < 0 && errno == EINTR { continue }
-        if more <= 0 { return false }
-        written += more
-      }
-      return true
-    }
-    guard isWhole else { throw Self.failure(path) }
+    guard AtomicFile.append(buffer, to: descriptor) else { throw Self.failure(path) }
     buffer.removeAll(keepingCapacity: true)
   }
 

@@ -23,7 +23,7 @@ public struct Prompt: Sendable, Equatable {
 }
 
 extension StoredModel {
-  /// The symbol before which the layers' states become zero; nil if states are carried from line to line.
+  /// The symbol before which the layers' states become the initial ones; nil if states are carried from line to line.
   ///
   /// A run whose lines were sequences of their own (``TrainingConfiguration/resetsEachLine``) reads every text so.
   public var resettingSymbol: Int32? {

@@ -34,7 +34,7 @@ public struct TextGenerator: ~Copyable {
   ///   - model: The model.
   ///   - prompt: Symbols that are read first; at least one, such as the end of a line.
   ///   - count: How many texts.
-  ///   - lineEnd: The symbol that ends lines, if every line begins with states that are zero, as it did in training
+  ///   - lineEnd: The symbol that ends lines, if every line begins with the model's initial states, as it did in training
   ///     (``StoredModel/resettingSymbol``); nil if states are carried from line to line.
   ///   - options: How symbols are drawn.
   /// - Precondition: The options have no problem, and the prompt's symbols are the model's.

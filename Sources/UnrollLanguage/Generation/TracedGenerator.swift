@@ -46,7 +46,7 @@ public struct TracedGenerator: ~Copyable {
   ///
   /// - Parameters:
   ///   - model: The model.
-  ///   - lineEnd: The symbol that ends lines, if every line begins with states that are zero, as it did in training
+  ///   - lineEnd: The symbol that ends lines, if every line begins with the model's initial states, as it did in training
   ///     (``StoredModel/resettingSymbol``); nil if states are carried from line to line.
   ///   - options: How symbols are drawn.
   ///   - probe: What is watched.

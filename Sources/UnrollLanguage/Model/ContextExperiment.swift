@@ -42,7 +42,7 @@ extension LanguageModel {
   ///   - text: A text of the model's symbols; at least two.
   ///   - longest: The longest prefix.
   ///   - predictions: How many places of the text are looked at, evenly spread.
-  ///   - lineEnd: The symbol that ends lines, if every line begins with states that are zero
+  ///   - lineEnd: The symbol that ends lines, if every line begins with the model's initial states
   ///     (``StoredModel/resettingSymbol``): what is before the last line end has then no influence. Nil if states are
   ///     carried from line to line.
   /// - Returns: What was found.

@@ -84,23 +84,14 @@ struct GrowingFile {
   /// - Parameters:
   ///   - bytes: What is appended.
   ///   - waits: Whether this and all that was appended before is on the disk afterwards.
-  /// - Throws: `RunError` if the file cannot be written.
+  /// - Throws: `RunError` with the system's reason.
   func append(_ bytes: [UInt8], waits: Bool = true) throws {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
     guard descriptor >= 0 else { throw failure }
     defer { close(descriptor) }
-    let isWhole = bytes.withUnsafeBytes { buffer in
-      var written = 0
-      while written < buffer.count {
-        let more = write(
-          descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
-        if more < 0 && errno == EINTR { continue }
-        if more <= 0 { return false }
-        written += more
-      }
-      return !waits || fsync(descriptor) == 0
+    guard AtomicFile.append(bytes, to: descriptor), !waits || fsync(descriptor) == 0 else {
+      throw failure
     }
-    guard isWhole else { throw failure }
   }
 
   private var failure: RunError {

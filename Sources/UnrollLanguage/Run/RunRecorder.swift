@@ -75,7 +75,7 @@ struct RunRecorder {
   ///   - values: Numbers by name.
   ///   - progress: The moment that the row is about.
   ///   - waits: Whether the row is on the disk afterwards.
-  /// - Throws: `RunError` if a file cannot be written.
+  /// - Throws: `RunError` with the system's reason.
   func record(
     _ values: KeyValuePairs<String, Double>, at progress: inout TrainingProgress, waits: Bool
   ) throws {

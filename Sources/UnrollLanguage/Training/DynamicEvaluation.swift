@@ -31,7 +31,7 @@ public struct DynamicEvaluation: Sendable, Equatable {
   /// - Parameters:
   ///   - model: The model that begins to read.
   ///   - text: The text, whose symbols are each predicted before any step sees them.
-  ///   - lineEnd: The symbol that ends lines, if every line begins with states that are zero.
+  ///   - lineEnd: The symbol that ends lines, if every line begins with the model's initial states.
   /// - Returns: The evaluation; its loss is not finite if the rate is so large that learning diverges.
   /// - Complexity: A training step of one row for every T symbols.
   package func run<Scalar: KernelScalar>(

@@ -60,7 +60,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
   ///
   /// The rate varies with it. Source: Merity et al. 2018.
   public var isJittered = false
-  /// Whether every line begins with states that are zero; else states are carried from batch to
+  /// Whether every line begins with the model's initial states; else states are carried from batch to
   /// batch.
   public var resetsEachLine = false
   /// The rule.
