@@ -39,12 +39,13 @@ def libraries():
 
 
 def declarations(target):
-    """The names of public top-level declarations, with the files that have them."""
+    """The names of public top-level declarations, with the files that have them. A name that begins with an underscore is
+    no part of the documentation."""
     found = {}
     for path in sorted(glob.glob(os.path.join(ROOT, "Sources", target, "**", "*.swift"), recursive=True)):
         for line in read(path).splitlines():
             match = DECLARATION.match(line)
-            if match:
+            if match and not match[1].startswith("_"):
                 found.setdefault(match[1], os.path.relpath(path, ROOT))
     return found
 

@@ -5,7 +5,7 @@ public import RealModule
 
 /// An element type that the kernels know: `Float` or `Double`.
 ///
-/// No other type can conform: only Unroll can make a ``_KernelType``.
+/// No other type can conform: only Unroll can make a `_KernelType`.
 public protocol KernelScalar: Real, BinaryFloatingPoint, Codable, Sendable {
   /// The name of the type where files and messages need one: `float32` or `float64`.
   static var elementTypeName: String { get }
