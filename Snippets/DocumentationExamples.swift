@@ -64,3 +64,28 @@ do {
   let gradients = layer.backward(trace, outputs: Tensor(shape: [5, 2, 4], repeating: 1))
   print(gradients.inputs.shape)
 }
+
+// CustomCell
+struct LeakyCell: CustomCell {
+  let name = "Leaky"
+  let gates: [Gate] = [.candidate]
+
+  func step<Scalar>(
+    _ x: Tensor<Scalar>, from state: RecurrentState<Scalar>, _ parameters: CellParameters<Scalar>
+  ) -> CustomStep<Scalar> {
+    let n = parameters.argument(of: .candidate, x, state.hidden).activated(by: .tanh)
+    return CustomStep(hidden: 0.5 * state.hidden + 0.5 * n, gates: [n])
+  }
+
+  func stepBackward<Scalar>(
+    _ step: CustomStep<Scalar>, _ x: Tensor<Scalar>, from state: RecurrentState<Scalar>,
+    _ parameters: CellParameters<Scalar>, gradient: RecurrentState<Scalar>,
+    into gradients: inout CustomGradients<Scalar>
+  ) {
+    let n = step.gates[0]
+    let argument = 0.5 * gradient.hidden * (1 - n * n)
+    gradients.state.hidden += 0.5 * gradient.hidden
+    gradients.state.hidden += gradients.add(argument, to: .candidate, x, state.hidden, parameters)
+  }
+}
+print(CellCheck(of: LeakyCell()))
