@@ -11,17 +11,17 @@ import UnrollTestSupport
 struct InitialStateTests {
   static func configurations() -> [ModelConfiguration] {
     CellKind.allCases.flatMap { cell -> [ModelConfiguration] in
-      var plain = ModelConfiguration(
+      let plain = ModelConfiguration(
         vocabularySize: 7, embeddingSize: 4, hiddenSize: 5, topSize: 4, layers: 2, cell: cell,
         isTied: true,
         dropout: DropoutRates(
-          embedding: 0.2, input: 0.2, hidden: 0.3, output: 0.4, weights: 0.3, isVariational: true))
-      var normalized = ModelConfiguration(
+          embedding: 0.2, input: 0.2, hidden: 0.3, output: 0.4, weights: 0.3, isVariational: true),
+        learnsInitialState: true)
+      let normalized = ModelConfiguration(
         vocabularySize: 7, embeddingSize: 4, hiddenSize: 5, layers: 2, cell: cell,
         projectionSize: 3, isNormalized: true,
-        dropout: DropoutRates(zoneoutHidden: 0.3, zoneoutCell: cell.hasCellState ? 0.4 : 0))
-      plain.learnsInitialState = true
-      normalized.learnsInitialState = true
+        dropout: DropoutRates(zoneoutHidden: 0.3, zoneoutCell: cell.hasCellState ? 0.4 : 0),
+        learnsInitialState: true)
       return [plain, normalized]
     }
   }

@@ -91,6 +91,22 @@ struct MetricsTests {
     }
   }
 
+  @Test("The curves of a long run have means of neighbours, and none of its rows is left out")
+  func longRun() throws {
+    try withTemporaryFolder { folder in
+      let rows = (1...5001).map { "{\"epoch\":1,\"step\":\($0),\"loss\":\($0 % 7)}\n" }
+      try AtomicFile.write(Array(rows.joined().utf8), to: folder + "/metrics.jsonl")
+      let (figure, count) = try #require(LearningCurves.figure(run: folder))
+      guard case .lines(let lines) = figure.panels[0].content else {
+        Issue.record("expected lines")
+        return
+      }
+      #expect(count == 0 && lines[0].x.count == 1667 && lines[1].x.isEmpty)
+      #expect(lines[0].x.first == 3 && lines[0].x.last == 5001)
+      #expect(lines[0].y[0] == 2 && lines[0].y[1] == 5 && lines[0].y[2] == (0 + 1 + 2) / 3)
+    }
+  }
+
   @Test("With a row at every step, their mean is the epoch's")
   func everyStep() throws {
     try withTemporaryFolder { folder in

@@ -41,7 +41,8 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   public init(
     vocabularySize: Int, embeddingSize: Int, hiddenSize: Int, topSize: Int? = nil, layers: Int = 1,
     cell: CellKind = .lstm, projectionSize: Int? = nil, isTied: Bool = false,
-    isNormalized: Bool = false, dropout: DropoutRates = DropoutRates()
+    isNormalized: Bool = false, dropout: DropoutRates = DropoutRates(),
+    learnsInitialState: Bool = false
   ) {
     self.vocabularySize = vocabularySize
     self.embeddingSize = embeddingSize
@@ -53,6 +54,7 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
     self.isTied = isTied
     self.isNormalized = isNormalized
     self.dropout = dropout
+    self.learnsInitialState = learnsInitialState
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {

@@ -145,19 +145,10 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
   }
 
   /// Every tensor, in the layout's order.
-  package var all: [Tensor<Scalar>] { layout.entries.map { self[$0.place] } }
-
-  private subscript(place: ParameterLayout.Place) -> Tensor<Scalar> {
-    switch place {
-    case .embedding: embedding.vectors
-    case .cell(let layer, let index): layers[layer].cellParameters.all[index]
-    case .initialHidden(let layer): initialHidden[layer]
-    case .initialCell(let layer): initialCell[layer]
-    case .projectionWeights: projectionWeights
-    case .projectionBias: projectionBias
-    case .softmaxWeights: softmaxWeights
-    case .softmaxBias: softmaxBias
-    }
+  package var all: [Tensor<Scalar>] {
+    var (result, copy) = ([Tensor<Scalar>](), self)
+    copy.modifyEach { result.append($1) }
+    return result
   }
 
   /// Calls `body` with each tensor in place and its index in the layout.
@@ -167,8 +158,9 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
     for (index, entry) in layout.entries.enumerated() {
       switch entry.place {
       case .embedding: try body(index, &embedding.vectors)
-      case .cell(let layer, let own):
-        try layers[layer].cellParameters.modifyEach { if $0 == own { try body(index, &$1) } }
+      case .cell(let layer, 0):
+        try layers[layer].cellParameters.modifyEach { try body(index + $0, &$1) }
+      case .cell: break  // Visited with the first one.
       case .initialHidden(let layer): try body(index, &initialHidden[layer])
       case .initialCell(let layer): try body(index, &initialCell[layer])
       case .projectionWeights: try body(index, &projectionWeights)
@@ -183,7 +175,7 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
   ///
   /// - Precondition: The layout has the name.
   package subscript(name: String) -> Tensor<Scalar> {
-    get { self[layout.entries[index(of: name)].place] }
+    get { all[index(of: name)] }
     set {
       let wanted = index(of: name)
       modifyEach { if $0 == wanted { $1 = newValue } }

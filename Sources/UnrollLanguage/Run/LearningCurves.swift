@@ -6,6 +6,9 @@ internal import UnrollFormats
 
 /// Pictures of how a run went.
 public enum LearningCurves {
+  /// The most points of a line; of more, as a long run has, neighbours become their mean.
+  private static let mostPoints = 2000
+
   private struct Row: Decodable {
     var epoch: Int
     var step: Int
@@ -33,8 +36,14 @@ public enum LearningCurves {
     // Losses are per symbol; say of what.
     let unit = (try? RunConfiguration(contentsOf: path + "/config.json"))?.unit
     func line(_ title: String, _ value: (Row) -> Double?) -> Line {
-      let points = rows.compactMap { row in value(row).map { (Double(row.step), $0) } }
-      return Line(title, x: points.map(\.0), y: points.map(\.1))
+      let points = rows.compactMap { row in value(row).map { (x: Double(row.step), y: $0) } }
+      let size = max(1, (points.count + mostPoints - 1) / mostPoints)
+      let groups = stride(from: 0, to: points.count, by: size).map {
+        points[$0..<min(points.count, $0 + size)]
+      }
+      return Line(
+        title, x: groups.map { $0[$0.endIndex - 1].x },
+        y: groups.map { $0.reduce(0) { $0 + $1.y } / Double($0.count) })
     }
     let figure = Figure(
       name: "curves", title: "Learning curves", rows: 1, columns: 2,
