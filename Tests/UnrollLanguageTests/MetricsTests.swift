@@ -165,6 +165,28 @@ struct MetricsTests {
     }
   }
 
+  @Test("Any number of ranks writes the same rows, also if it changes where a validation is due")
+  func ranks() throws {
+    try withTemporaryFolder { folder in
+      let settings = try Self.settings(folder) { $0.shards = 4 }
+      for count in [1, 2, 3] {
+        _ = try ShardTests.run(
+          settings, "\(folder)/\(count)", ranks: count, hasMemory: count == 3)
+      }
+      let stopped = try ShardTests.run(settings, folder + "/parts", ranks: 2, until: 7)
+      #expect(stopped.allSatisfy { $0.outcome == .interrupted })
+      _ = try ShardTests.run(settings, folder + "/parts", ranks: 3, resumes: true)
+      let expected = try TrainerTests.timeless(folder + "/1")
+      #expect(expected.contains { $0.contains("\"gradient_norm\"") })
+      for run in ["2", "3", "parts"] {
+        #expect(try TrainerTests.timeless("\(folder)/\(run)") == expected)
+        #expect(
+          try AtomicFile.read("\(folder)/\(run)/model.safetensors")
+            == AtomicFile.read(folder + "/1/model.safetensors"))
+      }
+    }
+  }
+
   @Test("A validation that is interrupted is made up for, and the end of a run has no second row")
   func interruptedValidation() throws {
     try withTemporaryFolder { folder in
