@@ -4,7 +4,7 @@ import Unroll
 
 var random = NumPyRandom(seed: 1)
 
-// A layer whose weights do not change: packed once, and no tape is kept.
+// A layer whose weights do not change: packed once, and no trace is kept.
 let basic = RecurrentLayer(cell: Cell<Float>(.rnn, inputSize: 3, hiddenSize: 4, using: &random))
 let frozen = basic.frozen()
 var result = SequenceOutputs<Float>()

@@ -102,7 +102,7 @@ static void add(results *all, const char *name, const real *values, ptrdiff_t co
 /// A layer's switches.
 typedef struct {
   const char *name;
-  int cell, functions, has_second_bias, has_peepholes, projects, normalizes, zones;
+  int cell, functions, has_second_bias, has_peepholes, projects, normalizes, has_zoneout;
 } kind;
 
 static const kind kinds[] = {
@@ -151,7 +151,7 @@ static unroll_layer layer_of(kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t t, ptrd
   l.input = d;
   l.units = h;
   l.state = k.projects ? (h + 1) / 2 : h;
-  if (k.zones) {
+  if (k.has_zoneout) {
     l.zoneout.is_active = 1;
     l.zoneout.draws = 1;
     l.zoneout.hidden = (unroll_dropout){.rate = 0.2, .seed = 5, .step = 3, .stream = 1};
@@ -251,8 +251,8 @@ static void run_layer(results *all, kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t 
 
 /// A stack of two layers, advanced step by step.
 static void run_stream(results *all, kind k, ptrdiff_t d, ptrdiff_t h, ptrdiff_t b, int bf16) {
-  if (bf16 && (k.normalizes || k.zones || TYPE == UNROLL_F64)) return;
-  k.zones = 0;  // masks are for training
+  if (bf16 && (k.normalizes || k.has_zoneout || TYPE == UNROLL_F64)) return;
+  k.has_zoneout = 0;  // masks are for training
   unroll_layer layers[2];
   unroll_plan plans[2];
   unroll_weights weights[2];

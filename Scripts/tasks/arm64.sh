@@ -7,7 +7,7 @@ task_arm64() {
   local clang sources folder=$root/.build-arm64 flags name limit
   clang=$(dirname "$(command -v swift)")/clang
   [ -x "$clang" ] || clang=clang
-  sources=("$root"/Scripts/kernels/other_machine.c "$root"/Sources/CUnrollKernels/{*,levels/*,plain/*}.c
+  sources=("$root"/Scripts/kernels/other_machine.c "$root"/Sources/CUnrollKernels/{*,isa/*,plain/*}.c
     -I "$root/Sources/CUnrollKernels/include" -I "$root/Sources/CUnrollKernels" -O2 -Wall -Werror)
   mkdir -p "$folder"
   for name in float32 float64; do

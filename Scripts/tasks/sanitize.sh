@@ -6,7 +6,7 @@ task_sanitize() {
   local clang sources libraries folder=$root/.build-sanitize name set linker=()
   clang=$(dirname "$(command -v swift)")/clang
   [ -x "$clang" ] || clang=clang
-  sources=("$root"/Scripts/kernels/other_machine.c "$root"/Sources/CUnrollKernels/{*,levels/*,plain/*}.c
+  sources=("$root"/Scripts/kernels/other_machine.c "$root"/Sources/CUnrollKernels/{*,isa/*,plain/*}.c
     -I "$root/Sources/CUnrollKernels/include" -I "$root/Sources/CUnrollKernels"
     -O1 -g -DUNROLL_BASELINE_ONLY -fno-sanitize-recover=all -Wno-pass-failed)
   # The thread sanitizer of Swift's clang on Linux knows libdispatch and needs it at link time; gold, which that clang

@@ -1,5 +1,5 @@
-// Which instruction set runs, chosen once, by what the machine has and what UNROLL_ISA asks for; and the public functions,
-// which call the kernels of a plan's or the current instruction set.
+// Chooses the instruction set, once, from what the machine has and what UNROLL_ISA names; and implements the public
+// functions by the kernels of the plan's or the current instruction set.
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "float_mode.h"
-#include "levels/kernels.h"
+#include "isa/kernels.h"
 
 static _Thread_local int forced_isa = -1;
 static _Atomic int chosen_isa = -1;

@@ -35,8 +35,8 @@ UNROLL_SHARED ptrdiff_t whole_lines(ptrdiff_t n) { return (n + 15) / 16 * 16; }
 /// and of c'.
 enum { SCALES = 5, SCALES_OF_INPUT = 0, SCALES_OF_STATE = 2, SCALE_OF_CELL = 4 };
 
-/// Where packed weights stand, in numbers: the bias, second biases that are only added to it included, and what is
-/// added to a separate candidate's product; then matrices in panels (products/product.h).
+/// Offsets of packed weights, in numbers. `bias` includes all second biases but that of a separate candidate, which
+/// is at `candidate_bias`. The matrices follow in panels (products/product.h).
 typedef struct {
   ptrdiff_t bias, candidate_bias, input, recurrent, candidate, projection, count;
 } packed_layout;
@@ -64,11 +64,12 @@ UNROLL_SHARED packed_layout layout_of_transposed_panels(const unroll_layer *l, p
   return at;
 }
 
-/// bfloat16 panels, counted in words of two weights: columns come in pairs of vectors. A projection stays as it is. A candidate whose product is separate
-/// or late has panels of its own in W, too, so that weights share words with the same neighbours on every path.
+/// The size of bf16 panels in words of two weights: columns come in pairs of vectors.
 UNROLL_SHARED ptrdiff_t bf16_words(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t width) {
   return rows * whole_vectors(columns, 2 * width) / 2;
 }
+/// A separate or late candidate has panels of its own in W, too, so that each weight shares its word with the same
+/// neighbour on every path. The projection is not bf16.
 typedef struct {
   ptrdiff_t bias, candidate_bias, input, input_candidate, recurrent, candidate, projection, count;
 } bf16_layout;
@@ -86,8 +87,8 @@ UNROLL_SHARED bf16_layout layout_of_bf16(const unroll_layer *l, ptrdiff_t width)
   return at;
 }
 
-/// Registers: bias and weights row by row, every gate in whole vectors, or two gates in a vector that has space for both. A
-/// candidate whose product is not together with the others' begins a vector.
+/// The registers path: bias and weights row by row. Each gate is padded to whole vectors, or two small gates share a
+/// vector. A separate or late candidate begins a new vector.
 typedef struct {
   ptrdiff_t gate, row, candidate_bias, input, recurrent, count;
 } registers_layout;
@@ -107,13 +108,13 @@ UNROLL_SHARED registers_layout layout_of_registers(const unroll_layer *l, ptrdif
   return at;
 }
 
-/// Vectors of a group of streamed weights, at most.
+/// The largest number of vectors in a group of streamed weights.
 enum { GROUP_VECTORS = 8 };
 
-/// Steps of the lanes' backward pass before its weight gradients are summed: what these need is then still in the
-/// first-level cache, where D is not large.
+/// The backward pass of lanes sums weight gradients once in this number of steps: their operands are then still in L1,
+/// unless D is large.
 enum { LANE_STEPS = 8 };
-/// Kinds of sums over all rows: gradients of biases, gains and peepholes of layers that have gains or peepholes.
+/// Kinds of sums over all rows, in layers with gains or peepholes: gradients of biases, gains and peepholes.
 enum { GRADIENT_SUMS = 6 };
 
 #endif

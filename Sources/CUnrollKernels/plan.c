@@ -1,16 +1,16 @@
-// How a layer runs: decided here, once. A plan says which path a pass takes, how threads share it, how much memory it
-// needs and where arrays stand in that memory. Nothing else asks for the number of threads or compares sizes.
+// Plans. A plan says which path a pass takes, how threads share it, how much memory it needs and where arrays are in
+// that memory. All of this is decided here: no other file asks for the number of threads or compares sizes.
 
 #include <string.h>
 
 #include "layout.h"
-#include "levels/kernels.h"
+#include "isa/kernels.h"
 
 // Below this many multiply-adds a second thread costs more than it saves.
 enum { LEAST_WORK = 60000 };
-// Weights of this many bytes fit a core's own cache next to what else a step touches.
+// Recurrent weights up to this size fit in a core's L2 cache together with the other data of a step.
 enum { CACHED_BYTES = 2 << 20 };
-// With this many sequences for each thread, weights arrive faster than they are used.
+// From this number of sequences per thread on, computing takes longer than loading the weights.
 enum { MANY_ROWS = 20 };
 
 static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
@@ -18,7 +18,7 @@ static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) { return a < b ? b : a; }
 
 static ptrdiff_t number_size(const unroll_layer *l) { return l->type == UNROLL_F64 ? 8 : 4; }
 
-// How many threads share a pass that has `pieces` to share.
+// The number of threads for a pass that can be divided into `pieces`.
 static ptrdiff_t threads_for(const unroll_plan *p, ptrdiff_t pieces) {
   const unroll_layer *l = &p->layer;
   const double work = (double)l->steps * (double)l->batch * (double)gate_width(l) *
@@ -30,7 +30,7 @@ static ptrdiff_t panel_columns(const unroll_plan *p) {
   return p->width * unroll_kernels_of(p->isa, p->layer.type)->tile_vectors;
 }
 
-// Threads that share columns; 1 where sharing rows occupies more.
+// The number of threads that share columns; 1 if sharing rows would use more threads.
 static ptrdiff_t column_parts(const unroll_plan *p) {
   const ptrdiff_t parts = threads_for(p, p->layer.units / panel_columns(p));
   return parts >= threads_for(p, (p->layer.batch + 1) / 2) ? parts : 1;
@@ -96,8 +96,8 @@ const char *unroll_path_name(int32_t path) {
   return path >= 0 && path <= UNROLL_PATH_REGISTERS ? names[path] : "";
 }
 
-// Steps whose products with the inputs are taken together: of 192 rows, or of as many as leave space in a
-// second-level cache of 2 MB, but not so few that reading W again would cost more.
+// The number of steps whose products x W are computed together: their gates have at most 192 rows and leave space in an
+// L2 cache of 2 MB, but at least 96 rows, since W is read again for each chunk.
 static ptrdiff_t chunk_of(const unroll_layer *l, ptrdiff_t rows) {
   enum { CHUNK_ROWS = 192, LEAST_CHUNK_ROWS = 96, CHUNK_BYTES = 3 << 19 };
   const ptrdiff_t fitting = CHUNK_BYTES / ((gate_width(l) + 1) * number_size(l));
@@ -105,7 +105,8 @@ static ptrdiff_t chunk_of(const unroll_layer *l, ptrdiff_t rows) {
   return most(1, least(steps, l->steps));
 }
 
-// Scratch of a part of `rows` sequences whose vectors hold units: without a trace what a trace would hold.
+// Scratch of `rows` sequences on the paths whose vectors hold units. Without a trace it holds the gates of a chunk and the
+// states, which a trace would otherwise hold.
 static ptrdiff_t rows_scratch(const unroll_plan *p, ptrdiff_t rows) {
   const unroll_layer *l = &p->layer;
   const ptrdiff_t gates = gate_width(l), h = l->units;
@@ -128,7 +129,7 @@ static ptrdiff_t lane_sums(const unroll_layer *l) {
   return whole_lines((1 + l->input + l->units) * gate_width(l) + l->units);
 }
 
-// See lanes_backward.h, whose arrays these are: vectors, then the transposed weights.
+// The arrays of `lane_scratch` (lanes_backward.h): vectors, then the transposed weights.
 static ptrdiff_t lanes_backward_scratch(const unroll_plan *p) {
   const unroll_layer *l = &p->layer;
   const ptrdiff_t h = l->units, gates = gate_width(l);
@@ -188,8 +189,8 @@ static void place_gradients(unroll_plan *p) {
   p->backward.parts = take(total, most(parts * p->backward_part_scratch, p->threads * sums));
 }
 
-// Pieces of a weight gradient [rows, columns]: rows where it is square or taller, columns where it is wider, whichever
-// lets the pieces copy less (products/transposed.h).
+// The number of pieces of a weight gradient [rows, columns]. It is divided by columns if it is wider than tall, else by
+// rows: the pieces then copy less (products/transposed.h).
 static ptrdiff_t piece_count(const unroll_plan *p, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t threads) {
   const ptrdiff_t panel = panel_columns(p);
   const ptrdiff_t least_rows = 16 * unroll_kernels_of(p->isa, p->layer.type)->tile_rows;  // a piece copies all of b
@@ -270,7 +271,7 @@ static ptrdiff_t packed_count(unroll_plan *p) {
   }
 }
 
-// The plain path keeps arrays as they are, and one scratch for everything (plain/layer.h).
+// The plain path packs nothing and has one scratch (plain/layer.h).
 static void plan_plain(unroll_plan *p) {
   const unroll_layer *l = &p->layer;
   const ptrdiff_t rows = l->batch, gates = gate_width(l), pairs = l->steps * rows, widest = most(l->units, l->state);

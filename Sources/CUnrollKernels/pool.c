@@ -1,7 +1,7 @@
-// The pool: threads that wait for one job at a time. A job is a range of indices. Each thread
-// first takes those that are its own, the same in every job of one size, so that what it wrote
-// last time is still in its caches; then it takes what others have not begun. The caller works,
-// too, and never waits for a thread that is asleep.
+// The thread pool. It runs one job at a time: a function of a range of indices. Each thread first takes its own
+// indices, which are the same in every job of one size, so that its caches still hold what it wrote in the job before;
+// then it takes indices that other threads have not begun. The calling thread takes part, and never waits for a
+// thread that sleeps.
 
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -27,10 +27,10 @@ static struct {
   void *context;
   unroll_float_mode mode;  ///< the caller's
   ptrdiff_t count;
-  int wanted;  ///< workers that may join
-  ptrdiff_t pieces;  ///< neighbouring indices make a piece, where there are many
+  int workers;  ///< those numbered 1 ... workers take part
+  ptrdiff_t pieces;  ///< runs of indices, each taken by one thread
   _Atomic unsigned char taken[MOST_PIECES];
-  /// The job's number, whether it may be joined, and how many have: 32, 1 and 31 bits.
+  /// 32 bits: the job's number. 1 bit: whether workers may still join. 31 bits: the workers inside.
   _Atomic uint64_t door;
   _Atomic int sleepers;
 } pool = {.busy = PTHREAD_MUTEX_INITIALIZER,
@@ -59,7 +59,7 @@ static void take_piece(ptrdiff_t piece, int worker) {
 }
 
 static void take_pieces(int worker) {
-  const ptrdiff_t threads = pool.wanted + 1;
+  const ptrdiff_t threads = pool.workers + 1;
   for (ptrdiff_t piece = worker; piece < pool.pieces; piece += threads) take_piece(piece, worker);
   for (ptrdiff_t piece = 0; piece < pool.pieces; ++piece) {
     if (!atomic_load_explicit(&pool.taken[piece], memory_order_relaxed)) take_piece(piece, worker);
@@ -71,7 +71,7 @@ static void *work(void *argument) {
   inside = 1;
   uint64_t last = 0;
   for (;;) {
-    // Sequences follow each other within microseconds: look for a while before sleeping.
+    // The next job often follows within microseconds: spin for a while before sleeping.
     uint64_t door = atomic_load(&pool.door);
     for (int i = 0; i < SPINS && ((door >> 32) == last || !(door & OPEN)); ++i) {
       pause_briefly();
@@ -95,7 +95,7 @@ static void *work(void *argument) {
       }
     }
     if (!joined) continue;
-    if (worker <= pool.wanted) {
+    if (worker <= pool.workers) {
       unroll_set_float_mode(pool.mode);
       take_pieces(worker);
     }
@@ -106,7 +106,7 @@ static void *work(void *argument) {
 
 static void start_workers(int threads) {
   if (pool.started >= threads - 1) return;
-  // Signals are for the program's own threads.
+  // Workers block all signals: the program's own threads handle them.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -136,7 +136,7 @@ void unroll_parallel(ptrdiff_t count, int threads, void (*body)(void *, ptrdiff_
   pool.context = context;
   pool.mode = unroll_get_float_mode();
   pool.count = count;
-  pool.wanted = threads - 1;
+  pool.workers = threads - 1;
   pool.pieces = count < MOST_PIECES ? count : MOST_PIECES;
   for (ptrdiff_t piece = 0; piece < pool.pieces; ++piece) {
     atomic_store_explicit(&pool.taken[piece], 0, memory_order_relaxed);
@@ -149,8 +149,8 @@ void unroll_parallel(ptrdiff_t count, int threads, void (*body)(void *, ptrdiff_
     pthread_mutex_unlock(&pool.sleep_lock);
   }
   take_pieces(0);
-  // Nobody joins any more; those inside finish what they took. One whose core is busy with something else may need long:
-  // then this thread gives its own away.
+  // Close the job and wait for the workers inside. A worker may have lost its core to another process, so that this
+  // thread yields after a while.
   uint64_t door = atomic_fetch_and(&pool.door, ~OPEN) & ~OPEN;
   for (int i = 0; door & (OPEN - 1); ++i) {
     if (i < SPINS) {
@@ -164,9 +164,8 @@ void unroll_parallel(ptrdiff_t count, int threads, void (*body)(void *, ptrdiff_
   pthread_mutex_unlock(&pool.busy);
 }
 
-// A child of fork has one thread: the one that forked. What the pool says of others is not true there, and
-// locks that they held stay locked; so the child begins with a pool that has not started. The number of the
-// thread and what it is inside of stay as they are.
+// The child of a fork has the forking thread only: the pool's other threads are gone, and their locks would stay locked.
+// The child starts with an empty pool. Thread-local settings stay as they are.
 static void begin_anew_in_child(void) {
   pool.busy = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
   pool.sleep_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
@@ -176,7 +175,7 @@ static void begin_anew_in_child(void) {
   atomic_store(&pool.sleepers, 0);
 }
 
-// Before any thread can use the pool: a fork between its first lock and a later registration would be missed.
+// Registered when the library is loaded, so that no fork comes before.
 __attribute__((constructor)) static void watch_for_forks(void) {
   (void)pthread_atfork(0, 0, begin_anew_in_child);
 }
@@ -201,7 +200,7 @@ static long quota_of(const char *group) {
   return cores_of(quota, period);
 }
 
-// The same of groups of the first version.
+// The same for cgroup v1.
 static long quota_of_first_version(void) {
   long quota = 0, period = 0;
   FILE *file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "r");
@@ -215,7 +214,7 @@ static long quota_of_first_version(void) {
   return cores_of(quota, period);
 }
 
-// The least quota of the process's control group and of those that it is in; 0 if there is none.
+// The least quota of the process's control group and its ancestors; 0 if there is none.
 static long quota_of_groups(void) {
   char line[4096];
   char *group = 0;

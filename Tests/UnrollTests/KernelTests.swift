@@ -174,7 +174,7 @@ struct KernelTests {
     }
   }
 
-  /// What inference without a tape leaves.
+  /// What inference without a trace leaves.
   private func outputs(
     of frozen: FrozenLayer<Float>, _ one: Case<Float>
   ) -> [(name: String, tensor: Tensor<Float>)] {

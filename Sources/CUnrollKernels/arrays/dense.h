@@ -1,6 +1,6 @@
-// Dense layers over many rows. Where the output is wide, a worker packs one panel at a time, just before its rows are
-// multiplied with it. Where it is narrow and the sums are long, as for the gradient of a softmax's input, a worker has rows
-// of its own and packs all panels for a part of the sums: else every panel would read all of the long rows again.
+// Dense layers over many rows. If the output is wide, a worker packs one panel at a time, just before the rows are
+// multiplied by it. If it is narrow and the sums are long, as in the gradient of a softmax's input, a worker has rows of
+// its own and packs all panels for a part of the sums, so that the long rows are not read again for each panel.
 
 #ifndef UNROLL_DENSE_KERNELS_H
 #define UNROLL_DENSE_KERNELS_H
@@ -10,7 +10,7 @@
 #include "unroll_dense.h"
 #include "unroll_machine.h"
 
-// Such parts of all panels fill less than half of the second-level cache, next to rows and sums.
+// In numbers; these panels fill less than half of an L2 cache of 1 MB, next to rows and sums.
 enum { FEW_COLUMNS_SCRATCH = 458752 / sizeof(real), FEW_COLUMNS_ROWS = 96 };
 
 INLINE int has_few_columns(const unroll_dense *d) {
@@ -100,8 +100,8 @@ static void dense_forward(const unroll_dense *d, void *out) {
   unroll_parallel(panel_count(d->n), d->threads, dense_panel, &job);
 }
 
-// A piece of the weights' gradient: of [k,n] = a^T dout columns, two pieces for each thread, since
-// every piece copies a; of [n,k] = dout^T a a run of rows.
+// The weight gradient is divided by columns, [k,n] = a^T dout, into two pieces for each thread, since every piece copies
+// a; or by rows, [n,k] = dout^T a.
 enum { GRADIENT_ROWS = 768 };
 
 static ptrdiff_t gradient_columns(ptrdiff_t n, int threads) {
@@ -112,18 +112,18 @@ static ptrdiff_t gradient_columns(ptrdiff_t n, int threads) {
 static void dense_weights(void *context, ptrdiff_t index, int worker) {
   const dense_job *job = context;
   const unroll_dense *d = job->dense;
-  real *room = (real *)d->scratch + worker * dense_part_scratch(d);
+  real *scratch = (real *)d->scratch + worker * dense_part_scratch(d);
   const ptrdiff_t size = job->columns;
   const ptrdiff_t first = index * size, end = first + size;
   const ptrdiff_t last = end < d->n ? end : d->n;
   if (d->is_transposed) {
     transposed_product(job->weight_gradient + first * d->k, d->k,
                              all_rows(job->out_gradient + first), d->n, d->a, d->k, d->m,
-                             last - first, 0, d->k, 0, job->adds, room);
+                             last - first, 0, d->k, 0, job->adds, scratch);
   } else {
     transposed_product(job->weight_gradient, d->n, all_rows(d->a), d->k,
                              job->out_gradient, d->n, d->m, d->k, first, last,
-                             job->bias_gradient, job->adds, room);
+                             job->bias_gradient, job->adds, scratch);
   }
 }
 

@@ -1,6 +1,6 @@
-// A vector of units of one cell, and the functions that gates pass through. A cell's arithmetic is written once on
-// these, in two stages: `NAME_gates` computes all gates but the last, and what follows from them; `NAME_state` the last gate
-// and the new state. Drivers (../drivers) load and store around them, so that every path has the same bits.
+// A vector of units of one cell, and the activations. A cell's arithmetic is written once on these, in two stages:
+// `NAME_gates` computes all gates but the last one, and what follows from them; `NAME_state` computes the last gate and the
+// new state. Drivers (../drivers) load and store around the stages, so that every path has the same bits.
 
 #ifndef UNROLL_UNITS_H
 #define UNROLL_UNITS_H
@@ -28,7 +28,7 @@ typedef struct {
   vector saved;        ///< of h U + c, or of r h
 } unit_gradients;
 
-/// What a cell's functions depend on besides the units. Constant in the paths of the usual functions: sigmoid and tanh.
+/// What a cell's functions depend on besides the units. `is_usual` is a constant where it is 1: sigmoid and tanh.
 typedef struct {
   const unroll_layer *layer;
   int is_usual, has_peepholes, is_normalized;

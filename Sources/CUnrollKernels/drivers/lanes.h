@@ -1,6 +1,6 @@
-// Narrow layers in wide batches: H < WIDTH would leave most of a vector of units empty, so a vector holds one unit of WIDTH
-// sequences. Every number but the weights' gradients, which are summed in another order, goes through the operations
-// of step.h in the same order, so the bits are the same. The trace is interleaved in the same way (unroll_plan.lanes).
+// Narrow layers in wide batches. With H < WIDTH, much of a vector of units would be empty; here a vector holds one unit of
+// WIDTH sequences. Outputs, states and their gradients go through the operations of step.h in the same order: the bits are
+// the same. Weight gradients are summed in another order. The trace is batch-interleaved (unroll_plan.lanes).
 
 #ifndef UNROLL_LANES_H
 #define UNROLL_LANES_H
@@ -22,7 +22,7 @@ INLINE void transpose_half_squares(vector *squares) {
 }
 
 // to[j] = number j of each of `lanes` rows, for j < count <= WIDTH.
-INLINE void gather_lanes(vector *to, const real *rows, ptrdiff_t ld, ptrdiff_t count,
+INLINE void interleave_lanes(vector *to, const real *rows, ptrdiff_t ld, ptrdiff_t count,
                                ptrdiff_t lanes) {
   vector square[WIDTH];
   UNROLL_ALL
@@ -49,7 +49,7 @@ INLINE void gather_lanes(vector *to, const real *rows, ptrdiff_t ld, ptrdiff_t c
 }
 
 // The reverse.
-INLINE void scatter_lanes(real *rows, const vector *from, ptrdiff_t ld, ptrdiff_t count,
+INLINE void deinterleave_lanes(real *rows, const vector *from, ptrdiff_t ld, ptrdiff_t count,
                                 ptrdiff_t lanes) {
   vector square[WIDTH];
   if (count <= WIDTH / 2) {
@@ -74,31 +74,31 @@ INLINE void scatter_lanes(real *rows, const vector *from, ptrdiff_t ld, ptrdiff_
   }
 }
 
-// Any number of columns. A full block, and one of few columns, are cases of their own, since constants leave no branch.
-static void gather(vector *to, const real *rows, ptrdiff_t ld, ptrdiff_t columns,
+// Any number of columns. Full blocks have calls of their own, since constant counts leave no branch.
+static void interleave(vector *to, const real *rows, ptrdiff_t ld, ptrdiff_t columns,
                          ptrdiff_t lanes) {
   for (ptrdiff_t j = 0; j < columns; j += WIDTH) {
     const ptrdiff_t count = columns - j < WIDTH ? columns - j : WIDTH;
     if (lanes < WIDTH) {
-      gather_lanes(to + j, rows + j, ld, count, lanes);
+      interleave_lanes(to + j, rows + j, ld, count, lanes);
     } else if (count == WIDTH / 2) {
-      gather_lanes(to + j, rows + j, ld, WIDTH / 2, WIDTH);
+      interleave_lanes(to + j, rows + j, ld, WIDTH / 2, WIDTH);
     } else {
-      gather_lanes(to + j, rows + j, ld, count, WIDTH);
+      interleave_lanes(to + j, rows + j, ld, count, WIDTH);
     }
   }
 }
 
-static void scatter(real *rows, const vector *from, ptrdiff_t ld, ptrdiff_t columns,
+static void deinterleave(real *rows, const vector *from, ptrdiff_t ld, ptrdiff_t columns,
                           ptrdiff_t lanes) {
   for (ptrdiff_t j = 0; j < columns; j += WIDTH) {
     const ptrdiff_t count = columns - j < WIDTH ? columns - j : WIDTH;
     if (lanes < WIDTH) {
-      scatter_lanes(rows + j, from + j, ld, count, lanes);
+      deinterleave_lanes(rows + j, from + j, ld, count, lanes);
     } else if (count == WIDTH / 2) {
-      scatter_lanes(rows + j, from + j, ld, WIDTH / 2, WIDTH);
+      deinterleave_lanes(rows + j, from + j, ld, WIDTH / 2, WIDTH);
     } else {
-      scatter_lanes(rows + j, from + j, ld, count, WIDTH);
+      deinterleave_lanes(rows + j, from + j, ld, count, WIDTH);
     }
   }
 }
@@ -132,7 +132,7 @@ static void lane_product(vector *out, const vector *a, const real *w, ptrdiff_t 
   for (; j + 8 <= n; j += 8) {
     lane_sums_tile(out + j, a, w + j, ldw, k, start ? start + j : start, from, 8);
   }
-  // The rest is taken together, too: a chain of k multiply-adds takes as long as several in parallel.
+  // The remaining columns form one tile: parallel chains of multiply-adds take no longer than one chain.
   switch (n - j) {
     REST(1)
     REST(2)
@@ -144,7 +144,7 @@ static void lane_product(vector *out, const vector *a, const real *w, ptrdiff_t 
   }
 }
 
-// Where a block's numbers of a step stand in the trace, times the numbers of a row.
+// A step of a block in the trace: its offset, to be multiplied by the numbers of a row.
 INLINE ptrdiff_t lane_place(const unroll_layer *l, ptrdiff_t position, ptrdiff_t first, ptrdiff_t lanes) {
   return first * l->steps + time_of(l, position) * lanes;
 }
@@ -153,7 +153,7 @@ INLINE void store_lanes(real *trace, const vector *from, ptrdiff_t count, ptrdif
   for (ptrdiff_t j = 0; j < count; ++j) store_part(trace + j * lanes, from[j], lanes);
 }
 
-// A block's numbers of a step: in the trace where the block is full, else copied to `copies`.
+// A step of a block: in the trace itself if the block is full, else copied to whole vectors in `copies`.
 INLINE const real *load_lanes(vector *copies, const real *trace, ptrdiff_t count, ptrdiff_t lanes) {
   if (lanes == WIDTH) return trace;
   for (ptrdiff_t j = 0; j < count; ++j) copies[j] = load_part(trace + j * lanes, lanes);
@@ -171,28 +171,28 @@ static void forward_lanes(const pass *p, ptrdiff_t first, ptrdiff_t lanes, real 
   const real *w = p->weights->input, *u = p->weights->recurrent, *bias = p->packed;
   const real *candidate_bias = p->packed + layout_of_panels(l, WIDTH).candidate_bias;
   vector *x = (vector *)scratch, *gates = x + d, *state = gates + width, *cell = state + h, *saved = cell + h;
-  const unit_arrays a = {.rows = 1, .size = h * WIDTH, .gates = (real *)gates, .saved = (real *)saved, .output = (real *)state,
-                         .cell = (real *)cell, .previous_hidden = (real *)state, .previous_cell = (real *)cell,
-                         .keeps_gates = p->keeps_trace};
-  gather(state, (const real *)q->initial_hidden + first * h, h, h, lanes);
-  if (has_cell) gather(cell, (const real *)q->initial_cell + first * h, h, h, lanes);
+  const unit_arrays a = {.rows = 1, .size = h * WIDTH, .gates = (real *)gates, .saved = (real *)saved,
+                         .output = (real *)state, .cell = (real *)cell, .previous_hidden = (real *)state,
+                         .previous_cell = (real *)cell, .keeps_gates = p->keeps_trace};
+  interleave(state, (const real *)q->initial_hidden + first * h, h, h, lanes);
+  if (has_cell) interleave(cell, (const real *)q->initial_cell + first * h, h, h, lanes);
   for (ptrdiff_t position = 0; position < l->steps; ++position) {
     const ptrdiff_t row = time_of(l, position) * l->batch + first;
-    gather(x, (const real *)q->inputs + row * d, d, d, lanes);
+    interleave(x, (const real *)q->inputs + row * d, d, d, lanes);
     lane_product(gates, x, w, width, d, width, bias, FROM_ROW);
     lane_product(gates, state, u, width, h, together, 0, FROM_OUTPUT);
     if (is_separate) lane_product(saved, state, u + together, width, h, h, candidate_bias, FROM_ROW);
     stages->gates(&a, l, 0);
     if (is_late) lane_product(gates + together, saved, u + together, width, h, h, 0, FROM_OUTPUT);
     stages->state(&a, l, 0);
-    scatter((real *)q->hidden + row * h, state, h, h, lanes);
+    deinterleave((real *)q->hidden + row * h, state, h, h, lanes);
     if (!p->keeps_trace) continue;
     const ptrdiff_t place = lane_place(l, position, first, lanes);
     store_lanes((real *)q->trace + plan->trace.gates + place * width, gates, width, lanes);
     if (saves_values(l)) store_lanes((real *)q->trace + plan->trace.saved + place * h, saved, h, lanes);
     if (has_cell) store_lanes((real *)q->trace + plan->trace.cells + place * h, cell, h, lanes);
   }
-  if (has_cell) scatter((real *)q->final_cell + first * h, cell, h, h, lanes);
+  if (has_cell) deinterleave((real *)q->final_cell + first * h, cell, h, h, lanes);
 }
 
 #endif

@@ -1,4 +1,4 @@
-// Narrow layers (lanes.h), from the last step to the first.
+// The backward pass of narrow layers (lanes.h).
 
 #ifndef UNROLL_LANES_BACKWARD_H
 #define UNROLL_LANES_BACKWARD_H
@@ -64,9 +64,10 @@ static void sum_each(real *to, const vector *from, ptrdiff_t count) {
   for (; i < count; ++i) to[i] = vector_sum(from[i]);
 }
 
-// A block's scratch, in vectors. Of LANE_STEPS steps: the operands of the weights (1, x, h; of late candidates what is
-// saved) and the gradients of their products. Of one step: gates, saved values, the cell and the one before, gradients of
-// states, of the output and the inputs. The sums of the weights' gradients; then transposed weights.
+// A block's scratch, in vectors:
+// - of LANE_STEPS steps: the operands of the weights (1, x, h; for late candidates r h), and the gradients of arguments;
+// - of one step: gates, saved values, c and c', gradients of states, of the output and of the inputs;
+// - the sums of the weights' gradients, and the transposed weights.
 typedef struct {
   vector *operands, *scaled, *gates, *separate;
   vector *gate_values, *saved, *cell, *previous_cell, *hidden, *dcell, *step, *dx, *sums;
@@ -122,7 +123,7 @@ static void sum_lane_gradients(const pass *p, const lane_scratch *s, ptrdiff_t c
   lane_outer_products(s->sums + operands * width, h, s->operands, operands, s->separate, h, count, adds, 1, h);
 }
 
-// The arrays of the step at a position, in the trace or gathered; `slot` is its place among the LANE_STEPS.
+// The arrays of the step at a position, in the trace or interleaved; `slot` is its place among the LANE_STEPS.
 static unit_arrays lane_arrays(const pass *p, const lane_scratch *s, ptrdiff_t position, ptrdiff_t slot, ptrdiff_t first,
                                ptrdiff_t lanes) {
   const unroll_layer *l = p->layer;
@@ -131,9 +132,9 @@ static unit_arrays lane_arrays(const pass *p, const lane_scratch *s, ptrdiff_t p
   const real *trace = q->trace, *cells = trace + p->plan->trace.cells, *saved = trace + p->plan->trace.saved + place * h;
   vector *x = s->operands + slot * (1 + d + h) + 1, *previous = x + d;
   const ptrdiff_t row = time_of(l, position) * l->batch + first, before = time_of(l, position - 1) * l->batch + first;
-  gather(x, (const real *)q->inputs + row * d, d, d, lanes);
-  gather(previous, position > 0 ? (const real *)q->hidden + before * h : (const real *)q->initial_hidden + first * h, h, h,
-         lanes);
+  interleave(x, (const real *)q->inputs + row * d, d, d, lanes);
+  const real *states = position > 0 ? (const real *)q->hidden + before * h : (const real *)q->initial_hidden + first * h;
+  interleave(previous, states, h, h, lanes);
   unit_arrays a = {.rows = 1, .size = h * WIDTH, .previous_hidden = (real *)previous};
   a.gates = (real *)load_lanes(s->gate_values, trace + p->plan->trace.gates + place * gate_width(l), gate_width(l), lanes);
   if (has_late_candidate(l)) {  // an operand of U's gradient, too
@@ -148,7 +149,7 @@ static unit_arrays lane_arrays(const pass *p, const lane_scratch *s, ptrdiff_t p
   if (position > 0) {
     a.previous_cell = load_lanes(s->previous_cell, cells + lane_place(l, position - 1, first, lanes) * h, h, lanes);
   } else {
-    gather(s->previous_cell, (const real *)q->initial_cell + first * h, h, h, lanes);
+    interleave(s->previous_cell, (const real *)q->initial_cell + first * h, h, h, lanes);
   }
   return a;
 }
@@ -161,8 +162,8 @@ static void backward_lanes(const pass *p, ptrdiff_t first, ptrdiff_t lanes, real
   const ptrdiff_t h = l->units, width = gate_width(l), d = l->input, together = together_columns(l);
   const int is_late = has_late_candidate(l), is_separate = has_separate_candidate(l), has_cell = has_cell_state(l);
   const lane_scratch s = divide_lane_scratch(p, scratch);
-  gather(s.hidden, (real *)g->hidden + first * h, h, h, lanes);
-  if (has_cell) gather(s.dcell, (real *)g->cell + first * h, h, h, lanes);
+  interleave(s.hidden, (real *)g->hidden + first * h, h, h, lanes);
+  if (has_cell) interleave(s.dcell, (real *)g->cell + first * h, h, h, lanes);
   ptrdiff_t slot = 0;
   for (ptrdiff_t position = l->steps - 1; position >= 0; --position) {
     const ptrdiff_t row = time_of(l, position) * l->batch + first;
@@ -171,7 +172,7 @@ static void backward_lanes(const pass *p, ptrdiff_t first, ptrdiff_t lanes, real
     const gradient_arrays arrays = {.gates = (real *)dgates, .separate = (real *)separate, .output = (real *)s.hidden,
                                     .cell = (real *)s.dcell, .scaled = (real *)s.step};
     if (g->has_output) {
-      gather(s.step, (const real *)g->output + row * h, h, h, lanes);
+      interleave(s.step, (const real *)g->output + row * h, h, h, lanes);
       for (ptrdiff_t j = 0; j < h; ++j) s.hidden[j] += s.step[j];
     }
     stages->state_backward(&a, &arrays, l, 0);
@@ -183,15 +184,15 @@ static void backward_lanes(const pass *p, ptrdiff_t first, ptrdiff_t lanes, real
     lane_product(s.hidden, dgates, s.recurrent, h, together, h, 0, FROM_OUTPUT);
     if (g->wants_inputs) {
       lane_product(s.dx, dgates, s.input, d, width, d, 0, FROM_ROW);
-      scatter((real *)g->inputs + row * d, s.dx, d, d, lanes);
+      deinterleave((real *)g->inputs + row * d, s.dx, d, d, lanes);
     }
     slot += 1;
     if (slot < LANE_STEPS && position > 0) continue;
     sum_lane_gradients(p, &s, slot, position + slot < l->steps);
     slot = 0;
   }
-  scatter((real *)g->hidden + first * h, s.hidden, h, h, lanes);
-  if (has_cell) scatter((real *)g->cell + first * h, s.dcell, h, h, lanes);
+  deinterleave((real *)g->hidden + first * h, s.hidden, h, h, lanes);
+  if (has_cell) deinterleave((real *)g->cell + first * h, s.dcell, h, h, lanes);
   sum_each(sums, s.sums, (1 + d + h) * width + (is_separate ? h : 0));
 }
 

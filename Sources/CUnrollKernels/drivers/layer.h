@@ -1,6 +1,6 @@
-// The functions of a plan: packing, a sequence forward and backward, a step of a stream. How work is divided changes no
-// bit: rows of the batch are independent, rows and columns of a weight gradient are, and the sums of blocks are
-// added in order.
+// The functions of a plan: packing, a sequence forward and backward, a step of a stream. Dividing the work among threads
+// changes no bit: rows of the batch and elements of a weight gradient are independent, and the sums of blocks are added
+// in order.
 
 #ifndef UNROLL_LAYER_DRIVERS_H
 #define UNROLL_LAYER_DRIVERS_H
@@ -9,7 +9,7 @@
 #include "registers.h"
 #include "weight_gradients.h"
 
-// The bias; second biases of gates whose product is added to x W are added to it, a separate candidate's stands apart.
+// Packs the sum of both biases. The second bias of a separate candidate is not added, but stored at `candidate_bias`.
 static void pack_biases(const pass *p, real *packed, ptrdiff_t candidate_bias) {
   const unroll_layer *l = p->layer;
   const ptrdiff_t width = gate_width(l), together = has_separate_candidate(l) ? together_columns(l) : width;
@@ -24,7 +24,7 @@ static void pack_biases(const pass *p, real *packed, ptrdiff_t candidate_bias) {
   }
 }
 
-// The biases of registers: every gate in whole vectors.
+// The biases of the registers path, laid out as its weights.
 static void pack_register_biases(const pass *p, real *packed) {
   const unroll_layer *l = p->layer;
   const registers_layout at = layout_of_registers(l, WIDTH);
@@ -47,7 +47,7 @@ typedef struct {
   int is_transposed;
 } packing;
 
-// With fewer numbers, packing takes one thread.
+// The least count of numbers that each thread packs.
 enum { LEAST_PACKED = 1 << 15 };
 
 static void pack_part(const packing *job, ptrdiff_t part, ptrdiff_t at, const real *b, ptrdiff_t k_stride,
@@ -86,7 +86,7 @@ static void pack_matrices(const pass *p, real *packed, ptrdiff_t count, int is_t
 }
 
 #if REAL_BITS == 32
-// The kind of bfloat16 that a layer's weights are best kept as.
+// How weights are rounded to bf16: exactly, where all of them are bf16 already or some are not finite.
 static int32_t bf16_kind(const pass *p) {
   const unroll_layer *l = p->layer;
   const int found = scan_weights(p->weights->input, l->input * gate_width(l)) |
@@ -133,7 +133,7 @@ static void pack_layer(unroll_plan *plan, const unroll_weights *weights, void *p
     return;
   }
 #endif
-  // Narrow layers read the weights as they are; a frozen one may meet a batch that leaves some sequences to rows.
+  // Lanes read unpacked weights. A frozen layer packs them anyway, for batches whose leftover sequences run on rows.
   if (plan->path == UNROLL_PATH_LANES && plan->mode == UNROLL_TRAIN) return;
   pack_matrices(&p, packed, plan->packed_count, 0);
 }
@@ -158,7 +158,7 @@ static void forward_part(void *context, ptrdiff_t part, int worker) {
   if (plan->leftover > 0 && part == 0) forward_rows(p, l->batch - plan->leftover, plan->leftover, 1, scratch);
 }
 
-// One sequence through a narrow layer.
+// One sequence on the registers path.
 static void forward_registers(const pass *p) {
   const unroll_layer *l = p->layer;
   const unroll_sequence *q = p->sequence;
@@ -209,7 +209,7 @@ static void backward_part(void *context, ptrdiff_t part, int worker) {
   }
 }
 
-// The blocks' weight gradients, in order.
+// Adds the blocks' weight gradients in order.
 static void add_lane_sums(const pass *p) {
   const unroll_layer *l = p->layer;
   const unroll_weights *g = &p->gradients->weights;
@@ -249,7 +249,7 @@ static void clear_weight_gradients(const pass *p, int is_empty) {
   fill(g->cell_offset, 0, h);
 }
 
-// The second biases that are only added to the first have its gradient.
+// Second biases that are summed with the first ones have the same gradient.
 static void copy_bias_gradient(const pass *p) {
   const unroll_layer *l = p->layer;
   if (!l->has_second_bias) return;
@@ -308,7 +308,7 @@ static void stream_step(unroll_stream *t) {
   r->output = l->has_projection ? r->saved : r->hidden;
   r->previous_hidden = r->hidden;
   r->previous_cell = r->cell;
-  if (l->zoneout.is_active) {  // mixed with the states after the step: copied
+  if (l->zoneout.is_active) {  // which needs the states of the step before when the new ones are there
     real *hidden = take_scratch(&scratch, rows * l->state);
     copy(hidden, r->hidden, rows * l->state);
     r->previous_hidden = hidden;

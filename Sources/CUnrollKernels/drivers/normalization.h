@@ -11,14 +11,14 @@
 
 #include "pass.h"
 
-// A row becomes n(row); returns the factor.
+// Replaces a row by n(row); returns the factor.
 static real normalize(real *row, ptrdiff_t count) {
   vector sum = splat(0), squares = splat(0);
   FOR_VECTORS(count, { sum += load_part(row + j, n); })
   const real mean = vector_sum(sum) / (real)count;
   FOR_VECTORS(count, {
     store_part(row + j, load_part(row + j, n) - mean, n);
-    const vector d = load_part(row + j, n);  // loaded again, for the zeros behind the last number
+    const vector d = load_part(row + j, n);  // loaded again: lanes beyond the row must be 0
     squares = MULTIPLY_ADD(d, d, squares);
   })
   const real variance = vector_sum(squares) / (real)count;
@@ -57,7 +57,7 @@ INLINE int group_count(const unroll_layer *l) { return together_columns(l) < gat
 INLINE ptrdiff_t group_start(const unroll_layer *l, int group) { return group ? together_columns(l) : 0; }
 INLINE ptrdiff_t group_size(const unroll_layer *l, int group) { return group ? l->units : together_columns(l); }
 
-// x W, in the gates' place, becomes gain_x n(x W) + bias.
+// Replaces x W, in the gates' array, by gain_x n(x W) + bias.
 static void normalize_inputs(const pass *p, const step_rows *s) {
   const unroll_layer *l = p->layer;
   const ptrdiff_t width = gate_width(l);
@@ -76,7 +76,7 @@ static void normalize_inputs(const pass *p, const step_rows *s) {
   }
 }
 
-// h U of a group is normalised and, with its gain, added to the gates' arguments, or written to a separate product's place.
+// Normalises h U of a group, and adds gain_h n(h U) to the gates' arguments, or writes it to `saved` (separate candidate).
 static void normalize_product(const pass *p, const step_rows *s, int group, const real *candidate_bias) {
   const unroll_layer *l = p->layer;
   const ptrdiff_t width = gate_width(l), first = group_start(l, group), size = group_size(l, group);
@@ -107,7 +107,7 @@ static void normalize_cells(const pass *p, const step_rows *s) {
   }
 }
 
-// The same values again, from the trace, for the backward pass.
+// Computes them again, from the trace, for the backward pass.
 static void repeat_output_cells(const pass *p, const step_rows *s) {
   const ptrdiff_t h = p->layer->units;
   for (ptrdiff_t row = 0; row < s->rows; ++row) {

@@ -19,7 +19,7 @@ typedef struct {
   int keeps_trace;
 } pass;
 
-// The rows of one step: arrays begin with the first row that counts.
+// The arrays of one step, from its first row on.
 typedef struct {
   real *gates;     ///< [rows, G H]: arguments, then values
   real *saved;     ///< [rows, H]: what the cell saves, or m before its projection

@@ -1,6 +1,6 @@
-// One sequence through a layer of at most two vectors of units: the gates of a step stay in registers. Gates begin at whole
-// or half vectors, padded with 0, so that nothing is masked; states have space for whole vectors. The chains of multiply-adds are
-// those of ../products/product.h, in the same order: the bits are the same.
+// One sequence through a layer of at most two vectors of units. The gates of a step stay in registers. Gates are padded
+// with zeros to whole or half vectors, and states have space for whole vectors, so that no load or store is masked. The
+// chains of multiply-adds are those of ../products/product.h, in the same order: the bits are the same.
 
 #ifndef UNROLL_REGISTERS_H
 #define UNROLL_REGISTERS_H
@@ -37,8 +37,8 @@ INLINE vector second_gate(vector pair) {
   return pair;
 }
 
-// One step of `vectors` vectors of units, or with two gates in a vector (`pairs`): states change in place. Lanes beyond the
-// units hold any numbers.
+// One step of `vectors` vectors of units, or of one vector for two gates (`pairs`). States change in place; lanes beyond
+// the units hold any numbers.
 INLINE void registers_step_of(const int kind, const int vectors, const int pairs, const unroll_layer *l,
                               const unit_switches s, const real *packed, const real *x, real *hidden, real *cell,
                               real *saved) {

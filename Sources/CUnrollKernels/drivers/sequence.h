@@ -1,12 +1,12 @@
-// A layer over a whole sequence, for a range of the batch's rows, whose vectors hold units: nothing but these rows is read
-// or written, so that threads which own different rows never wait for each other.
+// A layer over a whole sequence, for a range of the batch's rows; vectors hold units. Only these rows are read and
+// written, so that threads with different rows never wait for each other.
 
 #ifndef UNROLL_SEQUENCE_H
 #define UNROLL_SEQUENCE_H
 
 #include "step.h"
 
-// The arrays of the step at a position of the rows from `first` on, as a trace has them.
+// The arrays of one step in the trace, for `rows` rows from `first` on.
 static step_rows trace_rows(const pass *p, ptrdiff_t position, ptrdiff_t first, ptrdiff_t rows) {
   const unroll_layer *l = p->layer;
   const unroll_sequence *q = p->sequence;
@@ -34,7 +34,7 @@ static step_rows trace_rows(const pass *p, ptrdiff_t position, ptrdiff_t first, 
   return s;
 }
 
-// Where a pass without a trace has the arrays of a step.
+// The arrays of a step of a pass without a trace.
 typedef struct {
   real *gates, *saved, *cells[2], *product_values, *normal_cell, *output_cell;
 } forward_scratch;
@@ -54,7 +54,7 @@ static forward_scratch divide_forward_scratch(const pass *p, ptrdiff_t rows, rea
   return f;
 }
 
-// The arrays of a step of a pass without a trace, which follows the step `s`.
+// Changes `s` from the arrays of one step to those of the next one, in a pass without a trace.
 static void next_rows(const pass *p, const forward_scratch *f, ptrdiff_t position, ptrdiff_t row, step_rows *s) {
   const unroll_layer *l = p->layer;
   s->previous_hidden = s->hidden;
@@ -106,7 +106,7 @@ static void forward_rows(const pass *p, ptrdiff_t first, ptrdiff_t rows, int par
   if (has_cell_state(l)) copy((real *)q->final_cell + first * l->units, s.rows.cell, rows * l->units);
 }
 
-// The largest arrays of the step backward at a position, which are not cached when it begins.
+// The largest arrays that a step backward reads; they are not cached when it begins.
 static void uncached_of_step(const pass *p, ptrdiff_t position, ptrdiff_t first, ptrdiff_t rows,
                              uncached_lines uncached[UNCACHED_PARTS]) {
   const unroll_layer *l = p->layer;

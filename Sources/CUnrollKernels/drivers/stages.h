@@ -1,5 +1,5 @@
-// A cell's stages over arrays of units: loads, the cell's arithmetic (../cells), stores. An array of `size` numbers
-// may be a row's units, or the units of as many sequences as a vector holds, interleaved (lanes.h).
+// A cell's stages over arrays of units: loads, the cell's arithmetic (../cells), stores. The `size` numbers of an array
+// are the units of one sequence, or the interleaved units of as many sequences as a vector holds (lanes.h).
 
 #ifndef UNROLL_STAGES_H
 #define UNROLL_STAGES_H
@@ -25,7 +25,7 @@ typedef struct {
   const real *scaled;
 } gradient_arrays;
 
-// The arrays of the next row, those that the cell has.
+// Moves the arrays that the cell has to the next row.
 INLINE void advance(unit_arrays *a, const unroll_cell cell, const unit_switches *s) {
   a->gates += cell.gates * a->size;
   a->output += a->size;
@@ -134,7 +134,7 @@ INLINE units load_units(const int kind, const unit_arrays *a, const unit_switche
   return u;
 }
 
-// Backward through the state and, unless something comes between (a late product, a normalised c'), the gates.
+// Backward through the state and the gates; without the gates where a late product or a normalised c' comes between.
 INLINE void state_backward_of_units(const int kind, const unit_arrays *arrays, const gradient_arrays *gradients,
                                     const unit_switches s, const real *peepholes) {
   unit_arrays a = *arrays;
@@ -166,7 +166,7 @@ INLINE void state_backward_of_units(const int kind, const unit_arrays *arrays, c
   }
 }
 
-// Backward through the gates, after what came between.
+// Backward through the gates, where they are not part of the stage before.
 INLINE void gates_backward_of_units(const int kind, const unit_arrays *arrays, const gradient_arrays *gradients,
                                     const unit_switches s, const real *peepholes) {
   unit_arrays a = *arrays;

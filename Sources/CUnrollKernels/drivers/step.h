@@ -1,6 +1,6 @@
-// One step forward, and one backward: the stages of which it consists, in their order. A stage concerns rows (the cell's
-// arithmetic) or columns (products). One thread takes all of a stage, or, where threads share the columns of products
-// (UNROLL_PATH_COLUMNS), each takes its part and all wait for each other between stages.
+// One step, forward and backward, as a sequence of stages. A stage works on rows (the cell's arithmetic) or on columns
+// (products). One thread runs whole stages; on UNROLL_PATH_COLUMNS each thread runs its part of a stage, and waits for
+// the others before the next stage.
 
 #ifndef UNROLL_STEP_H
 #define UNROLL_STEP_H
@@ -12,10 +12,10 @@
 #include "streamed.h"
 #include "zoneout.h"
 
-// The stages; those that follow each other without another one between them are taken together.
+// The stages, in the order of a step. Some run together, where no thread has to wait between them.
 enum {
   INPUT_PRODUCT = 1,      ///< x W of some steps
-  STATE_PRODUCT = 2,      ///< h U, but for a late candidate's
+  STATE_PRODUCT = 2,      ///< h U, without a late candidate's columns
   GATES = 4,              ///< all gates but the last
   LATE_PRODUCT = 8,       ///< (r h) U of a late candidate
   STATE = 16,             ///< the last gate and the state
@@ -23,7 +23,7 @@ enum {
   LOSS_GRADIENT = 64,     ///< the gradient of this step's output is added
   PROJECTION_BACKWARD = 128,
   STATE_BACKWARD = 256,
-  LATE_BACKWARD = 512,    ///< back through a late candidate's product
+  LATE_BACKWARD = 512,    ///< the gradient of r h, of a late candidate
   GATES_BACKWARD = 1024,
   STATE_PRODUCT_BACKWARD = 2048,
 };
@@ -187,7 +187,7 @@ static void carry_row(const unroll_layer *l, const step_rows *r, ptrdiff_t row, 
   if (has_cell_state(l)) copy(r->cell + at, r->previous_cell + at, l->units);
 }
 
-// The cell's arithmetic of some rows. A few rows at a time stay in the first-level cache between the two stages.
+// The cell's arithmetic of some rows, a few at a time, so that they stay in L1 between the two stages.
 static void take_rows(const step *s, int stages, ptrdiff_t first, ptrdiff_t last) {
   enum { CACHED_UNITS = 512 };
   const unroll_layer *l = s->p->layer;
@@ -292,7 +292,7 @@ static void take_shared_part(void *context, ptrdiff_t part, int worker) {
   take_part(s, s->stages, part, s->parts);
 }
 
-// Takes stages that need nothing between them: products alone, or stages of rows.
+// Runs stages between which no thread has to wait: one product, or stages of rows.
 INLINE void take(step *s, const int stages) {
   if (s->parts == 1) {
     take_part(s, stages, 0, 1);
@@ -331,24 +331,24 @@ static void step_forward(step *s) {
       if (!s->rows.active[row]) carry_row(l, &s->rows, row, STATE);
     }
   }
-  if (l->zoneout.is_active) zone_states(p, &s->rows);
+  if (l->zoneout.is_active) apply_zoneout(p, &s->rows);
 }
 
 static void step_backward(step *s) {
   const pass *p = s->p;
   const unroll_layer *l = p->layer;
   const step_gradients *d = &s->gradients;
-  const int projects = l->has_projection, zones = l->zoneout.is_active;
+  const int projects = l->has_projection, has_zoneout = l->zoneout.is_active;
   const uncached_lines *next = s->next;
   s->next = 0;
-  if (projects || zones) {
+  if (projects || has_zoneout) {
     take(s, LOSS_GRADIENT);
-    if (zones) zone_backward(p, &s->rows, d);
-    if (zones && projects) move_to_projected(s, 0, s->rows.rows);
+    if (has_zoneout) zoneout_backward(p, &s->rows, d);
+    if (has_zoneout && projects) move_to_projected(s, 0, s->rows.rows);
     if (projects) take(s, PROJECTION_BACKWARD);
   }
   if (normalizes_cell(l)) repeat_output_cells(p, &s->rows);
-  if (projects || zones) {
+  if (projects || has_zoneout) {
     take(s, STATE_BACKWARD);
   } else {
     take(s, LOSS_GRADIENT | STATE_BACKWARD);
@@ -367,7 +367,7 @@ static void step_backward(step *s) {
   }
   s->next = next;
   take(s, STATE_PRODUCT_BACKWARD);
-  if (!zones) return;
+  if (!has_zoneout) return;
   add_to(d->hidden, d->carried_hidden, s->rows.rows * l->state);
   if (has_cell_state(l)) add_to(d->cell, d->carried_cell, s->rows.rows * l->units);
 }

@@ -1,9 +1,9 @@
-// One sequence: a step waits for its weights, which are read once. They are packed in the order in which they are read
-// (unroll_plan.streamed), and read forward and backward in turns: what a step read last is still cached when the next one
-// begins with it, so that a cache that is a little too small for all weights misses only a few of them.
+// One sequence. A step reads each weight once, which takes most of its time. Weights are packed in the order in which they
+// are read (unroll_plan.streamed). Every second step reads them backward: it begins with the weights that the step before
+// read last and that are still cached, so that a cache which is slightly too small for all weights misses only a few.
 //
-// Groups have enough sums that none waits for its last addition, and are small enough that the last group's weights are
-// still cached when the next step begins with them. The chains of multiply-adds are those of ../products/product.h, in the same order:
+// Groups have enough sums to hide the latency of an addition, and few enough weights that the last group is still cached
+// when the next step begins with it. The chains of multiply-adds are those of ../products/product.h, in the same order:
 // the bits are the same.
 
 #ifndef UNROLL_STREAMED_H
@@ -14,10 +14,12 @@
 
 INLINE ptrdiff_t at_most(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
-// Slots whose part of U is multiplied with the state before the gates' functions.
-INLINE ptrdiff_t early_slots(const unroll_plan *p) { return p->streamed.late_groups > 0 ? p->streamed.together : p->streamed.all; }
+// The slots that are multiplied with the state before the activations: all but a late candidate's.
+INLINE ptrdiff_t early_slots(const unroll_plan *p) {
+  return p->streamed.late_groups > 0 ? p->streamed.together : p->streamed.all;
+}
 
-// Slots of a group begin at `first`, those of the next one at `next`; `early` is where U ends in it.
+// A group has the slots first ..< next; those below `early` have their U in it.
 typedef struct {
   ptrdiff_t first, next, early;
 } slot_group;
@@ -34,10 +36,11 @@ INLINE slot_group late_group_at(const unroll_plan *plan, ptrdiff_t group) {
   return (slot_group){first, next, next};
 }
 
-// Where a group's weights begin, and those of a late group.
+// Offsets of a group's weights, and of a late group's.
 INLINE ptrdiff_t group_weights(const pass *p, ptrdiff_t slot) {
   const unroll_plan *plan = p->plan;
-  return plan->streamed.weights + (slot * plan->streamed.input + at_most(slot, early_slots(plan)) * p->layer->state) * WIDTH;
+  const ptrdiff_t early = at_most(slot, early_slots(plan));
+  return plan->streamed.weights + (slot * plan->streamed.input + early * p->layer->state) * WIDTH;
 }
 INLINE ptrdiff_t late_weights(const pass *p, ptrdiff_t slot) {
   const unroll_plan *plan = p->plan;
@@ -49,11 +52,11 @@ static void pack_slots(const pass *p, real *to, const real *b, ptrdiff_t k, ptrd
                        ptrdiff_t next) {
   const unroll_plan *plan = p->plan;
   const unroll_layer *l = p->layer;
-  const ptrdiff_t width = gate_width(l), border = together_columns(l);
+  const ptrdiff_t width = gate_width(l), border = together_columns(l), together = plan->streamed.together;
   for (ptrdiff_t row = 0; row < k; ++row) {
     for (ptrdiff_t s = first; s < next; ++s, to += WIDTH) {
-      const ptrdiff_t column = s < plan->streamed.together ? s * plan->streamed.slot : border + (s - plan->streamed.together) * plan->streamed.slot;
-      const ptrdiff_t end = s < plan->streamed.together ? border : width;
+      const ptrdiff_t column = (s < together ? s : s - together) * plan->streamed.slot + (s < together ? 0 : border);
+      const ptrdiff_t end = s < together ? border : width;
       const real *from = b + row * width + column;
 #if REAL_BITS == 32
       if (p->plan->bf16) {
@@ -80,17 +83,19 @@ static void pack_streamed(const pass *p, real *packed) {
     const slot_group g = late_group_at(plan, i);
     pack_slots(p, packed + late_weights(p, g.first), u, l->state, g.first, g.next);
   }
-  if (l->has_projection) pack_panels(packed + plan->streamed.projection, p->weights->projection, l->state, 1, l->units, l->state);
+  if (!l->has_projection) return;
+  pack_panels(packed + plan->streamed.projection, p->weights->projection, l->state, 1, l->units, l->state);
 }
 
-// Where some of a group's vectors begin (zero if null) and end; both hold `columns` numbers from there on.
+// Some of a group's vectors: their sums start from `start`, or from 0 if it is null, and go to `out`. Both have `columns`
+// numbers.
 typedef struct {
   const real *start;
   real *out;
   ptrdiff_t columns;
 } slot_place;
 
-// Vector v of a group: which place, and how far from its beginning.
+// The place of vector v of a group, and the offset in it.
 #define IN_PLACE(v)                                             \
   const slot_place *place = places + ((v) >= border * width);   \
   const ptrdiff_t offset = ((v) >= border * width ? (v)-border * width : (v)) * WIDTH;
@@ -100,7 +105,7 @@ INLINE void slots_product(const slot_place *places, ptrdiff_t border, const real
                           const int slots, const int bf16) {
   vector sums[GROUP_VECTORS];
   const int width = bf16 ? 2 : 1, vectors = slots * width;
-  // Mostly all are whole and at one place: to look at each of them would take 3 % of a step.
+  // The usual case, whole vectors at one place, has no check for each vector: 3 % of a step.
   const slot_place *only = places + (border == 0);
   const int is_simple = (border == 0 || border >= slots) && only->columns >= vectors * WIDTH;
   UNROLL_ALL for (int v = 0; v < vectors && is_simple; ++v) {
@@ -111,7 +116,7 @@ INLINE void slots_product(const slot_place *places, ptrdiff_t border, const real
     const ptrdiff_t left = place->columns - offset;
     sums[v] = place->start && left > 0 ? load_part(place->start + offset, left) : splat(0);
   }
-  // Where loads limit it, a's numbers are loaded once and handed on in registers (3 to 5 %).
+  // With GROUP_VECTORS slots, loads are the limit: a's numbers are loaded as a vector, which is rotated (3 to 5 % faster).
   const int rotates = slots == GROUP_VECTORS;
   for (ptrdiff_t first = 0; first < k; first += WIDTH) {
     vector factors = load_part(a + first, k - first);
@@ -171,7 +176,7 @@ static const slots_function slots_products[][GROUP_VECTORS] = {
 #undef FOUR_SLOTS
 #undef NAMES
 
-// A group's products with x, unless they are in the gates already, and with the state, where U comes with W.
+// A group's products with x, if `x` is not null (else the gates hold them already), and with the state.
 static void advance_group(const pass *p, const step_rows *s, const real *x, ptrdiff_t group) {
   const unroll_plan *plan = p->plan;
   const unroll_layer *l = p->layer;
@@ -208,7 +213,9 @@ static void advance_late_group(const pass *p, const step_rows *s, ptrdiff_t grou
 
 static void streamed_products(const pass *p, const step_rows *s, const real *x, int reads_backward) {
   const unroll_plan *plan = p->plan;
-  for (ptrdiff_t i = 0; i < plan->streamed.groups; ++i) advance_group(p, s, x, reads_backward ? plan->streamed.groups - 1 - i : i);
+  for (ptrdiff_t i = 0; i < plan->streamed.groups; ++i) {
+    advance_group(p, s, x, reads_backward ? plan->streamed.groups - 1 - i : i);
+  }
 }
 
 static void late_streamed_products(const pass *p, const step_rows *s, int reads_backward) {

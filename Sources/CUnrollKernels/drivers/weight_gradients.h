@@ -1,5 +1,5 @@
-// The second phase of the backward pass: the gradients of weights and inputs, over all steps at once, in pieces that
-// threads share. Each row and column of a piece is one chain of multiply-adds, however the gradient is divided.
+// The second phase of the backward pass: the gradients of weights and inputs, over all steps at once. Threads share the
+// pieces of each gradient. Each element is one chain of multiply-adds, so that its bits do not depend on the pieces.
 
 #ifndef UNROLL_WEIGHT_GRADIENTS_H
 #define UNROLL_WEIGHT_GRADIENTS_H
@@ -7,8 +7,8 @@
 #include "../products/transposed.h"
 #include "sequence.h"
 
-// A part of a weight gradient [rows, columns]: rows top ..< bottom, columns first ..< last. The one at the top sums b's
-// columns.
+// A piece of a weight gradient [rows, columns]: rows top ..< bottom, columns first ..< last. Pieces with top = 0 also
+// compute the bias gradient of their columns.
 typedef struct {
   ptrdiff_t top, bottom, first, last;
 } piece;
@@ -97,7 +97,7 @@ static void projection_gradient(const pass *p, piece part, real *scratch) {
                      part.bottom - part.top, part.first, part.last, 0, 0, scratch);
 }
 
-// The gradients of peepholes: i and f see the state before, o the state after. `cell` holds [H].
+// The gradients of peepholes: i and f read c, o reads c'. `cell` holds [H].
 static void peephole_gradient(const pass *p, real *cell) {
   const unroll_layer *l = p->layer;
   const ptrdiff_t h = l->units;

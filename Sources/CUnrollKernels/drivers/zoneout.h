@@ -1,5 +1,5 @@
-// Zoneout (Krueger et al. 2017): with the probability of its rate a unit keeps its previous state, else it takes the new
-// one. Without draws every unit takes the mean of both. An LSTM's h' comes from c' before it is mixed.
+// Zoneout (Krueger et al. 2017): with probability `rate` a unit keeps its previous state, otherwise it takes the new one.
+// Without draws, each unit takes the mean of both states. An LSTM's h' is computed from c' before zoneout.
 
 #ifndef UNROLL_ZONEOUT_H
 #define UNROLL_ZONEOUT_H
@@ -9,7 +9,7 @@
 
 enum { ZONEOUT_PIECE = 64 };
 
-// Values become previous ones where the mask says so. `first` is the index of value[0] among all numbers.
+// Replaces values by previous ones where the mask says so. `first` is the index of value[0] among all numbers.
 static void mix_states(real *value, const real *previous, ptrdiff_t count, const unroll_dropout *mask, int draws,
                        ptrdiff_t first) {
   if (!draws) {
@@ -29,7 +29,7 @@ static void mix_states(real *value, const real *previous, ptrdiff_t count, const
   }
 }
 
-// A gradient is divided: the part that belongs to the previous state goes to `carried`.
+// Divides a gradient: the previous state's part moves to `carried`.
 static void divide_gradient(real *gradient, real *carried, ptrdiff_t count, const unroll_dropout *mask, int draws,
                             ptrdiff_t first) {
   fill(carried, 0, count);
@@ -39,7 +39,7 @@ static void divide_gradient(real *gradient, real *carried, ptrdiff_t count, cons
   })
 }
 
-static void zone_states(const pass *p, const step_rows *s) {
+static void apply_zoneout(const pass *p, const step_rows *s) {
   const unroll_layer *l = p->layer;
   const unroll_zoneout *z = &l->zoneout;
   for (ptrdiff_t row = 0; row < s->rows; ++row) {
@@ -52,7 +52,7 @@ static void zone_states(const pass *p, const step_rows *s) {
   }
 }
 
-static void zone_backward(const pass *p, const step_rows *s, const step_gradients *d) {
+static void zoneout_backward(const pass *p, const step_rows *s, const step_gradients *d) {
   const unroll_layer *l = p->layer;
   const unroll_zoneout *z = &l->zoneout;
   for (ptrdiff_t row = 0; row < s->rows; ++row) {
@@ -69,7 +69,7 @@ static void zone_backward(const pass *p, const step_rows *s, const step_gradient
   }
 }
 
-// An LSTM's c' of a row before it was mixed.
+// An LSTM's c' of a row before zoneout.
 static void unmixed_cell(real *to, const real *gates, const real *previous, ptrdiff_t h) {
   FOR_VECTORS(h, {
     const vector fresh = load_part(gates + j, n) * load_part(gates + 2 * h + j, n);

@@ -8,14 +8,16 @@
 
 /// How the recurrent product of the last gate, the candidate, enters its argument.
 enum {
-  UNROLL_TOGETHER = 0,  ///< with the other gates': x W + h U
-  UNROLL_SEPARATE = 1,  ///< on its own, scaled by a gate: x W + r (h U + c)
-  UNROLL_LATE = 2,      ///< of a state that a gate has scaled: x W + (r h) U
+  UNROLL_TOGETHER = 0,  ///< in one product with the other gates: x W + h U
+  UNROLL_SEPARATE = 1,  ///< as a product of its own, scaled by a gate: x W + r (h U + c)
+  UNROLL_LATE = 2,      ///< after the gates, from a scaled state: x W + (r h) U
 };
 
-/// CELL(CONSTANT, prefix, name, gates, product of the candidate, has a cell state, saves a value besides the gates).
-/// The gates stand in the order of the weights' columns; the last one is the candidate, but for the LSTM, where it
-/// is the output gate; the first one scales the state of a late candidate. Saved are h U + c (separate), r h (late), and the JANET's update gate.
+/// CELL(CONSTANT, prefix, name, gates, candidate, has_cell, saves): the last four are fields of `unroll_cell`.
+///
+/// Gates are in the order of the weights' columns. The last gate is the candidate; of the LSTM it is the output gate.
+/// The first gate scales the state of a late candidate. A cell saves h U + c (separate candidate), r h (late
+/// candidate) or, for JANET, the update gate.
 #define UNROLL_CELLS(CELL)                                           \
   CELL(RNN, rnn, "rnn", 1, UNROLL_TOGETHER, 0, 0)                    \
   CELL(GRU_BEFORE, gru_before, "gru", 3, UNROLL_LATE, 0, 1)          \
@@ -46,8 +48,7 @@ static inline unroll_cell unroll_cell_of(int32_t cell) {
   return cells[cell];
 }
 
-/// The functions that a gate, a candidate or an output can pass through. Their derivative can be had from
-/// their value, so that only the value is kept.
+/// Activation functions. The derivative of each follows from its value, so that only the value is stored.
 enum {
   UNROLL_TANH = 0,
   UNROLL_SIGMOID = 1,
@@ -55,7 +56,7 @@ enum {
   UNROLL_HARD_SIGMOID = 3,  ///< max(0, min(1, alpha x + beta))
   UNROLL_IDENTITY = 4,
   UNROLL_SOFTSIGN = 5,      ///< x / (1 + |x|)
-  UNROLL_LAST_FAST_FUNCTION = UNROLL_SOFTSIGN,  ///< those above run on every path, those below on the plain one
+  UNROLL_LAST_FAST_FUNCTION = UNROLL_SOFTSIGN,  ///< the functions below run on the plain path only
   UNROLL_LEAKY_RELU = 6,         ///< x < 0 ? alpha x : x, alpha >= 0
   UNROLL_ELU = 7,                ///< x < 0 ? alpha (exp(x) - 1) : x, alpha >= 0
   UNROLL_SOFTPLUS = 8,           ///< log(1 + exp(x))
@@ -72,7 +73,7 @@ typedef struct {
 
 #endif
 
-// Outside of the guard: where the kernels define UNROLL_CELL_ARITHMETIC, the arithmetic of every cell follows.
+// Outside the include guard: a file that defines UNROLL_CELL_ARITHMETIC also gets the arithmetic of every cell.
 #ifdef UNROLL_CELL_ARITHMETIC
 #include "../cells/gru_after.h"
 #include "../cells/gru_before.h"

@@ -1,4 +1,4 @@
-// A dense layer over many rows at once, what a language model ends with, and what turns gradients into new parameters.
+// Dense layers over many rows, softmax and cross-entropy, and the optimizers' updates.
 // All share their work among `threads` threads, with the same bits for any number of them. `type` is the element type of
 // every array whose type is not given.
 
@@ -22,7 +22,7 @@ typedef struct {
   void *scratch;     ///< unroll_dense_scratch_count numbers
 } unroll_dense;
 
-/// Where a dense layer's gradients go; null for those that are not wanted.
+/// Where a dense layer's gradients are written; null for those that are not needed.
 typedef struct {
   const void *out;  ///< dL/d out, [m,n]
   void *input;      ///< [m,k], written

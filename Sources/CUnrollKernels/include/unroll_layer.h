@@ -3,8 +3,8 @@
 //
 // Arrays are dense, row-major and of the plan's element type. T steps, B sequences, D inputs, H units, G gates,
 // P numbers of a state (H, unless the output is projected). `packed`, `trace` and `scratch` are aligned to 64 bytes
-// (checked); other arrays to their numbers. Nothing here allocates. The bits of a result depend on
-// neither the batch, nor where a sequence was cut, nor the number of threads.
+// (checked); other arrays need the alignment of their numbers only. Nothing here allocates. The bits of a result depend
+// on neither the batch, nor where a sequence was cut, nor the number of threads.
 
 #ifndef UNROLL_LAYER_H
 #define UNROLL_LAYER_H
@@ -15,7 +15,7 @@
 #include "unroll_cells.h"
 #include "unroll_dense.h"
 
-/// Zoneout: which units keep their state. The rates are those of keeping.
+/// Zoneout: units keep their previous state, each with the probability `rate`.
 typedef struct {
   int32_t is_active;
   int32_t draws;  ///< 0: every unit takes the mean of both states, weighted by the rate
@@ -29,7 +29,7 @@ typedef struct {
   int32_t reversed;  ///< from the last step to the first
   int32_t has_second_bias, has_peepholes, has_projection;
   int32_t is_normalized;  ///< layer normalisation
-  int32_t is_masked;      ///< some steps do not count
+  int32_t is_masked;      ///< some steps are inactive
   int32_t couples_gates;  ///< LSTM: forget gate = 1 - input gate
   unroll_activation gate, candidate, output;
   double shift;                       ///< LSTM: added to the forget gate; JANET: beta
@@ -86,23 +86,23 @@ typedef struct {
   ptrdiff_t packed_count;  ///< packed weights
   ptrdiff_t trace_count;   ///< what a forward pass leaves for the backward one
   ptrdiff_t scratch_count, backward_scratch_count;
-  /// LANES: sequences side by side in a block of the trace, whose order is then [T, numbers of a row, lanes of
-  /// the block] block by block; and the sequences that go through ROWS instead, as they would fill a fraction of a block.
+  /// LANES: the trace is batch-interleaved, in blocks of at most `lanes` sequences; a block is [T, numbers of a row,
+  /// sequences]. The last `leftover` sequences of a batch run on ROWS, since they would fill a fraction of a block.
   ptrdiff_t lanes, leftover;
   /// Parts of the forward and of the backward pass, for threads to share, and the scratch of each.
   ptrdiff_t parts, part_scratch, backward_part_scratch;
-  /// Steps whose products with the inputs are taken together.
+  /// Steps whose products x W are computed together.
   ptrdiff_t chunk;
-  /// STREAMED: how weights are packed. Gates stand in slots, a vector of weights, or the words of two vectors where they are
-  /// bfloat16; a separate or late candidate has slots of its own. Slots come in groups; of each group W is packed, then U; a
-  /// late candidate has its part of U after all groups.
+  /// STREAMED: the order of packed weights. The gates' columns are divided into slots of one vector; a slot of bf16
+  /// weights has the columns of two vectors. A separate or late candidate begins a new slot. Slots form groups. Each
+  /// group stores its W, then its U; the U of a late candidate follows after all groups.
   struct {
     ptrdiff_t slot;                     ///< columns of a slot
     ptrdiff_t together, all;            ///< slots of the gates that enter together, and of all
     ptrdiff_t groups, group;            ///< groups, and the slots of each but the last
     ptrdiff_t late_groups, late_group;  ///< of a late candidate
-    ptrdiff_t input;  ///< rows of W that are streamed: D, or 0 in a sequence, which takes x W in chunks
-    ptrdiff_t candidate_bias, weights, projection, panels;  ///< where they begin in the packed weights
+    ptrdiff_t input;  ///< streamed rows of W: D, or 0 in a sequence, whose products x W are computed in chunks
+    ptrdiff_t candidate_bias, weights, projection, panels;  ///< offsets in the packed weights
   } streamed;
   /// Where arrays begin in the trace: gates [T, B, G H], saved [T, B, H], cells [T, B, H]; of normalised layers x W
   /// and h U [T, B, G H], c' [T, B, H] and the inverse standard deviations [T, B, 5].

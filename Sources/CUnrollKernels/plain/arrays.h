@@ -3,7 +3,7 @@
 #ifndef UNROLL_PLAIN_ARRAYS_H
 #define UNROLL_PLAIN_ARRAYS_H
 
-#include "../levels/kernels.h"
+#include "../isa/kernels.h"
 #include "functions.h"
 
 // One row of the product: out[n] += sum over k of a[k] b[k,:]. Four rows of b share one pass over the output.

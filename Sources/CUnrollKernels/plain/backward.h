@@ -57,7 +57,7 @@ static void plain_inputs_backward(const plain_pass *p, const plain_step *s, cons
   plain_product_backward(dx, g->input, s->x, p->w->input, gradient, p->d, p->gates, p->gates);
 }
 
-// Back through zoneout and the projection: from dL/dh' to the gradient of the cell's output, in b->output.
+// Backward through zoneout and the projection: from dL/dh' to the gradient of the cell's output, in b->output.
 static void plain_output_backward(const plain_pass *p, const plain_step *s, const unroll_weights *g,
                                   const plain_backward_scratch *b, real *hidden, real *cell) {
   const unroll_layer *l = p->l;

@@ -215,8 +215,8 @@ static void plain_carry(const plain_pass *p, const plain_step *s) {
   if (has_cell_state(p->l)) plain_copy(s->cell, s->previous_cell, p->h);
 }
 
-// The step at a position of sequence `row`. Without a trace, `scratch` holds [G H] and 3 [H], of which the cell's two are
-// used in turn.
+// The step at a position of sequence `row`. Without a trace, `scratch` holds the gates [G H], saved values [H] and two
+// cell states [H], which alternate.
 static plain_step plain_step_at(const plain_pass *p, const unroll_plan *plan, const unroll_sequence *q,
                                 ptrdiff_t position, ptrdiff_t row, real *scratch) {
   const unroll_layer *l = p->l;

@@ -1,11 +1,10 @@
-// Products with weights kept as bfloat16, the upper half of a float32. A step reads half the bytes; states and sums stay
-// float32.
+// Products with weights in bf16, the upper half of a float32. A step reads half the bytes; states and sums stay float32.
 //
 // Panels are those of product.h, but two weights share a 32-bit word: the low half of word i is weight i of a vector, the
-// high half weight i of the next one. A shift widens the low one. The high one is used with the other weight in its low 16
-// mantissa bits; its upper half is chosen so that the resulting float is nearest to the original, off by 1 part in
-// 256 at most. Weights that are bfloat16 already stay what they are, and infinite ones infinite
-// (UNROLL_BF16_EXACT): there a mask clears the low bits.
+// high half weight i of the next one. A shift widens the low weight. The high weight is used as it is, with the low weight
+// in its low 16 mantissa bits; its upper half is chosen so that the resulting float is nearest to the original, at most
+// 1 part in 256 off. With UNROLL_BF16_EXACT a mask clears the low bits: weights that are bf16 already keep their value, and
+// infinite ones stay infinite.
 
 #ifndef UNROLL_BF16_H
 #define UNROLL_BF16_H
@@ -15,7 +14,7 @@
 
 #if REAL_BITS == 32
 
-// The nearest bfloat16, ties to even; NaN stays NaN, and a finite value finite.
+// The nearest bf16, ties to even; NaN stays NaN, and a finite value stays finite.
 INLINE uint32_t bf16_of(real value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
@@ -24,7 +23,7 @@ INLINE uint32_t bf16_of(real value) {
   return (half & 0x7fff) == 0x7f80 && (bits & 0x7fffffff) != 0x7f800000 ? half - 1 : half;
 }
 
-// The upper half of the word that is nearest to a finite value, its lower half given.
+// The upper half of the word that, with the given lower half, is nearest to a finite value.
 INLINE uint32_t bf16_above(real value, uint32_t low) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
@@ -34,7 +33,7 @@ INLINE uint32_t bf16_above(real value, uint32_t low) {
 
 enum { HAS_LONG_WEIGHTS = 1, HAS_INFINITE_WEIGHTS = 2 };
 
-// Whether some of b[k,n] are not bfloat16 already, and whether some are not finite.
+// Whether some weights are not bf16 already, and whether some are not finite.
 static int scan_weights(const real *b, ptrdiff_t count) {
   uint32_t lost = 0, infinite = 0;
   for (ptrdiff_t i = 0; i < count; ++i) {

@@ -66,7 +66,7 @@ typedef struct {
   real *out;              ///< output rows: this tile's own where they are only stored, or the next one's
   const real *panel;      ///< a part of the next panel,
   ptrdiff_t panel_step;   ///< of this many bytes for each of k
-  const real *source;     ///< lines that are used soon, as those that the next panel is copied from,
+  const real *source;     ///< other lines that are used soon, such as those that the next panel is copied from,
   ptrdiff_t source_step;  ///< this many numbers apart
 } prefetches;
 
@@ -88,10 +88,10 @@ INLINE void tile(real *out, ptrdiff_t ldout, const real *a, ptrdiff_t row_stride
       UNROLL_ALL for (int r = 0; r < rows; ++r) sums[r][v] = value;
     }
   }
-  // A cache line holds as many of a row's numbers as are multiplied between two prefetches.
+  // Prefetches come once in LINE iterations: a cache line holds LINE numbers of a row.
   const char *panel = (const char *)next->panel;
   const real *source = next->source;
-  // Late enough that panels do not evict them, early enough that they arrive.
+  // Output lines are prefetched so late that panels do not evict them, and early enough to arrive in time.
   const ptrdiff_t spare = (k + LINE - 1) / LINE - rows * vectors - LATE_PREFETCHES;
   ptrdiff_t out_line = spare > 0 ? -spare : 0;
   for (ptrdiff_t p = 0; p < k;) {
@@ -103,7 +103,7 @@ INLINE void tile(real *out, ptrdiff_t ldout, const real *a, ptrdiff_t row_stride
       }
     }
     if (rows > 1 && next->out) {
-      // Two at a time, where one would not reach them all.
+      // Two at a time, if one would not suffice for all lines.
       UNROLL_ALL for (int i = 0; i < (k < rows * vectors * LINE ? 2 : 1); ++i, ++out_line) {
         if (out_line >= 0 && out_line < rows * vectors) {
           __builtin_prefetch(next->out + out_line / vectors * ldout + out_line % vectors * WIDTH, 1, 3);
@@ -118,7 +118,7 @@ INLINE void tile(real *out, ptrdiff_t ldout, const real *a, ptrdiff_t row_stride
       vector column[TILE_VECTORS];
       UNROLL_ALL for (int v = 0; v < vectors; ++v) column[v] = load(b + v * WIDTH);
       b += vectors * WIDTH;
-      if (rows > 1) {  // one row reads its panels too fast to have loads to spare
+      if (rows > 1) {  // one row alone is limited by its loads
         __builtin_prefetch(panel, 0, 2);
         panel += next->panel_step;
       }
@@ -179,7 +179,7 @@ static const tile_function tile_functions[TILE_VECTORS][TILE_ROWS] = {TILE_NAMES
                                                                          TILE_NAMES(2)};
 #endif
 
-// Panels that a single row is multiplied with at once: fewer sums would wait for each other's additions.
+// A single row is multiplied by this number of panels at once: fewer sums would not hide the latency of an addition.
 #define ROW_PANELS (8 / TILE_VECTORS)
 
 // One row and ROW_PANELS whole panels.
@@ -201,8 +201,8 @@ static void row_tile(real *out, const real *a, const real *b, ptrdiff_t k, const
   UNROLL_ALL for (int v = 0; v < VECTORS; ++v) store(out + v * WIDTH, sums[v]);
 }
 
-// Rows that come in `groups` of `rows`, out_group and a_group numbers apart: the same sequences
-// at several time steps.
+// `groups` groups of `rows` rows, which are out_group and a_group numbers apart: the same sequences at several time
+// steps.
 typedef struct {
   ptrdiff_t groups, rows, out_group, a_group;
 } row_groups;
@@ -234,8 +234,8 @@ static void packed_product_prefetching(real *out, ptrdiff_t ldout, const real *a
   const ptrdiff_t tile_count = (rows.rows + TILE_ROWS - 1) / TILE_ROWS;
   const ptrdiff_t tile_total = tile_count * rows.groups;
   if (tile_total == 0) return;
-  const int is_near = tile_total < PREFETCHED_TILES;
-  // Their prefetches are the last ones, so that they are still cached when they are used.
+  const int is_cached = tile_total < PREFETCHED_TILES;
+  // The last prefetches of the product are for `uncached`, so that its lines are still cached when they are used.
   ptrdiff_t line = 0;
   for (int part = 0; uncached && part < UNCACHED_PARTS; ++part) line += uncached[part].lines;
   const ptrdiff_t panels = (n + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
@@ -280,8 +280,8 @@ static void packed_product_prefetching(real *out, ptrdiff_t ldout, const real *a
           const int first_sums = depth == 0 && from == FROM_ROW, is_final = i + 1 == tile_count;
           real *here_out = out_rows + row * ldout;
           const prefetches next_tile = {
-              .rows = is_near || is_final ? 0 : a_rows + next * lda,
-              .out = is_near ? 0 : first_sums ? here_out : is_final ? 0 : out_rows + next * ldout,
+              .rows = is_cached || is_final ? 0 : a_rows + next * lda,
+              .out = is_cached ? 0 : first_sums ? here_out : is_final ? 0 : out_rows + next * ldout,
               .panel = is_last ? here : here + size + size * tile / tile_total,
               .panel_step = is_last ? 0 : share,
               .source = uncached ? lines_at(uncached, line, count_of_prefetches) : 0,

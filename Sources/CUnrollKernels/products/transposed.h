@@ -1,14 +1,14 @@
-// Products over the rows of two matrices, as the gradients of weights are: out = a^T b, summed in the order of the rows.
-// For a block of rows at a time, columns of b are copied to panels, and, where several panels follow, columns
-// of a to strips, which the tiles of product.h read.
+// Products over the rows of two matrices, such as the gradients of weights: out = a^T b, summed in the order of the rows.
+// In each block of rows, columns of b are copied to panels and, if there are several panels, columns of a to strips; the
+// tiles of product.h read both.
 
 #ifndef UNROLL_TRANSPOSED_H
 #define UNROLL_TRANSPOSED_H
 
 #include "product.h"
 
-// The largest number of rows of a block, which reads and writes its sums once. Without copies of a, the lines of its rows
-// stay in the first-level cache for neighbouring strips.
+// The largest number of rows of a block. Sums are read and written once for each block. Without copies of a, a block is
+// smaller, so that the lines of its rows stay in L1 for neighbouring strips.
 #define BLOCK_ROWS 720
 #define DIRECT_ROWS 512
 
@@ -21,14 +21,13 @@ typedef struct {
 
 INLINE split_rows all_rows(const real *a) { return (split_rows){a, 0, a}; }
 
-// Blocks of m rows are as even as may be.
+// The rows of a block: m rows in blocks of nearly the same size, of at most `most`.
 INLINE ptrdiff_t block_rows(ptrdiff_t m, ptrdiff_t most) {
   const ptrdiff_t blocks = (m + most - 1) / most;
   return blocks > 0 ? (m + blocks - 1) / blocks : 0;
 }
 
-// The numbers from strip to strip: an odd count of lines, or neighbours would compete for the same
-// places of a cache.
+// The distance of strips in numbers: an odd count of lines, so that neighbours do not share the sets of a cache.
 INLINE ptrdiff_t strip_size(ptrdiff_t depth) {
   return ((depth * TILE_ROWS + LINE - 1) / LINE | 1) * LINE;
 }
@@ -40,14 +39,14 @@ static ptrdiff_t transposed_scratch(ptrdiff_t m, ptrdiff_t k) {
   return depth * PANEL_COLUMNS + strips * strip_size(depth) + LINE;
 }
 
-// `many` whole strips, `size` numbers apart. Later rows are prefetched: no hardware prefetcher guesses them.
+// `many` whole strips, `size` numbers apart. Rows are prefetched, since hardware prefetchers do not follow them.
 INLINE void copy_many(real *to, ptrdiff_t size, const real *from, ptrdiff_t ld,
                             ptrdiff_t rows, const int many) {
-  enum { ROWS_AHEAD = 16 };
+  enum { PREFETCH_DISTANCE = 16 };
   for (ptrdiff_t r = 0; r < rows; ++r) {
     const real *row = from + r * ld;
     UNROLL_ALL for (ptrdiff_t i = 0; i < many * TILE_ROWS; i += LINE) {
-      __builtin_prefetch(row + ROWS_AHEAD * ld + i, 0, 3);
+      __builtin_prefetch(row + PREFETCH_DISTANCE * ld + i, 0, 3);
     }
     UNROLL_ALL for (ptrdiff_t i = 0; i < many; ++i) {
       memcpy(to + i * size + r * TILE_ROWS, row + i * TILE_ROWS, TILE_ROWS * sizeof(real));
@@ -99,7 +98,7 @@ INLINE void copy_panel(real *restrict to, const real *b, ptrdiff_t ldb, ptrdiff_
 }
 
 // out[k, first ..< last] = or (`adds`) += a[m,k]^T b[m, first ..< last], summed over m in order;
-// `sums` (if not null) likewise b's column sums, of those columns. `room` holds transposed_room.
+// `sums` (if not null) likewise the column sums of b, of those columns. `scratch` holds transposed_scratch(m, k).
 static void transposed_product(real *out, ptrdiff_t ldout, split_rows a, ptrdiff_t lda,
                                      const real *b, ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t k,
                                      ptrdiff_t first, ptrdiff_t last, real *sums, int adds,
@@ -110,7 +109,7 @@ static void transposed_product(real *out, ptrdiff_t ldout, split_rows a, ptrdiff
   real *panel = scratch, *strips = scratch + depth * PANEL_COLUMNS;
   for (ptrdiff_t block = 0, count; block < m; block += count) {
     count = m - block < depth ? m - block : depth;
-    // Rows of this block that stand at the first place. Copying brings both together.
+    // The rows of this block that are in a.first. Copying joins them with those in a.rest.
     ptrdiff_t before = a.count - block < 0 ? 0 : a.count - block;
     if (before > count) before = count;
     if (!copies && before > 0) count = before;

@@ -1,5 +1,5 @@
 // The functions of vectors that cells and arrays use: by tables where the instruction set looks numbers up (tabled.h), else
-// by quotients (quotients.h). The results' errors, on every 101st float and on sampled doubles, are held by VectorMathTests.
+// by quotients (quotients.h). VectorMathTests checks the errors on every 101st float and on sampled doubles.
 
 #ifndef UNROLL_VECTOR_MATH_H
 #define UNROLL_VECTOR_MATH_H

@@ -2,8 +2,8 @@
 //
 //   x = n ln 2 + r      expm1(r) = r + r^2 q(r)      exp(x) = 2^n (1 + expm1(r))
 //
-// q is a polynomial through Chebyshev's points; r^2 q is off by 7.8e-9 for float and 1.3e-17 for double at most. The
-// results' errors, on every 101st float and on sampled doubles, are held by VectorMathTests.
+// q is a polynomial through Chebyshev's points; r^2 q is off by 7.8e-9 for float and 1.3e-17 for double at most.
+// VectorMathTests checks the errors of the results on every 101st float and on sampled doubles.
 
 #ifndef UNROLL_QUOTIENTS_H
 #define UNROLL_QUOTIENTS_H
@@ -22,7 +22,7 @@
 #define ROUNDER 12582912.0f
 #define LEAST_ARGUMENT -104.0f  // exp of less is 0
 #define MOST_ARGUMENT 89.0f     // exp of more is infinite
-#define LEAST_POWER -88.0f       // as near to 2^-127 as to anything: its exponent bits are 0
+#define LEAST_POWER -88.0f       // about 2^-127, whose exponent bits are 0
 #define TANH_LIMIT 10.0f        // tanh of more is 1
 #else
 #define EXPONENT_BITS 52

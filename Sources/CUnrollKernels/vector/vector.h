@@ -1,6 +1,6 @@
 // One instruction set's vectors of one number type: loads, stores and the operations on which the rest is written.
 //
-// A vector is a clang extended vector of WIDTH numbers. Addresses need no alignment but their numbers'.
+// A vector is a clang extended vector of WIDTH numbers. Addresses need the alignment of a number only.
 
 #ifndef UNROLL_VECTOR_H
 #define UNROLL_VECTOR_H
@@ -11,7 +11,7 @@
 
 #ifndef REAL_BITS  // a header that is read alone: the baseline, float32
 #define REAL_BITS 32
-#include "../levels/baseline.h"
+#include "../isa/baseline.h"
 #endif
 
 // The same bits whatever flags the compiler is given: products and sums are fused as written in one expression.
@@ -64,7 +64,7 @@ typedef int64_t integer;
 #elif VECTOR_BYTES * 8 / REAL_BITS == 2
 #define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 2)
 #define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 1, 3)
-#define INTERLEAVE_LOW_HALVES(a, b) (a)  // halves of one number need no turning
+#define INTERLEAVE_LOW_HALVES(a, b) (a)  // halves of one number are not interleaved
 #define INTERLEAVE_HIGH_HALVES(a, b) (b)
 #define LOW_HALVES(a, b) __builtin_shufflevector(a, b, 0, 2)
 #define HIGH_HALF(a) __builtin_shufflevector(a, a, 1, 1)

@@ -171,7 +171,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   ///   - hasRecurrentBias: Whether there is a second bias.
   ///   - hasPeepholes: Whether there are peepholes.
   ///   - projectionSize: P if there is a projection.
-  ///   - isNormalized: Whether there are gains; not beside peepholes or a projection.
+  ///   - isNormalized: Whether there are gains; not together with peepholes or a projection.
   public init(
     gates: [Gate], inputSize: Int, hiddenSize: Int, hasRecurrentBias: Bool = false,
     hasPeepholes: Bool = false, projectionSize: Int? = nil, isNormalized: Bool = false

@@ -25,9 +25,9 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     self.direction = direction
   }
 
-  /// D.
+  /// D, the size of an input.
   public var inputSize: Int { cell.inputSize }
-  /// P.
+  /// P, the size of an output: H unless it is projected.
   public var outputSize: Int { cell.outputSize }
 
   /// The state that is zero, for `batchSize` sequences.

@@ -174,7 +174,7 @@ extension Tensor {
 }
 
 extension UnsafeMutablePointer where Pointee: KernelScalar {
-  /// Becomes the same number, so many times; zero at the speed of memory, whoever calls.
+  /// Writes `count` copies of a number; zeros at the speed of memory, also in a debug build.
   func fill(_ value: Pointee, count: Int) {
     guard value == 0 && value.sign == .plus else { return update(repeating: value, count: count) }
     let size = count * MemoryLayout<Pointee>.stride

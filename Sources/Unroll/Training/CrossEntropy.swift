@@ -11,7 +11,7 @@ extension Tensor {
   /// - Parameters:
   ///   - targets: One class for each row; a negative one leaves the row out: loss and gradient 0.
   ///   - scale: A factor of the gradient, such as 1 / rows.
-  ///   - losses: Receives each row's loss, unscaled; room for as many numbers.
+  ///   - losses: Receives each row's loss, unscaled; as many numbers as rows.
   /// - Returns: The sum of the losses, rows in order.
   /// - Precondition: Two axes; as many targets and losses as rows; targets less than the classes.
   /// - Complexity: O(rows·classes); no allocation.

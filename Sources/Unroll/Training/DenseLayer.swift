@@ -60,9 +60,9 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
       "\(operation): expected shape [\(outputSize)], or [0] for none, got \(storedBias.shape).")
   }
 
-  /// K.
+  /// K, the size of an input.
   public var inputSize: Int { weights.shape[isTransposed ? 1 : 0] }
-  /// N.
+  /// N, the size of an output.
   public var outputSize: Int { weights.shape[isTransposed ? 0 : 1] }
 
   /// Runs the layer.

@@ -1,5 +1,5 @@
 // Dropout without stored masks: whether a number is kept is a function of seed, step, stream and
-// index (Philox4x32-10), so that the way back makes the same mask again, and a resumed run, too.
+// index (Philox4x32-10), so that the backward pass and a resumed run make the same mask again.
 
 internal import CUnrollKernels
 internal import UnrollContracts

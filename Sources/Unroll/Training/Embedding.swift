@@ -32,9 +32,9 @@ public struct Embedding<Scalar: KernelScalar>: Sendable {
       "\(operation): expected vectors of two axes, got \(storedVectors.shape).")
   }
 
-  /// V.
+  /// V, the number of symbols.
   public var symbolCount: Int { storedVectors.shape[0] }
-  /// E.
+  /// E, the size of a vector.
   public var size: Int { storedVectors.shape[1] }
 
   /// Looks symbols up.

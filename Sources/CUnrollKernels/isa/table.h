@@ -1,4 +1,4 @@
-// The table that a level's file exports, as KERNELS.
+// The table that the file of each instruction set and number type exports, as KERNELS.
 
 #include "../arrays/arrays.h"
 #include "../arrays/dense.h"

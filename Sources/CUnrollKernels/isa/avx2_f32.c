@@ -1,4 +1,4 @@
-// avx2, float32.
+// AVX2, float32.
 
 #if defined(__x86_64__) && !defined(UNROLL_BASELINE_ONLY)
 
