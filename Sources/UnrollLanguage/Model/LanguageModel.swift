@@ -155,7 +155,7 @@ public struct Initialization: Sendable, Equatable, Codable {
   /// Chrono initialisation: the longest time, in steps, that the gate that keeps the state should bridge, at least 3;
   /// nil for biases that are constant.
   ///
-  /// See ``Cell/initializeChrono(longest:using:)``.
+  /// See `Cell.initializeChrono(longest:using:)`.
   public var chronoSteps: Int?
 
   /// Creates a rule.
