@@ -1,23 +1,30 @@
 // Reading an HDF5 file in a process of its own: libhdf5 is not made for files that somebody made up, and
 // there are such that crash it, send it round for ever, or make it ask for far more than they hold. The
-// process has a limit of memory and of time; what it reads comes back through a pipe, message by message.
+// process has a limit of memory and of time. It gets the file through a socket, and what it reads comes back
+// message by message (process.c starts it).
 
 #include "functions.h"
+#include "process.h"
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-// MARK: In the reading process.
+// What is read, for the functions that libhdf5 calls, too.
+typedef struct {
+  void *bytes;
+  size_t count;
+  int64_t data_limit, memory_limit;
+} reading;
 
-static int32_t put(const unroll_hdf5_task *task, const void *bytes, size_t count) {
+static int32_t put(const void *bytes, size_t count) {
   const char *next = bytes;
   while (count > 0) {
-    const ssize_t written = write(task->pipe, next, count);
+    const ssize_t written = write(UNROLL_HDF5_SOCKET, next, count);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) _exit(1);
     next += written;
@@ -26,24 +33,24 @@ static int32_t put(const unroll_hdf5_task *task, const void *bytes, size_t count
   return 0;
 }
 
-static void tell(const unroll_hdf5_task *task, unroll_hdf5_message message, const char *name) {
+static void tell(unroll_hdf5_message message, const char *name) {
   message.name_bytes = (int64_t)strlen(name);
-  put(task, &message, sizeof message);
-  put(task, name, (size_t)message.name_bytes);
+  put(&message, sizeof message);
+  put(name, (size_t)message.name_bytes);
 }
 
 // The last message of a file that cannot be read.
-static void give_up(const unroll_hdf5_task *task, int32_t why, const char *name) {
+static void give_up(int32_t why, const char *name) {
   unroll_hdf5_message message = {0};
   message.what = why;
-  tell(task, message, name);
+  tell(message, name);
   _exit(0);
 }
 
 // The image is read where it is: all that "copy" it get the same bytes.
 static void *same(size_t size, int operation, void *task) {
   (void)size, (void)operation;
-  return (void *)((const unroll_hdf5_task *)task)->bytes;
+  return ((const reading *)task)->bytes;
 }
 static void *no_copy(void *to, const void *from, size_t size, int operation, void *task) {
   (void)from, (void)size, (void)operation, (void)task;
@@ -63,7 +70,7 @@ static int keep_task(void *task) {
   return 0;
 }
 
-static hid_t open_image(const unroll_hdf5_task *task) {
+static hid_t open_image(const reading *task) {
   hdf5_image_callbacks callbacks = {
       same, no_copy, no_growth, no_free, same_task, keep_task, (void *)task,
   };
@@ -72,14 +79,14 @@ static hid_t open_image(const unroll_hdf5_task *task) {
   const hid_t access = H5.Pcreate(H5.P_CLS_FILE_ACCESS_ID_g);
   if (H5.Pset_fapl_core(access, 1 << 16, 0) < 0 ||
       H5.Pset_file_image_callbacks(access, &callbacks) < 0 ||
-      H5.Pset_file_image(access, (void *)task->bytes, task->count) < 0) {
+      H5.Pset_file_image(access, task->bytes, task->count) < 0) {
     return -1;
   }
   return H5.Fopen("image", H5F_ACC_RDONLY, access);
 }
 
 // Sends a dataset's numbers in blocks of rows. A block is made of whole chunks, so that no chunk is unpacked twice.
-static int32_t send_dataset(const unroll_hdf5_task *task, hid_t set, hid_t space,
+static int32_t send_dataset(const reading *task, hid_t set, hid_t space,
                             const unroll_hdf5_message *facts, int64_t chunk_rows) {
   if (facts->data_bytes == 0) return 0;
   const int64_t rows = facts->rank > 0 ? facts->sizes[0] : 1;
@@ -106,7 +113,7 @@ static int32_t send_dataset(const unroll_hdf5_task *task, hid_t set, hid_t space
     }
     status = H5.Dread(set, type, part, facts->rank > 0 ? space : H5_DEFAULT, H5_DEFAULT, room) < 0
                  ? -1
-                 : put(task, room, (size_t)(count * row_bytes));
+                 : put(room, (size_t)(count * row_bytes));
     if (facts->rank > 0) H5.Sclose(part);
   }
   free(room);
@@ -114,14 +121,14 @@ static int32_t send_dataset(const unroll_hdf5_task *task, hid_t set, hid_t space
 }
 
 // Reads a dataset and sends it, if it holds numbers.
-static void read_dataset(unroll_hdf5_task *task, hid_t set, const char *name) {
+static void read_dataset(reading *task, hid_t set, const char *name) {
   unroll_hdf5_message facts = {0};
   const hid_t space = H5.Dget_space(set), type = H5.Dget_type(set), plan = H5.Dget_create_plist(set);
   hsize_t sizes[UNROLL_HDF5_AXES], chunk[UNROLL_HDF5_AXES];
   facts.rank = space < 0 ? -1 : H5.Sget_simple_extent_ndims(space);
   if (type < 0 || plan < 0 || facts.rank < 0 || facts.rank > UNROLL_HDF5_AXES ||
       H5.Sget_simple_extent_dims(space, sizes, NULL) < 0) {
-    give_up(task, UNROLL_HDF5_NOT_DESCRIBED, name);
+    give_up(UNROLL_HDF5_NOT_DESCRIBED, name);
   }
   const int kind = H5.Tget_class(type);
   // Text, compounds, and datasets without a shape are no weights.
@@ -129,7 +136,7 @@ static void read_dataset(unroll_hdf5_task *task, hid_t set, const char *name) {
       H5.Sget_simple_extent_type(space) != H5S_NULL) {
     const int layout = H5.Pget_layout(plan);
     if (layout == H5D_VIRTUAL || H5.Pget_external_count(plan) != 0) {
-      give_up(task, UNROLL_HDF5_ELSEWHERE, name);
+      give_up(UNROLL_HDF5_ELSEWHERE, name);
     }
     facts.kind = kind == H5T_FLOAT ? UNROLL_HDF5_REAL : UNROLL_HDF5_INTEGER;
     facts.element_size = kind == H5T_FLOAT && H5.Tget_size(type) <= 4 ? 4 : 8;
@@ -139,7 +146,7 @@ static void read_dataset(unroll_hdf5_task *task, hid_t set, const char *name) {
     for (int i = 0; i < facts.rank; ++i) {
       facts.sizes[i] = sizes[i] > INT64_MAX ? INT64_MAX : (int64_t)sizes[i];
       if (__builtin_mul_overflow(facts.data_bytes, facts.sizes[i], &facts.data_bytes)) {
-        give_up(task, UNROLL_HDF5_IMPOSSIBLE, name);
+        give_up(UNROLL_HDF5_IMPOSSIBLE, name);
       }
     }
     if (layout == H5D_CHUNKED) {
@@ -147,16 +154,16 @@ static void read_dataset(unroll_hdf5_task *task, hid_t set, const char *name) {
       for (int i = 0; i < axes && i < UNROLL_HDF5_AXES; ++i) {
         if (chunk[i] > INT32_MAX ||
             __builtin_mul_overflow(chunk_bytes, (int64_t)chunk[i], &chunk_bytes)) {
-          give_up(task, UNROLL_HDF5_IMPOSSIBLE, name);
+          give_up(UNROLL_HDF5_IMPOSSIBLE, name);
         }
       }
       if (axes > 0) chunk_rows = (int64_t)chunk[0];
     }
     task->data_limit -= facts.data_bytes;
     if (task->data_limit < 0 || chunk_bytes > task->data_limit + facts.data_bytes) {
-      give_up(task, UNROLL_HDF5_TOO_LARGE, name);
+      give_up(UNROLL_HDF5_TOO_LARGE, name);
     }
-    tell(task, facts, name);
+    tell(facts, name);
     if (send_dataset(task, set, space, &facts, chunk_rows) != 0) _exit(UNROLL_HDF5_NOT_READ);
   }
   H5.Pclose(plan);
@@ -167,14 +174,14 @@ static void read_dataset(unroll_hdf5_task *task, hid_t set, const char *name) {
 static int visited(hid_t file, const char *name, const void *information, void *task) {
   (void)information;
   const hid_t object = H5.Oopen(file, name, H5_DEFAULT);
-  if (object < 0) give_up(task, UNROLL_HDF5_NOT_DESCRIBED, name);
+  if (object < 0) give_up(UNROLL_HDF5_NOT_DESCRIBED, name);
   if (H5.Iget_type(object) == H5I_DATASET) read_dataset(task, object, name);
   H5.Oclose(object);
   return 0;
 }
 
 // A text attribute of the root; NULL if there is none, or it is longer than the file.
-static char *read_text(const unroll_hdf5_task *task, hid_t file, const char *name) {
+static char *read_text(const reading *task, hid_t file, const char *name) {
   if (H5.Aexists(file, name) <= 0) return NULL;
   const hid_t attribute = H5.Aopen(file, name, H5_DEFAULT);
   if (attribute < 0) return NULL;
@@ -197,16 +204,15 @@ static char *read_text(const unroll_hdf5_task *task, hid_t file, const char *nam
   return result && strlen(result) <= task->count ? result : NULL;
 }
 
-// Holds this process to its limits, and makes it end where the other would catch a signal.
-static void confine(const unroll_hdf5_task *task) {
+// Holds this process to its limits, and makes it end where the one that started it ignores a signal.
+static void confine(const reading *task, int64_t seconds) {
   const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGXCPU};
   for (size_t i = 0; i < sizeof signals / sizeof *signals; ++i) signal(signals[i], SIG_DFL);
   struct rlimit limit = {0, 0};
   setrlimit(RLIMIT_CORE, &limit);
-  limit.rlim_cur = limit.rlim_max = (rlim_t)task->seconds;
+  limit.rlim_cur = limit.rlim_max = (rlim_t)seconds;
   setrlimit(RLIMIT_CPU, &limit);
 #ifdef __linux__
-  // What the process that asked has of its own counts as well.
   long long pages = 0;
   FILE *const statistics = fopen("/proc/self/statm", "r");
   if (!statistics) return;
@@ -218,69 +224,57 @@ static void confine(const unroll_hdf5_task *task) {
 #endif
 }
 
-static void serve(unroll_hdf5_task *task) {
-  confine(task);
-  const hid_t file = open_image(task);
-  if (file < 0) give_up(task, UNROLL_HDF5_NOT_WHOLE, "");
+// Takes so many bytes of the socket; 0 at the end stands for text.
+static char *take(int64_t count) {
+  char *const room = count >= 0 ? malloc((size_t)count + 1) : NULL;
+  if (!room || unroll_hdf5_take(UNROLL_HDF5_SOCKET, room, (size_t)count) != 0) _exit(1);
+  room[count] = 0;
+  return room;
+}
+
+static void serve(void) {
+  unroll_hdf5_order order;
+  if (unroll_hdf5_take(UNROLL_HDF5_SOCKET, &order, sizeof order) != 0) _exit(1);
+  const char *const library = take(order.library_bytes), *attribute = take(order.attribute_bytes);
+  reading task = {
+      .count = (size_t)order.file_bytes,
+      .data_limit = order.data_limit,
+      .memory_limit = order.memory_limit,
+  };
+  task.bytes = take(order.file_bytes);
+  void *const loaded = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+  if (!loaded || unroll_hdf5_load(loaded)) _exit(1);
   unroll_hdf5_message message = {0};
-  for (int32_t i = 0; i < task->attribute_count; ++i) {
-    const char *const text = read_text(task, file, task->attributes[i]);
+  message.what = UNROLL_HDF5_BEGUN;
+  tell(message, "");
+  // What the file and libhdf5 take so far does not count.
+  confine(&task, order.seconds);
+  const hid_t file = open_image(&task);
+  if (file < 0) give_up(UNROLL_HDF5_NOT_WHOLE, "");
+  const char *const end = attribute + order.attribute_bytes;
+  for (; attribute < end; attribute += strlen(attribute) + 1) {
+    const char *const text = read_text(&task, file, attribute);
     if (!text) continue;
     message.what = UNROLL_HDF5_TEXT;
     message.data_bytes = (int64_t)strlen(text);
-    tell(task, message, task->attributes[i]);
-    put(task, text, (size_t)message.data_bytes);
+    tell(message, attribute);
+    put(text, (size_t)message.data_bytes);
   }
-  if (H5.Ovisit(file, H5_INDEX_NAME, H5_ITER_NATIVE, visited, task, H5O_INFO_BASIC) < 0) {
-    give_up(task, UNROLL_HDF5_NOT_LISTED, "");
+  if (H5.Ovisit(file, H5_INDEX_NAME, H5_ITER_NATIVE, visited, &task, H5O_INFO_BASIC) < 0) {
+    give_up(UNROLL_HDF5_NOT_LISTED, "");
   }
   message.what = UNROLL_HDF5_END;
   message.data_bytes = 0;
-  tell(task, message, "");
+  tell(message, "");
 }
 
-// MARK: In the process that asks.
-
-pid_t unroll_hdf5_start(unroll_hdf5_task task, int *output) {
-  int ends[2];
-  if (pipe(ends) != 0) return -1;
-  const pid_t child = fork();
-  if (child == 0) {
-    close(ends[0]);
-    task.pipe = ends[1];
-    serve(&task);
-    _exit(0);
-  }
-  close(ends[1]);
-  if (child < 0) close(ends[0]);
-  *output = ends[0];
-  return child;
+#if UNROLL_HDF5_CAN_SERVE
+// Every program that this file is part of reads an HDF5 file instead of doing its work when it is started under this
+// name, which nobody but process.c gives to a process. 101 is the first that programs may use: before constructors
+// of C++, whose work the reading process does not need.
+__attribute__((constructor(101))) static void serve_if_asked(int count, char **words) {
+  if (count != 1 || !words || !words[0] || strcmp(words[0], UNROLL_HDF5_NAME) != 0) return;
+  serve();
+  _exit(0);
 }
-
-int32_t unroll_hdf5_take(int output, void *to, size_t count) {
-  char *next = to;
-  while (count > 0) {
-    const ssize_t got = read(output, next, count);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return -1;
-    next += got;
-    count -= (size_t)got;
-  }
-  return 0;
-}
-
-int32_t unroll_hdf5_stop(pid_t child, int output, int32_t is_silent) {
-  int status = 0;
-  close(output);
-  for (int tries = 0; is_silent && tries < 300; ++tries) {
-    const pid_t ended = waitpid(child, &status, WNOHANG);
-    if (ended == child) return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    if (ended < 0 && errno != EINTR) return 0;
-    usleep(10000);
-  }
-  kill(child, SIGKILL);
-  while (waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) return 0;
-  }
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
+#endif

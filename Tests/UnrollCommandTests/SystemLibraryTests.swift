@@ -3,6 +3,8 @@
 
 import Foundation
 import Testing
+import Unroll
+import UnrollFormats
 import UnrollTestSupport
 
 @Suite("Libraries that are loaded at run time")
@@ -170,6 +172,67 @@ struct SystemLibraryTests {
         #expect(info.status == 0)
         #expect(info.output.contains("\(path) \(sentence)"), "\(info.output)")
       }
+    }
+  }
+
+  @Test("A program that cannot read HDF5 files for this one is named; one that can is run")
+  func readers() throws {
+    // More than a socket holds: a reader that ends at once is no signal to the command.
+    let numbers = StoredArray(Tensor((0..<500_000).map { Float($0) }))
+    try withTemporaryFolder { folder in
+      let file = folder + "/a.h5"
+      try ArrayFile(for: file, arrays: ["a": numbers]).write(to: file)
+      func inspect(_ program: String) throws -> CommandTests.Outcome {
+        try command.unroll("inspect", file, environment: ["UNROLL_HDF5_READER": program])
+      }
+      let other = try inspect("/bin/true")
+      #expect(other.status == 1)
+      #expect(
+        other.errors.contains("the process that reads HDF5 (/bin/true) did not begin"),
+        "\(other.errors)")
+      let missing = try inspect("/nonexistent")
+      #expect(missing.status == 1)
+      #expect(
+        missing.errors.contains("no process to read HDF5 in: /nonexistent: No such file"),
+        "\(missing.errors)")
+      let itself = try inspect("")
+      #expect(itself.output.contains("500000"), "\(itself)")
+      #expect(try inspect(CommandTests.binary.path).output == itself.output)
+    }
+  }
+
+  @Test("Code that a program has loaded as a library does not take the program for its own")
+  func inLibrary() throws {
+    try withTemporaryFolder { folder in
+      let sources = ["process.c", "reading.c", "library.c"].map {
+        "\(Self.root)/Sources/CHDF5/\($0)"
+      }
+      let include = "-I\(Self.root)/Sources/CHDF5/include"
+      let main = folder + "/main.c"
+      try """
+      #include "unroll_hdf5.h"
+      int main(void) { return 10 + unroll_hdf5_is_in_program(); }
+      """.write(toFile: main, atomically: true, encoding: .utf8)
+      func run(_ arguments: [String]) throws -> Int32 {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = arguments
+        try process.run()
+        process.waitUntilExit()
+        return process.terminationStatus
+      }
+      let library = folder + "/libreader.so"
+      #expect(try run(["clang", "-shared", "-fPIC", include, "-o", library] + sources) == 0)
+      #expect(try run(["clang", include, "-o", folder + "/whole", main] + sources) == 0)
+      #expect(
+        try run([
+          "clang", include, "-o", folder + "/parts", main, library, "-Wl,-rpath,\(folder)",
+        ]) == 0)
+      #expect(try run([folder + "/whole"]) == 11)
+      #expect(try run([folder + "/parts"]) == 10)
+      // Under the reading process's name a program that holds the code reads, and finds nothing to read.
+      let name = "exec -a unroll-reads-hdf5 \(folder)/whole </dev/null"
+      #expect(try run(["bash", "-c", name]) == 1)
     }
   }
 

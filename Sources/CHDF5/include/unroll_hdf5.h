@@ -50,6 +50,7 @@ enum {
   UNROLL_HDF5_IMPOSSIBLE,
   UNROLL_HDF5_TOO_LARGE,
   UNROLL_HDF5_NOT_READ,
+  UNROLL_HDF5_BEGUN,
 };
 
 // A message: its name and its bytes follow. Of a dataset, the elements are float (kind REAL, size 4),
@@ -62,24 +63,31 @@ typedef struct {
 
 // What the reading process is about.
 typedef struct {
+  // The program to run, of which this library must be a part; NULL for the one that runs here.
+  const char *program;
+  // The file that libhdf5 was loaded from.
+  const char *library;
   const void *bytes;
   size_t count;
-  // The text attributes of the root that are wanted.
-  const char *const *attributes;
-  int32_t attribute_count;
+  // The names of the root's text attributes that are wanted, each with a 0 behind it.
+  const void *attributes;
+  int64_t attribute_bytes;
   // The most bytes that all datasets, that libhdf5 itself, and the most seconds of its work.
   int64_t data_limit, memory_limit, seconds;
-  int pipe;
 } unroll_hdf5_task;
 
-// Starts the reading process; returns it, or a negative number, and the end of the pipe to read from.
-pid_t unroll_hdf5_start(unroll_hdf5_task task, int *output);
+// Whether this code is part of the program, and not of a library that it has loaded.
+int32_t unroll_hdf5_is_in_program(void);
 
-// Takes bytes from the pipe; 0 if all came.
-int32_t unroll_hdf5_take(int output, void *to, size_t count);
+// Starts the reading process and sends it the file; returns it, or a negative number, and the end of the socket to
+// read from. Its first message says that it has begun. No signal is raised, and no state of this process changes.
+pid_t unroll_hdf5_start(const unroll_hdf5_task *task, int *socket);
+
+// Takes bytes from the socket; 0 if all came.
+int32_t unroll_hdf5_take(int socket, void *to, size_t count);
 
 // Ends the reading process, which may end by itself if it has fallen silent; returns its exit code, or
 // 128 and its signal.
-int32_t unroll_hdf5_stop(pid_t child, int output, int32_t is_silent);
+int32_t unroll_hdf5_stop(pid_t child, int socket, int32_t is_silent);
 
 #endif

@@ -1,5 +1,5 @@
 // HDF5 files, through libhdf5: what Keras keeps weights in. A file is an image in memory, and is read by a
-// process of its own (CHDF5/reading.c): a made-up file may crash libhdf5, but not us.
+// process of its own (CHDF5/process.c): a made-up file may crash libhdf5, but not us.
 
 internal import CHDF5
 internal import Foundation
@@ -25,17 +25,18 @@ struct HDF5File: Sendable {
 
   /// Reads a file's image.
   ///
-  /// The reading process is forked from this one and gets 24 MB and twice the file's size for libhdf5
-  /// itself, and 2 s and 1 s per 4 MB of the file; the arrays may take 40 MB and 8 times the file's size.
+  /// The reading process is this program once more, or the one that `UNROLL_HDF5_READER` names. It holds a copy of the
+  /// file, and gets 24 MB and twice the file's size for libhdf5 itself, and 2 s and 1 s per 4 MB of the file; the arrays
+  /// may take 40 MB and 8 times the file's size.
   ///
   /// - Parameters:
   ///   - bytes: The file.
   ///   - names: The text attributes of the root that are wanted.
   /// - Throws: `ArrayFileError` if the file is damaged, or asks for too much, and where there is no libhdf5.
   init(_ bytes: [UInt8], attributes names: [String] = []) throws(ArrayFileError) {
-    try HDF5Library.load()
-    let process = try ReadingProcess(bytes, attributes: names)
+    let process = try ReadingProcess(bytes, attributes: names, library: HDF5Library.load())
     do throws(ArrayFileError) {
+      try process.awaitBeginning()
       try receive(from: process.output, limit: Self.dataLimit(bytes.count))
       _ = process.stop(isSilent: false)
     } catch {
@@ -61,28 +62,63 @@ struct HDF5File: Sendable {
     let identifier: pid_t
     let output: CInt
 
-    init(_ bytes: [UInt8], attributes names: [String]) throws(ArrayFileError) {
-      // A copy of libhdf5 in the middle of another thread's work would be of no use.
-      HDF5File.lock.lock()
-      defer { HDF5File.lock.unlock() }
-      let texts = names.map { UnsafePointer(strdup($0)) }
-      defer { for text in texts { free(UnsafeMutablePointer(mutating: text)) } }
+    /// What runs in it.
+    let program: String
+
+    init(
+      _ bytes: [UInt8], attributes names: [String], library: String
+    ) throws(ArrayFileError) {
+      let given = ProcessInfo.processInfo.environment["UNROLL_HDF5_READER", default: ""]
+      guard !given.isEmpty || unroll_hdf5_is_in_program() != 0 else {
+        throw ArrayFileError(
+          .system(
+            "HDF5 files are read by the running program once more, which must have Unroll linked into itself, and not into a library that it loads; name a program that has, such as the command unroll, in UNROLL_HDF5_READER"
+          ))
+      }
+      program = given.isEmpty ? "this program" : given
+      // Without the type, the compiler takes another `flatMap`.
+      let texts: [UInt8] = names.flatMap { Array($0.utf8) + [0] }
       var end: CInt = -1
-      identifier = bytes.withUnsafeBytes { bytes in
-        texts.withUnsafeBufferPointer { texts in
-          unroll_hdf5_start(
-            unroll_hdf5_task(
-              bytes: bytes.baseAddress, count: bytes.count, attributes: texts.baseAddress,
-              attribute_count: Int32(texts.count), data_limit: Int64(dataLimit(bytes.count)),
-              memory_limit: Int64(24 << 20 + 2 * bytes.count),
-              seconds: Int64(2 + bytes.count >> 22), pipe: -1),
-            &end)
+      identifier = Self.withOptional(given) { given in
+        library.withCString { library in
+          bytes.withUnsafeBytes { bytes in
+            texts.withUnsafeBytes { texts in
+              var task = unroll_hdf5_task(
+                program: given, library: library, bytes: bytes.baseAddress, count: bytes.count,
+                attributes: texts.baseAddress, attribute_bytes: Int64(texts.count),
+                data_limit: Int64(dataLimit(bytes.count)),
+                memory_limit: Int64(24 << 20 + 2 * bytes.count),
+                seconds: Int64(2 + bytes.count >> 22))
+              return unroll_hdf5_start(&task, &end)
+            }
+          }
         }
       }
       output = end
       guard identifier >= 0 else {
         throw ArrayFileError(
-          .system("no process to read HDF5 in: \(String(cString: strerror(errno)))"))
+          .system(
+            "no process to read HDF5 in: \(program): \(String(cString: strerror(errno)))"))
+      }
+    }
+
+    /// Calls a function with a text's characters, or with nothing for an empty text.
+    private static func withOptional(
+      _ text: String, _ body: (UnsafePointer<CChar>?) -> pid_t
+    ) -> pid_t {
+      text.isEmpty ? body(nil) : text.withCString { body($0) }
+    }
+
+    /// Waits until the process has the file and libhdf5.
+    func awaitBeginning() throws(ArrayFileError) {
+      var message = unroll_hdf5_message()
+      guard unroll_hdf5_take(output, &message, MemoryLayout.size(ofValue: message)) == 0,
+        Int(message.what) == UNROLL_HDF5_BEGUN, message.name_bytes == 0
+      else {
+        throw ArrayFileError(
+          .system(
+            "the process that reads HDF5 (\(program)) did not begin; UNROLL_HDF5_READER may name another program that has Unroll linked into itself, such as the command unroll"
+          ))
       }
     }
 

@@ -6,7 +6,7 @@ internal import UnrollLibraries
 /// The system's HDF5 library.
 package enum HDF5Library {
   /// Its version and file.
-  private static let loaded = Result { () throws(SystemLibraryError) -> String in
+  private static let loaded = Result { () throws(SystemLibraryError) -> Loaded in
     let library = try SystemLibrary(.hdf5)
     var numbers = [UInt32](repeating: 0, count: 3)
     guard unroll_hdf5_version(library.systemHandle, &numbers) == 0 else {
@@ -21,14 +21,21 @@ package enum HDF5Library {
     if let missing = unroll_hdf5_load(library.systemHandle) {
       throw library.lacks(String(cString: missing))
     }
-    return "\(version) (\(library.file))"
+    return Loaded(version: version, file: library.file)
+  }
+
+  private struct Loaded {
+    var version: String
+    var file: String
   }
 
   /// Loads it, the first time.
   ///
+  /// - Returns: Its file, as it was asked for.
   /// - Throws: `ArrayFileError` that says how to get it.
-  static func load() throws(ArrayFileError) {
-    do { _ = try loaded.get() } catch { throw ArrayFileError(.system(error.description)) }
+  @discardableResult
+  static func load() throws(ArrayFileError) -> String {
+    do { return try loaded.get().file } catch { throw ArrayFileError(.system(error.description)) }
   }
 
   /// Whether it is there.
@@ -37,7 +44,7 @@ package enum HDF5Library {
   /// The version and the file, or why there is none, for people.
   package static var summary: String {
     switch loaded {
-    case .success(let version): version
+    case .success(let library): "\(library.version) (\(library.file))"
     case .failure(let error): "not found: \(error)"
     }
   }
