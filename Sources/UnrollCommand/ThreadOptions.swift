@@ -11,10 +11,21 @@ struct ThreadOptions: ParsableArguments {
   )
   var threads: Int?
 
-  /// Takes the number, if one was given, for the whole process: no command can forget it.
-  func validate() throws {
-    try Self.check(threads)
-    if let threads { Threads.count = threads }
+  func validate() throws { try Self.check(threads) }
+
+  /// Takes the number that was given to a command, if any, for the whole process.
+  ///
+  /// It is looked for in all groups of options, so that no command can forget it.
+  static func apply(of command: any ParsableCommand) {
+    if let threads = chosen(in: command) { Threads.count = threads }
+  }
+
+  private static func chosen(in value: Any) -> Int? {
+    if let options = value as? Self { return options.threads }
+    for child in Mirror(reflecting: value).children {
+      if let threads = chosen(in: child.value) { return threads }
+    }
+    return nil
   }
 
   /// The numbers of threads that can be asked for.

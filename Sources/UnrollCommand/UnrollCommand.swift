@@ -54,6 +54,7 @@ struct UnrollCommand: ParsableCommand {
       let arguments = Suggestions.askingForHelpFirst(Array(CommandLine.arguments.dropFirst()))
       try Suggestions.checkCommand(arguments)
       command = try parseAsRoot(arguments)
+      ThreadOptions.apply(of: command)
       try command.run()
       end(nil)
     } catch {

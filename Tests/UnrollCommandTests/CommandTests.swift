@@ -84,6 +84,37 @@ struct CommandTests {
     }
   }
 
+  @Test(
+    "--threads is the number of threads, in whichever group of options a command has it",
+    .needs(.threadFolder))
+  func threadsAreUsed() throws {
+    try withTemporaryFolder { folder in
+      for (given, expected) in [("1", 1...3), ("7", 7...9)] {
+        let run = "\(folder)/run-\(given)"
+        for command in [
+          ["lab", "memory", "--hidden", "64", "--batch", "400", "--time", "400"],
+          ["train", "--output", run, "--max-steps", "30"],
+        ] {
+          let process = Process()
+          process.executableURL = Self.binary
+          process.arguments = command + ["--threads", given]
+          process.standardOutput = FileHandle.nullDevice
+          process.standardError = FileHandle.nullDevice
+          try process.run()
+          var most = 0
+          while process.isRunning {
+            let threads = "/proc/\(process.processIdentifier)/task"
+            most = max(
+              most, (try? FileManager.default.contentsOfDirectory(atPath: threads))?.count ?? 0)
+            usleep(500)
+          }
+          #expect(process.terminationStatus == 0)
+          #expect(expected.contains(most), "\(command) with \(given): \(most) threads")
+        }
+      }
+    }
+  }
+
   @Test("verify prints a line a case, a summary, and exits with 0 if none failed")
   func verify() throws {
     let result = try unroll("verify", goldenFolder, "--filter", "BasicRNNCell_T5")
