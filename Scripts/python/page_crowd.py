@@ -7,6 +7,7 @@ Exits with 1 if a status is neither 200 nor 429, if the memory grew by more than
 
 import collections
 import http.client
+import json
 import random
 import sys
 import threading
@@ -41,8 +42,13 @@ def drag(seed):
                 status = "left"
             else:
                 response = connection.getresponse()
-                response.read()
+                answer = response.read()
                 status = response.status
+                if status == 200:
+                    connection.request("GET", json.loads(answer)["figures"][parts.split(",")[0]]["source"])
+                    response = connection.getresponse()
+                    response.read()
+                    status = response.status
         except Exception as error:
             status = f"error: {type(error).__name__}"
         finally:

@@ -31,7 +31,9 @@ def figures(settings, parts, narrow):
     query = "&".join(f"{name}={value}" for name, value in fields.items())
     for _ in range(50):
         try:
-            return json.load(urllib.request.urlopen(f"{address}/api/lab?{query}"))["figures"]
+            pictures = json.load(urllib.request.urlopen(f"{address}/api/lab?{query}"))["figures"]
+            return {name: urllib.request.urlopen(address + picture["source"]).read().decode()
+                    for name, picture in pictures.items()}
         except urllib.error.HTTPError as error:
             if error.code == 413:
                 return {}
@@ -61,7 +63,7 @@ for cell in ["rnn", "gru", "gru-after", "lstm"]:
         parts = ["memory", "flow", "spectrum", "gates"] + (["phase"] if change in ({}, {"batch": 1}) else [])
         for part in parts:
             for name, picture in figures(settings, [part], narrow).items():
-                number, found = faults(driver, picture["svg"])
+                number, found = faults(driver, picture)
                 pictures, texts = pictures + 1, texts + number
                 if found or not number:
                     holds(f"{name} of {settings}, {'narrow' if narrow else 'wide'}", False, "; ".join(found[:4]) or "no text")

@@ -79,7 +79,7 @@ driver = browser()
 driver.get(address)
 wait(driver, "the page computes", lambda: driver.execute_script("return window.unrollSettled"))
 pictures = "return [...document.querySelectorAll('figure[data-part] img')].map(i => [i.closest('figure').dataset.part, i.naturalWidth, i.alt])"
-wait(driver, "the phase diagram comes", lambda: len(driver.execute_script(pictures)) == 4)
+wait(driver, "the phase diagram comes", lambda: [width > 100 for _, width, _ in driver.execute_script(pictures)] == 4 * [True])
 shown = driver.execute_script(pictures)
 holds("every figure is drawn and has a text", all(width > 100 and alt for _, width, alt in shown),
       ", ".join(part for part, _, _ in shown))
@@ -116,6 +116,17 @@ for index, histogram in enumerate(answer["distances"][0]["histograms"]):
 for kind in ["svg", "png", "pdf", "npz"]:
     link = driver.find_element(By.CSS_SELECTOR, f"figure[data-part='flow'] a[data-type='{kind}']").get_attribute("href")
     holds(f"the figure comes as {kind}", len(urllib.request.urlopen(link).read()) > 500)
+
+# The phase diagram stays when only the step or the scale changes.
+diagrams = "return performance.getEntriesByType('resource').filter((e) => e.name.includes('/figure/phase.svg?')).length"
+count = driver.execute_script(diagrams)
+source = driver.execute_script("return document.querySelector(\"figure[data-part='phase'] img\").src")
+after(driver, lambda: drag(driver, [25], "step"), "another step redraws")
+after(driver, lambda: drag(driver, [1.7]), "another scale redraws")
+time.sleep(0.5)
+holds("a change of step or scale leaves the phase diagram", driver.execute_script(diagrams) == count > 0
+      and driver.execute_script("return document.querySelector(\"figure[data-part='phase'] img\").src") == source, f"{count} pictures")
+after(driver, lambda: drag(driver, [20], "step"), "the step is as it was")
 
 # The phase diagram is clicked.
 area = driver.find_element(By.CSS_SELECTOR, ".clickable")

@@ -91,7 +91,10 @@ struct RouterTests {
       "/api/curves?narow=1", 400, "query: expected fields among narrow, found 'narow'; did you mean"
     ),
     ("/api/model?x=1", 400, "query: expected no fields, found 'x'"),
-    ("/figure/curves.svg?cell=gru", 400, "query: expected no fields, found 'cell'"),
+    (
+      "/figure/curves.svg?cell=gru", 400,
+      "query: expected fields among epochs, narrow, found 'cell'"
+    ),
     ("/api/lab?parts=", 400, "parts: expected a value, found none"),
     (
       "/api/lab?parts=memory,,flow", 400,
@@ -222,7 +225,11 @@ struct RouterTests {
     )
     let figures = try #require(page.json()["figures"] as? [String: [String: Any]])
     for (name, figure) in figures {
-      #expect((figure["svg"] as? String)?.contains("<svg") == true, "\(name)")
+      let source = try #require(figure["source"] as? String)
+      #expect(source.hasPrefix("/figure/\(name).svg?cell=gru&scale=3.0&"), "\(source)")
+      let picture = try ask(source)
+      #expect(picture.fields["content-type"] == "image/svg+xml")
+      #expect(picture.text.contains("<svg"), "\(name)")
       #expect((figure["alternative"] as? String)?.isEmpty == false)
     }
   }
@@ -260,6 +267,16 @@ struct RouterTests {
   }
 
   @Test(
+    "Pictures may come from this server alone, and none comes within JSON", .needs(.gnuplot))
+  func pictures() throws {
+    let page = try ask("/api/lab?parts=memory&batch=2")
+    #expect(page.status == 200 && !page.text.contains("<svg"))
+    let policy = try #require(page.fields["content-security-policy"])
+    #expect(policy.contains("img-src 'self';"))
+    #expect(try ask("/figure/memory.svg?batch=2&unmarked=2").status == 400)
+  }
+
+  @Test(
     "The phase diagram says where it can be clicked",
     .needs(.gnuplot))
   func phase() throws {
@@ -272,6 +289,36 @@ struct RouterTests {
       #expect(area[4] < -1.9 && area[5] > 2.9)
     }
     #expect(areas[0][1] < areas[1][0])
+  }
+
+  @Test(
+    "A phase diagram is the same picture for every scale and step, and for no other size",
+    .needs(.gnuplot))
+  func samePhase() throws {
+    func query(_ text: String) throws -> LabQuery {
+      try LabQuery(QueryFields(text, known: LabQuery.settingNames))
+    }
+    func source(_ text: String) throws -> String? {
+      let page = try ask("/api/lab?parts=phase&batch=2&\(text)").json()
+      return (page["figures"] as? [String: [String: Any]])?["phase"]?["source"] as? String
+    }
+    let first = try #require(try source("time=12&step=5&scale=3"))
+    #expect(try source("time=12&step=7&scale=0.5") == first)
+    #expect(try source("time=13&step=5&scale=3") != first)
+    #expect(try source("time=12&step=5&scale=3&narrow=1") == first + "&narrow=1")
+    // Of many steps the diagram shows some, and the chosen one among them.
+    for (time, isSame) in [(2, true), (199, true), (200, false)] {
+      let (one, other) = (
+        try query("time=\(time)&step=0&scale=3"), try query("time=\(time)&step=1&scale=2")
+      )
+      #expect((one.relevant(to: .phase) == other.relevant(to: .phase)) == isSame, "T = \(time)")
+      #expect(one.relevant(to: .memory) != other.relevant(to: .memory))
+    }
+    // The file has a mark at the scale, the page's picture has not.
+    let marked = try ask("/figure/phase.svg?time=12&batch=2")
+    let bare = try ask(first)
+    #expect(marked.status == 200 && marked.text.contains(">here<"))
+    #expect(bare.status == 200 && !bare.text.contains(">here<"))
   }
 
   @Test("Lessons say their numbers")

@@ -84,6 +84,11 @@ public enum ScaleSweep {
   /// Scales from 0.25 to 8, 24 of them, evenly spaced by ratio.
   public static let defaultScales = logarithmicScales(from: 0.25, to: 8, count: 24)
 
+  /// Whether a sweep computes the gradient of every step, whichever is asked for; of longer sequences it takes some.
+  package static func showsEveryStep(of timeStepCount: Int) -> Bool {
+    curveSteps(timeStepCount).count == timeStepCount
+  }
+
   /// Numbers evenly spaced by ratio, ends included.
   public static func logarithmicScales(from low: Double, to high: Double, count: Int) -> [Double] {
     guard count > 1 else { return [low] }

@@ -162,6 +162,24 @@ package struct LabQuery: Equatable, Sendable {
     }
   }
 
+  /// The query with the settings that a part does not depend on set to fixed values.
+  ///
+  /// A phase diagram shows all scales, and all steps unless there are too many for it.
+  package func relevant(to part: Part) -> LabQuery {
+    var query = self
+    guard part == .phase else { return query }
+    query.settings.scale = LabSettings().scale
+    if ScaleSweep.showsEveryStep(of: settings.timeStepCount) {
+      query.settings.steps = [settings.timeStepCount - 1]
+    }
+    return query
+  }
+
+  /// The fields of a query for these settings.
+  var fields: [(name: String, value: String)] {
+    settings.listed().map { $0.name == "steps" ? ("step", $0.value) : $0 }
+  }
+
   /// The command that computes a part.
   package func command(_ part: Part) -> String {
     let names: [Part: String] = [

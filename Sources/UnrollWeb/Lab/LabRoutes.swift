@@ -10,8 +10,10 @@ internal import UnrollLab
 /// Answers about the lab.
 struct LabRoutes: Sendable {
   let workers: FigureWorkers
-  /// Phase diagrams take half a second and do not depend on the present scale: the last ones are kept.
-  private let diagrams = KeptAnswers()
+  /// A part is asked for at least twice, for its numbers and for its picture: the last ones are kept.
+  private let answers = KeptAnswers(limit: 24)
+  /// Phase diagrams take half a second and depend on few settings: they are kept longer.
+  private let diagrams = KeptAnswers(limit: 16)
 
   init(workers: FigureWorkers) { self.workers = workers }
 
@@ -38,7 +40,8 @@ struct LabRoutes: Sendable {
   /// What the page shows after a change.
   struct Page: Encodable, Sendable {
     struct Picture: Encodable, Sendable {
-      var svg: String
+      /// Its address.
+      var source: String
       var alternative: String
       var title: String
       var areas: [[Double]]
@@ -54,17 +57,15 @@ struct LabRoutes: Sendable {
     let isNarrow = try fields.flag("narrow")
     let parts = try fields.words("parts", LabQuery.Part.self) ?? [.memory, .flow, .spectrum]
     let query = try LabQuery(fields)
-    return try workers.run(for: request) { board, wanted in
+    return try workers.run(for: request) { _, wanted in
       var page = Page()
       for part in parts.sorted(by: { $0.rawValue < $1.rawValue }) {
         let answer = try self.answer(part, query, wanted)
-        try wanted.check()
         let figure = isNarrow ? answer.figure.narrow() : answer.figure
-        let svg = try board.draw(figure, as: .svg, wanted)
         page.numbers[part.rawValue] = answer.numbers
         page.figures[part.rawValue] = Page.Picture(
-          svg: String(decoding: svg, as: UTF8.self), alternative: answer.alternative,
-          title: figure.title, areas: figure.clickableAreas)
+          source: Self.source(of: part, query, isNarrow: isNarrow),
+          alternative: answer.alternative, title: figure.title, areas: figure.clickableAreas)
         page.commands[part.rawValue] = query.command(part)
         try wanted.check()
       }
@@ -72,18 +73,30 @@ struct LabRoutes: Sendable {
     }
   }
 
+  /// The address of a part's picture: the same for settings that have the same picture.
+  private static func source(
+    of part: LabQuery.Part, _ query: LabQuery, isNarrow: Bool
+  ) -> String {
+    let fields =
+      query.relevant(to: part).fields
+      // On the page the mark lies over the picture, and moves.
+      + (part == .phase ? [("unmarked", "1")] : []) + (isNarrow ? [("narrow", "1")] : [])
+    return "/figure/\(part.rawValue).svg?"
+      + fields.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+  }
+
   private func answer(
     _ part: LabQuery.Part, _ query: LabQuery, _ wanted: Wanted
   ) throws -> PartAnswer {
-    guard part == .phase else { return try LabAnswers.answer(part, query.settings, wanted) }
-    var anyScale = query
-    anyScale.settings.scale = 1
-    return try diagrams.answer(anyScale) {
-      try LabAnswers.answer(part, anyScale.settings, wanted)
+    let relevant = query.relevant(to: part)
+    return try (part == .phase ? diagrams : answers).answer(part, relevant) {
+      try LabAnswers.answer(part, relevant.settings, wanted)
     }
   }
 
   /// A figure as a file: `PART.svg`, `.png`, `.pdf`, `.csv` or `.npz`.
+  ///
+  /// With `narrow=1` it is drawn for a narrow screen; with `unmarked=1` a phase diagram has no mark at the present scale.
   private func file(_ name: String, _ request: HTTPRequest) throws -> HTTPResponse {
     let halves = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard halves.count == 2, let part = LabQuery.Part(rawValue: halves[0]),
@@ -95,12 +108,15 @@ struct LabRoutes: Sendable {
           "figure: expected \(LabQuery.Part.allCases.map(\.rawValue).joined(separator: ", ")) with .svg, .png, .pdf, .csv or .npz"
       )
     }
-    let query = try LabQuery(QueryFields(request.query, known: LabQuery.settingNames))
+    let known = LabQuery.settingNames.union(["narrow", "unmarked"])
+    let fields = try QueryFields(request.query, known: known)
+    let (isNarrow, isUnmarked) = (try fields.flag("narrow"), try fields.flag("unmarked"))
+    let query = try LabQuery(fields)
     let bytes = try workers.run(for: request) { board, wanted in
-      var answer = try self.answer(part, query, wanted)
-      // On the page the mark lies over the picture, and moves.
-      answer.figure = answer.figure.marking(scale: query.settings.scale)
-      return try board.bytes(of: answer.figure, arrays: answer.arrays, as: type, wanted)
+      let answer = try self.answer(part, query, wanted)
+      var figure = isNarrow ? answer.figure.narrow() : answer.figure
+      if !isUnmarked { figure = figure.marking(scale: query.settings.scale) }
+      return try board.bytes(of: figure, arrays: answer.arrays, as: type, wanted)
     }
     return .file(part.rawValue, type, bytes)
   }
@@ -164,14 +180,21 @@ package enum FileType: String, CaseIterable {
 
 /// The last few answers, by what was asked.
 final class KeptAnswers: Sendable {
-  private let answers = Mutex<[(query: LabQuery, answer: PartAnswer)]>([])
-  private let limit = 16
+  private typealias Kept = (part: LabQuery.Part, query: LabQuery, answer: PartAnswer)
 
-  func answer(_ query: LabQuery, _ compute: () throws -> PartAnswer) throws -> PartAnswer {
-    if let kept = answers.withLock({ $0.first { $0.query == query }?.answer }) { return kept }
+  private let answers = Mutex<[Kept]>([])
+  private let limit: Int
+
+  init(limit: Int) { self.limit = limit }
+
+  func answer(
+    _ part: LabQuery.Part, _ query: LabQuery, _ compute: () throws -> PartAnswer
+  ) throws -> PartAnswer {
+    let kept = answers.withLock { $0.first { $0.part == part && $0.query == query }?.answer }
+    if let kept { return kept }
     let answer = try compute()
     answers.withLock { answers in
-      answers.insert((query, answer), at: 0)
+      answers.insert((part, query, answer), at: 0)
       if answers.count > limit { answers.removeLast() }
     }
     return answer

@@ -37,17 +37,12 @@ private final class Streams: Sendable {
 
 /// The model of a run, read again when its file has changed.
 private final class KeptModel: Sendable {
-  private let kept = Mutex<(stamp: Date, model: StoredModel)?>(nil)
+  private let kept = KeptValue<Date, StoredModel>()
 
   func model(of run: String) throws -> StoredModel {
     let attributes = try? FileManager.default.attributesOfItem(atPath: run + "/model.safetensors")
     let stamp = attributes?[.modificationDate] as? Date ?? .distantPast
-    if let kept = kept.withLock({ $0 }), kept.stamp == stamp { return kept.model }
-    do {
-      let model = try StoredModel(run: run)
-      kept.withLock { $0 = (stamp, model) }
-      return model
-    } catch {
+    do { return try kept.value(at: stamp) { try StoredModel(run: run) } } catch {
       // The error names files, which are the business of who started the server alone.
       report(error)
       if let error = error as? RunError, case .notFinite(let name, let count) = error.problem {
@@ -90,10 +85,14 @@ extension LanguageRoutes {
     routes.get("/api/curves") { request, _ in try .json(curves(request)) }
     for type in FileType.allCases {
       routes.get("/figure/curves.\(type.rawValue)") { request, _ in
-        _ = try QueryFields(request.query, known: [])
+        let fields = try QueryFields(request.query, known: ["narrow", "epochs"])
+        let isNarrow = try fields.flag("narrow")
+        // What the page last heard of: another number is another picture to the browser.
+        _ = try fields.integer("epochs", 0...Int.max)
         let (figure, _) = try curvesFigure()
         let bytes = try workers.run(for: request) { board, wanted in
-          try board.bytes(of: figure, arrays: figure.arrays, as: type, wanted)
+          try board.bytes(
+            of: isNarrow ? figure.narrow() : figure, arrays: figure.arrays, as: type, wanted)
         }
         return .file("curves", type, bytes)
       }
@@ -278,7 +277,8 @@ extension LanguageRoutes {
   // MARK: - Curves
 
   private struct Curves: Encodable, Sendable {
-    var svg: String
+    /// The picture's address.
+    var source: String
     var epochs: Int
   }
 
@@ -296,10 +296,9 @@ extension LanguageRoutes {
 
   private func curves(_ request: HTTPRequest) throws -> Curves {
     let isNarrow = try QueryFields(request.query, known: ["narrow"]).flag("narrow")
-    let (figure, epochs) = try curvesFigure()
-    return try workers.run(for: request) { board, wanted in
-      let svg = try board.draw(isNarrow ? figure.narrow() : figure, as: .svg, wanted)
-      return Curves(svg: String(decoding: svg, as: UTF8.self), epochs: epochs)
-    }
+    let epochs = try curvesFigure().epochs
+    return Curves(
+      source: "/figure/curves.svg?epochs=\(epochs)" + (isNarrow ? "&narrow=1" : ""), epochs: epochs
+    )
   }
 }

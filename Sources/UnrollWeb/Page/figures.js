@@ -39,16 +39,31 @@ function build(figure, part) {
   figure.append(frame, caption);
 }
 
+// Loads a picture; one that is there stays. A server that is busy is asked again.
+async function load(image, source) {
+  for (let tries = 0; ; tries += 1) {
+    if (image.getAttribute("src") !== source) image.src = source;
+    try {
+      return await image.decode();
+    } catch (error) {
+      // A newer picture has taken its place.
+      if (image.getAttribute("src") !== source || !image.isConnected) return;
+      image.removeAttribute("src");
+      const response = await fetch(source);
+      if (response.status === 429) await new Promise((resume) => setTimeout(resume, 300 + 700 * Math.random()));
+      else if (!response.ok) throw new Error(await response.text());
+      else if (tries === 2) throw error;
+    }
+  }
+}
+
 // Shows a picture of the server, when it is decoded.
 export async function draw(part, picture, command) {
   const figure = figureOf(part);
   if (!figure.firstChild) build(figure, part);
   const image = figure.querySelector("img");
-  const old = image.src;
-  image.src = URL.createObjectURL(new Blob([picture.svg], { type: "image/svg+xml" }));
   image.alt = `${picture.title}. ${picture.alternative}`;
   figure.querySelector("code").textContent = command;
   linkFiles(part);
-  await image.decode().catch(() => {});
-  if (old) URL.revokeObjectURL(old);
+  await load(image, picture.source);
 }

@@ -158,9 +158,7 @@ async function curves() {
   epochs = answer.epochs;
   const image = field("curves").querySelector("img") ?? document.createElement("img");
   image.alt = `Learning curves of the run, ${epochs} epochs: loss and learning rate against the step.`;
-  const old = image.src;
-  image.src = URL.createObjectURL(new Blob([answer.svg], { type: "image/svg+xml" }));
-  if (old) URL.revokeObjectURL(old);
+  image.src = answer.source;
   if (image.parentNode) return;
   const caption = document.createElement("figcaption");
   for (const type of ["svg", "png", "pdf", "csv", "npz"]) {

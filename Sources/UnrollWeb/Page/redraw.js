@@ -14,7 +14,6 @@ window.unrollRedraws = [];
 window.unrollSettled = undefined;
 
 const running = {};
-let phaseKey = "";
 let restTimer;
 let question = 0;
 
@@ -25,10 +24,7 @@ export const newest = () => question;
 function forget(part) {
   delete numbers[part];
   figureOf(part)?.replaceChildren();
-  if (part === "phase") {
-    forgetPanels();
-    phaseKey = "";
-  }
+  if (part === "phase") forgetPanels();
   list();
 }
 
@@ -115,10 +111,7 @@ export async function changed(message = "") {
     await Promise.all(rest.map((part) => ask(part)));
     if (mine !== question) return;
     window.unrollSettled = mine;
-    // The diagram shows all scales, so a change of the scale does not ask for it again.
-    const key = query("phase").replace(/scale=[^&]*/, "") + narrow.matches;
-    if (key === phaseKey) return;
-    phaseKey = key;
-    if (!(await ask("phase")) && phaseKey === key) phaseKey = "";
+    // The server keeps diagrams: for settings that do not change one it names the picture that is there.
+    await ask("phase");
   }, 150);
 }

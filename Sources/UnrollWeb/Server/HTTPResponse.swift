@@ -55,7 +55,7 @@ package struct HTTPResponse {
 
   /// The page's own scripts, styles and pictures, and nothing from anywhere else.
   private static let policy = """
-    default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+    default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'
     """
 
