@@ -86,8 +86,7 @@ for width, height, dark, query in [(390, 844, False, "?cell=lstm"), (390, 844, T
     resize(driver, width, height, dark)
     driver.get(address + "/" + query)
     end = time.time() + 60
-    while time.time() < end and not (driver.execute_script("return window.unrollSettled") and driver.execute_script(
-            "return document.querySelector(\"figure[data-part='phase'] img\") || document.getElementById('problem').textContent")):
+    while time.time() < end and not driver.execute_script("return document.getElementById('results').ariaBusy === 'false'"):
         time.sleep(0.1)
     time.sleep(0.5)
     page = driver.execute_script("return document.documentElement.scrollWidth")

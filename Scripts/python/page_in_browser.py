@@ -39,18 +39,32 @@ def wait(driver, what, condition, seconds=20):
     holds(what, False, driver.find_element(By.ID, "problem").text)
 
 
+# Notes what the page says of each redraw; the page itself has nothing for tests.
+WATCH = """
+if (!window.redraws) {
+  window.redraws = [];
+  const place = document.getElementById("timing");
+  new MutationObserver(() => window.redraws.push(Number(place.textContent.match(/\\d+/)[0])))
+    .observe(place, { childList: true });
+}
+"""
+
+
 def redraws(driver):
-    return driver.execute_script("return window.unrollRedraws.length")
+    return driver.execute_script(WATCH + "return window.redraws.length")
+
+
+def settled(driver):
+    return driver.execute_script(WATCH + "return document.getElementById('results').ariaBusy === 'false'")
 
 
 def after(driver, action, what, settles=True):
     """Does something, and waits until what is in sight is redrawn, and then the rest."""
     before = redraws(driver)
-    driver.execute_script("window.unrollSettled = 0")
     action()
     wait(driver, what, lambda: redraws(driver) > before)
     if settles:
-        wait(driver, what + ", all of it", lambda: driver.execute_script("return window.unrollSettled"))
+        wait(driver, what + ", all of it", lambda: settled(driver))
 
 
 def number(driver, name):
@@ -77,7 +91,7 @@ def screenshot(driver, name):
 
 driver = browser()
 driver.get(address)
-wait(driver, "the page computes", lambda: driver.execute_script("return window.unrollSettled"))
+wait(driver, "the page computes", lambda: settled(driver))
 pictures = "return [...document.querySelectorAll('figure[data-part] img')].map(i => [i.closest('figure').dataset.part, i.naturalWidth, i.alt])"
 wait(driver, "the phase diagram comes", lambda: [width > 100 for _, width, _ in driver.execute_script(pictures)] == 4 * [True])
 shown = driver.execute_script(pictures)
@@ -90,10 +104,10 @@ after(driver, lambda: drag(driver, [1.1, 1.2, 1.3, 1.4, 1.5]), "a drag redraws")
 wait(driver, "the drag's last place is shown", lambda: "scale=2.828" in driver.current_url)
 holds("a drag changes the numbers", number(driver, "memory.medians") != before)
 holds("older questions of a drag are ended", redraws(driver) < 6, f"{redraws(driver)} redraws")
-driver.execute_script("window.unrollRedraws.length = 0")
+driver.execute_script("window.redraws.length = 0")
 for index in range(40):
     after(driver, lambda: drag(driver, [1 + index / 50]), "a step of the slider redraws", settles=False)
-times = driver.execute_script("return window.unrollRedraws")
+times = driver.execute_script("return window.redraws")
 print(f"figure: a redraw at the notebook's size takes {statistics.median(times):.0f} ms (median of {len(times)}, "
       f"largest {max(times):.0f})")
 
@@ -232,7 +246,7 @@ try:
     after(driver, lambda: drag(driver, [2.5]), "another scale")
     holds("other settings do not draw as the notebook does", "draws" not in driver.current_url and lesson.text == "", driver.current_url)
     driver.get(shared)
-    wait(driver, "the page computes", lambda: driver.execute_script("return window.unrollSettled"))
+    wait(driver, "the page computes", lambda: settled(driver))
 except urllib.error.HTTPError:
     print("skipped: this server does not know the notebook's draws")
 link = driver.current_url
@@ -241,13 +255,13 @@ expected = number(driver, "spectrum.exponents")
 # A shared link, with controls that a teacher hides.
 other = browser(width=400, height=850, dark=True)
 other.get(link + "&hide=seed,dtype,lessons")
-wait(other, "the shared link computes", lambda: other.execute_script("return window.unrollSettled"))
+wait(other, "the shared link computes", lambda: settled(other))
 holds("a shared link shows the same numbers", number(other, "spectrum.exponents") == expected, expected)
 holds("hidden controls are hidden", not other.find_element(By.ID, "seed").is_displayed()
       and not other.find_element(By.ID, "check").is_displayed() and other.find_element(By.ID, "scale").is_displayed())
 odd = browser()
 odd.get(address + "?hide=sed,scale&hidden=99&cell=grru&step=x&sclae=3&time=12&keep-bias=3")
-wait(odd, "a page with an odd address computes", lambda: odd.execute_script("return window.unrollSettled"))
+wait(odd, "a page with an odd address computes", lambda: settled(odd))
 problem = odd.find_element(By.ID, "problem").text
 for sentence in ["hide: 'sed' is no control of this page. Did you mean 'seed'?",
                  "The address has a field 'sclae' that this page does not know. Did you mean 'scale'?",
@@ -308,7 +322,7 @@ other.quit()
 
 # The language model, if the server has one.
 driver.get(address)
-wait(driver, "the page computes again", lambda: redraws(driver) > 0)
+wait(driver, "the page computes again", lambda: settled(driver))
 time.sleep(0.5)
 if driver.find_element(By.ID, "model-body").is_displayed():
     driver.find_element(By.ID, "length").clear()

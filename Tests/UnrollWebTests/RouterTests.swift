@@ -44,7 +44,7 @@ struct RouterTests {
   func page() throws {
     let page = try ask("/")
     #expect(page.status == 200)
-    for path in ["/page.css", "/page.js", "/model.js", "/icon.svg"] {
+    for path in ["/page.css", "/lab.js", "/model.js", "/icon.svg"] {
       #expect(page.text.contains("\"\(path)\""))
       let part = try ask(path)
       #expect(part.status == 200 && part.text.count > 200)
@@ -56,7 +56,7 @@ struct RouterTests {
 
   @Test("Every script of the page is served, and imported by another")
   func scripts() throws {
-    var waiting = ["page.js", "model.js"]
+    var waiting = ["lab.js", "model.js"]
     var found: Set<String> = []
     while let name = waiting.popLast() {
       guard found.insert(name).inserted else { continue }
@@ -296,7 +296,7 @@ struct RouterTests {
     .needs(.gnuplot))
   func samePhase() throws {
     func query(_ text: String) throws -> LabQuery {
-      try LabQuery(QueryFields(text, known: LabQuery.settingNames))
+      try LabQuery(QueryFields(text, known: LabSetting.names))
     }
     func source(_ text: String) throws -> String? {
       let page = try ask("/api/lab?parts=phase&batch=2&\(text)").json()
@@ -339,7 +339,7 @@ struct RouterTests {
     .needs(.gnuplot))
   func killed() throws {
     let workers = FigureWorkers(count: 1)
-    let query = try LabQuery(QueryFields("batch=4&time=5&step=2", known: LabQuery.settingNames))
+    let query = try LabQuery(QueryFields("batch=4&time=5&step=2", known: LabSetting.names))
     // The colour that a gnuplot begins with is that of its last figure; nothing is drawn in it.
     @Sendable func lines(_ svg: [UInt8]) -> [String] {
       String(decoding: svg, as: UTF8.self).components(separatedBy: "\n")

@@ -115,42 +115,23 @@ package struct LabQuery: Equatable, Sendable {
     case memory, flow, spectrum, gates, phase
   }
 
-  package static let settingNames: Set<String> = [
-    "cell", "scale", "keep-bias", "gate-bias", "chrono", "orthogonal", "step", "hidden", "input",
-    "batch", "time", "seed", "dtype", "draws", "initial-weights", "input-offset",
-  ]
-
   package var settings: LabSettings
 
   /// How many sequences the Lyapunov exponents are the mean of.
   package static let sequenceCount = 2
 
-  /// The most multiplications of one pass over the sequences.
-  private static let workLimit = 400_000_000.0
+  /// The largest time × batch × hidden × (hidden + input).
+  static let workLimit = 100_000_000.0
 
   package init(_ fields: QueryFields) throws(WebError) {
     settings = LabSettings()
-    settings.cell = try fields.word("cell", CellKind.self) ?? settings.cell
-    settings.precision = try fields.word("dtype", LabPrecision.self) ?? settings.precision
-    settings.draws = try fields.word("draws", LabDraws.self) ?? settings.draws
-    settings.initialWeights =
-      try fields.word("initial-weights", LabInitialWeights.self) ?? settings.initialWeights
-    settings.inputOffset = try fields.number("input-offset", -1000...1000) ?? settings.inputOffset
-    settings.scale = try fields.number("scale", 0...1000) ?? settings.scale
-    settings.keepBias = try fields.number("keep-bias", -1000...1000)
-    settings.gateBias = try fields.number("gate-bias", -1000...1000)
-    settings.chronoSteps = try fields.integer("chrono", 3...1_000_000)
-    settings.orthogonalGain = try fields.number("orthogonal", 0...100)
-    settings.hiddenSize = try fields.integer("hidden", 1...64) ?? settings.hiddenSize
-    settings.inputSize = try fields.integer("input", 1...64) ?? settings.inputSize
-    settings.batchSize = try fields.integer("batch", 1...1000) ?? settings.batchSize
-    settings.timeStepCount = try fields.integer("time", 2...1000) ?? settings.timeStepCount
-    settings.seed = try fields.integer("seed", 0...4_294_967_295) ?? settings.seed
+    for setting in LabSetting.all { try setting.read(fields, &settings) }
     let last = settings.timeStepCount - 1
-    settings.steps = [try fields.integer("step", 0...last) ?? min(20, last)]
+    let standard = min(Int(LabSetting.step.form.standard) ?? 0, last)
+    settings.steps = [try fields.integer(LabSetting.step.form.queryName, 0...last) ?? standard]
     let (time, batch) = (Double(settings.timeStepCount), Double(settings.batchSize))
     let (hidden, input) = (Double(settings.hiddenSize), Double(settings.inputSize))
-    guard time * batch * 4 * hidden * (hidden + input) <= Self.workLimit else {
+    guard time * batch * hidden * (hidden + input) <= Self.workLimit else {
       throw WebError(
         status: 413,
         sentence:

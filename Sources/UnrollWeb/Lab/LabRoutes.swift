@@ -20,7 +20,7 @@ struct LabRoutes: Sendable {
   func add(to routes: inout Routes) {
     routes.get("/api/lab") { request, _ in try .json(page(request)) }
     routes.get("/api/lesson/*") { request, name in
-      let query = try LabQuery(QueryFields(request.query, known: LabQuery.settingNames))
+      let query = try LabQuery(QueryFields(request.query, known: LabSetting.names))
       return try .json(
         workers.run(for: request) { _, wanted in try Lessons.answer(name, query, wanted) })
     }
@@ -52,7 +52,7 @@ struct LabRoutes: Sendable {
   }
 
   private func page(_ request: HTTPRequest) throws -> Page {
-    let known = LabQuery.settingNames.union(["parts", "narrow"])
+    let known = LabSetting.names.union(["parts", "narrow"])
     let fields = try QueryFields(request.query, known: known)
     let isNarrow = try fields.flag("narrow")
     let parts = try fields.words("parts", LabQuery.Part.self) ?? [.memory, .flow, .spectrum]
@@ -108,7 +108,7 @@ struct LabRoutes: Sendable {
           "figure: expected \(LabQuery.Part.allCases.map(\.rawValue).joined(separator: ", ")) with .svg, .png, .pdf, .csv or .npz"
       )
     }
-    let known = LabQuery.settingNames.union(["narrow", "unmarked"])
+    let known = LabSetting.names.union(["narrow", "unmarked"])
     let fields = try QueryFields(request.query, known: known)
     let (isNarrow, isUnmarked) = (try fields.flag("narrow"), try fields.flag("unmarked"))
     let query = try LabQuery(fields)

@@ -130,12 +130,8 @@ extension LanguageRoutes {
     var probe: UnitProbe?
   }
 
-  private static let names: Set<String> = [
-    "prompt", "temperature", "top-k", "top-p", "seed", "length", "layer", "unit", "gate",
-  ]
-
   private func ask(_ request: HTTPRequest, _ stored: StoredModel) throws -> Ask {
-    let fields = try QueryFields(request.query, known: Self.names, mayBeEmpty: ["prompt"])
+    let fields = try QueryFields(request.query, known: WritingForm.names, mayBeEmpty: ["prompt"])
     let prompt = fields["prompt"] ?? ""
     guard prompt.utf8.count <= 2000 else {
       throw WebError(
@@ -146,11 +142,11 @@ extension LanguageRoutes {
       // The error names the prompt.
       throw WebError(status: 400, sentence: "\(error)")
     }
-    ask.options.temperature = try fields.number("temperature", 0...10) ?? 1
-    ask.options.topK = try fields.integer("top-k", 1...1_000_000)
-    ask.options.topP = try fields.number("top-p", 1e-6...1) ?? 1
-    ask.options.seed = UInt64(try fields.integer("seed", 0...4_294_967_295) ?? 0)
-    ask.length = try fields.integer("length", 1...2000) ?? 200
+    ask.options.temperature = try fields.number(WritingForm.temperature) ?? 1
+    ask.options.topK = try fields.integer(WritingForm.topK)
+    ask.options.topP = try fields.number(WritingForm.topP) ?? 1
+    ask.options.seed = UInt64(try fields.integer(WritingForm.seed) ?? 0)
+    ask.length = try fields.integer(WritingForm.length) ?? 200
     ask.probe = try probe(fields, stored)
     return ask
   }

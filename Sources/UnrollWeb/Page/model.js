@@ -1,12 +1,21 @@
 // The page of the language model: text streams in, each symbol with what the model thought of it.
 
-import { modelControls, writeAddress } from "./address.js";
-import { field, narrow } from "./dom.js";
+import { askCurves, askModel, fileAddress, loadPicture, streamText } from "./api.js";
+import { narrow, writeAddress, writingTable } from "./settings.js";
 
-const defaults = {};
+const field = (id) => document.getElementById(id);
+const defaults = Object.fromEntries(writingTable.map((row) => [row.name, row.standard]));
+const names = Object.keys(defaults);
+// What the text itself depends on; the others choose what is shown of it.
+const textNames = names.filter((name) => !["color", "layer", "unit"].includes(name));
 let layers = [];
 let source;
 let symbols = [];
+
+// MARK: Settings
+
+// A setting, or its default where the field is empty.
+const value = (name) => field(name).value || defaults[name];
 
 function fill(model) {
   field("model-words").textContent =
@@ -15,12 +24,11 @@ function fill(model) {
   field("model-body").hidden = false;
   layers = model.layers;
   field("layer").max = layers.length - 1;
-  // The controls are in the address, too. Defaults are the page's own: a browser may restore what was typed last.
+  // The controls are in the address, too.
   const address = new URLSearchParams(location.search);
   const dropped = [];
-  for (const name of modelControls) {
+  for (const name of names) {
     const control = field(name);
-    defaults[name] = control.tagName === "SELECT" ? control.options[0].value : control.defaultValue;
     control.value = address.get(name) ?? defaults[name];
     if (name === "layer") fitLayer();
     const isTaken = control.tagName === "SELECT" ? control.selectedIndex >= 0 : control.checkValidity();
@@ -30,7 +38,7 @@ function fill(model) {
   }
   fitLayer();
   if (dropped.length) field("candidates").textContent = dropped.join(" ");
-  tellCommand();
+  showCommand();
 }
 
 // The units and gates of the layer that is chosen.
@@ -40,47 +48,44 @@ function fitLayer() {
   if (Number(field("unit").value) > layer.units - 1) field("unit").value = layer.units - 1;
   const chosen = field("color").value;
   for (const option of [...field("color").options].slice(2)) option.remove();
-  for (const gate of layer.gates) {
-    const option = document.createElement("option");
-    option.value = gate;
-    option.textContent = `the ${gate} gate of a unit`;
-    field("color").append(option);
-  }
+  for (const gate of layer.gates) field("color").append(new Option(`the ${gate} gate of a unit`, gate));
   field("color").value = chosen;
-  if (field("color").selectedIndex < 0) field("color").value = "probability";
-}
-
-function remember() {
-  writeAddress(Object.fromEntries(modelControls.map((name) => [name, field(name).value])), defaults);
-  tellCommand();
+  if (field("color").selectedIndex < 0) field("color").value = defaults.color;
 }
 
 // The command that writes the same text; RUN is the folder that the server was started with.
-function tellCommand() {
-  const quoted = `'${field("prompt").value.replaceAll("'", "'\\''")}'`;
-  const topK = field("top-k").value ? ` --top-k ${field("top-k").value}` : "";
+function showCommand() {
+  const options = writingTable.filter((row) => textNames.includes(row.name) && row.name !== "prompt" && value(row.name) !== "");
   field("command").textContent =
-    `unroll generate RUN --prompt ${quoted} --temperature ${field("temperature").value || 1}${topK}` +
-    ` --top-p ${field("top-p").value || 1} --seed ${field("text-seed").value || 0} --length ${field("length").value || 200}`;
+    `unroll generate RUN --prompt '${field("prompt").value.replaceAll("'", "'\\''")}'` +
+    options.map((row) => ` --${row.query} ${value(row.name)}`).join("");
 }
+
+function saveSettings() {
+  writeAddress(Object.fromEntries(names.map((name) => [name, field(name).value])), defaults);
+  showCommand();
+}
+
 field("layer").addEventListener("input", () => { if (field("layer").checkValidity()) fitLayer(); });
-for (const name of modelControls) {
-  for (const event of ["input", "change"]) field(name).addEventListener(event, remember);
+for (const name of names) {
+  for (const event of ["input", "change"]) field(name).addEventListener(event, saveSettings);
 }
+
+// MARK: Text
 
 // Blue for much, orange for below zero; the letters stay readable on both.
 function paint(span, symbol) {
-  const value = field("color").value === "probability" ? symbol.probability : symbol.value;
-  if (value === undefined || value === null) return;
-  const size = Math.min(1, Math.abs(value)) * 0.45;
-  span.style.backgroundColor = value < 0 ? `rgba(213, 94, 0, ${size})` : `rgba(0, 114, 178, ${size})`;
+  const shown = field("color").value === "probability" ? symbol.probability : symbol.value;
+  if (shown === undefined || shown === null) return;
+  const size = Math.min(1, Math.abs(shown)) * 0.45;
+  span.style.backgroundColor = shown < 0 ? `rgba(213, 94, 0, ${size})` : `rgba(0, 114, 178, ${size})`;
 }
 
-function tell(symbol) {
-  const value = symbol.value === undefined || symbol.value === null ? "" : `; unit ${symbol.value.toFixed(3)}`;
+function showCandidates(symbol) {
+  const unit = symbol.value === undefined || symbol.value === null ? "" : `; unit ${symbol.value.toFixed(3)}`;
   const own = symbol.probability === undefined || symbol.probability === null ? "first symbol" : `probability ${symbol.probability.toPrecision(3)}`;
   const others = symbol.candidates.map((c) => `${JSON.stringify(c.text)} ${(100 * c.probability).toFixed(1)} %`).join(", ");
-  field("candidates").textContent = `${JSON.stringify(symbol.text)}: ${own}${value}. Candidates: ${others || "none"}`;
+  field("candidates").textContent = `${JSON.stringify(symbol.text)}: ${own}${unit}. Candidates: ${others || "none"}`;
 }
 
 function append(symbol) {
@@ -89,8 +94,8 @@ function append(symbol) {
   if (symbol.isPrompt) span.className = "prompt";
   span.tabIndex = symbols.length === 0 ? 0 : -1;
   paint(span, symbol);
-  span.addEventListener("mouseenter", () => tell(symbol));
-  span.addEventListener("focus", () => tell(symbol));
+  span.addEventListener("mouseenter", () => showCandidates(symbol));
+  span.addEventListener("focus", () => showCandidates(symbol));
   symbols.push(symbol);
   field("text").append(span);
 }
@@ -105,77 +110,73 @@ field("text").addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-function end() {
+function stop() {
   source?.close();
   source = undefined;
   field("text").dataset.done = "true";
 }
 
-field("stop").addEventListener("click", end);
-field("color").addEventListener("change", () => field("writing").requestSubmit());
-field("writing").addEventListener("submit", (event) => {
-  event.preventDefault();
-  end();
+function write() {
+  stop();
   symbols = [];
   field("text").replaceChildren();
   field("text").dataset.done = "false";
-  const fields = new URLSearchParams({
-    prompt: field("prompt").value, temperature: field("temperature").value || "1",
-    "top-p": field("top-p").value || "1", seed: field("text-seed").value || "0",
-    length: field("length").value || "200",
-  });
-  if (field("top-k").value) fields.set("top-k", field("top-k").value);
-  const color = field("color").value;
-  if (color !== "probability") {
-    fields.set("layer", field("layer").value || "0");
-    fields.set("unit", field("unit").value || "0");
-    if (color !== "state") fields.set("gate", color);
+  const query = { prompt: field("prompt").value };
+  for (const row of writingTable) {
+    if (textNames.includes(row.name) && value(row.name) !== "") query[row.query] = value(row.name);
   }
-  source = new EventSource(`/api/generate?${fields}`);
-  source.addEventListener("message", (message) => append(JSON.parse(message.data)));
-  source.addEventListener("note", (message) => { field("candidates").textContent = message.data; });
-  source.addEventListener("end", end);
-  source.addEventListener("busy", (message) => {
-    field("candidates").textContent = message.data;
-    end();
+  const color = field("color").value;
+  if (color !== "probability") Object.assign(query, { layer: value("layer"), unit: value("unit") });
+  if (!["probability", "state"].includes(color)) query.gate = color;
+  const say = (sentence) => { field("candidates").textContent = sentence; };
+  const mine = streamText(query, {
+    symbol: append,
+    note: say,
+    end: (sentence) => {
+      if (sentence) say(sentence);
+      if (source === mine) stop();
+    },
   });
-  source.addEventListener("error", async () => {
-    const first = symbols.length === 0;
-    end();
-    if (!first) return;
-    const response = await fetch(`/api/generate?${fields}`);
-    if (!response.ok) field("candidates").textContent = await response.text();
-    else response.body?.cancel();
-  });
+  source = mine;
+}
+
+field("stop").addEventListener("click", stop);
+field("color").addEventListener("change", () => field("writing").requestSubmit());
+field("writing").addEventListener("submit", (event) => {
+  event.preventDefault();
+  write();
 });
 
+// MARK: Learning curves
+
 let epochs = 0;
-async function curves() {
-  const response = await fetch(`/api/curves${narrow.matches ? "?narrow=1" : ""}`);
-  if (!response.ok) return;
-  const answer = await response.json();
-  if (answer.epochs === epochs) return;
+
+async function showCurves() {
+  // A run without an epoch has none yet.
+  const answer = await askCurves(narrow.matches).catch(() => undefined);
+  if (!answer || answer.epochs === epochs) return;
   epochs = answer.epochs;
   const image = field("curves").querySelector("img") ?? document.createElement("img");
   image.alt = `Learning curves of the run, ${epochs} epochs: loss and learning rate against the step.`;
-  image.src = answer.source;
-  if (image.parentNode) return;
-  const caption = document.createElement("figcaption");
-  for (const type of ["svg", "png", "pdf", "csv", "npz"]) {
-    const link = document.createElement("a");
-    link.textContent = type;
-    link.href = `/figure/curves.${type}`;
-    link.setAttribute("aria-label", `learning curves as ${type}`);
-    caption.append(link, " ");
+  if (!image.parentNode) {
+    const caption = document.createElement("figcaption");
+    for (const type of ["svg", "png", "pdf", "csv", "npz"]) {
+      const link = document.createElement("a");
+      link.textContent = type;
+      link.href = fileAddress("curves", type);
+      link.setAttribute("aria-label", `learning curves as ${type}`);
+      caption.append(link, " ");
+    }
+    field("curves").append(image, caption);
   }
-  field("curves").append(image, caption);
+  await loadPicture(image, answer.source).catch(() => {});
 }
 
-const response = await fetch("/api/model");
-if (response.ok) {
-  fill(await response.json());
-  curves();
-  setInterval(curves, 2000);
-} else if (response.status !== 404) {
-  field("model-words").textContent = await response.text();
+try {
+  fill(await askModel());
+  showCurves();
+  setInterval(showCurves, 2000);
+} catch (error) {
+  // A server without a model is not at fault; its page says how to start one.
+  if (error.status !== 404) field("model-words").textContent = error.message;
 }

@@ -1,55 +1,56 @@
-// The settings of the experiments: which values the server accepts, what they are now, and the query with which the
-// server is asked.
+// The settings of the page: the server's table of them, what they are now, the query with which the server is asked, and
+// the address that shares them.
 
-export const defaults = {
-  cell: "rnn", scale: "2", step: "20", "gate-bias": "0", hidden: "8", time: "50", batch: "100",
-  seed: "15009", dtype: "float32", "keep-bias": "", chrono: "", orthogonal: "", draws: "",
-};
-// What the server accepts: a value that it would refuse gets a message next to its field.
-const integers = { hidden: [1, 64], time: [2, 1000], batch: [1, 1000], seed: [0, 4294967295], step: [0, 999], chrono: [3, 1000000] };
-const reals = { scale: [0, 1000], "gate-bias": [-1000, 1000], "keep-bias": [-1000, 1000], orthogonal: [0, 100] };
-const words = { cell: ["rnn", "gru", "gru-after", "lstm", "mgu", "janet"], dtype: ["float32", "float64"], draws: ["notebook", "fresh", "later-edition"] };
-const inputSize = 5;
-const mostWork = 100e6;
+const table = JSON.parse(document.getElementById("table").textContent);
+export const labTable = table.lab;
+export const writingTable = table.writing;
+const rows = Object.fromEntries(labTable.map((row) => [row.name, row]));
 
+export const defaults = Object.fromEntries(labTable.map((row) => [row.name, row.standard]));
 export const state = { ...defaults };
 
-export const hasGates = () => state.cell !== "rnn";
+// A narrow screen gets figures that are drawn for it.
+export const narrow = matchMedia("(max-width: 700px)");
+
+export const hasGates = () => table.gatedCells.includes(state.cell);
 // The step of the histograms: the chosen one, or the last if there are fewer.
 export const step = () => String(Math.max(0, Math.min(Number(state.step), Number(state.time) - 1)));
 
 // Sets one setting. The notebook's draws belong to the notebook's settings; step and arithmetic do not change draws.
 export function set(name, value) {
   state[name] = value;
-  if (!["step", "dtype"].includes(name)) state.draws = "";
+  if (!["step", "dtype", "draws"].includes(name)) state.draws = defaults.draws;
+}
+
+// Takes the settings of gates back, for a cell without any.
+export function dropGates() {
+  for (const row of labTable) if (row.needsGates) state[row.name] = row.standard;
 }
 
 const group = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
 // What is wrong with a value of a setting; an empty text if nothing is.
 export function problemOf(name, value) {
-  if (value === "" && defaults[name] === "") return "";
-  if (words[name]) return words[name].includes(value) ? "" : `expected ${words[name].join(", ")}, found '${value}'`;
-  const [low, high] = integers[name] ?? reals[name];
+  const { kind, words, low, high, standard } = rows[name];
+  if (value === "" && standard === "") return "";
+  if (kind === "word") return words.includes(value) ? "" : `expected ${words.join(", ")}, found '${value}'`;
   const number = Number(value);
-  const isNumber = value.trim() !== "" && (integers[name] ? /^[+-]?\d+$/.test(value.trim()) : Number.isFinite(number));
+  const isNumber = value.trim() !== "" && (kind === "integer" ? /^[+-]?\d+$/.test(value.trim()) : Number.isFinite(number));
   if (!isNumber || number < low || number > high) {
     const found = value.trim() === "" ? "nothing" : `'${value.slice(0, 20)}'`;
-    return `expected ${integers[name] ? "a whole number" : "a number"} in ${group(low)} ... ${group(high)}, found ${found}`;
+    return `expected ${kind === "integer" ? "a whole number" : "a number"} in ${group(low)} ... ${group(high)}, found ${found}`;
   }
-  if (["time", "batch", "hidden"].includes(name)) {
-    const now = { ...state, [name]: value };
-    const [time, batch, hidden] = [now.time, now.batch, now.hidden].map(Number);
-    const work = time * batch * hidden * (hidden + inputSize);
-    if (work > mostWork) {
-      return `expected T × B × H × (H + ${inputSize}) of at most 100 million, found ${group(work)}; choose a smaller T, B or H`;
-    }
-  }
-  return "";
+  const sizes = ["time", "batch", "hidden", "input"];
+  if (!sizes.includes(name)) return "";
+  const now = { ...state, [name]: value };
+  const [time, batch, hidden, input] = sizes.map((size) => Number(now[size]));
+  const work = time * batch * hidden * (hidden + input);
+  if (work <= table.mostWork) return "";
+  return `expected T × B × H × (H + ${input}) of at most ${table.mostWork / 1e6} million, found ${group(work)}; choose a smaller T, B or H`;
 }
 
 // The settings of a part; with the notebook's draws, the gradients have settings of their own.
-function settings(part) {
+function settingsOf(part) {
   const own = { ...state, step: step() };
   if (state.draws === "notebook" && part === "flow") Object.assign(own, { scale: "1", step: String(Math.min(30, Number(state.time) - 1)) });
   return own;
@@ -58,15 +59,50 @@ function settings(part) {
 // The query with which the server is asked for a part.
 export function query(part) {
   const fields = new URLSearchParams();
-  const own = settings(part);
-  for (const name of ["cell", "scale", "step", "hidden", "time", "batch", "seed", "dtype"]) fields.set(name, own[name]);
-  if (hasGates()) {
-    if (own["keep-bias"] !== "") fields.set("keep-bias", own["keep-bias"]);
-    else {
-      if (Number(own["gate-bias"]) !== 0) fields.set("gate-bias", own["gate-bias"]);
-      if (own.chrono !== "") fields.set("chrono", own.chrono);
-    }
+  const own = settingsOf(part);
+  for (const row of labTable) {
+    const value = own[row.name];
+    if (value === "" || (row.needsGates && !hasGates())) continue;
+    // A gate that is set has no other bias.
+    if (row.needsGates && row.name !== "keep-bias" && own["keep-bias"] !== "") continue;
+    if (row.name === "gate-bias" && Number(value) === 0) continue;
+    fields.set(row.query, value);
   }
-  for (const name of ["orthogonal", "draws"]) if (own[name] !== "") fields.set(name, own[name]);
   return fields.toString();
 }
+
+// MARK: The address
+
+// Writes values into the address, except those that are the default; fields of other names stay as they are.
+export function writeAddress(values, standard) {
+  const fields = new URLSearchParams(location.search);
+  for (const name of Object.keys(standard)) {
+    if (values[name] !== standard[name]) fields.set(name, values[name]);
+    else fields.delete(name);
+  }
+  history.replaceState(null, "", fields.size ? "?" + fields : location.pathname);
+}
+
+// Takes the settings of the experiments from the address.
+//
+// Returns: what cannot be used, as pairs of a name and a problem; the default takes its place.
+export function readAddress() {
+  const address = new URLSearchParams(location.search);
+  const problems = [];
+  for (const { name } of labTable) {
+    if (!address.has(name)) continue;
+    const problem = problemOf(name, address.get(name));
+    if (problem) problems.push([name, problem]);
+    else state[name] = address.get(name);
+  }
+  return problems;
+}
+
+// The names of fields in the address that this page does not know, and those that it does.
+export function unknownFields() {
+  const known = [...labTable, ...writingTable].map((row) => row.name).concat("hide", "token");
+  return { known, unknown: [...new Set(new URLSearchParams(location.search).keys())].filter((name) => !known.includes(name)) };
+}
+
+// The controls that the address hides.
+export const hidden = () => (new URLSearchParams(location.search).get("hide") ?? "").split(",").map((part) => part.trim()).filter(Boolean);

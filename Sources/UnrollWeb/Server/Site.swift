@@ -39,23 +39,20 @@ package struct Site: Sendable {
   private let routes: @Sendable (HTTPRequest) throws -> HTTPResponse
 
   /// The files of the folder `Page`, which are compiled into the program.
-  private static var pages: [(path: String, type: String, bytes: [UInt8])] {
+  private static let pages: [(path: String, type: String, bytes: [UInt8])] = {
     let scripts = [
-      ("address", PackageResources.address_js), ("controls", PackageResources.controls_js),
-      ("dom", PackageResources.dom_js), ("figures", PackageResources.figures_js),
-      ("lessons", PackageResources.lessons_js), ("messages", PackageResources.messages_js),
-      ("model", PackageResources.model_js), ("numbers", PackageResources.numbers_js),
-      ("page", PackageResources.page_js), ("phase", PackageResources.phase_js),
-      ("redraw", PackageResources.redraw_js), ("settings", PackageResources.settings_js),
+      ("api", PackageResources.api_js), ("lab", PackageResources.lab_js),
+      ("model", PackageResources.model_js), ("settings", PackageResources.settings_js),
     ]
+    let page = FormTable.page(String(decoding: PackageResources.page_html, as: UTF8.self))
     return [
-      ("/", "text/html; charset=utf-8", PackageResources.page_html),
+      ("/", "text/html; charset=utf-8", Array(page.utf8)),
       ("/page.css", "text/css; charset=utf-8", PackageResources.page_css),
       ("/icon.svg", "image/svg+xml", PackageResources.icon_svg),
       // Browsers ask for this one when a figure is opened by itself.
       ("/favicon.ico", "image/svg+xml", PackageResources.icon_svg),
     ] + scripts.map { ("/\($0).js", "text/javascript; charset=utf-8", $1) }
-  }
+  }()
 
   package init(_ doors: Doors, workers: FigureWorkers, run: String?) {
     door = WebGuard(doors: doors)
