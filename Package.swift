@@ -192,7 +192,8 @@ let package = Package(
     .testTarget(
       name: "UnrollLanguageTests",
       dependencies: [
-        "UnrollLanguage", "UnrollFormats", "Unroll", "CAllocationCounter", "UnrollTestSupport",
+        "UnrollLanguage", "UnrollFormats", "UnrollPlatform", "Unroll", "CAllocationCounter",
+        "UnrollTestSupport",
         .product(name: "RealModule", package: "swift-numerics"),
       ],
       swiftSettings: tests),

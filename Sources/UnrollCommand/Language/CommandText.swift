@@ -6,27 +6,17 @@ internal import UnrollLanguage
 
 /// Turns names of settings into options.
 enum CommandText {
-  /// The option of each setting that has one.
-  private static let options = [
-    "vocabulary_limit": "vocabulary-size", "minimum_count": "min-count", "split": "split",
-    "unit": "unit", "vectors": "vectors", "weights": "weights",
-    "weights_prefix": "weights-prefix",
-    "vocabulary_size": "vocabulary-size", "embedding_size": "embedding-size",
-    "hidden_size": "hidden-size", "top_size": "top-size", "layers": "layers", "cell": "cell",
-    "projection_size": "projection-size", "tied": "tied", "layer_normalized": "layer-norm",
-    "dropout.embedding": "dropout-embedding", "dropout.input": "dropout-input",
-    "dropout.hidden": "dropout-hidden", "dropout.output": "dropout-output",
-    "dropout.weights": "weight-drop", "dropout.zoneout_hidden": "zoneout-hidden",
-    "dropout.zoneout_cell": "zoneout-cell", "dropout.variational": "variational",
-    "batch_size": "batch-size", "time_steps": "time-steps", "shards": "shards",
-    "jittered": "jitter", "resets_each_line": "reset-each-line", "optimizer": "optimizer",
-    "learning_rate": "learning-rate", "schedule.decay.factor": "decay",
-    "schedule.decay.after_epoch": "decay-after", "schedule.plateau.factor": "plateau",
-    "weight_decay": "weight-decay", "clip_norm": "clip-norm", "clip_value": "clip-value",
-    "penalties.activation": "activation-penalty", "penalties.temporal": "temporal-penalty",
-    "epochs": "epochs", "maximum_steps": "max-steps", "patience": "patience", "seed": "seed",
-    "temperature": "temperature", "top_k": "top-k", "top_p": "top-p",
-  ]
+  /// The option of a setting, as errors name it; nil if it has none.
+  private static func option(_ name: String) -> String? {
+    switch name {
+    // The vocabulary of a text is made smaller by its limit.
+    case "vocabulary_size": "vocabulary-size"
+    case "temperature": "temperature"
+    case "top_k": "top-k"
+    case "top_p": "top-p"
+    default: FieldOptions.name(ofField: name)
+    }
+  }
 
   /// What a library advises, and how it is done here.
   private static let advice = [
@@ -52,7 +42,7 @@ enum CommandText {
   /// be a word like any other.
   static func sentence(_ text: String) -> String {
     let text = text.replacing(/as the setting ([a-z_.]+) says/) { match in
-      options[String(match.1)].map { "as --\($0) says" } ?? String(match.0)
+      option(String(match.1)).map { "as --\($0) says" } ?? String(match.0)
     }
     let words = text.split(separator: " ", omittingEmptySubsequences: false)
     let replaced = words.enumerated().map { index, word in
@@ -60,7 +50,7 @@ enum CommandText {
         word.lastIndex { !",:;.".contains($0) }.map { word.index(after: $0) } ?? word.startIndex
       let (name, mark) = (word[..<end], word[end...])
       let isSure = name.contains("_") || name.contains(".") || index == 0 && mark.first == ":"
-      guard isSure, let option = options[String(name)] else { return String(word) }
+      guard isSure, let option = option(String(name)) else { return String(word) }
       return "--\(option)\(mark)"
     }.joined(separator: " ")
     return advice.reduce(replaced) { $0.replacing($1.0, with: $1.1) }

@@ -1,3 +1,5 @@
+// Options of `unroll train` about the text and the model. Their help is that of the fields they set.
+
 #if Command
 public import ArgumentParser
 internal import Foundation
@@ -18,32 +20,16 @@ struct Fractions: ExpressibleByArgument {
   }
 }
 
-/// How a text becomes symbols.
+/// How a text becomes symbols, and files that the model begins with.
 struct TextOptions: ParsableArguments {
-  @Option(help: "What a symbol is: words, characters (Unicode scalars) or bytes.")
-  var unit: SymbolUnit?
-  @Option(
-    parsing: .unconditional,
-    help:
-      "At most this number of symbols in the vocabulary, 3 ... 10000000; the others become <unk>.")
-  var vocabularySize: Int?
-  @Option(
-    parsing: .unconditional,
-    help: "How often a symbol must stand in the training text to be known, at least 1.")
-  var minCount: Int?
-  @Option(
-    parsing: .unconditional,
-    help: "The fractions of a single file for train, valid, test, in file order.")
-  var split: Fractions?
-  @Flag(inversion: .prefixedNo, help: "Leave spaces at both ends of lines out (characters).")
-  var trimLines: Bool?
-  @Option(help: "A .npy file [V, E], or text lines of a word and its numbers, for the embedding.")
-  var vectors: String?
-  @Option(
-    help: "A file, such as another program's, whose recurrent layers the model begins with.")
-  var weights: String?
-  @Option(help: "How the names of that network begin, where the file of --weights holds several.")
-  var weightsPrefix: String?
+  @Option(help: .setting("unit")) var unit: SymbolUnit?
+  @Option(parsing: .unconditional, help: .setting("vocabulary_limit")) var vocabularySize: Int?
+  @Option(parsing: .unconditional, help: .setting("minimum_count")) var minCount: Int?
+  @Option(parsing: .unconditional, help: .setting("split")) var split: Fractions?
+  @Flag(inversion: .prefixedNo, help: .setting("trims_lines")) var trimLines: Bool?
+  @Option(help: .setting("vectors")) var vectors: String?
+  @Option(help: .setting("weights")) var weights: String?
+  @Option(help: .setting("weights_prefix")) var weightsPrefix: String?
 
   func apply(to settings: inout RunConfiguration) {
     if let unit { settings.unit = unit }
@@ -88,70 +74,18 @@ struct TextOptions: ParsableArguments {
   }
 }
 
-/// Sizes, cell and dropout.
+/// Cell and sizes.
 struct ModelOptions: ParsableArguments {
-  @Option(
-    help:
-      "\(CellKind.choices). A janet begins with chrono initialisation: forget biases log u, u uniform in 1 ... T - 1, T being --time-steps, at least 3."
-  )
-  var cell: CellKind?
-  @Option(parsing: .unconditional, help: "Recurrent layers, 1 ... 1000.")
-  var layers: Int?
-  @Option(parsing: .unconditional, help: "Units of a layer, 1 ... 10000000.")
-  var hiddenSize: Int?
-  @Option(
-    parsing: .unconditional, help: "Units of the last layer, if they differ, 1 ... 10000000.")
-  var topSize: Int?
-  @Option(parsing: .unconditional, help: "Size of a symbol's vector, 1 ... 10000000.")
-  var embeddingSize: Int?
-  @Option(
-    parsing: .unconditional, help: "Size of a linear layer below the softmax, 1 ... 10000000.")
-  var projectionSize: Int?
-  @Flag(inversion: .prefixedNo, help: "The softmax uses the embedding's vectors.")
-  var tied: Bool?
-  @Option(
-    parsing: .unconditional,
-    help:
-      "Dropout of the input, between layers and of the output, all three: 0 up to, but not including, 1."
-  )
-  var dropout: Double?
-  @Option(
-    parsing: .unconditional,
-    help: "Dropout of the first layer's input, 0 up to, but not including, 1.")
-  var dropoutInput: Double?
-  @Option(parsing: .unconditional, help: "Dropout between layers, 0 up to, but not including, 1.")
-  var dropoutHidden: Double?
-  @Option(
-    parsing: .unconditional,
-    help: "Dropout of the last layer's output, 0 up to, but not including, 1.")
-  var dropoutOutput: Double?
-  @Option(parsing: .unconditional, help: "Dropout of whole symbols, 0 up to, but not including, 1.")
-  var dropoutEmbedding: Double?
-  @Option(
-    parsing: .unconditional, help: "Dropout of recurrent weights, 0 up to, but not including, 1.")
-  var weightDrop: Double?
-  @Option(
-    parsing: .unconditional,
-    help: "How often units keep their hidden state, 0 up to, but not including, 1.")
-  var zoneoutHidden: Double?
-  @Option(
-    parsing: .unconditional,
-    help: "How often an LSTM's units keep their cell state, 0 up to, but not including, 1.")
-  var zoneoutCell: Double?
-  @Flag(inversion: .prefixedNo, help: "Layer-normalised cells.") var layerNorm: Bool?
-  @Flag(
-    inversion: .prefixedNo,
-    help: "Train the state that sequences begin with; otherwise it is zero.")
+  @Option(help: .setting("model.cell", "One of \(CellKind.choices).")) var cell: CellKind?
+  @Option(parsing: .unconditional, help: .setting("model.layers")) var layers: Int?
+  @Option(parsing: .unconditional, help: .setting("model.hidden_size")) var hiddenSize: Int?
+  @Option(parsing: .unconditional, help: .setting("model.embedding_size")) var embeddingSize: Int?
+  @Option(parsing: .unconditional, help: .setting("model.top_size")) var topSize: Int?
+  @Option(parsing: .unconditional, help: .setting("model.projection_size")) var projectionSize: Int?
+  @Flag(inversion: .prefixedNo, help: .setting("model.tied")) var tied: Bool?
+  @Flag(inversion: .prefixedNo, help: .setting("model.layer_normalized")) var layerNorm: Bool?
+  @Flag(inversion: .prefixedNo, help: .setting("model.learn_initial_state"))
   var learnInitialState: Bool?
-  @Flag(inversion: .prefixedNo, help: "One dropout mask for all steps of a batch.")
-  var variational: Bool?
-
-  func validate() throws {
-    if let dropout, !(dropout >= 0 && dropout < 1) {
-      throw ValidationError(
-        "--dropout: expected 0 up to, but not including, 1, found \(dropout).")
-    }
-  }
 
   func apply(to model: inout ModelConfiguration) {
     if let cell { model.cell = cell }
@@ -161,144 +95,62 @@ struct ModelOptions: ParsableArguments {
     if let embeddingSize { model.embeddingSize = embeddingSize }
     if let projectionSize { model.projectionSize = projectionSize }
     if let tied { model.isTied = tied }
-    if let dropout {
-      (model.dropout.input, model.dropout.hidden, model.dropout.output) = (
-        dropout, dropout, dropout
-      )
-    }
-    if let dropoutInput { model.dropout.input = dropoutInput }
-    if let dropoutHidden { model.dropout.hidden = dropoutHidden }
-    if let dropoutOutput { model.dropout.output = dropoutOutput }
-    if let dropoutEmbedding { model.dropout.embedding = dropoutEmbedding }
-    if let weightDrop { model.dropout.weights = weightDrop }
-    if let zoneoutHidden { model.dropout.zoneoutHidden = zoneoutHidden }
-    if let zoneoutCell { model.dropout.zoneoutCell = zoneoutCell }
     if let layerNorm { model.isNormalized = layerNorm }
     if let learnInitialState { model.learnsInitialState = learnInitialState }
-    if let variational { model.dropout.isVariational = variational }
   }
 }
 
-/// Batches, rule, rate and their limits.
-struct TrainingOptions: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Sequences side by side, 1 ... 1000000000.")
-  var batchSize: Int?
+/// Dropout, zoneout and other penalties on what a model learns by heart.
+struct RegularizationOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
-    help:
-      "Parts of a batch whose gradients are summed in order, 1 ... 256: at least one for each process of an MPI job. Default: 1, or what --config has; under mpirun 8, or as many as processes."
-  )
-  var shards: Int?
-  @Option(
-    parsing: .unconditional,
-    help: "Steps of truncated backpropagation through time, 1 ... 1000000000.")
-  var timeSteps: Int?
-  @Flag(inversion: .prefixedNo, help: "Vary the steps from batch to batch.")
-  var jitter: Bool?
-  @Flag(
-    inversion: .prefixedNo,
-    help: "Begin every line with the initial state instead of carrying it from line to line.")
-  var resetEachLine: Bool?
-  @Option(help: "sgd, momentum, rmsprop, adam, nt-asgd.") var optimizer: LanguageOptimizer?
-  @Option(parsing: .unconditional, help: "Learning rate, at least 0.")
-  var learningRate: Double?
-  @Option(
-    parsing: .unconditional,
-    help: "Multiply the rate by this, above 0 and at most 1, in every epoch after --decay-after.")
-  var decay: Double?
-  @Option(
-    parsing: .unconditional,
-    help: "The epoch after which --decay begins, 0 ... 1000000000. Default: the preset's, or 1.")
-  var decayAfter: Int?
-  @Option(
-    parsing: .unconditional,
-    help: "Multiply the rate by this, above 0 and at most 1, after an epoch without gain.")
-  var plateau: Double?
-  @Option(
-    parsing: .unconditional, help: "Decay of all parameters, at least 0 (with adam as in AdamW).")
-  var weightDecay: Double?
-  @Option(
-    parsing: .unconditional, help: "Largest global norm of a gradient, at least 0; 0 for no limit.")
-  var clipNorm: Double?
-  @Option(
-    parsing: .unconditional,
-    help: "Clip every number of a gradient to plus or minus this, at least 0; 0 for no limit.")
-  var clipValue: Double?
-  @Option(
-    parsing: .unconditional,
-    help: "AR: this, at least 0, times the mean square of the last layer's output.")
+    help: ArgumentHelp(
+      "Set the dropout of the input, between layers and of the output to this rate, 0 up to, but not including, 1.",
+      valueName: "rate"))
+  var dropout: Double?
+  @Option(parsing: .unconditional, help: .setting("model.dropout.input")) var dropoutInput: Double?
+  @Option(parsing: .unconditional, help: .setting("model.dropout.hidden"))
+  var dropoutHidden: Double?
+  @Option(parsing: .unconditional, help: .setting("model.dropout.output"))
+  var dropoutOutput: Double?
+  @Option(parsing: .unconditional, help: .setting("model.dropout.embedding"))
+  var dropoutEmbedding: Double?
+  @Option(parsing: .unconditional, help: .setting("model.dropout.weights")) var weightDrop: Double?
+  @Flag(inversion: .prefixedNo, help: .setting("model.dropout.variational")) var variational: Bool?
+  @Option(parsing: .unconditional, help: .setting("model.dropout.zoneout_hidden"))
+  var zoneoutHidden: Double?
+  @Option(parsing: .unconditional, help: .setting("model.dropout.zoneout_cell"))
+  var zoneoutCell: Double?
+  @Option(parsing: .unconditional, help: .setting("training.weight_decay")) var weightDecay: Double?
+  @Option(parsing: .unconditional, help: .setting("training.penalties.activation"))
   var activationPenalty: Double?
-  @Option(
-    parsing: .unconditional, help: "TAR: this, at least 0, times the mean square of its changes.")
+  @Option(parsing: .unconditional, help: .setting("training.penalties.temporal"))
   var temporalPenalty: Double?
-  @Option(parsing: .unconditional, help: "Maximum number of epochs, 1 ... 1000000000.")
-  var epochs: Int?
-  @Option(parsing: .unconditional, help: "Maximum number of steps, 1 ... 1000000000.")
-  var maxSteps: Int?
-  @Option(
-    parsing: .unconditional,
-    help: "Epochs without gain after which training stops, 1 ... 1000000000.")
-  var patience: Int?
-  @Option(
-    parsing: .unconditional,
-    help:
-      "Write loss, learning rate, gradient norm and tokens/s to metrics.jsonl and TensorBoard every this number of steps, 0 ... 1000000000; 0 for never. Default: about once per second."
-  )
-  var logEvery: Int?
-  @Option(
-    parsing: .unconditional,
-    help:
-      "Validate within an epoch every this number of steps, 1 ... 1000000000, and keep the model if it is the best so far. Default: only after each epoch."
-  )
-  var validateEvery: Int?
-  @Option(
-    parsing: .unconditional,
-    help: "The seed of all draws, \(TrainingConfiguration.seedRange).",
-    transform: { word in
-      guard let seed = UInt32(word) else {
-        throw ValidationError("expected \(TrainingConfiguration.seedRange), found '\(word)'.")
-      }
-      return seed
-    })
-  var seed: UInt32?
-
-  func apply(to training: inout TrainingConfiguration) {
-    if let batchSize { training.batchSize = batchSize }
-    if let shards { training.shards = shards == 1 ? nil : shards }
-    if let timeSteps { training.timeSteps = timeSteps }
-    if let jitter { training.isJittered = jitter }
-    if let resetEachLine { training.resetsEachLine = resetEachLine }
-    if let optimizer { training.optimizer = optimizer }
-    if let learningRate { training.learningRate = learningRate }
-    if let decay {
-      var afterEpoch = decayAfter ?? 1
-      if decayAfter == nil, case .decay(let kept, _) = training.schedule { afterEpoch = kept }
-      training.schedule = .decay(afterEpoch: afterEpoch, factor: decay)
-    }
-    if let plateau { training.schedule = .plateau(factor: plateau) }
-    if let weightDecay { training.weightDecay = weightDecay }
-    if let clipNorm { training.clipNorm = clipNorm }
-    if let clipValue { training.clipValue = clipValue }
-    if let activationPenalty { training.penalties.activation = activationPenalty }
-    if let temporalPenalty { training.penalties.temporal = temporalPenalty }
-    if let epochs { training.epochs = epochs }
-    if let maxSteps { training.maximumSteps = maxSteps }
-    if let patience { training.patience = patience }
-    if let logEvery { training.logEvery = logEvery }
-    if let validateEvery { training.validateEvery = validateEvery }
-    if let seed { training.seed = seed }
-  }
 
   func validate() throws {
-    if decay != nil && plateau != nil {
-      throw ValidationError("--decay and --plateau: give one of the two.")
+    if let dropout, !(dropout >= 0 && dropout < 1) {
+      throw ValidationError(
+        "--dropout: expected 0 up to, but not including, 1, found \(dropout).")
     }
-    if let decayAfter, !(0...1_000_000_000).contains(decayAfter) {
-      throw ValidationError("--decay-after: expected 0 ... 1000000000, found \(decayAfter).")
+  }
+
+  func apply(to settings: inout RunConfiguration) {
+    if let dropout {
+      (
+        settings.model.dropout.input, settings.model.dropout.hidden, settings.model.dropout.output
+      ) = (dropout, dropout, dropout)
     }
-    if decayAfter != nil && decay == nil {
-      throw ValidationError("--decay-after: give --decay, too.")
-    }
+    if let dropoutInput { settings.model.dropout.input = dropoutInput }
+    if let dropoutHidden { settings.model.dropout.hidden = dropoutHidden }
+    if let dropoutOutput { settings.model.dropout.output = dropoutOutput }
+    if let dropoutEmbedding { settings.model.dropout.embedding = dropoutEmbedding }
+    if let weightDrop { settings.model.dropout.weights = weightDrop }
+    if let variational { settings.model.dropout.isVariational = variational }
+    if let zoneoutHidden { settings.model.dropout.zoneoutHidden = zoneoutHidden }
+    if let zoneoutCell { settings.model.dropout.zoneoutCell = zoneoutCell }
+    if let weightDecay { settings.training.weightDecay = weightDecay }
+    if let activationPenalty { settings.training.penalties.activation = activationPenalty }
+    if let temporalPenalty { settings.training.penalties.temporal = temporalPenalty }
   }
 }
 #endif

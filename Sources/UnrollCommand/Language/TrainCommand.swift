@@ -32,43 +32,32 @@ struct TrainCommand: ParsableCommand {
       --config starts another.
       """)
 
-  @Argument(help: "The text: a folder, or a file.") var corpus: String?
-  @Option(
-    help: ArgumentHelp(
-      "The settings to begin from: \(Preset.all.map(\.name).joined(separator: ", ")) (default: course, with dropout and an early end; without a text grammar)."
-    ))
-  var preset: String?
-  @Option(help: "A config.json to begin from, instead of a preset.") var config: String?
-  @Option(help: "The run's folder.") var output = "unroll-run"
-  @Flag(help: "Go on with the run in --output.") var resume = false
-  @OptionGroup(title: "The text") var text: TextOptions
-  @OptionGroup(title: "The model") var model: ModelOptions
-  @OptionGroup(title: "How it learns") var training: TrainingOptions
+  @Argument(
+    help: "Training text: a folder, or a file. (default: the embedded grammar, or that of --config)"
+  )
+  var corpus: String?
+  @Option(help: ArgumentHelp("Folder of the run.", valueName: "folder")) var output = "unroll-run"
+  @Flag(help: "Continue the run in --output.") var resume = false
+  @Flag(
+    help:
+      "Print all settings as a commented file that --config reads, and exit. Nothing is trained.")
+  var showConfig = false
+  @OptionGroup var settings: SettingsOptions
+  @OptionGroup var threads: ThreadOptions
   @Option(
     parsing: .unconditional,
-    help: "Stop after this number of seconds, above 0, with a checkpoint.")
-  var timeBudget: Double?
-  @OptionGroup var threads: ThreadOptions
-  @Option(parsing: .unconditional, help: "Seconds between checkpoints, at least 0.")
+    help: ArgumentHelp("Seconds between checkpoints, at least 0.", valueName: "seconds"))
   var checkpointEvery = 60.0
   @Option(
-    help:
-      "What follows divergence: stop (the default), or halve (the learning rate, from the epoch's beginning)."
-  )
-  var onDivergence: DivergenceRule?
-  @Option(
     parsing: .unconditional,
-    help: "After each new best epoch, print a sample of this number of symbols, 0 ... 1000000.")
+    help: ArgumentHelp(
+      "After each new best epoch, print a sample of this many words, characters or bytes, 0 ... 1000000.",
+      valueName: "count"))
   var sample = 0
-
-  enum DivergenceRule: String, ExpressibleByArgument, CaseIterable { case stop, halve }
 
   func validate() throws {
     guard !output.isEmpty else {
       throw ValidationError("--output: expected the run's folder, found an empty word.")
-    }
-    if let timeBudget, !(timeBudget > 0) {
-      throw ValidationError("--time-budget: expected more than 0 seconds, found \(timeBudget).")
     }
     guard checkpointEvery >= 0 else {
       throw ValidationError(
@@ -76,16 +65,6 @@ struct TrainCommand: ParsableCommand {
     }
     guard (0...1_000_000).contains(sample) else {
       throw ValidationError("--sample: expected 0 ... 1000000, found \(sample).")
-    }
-    if preset != nil && config != nil {
-      throw ValidationError("--preset and --config: give one of the two.")
-    }
-    if let preset, Preset.named(preset) == nil {
-      let names = Preset.all.map(\.name)
-      let hint = NearestName.hint(for: preset, among: names)
-      throw ValidationError(
-        "--preset: expected one of \(names.joined(separator: ", ")), found '\(preset)'\(hint.isEmpty ? "." : hint)"
-      )
     }
   }
 
@@ -102,10 +81,13 @@ struct TrainCommand: ParsableCommand {
 
   private func learn(_ ranks: any Ranks) throws -> TrainingOutcome {
     let folder = RunFolder(output)
+    if showConfig {
+      if ranks.rank == 0 { print(try FieldOptions.file(chosen(folder, ranks)), terminator: "") }
+      return .finished
+    }
     if ranks.rank > 0 { return try follow(ranks, folder) }
-    if resume && !folder.hasRun { throw RunError.noRun(at: folder.path) }
-    // What cannot be is refused before a folder is made.
-    var settings = resume ? try resumed(folder) : try fresh(ranks)
+    // Validate the settings before creating the folder.
+    var settings = try chosen(folder, ranks)
     try checkShards(settings, ranks)
     try RankAgreement.check(ranks, version: UnrollVersion.text)
     let isNew = !folder.hasCheckpoint
@@ -132,11 +114,13 @@ struct TrainCommand: ParsableCommand {
       Terminal.note("going on after step \(trainer.progress.step)")
     } else {
       try folder.begin(settings, corpus.vocabulary)
-      Terminal.note(
-        "\(settings.model.parameterCount) parameters, vocabulary \(corpus.vocabulary.count), \(corpus.vocabulary.unit.counted(corpus.texts[.train]?.count ?? 0)) to learn from"
-      )
     }
-    Terminal.note(SettingsListing.text(settings, origin: origin))
+    let header = TrainingHeader(
+      settings: settings, corpus: corpus, folder: folder.path,
+      timeBudget: self.settings.length.timeBudget)
+    Terminal.note(header.text)
+    Terminal.note(
+      SettingsListing.text(settings, origin: self.settings.origin(resumes: resume)))
     if ranks.count > 1 {
       Terminal.note(
         "\(ranks.count) ranks, a batch in \(settings.training.shards ?? 1) shards; the same bits for any number of ranks"
@@ -144,13 +128,21 @@ struct TrainCommand: ParsableCommand {
     }
     try trainer.share()
     var line = TrainingProgressLine(
-      settings, vocabulary: corpus.vocabulary, samples: sample)
+      settings, vocabulary: corpus.vocabulary, samples: sample,
+      timeBudget: self.settings.length.timeBudget)
     Interruption.beginWork()
     let outcome = try trainer.run(
-      timeBudget: timeBudget, shouldStop: { Interruption.exitCode != nil }
+      timeBudget: self.settings.length.timeBudget, shouldStop: { Interruption.exitCode != nil }
     ) { line.show($0, of: output) }
     line.end()
     return try finish(outcome, trainer, corpus, ranks)
+  }
+
+  /// The settings that the command line asks for.
+  private func chosen(_ folder: RunFolder, _ ranks: any Ranks) throws -> RunConfiguration {
+    guard resume else { return try settings.fresh(corpus: corpus, ranks: ranks) }
+    guard folder.hasRun else { throw RunError.noRun(at: folder.path) }
+    return try settings.resumed(folder, corpus: corpus)
   }
 
   /// What ranks other than 0 do: the same with what rank 0 gives them, and no files but a log.
@@ -197,70 +189,6 @@ struct TrainCommand: ParsableCommand {
     return try settings.initialLayers(of: read.single)
   }
 
-  private func fresh(_ ranks: any Ranks) throws -> RunConfiguration {
-    var settings: RunConfiguration
-    if let config {
-      settings = try RunConfiguration(contentsOf: config)
-      if let corpus { settings.corpus = corpus }
-      settings.version = UnrollVersion.text
-    } else {
-      let name = preset ?? (corpus == nil ? "grammar" : "course")
-      guard let preset = Preset.named(name) else { throw ValidationError("--preset: '\(name)'.") }
-      settings = RunConfiguration(preset: preset, corpus: corpus, version: UnrollVersion.text)
-    }
-    let cell = settings.model.cell
-    text.apply(to: &settings)
-    try text.checkUse(in: settings)
-    model.apply(to: &settings.model)
-    training.apply(to: &settings.training)
-    if settings.model.cell != cell {
-      settings.training.initialization.adopt(
-        cell: settings.model.cell, timeSteps: settings.training.timeSteps)
-    }
-    if let onDivergence { settings.training.halvesOnDivergence = onDivergence == .halve }
-    if Launcher.rank != nil, training.shards == nil, config == nil {
-      // Not the number of ranks: a run on fewer or more would have other bits.
-      settings.training.shards = min(settings.training.batchSize, max(8, ranks.count))
-    }
-    if let problem = settings.problem { throw ValidationError(CommandText.sentence(problem) + ".") }
-    return settings
-  }
-
-  /// Where the settings are from.
-  private var origin: String {
-    if resume { return "as the run was started" }
-    if let config { return "from \(config)" }
-    return preset == nil ? "the default" : "as --preset says"
-  }
-
-  /// The settings of a run that goes on: only how long it is may change.
-  private func resumed(_ folder: RunFolder) throws -> RunConfiguration {
-    let kept = try RunConfiguration(contentsOf: folder.path + "/config.json")
-    var settings = kept
-    text.apply(to: &settings)
-    model.apply(to: &settings.model)
-    training.apply(to: &settings.training)
-    settings.training.epochs = kept.training.epochs
-    settings.training.maximumSteps = kept.training.maximumSteps
-    settings.training.logEvery = kept.training.logEvery
-    guard settings == kept, preset == nil || preset == kept.preset, config == nil else {
-      throw ValidationError(
-        "--resume: a run goes on with what it was started with; only CORPUS (where the text is now), --epochs, --max-steps, --time-budget, --threads, --on-divergence, --log-every, --checkpoint-every and --sample can be given."
-      )
-    }
-    if let epochs = training.epochs { settings.training.epochs = epochs }
-    if let steps = training.maxSteps {
-      settings.training.maximumSteps = steps
-    } else if training.epochs != nil {
-      settings.training.maximumSteps = nil
-    }
-    if let logEvery = training.logEvery { settings.training.logEvery = logEvery }
-    if let onDivergence { settings.training.halvesOnDivergence = onDivergence == .halve }
-    if let corpus { settings.corpus = corpus }
-    if let problem = settings.problem { throw ValidationError(CommandText.sentence(problem) + ".") }
-    return settings
-  }
-
   /// Tells how the run ended, and judges it by the test text if that was its end.
   ///
   /// - Returns: The outcome; interrupted, if the test was.
@@ -297,7 +225,10 @@ struct TrainCommand: ParsableCommand {
       TrainingSummary.text(
         trainer, test: test, folder: RunFolder(output).path, unit: unit, ranks: ranks))
     if let problem = LearningCurves.draw(run: output) { Terminal.note("no curves: \(problem)") }
-    guard test == nil, corpus.texts[.test] != nil else { return outcome }
+    guard test == nil, corpus.texts[.test] != nil else {
+      Terminal.note(TrainingHeader.next(folder: output, trainer.configuration))
+      return outcome
+    }
     Terminal.note(
       "training is finished, but the test was interrupted; run it with: unroll evaluate \(output) FILE"
     )

@@ -9,14 +9,19 @@ struct TrainingProgressLine {
   private let configuration: RunConfiguration
   private let vocabulary: Vocabulary
   private let samples: Int
+  private var timeLeft: TimeLeft
   private var tenths = -1
   private var isOpen = false
   private var shown = ContinuousClock.now
 
-  init(_ configuration: RunConfiguration, vocabulary: Vocabulary, samples: Int) {
+  init(
+    _ configuration: RunConfiguration, vocabulary: Vocabulary, samples: Int,
+    timeBudget: Double? = nil
+  ) {
     self.configuration = configuration
     self.vocabulary = vocabulary
     self.samples = samples
+    timeLeft = TimeLeft(configuration.training, budget: timeBudget)
   }
 
   mutating func show(_ event: TrainingEvent, of folder: String) {
@@ -25,6 +30,7 @@ struct TrainingProgressLine {
       showStep(progress, loss, speed, fraction)
     case .epoch(let metrics, let isBest):
       end()
+      timeLeft.noteValidation(at: .now)
       let rate = String(format: "%.3g", metrics.learningRate)
       Terminal.note(
         "\(metrics.isWhole ? "" : "part of ")epoch \(metrics.epoch): train \(quality(metrics.trainLoss)), validation \(quality(metrics.validationLoss))\(isBest ? " (best)" : ""), rate \(rate), \(Int(metrics.tokensPerSecond)) tokens/s, \(duration(metrics.seconds))"
@@ -48,22 +54,25 @@ struct TrainingProgressLine {
     _ progress: TrainingProgress, _ loss: Double, _ speed: Double, _ fraction: Double
   ) {
     let epochs = configuration.training.epochs
-    let left = fraction > 0 && speed > 0 ? (1 - fraction) / fraction * progress.epochSeconds : 0
+    let left = timeLeft.seconds(after: progress, epochFraction: fraction, at: .now)
+    // Patience may end a run earlier.
+    let most = configuration.training.patience == nil ? "" : "at most "
     // If not all fit, only the first ones are shown.
     let parts = [
       "epoch \(progress.epoch)/\(epochs) \(Int(fraction * 100)) %", "step \(progress.step)",
-      quality(loss), "\(duration(left)) left in the epoch", "\(Int(speed)) tokens/s",
+      quality(loss), left.map { "\(most)\(duration($0)) left" }, "\(Int(speed)) tokens/s",
       "loss \(String(format: "%.4f", loss))",
-    ]
+    ].compactMap(\.self)
     if Terminal.isInteractive {
       guard shown.duration(to: .now) > .milliseconds(100) else { return }
       shown = .now
       Terminal.write("\r\u{1B}[K" + Terminal.line(parts, columns: Terminal.columns))
       isOpen = true
     } else {
-      // Every tenth of an epoch, but not more than one line in ten seconds.
+      // Every tenth of an epoch, but not more than one line in ten seconds, and not less than one in thirty.
       let tenth = Int(fraction * 10)
-      guard tenth > tenths, shown.duration(to: .now) > .seconds(10) else { return }
+      let silence = shown.duration(to: .now)
+      guard silence > .seconds(tenth > tenths ? 10 : 30) else { return }
       tenths = tenth
       shown = .now
       Terminal.note(parts.joined(separator: ", "))

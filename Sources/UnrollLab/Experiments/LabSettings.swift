@@ -216,7 +216,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
     let needed =
       element * (4 * time * batch * perStep + 3 * width * (Double(inputSize) + hidden))
       + 8 * time * batch * Double(inputSize)
-    let available = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
+    let available = ProcessMemory.limit
     guard needed < 0.8 * available else {
       throw LabError(.tooLarge(neededBytes: needed, availableBytes: available), field: "sizes")
     }
@@ -229,7 +229,7 @@ public struct LabError: Error, Equatable, Sendable, CustomStringConvertible {
   public enum Problem: Equatable, Sendable {
     /// A value is not one of those that are possible.
     case outOfRange(expected: String, found: String)
-    /// The arrays would not fit this machine's memory.
+    /// The arrays would not fit the memory that this process may use.
     case tooLarge(neededBytes: Double, availableBytes: Double)
     /// The work was stopped from outside.
     case interrupted
@@ -253,7 +253,7 @@ public struct LabError: Error, Equatable, Sendable, CustomStringConvertible {
     switch problem {
     case .outOfRange(let expected, let found): "\(field): expected \(expected), got \(found)"
     case .tooLarge(let needed, let available):
-      "\(field): the arrays would take about \(gigabytes(needed)), this machine has \(gigabytes(available)); choose a smaller hidden size, batch size or number of steps"
+      "\(field): the arrays would take about \(gigabytes(needed)), this process may use \(gigabytes(available)); choose a smaller hidden size, batch size or number of steps"
     case .interrupted: "\(field): interrupted; what was there before is unchanged"
     case .system(let what): what
     }

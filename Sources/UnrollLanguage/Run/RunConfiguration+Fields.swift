@@ -19,7 +19,7 @@ extension RunConfiguration {
   }
 
   /// The fields of each object of the file, by the path of the object.
-  private static let fields: [(path: [String], names: [String])] = [
+  static let fields: [(path: [String], names: [String])] = [
     ([], names(CodingKeys.self)),
     (["model"], names(ModelConfiguration.CodingKeys.self)),
     (["model", "dropout"], names(DropoutRates.CodingKeys.self)),
@@ -112,9 +112,7 @@ extension RunConfiguration {
 
   /// Every setting with its value, grouped as in the file; `none` where there is no value.
   package var listing: [(title: String, settings: [(name: String, value: String)])] {
-    guard let bytes = try? encoded(),
-      let tree = try? JSONReader.tree(bytes)
-    else { return [] }
+    guard let tree else { return [] }
     // A schedule is one value, and the program's version is no setting.
     let own = Self.fields.filter { $0.path.count < 3 && $0.path != ["training", "schedule"] }
     let groups = Set(own.map { $0.path.joined(separator: ".") })

@@ -3,6 +3,7 @@
 internal import Foundation
 internal import Unroll
 internal import UnrollFormats
+internal import UnrollPlatform
 
 /// What a run was started with.
 public struct RunConfiguration: Sendable, Equatable, Codable {
@@ -156,12 +157,12 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   private static func check(
     _ needed: Double, for what: String, smaller: String, path: String
   ) throws {
-    let there = Double(ProcessInfo.processInfo.physicalMemory)
+    let there = ProcessMemory.limit
     guard needed > 0.9 * there else { return }
     let gigabytes = { (bytes: Double) in String(format: "%.1f", bytes / 1e9) }
     throw RunError(
       .impossible(
-        "\(what) needs about \(gigabytes(needed)) GB of memory, this machine has \(gigabytes(there)); make \(smaller) smaller"
+        "\(what) needs about \(gigabytes(needed)) GB of memory, this process may use \(gigabytes(there)); make \(smaller) smaller"
       ), path: path)
   }
 
@@ -172,7 +173,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     return try Array(encoder.encode(self)) + [0x0A]
   }
 
-  /// Reads a configuration.
+  /// Reads a configuration; lines that begin with `//` are comments.
   ///
   /// - Throws: `RunError` if the file cannot be read, or a field is missing or impossible.
   public init(contentsOf path: String) throws {
@@ -194,9 +195,11 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     if let what = TextEncoding.foreign(bytes) {
       throw RunError.Problem.malformedConfiguration("expected text in UTF-8, \(what)")
     }
-    let data = Data(bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...])
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    let text = withoutComments(bytes.starts(with: mark) ? Array(bytes.dropFirst(3)) : bytes)
+    let data = Data(text)
     let tree: JSONTree
-    do throws(JSONReader.Fault) { tree = try JSONReader.tree(Array(data)) } catch {
+    do throws(JSONReader.Fault) { tree = try JSONReader.tree(text) } catch {
       throw RunError.Problem.malformedConfiguration(error.description)
     }
     guard case .object = tree else {

@@ -168,6 +168,10 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     where !(number >= 0 && number < 1) {
       return "\(name): expected 0 up to, but not including, 1, found \(number)"
     }
+    guard initialization.forgetBias.isFinite else {
+      return
+        "initialization.forget_bias: expected a finite number, found \(initialization.forgetBias)"
+    }
     switch schedule {
     case .decay(let epoch, _) where !(0...1_000_000_000).contains(epoch):
       return "schedule.decay.after_epoch: expected 0 ... 1000000000, found \(epoch)"

@@ -1,0 +1,78 @@
+// What `unroll train` says before the first step and after the last one.
+
+#if Command
+internal import Unroll
+internal import UnrollLanguage
+
+/// What a run will do.
+struct TrainingHeader {
+  let settings: RunConfiguration
+  let corpus: Corpus
+  let folder: String
+  let timeBudget: Double?
+
+  private var model: ModelConfiguration { settings.model }
+  private var training: TrainingConfiguration { settings.training }
+
+  /// Model, text, optimization, length and folder, a line for each.
+  var text: String {
+    """
+    training a language model of \(corpus.vocabulary.unit.rawValue), \(model.parameterCount) parameters
+      model     \(modelLine)
+      text      \(textLine)
+      training  \(trainingLine)
+      length    \(lengthLine)
+      folder    \(folder)
+    """
+  }
+
+  private var modelLine: String {
+    var words = [
+      "\(model.layers) \(model.layers == 1 ? "layer" : "layers") of \(model.cell.rawValue), \(model.hiddenSize) units"
+    ]
+    if let top = model.topSize { words.append("\(top) in the last") }
+    words.append("embedding \(model.embeddingSize)")
+    if let projection = model.projectionSize { words.append("projection \(projection)") }
+    if model.isTied { words.append("tied") }
+    if model.isNormalized { words.append("layer-normalized") }
+    return words.joined(separator: ", ")
+  }
+
+  private var textLine: String {
+    let unit = corpus.vocabulary.unit
+    let count = { (part: CorpusPart) in corpus.texts[part]?.count ?? 0 }
+    var text = "\(settings.corpus ?? "the embedded grammar"): \(unit.counted(count(.train)))"
+    text += " to learn from, \(count(.valid)) to validate by"
+    if count(.test) > 0 { text += ", \(count(.test)) to test by" }
+    return text + "; vocabulary \(corpus.vocabulary.count)"
+  }
+
+  private var trainingLine: String {
+    let change =
+      switch training.schedule {
+      case .constant: "constant"
+      case .decay(let epoch, let factor): "times \(factor) in every epoch after \(epoch)"
+      case .plateau(let factor): "times \(factor) after an epoch without gain"
+      }
+    return
+      "\(training.optimizer.rawValue), rate \(training.learningRate), \(change); batches of \(training.batchSize) × \(training.timeSteps)"
+  }
+
+  private var lengthLine: String {
+    var limits = ["\(training.epochs) epochs"]
+    if let steps = training.maximumSteps { limits.append("\(steps) steps") }
+    if let timeBudget { limits.append(LanguageWords.duration(timeBudget)) }
+    return "at most " + limits.joined(separator: ", ")
+  }
+
+  /// What can be done with a run that is over.
+  static func next(folder: String, _ settings: RunConfiguration) -> String {
+    """
+    next:
+      unroll generate \(folder)
+      unroll evaluate \(folder) FILE
+      unroll train --resume --output \(folder) --epochs \(2 * settings.training.epochs)
+    """
+  }
+}
+#endif
