@@ -6,21 +6,16 @@ import UnrollLanguage
 guard let preset = Preset.named("grammar") else { exit(1) }
 let path = FileManager.default.temporaryDirectory
   .appendingPathComponent("unroll-\(UUID().uuidString)").path
-let folder = RunFolder(path)
 var settings = RunConfiguration(preset: preset, corpus: nil, version: "snippet")
 settings.training.epochs = 1
 
-try folder.prepare()
-let corpus = try settings.prepareCorpus(in: folder)
-try folder.begin(settings, corpus.vocabulary)
-let trainer = try Trainer(settings, corpus, in: folder)
-let outcome = try trainer.run(observe: { event in
+let run = try TrainingRun.create(at: path, settings: settings)
+let outcome = try run.train(observe: { event in
   if case .epoch(let metrics, _) = event { print("validation", metrics.validationLoss, "nats") }
 })
-let test = try trainer.test()
-print(outcome, test?.perplexity ?? .nan, "of", EmbeddedGrammar.standard.bestPerplexity)
+print(outcome, try run.test()?.perplexity ?? .nan, "of", EmbeddedGrammar.standard.bestPerplexity)
 
-// The folder is all that is needed later; a run that was stopped would go on with `resume()`.
+// The folder is all that is needed later; a run that was stopped continues with `TrainingRun.resume(at:)`.
 let stored = try StoredModel(run: path)
 var options = SamplingOptions()
 options.seed = 7
