@@ -35,8 +35,8 @@ private func noteSignal(_ number: Int32) {
     }
     return
   }
-  // `timeout` and some shells send a signal twice in a moment; a person needs longer.
-  guard number == SIGINT || number == SIGQUIT, !hasLauncher, moment - pendingMoment >= 1000
+  // `timeout` and some shells send a signal twice within a few milliseconds; a person needs longer.
+  guard number == SIGINT || number == SIGQUIT, !hasLauncher, moment - pendingMoment >= 200
   else { return }
   signal(number, SIG_DFL)
   raise(number)
@@ -55,7 +55,7 @@ enum Interruption {
 
   /// Calls `body`, in which signals that ask to stop are noted and do not end the process.
   ///
-  /// They are SIGINT, SIGTERM, SIGQUIT and SIGHUP. A second SIGINT or SIGQUIT, a second later or more, does end it.
+  /// They are SIGINT, SIGTERM, SIGQUIT and SIGHUP. A second SIGINT or SIGQUIT, 0.2 seconds later or more, does end it.
   /// Nor does it end if who reads its progress goes away: Ctrl-C also ends the `tee` behind a pipe, and then
   /// the work must still be kept.
   ///

@@ -6,8 +6,9 @@ internal import Unroll
 struct ThreadOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
-    help:
-      "Threads, 1 ... 256; the result is the same for any number. Default: UNROLL_THREADS, or the cores (of a rank its share)."
+    help: ArgumentHelp(
+      "Number of threads, 1 ... 256; the result is the same for any number. (default: UNROLL_THREADS, or all cores; under MPI this rank's share)",
+      valueName: "count")
   )
   var threads: Int?
 

@@ -13,8 +13,8 @@ struct UnrollCommand: ParsableCommand {
     abstract: "Recurrent neural networks on the CPU: what they remember, and language models.",
     discussion: """
       `unroll lab` computes every experiment of the notebook and leaves a report; \
-      `unroll train` learns language models, which `unroll evaluate` measures and `unroll generate` \
-      lets write; `unroll inspect` and `unroll convert` read and write other programs' networks; `unroll verify DIR` recomputes arrays that other frameworks computed; `unroll bench` times \
+      `unroll train` trains language models, `unroll evaluate` measures them, and `unroll generate` \
+      generates text with them; `unroll inspect` and `unroll convert` read and write other programs' networks; `unroll verify DIR` recomputes arrays that other frameworks computed; `unroll bench` times \
       layers.
 
       Results have the same bits for any number of threads: UNROLL_THREADS sets it, else all cores \

@@ -139,7 +139,6 @@ struct InterruptionTests {
         kill(process.processIdentifier, SIGINT)
         usleep(300_000)
         #expect(process.isRunning)
-        usleep(2_000_000)
         kill(process.processIdentifier, SIGINT)
         for _ in 0..<1000 where process.isRunning { usleep(10_000) }
         // Where it has not ended, the expectation below fails.

@@ -6,40 +6,48 @@ internal import UnrollLanguage
 
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "evaluate", abstract: "Measure how well a language model predicts a text.",
+    commandName: "evaluate", abstract: "Measure how well a trained model predicts a text.",
     discussion: """
-      Every symbol but the first is predicted once. With --batch-size 1 the state is carried through \
+      Every word, character or byte but the first is predicted once. With --batch-size 1 the state is carried through \
       the whole text, as the literature does (but not from line to line, if the run has --reset-each-line); \
-      more sequences side by side are faster and know less \
-      at their beginnings.
+      a larger batch is faster, but each of its sequences begins without context.
 
-      With --dynamic the model learns from each part of the text after it has predicted it (dynamic \
-      evaluation: Mikolov et al. 2010, Krause et al. 2018); the run itself stays as it is. Its losses are \
-      lower, and not to be compared with others'.
+      With --dynamic the model is trained on each part of the text after it has predicted it (dynamic \
+      evaluation: Mikolov et al. 2010, Krause et al. 2018). The run itself does not change. Such losses are \
+      lower, and not comparable with others.
 
-      With --with, once for each other run of the same symbols, the mean of all models' probabilities is \
-      judged (an ensemble: Zaremba et al. 2014).
+      With --with, once for each other run of the same vocabulary, the mean of all models' probabilities is \
+      evaluated (an ensemble: Zaremba et al. 2014).
+
+      EXAMPLES
+        unroll evaluate run test.txt
+        unroll evaluate run test.txt --batch-size 32 --json
+        unroll evaluate run test.txt --dynamic 0.0003
+        unroll evaluate run test.txt --with run-2 --with run-3
       """)
 
   @Argument(help: ArgumentHelp("A run's folder, made by unroll train.", valueName: "run"))
   var folder: String
   @Argument(help: "A text file.") var file: String
-  @Option(parsing: .unconditional, help: "Sequences side by side, 1 ... 100000.") var batchSize = 1
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Batch size, 1 ... 100000.", valueName: "count"))
+  var batchSize = 1
   @Option(
     name: .customLong("with"),
     help: ArgumentHelp(
-      "Another run's folder, whose probabilities are averaged with the first's; may be repeated.",
+      "Average the probabilities with those of another run; may be repeated.",
       valueName: "run"))
   var others: [String] = []
   @Option(
     parsing: .unconditional,
-    help:
-      "Learn while reading, by Adam with this learning rate above 0 and at most 1, such as 0.0003.")
+    help: ArgumentHelp(
+      "Train while reading, by Adam with this learning rate, above 0 and at most 1, such as 0.0003. (default: none)",
+      valueName: "rate"))
   var dynamic: Double?
   @Option(
     parsing: .unconditional,
-    help:
-      "With --dynamic: symbols predicted between two steps of learning, 1 ... 10000. Default: 20.")
+    help: ArgumentHelp(
+      "With --dynamic: length of a training step, 1 ... 10000. (default: 20)", valueName: "steps"))
   var dynamicSteps: Int?
   @OptionGroup var threads: ThreadOptions
   @Flag(help: "Print the result as JSON.") var json = false

@@ -80,7 +80,8 @@ enum FieldOptions {
     // A part of a schedule is no value of its own.
     if !path.hasPrefix("training.schedule.") {
       let value = defaults?[path.split(separator: ".").map(String.init)]
-      text += " (default: \(value?.words ?? "none"))"
+      let none = setting.placeholder == "yes" ? "no" : "none"
+      text += " (default: \(value?.words ?? none))"
     }
     return ArgumentHelp(text, valueName: setting.placeholder)
   }

@@ -7,39 +7,55 @@ internal import UnrollLanguage
 
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "generate", abstract: "Let a language model write.",
+    commandName: "generate", abstract: "Generate text with a trained model.",
     discussion: """
-      The text goes to standard output as it comes; several (--samples) when all are done. The same seed gives the same text on any number \
-      of threads. `<unk>` is not drawn unless --allow-unknown says so.
+      The text is printed while it is generated; with --samples, when all texts are done. The same seed gives the \
+      same text on any number of threads. `<unk>` is not drawn unless --allow-unknown is given.
 
       The options act in this order, as in Hugging Face's transformers, llama.cpp and vLLM: --temperature divides \
       the logits, --top-k keeps the likeliest symbols, and --top-p counts the probability of those that are left, \
       which sum to 1 again.
 
       A run with --reset-each-line begins every line with its initial states, as it did in training.
+
+      EXAMPLES
+        unroll generate run
+        unroll generate run --prompt "the" --temperature 0.8 --length 200
+        unroll generate run --samples 5 --top-p 0.9 --seed 7
+        unroll generate run --stop "\\n"
       """)
 
   @Argument(help: ArgumentHelp("A run's folder, made by unroll train.", valueName: "run"))
   var folder: String
-  @Option(help: "What is read first; else the end of a line.") var prompt = ""
-  @Option(parsing: .unconditional, help: "Number of symbols to generate, 0 ... 1000000000.")
+  @Option(help: ArgumentHelp("Text to continue. (default: start of a line)", valueName: "text"))
+  var prompt = ""
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Number of words, characters or bytes to generate, 0 ... 1000000000.", valueName: "count"))
   var length = 100
   @Option(
     parsing: .unconditional,
-    help: "At least 0: 0 takes the likeliest symbol, 1 the model's probabilities.")
+    help:
+      "Sampling temperature, at least 0: 0 takes the most probable symbol, 1 the model's probabilities."
+  )
   var temperature = 1.0
   @Option(
     parsing: .unconditional,
-    help: "Draw from this number of likeliest symbols, at least 1. Default: all.")
+    help: ArgumentHelp(
+      "Draw from this number of most probable symbols, at least 1. (default: all)",
+      valueName: "count"))
   var topK: Int?
   @Option(
     parsing: .unconditional,
-    help:
-      "Draw from the fewest likeliest symbols that together have this probability, above 0 and at most 1; of those that --top-k leaves."
+    help: ArgumentHelp(
+      "Draw from the fewest most probable symbols that together have this probability, above 0 and at most 1; of those that --top-k leaves.",
+      valueName: "probability")
   )
   var topP = 1.0
   @Option(
-    parsing: .unconditional, help: "The seed of all draws, 0 ... 18446744073709551615.",
+    parsing: .unconditional,
+    help: "Seed of all random numbers, 0 ... 18446744073709551615. (default: 0)",
     transform: { word in
       guard let seed = UInt64(word) else {
         throw ValidationError("expected 0 ... \(UInt64.max), found '\(word)'.")
@@ -48,15 +64,16 @@ struct GenerateCommand: ParsableCommand {
     })
   var seed: UInt64 = 0
   @Option(
-    help:
-      "A symbol after which a text ends, such as <eos> or \\n; of a model of bytes a character of ASCII, or two hexadecimal digits such as 0a."
+    help: ArgumentHelp(
+      "End a text before this symbol, such as <eos> or \\n; for a model of bytes an ASCII character, or two hexadecimal digits such as 0a. (default: none)",
+      valueName: "symbol")
   )
   var stop: String?
   @Option(
     parsing: .unconditional,
-    help: "Number of texts, 1 ... 10000, written one after the other.")
+    help: ArgumentHelp("Number of texts, 1 ... 10000.", valueName: "count"))
   var samples = 1
-  @Flag(help: "Let <unk> be drawn.") var allowUnknown = false
+  @Flag(help: "Draw <unk>, too.") var allowUnknown = false
   @OptionGroup var threads: ThreadOptions
 
   private var options: SamplingOptions {

@@ -90,6 +90,11 @@ struct LengthOptions: ParsableArguments {
       valueName: "seconds"))
   var timeBudget: Double?
   @Option(parsing: .unconditional, help: .setting("training.patience")) var patience: Int?
+  @Option(
+    help: ArgumentHelp(
+      "What to do when training diverges: stop, or halve (the learning rate, from the beginning of the epoch). (default: stop)",
+      valueName: "rule"))
+  var onDivergence: DivergenceRule?
   @Option(parsing: .unconditional, help: .setting("training.log_every")) var logEvery: Int?
   @Option(parsing: .unconditional, help: .setting("training.validate_every"))
   var validateEvery: Int?

@@ -7,42 +7,13 @@ internal import UnrollLanguage
 
 /// Everything that a run's `config.json` is made from.
 struct SettingsOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "Begin with the settings of a preset: \(Preset.all.map(\.name).joined(separator: ", ")). (default: course, with dropout and an early end; without a text grammar)",
-      valueName: "name"))
-  var preset: String?
-  @Option(
-    help: ArgumentHelp(
-      "Begin with the settings of a file: a run's config.json, or what --show-config prints.",
-      valueName: "file"))
-  var config: String?
-  @Option(
-    help: ArgumentHelp(
-      "What to do when training diverges: stop, or halve (the learning rate, from the beginning of the epoch). (default: stop)",
-      valueName: "rule"))
-  var onDivergence: DivergenceRule?
+  @OptionGroup(title: "Run") var source: OriginOptions
   @OptionGroup(title: "Text") var text: TextOptions
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Optimization") var optimization: OptimizationOptions
   @OptionGroup(title: "Length and validation") var length: LengthOptions
   @OptionGroup(title: "Regularization") var regularization: RegularizationOptions
   @OptionGroup(title: "Initialization") var initialization: InitializationOptions
-
-  enum DivergenceRule: String, ExpressibleByArgument, CaseIterable { case stop, halve }
-
-  func validate() throws {
-    if preset != nil && config != nil {
-      throw ValidationError("--preset and --config: give one of the two.")
-    }
-    if let preset, Preset.named(preset) == nil {
-      let names = Preset.all.map(\.name)
-      let hint = NearestName.hint(for: preset, among: names)
-      throw ValidationError(
-        "--preset: expected one of \(names.joined(separator: ", ")), found '\(preset)'\(hint.isEmpty ? "." : hint)"
-      )
-    }
-  }
 
   private func apply(to settings: inout RunConfiguration) {
     let cell = settings.model.cell
@@ -63,22 +34,25 @@ struct SettingsOptions: ParsableArguments {
   /// - Parameters:
   ///   - corpus: The text; nil for that of `--config`, or the embedded grammar.
   ///   - ranks: The processes that train together.
+  /// - Returns: The settings; the vocabulary's size is not known yet.
   /// - Throws: `ValidationError` if they cannot be; `RunError` if `--config` cannot be read.
   func fresh(corpus: String?, ranks: any Ranks) throws -> RunConfiguration {
     var settings: RunConfiguration
-    if let config {
+    if let config = source.config {
       settings = try RunConfiguration(contentsOf: config)
       if let corpus { settings.corpus = corpus }
       settings.version = UnrollVersion.text
     } else {
-      let name = preset ?? (corpus == nil ? "grammar" : "course")
+      let name = source.preset ?? (corpus == nil ? "grammar" : "course")
       guard let preset = Preset.named(name) else { throw ValidationError("--preset: '\(name)'.") }
       settings = RunConfiguration(preset: preset, corpus: corpus, version: UnrollVersion.text)
     }
     apply(to: &settings)
     try text.checkUse(in: settings)
-    if let onDivergence { settings.training.halvesOnDivergence = onDivergence == .halve }
-    if Launcher.rank != nil, optimization.shards == nil, config == nil {
+    if let onDivergence = length.onDivergence {
+      settings.training.halvesOnDivergence = onDivergence == .halve
+    }
+    if Launcher.rank != nil, optimization.shards == nil, source.config == nil {
       // Not the number of ranks: a run on fewer or more would have other bits.
       settings.training.shards = min(settings.training.batchSize, max(8, ranks.count))
     }
@@ -90,15 +64,17 @@ struct SettingsOptions: ParsableArguments {
   /// - Parameters:
   ///   - folder: The run's.
   ///   - corpus: Where the text is now; nil for where it was.
+  /// - Returns: The settings.
   /// - Throws: `ValidationError` if an option says otherwise; `RunError` if the run cannot be read.
   func resumed(_ folder: RunFolder, corpus: String?) throws -> RunConfiguration {
+    guard folder.hasRun else { throw RunError.noRun(at: folder.path) }
     let kept = try RunConfiguration(contentsOf: folder.path + "/config.json")
     var settings = kept
     apply(to: &settings)
     settings.training.epochs = kept.training.epochs
     settings.training.maximumSteps = kept.training.maximumSteps
     settings.training.logEvery = kept.training.logEvery
-    guard settings == kept, preset == nil || preset == kept.preset, config == nil else {
+    guard settings == kept, [nil, kept.preset].contains(source.preset), source.config == nil else {
       throw ValidationError(
         "--resume: a run goes on with what it was started with; only CORPUS (where the text is now), --epochs, --max-steps, --time-budget, --threads, --on-divergence, --log-every, --checkpoint-every and --sample can be given."
       )
@@ -110,9 +86,21 @@ struct SettingsOptions: ParsableArguments {
       settings.training.maximumSteps = nil
     }
     if let logEvery = length.logEvery { settings.training.logEvery = logEvery }
-    if let onDivergence { settings.training.halvesOnDivergence = onDivergence == .halve }
+    if let onDivergence = length.onDivergence {
+      settings.training.halvesOnDivergence = onDivergence == .halve
+    }
     if let corpus { settings.corpus = corpus }
     return try checked(settings)
+  }
+
+  /// Refuses more ranks than shards.
+  func checkShards(_ settings: RunConfiguration, _ ranks: any Ranks, resumes: Bool) throws {
+    let shards = settings.training.shards ?? 1
+    guard ranks.count > shards else { return }
+    throw DataError(
+      description: resumes
+        ? "--resume: this run has \(shards) shards, so expected at most \(shards) ranks, found \(ranks.count); start fewer"
+        : "--shards: expected at least \(ranks.count), one for each rank, found \(shards)")
   }
 
   private func checked(_ settings: RunConfiguration) throws -> RunConfiguration {
@@ -123,8 +111,8 @@ struct SettingsOptions: ParsableArguments {
   /// Where the settings are from.
   func origin(resumes: Bool) -> String {
     if resumes { return "as the run was started" }
-    if let config { return "from \(config)" }
-    return preset == nil ? "the default" : "as --preset says"
+    if let config = source.config { return "from \(config)" }
+    return source.preset == nil ? "the default" : "as --preset says"
   }
 }
 #endif

@@ -115,11 +115,11 @@ enum LanguageWords {
 /// The end of a run.
 enum TrainingSummary {
   static func text(
-    _ trainer: Trainer, test: Evaluation?, folder: String, unit: SymbolUnit, ranks: any Ranks
+    _ run: TrainingRun, test: Evaluation?, unit: SymbolUnit, ranks: any Ranks
   ) -> String {
-    let progress = trainer.progress
+    let (progress, settings) = (run.progress, run.settings)
     var table = TextTable(["what", "value"])
-    table.add(["parameters", "\(trainer.configuration.model.parameterCount)"])
+    table.add(["parameters", "\(settings.model.parameterCount)"])
     table.add(["steps", "\(progress.step)"])
     table.add(["whole epochs", "\(progress.validations.count)"])
     table.add(["training time", LanguageWords.duration(progress.seconds)])
@@ -127,8 +127,8 @@ enum TrainingSummary {
       table.add(["tokens/s", "\(Int(Double(progress.symbols) / progress.seconds))"])
     }
     if ranks.count > 1 {
-      let shards = trainer.configuration.training.shards ?? 1
-      let steps = Double(max(1, trainer.sittingSteps))
+      let shards = settings.training.shards ?? 1
+      let steps = Double(max(1, run.sessionSteps))
       let sent = String(format: "%.2f MB a step", Double(ranks.sentBytes) / steps / 1e6)
       let waited = String(format: "%.2f", ranks.waitedSeconds / steps * 1e3)
       table.add(["ranks", "\(ranks.count), of \(shards) shards"])
@@ -144,7 +144,6 @@ enum TrainingSummary {
     }
     if let test { table.add(["test", LanguageWords.quality(test.loss, unit)]) }
     // A limit of whole words, of which none has become <unk>.
-    let settings = trainer.configuration
     if settings.corpus == nil, unit == .words, settings.vocabularyLimit == nil,
       settings.minimumCount == 1
     {
@@ -154,7 +153,7 @@ enum TrainingSummary {
           + ", the grammar's entropy rate",
       ])
     }
-    table.add(["model", folder + "/model.safetensors"])
+    table.add(["model", run.folder.path + "/model.safetensors"])
     return table.text
   }
 }

@@ -1,4 +1,4 @@
-// What `unroll train` says before the first step and after the last one.
+// What `unroll train` says before the first step.
 
 #if Command
 internal import Unroll
@@ -6,10 +6,18 @@ internal import UnrollLanguage
 
 /// What a run will do.
 struct TrainingHeader {
-  let settings: RunConfiguration
-  let corpus: Corpus
-  let folder: String
-  let timeBudget: Double?
+  private let settings: RunConfiguration
+  private let corpus: Corpus
+  private let folder: String
+  private let timeBudget: Double?
+
+  /// - Parameters:
+  ///   - run: The run before its first step.
+  ///   - timeBudget: The session's seconds; nil for no limit.
+  init(_ run: TrainingRun, timeBudget: Double?) {
+    (settings, corpus, folder) = (run.settings, run.corpus, run.folder.path)
+    self.timeBudget = timeBudget
+  }
 
   private var model: ModelConfiguration { settings.model }
   private var training: TrainingConfiguration { settings.training }
@@ -63,16 +71,6 @@ struct TrainingHeader {
     if let steps = training.maximumSteps { limits.append("\(steps) steps") }
     if let timeBudget { limits.append(LanguageWords.duration(timeBudget)) }
     return "at most " + limits.joined(separator: ", ")
-  }
-
-  /// What can be done with a run that is over.
-  static func next(folder: String, _ settings: RunConfiguration) -> String {
-    """
-    next:
-      unroll generate \(folder)
-      unroll evaluate \(folder) FILE
-      unroll train --resume --output \(folder) --epochs \(2 * settings.training.epochs)
-    """
   }
 }
 #endif
