@@ -71,4 +71,30 @@ struct HelpSnapshotTests {
       #expect(help.contains("(default: "))
     }
   }
+
+  @Test(
+    "No library names an option: its errors name fields, which the command and the page translate")
+  func fieldsInLibraries() throws {
+    let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Sources")
+    var (files, found) = (0, [String]())
+    for library in [
+      "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab", "UnrollLanguage", "UnrollMPI",
+      "UnrollONNX", "UnrollVerification",
+    ] {
+      let folder = sources.appendingPathComponent(library)
+      let names = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String }
+      // The report's styles have variables of that form.
+      for name in names ?? [] where name.hasSuffix(".swift") && !name.hasSuffix("ReportPage.swift")
+      {
+        files += 1
+        let text = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+        for line in text.split(separator: "\n") where line.contains(/(^|[\s`('])--[a-z]/) {
+          if !line.contains(/^\s*\/\//) { found.append("\(library)/\(name): \(line)") }
+        }
+      }
+    }
+    #expect(files > 200)
+    #expect(found.isEmpty, "\(found.joined(separator: "\n"))")
+  }
 }
