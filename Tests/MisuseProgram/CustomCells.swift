@@ -116,12 +116,34 @@ let customCellMisuses = [
     use(gru.backward(own.forward(Tensor(shape: [5, 2, 3]), from: own.zeroState(batchSize: 2))))
   },
   Misuse(
+    "own-twin-trace",
+    "RecurrentLayer.backward: expected a trace of this layer, with the cell Misshapen, got one with another cell of that name."
+  ) {
+    let layers = [Misshapen(), Misshapen()].map {
+      RecurrentLayer<Float>(cell: Cell(custom: $0, inputSize: 3, hiddenSize: 4))
+    }
+    let trace = layers[0].forward(
+      Tensor(shape: [5, 2, 3]), from: layers[0].zeroState(batchSize: 2))
+    use(layers[1].backward(trace))
+  },
+  Misuse(
     "own-bf16",
     "RecurrentStream.init: expected float32 cells with options that the fast paths have, without layer normalisation and zoneout, for bfloat16 weights."
   ) {
     let layer = RecurrentLayer<Float>(
       cell: Cell(custom: Misshapen(), inputSize: 3, hiddenSize: 4))
     _ = layer.stream(batchSize: 1, weights: .bfloat16)
+  },
+  Misuse(
+    "check-tolerance",
+    "CellCheck.init: expected at least one step and one sequence and a tolerance above 0, got 4, 2 and nan."
+  ) { use(CellCheck(of: Misshapen(), tolerance: .nan)) },
+  Misuse(
+    "memory-sizes",
+    "RecurrentLayer.trainingMemory: expected T and B of at least 0 and arrays of at most 281474976710656 numbers, got 1073741824 and 4."
+  ) {
+    let wide = RecurrentLayer<Float>(cell: Cell(.rnn, inputSize: 1 << 20, hiddenSize: 1))
+    use(wide.trainingMemory(timeStepCount: 1 << 30, batchSize: 4))
   },
   Misuse(
     "plan-sizes",

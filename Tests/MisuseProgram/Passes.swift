@@ -69,11 +69,11 @@ let passMisuses = [
   },
   Misuse(
     "planning",
-    "RecurrentLayer.trainingMemory: expected T and B of at least 0 whose product is at most 4294967296, got 4611686018427387904 and 4."
+    "RecurrentLayer.trainingMemory: expected T and B of at least 0 and arrays of at most 281474976710656 numbers, got 4611686018427387904 and 4."
   ) { use(layer.trainingMemory(timeStepCount: 1 << 62, batchSize: 4)) },
   Misuse(
     "planning-negative",
-    "RecurrentLayer.inferenceMemory: expected T and B of at least 0 whose product is at most 4294967296, got 5 and -1."
+    "RecurrentLayer.inferenceMemory: expected T and B of at least 0 and arrays of at most 281474976710656 numbers, got 5 and -1."
   ) { use(layer.inferenceMemory(timeStepCount: 5, batchSize: -1)) },
 ]
 

@@ -40,14 +40,28 @@ package struct OwnGRUAfter: CustomCell {
   }
 }
 
-/// An LSTM.
+/// An LSTM, on request with one mistake.
 package struct OwnLSTM: CustomCell {
+  /// What is wrong.
+  package enum Mistake: Sendable {
+    case none
+    /// The forget gate's derivative lacks the factor 1 − f.
+    case forgetGate
+    /// The gradient of c before the step is missing.
+    case cellState
+    /// One element of the gradient of W is NaN.
+    case notANumber
+    /// c reads the candidates of the other sequences.
+    case mixed
+  }
+
+  package let mistake: Mistake
   package let name = "own LSTM"
   package let gates: [Gate] = [.input, .forget, .candidate, .output]
   package let hasCellState = true
   package let retention: Retention? = Retention(.forget)
 
-  package init() {}
+  package init(_ mistake: Mistake = .none) { self.mistake = mistake }
 
   package func step<Scalar>(
     _ x: Tensor<Scalar>, from state: RecurrentState<Scalar>, _ parameters: CellParameters<Scalar>
@@ -56,7 +70,8 @@ package struct OwnLSTM: CustomCell {
       parameters.argument(of: $0, x, state.hidden)
         .activated(by: $0 == .candidate ? .tanh : .sigmoid)
     }
-    let c = gates[1] * state.cell + gates[0] * gates[2]
+    var c = gates[1] * state.cell + gates[0] * gates[2]
+    if mistake == .mixed { c = c.adding(toEachRow: gates[2].columnSums) }
     return CustomStep(hidden: gates[3] * c.activated(by: .tanh), cell: c, gates: gates)
   }
 
@@ -69,14 +84,17 @@ package struct OwnLSTM: CustomCell {
     let (i, f, g, o) = (step.gates[0], step.gates[1], step.gates[2], step.gates[3])
     let shown = c.activated(by: .tanh)
     let dc = gradient.cell + gradient.hidden * o * (1 - shown * shown)
+    let forget = dc * state.cell * f
     let arguments = [
-      dc * g * i * (1 - i), dc * state.cell * f * (1 - f), dc * i * (1 - g * g),
+      dc * g * i * (1 - i), mistake == .forgetGate ? forget : forget * (1 - f),
+      dc * i * (1 - g * g),
       gradient.hidden * shown * o * (1 - o),
     ]
     for (gate, argument) in zip(gates, arguments) {
       gradients.state.hidden += gradients.add(argument, to: gate, x, state.hidden, parameters)
     }
-    gradients.state.cell += dc * f
+    if mistake != .cellState { gradients.state.cell += dc * f }
+    if mistake == .notANumber { gradients.parameters.inputWeights[0, 0] = .nan }
   }
 }
 
@@ -123,6 +141,31 @@ package struct OwnRNN: CustomCell {
     if mistake == .notANumber { argument = argument * .nan }
     let before = gradients.add(argument, to: gates[0], x, state.hidden, parameters)
     if mistake != .state { gradients.state.hidden += before }
+  }
+}
+
+/// h′ = 1 / (x·W + h·U + b): undefined for a row of zeros without a bias.
+package struct OwnReciprocal: CustomCell {
+  package let name = "own reciprocal"
+  package let gates: [Gate] = [.candidate]
+
+  package init() {}
+
+  package func step<Scalar>(
+    _ x: Tensor<Scalar>, from state: RecurrentState<Scalar>, _ parameters: CellParameters<Scalar>
+  ) -> CustomStep<Scalar> {
+    let h = parameters.argument(of: .candidate, x, state.hidden).map { 1 / $0 }
+    return CustomStep(hidden: h, gates: [h])
+  }
+
+  package func stepBackward<Scalar>(
+    _ step: CustomStep<Scalar>, _ x: Tensor<Scalar>, from state: RecurrentState<Scalar>,
+    _ parameters: CellParameters<Scalar>, gradient: RecurrentState<Scalar>,
+    into gradients: inout CustomGradients<Scalar>
+  ) {
+    let argument = -1 * gradient.hidden * step.hidden * step.hidden
+    gradients.state.hidden += gradients.add(
+      argument, to: .candidate, x, state.hidden, parameters)
   }
 }
 

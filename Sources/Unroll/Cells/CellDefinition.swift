@@ -32,12 +32,12 @@ enum CellDefinition: Sendable {
     }
   }
 
-  /// Whether two cells have the same equations; of users' own cells, whether they have one type and one name.
+  /// Whether two cells have the same equations; of users' own cells, whether one is a copy of the other: cells of one
+  /// type may compute different functions.
   func isSame(as other: CellDefinition) -> Bool {
     switch (self, other) {
     case (.kind(let one), .kind(let other)): one == other
-    case (.custom(let one), .custom(let other)):
-      one === other || type(of: one.cell) == type(of: other.cell) && one.name == other.name
+    case (.custom(let one), .custom(let other)): one === other
     default: false
     }
   }

@@ -31,6 +31,9 @@ struct PassSettings: Sendable {
 
   /// The settings that differ, as this one has them and as the other has them.
   func differences(from other: PassSettings) -> (own: String, others: String) {
+    if cell.title == other.cell.title, !cell.isSame(as: other.cell) {
+      return ("the cell \(cell.title)", "another cell of that name")
+    }
     let (own, others) = (fields, other.fields)
     let values = Dictionary(uniqueKeysWithValues: others.map { ($0.name, $0.value) })
     let differing = own.filter { values[$0.name] != $0.value }

@@ -4,7 +4,7 @@ internal import UnrollContracts
 
 /// How a gradient compares with central differences.
 public struct GradientCheck: Sendable, Equatable, Codable {
-  /// The largest |numeric − analytic| / max(1, |numeric| + |analytic|) over all elements.
+  /// The largest |numeric − analytic| / max(1, |numeric| + |analytic|) over all elements; NaN if one is not finite.
   public var worstError: Double
   /// Which element that is: the tensor's name and the flat index in it.
   public var worstElement: String
@@ -50,7 +50,8 @@ public struct GradientCheck: Sendable, Equatable, Codable {
         let numeric = (8 * half - whole) / (6 * step)
         let error = abs(numeric - slopes[index]) / max(1, abs(numeric) + abs(slopes[index]))
         elementCount += 1
-        if !(error <= worstError) {
+        // NaN, of a gradient that is not finite, is the worst error and stays it.
+        if !worstError.isNaN && !(error <= worstError) {
           worstError = error
           worstElement = "\(name)[\(index)]"
         }

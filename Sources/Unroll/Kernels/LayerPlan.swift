@@ -103,10 +103,18 @@ public struct LayerPlan: Sendable, CustomStringConvertible {
   package static func fits(
     _ kind: CellKind, inputSize: Int, hiddenSize: Int, timeStepCount: Int, batchSize: Int
   ) -> Bool {
+    fits(
+      gateCount: kind.gateCount, inputSize: inputSize, hiddenSize: hiddenSize,
+      timeStepCount: timeStepCount, batchSize: batchSize)
+  }
+
+  fileprivate static func fits(
+    gateCount: Int, inputSize: Int, hiddenSize: Int, timeStepCount: Int, batchSize: Int
+  ) -> Bool {
     let sizes = [inputSize, hiddenSize, timeStepCount, batchSize]
     guard sizes.allSatisfy({ (0...largestCount).contains($0) }) else { return false }
     let numbers = sizes.map(Double.init)
-    let width = Double(kind.gateCount + 4) * numbers[1]
+    let width = Double(gateCount + 4) * numbers[1]
     let largest = max(
       width * (numbers[0] + numbers[1]), numbers[2] * numbers[3] * (width + numbers[0]))
     return largest <= Double(largestCount)
@@ -192,17 +200,18 @@ extension RecurrentLayer {
   }
 
   private func checkSizes(steps: Int, rows: Int, _ operation: StaticString) {
-    // Less than what overflows with any cell that there is memory for.
-    let most = 1 << 32
     require(
-      steps >= 0 && rows >= 0 && steps <= most / max(1, rows),
-      "\(operation): expected T and B of at least 0 whose product is at most \(most), got \(steps) and \(rows)."
+      LayerPlan.fits(
+        gateCount: cell.gates.count, inputSize: cell.inputSize, hiddenSize: cell.hiddenSize,
+        timeStepCount: steps, batchSize: rows),
+      "\(operation): expected T and B of at least 0 and arrays of at most \(LayerPlan.largestCount) numbers, got \(steps) and \(rows)."
     )
   }
 
   /// The bytes that one training pass takes at its peak: outputs, trace, packed weights, gradients and scratch.
   ///
-  /// Inputs, output gradients and the parameters themselves are the caller's and not counted.
+  /// Inputs, output gradients and the parameters themselves are the caller's and not counted, nor is what the steps of
+  /// a ``CustomCell`` save and allocate.
   ///
   /// - Parameters:
   ///   - timeStepCount: T.

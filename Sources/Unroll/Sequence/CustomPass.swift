@@ -1,13 +1,13 @@
-// The passes of users' own cells over whole sequences, written with tensors: step by step, on one thread. Rows that are
-// inactive at a step take part with zeros, and their states are carried, so that what they hold reaches nothing.
+// The passes of users' own cells over whole sequences, written with tensors: step by step, on one thread. A step gets the rows
+// that are active at its time and no other; the states of the others are carried.
 
 internal import UnrollContracts
 
 /// What the forward pass of a user's own cell leaves besides the hidden states.
 struct CustomTrace<Scalar: KernelScalar>: Sendable {
-  /// Each step, by its time.
-  var steps: [CustomStep<Scalar>] = []
-  /// The states before each step with zeros in inactive rows, by the step's time.
+  /// Each step of its active rows, by its time; nil where no row is active.
+  var steps: [CustomStep<Scalar>?] = []
+  /// The states of the active rows before each step, by the step's time.
   var states: [RecurrentState<Scalar>] = []
   /// c after each step, `[T, B, C]`.
   var cells = Tensor<Scalar>(shape: [0, 0, 0])
@@ -34,24 +34,21 @@ struct CustomPass<Scalar: KernelScalar> {
     hidden: inout Tensor<Scalar>, trace: inout CustomTrace<Scalar>?
   ) {
     let steps = inputs.shape[0]
-    let nothing = CustomStep<Scalar>(hidden: Tensor(shape: [0, 0]), gates: [])
     if trace != nil {
-      trace?.steps = Array(repeating: nothing, count: steps)
+      trace?.steps = Array(repeating: nil, count: steps)
       trace?.states = Array(repeating: state, count: steps)
       trace?.cells = Tensor(shape: [steps] + state.cell.shape)
     }
     for time in times(steps) {
-      var (x, previous) = (inputs[time, ...], state)
-      x.keepRows(activeRows(time), else: nil)
-      previous.keepRows(activeRows(time), else: nil)
-      let step = definition.step(x, from: previous, parameters)
-      var next = RecurrentState(hidden: step.hidden, cell: step.cell)
-      next.keepRows(activeRows(time), else: state)
-      state = next
+      let rows = activeRows(time)
+      if rows?.isEmpty != true {
+        let previous = state.rows(rows)
+        let step = definition.step(inputs[time, ...].rows(rows), from: previous, parameters)
+        state.setRows(rows, RecurrentState(hidden: step.hidden, cell: step.cell))
+        trace?.steps[time] = step
+        trace?.states[time] = previous
+      }
       hidden[time, ...] = state.hidden
-      guard trace != nil else { continue }
-      trace?.steps[time] = step
-      trace?.states[time] = previous
       trace?.cells[time, ...] = state.cell
     }
   }
@@ -73,21 +70,21 @@ struct CustomPass<Scalar: KernelScalar> {
       parameters: parameters.zeros, input: Tensor(shape: [batchSize, inputs.shape[2]]),
       state: state)
     for time in times(inputs.shape[0]).reversed() {
-      let active = activeRows(time)
-      var gradient = state
-      if let outputs { gradient.hidden += outputs[time, ...] }
-      gradient.keepRows(active, else: nil)
-      var x = inputs[time, ...]
-      x.keepRows(active, else: nil)
-      sums.input = Tensor(shape: sums.input.shape)
-      sums.state.hidden = Tensor(shape: state.hidden.shape)
-      sums.state.cell = Tensor(shape: state.cell.shape)
-      definition.stepBackward(
-        trace.steps[time], x, from: trace.states[time], parameters, gradient: gradient, into: &sums)
-      sums.input.keepRows(active, else: nil)
-      gradients.timeMajorInputs[time, ...] = sums.input
-      sums.state.keepRows(active, else: state)
-      state = sums.state
+      let rows = activeRows(time)
+      var input = Tensor<Scalar>(shape: [batchSize, inputs.shape[2]])
+      if let step = trace.steps[time] {
+        var gradient = state.rows(rows)
+        if let outputs { gradient.hidden += outputs[time, ...].rows(rows) }
+        let x = inputs[time, ...].rows(rows)
+        sums.input = Tensor(shape: x.shape)
+        sums.state.hidden = Tensor(shape: gradient.hidden.shape)
+        sums.state.cell = Tensor(shape: gradient.cell.shape)
+        definition.stepBackward(
+          step, x, from: trace.states[time], parameters, gradient: gradient, into: &sums)
+        input.setRows(rows, sums.input)
+        state.setRows(rows, sums.state)
+      }
+      gradients.timeMajorInputs[time, ...] = input
     }
     gradients.initialState = state
     gradients.parameters = sums.parameters
@@ -98,48 +95,58 @@ struct CustomPass<Scalar: KernelScalar> {
     direction == .forward ? Array(0..<steps) : (0..<steps).reversed()
   }
 
-  /// Which rows are active at a time; nil if all are.
-  private func activeRows(_ time: Int) -> ArraySlice<UInt8>? {
-    flags.map { $0[time * batchSize..<(time + 1) * batchSize] }
+  /// The rows that are active at a time; nil if all are.
+  private func activeRows(_ time: Int) -> [Int]? { flags?.activeRows(time, of: batchSize) }
+}
+
+extension [UInt8] {
+  /// The rows whose flags are set at a time; nil if all are.
+  fileprivate func activeRows(_ time: Int, of batchSize: Int) -> [Int]? {
+    let rows = (0..<batchSize).filter { self[time * batchSize + $0] != 0 }
+    return rows.count == batchSize ? nil : rows
   }
 }
 
 extension Tensor {
-  /// Replaces the rows that are not active by another tensor's, or by zeros.
-  fileprivate mutating func keepRows(_ active: ArraySlice<UInt8>?, else other: Tensor?) {
-    guard let active, active.contains(0) else { return }
-    let width = rowSize
-    withUnsafeMutableElements { rows in
-      for (row, flag) in active.enumerated() where flag == 0 {
-        if let other {
-          other.withUnsafeElements {
-            (rows + row * width).update(from: $0 + row * width, count: width)
-          }
-        } else {
-          (rows + row * width).fill(0, count: width)
-        }
-      }
+  /// Some rows of a matrix; all if nil.
+  fileprivate func rows(_ rows: [Int]?) -> Tensor {
+    guard let rows else { return self }
+    var result = Tensor(shape: [rows.count, shape[1]])
+    for (index, row) in rows.enumerated() { result[index, ...] = self[row, ...] }
+    return result
+  }
+
+  /// Replaces some rows of a matrix by those of another in order; all if nil.
+  fileprivate mutating func setRows(_ rows: [Int]?, _ new: Tensor) {
+    guard let rows else {
+      self = new
+      return
     }
+    for (index, row) in rows.enumerated() { self[row, ...] = new[index, ...] }
   }
 }
 
 extension RecurrentState {
-  /// Replaces the rows that are not active by another state's, or by zeros.
-  fileprivate mutating func keepRows(_ active: ArraySlice<UInt8>?, else other: RecurrentState?) {
-    hidden.keepRows(active, else: other?.hidden)
-    cell.keepRows(active, else: other?.cell)
+  /// Some rows; all if nil.
+  fileprivate func rows(_ rows: [Int]?) -> RecurrentState {
+    RecurrentState(hidden: hidden.rows(rows), cell: cell.rows(rows))
+  }
+
+  /// Replaces some rows by those of another state in order; all if nil.
+  fileprivate mutating func setRows(_ rows: [Int]?, _ new: RecurrentState) {
+    hidden.setRows(rows, new.hidden)
+    cell.setRows(rows, new.cell)
   }
 }
 
 extension CustomTrace {
   /// A gate's value at every step, `[T, B, H]`; 0 at inactive steps.
-  func gate(_ index: Int, flags: [UInt8]?) -> Tensor<Scalar> {
-    guard let first = steps.first else { return Tensor(shape: [0] + cells.shape.dropFirst()) }
-    let (rows, size) = (first.hidden.shape[0], first.hidden.shape[1])
-    var result = Tensor<Scalar>(shape: [steps.count, rows, size])
+  func gate(_ index: Int, flags: [UInt8]?, batchSize: Int, hiddenSize: Int) -> Tensor<Scalar> {
+    var result = Tensor<Scalar>(shape: [steps.count, batchSize, hiddenSize])
     for (time, step) in steps.enumerated() {
-      var values = step.gates[index]
-      values.keepRows(flags.map { $0[time * rows..<(time + 1) * rows] }, else: nil)
+      guard let step else { continue }
+      var values = Tensor<Scalar>(shape: [batchSize, hiddenSize])
+      values.setRows(flags?.activeRows(time, of: batchSize), step.gates[index])
       result[time, ...] = values
     }
     return result

@@ -111,7 +111,9 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
       contractViolation(
         "SequenceTrace.gate: expected one of the gates \(gates.names), got \(gate).")
     }
-    if let custom { return arranged(custom.gate(index, flags: flags)) }
+    if let custom {
+      return arranged(custom.gate(index, flags: flags, batchSize: batchSize, hiddenSize: unitCount))
+    }
     let size = plan.layer.units
     return arranged(
       read(

@@ -151,7 +151,7 @@ extension LabReport.Table {
 enum ContextWords {
   static func showPrefixes(_ result: ContextResult, _ vocabulary: Vocabulary) {
     print(
-      "what a longer prefix is worth (mean of \(LabNumber.count(result.predictionCount, "prediction")), from a zero state)"
+      "what a longer prefix is worth (mean of \(LabNumber.count(result.predictionCount, "prediction")), from the initial state)"
     )
     var table = TextTable(["\(vocabulary.unit.rawValue) read", "quality"])
     for prefix in result.prefixes {

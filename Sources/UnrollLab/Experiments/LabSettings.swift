@@ -199,10 +199,12 @@ public struct LabSettings: Sendable, Equatable, Codable {
     if orthogonalGain != nil { try LAPACK.check(field: "orthogonal") }
     guard cell.retention == nil || keepBias != nil else { return }
     if gateBias != nil || chronoSteps != nil {
+      let isKept = cell.retention != nil
       throw LabError(
         .outOfRange(
-          expected: "a cell with gates (\(Self.gatedCells)), and no keep-bias",
-          found: cell.rawValue), field: gateBias != nil ? "gate-bias" : "chrono")
+          expected: isKept
+            ? "no keep-bias, which sets the gates" : "a cell with gates (\(Self.gatedCells))",
+          found: isKept ? "both" : cell.rawValue), field: gateBias != nil ? "gate-bias" : "chrono")
     }
   }
 

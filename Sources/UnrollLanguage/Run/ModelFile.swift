@@ -149,7 +149,7 @@ public struct StoredModel: Sendable {
       configuration.training.resetsEachLine == other.configuration.training.resetsEachLine
     else {
       return configuration.training.resetsEachLine
-        ? "expected a model that reads each line from states that are zero, found one that carries them"
+        ? "expected a model that reads each line from its initial states, found one that carries them"
         : "expected a model that carries its states from line to line, found one that does not"
     }
     return nil
