@@ -26,7 +26,6 @@ let package = Package(
   products: [
     .library(name: "Unroll", targets: ["Unroll"]),
     .library(name: "UnrollFormats", targets: ["UnrollFormats"]),
-    .library(name: "UnrollONNX", targets: ["UnrollONNX"]),
     .library(name: "UnrollFigures", targets: ["UnrollFigures"]),
     .library(name: "UnrollLab", targets: ["UnrollLab"]),
     .library(name: "UnrollLanguage", targets: ["UnrollLanguage"]),
@@ -78,14 +77,6 @@ let package = Package(
       dependencies: [
         "CUnrollKernels", "Unroll", "UnrollContracts", "CZlib", "CHDF5", "UnrollLibraries",
         "UnrollPlatform",
-      ],
-      swiftSettings: strict
-    ),
-
-    .target(
-      name: "UnrollONNX",
-      dependencies: [
-        "Unroll", "UnrollContracts", "UnrollFormats",
         .product(name: "RealModule", package: "swift-numerics"),
       ],
       swiftSettings: strict
@@ -115,7 +106,7 @@ let package = Package(
     .target(
       name: "UnrollVerification",
       dependencies: [
-        "Unroll", "UnrollFormats", "UnrollLab", "UnrollONNX",
+        "Unroll", "UnrollFormats", "UnrollLab",
         .product(name: "RealModule", package: "swift-numerics"),
       ],
       swiftSettings: strict
@@ -143,8 +134,8 @@ let package = Package(
     .executableTarget(
       name: "UnrollCommand",
       dependencies: [
-        "Unroll", "UnrollFormats", "UnrollONNX", "UnrollFigures", "UnrollLab", "UnrollLanguage",
-        "UnrollMPI", "UnrollPlatform", "UnrollVerification", "UnrollWeb",
+        "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab", "UnrollLanguage", "UnrollMPI",
+        "UnrollPlatform", "UnrollVerification", "UnrollWeb",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["Command"])),
@@ -171,10 +162,6 @@ let package = Package(
       swiftSettings: tests),
     .testTarget(
       name: "UnrollFormatsTests", dependencies: ["UnrollFormats", "Unroll", "UnrollTestSupport"],
-      swiftSettings: tests),
-    .testTarget(
-      name: "UnrollONNXTests",
-      dependencies: ["UnrollONNX", "UnrollFormats", "Unroll", "UnrollTestSupport"],
       swiftSettings: tests),
     .testTarget(
       name: "UnrollFiguresTests", dependencies: ["UnrollFigures", "UnrollTestSupport"],

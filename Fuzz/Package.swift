@@ -13,7 +13,6 @@ let package = Package(
       name: "Fuzz",
       dependencies: [
         .product(name: "UnrollFormats", package: "Unroll"),
-        .product(name: "UnrollONNX", package: "Unroll"),
         .product(name: "UnrollWeb", package: "Unroll"),
       ],
       swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-parse-as-library"])])

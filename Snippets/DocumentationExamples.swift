@@ -1,5 +1,5 @@
-// The examples that stand in docstrings, word for word, so that they are compiled; those of frozen
-// layers and streams are in Streaming.swift.
+// The examples of the docstrings, copied here so that they are compiled; those of frozen layers and
+// streams are in Streaming.swift.
 
 import Unroll
 

@@ -1,4 +1,4 @@
-// A figure as a value: its script and table in files, and a picture that gnuplot draws of them.
+// A figure as a value: its script and table in files, and an image drawn by gnuplot.
 
 import Foundation
 import UnrollFigures

@@ -1,4 +1,4 @@
-// A recurrent layer over a batch of sequences: forward, everything that can be looked at, and
+// A recurrent layer applied to a batch of sequences: the forward pass with all states and gates, and
 // every gradient.
 
 import Unroll

@@ -1,4 +1,4 @@
-// A language model of the embedded grammar: a run in a folder, how good it is, and what it writes.
+// A language model of the embedded grammar: training in a folder, evaluation and generation.
 
 import Foundation
 import UnrollLanguage
@@ -15,7 +15,7 @@ let outcome = try run.train(observe: { event in
 })
 print(outcome, try run.test()?.perplexity ?? .nan, "of", EmbeddedGrammar.standard.bestPerplexity)
 
-// The folder is all that is needed later; a run that was stopped continues with `TrainingRun.resume(at:)`.
+// Later uses need only the folder. `TrainingRun.resume(at:)` continues a run that was stopped.
 let stored = try StoredModel(run: path)
 var options = SamplingOptions()
 options.seed = 7

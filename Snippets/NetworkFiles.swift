@@ -1,4 +1,4 @@
-// A network in a file: written under PyTorch's names with a self-test, and read again.
+// A network in a file: written with PyTorch's names and a self-test, and read back.
 
 import Foundation
 import Unroll
@@ -13,7 +13,7 @@ let path = FileManager.default.temporaryDirectory
 let written = try NetworkFile.write(network, to: path, layout: .pytorch)
 print(written.arrays.keys.sorted())  // ["bias_hh_l0", "bias_ih_l0", …]
 
-let file = try ArrayFile(contentsOf: path)
-let (imported, isTested) = try NetworkFile.network(in: file, as: Float.self)
-print(imported.layout, isTested)  // pytorch true
-print(imported.report.mappings)  // which array became which parameter
+let read = try NetworkFile.read(path)
+print(read.names, read.isTested)  // by the names of pytorch true
+print(read.report.mappings)  // which array became which parameter
+print(read.network.single.outputSize)  // the network in float32

@@ -1,7 +1,7 @@
-// A network as an ONNX graph: run by the interpreter, and taken out of the graph again.
+// A network as an ONNX graph: run by the interpreter, and imported back.
 
 import Unroll
-import UnrollONNX
+import UnrollFormats
 
 var random = NumPyRandom(seed: 1)
 let network = RecurrentNetwork<Float>(cells: [

@@ -1,5 +1,5 @@
-// A cell of your own: a gated recurrent unit, with its reset gate before the product. The checker at the end finds a
-// wrong line of the backward step and names the gate and the array.
+// A custom cell: a gated recurrent unit with the reset gate before the product. The check at the end locates errors of
+// the backward step by gate and array.
 
 import Unroll
 
@@ -39,7 +39,7 @@ struct OwnGRU: CustomCell {
 
 print(CellCheck(of: OwnGRU()))
 
-// It runs wherever Unroll's own cells do, here in a bidirectional network.
+// Custom cells run in the same layers and networks as built-in cells, here in a bidirectional network.
 var random = NumPyRandom(seed: 1)
 let network = RecurrentNetwork<Float>(
   forward: Cell(custom: OwnGRU(), inputSize: 2, hiddenSize: 4, using: &random),

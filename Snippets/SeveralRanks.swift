@@ -1,11 +1,11 @@
-// The processes that `mpirun` started, and one sum over all of them.
+// The processes started by `mpirun`, and a sum over them.
 
 import UnrollLanguage
 import UnrollMPI
 
 let ranks: any Ranks
 do {
-  ranks = try MPIRanks(killIsNear: { false })
+  ranks = try MPIRanks(isTerminating: { false })
 } catch {
   print("one process: \(error)")
   ranks = SingleRank()

@@ -4,7 +4,7 @@ import Unroll
 
 var random = NumPyRandom(seed: 1)
 
-// A layer whose weights do not change: packed once, and no trace is kept.
+// A layer with immutable weights, packed once; no trace is stored.
 let basic = RecurrentLayer(cell: Cell<Float>(.rnn, inputSize: 3, hiddenSize: 4, using: &random))
 let frozen = basic.frozen()
 var result = SequenceOutputs<Float>()
@@ -12,7 +12,7 @@ frozen.run(
   Tensor(shape: [5, 2, 3], repeating: 0.5), from: basic.zeroState(batchSize: 2), into: &result)
 print(result.outputs.shape, result.finalState.hidden)
 
-// A stream: nothing is allocated in a step, so that it may run on an audio thread.
+// A stream, whose steps allocate nothing and may thus run on an audio thread.
 let layer = RecurrentLayer(
   cell: Cell<Float>(.gruResetAfter, inputSize: 2, hiddenSize: 8, using: &random))
 var stream = layer.stream(batchSize: 1)
@@ -20,12 +20,12 @@ var output = [Float](repeating: 0, count: 8)
 stream.step([0.5, -1], into: &output)
 print(output, stream.states[0].hidden)
 
-// A copy is made explicitly, with states of its own.
+// Copies are explicit and have separate states.
 var other = stream.copy()
 other.reset()
 other.step([0.5, -1], into: &output)
 
-// A network whose weights do not change.
+// A network with immutable weights.
 let network = RecurrentNetwork<Float>(cells: [
   Cell(.gruResetAfter, inputSize: 3, hiddenSize: 8, using: &random),
   Cell(.gruResetAfter, inputSize: 8, hiddenSize: 8, using: &random),
@@ -39,7 +39,7 @@ Threads.use(1) {
 }
 print(networkResult.outputs.shape)  // [5, 2, 8]
 
-// Training again and again in the same memory: nothing is allocated after the first step.
+// Training with reused memory: nothing is allocated after the first step.
 var trace = SequenceTrace<Float>()
 var gradients = LayerGradients<Float>()
 for _ in 0..<3 {

@@ -1,4 +1,4 @@
-// The page in a program of one's own: it serves until the process is told to stop.
+// Serves the page from another program until the process is told to stop.
 
 import Unroll
 import UnrollWeb

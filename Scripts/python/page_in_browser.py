@@ -263,8 +263,8 @@ odd = browser()
 odd.get(address + "?hide=sed,scale&hidden=99&cell=grru&step=x&sclae=3&time=12&keep-bias=3")
 wait(odd, "a page with an odd address computes", lambda: settled(odd))
 problem = odd.find_element(By.ID, "problem").text
-for sentence in ["hide: 'sed' is no control of this page. Did you mean 'seed'?",
-                 "The address has a field 'sclae' that this page does not know. Did you mean 'scale'?",
+for sentence in ["hide: 'sed' is not a control of this page. Did you mean 'seed'?",
+                 "The address has an unknown field 'sclae'. Did you mean 'scale'?",
                  "keep-bias in the address: expected a cell with gates; the RNN has none."]:
     holds("an odd address is told", sentence in problem, problem)
 for name, sentence in [("hidden", "in the address: expected a whole number in 1 ... 64, found '99'; the figures show 8"),

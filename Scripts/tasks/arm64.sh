@@ -1,4 +1,4 @@
-# The arm64 kernels (NEON): compiled here, run under emulation, compared with this machine's.
+# Cross-compiles the arm64 kernels (NEON), runs them under emulation and compares the results with this machine's.
 
 task_arm64() {
   prepare
@@ -22,7 +22,7 @@ task_arm64() {
       "${sources[@]}" "${flags[@]}" -lm -lpthread -o "$folder/arm64-$name"
     qemu-aarch64 "$folder/arm64-$name" "$folder/$name-arm64" >"$folder/$name-arm64.txt"
     python3 "$root/Scripts/kernels/other_machine.py" "$folder/$name" "$folder/$name-arm64" "$limit" ||
-      fail "the arm64 kernels compute other numbers"
+      fail "the results of the arm64 kernels differ"
     rm "$folder/$name" "$folder/$name-arm64"
   done
 }

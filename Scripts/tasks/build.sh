@@ -1,6 +1,6 @@
-# The command, built and run.
+# Builds and runs the command.
 
-# Builds the command; prints the folder that holds it.
+# Builds the command and prints its folder.
 build_command() {
   quietly "building unroll (release); the first time takes a few minutes" \
     swift_in .build build "${release[@]}" --product unroll
@@ -10,21 +10,21 @@ build_command() {
 # The folder of the optimised build.
 build_folder() { swift_in .build build "${release[@]}" --show-bin-path 2>/dev/null | tail -n 1; }
 
-# mpi_library FOLDER: compiles the library through which the command in a folder calls this machine's MPI.
+# mpi_library FOLDER: compiles the library that calls MPI for the command in a folder.
 mpi_library() {
   local library=$1/libunroll-mpi.so
   mkdir -p "$1"
   quietly "compiling libunroll-mpi.so with mpicc" \
     mpicc -std=c11 -O2 -Wall -Wextra -fPIC -shared -o "$library.part" "$root/Sources/CMPI/Shim/unroll_mpi.c"
-  # A job that runs keeps the file that it has loaded.
+  # Replaced atomically, because running jobs have the old file mapped.
   mv "$library.part" "$library"
 }
 
-# task_unroll COMMAND [ARGUMENT...]: builds what is missing, then runs `unroll COMMAND`.
+# task_unroll COMMAND [ARGUMENT...]: builds the command if necessary, then runs `unroll COMMAND`.
 task_unroll() {
   prepare
   local bin; bin=$(build_command)
-  # What the command suggests next is then what can be typed here.
+  # The command's suggestions then start with ./run.
   UNROLL_NAME=./run "$bin/unroll" "$@"
 }
 

@@ -1,4 +1,4 @@
-# Everything but the tests: format, warnings, traits, documentation, file lengths, generated tables.
+# All checks except the tests: format, warnings, traits, documentation, file lengths, generated tables.
 
 task_check() {
   prepare
@@ -22,12 +22,12 @@ task_check() {
     xargs wc -l | awk '$2 != "total" && $1 > 400 { print; bad = 1 } END { exit bad }') || fail "files are too long"
   say "tables, as their programs write them (7 of 7)"
   python3 "$root/Scripts/kernels/function_tables.py" --check >&2 ||
-    fail "vector/function_tables.h differs from what Scripts/kernels/function_tables.py writes"
+    fail "vector/function_tables.h differs from the output of Scripts/kernels/function_tables.py"
   python3 "$root/Benchmarks/tables.py" --check >&2 || fail "Documentation/Benchmarks.md differs from Benchmarks/results"
   say "all checks passed"
 }
 
-# The documentation of every library, in one call.
+# Builds the documentation of all libraries in one call.
 check_documentation() {
   local targets=() target
   for target in $(libraries); do targets+=(--target "$target"); done
@@ -40,7 +40,7 @@ libraries() {
   sed -n 's/^ *\.library(name: "\([A-Za-z]*\)".*/\1/p' "$root/Package.swift"
 }
 
-# A package that depends on Unroll by path: it fetches swift-numerics only, and builds in both configurations.
+# A package that depends on Unroll by path must fetch only swift-numerics, and build in both configurations.
 check_dependent_package() {
   local folder=$root/.build-plain/dependent found configuration
   mkdir -p "$folder/Sources/dependent"

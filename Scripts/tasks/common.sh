@@ -1,11 +1,11 @@
 # Shared by every task; sourced by ../../run, which sets root.
 
-# The package manager lists package traits in the order of a randomly seeded set, and another order
-# compiles everything again.
+# The package manager lists package traits in the order of a hash table; a fixed hash seed keeps the order,
+# because another order would recompile everything.
 export SWIFT_DETERMINISTIC_HASHING=1
 
-# One optimised build, in .build, serves the command, the tests and the benchmarks. It has no debug information, which takes
-# a twentieth of the time that Swift takes to compile, and a quarter in C; a debug build has it.
+# One optimised build, in .build, serves the command, the tests and the benchmarks. It has no debug information, which
+# saves 5 % of the time to compile Swift and 25 % for C; the debug build has it.
 release=(-c release -debug-info-format none --traits Command --explicit-target-dependency-import-check error)
 # Debug builds: warnings are errors.
 strict=(-Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error)
@@ -13,7 +13,7 @@ strict=(-Xswiftc -warnings-as-errors --explicit-target-dependency-import-check e
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 fail() { printf 'run: %s\n' "$*" >&2; exit 1; }
 
-# Runs a command as root, if this user may.
+# Runs a command as root, if permitted.
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"
   elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo "$@"
@@ -21,14 +21,14 @@ as_root() {
   fi
 }
 
-# swift_in FOLDER COMMAND [ARGUMENT...]: runs a swift command with a build folder of its own.
+# swift_in FOLDER COMMAND [ARGUMENT...]: runs a swift command with a separate build folder.
 swift_in() {
   local folder=$1 command=$2
   shift 2
   swift "$command" --package-path "$root" --scratch-path "$root/$folder" "$@"
 }
 
-# quietly WHAT COMMAND...: runs a build; shows how far it is, and its output only if it fails.
+# quietly WHAT COMMAND...: runs a build with a progress display; shows its output only if it fails.
 quietly() {
   local what=$1 log job status=0 tenths=0 line last=
   shift
@@ -36,7 +36,7 @@ quietly() {
   log=$(mktemp)
   "$@" >"$log" 2>&1 &
   job=$!
-  # A job in the background does not hear Ctrl-C.
+  # Background jobs do not receive SIGINT.
   trap 'kill "$job" 2>/dev/null; rm -f "$log"; exit 130' INT TERM
   while kill -0 "$job" 2>/dev/null; do
     sleep 0.2

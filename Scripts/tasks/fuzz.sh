@@ -1,4 +1,4 @@
-# The readers of files and requests, on input that a fuzzer makes up.
+# Fuzzes the readers of files and requests.
 
 # task_fuzz READER [--minutes N]
 task_fuzz() {
@@ -10,7 +10,7 @@ task_fuzz() {
   esac
   case "$minutes" in ''|*[!0-9]*|0) fail "fuzz: --minutes: expected a whole number above 0, found '$minutes'" ;; esac
   prepare
-  # The reader of requests is no part of the library's interface.
+  # The request parser is not public.
   quietly "building the fuzzer" \
     swift build -c release --sanitize fuzzer -Xswiftc -enable-testing --package-path "$root/Fuzz" --scratch-path "$root/.build-fuzz"
   seeds=$root/.build-fuzz/seeds/$reader

@@ -1,5 +1,5 @@
-# The kernels, the pool of threads and every kind of pass under clang's sanitizers: the baseline instruction set and the
-# plain path. Arrays have exactly the size that a pass is promised, and hold NaN until something writes them.
+# Runs the kernels, the thread pool and every kind of pass under clang's sanitizers, with the baseline instruction set and
+# the plain path. Arrays have exactly the documented sizes and are initialised with NaN.
 
 task_sanitize() {
   prepare
@@ -9,8 +9,8 @@ task_sanitize() {
   sources=("$root"/Scripts/kernels/other_machine.c "$root"/Sources/CUnrollKernels/{*,isa/*,plain/*}.c
     -I "$root/Sources/CUnrollKernels/include" -I "$root/Sources/CUnrollKernels"
     -O1 -g -DUNROLL_BASELINE_ONLY -fno-sanitize-recover=all -Wno-pass-failed)
-  # The thread sanitizer of Swift's clang on Linux knows libdispatch and needs it at link time; gold, which that clang
-  # uses unless told otherwise, prints a warning for each function of the address sanitizer.
+  # The thread sanitizer of Swift's clang on Linux knows libdispatch and needs it at link time; gold, which its
+  # default linker, prints a warning for each function of the address sanitizer.
   libraries=$("$clang" -print-resource-dir)/../../swift/linux
   [ ! -e "$libraries/libBlocksRuntime.so" ] ||
     linker=(-fuse-ld=lld -L "$libraries" -Wl,-rpath,"$libraries" -ldispatch -lBlocksRuntime)

@@ -1,8 +1,8 @@
-# System packages: what Unroll needs, how each is detected, and how it is installed. Building needs zlib alone;
-# the libraries of `run` are loaded when something first uses them (Sources/UnrollLibraries).
+# Required and optional system packages, their detection and installation. Building needs only zlib;
+# the libraries for `run` are loaded on first use (Sources/UnrollLibraries).
 
-# package | how it is detected | purpose | needed by | required or optional
-# A package that other releases of Debian and Ubuntu name otherwise: NAME/NAME, the first that apt knows.
+# package | detection | purpose | needed by | required or optional
+# NAME/NAME: alternative names on releases of Debian and Ubuntu; the first that apt knows is used.
 system_packages() {
   cat <<'TABLE'
 zlib1g-dev|header zlib.h|.npz files|build|required
@@ -21,7 +21,7 @@ libc6-dev-arm64-cross|file /usr/aarch64-linux-gnu/include|arm64 kernels under em
 TABLE
 }
 
-# apt_name NAME/NAME...: the first that apt knows, else the last.
+# apt_name NAME/NAME...: the first that apt knows, otherwise the last.
 apt_name() {
   local name
   for name in ${1//\// }; do
@@ -30,7 +30,7 @@ apt_name() {
   echo "$name"
 }
 
-# Homebrew's names, where they differ from Debian's.
+# Homebrew's names for Debian packages.
 brew_name() {
   case "$1" in
     zlib1g-dev) echo zlib ;;
@@ -42,7 +42,7 @@ brew_name() {
   esac
 }
 
-# package_name NAME/NAME...: what this machine's package manager calls it.
+# package_name NAME/NAME...: the name for this machine's package manager.
 package_name() {
   if command -v apt-get >/dev/null; then apt_name "$1"; else brew_name "$1"; fi
 }
@@ -58,7 +58,7 @@ has_library() {
     compgen -G "/usr/lib/$1.[0-9]*" >/dev/null
 }
 
-# is_installed KIND NAME...: whether one of the names is there.
+# is_installed KIND NAME...: whether one of the names is installed.
 is_installed() {
   local kind=$1 name
   shift
@@ -74,7 +74,7 @@ is_installed() {
   return 1
 }
 
-# Prints the table with what is installed here.
+# Prints the table with the installation status.
 show_packages() {
   printf '%-23s %-10s %-9s %-7s %s\n' package installed '' for purpose
   local package test purpose task need state
@@ -85,8 +85,8 @@ show_packages() {
   done < <(system_packages)
 }
 
-# install_packages TASK: installs what the task needs and what is missing, visibly. A required package that
-# cannot be installed ends the task with the command to run by hand; without an optional one it goes on.
+# install_packages TASK: installs missing packages of a task. If a required package cannot be installed, the task
+# fails with the command to run manually; missing optional packages are skipped.
 install_packages() {
   local wanted=$1 package test purpose task need
   local missing=() purposes=() is_required=
@@ -109,7 +109,7 @@ install_packages() {
   fail "could not install ${names[*]} ($list). On Debian or Ubuntu run: sudo apt-get install ${names[*]}"
 }
 
-# try_install NAME/NAME...: installs packages; their names may be known only after the update.
+# try_install NAME/NAME...: installs packages; updates apt's lists first, because older lists may lack the names.
 try_install() {
   local package names=()
   if command -v apt-get >/dev/null; then
@@ -126,7 +126,7 @@ try_install() {
   fi
 }
 
-# Swift itself, which is not installed here.
+# Checks for Swift, which this script does not install.
 check_swift() {
   command -v swift >/dev/null || fail "Swift 6.1 or newer is needed: https://www.swift.org/install"
   local text version
@@ -137,11 +137,11 @@ check_swift() {
   esac
 }
 
-# What every task needs, and what makes it whole.
+# Prepares the packages that every task needs.
 prepare() { check_swift; install_packages build; install_packages run; }
 
-# prepare_python FOLDER REQUIREMENTS VARIABLE WHAT: a Python environment for the tests that run other
-# programs; without it they skip and say so.
+# prepare_python FOLDER REQUIREMENTS VARIABLE WHAT: creates a Python environment for the tests that run other
+# programs; without it they are skipped with a message.
 prepare_python() {
   local folder=$root/$1 requirements=$root/Scripts/python/$2
   if [ ! -f "$folder/ready" ] || ! cmp -s "$folder/ready" "$requirements"; then
@@ -155,7 +155,7 @@ prepare_python() {
   export "$3=$folder/bin/python"
 }
 
-# A launcher and a compiler of MPI programs.
+# Installs an MPI launcher and compiler.
 prepare_mpi() {
   install_packages mpi
   command -v mpirun >/dev/null && command -v mpicc >/dev/null

@@ -1,5 +1,5 @@
-# The tests. Without an option: those that need nothing but what the lab needs. A test that lacks something of the
-# machine is skipped (Tests/UnrollTestSupport/Needs.swift); the records say which ones ran and which ones were left out.
+# Runs the tests. Without an option: those with the lab's requirements. A test whose requirement is missing is skipped
+# (Tests/UnrollTestSupport/Needs.swift); the records list the tests that ran and those that were skipped.
 
 # task_test [--all | --rest | --fast] [ARGUMENT...]: arguments such as --filter go to `swift test`.
 task_test() {
@@ -46,7 +46,7 @@ test_plain() {
   say "passed: $(count_tests plain) tests, optimised; left out: $(left_out plain), the library's tests in debug, arm64's kernels; ./run test --rest runs them"
 }
 
-# What the last `./run test` left out. Together they run each test once.
+# Runs the tests that the last `./run test` skipped. Together they run each test once.
 test_rest() {
   tested_build | cmp -s - "$records/plain.build" ||
     fail "test --rest: runs what ./run test left out, but that has not passed with this build; start it first"
@@ -73,7 +73,7 @@ test_elsewhere() {
 debug_words() { echo "$(count_tests debug) tests of the library, debug"; }
 
 # run_tests NAME FOLDER test [ARGUMENT...]: runs tests, and records under a name which ones ran and which were skipped.
-# A test that did neither is an error.
+# A test that is in neither list is an error.
 run_tests() {
   local record=$records/$1 events
   shift
@@ -95,7 +95,7 @@ test_names() { sed -n 's|.*"'"$1"'":"\([^"]*:[0-9]*:[0-9]*\)".*|\1|p' | sed 's|\
 
 count_tests() { wc -l <"$records/$1.ran" | tr -d ' '; }
 
-# left_out NAME: how many tests of a run were skipped, and what they lack.
+# left_out NAME: the number of skipped tests of a run, with the missing requirements.
 left_out() {
   local record=$records/$1.skipped
   [ -s "$record" ] || { echo "no test"; return; }
@@ -118,10 +118,10 @@ slow_tests() {
   ' {} + | LC_ALL=C sort | paste -s -d '|' -
 }
 
-# The optimised build of the tests, so that a record says what it is about.
+# Identifies the optimised build of the tests for the records.
 tested_build() { find "$(build_folder)/UnrollPackageTests.xctest" -type f -exec cksum {} +; }
 
-# Programs that some tests run; a test whose program cannot be installed is skipped, and says so.
+# Installs programs that some tests run; a test whose program is missing is skipped with a message.
 prepare_other_programs() {
   install_packages test
   prepare_python .build-python requirements.txt UNROLL_PYTHON "TensorBoard, safetensors, h5py, onnxruntime, selenium"

@@ -1,6 +1,6 @@
-// The part of libhdf5's binary interface that Unroll uses, declared here so that building needs none of its
-// headers. It is the same from 1.10.3 to 2.0, but for one function's name. No struct is used whose layout
-// differs between releases (H5O_info_t, H5L_info_t).
+// The part of libhdf5's ABI that Unroll uses, declared here so that building does not need its headers. It is the
+// same from 1.10.3 to 2.0, except for the name of one function. Structs whose layout differs between releases
+// (H5O_info_t, H5L_info_t) are not used.
 //
 // Source: the public headers of HDF5 1.10.8. The tests of HDF5 files have run with 1.10.8, 1.12.2, 1.14.6
 // and 2.0.0.
@@ -37,7 +37,7 @@ enum {
 };
 #define H5T_VARIABLE SIZE_MAX
 
-// What a file's image is copied with; the same since 1.8.9.
+// The callbacks of a file image; unchanged since 1.8.9.
 typedef struct {
   void *(*allocate)(size_t size, int operation, void *task);
   void *(*copy)(void *to, const void *from, size_t size, int operation, void *task);
@@ -48,11 +48,11 @@ typedef struct {
   void *task;
 } hdf5_image_callbacks;
 
-// What is called for each object of a file; `information` is a struct that differs between releases.
+// The callback for each object of a file; the layout of `information` differs between releases.
 typedef int (*hdf5_visitor)(hid_t file, const char *name, const void *information, void *task);
 
 // Every function: its name without "H5", result and arguments. A flag that is `unsigned` here was a bool
-// in some releases; both take 0.
+// in some releases; only 0 is passed.
 #define HDF5_FUNCTIONS(FUNCTION)                                                                    \
   FUNCTION(open, int, (void))                                                                       \
   FUNCTION(Aclose, int, (hid_t attribute))                                                          \
@@ -117,7 +117,7 @@ typedef int (*hdf5_visitor)(hid_t file, const char *name, const void *informatio
   FUNCTION(Tset_cset, int, (hid_t type, int cset))                                                  \
   FUNCTION(Tset_size, int, (hid_t type, size_t size))
 
-// Identifiers that the library keeps in variables, valid once it is open.
+// Identifiers that the library stores in variables; valid after H5open.
 #define HDF5_VARIABLES(VARIABLE)     \
   VARIABLE(P_CLS_FILE_ACCESS_ID_g)   \
   VARIABLE(P_CLS_LINK_CREATE_ID_g)   \
@@ -127,7 +127,7 @@ typedef int (*hdf5_visitor)(hid_t file, const char *name, const void *informatio
   VARIABLE(T_NATIVE_INT64_g)         \
   VARIABLE(T_NATIVE_UINT64_g)
 
-// Everything that has been looked up: H5.Fopen is the function H5Fopen.
+// The resolved symbols: H5.Fopen is the function H5Fopen.
 struct hdf5_library {
 #define HDF5_MEMBER(name, result, arguments) result(*name) arguments;
   HDF5_FUNCTIONS(HDF5_MEMBER)
@@ -142,7 +142,7 @@ struct hdf5_library {
 extern struct hdf5_library unroll_hdf5_library;
 #define H5 unroll_hdf5_library
 
-// The type in memory of what a message describes.
+// Returns the in-memory type for a message's elements.
 static inline hid_t hdf5_memory_type(int32_t kind, int32_t size, int32_t is_signed) {
   if (kind == UNROLL_HDF5_REAL) return size == 8 ? H5.T_NATIVE_DOUBLE_g : H5.T_NATIVE_FLOAT_g;
   return is_signed ? H5.T_NATIVE_INT64_g : H5.T_NATIVE_UINT64_g;

@@ -1,4 +1,4 @@
-// Looks up libhdf5's functions in a library that has been loaded.
+// Resolves the symbols of a loaded libhdf5.
 
 #include "functions.h"
 #include <dlfcn.h>
@@ -21,7 +21,7 @@ const char *unroll_hdf5_load(void *library) {
   if (!visit) visit = dlsym(library, "H5Ovisit2");
   if (!visit) return "H5Ovisit3";
   H5.Ovisit = (int (*)(hid_t, int, int, hdf5_visitor, void *, unsigned))visit;
-  // The variables have their values once the library is open.
+  // The variables are set by H5open.
   if (H5.open() < 0) return "H5open that succeeds";
   const hid_t *value;
 #define LOOK_UP(name)                                                       \

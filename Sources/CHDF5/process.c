@@ -1,7 +1,7 @@
-// Starts the process that reads a file: the program that runs here, once more. A fork alone would be a copy of one
-// thread of many, in which locks that the others hold stay taken; this one begins anew.
+// Starts the reading process by executing the current program again. A plain fork would copy one of several threads,
+// and locks held by the others would never be released.
 
-// For dladdr.
+// Needed for dladdr.
 #define _GNU_SOURCE
 
 #include "process.h"
@@ -32,7 +32,7 @@ int32_t unroll_hdf5_is_in_program(void) {
 #ifdef __APPLE__
   const void *const start = _dyld_get_image_header(0);
 #else
-  // The program's own headers are in its own image.
+  // The program headers are part of the program's own image.
   const void *const start = (const void *)getauxval(AT_PHDR);
 #endif
   return start && dladdr((const void *)&unroll_hdf5_is_in_program, &here) && dladdr(start, &program) &&
@@ -42,19 +42,19 @@ int32_t unroll_hdf5_is_in_program(void) {
 #endif
 }
 
-// The file of the program that runs here.
+// Returns the path of the running program.
 static const char *own_program(void) {
 #ifdef __APPLE__
   static char path[4096];
   uint32_t size = sizeof path;
   return _NSGetExecutablePath(path, &size) == 0 ? path : "";
 #else
-  // Right also after the file was replaced.
+  // Valid even if the file has been replaced.
   return "/proc/self/exe";
 #endif
 }
 
-// Sends bytes; a reader that has gone is no signal to this process. What it said before is still there to be taken.
+// Sends bytes without raising SIGPIPE if the reader has exited. Messages that it sent before can still be received.
 static void send_all(int socket, const void *bytes, size_t count) {
   const char *next = bytes;
   while (count > 0) {
@@ -66,11 +66,11 @@ static void send_all(int socket, const void *bytes, size_t count) {
   }
 }
 
-// Two ends of a socket that no other process inherits, numbered 3 at least.
+// Creates a socket pair with descriptors of at least 3 that other processes do not inherit.
 static int open_pair(int ends[2]) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCKET_FLAGS, 0, pair) != 0) return -1;
-  // Where this process was started without standard streams, new descriptors take their numbers.
+  // If this process has no standard streams, new descriptors may have their numbers.
   for (int i = 0; i < 2; ++i) ends[i] = fcntl(pair[i], F_DUPFD_CLOEXEC, 3);
   const int problem = errno;
   for (int i = 0; i < 2; ++i) close(pair[i]);
@@ -96,7 +96,7 @@ pid_t unroll_hdf5_start(const unroll_hdf5_task *task, int *socket) {
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_adddup2(&actions, ends[1], UNROLL_HDF5_SOCKET);
-  // Signals that this thread has blocked must end the other process.
+  // Unblock all signals, so that signals blocked by this thread can end the child.
   sigset_t none;
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);

@@ -1,7 +1,6 @@
-// Reading an HDF5 file in a process of its own: libhdf5 is not made for files that somebody made up, and
-// there are such that crash it, send it round for ever, or make it ask for far more than they hold. The
-// process has a limit of memory and of time. It gets the file through a socket, and what it reads comes back
-// message by message (process.c starts it).
+// Reads an HDF5 file in a separate process. libhdf5 is not safe for untrusted files: crafted files make it crash, loop
+// for ever or allocate far more memory than they contain. The process has limits of memory and time. It receives the
+// file through a socket and sends back messages (process.c starts it).
 
 #include "functions.h"
 #include "process.h"
@@ -14,7 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-// What is read, for the functions that libhdf5 calls, too.
+// The state of the reader, global because libhdf5's callbacks use it.
 typedef struct {
   void *bytes;
   size_t count;
@@ -39,7 +38,7 @@ static void tell(unroll_hdf5_message message, const char *name) {
   put(name, (size_t)message.name_bytes);
 }
 
-// The last message of a file that cannot be read.
+// Sends the last message for a file that cannot be read.
 static void give_up(int32_t why, const char *name) {
   unroll_hdf5_message message = {0};
   message.what = why;
@@ -47,7 +46,7 @@ static void give_up(int32_t why, const char *name) {
   _exit(0);
 }
 
-// The image is read where it is: all that "copy" it get the same bytes.
+// The image is not copied: all users share the same bytes.
 static void *same(size_t size, int operation, void *task) {
   (void)size, (void)operation;
   return ((const reading *)task)->bytes;
@@ -85,7 +84,7 @@ static hid_t open_image(const reading *task) {
   return H5.Fopen("image", H5F_ACC_RDONLY, access);
 }
 
-// Sends a dataset's numbers in blocks of rows. A block is made of whole chunks, so that no chunk is unpacked twice.
+// Sends a dataset in blocks of rows. A block consists of whole chunks, so that no chunk is decompressed twice.
 static int32_t send_dataset(const reading *task, hid_t set, hid_t space,
                             const unroll_hdf5_message *facts, int64_t chunk_rows) {
   if (facts->data_bytes == 0) return 0;
@@ -120,7 +119,7 @@ static int32_t send_dataset(const reading *task, hid_t set, hid_t space,
   return status;
 }
 
-// Reads a dataset and sends it, if it holds numbers.
+// Reads a dataset and sends it if it is numeric.
 static void read_dataset(reading *task, hid_t set, const char *name) {
   unroll_hdf5_message facts = {0};
   const hid_t space = H5.Dget_space(set), type = H5.Dget_type(set), plan = H5.Dget_create_plist(set);
@@ -131,7 +130,7 @@ static void read_dataset(reading *task, hid_t set, const char *name) {
     give_up(UNROLL_HDF5_NOT_DESCRIBED, name);
   }
   const int kind = H5.Tget_class(type);
-  // Text, compounds, and datasets without a shape are no weights.
+  // Text, compounds and datasets without a dataspace are not weights.
   if ((kind == H5T_INTEGER || kind == H5T_ENUM || kind == H5T_FLOAT) &&
       H5.Sget_simple_extent_type(space) != H5S_NULL) {
     const int layout = H5.Pget_layout(plan);
@@ -180,7 +179,7 @@ static int visited(hid_t file, const char *name, const void *information, void *
   return 0;
 }
 
-// A text attribute of the root; NULL if there is none, or it is longer than the file.
+// Returns a text attribute of the root; NULL if it does not exist or is longer than the file.
 static char *read_text(const reading *task, hid_t file, const char *name) {
   if (H5.Aexists(file, name) <= 0) return NULL;
   const hid_t attribute = H5.Aopen(file, name, H5_DEFAULT);
@@ -204,7 +203,7 @@ static char *read_text(const reading *task, hid_t file, const char *name) {
   return result && strlen(result) <= task->count ? result : NULL;
 }
 
-// Holds this process to its limits, and makes it end where the one that started it ignores a signal.
+// Restores the default signal actions, since ignored signals are inherited, and applies the resource limits.
 static void confine(const reading *task, int64_t seconds) {
   const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGXCPU};
   for (size_t i = 0; i < sizeof signals / sizeof *signals; ++i) signal(signals[i], SIG_DFL);
@@ -224,7 +223,7 @@ static void confine(const reading *task, int64_t seconds) {
 #endif
 }
 
-// Takes so many bytes of the socket; 0 at the end stands for text.
+// Receives `count` bytes from the socket, with a 0 appended to terminate text.
 static char *take(int64_t count) {
   char *const room = count >= 0 ? malloc((size_t)count + 1) : NULL;
   if (!room || unroll_hdf5_take(UNROLL_HDF5_SOCKET, room, (size_t)count) != 0) _exit(1);
@@ -247,7 +246,7 @@ static void serve(void) {
   unroll_hdf5_message message = {0};
   message.what = UNROLL_HDF5_BEGUN;
   tell(message, "");
-  // What the file and libhdf5 take so far does not count.
+  // Exclude the memory that the file and libhdf5 use so far.
   confine(&task, order.seconds);
   const hid_t file = open_image(&task);
   if (file < 0) give_up(UNROLL_HDF5_NOT_WHOLE, "");
@@ -269,9 +268,9 @@ static void serve(void) {
 }
 
 #if UNROLL_HDF5_CAN_SERVE
-// Every program that this file is part of reads an HDF5 file instead of doing its work when it is started under this
-// name, which nobody but process.c gives to a process. 101 is the first that programs may use: before constructors
-// of C++, whose work the reading process does not need.
+// A program that contains this file becomes the reader if it is started with this name, which only process.c uses.
+// Priority 101 is the lowest available to programs: this runs before C++ constructors, which the reader does not
+// need.
 __attribute__((constructor(101))) static void serve_if_asked(int count, char **words) {
   if (count != 1 || !words || !words[0] || strcmp(words[0], UNROLL_HDF5_NAME) != 0) return;
   serve();

@@ -1,4 +1,4 @@
-// HDF5 files written into an image in memory: nothing here opens another file.
+// Writes HDF5 files into an image in memory; no other file is opened.
 
 #include "functions.h"
 

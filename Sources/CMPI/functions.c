@@ -1,4 +1,4 @@
-// What Swift cannot say by itself.
+// Helpers for functions that cannot be called from Swift.
 
 #include "unroll_mpi.h"
 #include <fcntl.h>
@@ -10,7 +10,7 @@ const unroll_mpi_functions *unroll_mpi_functions_at(void *address) {
 
 int32_t unroll_host_memory_open(const char *name, int32_t is_new) {
 #ifdef __ANDROID__
-  // Android has no memory with names.
+  // Android has no named shared memory.
   (void)name, (void)is_new;
   return -1;
 #else

@@ -86,10 +86,27 @@ static const struct {
     {STREAM | INFER, is_one_sequence, UNROLL_PATH_STREAMED, "one sequence"},
     {TRAIN | INFER, is_narrow, UNROLL_PATH_LANES, "H of less than a vector, three sequences or more, no switches"},
     {TRAIN, exceeds_cache, UNROLL_PATH_COLUMNS, "U of more than 2 MB and few sequences for each thread"},
-    {ANY, always, UNROLL_PATH_ROWS, "none of the other paths' conditions"},
+    {ANY, always, UNROLL_PATH_ROWS, 0},
 };
 
-const char *unroll_plan_reason(const unroll_plan *plan) { return rules[plan->rule].reason; }
+// Why a layer takes the path for everything else: which condition of the faster paths it does not meet.
+static const char *reason_for_rows(const unroll_plan *p) {
+  const unroll_layer *l = &p->layer;
+  if (has_driver_switches(l)) return "layer normalization or zoneout, which no faster path has";
+  if (p->mode == UNROLL_STREAM) return "more than one sequence";
+  if (l->units < p->width) {
+    return has_switches(l) ? "peepholes, a projection or a mask, which lanes does not have"
+                           : "H of less than a vector, but fewer than three sequences";
+  }
+  if (l->state * gate_width(l) * number_size(l) <= CACHED_BYTES) return "H of a vector or more, U of at most 2 MB";
+  return l->batch < MANY_ROWS * p->threads ? "U of more than 2 MB, but no gain from sharing its columns"
+                                           : "U of more than 2 MB, but many sequences for each thread";
+}
+
+const char *unroll_plan_reason(const unroll_plan *plan) {
+  const char *reason = rules[plan->rule].reason;
+  return reason ? reason : reason_for_rows(plan);
+}
 
 const char *unroll_path_name(int32_t path) {
   static const char *const names[] = {"plain", "rows", "columns", "lanes", "streamed weights", "registers"};

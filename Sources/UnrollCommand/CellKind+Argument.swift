@@ -3,7 +3,7 @@ public import ArgumentParser
 public import Unroll
 
 extension CellKind: ExpressibleByArgument {
-  /// Every kind's word, for help.
+  /// All kinds, for messages.
   static var choices: String {
     allCases.map { kind in
       kind.rawValue + (kind == .gruResetBefore ? " (reset gate before the product)" : "")

@@ -3,20 +3,20 @@ internal import Foundation
 
 /// The signal that asked this process to stop; 0 for none.
 ///
-/// Only the handler writes it and the moment of it.
+/// Only the signal handler writes this and `pendingMoment`.
 nonisolated(unsafe) private var pendingSignal: sig_atomic_t = 0
-/// When it came, in milliseconds.
+/// When the signal arrived, in milliseconds of the monotonic clock.
 nonisolated(unsafe) private var pendingMoment = 0
-/// Whether there is anything to keep: a signal before that ends the process at once.
+/// Whether there is work to save; until then a signal ends the process at once.
 nonisolated(unsafe) private var hasWork = true
-/// Whether a launcher passes signals on, so that one that was sent once may come twice.
+/// Whether a launcher forwards signals, so that one signal may arrive twice.
 nonisolated(unsafe) private var hasLauncher = false
-/// Whether a person reads standard error.
+/// Whether standard error is a terminal.
 nonisolated(unsafe) private var hasTerminal = false
 
-/// Notes a signal.
+/// Records a signal.
 ///
-/// Calls nothing that a handler must not call.
+/// Async-signal-safe.
 private func noteSignal(_ number: Int32) {
   let error = errno
   defer { errno = error }
@@ -35,7 +35,7 @@ private func noteSignal(_ number: Int32) {
     }
     return
   }
-  // `timeout` and some shells send a signal twice within a few milliseconds; a person needs longer.
+  // `timeout` and some shells send a signal twice within a few milliseconds; a second Ctrl-C takes longer.
   guard number == SIGINT || number == SIGQUIT, !hasLauncher, moment - pendingMoment >= 200
   else { return }
   signal(number, SIG_DFL)
@@ -46,38 +46,38 @@ private func say(_ text: StaticString) {
   _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
 }
 
-/// Work that a person (Ctrl-C), a closed terminal or a scheduler may interrupt, and that then cleans up itself.
+/// Signal handling for work that saves its state when Ctrl-C, a closed terminal or a scheduler interrupts it.
 enum Interruption {
-  /// Under an MPI launcher SIGUSR1 asks to stop, too: mpirun passes it on and waits, where after the other
-  /// ones it kills within a second.
+  /// Under an MPI launcher SIGUSR1 also asks to stop: mpirun forwards it and waits, but after the other signals it
+  /// kills within a second.
   private static let signals =
     [SIGINT, SIGTERM, SIGQUIT, SIGHUP] + (Launcher.rank == nil ? [] : [SIGUSR1])
 
-  /// Calls `body`, in which signals that ask to stop are noted and do not end the process.
+  /// Calls `body` with handlers that record signals instead of ending the process.
   ///
-  /// They are SIGINT, SIGTERM, SIGQUIT and SIGHUP. A second SIGINT or SIGQUIT, 0.2 seconds later or more, does end it.
-  /// Nor does it end if who reads its progress goes away: Ctrl-C also ends the `tee` behind a pipe, and then
-  /// the work must still be kept.
+  /// The signals are SIGINT, SIGTERM, SIGQUIT and SIGHUP. A second SIGINT or SIGQUIT at least 0.2 seconds later ends
+  /// the process. SIGPIPE is ignored, because Ctrl-C also ends a `tee` that reads the progress, and the work must still
+  /// be saved.
   ///
   /// - Parameters:
-  ///   - hasBegun: Whether there is something to keep from the beginning; if not, a signal before ``beginWork()`` ends
-  ///     the process with a sentence.
+  ///   - hasBegun: Whether there is work to save from the start; if not, a signal before ``beginWork()`` ends the
+  ///     process with a message.
   ///   - body: The work.
   /// - Returns: What `body` returns.
   static func noted<Result>(hasBegun: Bool = true, during body: () throws -> Result) rethrows
     -> Result
   {
     hasLauncher = Launcher.rank != nil
-    // Ranks end together.
+    // Ranks must end together, so none exits on its own.
     hasWork = hasBegun || hasLauncher
     hasTerminal = Terminal.isInteractive
-    // A parent may have started us with these signals blocked; then no handler would be called.
+    // The parent process may have blocked these signals; a blocked signal would never reach the handler.
     var wanted = sigset_t()
     sigemptyset(&wanted)
     var installed: [Int32] = []
     for number in signals {
       let before = signal(number, noteSignal)
-      // nohup's way to say that a closed terminal must not stop the work.
+      // An ignored SIGHUP comes from nohup: a closed terminal must not stop the work.
       if number == SIGHUP,
         unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
       {
@@ -89,33 +89,33 @@ enum Interruption {
     }
     pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
     signal(SIGPIPE, SIG_IGN)
-    // Not restored: what is said at the end has no reader then, either.
+    // SIGPIPE stays ignored: the final messages may have no reader, either.
     defer { for number in installed { signal(number, SIG_DFL) } }
     return try body()
   }
 
-  /// Lets SIGQUIT (Ctrl-\\) end the process, unless whoever started it has it ignored: Swift's runtime would print the
-  /// report of a crash and go on.
+  /// Restores the default action of SIGQUIT (Ctrl-\\), unless the parent ignores it: Swift's runtime would print a
+  /// crash report and continue.
   static func leaveQuitToTheSystem() {
     let before = signal(SIGQUIT, SIG_DFL)
     if unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) {
       signal(SIGQUIT, SIG_IGN)
       return
     }
-    // A parent may have started us with it blocked.
+    // The parent process may have blocked it.
     var quit = sigset_t()
     sigemptyset(&quit)
     sigaddset(&quit, SIGQUIT)
     pthread_sigmask(SIG_UNBLOCK, &quit, nil)
   }
 
-  /// From now on there is something to keep: a signal is noted.
+  /// Marks the start of work to save: from now on a signal is recorded.
   static func beginWork() { hasWork = true }
 
   /// Whether a launcher that sent the signal will kill soon: after SIGUSR1 it does not.
-  static var killIsNear: Bool { pendingSignal != 0 && pendingSignal != SIGUSR1 }
+  static var isTerminating: Bool { pendingSignal != 0 && pendingSignal != SIGUSR1 }
 
-  /// The exit code that the noted signal asks for; nil if there was none.
+  /// The exit code for the recorded signal; nil if there was none.
   static var exitCode: Int32? { pendingSignal == 0 ? nil : 128 + Int32(pendingSignal) }
 }
 #endif

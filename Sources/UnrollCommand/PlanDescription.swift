@@ -15,8 +15,11 @@ struct PlanDescription {
 
   /// Reads a description.
   ///
+  /// - Parameters:
+  ///   - text: The description.
+  ///   - hasThreadOption: Whether --threads was given, which the description must then leave out.
   /// - Throws: `ValidationError` naming the word that cannot be read.
-  init(_ text: String) throws {
+  init(_ text: String, hasThreadOption: Bool) throws {
     let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
     let kinds = CellKind.allCases.map(\.rawValue).joined(separator: ", ")
     guard let first = words.first, let kind = CellKind(rawValue: first) else {
@@ -36,6 +39,11 @@ struct PlanDescription {
       if isType {
         isDouble = word == "float64"
         continue
+      }
+      guard name != "threads" || !hasThreadOption else {
+        throw ValidationError(
+          "--threads: expected the number of threads once, found it in --plan, too, as '\(word)'; leave out one of the two."
+        )
       }
       let range = name == "threads" ? ThreadOptions.range : 1...Self.largestSize
       guard Self.names.contains(name), parts.count == 2, let value = Int(parts[1]),
@@ -77,7 +85,9 @@ struct PlanDescription {
           timeStepCount: purpose == .stream ? 1 : steps, batchSize: rows)
         table.add(
           [purpose.rawValue, plan.path.rawValue, "\(plan.threadCount)"]
-            + [plan.packedBytes, plan.traceBytes, plan.scratchBytes].map { "\($0) bytes" }
+            + [plan.packedBytes, plan.traceBytes, plan.scratchBytes].map {
+              $0 == 0 ? "none" : "\($0) bytes"
+            }
             + [plan.reason])
       }
     }

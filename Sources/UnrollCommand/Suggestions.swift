@@ -4,11 +4,11 @@
 internal import ArgumentParser
 internal import UnrollFormats
 
-/// A command that there is not.
+/// A command that does not exist.
 struct UnknownCommand: Error, CustomStringConvertible {
   /// The sentence.
   let description: String
-  /// The command whose subcommand it would be.
+  /// The command that was to have this subcommand.
   let parent: any ParsableCommand.Type
 }
 
@@ -17,7 +17,7 @@ enum Suggestions {
     command.configuration.commandName ?? ""
   }
 
-  /// The arguments with `help` in front, wherever among the commands it stands: `unroll lab help memory`.
+  /// Moves `help` to the front of the arguments, so that `unroll lab help memory` works like `unroll help lab memory`.
   static func askingForHelpFirst(_ arguments: [String]) -> [String] {
     var command: any ParsableCommand.Type = UnrollCommand.self
     var (asks, path, rest) = (false, [String](), arguments[...])
@@ -36,7 +36,7 @@ enum Suggestions {
     return (asks ? ["help"] : []) + path + rest
   }
 
-  /// How a command is called, such as `unroll lab memory`; nil if it is none of this program's.
+  /// The full name of a command, such as `unroll lab memory`; nil for a command of another program.
   private static func path(
     to command: any ParsableCommand.Type, from root: any ParsableCommand.Type = UnrollCommand.self
   ) -> String? {
@@ -45,7 +45,7 @@ enum Suggestions {
       .map { "\(name(root)) \($0)" }
   }
 
-  /// A mistake with the usage of the command that it was made in, as ArgumentParser has it while it parses.
+  /// The message for a mistake, followed by the usage of the command, in the format of ArgumentParser's own errors.
   static func message(_ sentence: String, of command: any ParsableCommand.Type) -> String {
     guard let path = path(to: command) else { return "Error: \(sentence)" }
     return """
@@ -55,10 +55,10 @@ enum Suggestions {
       """
   }
 
-  /// Refuses a command that there is not.
+  /// Refuses a command that does not exist.
   ///
-  /// - Parameter arguments: What stands behind `unroll`.
-  /// - Throws: `UnknownCommand` with the nearest command, and all that there are.
+  /// - Parameter arguments: The arguments after `unroll`.
+  /// - Throws: `UnknownCommand` with the nearest command and the list of all commands.
   static func checkCommand(_ arguments: [String]) throws {
     var arguments = arguments[...]
     if arguments.first == "help" { arguments.removeFirst() }
@@ -79,17 +79,17 @@ enum Suggestions {
     }
   }
 
-  /// A message about a value that is none of those which an option takes, with the nearest of them.
+  /// Adds the nearest valid value to a message about an invalid one.
   ///
   /// ArgumentParser lists the values in quotes, `Please provide one of 'a', 'b' or 'c'`; this command's own messages are
   /// of the form `expected one of a, b, c, found 'd'`. Both are on the message's first line.
   static func improved(_ message: String) -> String {
-    // What a value's own rule says stands for itself.
+    // A message that already says what was expected needs no introduction.
     let message = message.replacing(
       /^Error: The value '[^\n]*' is invalid for '(--[a-z0-9-]+)[^']*': expected/,
       with: { "Error: \($0.1): expected" }
     )
-    // A long list of values, one on each line, becomes one of this command's own messages.
+    // ArgumentParser prints a long list of values on separate lines; rewrite it in this command's own format.
     .replacing(
       /^Error: The value '([^'\n]*)' is invalid for '(--[a-z0-9-]+)[^']*'\. Please provide one of the following:\n((?:  - [^\n]*\n?)+)/,
       with: { match in
@@ -107,7 +107,7 @@ enum Suggestions {
       .joined(separator: "\n")
   }
 
-  /// What was typed, and the names that would have been taken.
+  /// The value that was typed and the valid ones.
   private static func choice(_ line: Substring) -> (typed: String, names: [String])? {
     if let list = line.firstRange(of: "Please provide one of ") {
       return quoted(line[..<list.lowerBound]).first.map { ($0, quoted(line[list.upperBound...])) }

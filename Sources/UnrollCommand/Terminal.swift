@@ -1,4 +1,4 @@
-// What the terminal gets: results on standard output, progress and errors on standard error.
+// Terminal output: results on standard output, progress and errors on standard error.
 
 #if Command
 internal import ArgumentParser
@@ -6,7 +6,7 @@ internal import Foundation
 internal import Synchronization
 internal import UnrollPlatform
 
-/// A mistake in data or on the disk: one sentence, exit code 1.
+/// An error in data or files: one sentence, exit code 1.
 struct DataError: Error, CustomStringConvertible, LocalizedError {
   let description: String
   var errorDescription: String? { description }
@@ -17,7 +17,7 @@ enum Terminal {
   static let isInteractive =
     isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
 
-  /// The terminal's width now: it may have been resized.
+  /// The current width of the terminal, which may change.
   static var columns: Int {
     var size = winsize()
     if ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 {
@@ -27,9 +27,9 @@ enum Terminal {
     return given > 0 ? given : 80
   }
 
-  /// The text of a line that is redrawn: parts that fit the terminal, the first ones first.
+  /// Joins the parts of a progress line, dropping trailing parts that do not fit the terminal.
   ///
-  /// The last column stays free: some terminals begin a new row when it is written.
+  /// The last column stays empty, because some terminals wrap when it is written.
   static func line(_ parts: [String], columns: Int) -> String {
     var line = parts.first ?? ""
     for part in parts.dropFirst() {
@@ -44,30 +44,29 @@ enum Terminal {
     write(text + "\n")
   }
 
-  /// Writes to standard error as it is; a reader that has gone, or a full disk behind it, is no
-  /// reason to stop.
+  /// Writes to standard error and ignores failures such as a closed pipe or a full disk.
   static func write(_ text: String) {
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 
-  /// Why standard output could not be written, once that has happened.
+  /// The error of the first failed write to standard output.
   private static let outputError = Mutex<Int32?>(nil)
 
-  /// Writes bytes to standard output at once.
+  /// Writes bytes to standard output without buffering.
   ///
-  /// - Throws: `DataError` if nobody takes them.
+  /// - Throws: `DataError` if they cannot be written.
   static func output(_ bytes: [UInt8]) throws {
     guard let error = write(bytes, to: STDOUT_FILENO) else { return }
-    // As a signal would have ended it, which a parent may have turned off.
+    // Exit as SIGPIPE would have ended the process; the parent may have set it to be ignored.
     if error == EPIPE { throw ExitCode(128 + SIGPIPE) }
     throw DataError(
       description: "standard output cannot be written: \(String(cString: strerror(error)))")
   }
 
-  /// Writes a text to standard output at once; a failure is kept for ``finishOutput()``.
+  /// Writes a text to standard output without buffering; ``finishOutput()`` reports a failure.
   static func show(_ text: String) {
     outputError.withLock { failed in
-      // What follows a gap would only mislead.
+      // Output after a gap would be misleading, so nothing more is written.
       if failed == nil { failed = write(Array(text.utf8), to: STDOUT_FILENO) }
     }
   }
@@ -84,7 +83,7 @@ enum Terminal {
         if more >= 0 {
           written += more
         } else if errno == EAGAIN {
-          // A parent may have made the pipe one that does not wait.
+          // The parent may have set the pipe to non-blocking.
           var output = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
           poll(&output, 1, -1)
         } else if errno != EINTR {
@@ -95,24 +94,24 @@ enum Terminal {
     }
   }
 
-  /// Takes the places of standard streams that are closed, before any file is opened: it would get their number, and
-  /// the command's words would be written into it.
+  /// Opens closed standard streams before any other file, which would otherwise get their descriptors and receive the
+  /// command's output.
   static func reserveStandardStreams() {
     for (number, mode) in [
       (STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_WRONLY),
     ] where fcntl(number, F_GETFD) < 0 {
-      // The lowest free number is given. To read standard input or write standard output fails then.
+      // open() returns the lowest free descriptor. The mode makes reading standard input and writing standard output
+      // fail.
       _ = open("/dev/null", mode)
     }
   }
 
-  /// Finds out whether all of standard output was taken.
+  /// Checks whether all of standard output was written.
   ///
-  /// - Returns: A sentence if something was lost; nil if nothing was, or if the reader of a pipe has gone, as in
-  ///   `| head`.
+  /// - Returns: A sentence if output was lost; nil if none was, or if the reader of a pipe has ended, as in `| head`.
   static func finishOutput() -> String? {
     var error = outputError.withLock { $0 }
-    // Only when it is closed does a file on another machine say that it could not be written.
+    // A network file system may report a failed write only when the file is closed.
     let copy = dup(STDOUT_FILENO)
     if copy >= 0, close(copy) != 0, error == nil { error = errno }
     guard let error, error != EPIPE else { return nil }
@@ -120,7 +119,7 @@ enum Terminal {
       "standard output cannot be written: \(String(cString: strerror(error))); the result is not complete"
   }
 
-  /// Shows how far a task is: one redrawn line on a terminal, else a line each tenth.
+  /// Shows the progress of a task: one redrawn line on a terminal, otherwise a line for each tenth.
   static func progress(_ what: String, _ done: Int, of total: Int) {
     if isInteractive {
       let end = done == total ? "\n" : ""
@@ -135,12 +134,12 @@ enum Terminal {
     print(String(decoding: try json(value), as: UTF8.self))
   }
 
-  /// What stands for a number that is not finite until it is replaced by null.
+  /// Placeholder for numbers that are not finite; replaced by null.
   private static let notFinite = "unroll:not-a-finite-number:5f1c2a"
 
   /// A value as JSON with sorted keys.
   ///
-  /// JSON has neither infinity nor NaN: both are null.
+  /// Infinity and NaN, which JSON does not have, become null.
   static func json(_ value: any Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -153,10 +152,10 @@ enum Terminal {
 
 /// Prints a line on standard output.
 ///
-/// In place of Swift's function, which loses what a full disk does not take without a word.
+/// Replaces Swift's function, which ignores failed writes.
 func print(_ text: String) { Terminal.show(text + "\n") }
 
-// `write` is the terminal's own name, too.
+// Needed because `Terminal.write` hides the system's function.
 private func systemWrite(
   _ descriptor: Int32, _ buffer: UnsafeRawPointer?, _ count: Int
 ) -> Int {
@@ -171,6 +170,21 @@ struct TextTable {
   init(_ header: [String]) { self.header = header }
 
   mutating func add(_ row: [String]) { rows.append(row) }
+
+  /// Adds a row of two columns whose second has lines of at most `width` columns, broken between words.
+  ///
+  /// A word that is longer, such as a path, has a line of its own.
+  mutating func add(_ name: String, _ value: String, width: Int) {
+    var lines: [String] = []
+    for word in value.split(separator: " ") {
+      if let last = lines.last, last.count + 1 + word.count <= width {
+        lines[lines.count - 1] += " \(word)"
+      } else {
+        lines.append(String(word))
+      }
+    }
+    for (index, line) in lines.enumerated() { add([index == 0 ? name : "", line]) }
+  }
 
   var text: String {
     let all = [header] + rows

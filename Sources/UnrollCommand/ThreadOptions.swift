@@ -2,7 +2,7 @@
 internal import ArgumentParser
 internal import Unroll
 
-/// `--threads` of the experiments and of language models.
+/// The option `--threads` of experiments and language models.
 struct ThreadOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
@@ -14,9 +14,9 @@ struct ThreadOptions: ParsableArguments {
 
   func validate() throws { try Self.check(threads) }
 
-  /// Takes the number that was given to a command, if any, for the whole process.
+  /// Sets the number of threads of the process to the value that was given, if any.
   ///
-  /// It is looked for in all groups of options, so that no command can forget it.
+  /// All option groups are searched, so that no command can forget it.
   static func apply(of command: any ParsableCommand) {
     if let threads = chosen(in: command) { Threads.count = threads }
   }
@@ -29,7 +29,7 @@ struct ThreadOptions: ParsableArguments {
     return nil
   }
 
-  /// The numbers of threads that can be asked for.
+  /// The valid numbers of threads.
   static let range = 1...256
 
   static func check(_ threads: Int?) throws {

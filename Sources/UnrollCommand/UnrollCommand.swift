@@ -10,15 +10,18 @@ internal import UnrollFormats
 struct UnrollCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "unroll",
-    abstract: "Recurrent neural networks on the CPU: what they remember, and language models.",
+    abstract: "Train, run and study recurrent neural networks on the CPU.",
     discussion: """
-      `unroll lab` computes every experiment of the notebook and leaves a report; \
-      `unroll train` trains language models, `unroll evaluate` measures them, and `unroll generate` \
-      generates text with them; `unroll inspect` and `unroll convert` read and write other programs' networks; `unroll verify DIR` recomputes arrays that other frameworks computed; `unroll bench` times \
-      layers.
+      Results have the same bits for any number of threads. --threads or the environment variable UNROLL_THREADS sets \
+      the number; the default is all cores that the process may use, or under MPI this rank's share of them. UNROLL_ISA \
+      chooses the instruction set of the kernels: plain, baseline, avx2 or avx512 (default: the machine's best).
 
-      Results have the same bits for any number of threads: UNROLL_THREADS sets it, else all cores \
-      that the process may use, or a rank's share of them. UNROLL_ISA chooses the kernels: plain, baseline, avx2 or avx512.
+      EXAMPLES
+        unroll lab
+        unroll train book.txt --output run
+        unroll generate run --prompt "the"
+        unroll lab memory --weights run
+        unroll inspect model.pt
       """,
     version: UnrollVersion.text,
     subcommands: [
@@ -31,19 +34,20 @@ struct UnrollCommand: ParsableCommand {
     MappedFiles.reportShortened()
     Interruption.leaveQuitToTheSystem()
     Terminal.reserveStandardStreams()
-    // What several processes of one job have to say, one says.
+    // Only rank 0 writes to the terminal.
     let isOneOfMany = ["train", "evaluate"].contains(CommandLine.arguments.dropFirst().first)
     if isOneOfMany { RankOutput.hush() }
     do {
       try MachineSettings.check(ProcessInfo.processInfo.environment)
     } catch {
-      // Of each other machine one says it: its instruction sets or variables may differ from rank 0's.
+      // The first rank of every other machine reports it, because its instruction sets and variables may differ from
+      // rank 0's.
       if let rank = Launcher.rank, rank > 0, Launcher.isFirstHere, isOneOfMany {
         RankOutput.say("rank \(rank): \(error)")
       }
       end(error)
     }
-    // UNROLL_THREADS or --threads says otherwise.
+    // UNROLL_THREADS and --threads take precedence.
     if ProcessInfo.processInfo.environment["UNROLL_THREADS", default: ""].isEmpty,
       let share = Launcher.coreShare
     {
@@ -62,11 +66,11 @@ struct UnrollCommand: ParsableCommand {
     }
   }
 
-  /// Ends the process: prints help or an error, and says if standard output could not be written.
+  /// Prints help or an error, reports a failed standard output, and exits.
   ///
   /// - Parameters:
-  ///   - error: Why the command ends; nil if it has done its work.
-  ///   - command: Whose run it was; a mistake in its options is answered with its usage.
+  ///   - error: The reason for ending; nil after success.
+  ///   - command: The command that ran; its usage follows a mistake in its options.
   private static func end(
     _ error: (any Error)?, of command: any ParsableCommand.Type = UnrollCommand.self
   ) -> Never {
@@ -89,10 +93,10 @@ struct UnrollCommand: ParsableCommand {
   }
 }
 
-/// The environment variables of the kernels; the library leaves out what it cannot use, the
-/// command says so.
+/// Checks the environment variables of the kernels: the library ignores values that it cannot use, and the command
+/// reports them.
 ///
-/// A variable that is empty counts as not set.
+/// An empty variable counts as unset.
 enum MachineSettings {
   struct Refused: Error, CustomStringConvertible {
     let description: String
@@ -124,7 +128,7 @@ enum UnrollVersion {
 #else
 internal import Foundation
 
-/// What is built without the package trait `Command`, which brings the parser of arguments.
+/// The program built without the package trait `Command`, which adds ArgumentParser.
 @main
 enum UnrollCommand {
   static func main() {

@@ -8,21 +8,30 @@ struct VerifyCommand: ParsableCommand {
     commandName: "verify",
     abstract: "Recompute a folder of arrays that other frameworks computed.",
     discussion: """
-      DIR holds an index.json and the .npz files that it lists, as Scripts/golden writes them. \
-      Every case is recomputed in its own precision. Printed is each quantity's worst error: for \
-      float32 the largest |ours − theirs| / max(1, |theirs|) of an element; for float64 the \
-      largest |ours − theirs| over the largest |theirs| of an array, which sees what vanishes. \
-      JSON has both. Bounds: float64 1e-12 for both (1e-10 where a gate saturates); float32 eight \
-      times the framework's own float32 error for the case, at least 1e-6. An array of a chaotic \
-      case that exceeds its bound is allowed eight times what moving every number by a unit in \
-      the last place changes. Random numbers, draws and histograms are exact. Cases in file formats that are not read yet are \
-      listed, never counted as passed. Exit code 1 if one case failed.
+      The folder holds an index.json and the .npz files that it lists, as Scripts/golden writes them. Every case is \
+      recomputed in its own precision, and the worst error of each quantity is printed: for float32 the largest \
+      |ours − theirs| / max(1, |theirs|) of an element; for float64 the largest |ours − theirs| divided by the largest \
+      |theirs| of the array, which shows errors of values that vanish. --json prints both.
+
+      A case passes if its errors are at most 1e-12 in float64 (1e-10 where a gate saturates), and in float32 at most \
+      eight times the framework's own float32 error for the case, or 1e-6 if that is larger. An array of a chaotic case \
+      may differ by eight times the effect of changing every number by one unit in the last place. Random numbers, \
+      draws and histograms must be equal. Cases in file formats that cannot be read are listed and do not count as \
+      passed. The exit code is 1 if a case failed.
+
+      EXAMPLES
+        unroll verify Tests/Golden
+        unroll verify Tests/Golden --filter GRUCell
+        unroll verify Tests/Golden --json
       """)
 
-  @Argument(help: "The folder of the golden set.")
+  @Argument(help: ArgumentHelp("Folder of the golden set.", valueName: "folder"))
   var directory: String
 
-  @Option(help: "Only cases whose name, group, cell or source contains this text.")
+  @Option(
+    help: ArgumentHelp(
+      "Recompute only cases whose name, group, cell or source contains this text. (default: all)",
+      valueName: "text"))
   var filter: String = ""
 
   @Flag(help: "Print the verdicts as JSON.")
@@ -69,7 +78,7 @@ struct VerifyCommand: ParsableCommand {
     return "\(title)\(bound)\n                \(checks.joined(separator: ", "))"
   }
 
-  /// A quantity's error: the one that is judged, or how many elements differ.
+  /// The error of a quantity that its bound applies to, or the number of elements that differ.
   private static func amount(_ check: QuantityCheck) -> String {
     guard check.worst < .greatestFiniteMagnitude else { return "cannot be compared" }
     if check.bound > 0 {

@@ -1,11 +1,10 @@
-// How a broken contract ends the program. Swift's `precondition` drops its message in optimised
-// builds, so that a caller would see an illegal instruction and nothing else. Every check of the
-// package goes through this file instead.
+// Terminates the program when a contract is broken. Swift's `precondition` drops its message in optimised
+// builds, so a caller would see only an illegal instruction. All checks of the package use these functions instead.
 
 /// Checks a condition that the caller must fulfil, in debug and in optimised builds.
 ///
 /// - Parameters:
-///   - condition: What must hold.
+///   - condition: The required condition.
 ///   - message: The operation, what it expected and what it got; built only if the condition fails.
 ///   - file: The file of the check.
 ///   - line: The line of the check.
@@ -18,7 +17,7 @@ package func require(
   if !condition { contractViolation(message(), file: file, line: line) }
 }
 
-/// Stops the program and prints why, in debug and in optimised builds.
+/// Stops the program with a message, in debug and in optimised builds.
 ///
 /// Never inlined, so that each check costs one comparison and one call on a cold path.
 ///

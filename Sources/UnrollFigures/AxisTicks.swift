@@ -1,38 +1,38 @@
-// The range of an axis and the numbers along it. They are chosen here and not by gnuplot, because the
-// width of an axis depends on them.
+// Computes the range and ticks of an axis. gnuplot's automatic ticks are not used, because the layout needs the width
+// of the labels.
 
 internal import UnrollPlatform
 
-/// A mark on an axis with its number.
+/// A tick on an axis, with its label.
 package struct Tick: Equatable {
   package var value: Double
-  /// The number; empty for a small mark without one.
+  /// The label; empty for a minor tick.
   package var label: String
-  /// A power of ten that follows the number, as in 2×10⁻⁸; the number may be `10` itself.
+  /// An exponent of ten after the label, as in 2×10⁻⁸; the label may be `10` itself.
   package var exponent: Int?
 
-  /// How wide the number is drawn.
+  /// Returns the width of the label.
   package func width(size: Double) -> Double {
     TextMetrics.width(label, size: size)
       + (exponent.map { TextMetrics.width(Self.text($0), size: 0.8 * size) } ?? 0)
   }
 
-  /// An integer with a minus sign instead of a hyphen.
+  /// Formats an integer with a minus sign instead of a hyphen.
   package static func text(_ value: Int) -> String { value < 0 ? "−\(-value)" : "\(value)" }
 }
 
-/// An axis with a range and ticks.
+/// The range and ticks of an axis.
 package struct Ticks: Equatable {
   package var range: ClosedRange<Double>
-  /// In ascending order, all within the range.
+  /// The ticks in ascending order, within the range.
   package var ticks: [Tick]
   /// The offset that is subtracted from the tick labels if they do not fit; the axis label names it.
   package var origin: String?
 
-  /// The widest number.
+  /// Returns the width of the widest label.
   package func width(size: Double) -> Double { ticks.map { $0.width(size: size) }.max() ?? 0 }
 
-  /// A label with the number that the axis counts from.
+  /// Returns an axis label that includes the origin.
   package func label(_ text: String) -> String {
     guard let origin else { return text }
     return text.isEmpty ? "minus \(origin)" : "\(text) minus \(origin)"
@@ -40,22 +40,22 @@ package struct Ticks: Equatable {
 }
 
 extension Axis {
-  /// The direction of an axis, which decides how much of its length a number covers.
+  /// The direction of an axis, which determines the length that a label occupies along it.
   package enum Direction {
-    /// Numbers stand side by side: each takes its own width.
+    /// Labels are side by side: each occupies its width.
     case horizontal
-    /// Numbers stand one above the other.
+    /// Labels are stacked: each occupies its height.
     case vertical
   }
 
-  /// The range of the axis, and the numbers along it that fit without overlap.
+  /// Computes the range of the axis, and ticks whose labels do not overlap.
   ///
   /// - Parameters:
-  ///   - numbers: What is drawn along it; asked only if the axis has no range of its own.
-  ///   - length: The axis's length in pixels.
-  ///   - direction: Whether numbers stand side by side or one above the other.
-  ///   - size: The font's size in pixels.
-  ///   - widens: Whether a range that is chosen ends at a tick.
+  ///   - numbers: Returns the data; called only if the axis has no explicit range.
+  ///   - length: The length of the axis in pixels.
+  ///   - direction: The direction of the axis.
+  ///   - size: The font size in pixels.
+  ///   - widens: Whether an automatic range is extended to the next ticks.
   /// - Returns: The range and the ticks.
   package func ticks(
     holding numbers: @autoclosure () -> [Double], length: Double, direction: Direction,
@@ -82,7 +82,7 @@ extension Axis {
     for _ in 0..<12 {
       if chosen, widens, !isLogarithmic { range = Self.widened(range, to: step) }
       let ticks = Self.linear(range, step: step)
-      // One number says where, but not how far; of whole numbers there may be but one.
+      // A single tick shows no scale; it is acceptable only for whole numbers.
       if hasRoom(ticks), ticks.count > 1 || (isWhole && !ticks.isEmpty) {
         return Ticks(range: range, ticks: ticks)
       }
@@ -92,8 +92,8 @@ extension Axis {
     return countedFromOrigin(range, hasRoom)
   }
 
-  /// Ticks that count from a round number at the range's lower end: numbers that differ in their last digits
-  /// alone are too long to stand side by side.
+  /// Returns ticks relative to a round number near the lower end, for numbers that differ only in their last digits
+  /// and are too long to be placed side by side.
   private func countedFromOrigin(
     _ range: ClosedRange<Double>, _ hasRoom: ([Tick]) -> Bool
   ) -> Ticks {
@@ -122,7 +122,7 @@ extension Axis {
       origin: text.label + (text.exponent.map { Self.superscript($0) } ?? ""))
   }
 
-  /// An integer as superscript characters, for texts without formatting.
+  /// Formats an integer as superscript characters, for plain text.
   private static func superscript(_ value: Int) -> String {
     String(
       Tick.text(value).map { character in
@@ -131,7 +131,7 @@ extension Axis {
       })
   }
 
-  /// A range that can be drawn: finite, not empty, above 0 on a logarithmic axis.
+  /// Returns a range that can be drawn: finite, not empty, and positive on a logarithmic axis; otherwise nil.
   private func usable(_ range: ClosedRange<Double>) -> ClosedRange<Double>? {
     guard range.lowerBound.isFinite, range.upperBound.isFinite,
       range.upperBound > range.lowerBound, !isLogarithmic || range.lowerBound > 0
@@ -139,19 +139,19 @@ extension Axis {
     return range
   }
 
-  /// The range of some numbers, made wider where they are one number to the last digits.
+  /// Returns the range of some numbers, extended if they are equal up to rounding.
   private func extent(of numbers: [Double]) -> ClosedRange<Double> {
     let drawn = numbers.filter { $0.isFinite && (!isLogarithmic || $0 > 0) }
     guard let low = drawn.min(), let high = drawn.max() else {
       return isLogarithmic ? 1...10 : 0...1
     }
     if isLogarithmic {
-      // Subnormal numbers have too few digits for ticks.
+      // Subnormal numbers have too few significant digits for ticks.
       let (low, high) = (min(max(low, 1e-300), 1e300), min(max(high, 1e-300), 1e300))
-      // Closer ends have logarithms in which gnuplot's own rounding can be seen.
+      // Between closer ends, gnuplot's rounding of the logarithms would be visible.
       return high > low * (1 + 1e-6) ? low...high : (low / 2)...(high * 2)
     }
-    // Larger ones overflow where their difference is taken.
+    // The difference of larger numbers overflows.
     let (least, most) = (max(low, -1e300), min(high, 1e300))
     let size = max(abs(least), abs(most))
     guard most - least > 1e-9 * size else {
@@ -161,9 +161,9 @@ extension Axis {
     return least...most
   }
 
-  /// Where a number is, from 0 at the lower end to 1 at the upper one.
+  /// Returns the position of a number, from 0 at the lower end to 1 at the upper end.
   package func position(_ value: Double, in range: ClosedRange<Double>) -> Double {
-    // Logarithms first: the ratio of the ends may be beyond the range of numbers.
+    // Subtract logarithms, because the ratio of the ends may overflow.
     isLogarithmic
       ? (log(value) - log(range.lowerBound)) / (log(range.upperBound) - log(range.lowerBound))
       : (value - range.lowerBound) / (range.upperBound - range.lowerBound)
@@ -171,7 +171,7 @@ extension Axis {
 
   // MARK: - Linear
 
-  /// The least of 1, 2 and 5 times a power of ten that is at least so large.
+  /// Returns the smallest of 1, 2 and 5 times a power of ten that is at least this large.
   private static func step(atLeast least: Double) -> Double {
     guard least > 0, least.isFinite else { return 1 }
     let power = pow(10, floor(log10(least)))
@@ -185,7 +185,7 @@ extension Axis {
     return low < high ? low...high : range
   }
 
-  /// The multiples of a step in a range.
+  /// Returns the multiples of a step in a range.
   private static func linear(_ range: ClosedRange<Double>, step: Double) -> [Tick] {
     let first = ceil(range.lowerBound / step - 1e-6)
     let last = floor(range.upperBound / step + 1e-6)
@@ -193,13 +193,13 @@ extension Axis {
     let size = max(abs(range.lowerBound), abs(range.upperBound))
     return (0...Int(last - first)).map { index in
       let value = (first + Double(index)) * step
-      // Rounding must not put a tick beyond the end, where gnuplot leaves it out.
+      // Rounding must not move a tick beyond the end, where gnuplot would omit it.
       let placed = min(max(value, range.lowerBound), range.upperBound)
       return tick(placed, shown: value, step: step, size: size)
     }
   }
 
-  /// A number whose last digit is the step's.
+  /// Returns a tick labelled to the precision of the step.
   private static func tick(_ value: Double, shown: Double, step: Double, size: Double) -> Tick {
     if shown == 0 { return Tick(value: value, label: "0") }
     let power = Int(floor(log10(step) + 1e-9))
@@ -227,7 +227,7 @@ extension Axis {
 
   // MARK: - Logarithmic
 
-  /// Decades, or 1, 2 and 5 times powers of ten; nil if the range holds fewer than two of these.
+  /// Returns ticks at decades, or at 1, 2 and 5 times powers of ten; nil if the range contains fewer than two.
   private func logarithmic(
     _ range: ClosedRange<Double>, hasRoom: ([Tick]) -> Bool, length: Double
   ) -> [Tick]? {
@@ -235,7 +235,7 @@ extension Axis {
     let high = Int(floor(log10(range.upperBound) + 1e-9))
     let isPlain = range.lowerBound >= 1e-4 && range.upperBound <= 1e5
     func tick(_ factor: Int, _ power: Int) -> Tick? {
-      // Read from its digits, which is exact; a product of powers is not.
+      // Parsing decimal digits is exact; a product of powers is not.
       let value = Double("\(factor)e\(power)") ?? .nan
       guard value >= range.lowerBound * (1 - 1e-9), value <= range.upperBound * (1 + 1e-9) else {
         return nil

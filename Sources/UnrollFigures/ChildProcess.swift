@@ -1,30 +1,30 @@
-// A process that is spoken to through a socket. Nothing here waits without a bound: who does not answer in
-// time is killed, with everything that it started.
+// A child process controlled through a socket. All waits have timeouts; a process that does not answer in time is
+// killed with its descendants.
 
 internal import Foundation
 internal import UnrollPlatform
 
-/// A child process, its input and output one socket and its errors another.
+/// A child process; one socket for its standard input and output, another for its standard error.
 final class ChildProcess {
-  /// Why an exchange ended without the word.
+  /// The reason why an exchange failed.
   enum Failure: Error {
-    case ended, late, unwanted
+    case ended, late, cancelled
   }
 
-  /// The process's number with the system.
+  /// The process identifier.
   let identifier: pid_t
   private let channel: Int32
   private let errors: Int32
-  /// The end of what it wrote to its standard error.
-  private(set) var complaints: [UInt8] = []
+  /// The end of its standard error output.
+  private(set) var errorOutput: [UInt8] = []
   private var isReaped = false
 
   /// Starts a program in a folder.
   ///
-  /// It leads a process group of its own, so that Ctrl-C in a terminal is this process's business alone and
-  /// ``end()`` reaches what it started, too.
+  /// The child leads a new process group, so that Ctrl-C in a terminal does not reach it and ``end()`` also kills its
+  /// descendants.
   ///
-  /// - Throws: `GnuplotError` with the system's words.
+  /// - Throws: `GnuplotError` with the system's message.
   init(path: String, arguments: [String], folder: String) throws(GnuplotError) {
     let (ownChannel, itsChannel) = try Self.pair()
     let ownErrors: Int32
@@ -50,11 +50,11 @@ final class ChildProcess {
     for (from, to) in [(itsChannel, 0), (itsChannel, 1), (itsErrors, 2)] as [(Int32, Int32)] {
       posix_spawn_file_actions_adddup2(&actions, from, to)
     }
-    // Connections of a server do not end as long as a child holds them, too.
+    // Close inherited descriptors, so that the child does not keep a server's connections open.
     for descriptor in Self.openDescriptors where descriptor > 2 {
       posix_spawn_file_actions_addclose(&actions, descriptor)
     }
-    // What this process blocks or ignores is nothing that a child should inherit.
+    // Reset the signal mask and actions, which the child would inherit.
     var (none, usual) = (sigset_t(), sigset_t())
     sigemptyset(&none)
     sigemptyset(&usual)
@@ -66,8 +66,8 @@ final class ChildProcess {
       &attributes,
       Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
 
-    // A shell changes the folder, and then becomes the program: not every system can start a program in
-    // another folder, and a folder's name may have any character.
+    // A shell changes the directory and executes the program, because not every system can spawn a process in another
+    // directory. The folder is passed as an argument, since its name may contain any characters.
     let line = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", folder, path] + arguments
     var words: [UnsafeMutablePointer<CChar>?] = line.map { strdup($0) } + [nil]
     var surroundings: [UnsafeMutablePointer<CChar>?] =
@@ -87,7 +87,7 @@ final class ChildProcess {
     for descriptor in [channel, errors] { close(descriptor) }
   }
 
-  /// Two ends of a socket, neither of which is inherited or a standard stream.
+  /// Creates a socket pair with descriptors that are neither inherited nor standard streams.
   private static func pair() throws(GnuplotError) -> (own: Int32, its: Int32) {
     var ends: [Int32] = [-1, -1]
     #if canImport(Darwin)
@@ -98,7 +98,7 @@ final class ChildProcess {
     guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else {
       throw GnuplotError("gnuplot does not start: \(String(cString: strerror(errno)))")
     }
-    // Where this process was started without standard streams, new descriptors take their numbers.
+    // If this process has no standard streams, new descriptors may have their numbers.
     let raised = ends.map { fcntl($0, F_DUPFD_CLOEXEC, 3) }
     let problem = errno
     for descriptor in ends { close(descriptor) }
@@ -115,31 +115,31 @@ final class ChildProcess {
     return (own, raised[1])
   }
 
-  /// The descriptors of this process.
+  /// The open descriptors of this process.
   static var openDescriptors: [Int32] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/dev/fd")) ?? []
     return names.compactMap { Int32($0) }
   }
 
-  // MARK: - Speaking
+  // MARK: - Communication
 
-  /// Sends a text and reads what comes back, until a word is in it.
+  /// Sends a text and reads the answer until it contains a word.
   ///
   /// - Parameters:
-  ///   - text: What is sent.
-  ///   - word: What ends the answer; an empty one is there at once.
-  ///   - deadline: When to give up.
-  ///   - isWanted: Asked at least every 50 ms.
+  ///   - text: The text to send.
+  ///   - word: The word that ends the answer; empty to return immediately.
+  ///   - deadline: The time to give up.
+  ///   - shouldContinue: Returns whether to continue; called at least every 50 ms.
   /// - Returns: The answer.
-  /// - Throws: `Failure`; the process is of no further use then.
+  /// - Throws: `Failure`; the process must not be used afterwards.
   func exchange(
     _ text: String, until word: String, deadline: ContinuousClock.Instant,
-    isWanted: () -> Bool
+    shouldContinue: () -> Bool
   ) throws(Failure) -> String {
     var unsent = Array(text.utf8)[...]
     var answer: [UInt8] = []
     while !unsent.isEmpty || !String(decoding: answer, as: UTF8.self).contains(word) {
-      guard isWanted() else { throw .unwanted }
+      guard shouldContinue() else { throw .cancelled }
       guard ContinuousClock.now < deadline else { throw .late }
       let events = Int16(POLLIN) | (unsent.isEmpty ? 0 : Int16(POLLOUT))
       var polled = [
@@ -147,7 +147,7 @@ final class ChildProcess {
         pollfd(fd: errors, events: Int16(POLLIN), revents: 0),
       ]
       guard poll(&polled, 2, 50) > 0 else { continue }
-      if polled[1].revents != 0 { complain() }
+      if polled[1].revents != 0 { readErrors() }
       if polled[0].revents & Int16(POLLOUT) != 0, !unsent.isEmpty {
         let sent = Self.send(unsent, to: channel)
         guard sent > 0 || errno == EAGAIN || errno == EINTR else { throw .ended }
@@ -165,7 +165,7 @@ final class ChildProcess {
     #if canImport(Darwin)
     let flags: Int32 = 0
     #else
-    // A reader that has gone is an error here, not a signal to the whole process.
+    // Return an error instead of raising SIGPIPE if the process has exited.
     let flags = Int32(MSG_NOSIGNAL)
     #endif
     return bytes.withUnsafeBytes {
@@ -177,7 +177,7 @@ final class ChildProcess {
     }
   }
 
-  /// What can be read now; nil at the end.
+  /// Reads the available bytes; nil at the end.
   private static func read(_ descriptor: Int32) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: 4096)
     let count = recv(descriptor, &bytes, bytes.count, 0)
@@ -185,32 +185,32 @@ final class ChildProcess {
     return count > 0 ? Array(bytes[..<count]) : nil
   }
 
-  /// Takes what it complained of; it would wait for a reader otherwise.
-  private func complain() {
+  /// Reads the standard error, so that the process does not block on it.
+  private func readErrors() {
     while let bytes = Self.read(errors), !bytes.isEmpty {
-      complaints = Array((complaints + bytes).suffix(4096))
+      errorOutput = Array((errorOutput + bytes).suffix(4096))
     }
   }
 
-  /// The last lines of its standard error, once it has ended.
-  func lastWords() -> String {
+  /// Returns the last lines of the standard error after the process has ended.
+  func errorMessage() -> String {
     _ = hasEnded(within: .milliseconds(500))
-    complain()
-    let lines = String(decoding: complaints, as: UTF8.self).split(separator: "\n")
+    readErrors()
+    let lines = String(decoding: errorOutput, as: UTF8.self).split(separator: "\n")
       .map { $0.trimmingCharacters(in: .whitespaces) }
     return lines.filter { !$0.isEmpty }.suffix(2).joined(separator: " ")
   }
 
-  // MARK: - Ending
+  // MARK: - Termination
 
-  /// Kills the process and all that it started; waits at most a second until it is gone.
+  /// Kills the process and its descendants, and waits up to a second for its exit.
   func end() {
     guard !isReaped else { return }
     kill(-identifier, SIGKILL)
     _ = hasEnded(within: .seconds(1))
   }
 
-  /// Whether the process ends in time; takes its exit status, so that nothing is left of it.
+  /// Returns whether the process exits in time; reaps it.
   private func hasEnded(within limit: Duration) -> Bool {
     let end = ContinuousClock.now + limit
     while !isReaped {

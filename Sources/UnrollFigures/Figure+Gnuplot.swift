@@ -1,22 +1,21 @@
-// A figure as a gnuplot script and a table. The script is a fixed template with numbers, and with
-// texts that are quoted; it reads the table from `../data/NAME.csv`, so that a person can restyle
-// the figure for a paper without the program.
+// Renders a figure as a gnuplot script and a table. The script is a fixed template with numbers and quoted texts. It
+// reads the table from `../data/NAME.csv`, so that a figure can be restyled without the program.
 //
-// Colours are Okabe and Ito's, which colour-blind eyes tell apart; lines differ in their dashes,
-// too, for grey printing.
+// The colours are the colour-blind-safe palette of Okabe and Ito; lines also differ in their dashes, for greyscale
+// printing.
 
 internal import UnrollContracts
 
-/// A file format of pictures.
+/// An image format.
 public enum PictureFormat: String, Sendable, CaseIterable {
-  /// Scalable, for the screen.
+  /// A vector format for the screen.
   case svg
-  /// Pixels, at twice the size.
+  /// A bitmap at twice the size.
   case png
-  /// For print.
+  /// A vector format for print.
   case pdf
 
-  /// The `set terminal` command for a figure's size.
+  /// Returns the `set terminal` command for a figure's size.
   func terminal(_ size: (width: Int, height: Int)) -> String {
     let (width, height) = (size.width, size.height)
     return switch self {
@@ -33,18 +32,18 @@ public enum PictureFormat: String, Sendable, CaseIterable {
 }
 
 extension Figure {
-  /// The file of the numbers, relative to the script's folder.
+  /// The path of the table, relative to the script's folder.
   private var table: String { "'../data/\(name).csv'" }
 
-  /// The size of the picture in pixels: `size`, or larger where the texts need more.
+  /// The size of the image in pixels: `size`, or larger if the texts need more space.
   public var drawnSize: (width: Int, height: Int) { Self.whole(FigureLayout(self).size) }
 
   private static func whole(_ size: (width: Double, height: Double)) -> (width: Int, height: Int) {
     (Int(size.width.rounded(.up)), Int(size.height.rounded(.up)))
   }
 
-  /// Where a panel's axes are, as fractions of the picture from its lower left corner: for what is laid
-  /// over the picture, such as places to click on.
+  /// Returns the position of a panel's axes as fractions of the image, from the lower left corner, for overlays such as
+  /// clickable areas.
   ///
   /// - Precondition: The figure has that panel.
   public func plotArea(ofPanel index: Int) -> (x: ClosedRange<Double>, y: ClosedRange<Double>) {
@@ -59,7 +58,7 @@ extension Figure {
 
   /// The gnuplot script.
   ///
-  /// Run alone, it draws the SVG. Every text has a place of its own, in fractions of the picture.
+  /// When run by itself, it draws the SVG. Every text has an explicit position.
   public var script: String {
     let layout = FigureLayout(self)
     var lines = [
@@ -74,7 +73,7 @@ extension Figure {
       "set border 3 linecolor '#444444'",
       "set tics nomirror out scale 0.6",
       "unset key",
-      // The SVG terminal sets numbers further below their axis than the others do.
+      // The SVG terminal places tick labels lower than the other terminals do.
       "unroll_lift = (GPVAL_TERM eq 'svg') ? 0.25 : -0.1",
     ]
     for (index, style) in Self.lineStyles.enumerated() {
@@ -102,7 +101,7 @@ extension Figure {
     "screen \(x / layout.size.width), screen \(1 - y / layout.size.height)"
   }
 
-  /// A text at its place.
+  /// Returns the command for a text at its position.
   private func label(
     _ number: Int, _ text: PlacedText, in layout: FigureLayout, color: String
   ) -> String {
@@ -113,7 +112,7 @@ extension Figure {
       "set label \(number) \(quoted(text.text)) at \(place) \(text.startsLeft ? "left" : "center")\(turn) front font ',\(Int(text.size))' textcolor '\(color)'"
   }
 
-  /// The numbers of an axis, placed by us; `isBare` leaves their marks and lines alone.
+  /// Returns the tick commands of an axis with computed positions; `isBare` omits marks and lines.
   private func numbers(_ ticks: Ticks, isBare: Bool = false) -> String {
     let list = ticks.ticks.map { tick -> String in
       guard !tick.label.isEmpty else { return "'' \(tick.value) 1" }
@@ -177,7 +176,7 @@ extension Figure {
       lines += [
         "unset grid", colorBox(place, in: layout),
         colors.isLogarithmic ? "set logscale cb" : "unset logscale cb",
-        // Light to dark, so that grey printing keeps the order.
+        // The palette is monotonic in lightness, for greyscale printing.
         "set palette defined (0 '#fff7ec', 0.35 '#fdbb84', 0.65 '#b5367a', 1 '#120d31')",
       ]
       if let colors = place.colors?.ticks {
@@ -201,7 +200,7 @@ extension Figure {
       "set colorbox user origin \(screen(box.left, box.bottom, in: layout)) size screen \(box.width / width), screen \(box.height / height)"
   }
 
-  /// The key: a sample and a word for each line.
+  /// Returns the commands for the key: a sample and a text for each line.
   private func key(_ place: PanelLayout, _ series: [Line], in layout: FigureLayout) -> [String] {
     place.key.enumerated().flatMap { number, entry in
       let style = entry.line % Self.lineStyles.count + 1
@@ -215,7 +214,7 @@ extension Figure {
     }
   }
 
-  /// The lines of a panel; gnuplot refuses to plot none, so then a word stands in their place.
+  /// Returns the plot command for lines; gnuplot cannot plot an empty list, so a text is shown instead.
   private func plotLines(
     _ series: [Line], _ panel: Panel, _ place: PanelLayout, in layout: FigureLayout,
     firstColumn: Int
@@ -224,7 +223,7 @@ extension Figure {
       guard panel.draws(line) else { return nil }
       let column = firstColumn + 2 * number
       let style = number % Self.lineStyles.count + 1
-      // A style comes before what departs from it.
+      // The line style must precede overrides of its properties.
       let mark =
         line.x.count > 1 ? "lines linestyle \(style)" : "points linestyle \(style) pointtype 7"
       return "\(table) skip 1 using \(column):\(column + 1) with \(mark)"
@@ -240,10 +239,10 @@ extension Figure {
     return ["plot \(plots.joined(separator: ", \\\n     "))"]
   }
 
-  /// A text as a gnuplot string; enhanced mode's own characters are taken literally.
+  /// Quotes a text as a gnuplot string, and escapes the characters of enhanced mode.
   private func quoted(_ text: String) -> String {
-    // Scalars: a quotation mark and what stands before or after it may be one character to Swift, but not
-    // to gnuplot, which would run what follows.
+    // Escape scalars: Swift can merge a quotation mark with a combining character, but gnuplot would end the string
+    // there and execute the rest.
     var result = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
       switch scalar.properties.generalCategory {
@@ -261,6 +260,6 @@ extension Figure {
 extension Panel {
   fileprivate var isHeatMap: Bool { if case .heatMap = content { true } else { false } }
 
-  /// The colour of levels: one that can be seen on the darkest colour of a map, too.
+  /// The colour of levels, visible also on the darkest colour of a heat map.
   fileprivate var levelColor: String { isHeatMap ? "#00a2ff" : "#555555" }
 }

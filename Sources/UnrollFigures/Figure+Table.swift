@@ -1,7 +1,7 @@
-// The numbers of a figure as a table, which gnuplot and people read.
+// The data of a figure as a table, for gnuplot and for other programs.
 
 extension Figure {
-  /// The numbers as comma-separated values: a line of names, then rows; short columns end blank.
+  /// The data as comma-separated values: a header row, then data rows; missing cells are empty.
   public var csv: String {
     var names: [String] = []
     var columns: [[Double]] = []
@@ -20,7 +20,7 @@ extension Figure {
 }
 
 extension Panel {
-  /// The numbers that are drawn, as columns with names.
+  /// The data as named columns.
   var columns: [(String, [Double])] {
     switch content {
     case .histogram(let counts, let edges):
@@ -34,8 +34,8 @@ extension Panel {
         return [("x\(name)", line.x), ("y\(name)", drawable(line.y, y))]
       }
     case .heatMap(let xs, let ys, let values, let colors):
-      // gnuplot's image wants an even grid: on a logarithmic axis that is one of exponents, which
-      // the caller hands over as such.
+      // gnuplot's image needs an even grid. For a logarithmic axis, the caller passes exponents as
+      // coordinates.
       var columns: ([Double], [Double], [Double]) = ([], [], [])
       let floor = colors.range?.lowerBound ?? .leastNormalMagnitude
       for (row, y) in ys.enumerated() {
@@ -50,7 +50,7 @@ extension Panel {
     }
   }
 
-  /// On a logarithmic axis what is not positive is missing.
+  /// Replaces numbers that are not positive with missing values if the axis is logarithmic.
   private func drawable(_ numbers: [Double], _ axis: Axis) -> [Double] {
     axis.isLogarithmic ? numbers.map { $0 > 0 ? $0 : .nan } : numbers
   }

@@ -1,19 +1,18 @@
-// A figure as data: panels in a grid, each with axes and marks. How it is drawn is gnuplot's
-// business and stands in `Figure+Gnuplot.swift`.
+// A figure as data: panels in a grid, each with axes and marks. `Figure+Gnuplot.swift` renders it.
 
 internal import UnrollContracts
 
-/// A figure: a grid of panels under one title.
+/// A figure: a grid of panels with a common title.
 public struct Figure: Sendable, Equatable {
-  /// The name of its files: letters, digits and hyphens.
+  /// The base name of its files: letters, digits and hyphens.
   public let name: String
-  /// What stands above all panels.
+  /// The title above all panels.
   public var title: String
-  /// Rows of the grid.
+  /// The number of rows of the grid.
   public var rows: Int
-  /// Columns of the grid.
+  /// The number of columns of the grid.
   public var columns: Int
-  /// The panels, row by row.
+  /// The width and height of the SVG in pixels.
   public var panels: [Panel]
   /// Width and height in pixels of the SVG.
   public var size: (width: Int, height: Int) {
@@ -45,7 +44,7 @@ public struct Figure: Sendable, Equatable {
     self.size = size
   }
 
-  /// The figure for a narrow screen, such as a phone's: the same panels, fewer side by side.
+  /// Returns a variant for a narrow screen: the same panels in fewer columns.
   ///
   /// - Parameter width: The width in pixels, above 0.
   /// - Returns: A figure whose name ends with `-narrow`.
@@ -59,22 +58,22 @@ public struct Figure: Sendable, Equatable {
       size: (width, 40 + rows * (areBars ? 210 : 370)))
   }
 
-  /// Whether all parts are equal.
+  /// Returns whether all properties are equal.
   public static func == (left: Figure, right: Figure) -> Bool {
     left.name == right.name && left.title == right.title && left.rows == right.rows
       && left.columns == right.columns && left.panels == right.panels && left.size == right.size
   }
 }
 
-/// An axis: its label, and how numbers are laid along it.
+/// An axis: its label, scale and range.
 public struct Axis: Sendable, Equatable {
-  /// The label; says the unit where there is one.
+  /// The label, including the unit if there is one.
   public var label: String
-  /// Whether the axis is logarithmic; numbers that are not positive are left out then.
+  /// Whether the axis is logarithmic, which omits numbers that are not positive.
   public var isLogarithmic: Bool
-  /// The ends, if they are not left to gnuplot.
+  /// The range; nil for automatic.
   public var range: ClosedRange<Double>?
-  /// Whether only whole numbers mean something along it, such as those of steps.
+  /// Whether only whole numbers are labelled, as for steps.
   public var isWhole = false
 
   /// Creates an axis.
@@ -86,19 +85,19 @@ public struct Axis: Sendable, Equatable {
 }
 
 extension Axis {
-  /// An axis of whole numbers, such as steps or counts: no others are written along it.
+  /// Returns an axis on which only whole numbers are labelled, such as steps or counts.
   public static func whole(_ label: String, range: ClosedRange<Double>? = nil) -> Axis {
     var axis = Axis(label, range: range)
     axis.isWhole = true
     return axis
   }
 
-  /// A logarithmic axis over whole decades that holds all positive numbers, down to `floor`.
+  /// Returns a logarithmic axis over whole decades that contains all positive numbers down to `floor`.
   ///
   /// - Parameters:
   ///   - label: The label.
-  ///   - numbers: What will be drawn; numbers that are not positive are left out.
-  ///   - floor: Where the axis ends at the latest; above 0.
+  ///   - numbers: The data; numbers that are not positive are ignored.
+  ///   - floor: The minimum of the lower end; above 0.
   /// - Returns: The axis with its range.
   public static func decades(
     _ label: String, holding numbers: [Double], floor: Double = 1e-16
@@ -114,28 +113,28 @@ extension Axis {
   }
 }
 
-/// One panel.
+/// A panel of a figure.
 public struct Panel: Sendable, Equatable {
-  /// What is drawn.
+  /// The data of a panel and its representation.
   public enum Content: Sendable, Equatable {
-    /// Bars: counts between edges (one more than counts).
+    /// Bars: counts between edges, of which there is one more.
     case histogram(counts: [Int], edges: [Double])
-    /// Lines over one x.
+    /// Lines.
     case lines([Line])
-    /// Colours over a grid: `values[y][x]`; numbers that are not positive are drawn as the lowest
-    /// colour if the colours are logarithmic.
+    /// Colours on a grid, `values[y][x]`. With logarithmic colours, numbers that are not positive get the lowest
+    /// colour.
     case heatMap(x: [Double], y: [Double], values: [[Double]], colors: Axis)
   }
 
-  /// What stands above the panel.
+  /// The title above the panel.
   public var title: String
   /// The horizontal axis.
   public var x: Axis
   /// The vertical axis.
   public var y: Axis
-  /// What is drawn.
+  /// The data.
   public var content: Content
-  /// Horizontal lines that mark levels, with a word each.
+  /// Horizontal lines with labels.
   public var levels: [Level]
 
   /// Creates a panel.
@@ -150,16 +149,16 @@ public struct Panel: Sendable, Equatable {
 
 /// A line of a panel.
 public struct Line: Sendable, Equatable {
-  /// Its word in the key.
+  /// The text in the key.
   public var title: String
-  /// Where its points are.
+  /// The x coordinates of the points.
   public var x: [Double]
-  /// How high they are.
+  /// The y coordinates of the points.
   public var y: [Double]
 
   /// Creates a line.
   ///
-  /// - Precondition: There are as many x as y.
+  /// - Precondition: `x` and `y` have the same count.
   public init(_ title: String, x: [Double], y: [Double]) {
     require(x.count == y.count, "Line.init: expected \(x.count) heights, got \(y.count).")
     self.title = title
@@ -170,9 +169,9 @@ public struct Line: Sendable, Equatable {
 
 /// A horizontal line across a panel.
 public struct Level: Sendable, Equatable {
-  /// How high it is.
+  /// The y coordinate.
   public var y: Double
-  /// The word beside it.
+  /// The label next to the line.
   public var label: String
 
   /// Creates a level.

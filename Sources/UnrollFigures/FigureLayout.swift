@@ -1,5 +1,5 @@
-// Where everything in a figure is, in pixels from the upper left corner. Every text gets a place of its own that
-// is as large as its text, so that none is clipped and none lies over another; gnuplot only draws.
+// Computes the positions of all elements of a figure, in pixels from the upper left corner. Every text gets a separate
+// box of its size, so that no text is clipped or overlaps another. gnuplot only draws.
 //
 //   row:  title of each panel                  column:  label | numbers | plot | scale of colours
 //         plot
@@ -7,7 +7,7 @@
 //         label
 //         key
 
-/// A box of pixels; y counts from the top.
+/// A box in pixels; y increases downwards.
 package struct Box: Equatable {
   package var left: Double
   package var right: Double
@@ -23,36 +23,36 @@ package struct Box: Equatable {
   package var middle: (x: Double, y: Double) { ((left + right) / 2, (top + bottom) / 2) }
 }
 
-/// A line of text and the box that it fills.
+/// A line of text and its box.
 package struct PlacedText: Equatable {
   package var text: String
   package var box: Box
   package var size: Double
-  /// Whether it runs from the bottom to the top.
+  /// Whether the text runs from bottom to top.
   package var isVertical = false
-  /// Whether it starts at the box's left edge, not at its centre.
+  /// Whether the text is left-aligned; otherwise it is centred.
   package var startsLeft = false
 }
 
 /// An entry of a key.
 package struct PlacedEntry: Equatable {
-  /// The line's place among those of the panel.
+  /// The index of the line in the panel.
   package var line: Int
-  /// Where the sample of the line is.
+  /// The box of the line's sample.
   package var sample: Box
   package var text: PlacedText
 }
 
-/// Where a panel is.
+/// The layout of a panel.
 package struct PanelLayout: Equatable {
   package var plot = Box(left: 0, right: 1, top: 0, bottom: 1)
   package var x = Ticks(range: 0...1, ticks: [])
   package var y = Ticks(range: 0...1, ticks: [])
-  /// Whether the vertical axis has numbers and a label; else the first panel of the row has them.
+  /// Whether the vertical axis has tick labels and an axis label; otherwise the first panel of the row has them.
   package var hasVerticalNumbers = true
   package var texts: [PlacedText] = []
   package var key: [PlacedEntry] = []
-  /// The scale of colours.
+  /// The colour scale.
   package var colors: (box: Box, ticks: Ticks)?
 
   package static func == (a: PanelLayout, b: PanelLayout) -> Bool {
@@ -62,37 +62,37 @@ package struct PanelLayout: Equatable {
   }
 }
 
-/// Sizes in pixels that do not depend on the texts.
+/// Dimensions in pixels that do not depend on texts.
 package enum FigureMeasure {
   package static let border = 10.0
   package static let titleSize = 15.0
   package static let textSize = 13.0
   package static let titleLine = 20.0
   package static let line = 17.0
-  /// From the axis to the numbers.
+  /// The distance from the axis to the tick labels.
   package static let tickGap = 15.0
-  /// From the horizontal axis to the lower edge of its numbers.
+  /// The distance from the horizontal axis to the lower edge of its tick labels.
   package static let numbersBelow = 32.0
   package static let keyLine = 20.0
   package static let keySample = 44.0
   package static let keyGap = 18.0
   package static let colorBar = 14.0
-  /// From the scale of colours to its label, without the numbers between.
+  /// The distance from the colour scale to its label, without the tick labels.
   package static let colorTickGap = 23.0
   package static let leastPlot = (width: 90.0, height: 110.0)
 }
 
-/// Where everything in a figure is.
+/// The layout of a figure.
 package struct FigureLayout {
   private typealias Measure = FigureMeasure
 
   package let figure: Figure
-  /// The size of the picture: the figure's own, or larger where its texts need more.
+  /// The size of the image: that of the figure, or larger if its texts need more space.
   package private(set) var size: (width: Double, height: Double)
   package private(set) var title: [PlacedText] = []
   package private(set) var panels: [PanelLayout] = []
 
-  /// What the texts of the rows and columns take; found by laying the figure out some times.
+  /// The size of a plot after subtracting the space for texts; computed iteratively.
   private var plotSize: (width: Double, height: Double)
 
   package init(_ figure: Figure) {
@@ -109,13 +109,13 @@ package struct FigureLayout {
     }
   }
 
-  /// Whether panels in a row have one vertical axis, so that only the first needs its numbers.
+  /// Whether all panels of a row have the same vertical axis, so that only the first needs labels.
   private var sharesVerticalAxis: Bool {
     guard figure.columns > 1, let first = figure.panels.first else { return false }
     return figure.panels.allSatisfy { $0.y == first.y && $0.y.range != nil }
   }
 
-  // MARK: - Placing
+  // MARK: - Placement
 
   private mutating func place(mayGrow: Bool) {
     let rows = max(1, figure.rows)
@@ -137,7 +137,7 @@ package struct FigureLayout {
       figure.title, size: Measure.titleSize, limit: titleWidth, most: 3)
     let top = Measure.border + Double(titleLines.count) * Measure.titleLine + 4
 
-    // The figure grows where its texts leave too little.
+    // Enlarge the figure if the texts leave too little space.
     let widthLeft = size.width - lefts.reduce(0, +) - rights.reduce(0, +) - 2 * Measure.border
     let heightLeft = size.height - top - aboves.reduce(0, +) - belows.reduce(0, +) - Measure.border
     let last = mayGrow ? (width: Double.infinity, height: Double.infinity) : plotSize
@@ -178,7 +178,7 @@ package struct FigureLayout {
     }
   }
 
-  /// The texts of a panel, and the room that they take around the plot.
+  /// The texts of a panel, and the space that they need around the plot.
   private struct Draft {
     var x: Ticks
     var y: Ticks
@@ -213,14 +213,14 @@ package struct FigureLayout {
     if hasNumbers {
       left = Double(yLabel.count) * Measure.line + y.width(size: size) + Measure.tickGap + 4
     }
-    // Numbers reach beyond the ends of their axis, and keep a distance from the next panel's.
+    // Tick labels extend beyond the ends of their axis, and need a distance from those of the next panel.
     let reach = reach(of: x, along: panel.x, width: width)
     left = max(left, reach.left + 8)
     var right = reach.right + 8
     var colors: Ticks?
     var colorLabel: [String] = []
     if case .heatMap(_, _, let values, let axis) = panel.content {
-      // One scale of colours a row is enough where all panels share the vertical axis.
+      // One colour scale per row is sufficient if all panels share the vertical axis.
       if !sharesVerticalAxis || column == figure.columns - 1 || index == figure.panels.count - 1 {
         let ticks = axis.ticks(
           holding: values.flatMap(\.self), length: height, direction: .vertical, size: size,
@@ -233,7 +233,7 @@ package struct FigureLayout {
         colors = ticks
       }
     }
-    // A title may be as wide as what is below it.
+    // A title may be as wide as the panel below it.
     let limit = width + 2 * min(left, right) - 8
     let title = TextMetrics.lines(panel.title, size: size, limit: limit, most: 3)
     let xLabel = TextMetrics.lines(
@@ -253,7 +253,7 @@ package struct FigureLayout {
         + (keyRows == 0 ? 0 : Double(keyRows) * Measure.keyLine + 6) + 6)
   }
 
-  /// How far the numbers of a horizontal axis reach beyond its ends.
+  /// Returns how far the tick labels of a horizontal axis extend beyond its ends.
   private func reach(
     of ticks: Ticks, along axis: Axis, width: Double
   ) -> (left: Double, right: Double) {
@@ -264,7 +264,7 @@ package struct FigureLayout {
     }
   }
 
-  /// The entries of a key: of lines that are drawn, if there are several.
+  /// Returns the entries of the key: visible lines, if there are several.
   private func keyTexts(_ panel: Panel, limit: Double) -> [(line: Int, text: String)] {
     guard case .lines(let lines) = panel.content, lines.count > 1 else { return [] }
     return lines.enumerated().compactMap { index, line in
@@ -274,7 +274,7 @@ package struct FigureLayout {
     }
   }
 
-  /// A panel around its plot.
+  /// Returns the layout of a panel around its plot.
   private func placed(
     _ draft: Draft, _ panel: Panel, plot: Box, cell: (left: Double, right: Double)
   ) -> PanelLayout {
@@ -284,7 +284,7 @@ package struct FigureLayout {
     var texts: [PlacedText] = []
     func add(_ lines: [String], firstAt y: Double) {
       for (index, line) in lines.enumerated() {
-        // As near to the plot's middle as the cell allows.
+        // As close to the centre of the plot as the cell permits.
         let half = TextMetrics.width(line, size: size) / 2
         let x = min(max(plot.middle.x, cell.left + half), max(cell.left + half, cell.right - half))
         texts.append(
@@ -329,7 +329,7 @@ package struct FigureLayout {
     return layout
   }
 
-  /// The key, in rows under the panel.
+  /// Arranges the key in rows below the panel.
   private func key(
     _ draft: Draft, plot: Box, cell: (left: Double, right: Double), top: Double
   ) -> [PlacedEntry] {
@@ -354,8 +354,9 @@ package struct FigureLayout {
     }
   }
 
-  /// The words beside levels: above their line, or below it where the plot ends; a word that would lie over
-  /// another one moves to the right.
+  /// Places the labels of levels above their line, or below it at the upper end of the plot.
+  ///
+  /// A label that would overlap another is moved to the right.
   private func levelTexts(_ panel: Panel, _ y: Ticks, _ plot: Box) -> [PlacedText] {
     let size = 11.0
     var result: [PlacedText] = []

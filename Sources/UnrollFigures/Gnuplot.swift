@@ -1,22 +1,22 @@
-// One gnuplot process that draws any number of figures. It is told what to do through a socket and
-// answers a word after each figure; paths reach it only as fixed names in its own folder.
+// A gnuplot process that draws any number of figures. It receives commands through a socket and prints a word after
+// each figure. Paths in commands are fixed names in its working directory.
 
 internal import Foundation
 
-/// A figure that could not be drawn.
+/// An error while drawing a figure.
 public struct GnuplotError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// One clause.
+  /// A clause that describes the error.
   public let description: String
 
   init(_ description: String) { self.description = description }
 }
 
-/// A running gnuplot.
+/// A running gnuplot process.
 public final class Gnuplot {
   private let process: ChildProcess
   private var figureCount = 0
 
-  /// Where gnuplot is, if it is on the path.
+  /// Returns the path of gnuplot; nil if it is not on the search path.
   public static func path() -> String? {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
     return folders.map { "\($0)/gnuplot" }.first {
@@ -24,44 +24,44 @@ public final class Gnuplot {
     }
   }
 
-  /// What gnuplot says of its version; nil without gnuplot.
+  /// Returns gnuplot's version message; nil without gnuplot.
   public static func version() -> String? {
     guard let path = path(),
       let process = try? ChildProcess(path: path, arguments: ["--version"], folder: "/"),
       let text = try? process.exchange(
-        "", until: "\n", deadline: .now + .seconds(5), isWanted: { true })
+        "", until: "\n", deadline: .now + .seconds(5), shouldContinue: { true })
     else { return nil }
     return text.split(separator: "\n").first.map(String.init)
   }
 
-  /// Starts gnuplot in a folder that holds scripts.
+  /// Starts gnuplot in a folder with scripts.
   ///
-  /// - Parameter folder: Where scripts are read and pictures written.
-  /// - Throws: `GnuplotError` if there is no gnuplot, or it does not start.
+  /// - Parameter folder: The working directory, for scripts and images.
+  /// - Throws: `GnuplotError` if gnuplot is not installed or does not start.
   public init(folder: String) throws(GnuplotError) {
     guard let path = Self.path() else {
       throw GnuplotError(
-        "gnuplot is not on the path; install it (package gnuplot-nox) for pictures")
+        "gnuplot is not on the path; install it (package gnuplot-nox) for figures")
     }
-    // A person's own start-up file must not change the figures.
+    // Ignore the user's start-up file, which could change the figures.
     process = try ChildProcess(path: path, arguments: ["-d"], folder: folder)
   }
 
-  /// The process's number with the system.
+  /// The process identifier.
   package var identifier: Int32 { process.identifier }
 
-  /// Draws a script of the folder.
+  /// Draws a figure whose script is in the folder.
   ///
   /// - Parameters:
-  ///   - figure: The figure; its script stands in the folder as `NAME.gp`.
-  ///   - format: What is written: `NAME.svg`, `NAME.png` or `NAME.pdf`.
-  ///   - timeLimit: After this time without an answer gnuplot is killed.
-  ///   - isWanted: Asked while gnuplot draws; if it says no, gnuplot is killed.
-  /// - Throws: `GnuplotError` with what gnuplot said, or if it took too long or was no longer wanted. After
-  ///   the last two, and if gnuplot ended, this gnuplot draws nothing more.
+  ///   - figure: The figure; its script is `NAME.gp` in the folder.
+  ///   - format: The format of the output: `NAME.svg`, `NAME.png` or `NAME.pdf`.
+  ///   - timeLimit: The time after which gnuplot is killed.
+  ///   - shouldContinue: Called while gnuplot draws; returns false to kill gnuplot.
+  /// - Throws: `GnuplotError` with gnuplot's message, or after a timeout or cancellation. After a timeout, a
+  ///   cancellation, or the end of the process, this object cannot be used again.
   public func draw(
     _ figure: Figure, as format: PictureFormat, timeLimit: Duration = .seconds(60),
-    isWanted: () -> Bool = { true }
+    shouldContinue: () -> Bool = { true }
   ) throws(GnuplotError) {
     figureCount += 1
     let word = "unroll-figure-\(figureCount)"
@@ -82,13 +82,13 @@ public final class Gnuplot {
     let answer: String
     do {
       answer = try process.exchange(
-        commands, until: word, deadline: .now + timeLimit, isWanted: isWanted)
+        commands, until: word, deadline: .now + timeLimit, shouldContinue: shouldContinue)
     } catch {
       let why =
         switch error {
-        case .ended: "gnuplot ended: \(process.lastWords())"
+        case .ended: "gnuplot ended: \(process.errorMessage())"
         case .late: "gnuplot did not answer within \(timeLimit.components.seconds) s"
-        case .unwanted: "the drawing was stopped"
+        case .cancelled: "the drawing was stopped"
         }
       process.end()
       throw GnuplotError("figure '\(figure.name)': \(why)")

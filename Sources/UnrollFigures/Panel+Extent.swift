@@ -1,10 +1,10 @@
-// What the axes of a panel have to hold.
+// The data along the axes of a panel, for automatic ranges.
 
 extension Panel {
-  /// What the horizontal axis holds.
+  /// The data along the horizontal axis.
   var xs: [Double] {
     switch content {
-    // Where bars begin next to 0, the axis begins at 0.
+    // If the bars start near 0, the axis starts at 0.
     case .histogram(_, let edges):
       edges + ((edges.first ?? 1) > 0 && (edges.first ?? 1) < 0.2 * (edges.last ?? 0) ? [0] : [])
     case .lines(let lines): lines.filter(draws).flatMap(\.x)
@@ -12,7 +12,7 @@ extension Panel {
     }
   }
 
-  /// What the vertical axis holds.
+  /// The data along the vertical axis.
   var ys: [Double] {
     switch content {
     case .histogram(let counts, _): [0] + counts.map { Double($0) }
@@ -21,12 +21,12 @@ extension Panel {
     }
   }
 
-  /// Whether a line has a point that can be drawn.
+  /// Returns whether any point of a line can be drawn.
   func draws(_ line: Line) -> Bool {
     line.y.contains { $0.isFinite && (!y.isLogarithmic || $0 > 0) }
   }
 
-  /// The outer edges of pixels around these points.
+  /// Returns the outer edges of pixels centred at these points.
   private static func edges(of points: [Double]) -> [Double] {
     guard points.count > 1, let first = points.first, let last = points.last else { return points }
     let half = (last - first) / Double(points.count - 1) / 2

@@ -1,14 +1,14 @@
-/// A histogram as text: one bar a bin, for terminals without pictures.
+/// A histogram as text: one bar per bin, for terminals without graphics.
 public enum TextHistogram {
   /// Draws counts as horizontal bars beneath a title.
   ///
   /// - Parameters:
   ///   - title: The first line.
-  ///   - counts: One a bin.
+  ///   - counts: One per bin.
   ///   - edges: One more than counts.
-  ///   - width: The longest bar, in characters; at least 1.
-  ///   - largest: The count of the longest bar, so that several histograms share one scale.
-  /// - Returns: The lines, without one at the end.
+  ///   - width: The length of the longest bar in characters; at least 1.
+  ///   - largest: The count of the longest bar; set it to share a scale between histograms.
+  /// - Returns: The lines, without a trailing line end.
   public static func draw(
     title: String, counts: [Int], edges: [Double], width: Int = 40, largest: Int? = nil
   ) -> String {
@@ -26,7 +26,7 @@ public enum TextHistogram {
     return ([title] + bars).joined(separator: "\n")
   }
 
-  /// A number with three significant digits.
+  /// Formats a number with three significant digits.
   private static func short(_ value: Double) -> String {
     guard value.isFinite, value != 0 else { return "\(value)" }
     var (scaled, exponent) = (abs(value), 0)

@@ -1,13 +1,12 @@
-// How wide texts are, so that a figure can be laid out before it is drawn. The widths are those of DejaVu
-// Sans, which is among the widest sans-serif faces: what has room in it has room in Arial, Helvetica,
-// Noto or Roboto, too.
+// Widths of texts, for laying out a figure before it is drawn. They are the widths of DejaVu Sans, one of the widest
+// sans-serif typefaces, so that texts also fit in Arial, Helvetica, Noto or Roboto.
 
-/// Widths of texts in a wide sans-serif face.
+/// Widths of texts in a wide sans-serif typeface.
 package enum TextMetrics {
-  /// The height of a line over the font's size, ascenders and descenders included.
+  /// The line height relative to the font size, including ascenders and descenders.
   package static let lineHeight = 1.165
 
-  /// Thousandths of the font's size, from space to tilde.
+  /// Widths in thousandths of the font size, from space to tilde.
   private static let ascii: [Int16] = [
     318, 401, 460, 838, 636, 950, 780, 275, 390, 390, 500, 838, 318, 361, 318, 337, 636, 636, 636,
     636, 636, 636, 636, 636, 636, 636, 337, 337, 838, 838, 838, 531, 1000, 684, 686, 698, 770, 632,
@@ -16,15 +15,15 @@ package enum TextMetrics {
     278, 974, 634, 612, 635, 635, 411, 521, 392, 634, 592, 818, 592, 592, 525, 636, 337, 636, 838,
   ]
 
-  /// The width of a text in one line, in the unit of the font's size.
+  /// Returns the width of a single-line text, in the unit of the font size.
   package static func width(_ text: String, size: Double) -> Double {
     let thousandths = text.unicodeScalars.reduce(0) { sum, scalar in
       switch scalar.value {
       case 32...126: sum + Int(ascii[Int(scalar.value) - 32])
-      // Combining marks lie over other characters.
+      // Combining marks have no width.
       case 0x300...0x36F: sum
-      // Latin, Greek and Cyrillic letters are at most as wide as this on average; symbols such as − and ×
-      // are about as wide; what comes after is as wide as it is high.
+      // An upper bound of the average width of Latin, Greek and Cyrillic letters and of symbols such as − and ×. Later
+      // characters are as wide as they are high.
       case ..<0x1100, 0x2000..<0x2E80: sum + 840
       default: sum + 1100
       }
@@ -32,13 +31,13 @@ package enum TextMetrics {
     return Double(thousandths) / 1000 * size
   }
 
-  /// A text in lines that are at most `limit` wide, broken at spaces where there are some.
+  /// Breaks a text at spaces into lines of at most `limit`.
   ///
   /// - Parameters:
   ///   - text: The text.
-  ///   - size: The font's size.
-  ///   - limit: The widest that a line may be.
-  ///   - most: The most lines; the last ends with `…` where the text goes on.
+  ///   - size: The font size.
+  ///   - limit: The maximum width of a line.
+  ///   - most: The maximum number of lines; a truncated text ends with `…`.
   /// - Returns: The lines; none for an empty text.
   package static func lines(_ text: String, size: Double, limit: Double, most: Int) -> [String] {
     var lines: [String] = []
@@ -60,7 +59,7 @@ package enum TextMetrics {
     return lines.map { shortened($0, size: size, limit: limit) }
   }
 
-  /// A text that is at most `limit` wide; `…` stands for what was cut off.
+  /// Truncates a text to a width of at most `limit` and appends `…`.
   private static func shortened(_ text: String, size: Double, limit: Double) -> String {
     guard width(text, size: size) > limit else { return text }
     var result = text

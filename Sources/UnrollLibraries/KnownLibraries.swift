@@ -1,9 +1,9 @@
-// Every library that is loaded at run time. Its names carry the version of its binary interface on Linux.
+// The libraries that are loaded at run time. On Linux their file names contain the ABI version.
 
 internal import Foundation
 
 extension SystemLibrary.Description {
-  /// The serial libhdf5, which has a name of its own on Debian.
+  /// The serial libhdf5, which has a separate file name on Debian.
   package static let hdf5 = Self(
     need: "HDF5 files (.h5, .keras) need", name: "the HDF5 library, 1.10.3 or newer",
     variable: "UNROLL_HDF5",
@@ -28,7 +28,7 @@ extension SystemLibrary.Description {
     need: "training on several processes needs", name: "libunroll-mpi.so", variable: "UNROLL_MPI",
     files: [commandFolder.map { $0 + "/libunroll-mpi.so" }, "libunroll-mpi.so"].compactMap(\.self),
     remedy: "./run mpi builds it next to the command",
-    // Plug-ins of some releases of Open MPI look for MPI's symbols in the whole process.
+    // Plug-ins of some Open MPI releases look up MPI's symbols in the global scope.
     isGlobal: true)
 
   private static let isDarwin: Bool = {
@@ -39,7 +39,7 @@ extension SystemLibrary.Description {
     #endif
   }()
 
-  /// Where a library is looked for on macOS: the system's path, then Homebrew's two folders.
+  /// Returns the candidate paths on macOS: the system's search path, then both Homebrew prefixes.
   private static func onDarwin(_ name: String) -> [String]? {
     isDarwin ? [name, "/opt/homebrew/lib/\(name)", "/usr/local/lib/\(name)"] : nil
   }

@@ -1,32 +1,32 @@
-// Libraries of the system that are loaded when something first needs them: the package builds without
-// them, and a machine without one lacks only what it is for.
+// System libraries, loaded on first use. The package builds without them; without a library, only the features that
+// need it are unavailable.
 
 internal import Foundation
 
 /// A library that is loaded at run time.
 package struct SystemLibrary {
-  /// Which library, what it is for, where it is looked for, and how it is installed.
+  /// A library: its purpose, candidate files and installation.
   package struct Description: Sendable {
-    /// What needs it, as the subject and verb of a sentence: "HDF5 files (.h5, .keras) need".
+    /// The feature that needs it, as subject and verb of a sentence: "HDF5 files (.h5, .keras) need".
     let need: String
-    /// What people call it.
+    /// The name for messages.
     let name: String
-    /// The environment variable that names its file.
+    /// The environment variable that overrides the file.
     package let variable: String
-    /// The files that are tried, in this order, where the variable is not set.
+    /// The files to try in order if the variable is not set.
     let files: [String]
-    /// How somebody gets it.
+    /// Installation instructions.
     let remedy: String
-    /// Whether libraries that it loads itself must see its symbols.
+    /// Whether libraries that it loads must see its symbols.
     var isGlobal = false
   }
 
   private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
   private let description: Description
-  /// The file that was loaded, as it was asked for.
+  /// The path of the loaded file, as passed to the loader.
   package let file: String
 
-  /// Loads a library; it stays until the process ends.
+  /// Loads a library for the rest of the process's life.
   ///
   /// - Throws: `SystemLibraryError` if none of its files can be loaded.
   package init(_ description: Description) throws(SystemLibraryError) {
@@ -41,7 +41,7 @@ package struct SystemLibrary {
         return
       }
       let text = dlerror().map { String(cString: $0) } ?? ""
-      // Of files that nobody named, one that is there and cannot be loaded is worth a word.
+      // For default files, report only libraries that exist but cannot be loaded.
       let isAbsent = text.hasPrefix("\(file): cannot open") || text.contains("no such file")
       if reason.isEmpty, given != nil || !isAbsent { reason = " (\(text))" }
     }
@@ -55,35 +55,35 @@ package struct SystemLibrary {
   /// The library's handle for the system.
   package var systemHandle: UnsafeMutableRawPointer { handle }
 
-  /// The address of a function or variable.
+  /// Returns the address of a function or variable.
   ///
-  /// - Throws: `SystemLibraryError` if the library does not have it.
+  /// - Throws: `SystemLibraryError` if the symbol is missing.
   package func symbol(_ name: String) throws(SystemLibraryError) -> UnsafeMutableRawPointer {
     guard let address = dlsym(handle, name) else { throw lacks(name) }
     return address
   }
 
-  /// A C function, as the type that the caller knows it to have.
+  /// Returns a C function with the type given by the caller.
   ///
-  /// - Throws: `SystemLibraryError` if the library does not have it.
+  /// - Throws: `SystemLibraryError` if the symbol is missing.
   package func function<Function>(_ name: String) throws(SystemLibraryError) -> Function {
     unsafeBitCast(try symbol(name), to: Function.self)
   }
 
-  /// The error of a library that does not have a symbol.
+  /// Returns the error for a missing symbol.
   package func lacks(_ name: String) -> SystemLibraryError {
     refused("has no \(name)")
   }
 
-  /// The error of a library that is there and cannot be used: "is of version 1.8.16, …".
+  /// Returns the error for an unusable library, such as "is of version 1.8.16, …".
   package func refused(_ why: String) -> SystemLibraryError {
     SystemLibraryError(description, "\(file) \(why); \(description.remedy)")
   }
 }
 
-/// A library of the system that something needs and that cannot be used here.
+/// A required system library that cannot be used on this machine.
 package struct SystemLibraryError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What needs which library, what was tried, and what to do.
+  /// The feature, the library, the files tried, and the remedy.
   package let description: String
 
   init(_ library: SystemLibrary.Description, _ what: String) {

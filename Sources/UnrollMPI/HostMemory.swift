@@ -1,16 +1,16 @@
-// Memory that several processes of a host map. Each rank makes its own part, so that it is near to it, and has
-// it filled at once: a host that has too little says so then, and not by a signal when it is written.
-// MPI's own (MPI_Win_allocate_shared) promises neither that, nor an alignment, and waits inside MPI.
+// Shared memory for the ranks of one host. Each rank allocates its own part, so that the pages are local to it, and
+// reserves the pages at once: insufficient memory is reported here instead of by SIGBUS on a later write.
+// MPI_Win_allocate_shared guarantees neither this nor an alignment, and it blocks inside MPI.
 
 internal import CMPI
 internal import Foundation
 
-/// One rank's part.
+/// The part of one rank.
 struct HostMemory {
   let start: UnsafeMutableRawPointer
   let byteCount: Int
 
-  /// Makes memory under a name; nil if the host has too little.
+  /// Creates shared memory with a name; nil if the host has too little.
   init?(making name: String, byteCount: Int) {
     let file = unroll_host_memory_open(name, 1)
     guard file >= 0 else { return nil }
@@ -27,7 +27,7 @@ struct HostMemory {
     self = mapped
   }
 
-  /// Maps what another rank has made; nil if it has not, or it cannot be reached.
+  /// Maps the memory created by another rank; nil if it does not exist or cannot be reached.
   init?(opening name: String, byteCount: Int) {
     let file = unroll_host_memory_open(name, 0)
     guard file >= 0 else { return nil }

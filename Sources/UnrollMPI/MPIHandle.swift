@@ -1,16 +1,16 @@
-// MPI's functions, from the library that was compiled for the machine's MPI, and this process's part of a job.
+// The functions of the loaded MPI library, and this process's part of the job.
 
 internal import CMPI
 internal import UnrollLanguage
 internal import UnrollLibraries
 
-/// MPI, begun.
+/// An initialised MPI library.
 final class MPIHandle: @unchecked Sendable {
-  // Sendable: one thread at a time uses it, as the head of MPIRanks.swift says.
+  // Sendable: used by one thread at a time; see MPIRanks.swift.
 
   /// The library's functions.
   let calls: unroll_mpi_functions
-  /// The job, which every call is given.
+  /// The job, an argument of every call.
   let job: UnsafeMutablePointer<unroll_mpi_job>
 
   private static let loaded = Result { () throws(SystemLibraryError) -> unroll_mpi_functions in
@@ -24,9 +24,9 @@ final class MPIHandle: @unchecked Sendable {
     return calls.pointee
   }
 
-  /// Begins; all ranks do.
+  /// Initialises MPI; collective.
   ///
-  /// - Throws: `RankError` if there is no MPI, or it cannot begin.
+  /// - Throws: `RankError` if MPI is not available or fails to start.
   init() throws {
     do { calls = try Self.loaded.get() } catch { throw RankError(.different(error.description)) }
     var job: UnsafeMutablePointer<unroll_mpi_job>?
@@ -42,16 +42,16 @@ final class MPIHandle: @unchecked Sendable {
     self.job = job
   }
 
-  /// This process's number.
+  /// The rank of this process.
   var rank: Int { Int(job.pointee.rank) }
 
-  /// Why MPI cannot be called; nil if it can.
+  /// The reason why MPI is not available; nil if it is.
   static var problem: String? {
     guard case .failure(let error) = loaded else { return nil }
     return error.description
   }
 
-  /// The implementation's name and version, or why there is none.
+  /// The implementation's name and version, or the reason why it is not available.
   static var library: String {
     guard let calls = try? loaded.get() else { return "not found: \(problem ?? "")" }
     var text = [CChar](repeating: 0, count: 200)

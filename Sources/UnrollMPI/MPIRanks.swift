@@ -1,6 +1,5 @@
-// Ranks over MPI. All calls of MPI are made by one thread at a time: between steps by the trainer's, during a
-// step's sums by the one that exchanges them. Nothing blocks inside MPI: whoever waits looks again and
-// again, and sees between two looks whether a rank has died.
+// Ranks over MPI. Only one thread at a time calls MPI: the trainer's thread between steps, the exchange's thread during
+// the sums of a step. No call blocks inside MPI: waiting is done by polling, so that the death of a rank is detected.
 
 internal import CMPI
 internal import Foundation
@@ -9,49 +8,49 @@ public import UnrollLanguage
 
 /// The processes that an MPI launcher started.
 public final class MPIRanks: Ranks {
-  /// This process's number, from 0.
+  /// The rank of this process, starting at 0.
   public let rank: Int
-  /// How many there are.
+  /// The number of ranks.
   public let count: Int
   private let mpi: MPIHandle
   private let watch: RankWatch
   private let exchange: SumExchange
 
-  /// Bytes that this process has sent of gradients and their sums.
+  /// Bytes of gradients and sums sent by this process.
   public var sentBytes: Int { exchange.sentBytes }
-  /// Seconds that it waited for the others' gradients and sums after its own work was done.
-  public var waitedSeconds: Double { exchange.waitedSeconds + meetingSeconds }
-  private var meetingSeconds = 0.0
-  /// Whether ranks sum in memory that all of them see.
-  public private(set) var hasCommonMemory = false
+  /// Seconds spent waiting for other ranks' gradients and sums after this rank's own work was done.
+  public var waitedSeconds: Double { exchange.waitedSeconds + barrierSeconds }
+  private var barrierSeconds = 0.0
+  /// Whether the ranks sum in shared memory.
+  public private(set) var hasSharedMemory = false
 
-  /// Meets the other ranks.
+  /// Joins the job; collective.
   ///
-  /// - Parameter killIsNear: Whether a signal has come after which the launcher kills, as mpirun does when a rank has
-  ///   died.
-  /// - Throws: `RankError` if MPI is not there or cannot begin, or a rank is gone already.
-  public init(killIsNear: @escaping @Sendable () -> Bool) throws {
+  /// - Parameter isTerminating: Returns whether a signal announced that the launcher will kill this process, as mpirun
+  ///   does after the death of a rank.
+  /// - Throws: `RankError` if MPI is not available, fails to start, or a rank is lost.
+  public init(isTerminating: @escaping @Sendable () -> Bool) throws {
     mpi = try MPIHandle()
     (rank, count) = (mpi.rank, Int(mpi.job.pointee.count))
-    watch = RankWatch(mpi, killIsNear: killIsNear)
+    watch = RankWatch(mpi, isTerminating: isTerminating)
     exchange = SumExchange(mpi, watch)
     let facts = "\(ProcessInfo.processInfo.hostName) \(ProcessInfo.processInfo.processIdentifier)"
     watch.peers = try gather(Array(facts.utf8)).map { RankWatch.Peer($0) }
   }
 
-  /// Parts with the other ranks, which do the same.
+  /// Leaves the job; collective.
   public func end() {
     exchange.end()
     mpi.calls.stop(mpi.job)
   }
 
-  /// Ends all ranks, because this one cannot go on and has said why.
-  public func abandon() -> Never {
+  /// Terminates all ranks, after this rank has reported an error.
+  public func abort() -> Never {
     if rank == 0 {
-      mpi.calls.say_ended(mpi.job)
-      // Time for the message: then the others end in silence.
+      mpi.calls.announce_abort(mpi.job)
+      // Allow time for delivery, so that the other ranks terminate without further messages.
       for _ in 0..<20 {
-        _ = mpi.calls.has_ended(mpi.job)
+        _ = mpi.calls.is_abort_announced(mpi.job)
         usleep(5000)
       }
     }
@@ -59,8 +58,8 @@ public final class MPIRanks: Ranks {
     exit(1)
   }
 
-  /// Whether this rank is the one that tells a person why the job ends: others may know it, too.
-  public func speaks(of error: any Error) -> Bool {
+  /// Returns whether this rank reports an error that ends the job, since several ranks may see it.
+  public func shouldReport(_ error: any Error) -> Bool {
     switch (error as? RankError)?.problem {
     case .ended: false
     case .different: rank == 0
@@ -70,21 +69,21 @@ public final class MPIRanks: Ranks {
     }
   }
 
-  /// Everybody's bytes, in the order of ranks.
+  /// Returns the bytes of all ranks, in rank order.
   ///
-  /// - Throws: `RankError` if one of them is gone.
+  /// - Throws: `RankError` if a rank is lost.
   public func gather(_ bytes: [UInt8]) throws -> [[UInt8]] {
-    // What is short goes along with the sizes: most of what is said fits, at one message's cost.
+    // Short data is sent together with the sizes, so that most calls need one message.
     let short = 256
     var first = [UInt8](repeating: 0, count: 8 + short)
     withUnsafeBytes(of: Int64(bytes.count).littleEndian) { first.replaceSubrange(0..<8, with: $0) }
     if bytes.count <= short { first.replaceSubrange(8..<8 + bytes.count, with: bytes) }
     var all = [UInt8](repeating: 0, count: first.count * count)
-    // MPI writes until it says that it is done: the addresses must hold so long.
+    // MPI may write until the operation completes, so the addresses must stay valid.
     let size = Int64(first.count)
     try first.withUnsafeMutableBytes { first in
       try all.withUnsafeMutableBytes { all in
-        try talk { mpi.calls.gather(mpi.job, first.baseAddress, all.baseAddress, size) }
+        try complete { mpi.calls.gather(mpi.job, first.baseAddress, all.baseAddress, size) }
       }
     }
     let pieces = (0..<count).map { all[$0 * first.count..<($0 + 1) * first.count] }
@@ -108,7 +107,7 @@ public final class MPIRanks: Ranks {
         try counts.withUnsafeBufferPointer { counts in
           try places.withUnsafeBufferPointer { places in
             guard let counts = counts.baseAddress, let places = places.baseAddress else { return }
-            try talk {
+            try complete {
               mpi.calls.gather_sizes(mpi.job, mine.baseAddress, whole.baseAddress, counts, places)
             }
           }
@@ -118,38 +117,38 @@ public final class MPIRanks: Ranks {
     return zip(places, sizes).map { Array(whole[Int($0)..<Int($0) + $1]) }
   }
 
-  /// Rank 0's bytes for everybody; the others give nil.
+  /// Returns rank 0's bytes on every rank; the other ranks pass nil.
   ///
-  /// - Throws: `RankError` if one of them is gone.
+  /// - Throws: `RankError` if a rank is lost.
   public func broadcast(_ bytes: [UInt8]?) throws -> [UInt8] {
     var size = Int64(bytes?.count ?? 0)
     try withUnsafeMutablePointer(to: &size) { size in
-      try talk { mpi.calls.broadcast(mpi.job, size, 8) }
+      try complete { mpi.calls.broadcast(mpi.job, size, 8) }
     }
     var result = bytes ?? [UInt8](repeating: 0, count: Int(size))
     let most = 1 << 30
     for start in stride(from: 0, to: Int(size), by: most) {
       let part = Int64(min(most, Int(size) - start))
       try result.withUnsafeMutableBytes { buffer in
-        try talk { mpi.calls.broadcast(mpi.job, buffer.baseAddress.map { $0 + start }, part) }
+        try complete { mpi.calls.broadcast(mpi.job, buffer.baseAddress.map { $0 + start }, part) }
       }
     }
     return result
   }
 
-  /// Memory that all ranks see, if they are on one host that has so much for it.
+  /// Returns memory shared by all ranks, if they run on one host that has enough.
   ///
-  /// `UNROLL_MPI_MEMORY=0` does without.
+  /// `UNROLL_MPI_MEMORY=0` disables it.
   ///
-  /// - Throws: `RankError` if one of them is gone.
-  public func commonMemory(byteCounts: [Int]) throws -> [UnsafeMutableRawPointer]? {
+  /// - Throws: `RankError` if a rank is lost.
+  public func sharedMemory(byteCounts: [Int]) throws -> [UnsafeMutableRawPointer]? {
     let isWanted = ProcessInfo.processInfo.environment["UNROLL_MPI_MEMORY"] != "0"
     guard try all(isWanted && Int(mpi.job.pointee.host_count) == count) else { return nil }
-    // Darwin takes names of at most 31 bytes.
+    // Darwin limits names to 31 bytes.
     let number = String(UInt64.random(in: 0 ... .max), radix: 36)
     let name = "/unroll-\(ProcessInfo.processInfo.processIdentifier)-\(number)"
     let mine = HostMemory(making: name, byteCount: byteCounts[rank])
-    // Once all have it mapped, nobody needs the name.
+    // Once all ranks have mapped the memory, the name is no longer needed.
     defer { if mine != nil { shm_unlink(name) } }
     let names = try gather(mine == nil ? [] : Array(name.utf8))
     let parts = (0..<count).compactMap { other in
@@ -157,67 +156,67 @@ public final class MPIRanks: Ranks {
       return HostMemory(
         opening: String(decoding: names[other], as: UTF8.self), byteCount: byteCounts[other])
     }
-    hasCommonMemory = try all(parts.count == count)
-    guard hasCommonMemory else {
+    hasSharedMemory = try all(parts.count == count)
+    guard hasSharedMemory else {
       for part in parts { part.unmap() }
       return nil
     }
     return parts.map(\.start)
   }
 
-  /// Whether this is so on all ranks.
+  /// Returns whether the condition holds on all ranks.
   private func all(_ condition: Bool) throws -> Bool {
     try gather([condition ? 1 : 0]).allSatisfy { $0 == [1] }
   }
 
-  /// Returns when all ranks have called it, and common memory is the same for all.
+  /// Returns when all ranks have called it; afterwards each rank sees the others' writes to shared memory.
   ///
-  /// - Throws: `RankError` if one of them is gone.
-  public func meet() throws {
+  /// - Throws: `RankError` if a rank is lost.
+  public func barrier() throws {
     let start = ContinuousClock.now
-    // MPI orders its own messages; what stands in memory is ordered by what passes it on.
+    // MPI orders only its own messages; the fence orders accesses to shared memory.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
-    try talk { mpi.calls.meet(mpi.job) }
+    try complete { mpi.calls.barrier(mpi.job) }
     atomicMemoryFence(ordering: .sequentiallyConsistent)
-    meetingSeconds += start.duration(to: .now) / .seconds(1)
+    barrierSeconds += start.duration(to: .now) / .seconds(1)
   }
 
-  /// Begins sums over shards.
+  /// Starts the sums of a step.
   public func beginSums(_ plan: ShardPlan, _ sums: [UnsafeMutableBufferPointer<Float>]) {
     exchange.begin(plan, sums)
   }
 
-  /// Sends what others sum.
+  /// Sends a shard's values to the ranks that sum them.
   ///
-  /// - Returns: true: it is read where it stands.
+  /// - Returns: true, because the values are read in place.
   public func contribute(_ index: Int, shard: Int, _ values: UnsafePointer<Float>) -> Bool {
     exchange.contribute(index, shard: shard, values)
     return true
   }
 
-  /// Waits until all sums are there.
+  /// Waits until all sums are complete.
   ///
-  /// - Throws: `RankError` if a rank is gone.
+  /// - Throws: `RankError` if a rank is lost.
   public func finishSums() throws { try exchange.finish() }
 
-  /// Begins to talk, and looks until it is over.
-  private func talk(_ begin: () -> Int32) throws {
+  /// Starts a collective operation and polls until it completes.
+  private func complete(_ begin: () -> Int32) throws {
     guard begin() == 0 else { throw watch.unreachable }
-    var patience = Patience(watch)
+    var backoff = Backoff(watch)
     while true {
-      switch mpi.calls.has_talked(mpi.job) {
+      switch mpi.calls.is_complete(mpi.job) {
       case 1: return
       case 0:
-        try patience.look()
-        patience.pass()
+        try backoff.check()
+        backoff.pause()
       default: throw watch.unreachable
       }
     }
   }
 
-  /// Why MPI cannot be called here; nil if it can.
+  /// The reason why MPI is not available; nil if it is.
   public static var problem: String? { MPIHandle.problem }
 
-  /// The MPI that is called, or why there is none, for people.
+  /// The MPI implementation for display, or the reason why it is not available.
   public static var library: String { MPIHandle.library }
 }

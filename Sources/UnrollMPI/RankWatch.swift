@@ -1,14 +1,14 @@
-// Whether the other ranks are still there. MPI does not say: a receive from a dead rank is never over. The
-// launcher notices the death and sends everybody a signal; then whoever waits looks which process is gone.
+// Detects lost ranks. MPI does not report them: a receive from a dead rank never completes. The launcher notices the
+// death and signals all ranks; each waiting rank then checks which process has died.
 
 internal import CMPI
 internal import Foundation
 internal import Synchronization
 internal import UnrollLanguage
 
-/// The other ranks' processes.
+/// The processes of the other ranks.
 final class RankWatch: @unchecked Sendable {
-  // Sendable: `peers` is set once, before another thread begins.
+  // Sendable: `peers` is set once, before other threads start.
   struct Peer {
     let host: String
     let process: pid_t
@@ -21,28 +21,28 @@ final class RankWatch: @unchecked Sendable {
   }
 
   private let mpi: MPIHandle
-  private let killIsNear: @Sendable () -> Bool
-  /// When that was seen first.
+  private let isTerminating: @Sendable () -> Bool
+  /// The time at which the signal was first noticed.
   private let warning = Mutex<ContinuousClock.Instant?>(nil)
-  /// Seconds that the launcher leaves between its signal and the kill, but for what it takes to say something.
+  /// Seconds between the launcher's signal and its kill, minus a margin for the message.
   private let grace: Double
-  /// By rank; empty before they have met.
+  /// The processes by rank; empty until they have been gathered.
   var peers: [Peer] = []
   /// Seconds without an answer after which a rank counts as lost; much longer than any step.
   private let limit: Double
 
-  init(_ mpi: MPIHandle, killIsNear: @escaping @Sendable () -> Bool) {
+  init(_ mpi: MPIHandle, isTerminating: @escaping @Sendable () -> Bool) {
     let environment = ProcessInfo.processInfo.environment
     self.mpi = mpi
-    self.killIsNear = killIsNear
+    self.isTerminating = isTerminating
     limit = environment["UNROLL_RANK_TIMEOUT"].flatMap(Double.init) ?? 600
     let given = environment["OMPI_MCA_odls_base_sigkill_timeout"].flatMap(Double.init)
     grace = max(0.6, (given ?? 1) - 0.4)
   }
 
-  /// Seconds since the launcher said that it is going to kill; nil if it has not.
+  /// Seconds since the launcher's signal; nil before it.
   private var secondsWarned: Double? {
-    guard killIsNear() else { return nil }
+    guard isTerminating() else { return nil }
     return warning.withLock { first in
       let start = first ?? .now
       first = start
@@ -52,41 +52,40 @@ final class RankWatch: @unchecked Sendable {
 
   private var rank: Int { mpi.rank }
 
-  /// A rank cannot be reached, as MPI says.
+  /// The error for a rank that MPI cannot reach.
   var unreachable: RankError {
     lost.map { RankError(.lost($0)) }
       ?? RankError(.lost("rank \(rank): MPI reports that another rank cannot be reached"))
   }
 
-  /// Whether another rank's process is gone, as far as this machine can see.
+  /// Whether another rank's process on this host has died; false for other hosts.
   private func isDead(_ other: Int) -> Bool {
     other != rank && peers[other].host == peers[rank].host
       && kill(peers[other].process, 0) != 0 && errno == ESRCH
   }
 
-  /// Whether no rank before this one is left on this machine.
+  /// Whether no lower rank is alive on this host.
   var isLowestAlive: Bool {
     peers.count > rank
       && !(0..<rank).contains { peers[$0].host == peers[rank].host && !isDead($0) }
   }
 
-  /// What has happened to another rank.
+  /// A description of a dead rank; nil if none is known.
   private var lost: String? {
     guard let dead = peers.indices.first(where: isDead) else { return nil }
     return "rank \(dead) (process \(peers[dead].process) on \(peers[dead].host)) has died"
   }
 
-  /// Ends the wait of somebody who waits in vain.
+  /// Stops waiting for a rank that is lost.
   ///
   /// - Parameters:
-  ///   - seconds: How long nothing has come.
-  ///   - ranks: The ranks that something is expected of; empty if that is not known.
-  /// - Throws: `RankError` if one is gone, or rank 0 has said that it cannot go on.
+  ///   - seconds: The time since the last message.
+  ///   - ranks: The ranks that messages are expected from; empty if unknown.
+  /// - Throws: `RankError` if a rank is lost or rank 0 has announced an abort.
   func check(after seconds: Double, from ranks: [Int]) throws {
-    if mpi.calls.has_ended(mpi.job) != 0 { throw RankError(.ended) }
+    if mpi.calls.is_abort_announced(mpi.job) != 0 { throw RankError(.ended) }
     if let lost { throw RankError(.lost(lost)) }
-    // Of a rank on another host only its silence is known; what is to be said of it must be said before the
-    // launcher kills.
+    // Death on another host is known only by silence, and must be reported before the launcher kills this process.
     let isWarned =
       peers.contains { $0.host != peers[rank].host }
       && min(seconds, secondsWarned ?? 0) > grace
@@ -102,28 +101,28 @@ final class RankWatch: @unchecked Sendable {
   }
 }
 
-/// How somebody waits: at first at once again, then ever more calmly, and not for ever.
-struct Patience {
+/// Polling with increasing pauses and a time limit.
+struct Backoff {
   private let watch: RankWatch
-  private var looks = 0
-  /// Seconds without anything, as far as this process ran: one that was suspended has not waited.
+  private var polls = 0
+  /// Seconds without a message, not counting time in which this process was suspended.
   private var seconds = 0.0
   private var lastCheck = ContinuousClock.now
 
   init(_ watch: RankWatch) { self.watch = watch }
 
-  /// Something has come.
+  /// Notes that a message has arrived.
   mutating func reset() {
-    (looks, seconds, lastCheck) = (0, 0, .now)
+    (polls, seconds, lastCheck) = (0, 0, .now)
   }
 
-  /// Looks, now and then, whether the others are still there.
+  /// Checks from time to time whether the other ranks are alive.
   ///
-  /// - Parameter ranks: The ranks that something is expected of.
-  /// - Throws: `RankError` if one is gone.
-  mutating func look(from ranks: @autoclosure () -> [Int] = []) throws {
-    looks += 1
-    guard looks % 16 == 0 else { return }
+  /// - Parameter ranks: The ranks that messages are expected from.
+  /// - Throws: `RankError` if a rank is lost.
+  mutating func check(from ranks: @autoclosure () -> [Int] = []) throws {
+    polls += 1
+    guard polls % 16 == 0 else { return }
     let passed = lastCheck.duration(to: .now) / .seconds(1)
     guard passed > 0.02 else { return }
     lastCheck = .now
@@ -131,8 +130,8 @@ struct Patience {
     try watch.check(after: seconds, from: ranks())
   }
 
-  /// Lets some time pass, when there is nothing else to do.
-  func pass() {
-    if looks < 20_000 { sched_yield() } else { usleep(200) }
+  /// Pauses before the next poll.
+  func pause() {
+    if polls < 20_000 { sched_yield() } else { usleep(200) }
   }
 }

@@ -1,32 +1,32 @@
-// The sums of a step, by a thread of their own, while the trainer's goes on with the way back. Every array is
-// cut into slices, one for each rank. A shard's numbers go to the slices' ranks as soon as they are ready;
-// a rank that has all shards' numbers of its slice sums them in shard order and sends the sum to all.
+// Computes the sums of a step on a separate thread, concurrently with the backward pass. Every array is divided into
+// slices, one per rank. Each rank sends a shard's values to the owners of the slices when they are ready. The owner of
+// a slice sums all shards in shard order and sends the sum to all ranks.
 
 internal import CMPI
 internal import Foundation
 internal import UnrollLanguage
 
-/// Exchanges and sums.
+/// The exchange of gradients and sums of one rank.
 final class SumExchange: @unchecked Sendable {
-  // Sendable: `condition` guards what both threads use.
+  // Sendable: `condition` guards the state shared by both threads.
 
-  /// One array of a step.
+  /// An array to be summed.
   private struct Item {
     var sum: UnsafeMutableBufferPointer<Float>
-    /// This rank's part of the array.
+    /// The range that this rank sums.
     var slice: Range<Int>
-    /// The slice's numbers of each shard, once they are there.
+    /// The values of the slice for each shard, nil until they are available.
     var parts: [UnsafePointer<Float>?]
-    /// How many are not there yet.
+    /// The number of shards that are not yet available.
     var missing: Int
     var isSummed = false
   }
 
-  /// What a request is for.
+  /// The purpose of an MPI request.
   private enum Purpose {
-    /// A shard's numbers, for this rank's slice.
+    /// Receives a shard's values for this rank's slice.
     case part(item: Int, shard: Int, from: Int)
-    /// Another rank's sum.
+    /// Receives another rank's sum.
     case sum(from: Int)
     case sending(to: Int)
   }
@@ -39,7 +39,7 @@ final class SumExchange: @unchecked Sendable {
   private var stage = Stage.idle
   private var isThreadRunning = false
   private var failure: (any Error)?
-  /// Whether the trainer's thread has nothing else to do than to wait.
+  /// Whether the trainer's thread is waiting for the sums.
   private var isAwaited = false
   private var offered: [(item: Int, shard: Int, values: UnsafePointer<Float>)] = []
   private let overlaps = ProcessInfo.processInfo.environment["UNROLL_MPI_OVERLAP"] != "0"
@@ -47,8 +47,8 @@ final class SumExchange: @unchecked Sendable {
   private var plan = ShardPlan(shardCount: 1, batchSize: 1, rankCount: 1)
   private var items: [Item] = []
   private var purposes: [Purpose] = []
-  /// Where other shards' numbers arrive.
-  private var room = UnsafeMutableBufferPointer<Float>.allocate(capacity: 1)
+  /// The buffer for values received from other shards.
+  private var receiveBuffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 1)
   private var open = 0
   private var unsummed = 0
 
@@ -60,7 +60,7 @@ final class SumExchange: @unchecked Sendable {
     self.watch = watch
   }
 
-  deinit { room.deallocate() }
+  deinit { receiveBuffer.deallocate() }
 
   private var rank: Int { mpi.rank }
 
@@ -132,10 +132,10 @@ final class SumExchange: @unchecked Sendable {
     }
   }
 
-  /// One step's sums.
+  /// Exchanges and sums the arrays of one step.
   private func exchange() throws {
-    try receive()
-    var patience = Patience(watch)
+    try postReceives()
+    var backoff = Backoff(watch)
     while open > 0 || unsummed > 0 {
       let (ready, isAwaited) = condition.withLock {
         () -> ([(item: Int, shard: Int, values: UnsafePointer<Float>)], Bool) in
@@ -143,28 +143,29 @@ final class SumExchange: @unchecked Sendable {
         defer { offered.removeAll(keepingCapacity: true) }
         return (offered, self.isAwaited)
       }
-      for (item, shard, values) in ready { try take(item, shard, values) }
-      let found = try look()
+      for (item, shard, values) in ready { try submit(item, shard, values) }
+      let found = try poll()
       if !ready.isEmpty || found {
-        patience.reset()
+        backoff.reset()
       } else {
-        try patience.look(from: awaited())
-        if isAwaited { patience.pass() } else { rest() }
+        try backoff.check(from: awaited())
+        if isAwaited { backoff.pause() } else { yieldCore() }
       }
     }
   }
 
-  /// Leaves the core to the way back, until it offers something or some time has passed: every look costs
-  /// the other thread far more than the time it takes, for the caches that it leaves behind.
-  private func rest() {
+  /// Leaves the core to the backward pass until new values are ready or 0.5 ms have passed.
+  ///
+  /// Polling more often would slow the other thread down by evicting its cache lines.
+  private func yieldCore() {
     condition.withLock {
       guard offered.isEmpty || !overlaps, !isAwaited else { return }
       _ = condition.wait(until: Date(timeIntervalSinceNow: 0.0005))
     }
   }
 
-  /// Asks for everything that will come: then it need not be kept elsewhere first.
-  private func receive() throws {
+  /// Posts all receives in advance, so that MPI need not buffer messages.
+  private func postReceives() throws {
     let mine = plan.shards(of: rank)
     let remote = plan.shardCount - mine.count
     let others = plan.rankCount - 1
@@ -175,15 +176,15 @@ final class SumExchange: @unchecked Sendable {
     purposes.removeAll(keepingCapacity: true)
     (open, unsummed) = (0, items.count)
     let needed = items.reduce(0) { $0 + $1.slice.count * remote }
-    if room.count < needed {
-      room.deallocate()
-      room = .allocate(capacity: needed)
+    if receiveBuffer.count < needed {
+      receiveBuffer.deallocate()
+      receiveBuffer = .allocate(capacity: needed)
     }
     var used = 0
     for index in items.indices {
       let slice = items[index].slice
       for shard in 0..<plan.shardCount where !mine.contains(shard) {
-        guard !slice.isEmpty, let place = room.baseAddress.map({ $0 + used }) else {
+        guard !slice.isEmpty, let place = receiveBuffer.baseAddress.map({ $0 + used }) else {
           items[index].missing -= 1
           continue
         }
@@ -208,8 +209,8 @@ final class SumExchange: @unchecked Sendable {
     }
   }
 
-  /// One of this rank's shards has its numbers: they go to those who sum them.
-  private func take(_ index: Int, _ shard: Int, _ values: UnsafePointer<Float>) throws {
+  /// Sends a shard's values to the ranks that sum them.
+  private func submit(_ index: Int, _ shard: Int, _ values: UnsafePointer<Float>) throws {
     items[index].parts[shard] = values + items[index].slice.lowerBound
     items[index].missing -= 1
     for other in 0..<plan.rankCount where other != rank {
@@ -228,16 +229,16 @@ final class SumExchange: @unchecked Sendable {
     unsummed -= 1
     let slice = items[index].slice
     guard !slice.isEmpty, let sum = items[index].sum.baseAddress else { return }
-    OrderedSum.of(
+    OrderedSum.compute(
       items[index].parts.compactMap(\.self), at: 0..<slice.count, into: sum + slice.lowerBound)
     for other in 0..<plan.rankCount where other != rank {
       try send(UNROLL_MPI_SUMS, sum + slice.lowerBound, slice.count, to: other, tag: index)
     }
   }
 
-  /// Sees what has come and gone; whether anything has.
-  private func look() throws -> Bool {
-    let count = mpi.calls.look(mpi.job, Int32(purposes.count))
+  /// Polls for completed requests; returns whether there were any.
+  private func poll() throws -> Bool {
+    let count = mpi.calls.poll(mpi.job, Int32(purposes.count))
     guard count >= 0 else { throw watch.unreachable }
     for place in 0..<Int(count) {
       let slot = Int(mpi.job.pointee.finished[place])
@@ -252,12 +253,12 @@ final class SumExchange: @unchecked Sendable {
   }
 
   private func send(
-    _ way: Int, _ values: UnsafePointer<Float>, _ count: Int, to other: Int, tag: Int
+    _ channel: Int, _ values: UnsafePointer<Float>, _ count: Int, to other: Int, tag: Int
   ) throws {
     sentBytes += 4 * count
     try add(.sending(to: other)) {
       mpi.calls.send(
-        mpi.job, $0, Int32(way), values, Int64(count), Int32(other), Int32(tag))
+        mpi.job, $0, Int32(channel), values, Int64(count), Int32(other), Int32(tag))
     }
   }
 
@@ -271,7 +272,7 @@ final class SumExchange: @unchecked Sendable {
     (0..<plan.rankCount).first { plan.shards(of: $0).contains(shard) } ?? 0
   }
 
-  /// The ranks of which something is still expected.
+  /// Returns the ranks with outstanding requests.
   private func awaited() -> [Int] {
     var result: Set<Int> = []
     for purpose in purposes {

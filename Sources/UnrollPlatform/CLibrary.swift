@@ -1,4 +1,4 @@
-// The C library, under one name on every system: whoever imports this module sees it.
+// Re-exports the C library, whose module has a different name on each system.
 
 #if canImport(Glibc)
 @_exported public import Glibc

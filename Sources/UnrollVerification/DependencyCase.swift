@@ -55,7 +55,7 @@ package struct DependencyCase {
 
   // MARK: - Draws
 
-  /// The three draws of weights behind a prefix, as the notebook scales them.
+  /// Returns the three draws of weights with a prefix, scaled as in the notebook.
   private func drawnWeights(_ prefix: String, _ scale: Double) throws -> [(String, Tensor<Double>)]
   {
     let (hidden, input) = (settings.hiddenSize, settings.inputSize)
@@ -74,7 +74,7 @@ package struct DependencyCase {
     return parameters
   }
 
-  /// The weights as they were drawn, in double.
+  /// Compares the unscaled weights, in double.
   private func compareDraws(_ comparison: inout Comparison) throws {
     if archive.contains("input_data") {
       comparison.compareExactly(
@@ -181,14 +181,14 @@ package struct DependencyCase {
     }
   }
 
-  /// The bound of the arrays behind a base, such as `rnn.step10` or `grad.rnn.zero.norm`.
+  /// Returns the bound for the arrays with a base name, such as `rnn.step10` or `grad.rnn.zero.norm`.
   private func bound(_ base: String, _ suffix: String, _ isSaturated: Bool) throws -> Double {
     guard suffix == "f32" else { return isSaturated ? Bounds.saturatedDouble : Bounds.double }
     let stated = golden.fields["f32_error"]?[base]?.double
     return Bounds.float([stated, try spread(base)].compactMap(\.self).min())
   }
 
-  /// How far the other program's own float32 and float64 results are apart, measured as ours are from them.
+  /// Returns the distance between the reference's float32 and float64 results, by the same measure.
   private func spread(_ base: String) throws -> Double? {
     let (stem, isNorm) = base.hasSuffix(".norm") ? (String(base.dropLast(5)), true) : (base, false)
     var spread: Double?
@@ -206,7 +206,7 @@ package struct DependencyCase {
     return spread
   }
 
-  /// Histograms are counted from the set's own numbers: they are exact.
+  /// Compares histograms; they are computed from the set's own numbers and must be exact.
   private func compareHistograms(_ comparison: inout Comparison) throws {
     for name in archive.names where name.hasSuffix(".counts") {
       let base = name.dropLast(".counts".count)
@@ -230,7 +230,7 @@ package struct DependencyCase {
 }
 
 extension FourRuns {
-  /// The same runs with every number moved by a unit in the last place.
+  /// Returns the same runs with every number perturbed by one unit in the last place.
   func moved(
     _ nudge: inout Nudge, _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>
   ) -> FourRuns {

@@ -1,12 +1,12 @@
-// A golden set: a folder with an `index.json` that lists cases, and an .npz for each, computed by
-// other programs. The format is the one that Scripts/golden writes.
+// A golden set: a folder with an `index.json` that lists cases, and an .npz archive for each, computed by other
+// programs. Scripts/golden writes this format.
 
 internal import Foundation
 internal import Unroll
 package import UnrollFormats
 internal import UnrollLab
 
-/// A folder of arrays that other programs computed.
+/// A set of reference arrays computed by other programs.
 public struct GoldenSet: Sendable {
   let folder: String
   package let cases: [GoldenCase]
@@ -14,7 +14,7 @@ public struct GoldenSet: Sendable {
 
   /// Reads a set's index.
   ///
-  /// - Throws: `VerificationError` if the folder holds no index that can be read.
+  /// - Throws: `VerificationError` if the index is missing or malformed.
   public init(folder: String) throws(VerificationError) {
     self.folder = folder
     let path = folder + "/index.json"
@@ -53,7 +53,7 @@ public struct GoldenSet: Sendable {
     self.cases = read
   }
 
-  /// The program that computed a case, with its version.
+  /// Returns the program that computed a case, with its version.
   func framework(of golden: GoldenCase) -> String {
     let source = sources[golden.source]
     let name = source?["framework"]?.string ?? golden.source
@@ -61,7 +61,7 @@ public struct GoldenSet: Sendable {
     return "\(name) \(version)"
   }
 
-  /// A file of the set.
+  /// Returns the contents of a file of the set.
   func bytes(_ file: String) throws(VerificationError) -> [UInt8] {
     guard !file.hasPrefix("/"), !file.split(separator: "/").contains("..") else {
       throw VerificationError("\(file): expected a path inside the set")
@@ -71,7 +71,7 @@ public struct GoldenSet: Sendable {
     }
   }
 
-  /// A case's archive.
+  /// Returns the archive of a case.
   package func archive(of golden: GoldenCase) throws(VerificationError) -> NPZ {
     guard let file = golden.fields["file"]?.string else {
       throw VerificationError("the index names no file")
@@ -102,10 +102,10 @@ package struct GoldenCase: Sendable {
   let source: String
   let fields: JSONValue
 
-  /// What the case computes: a cell, or the convention where there is none.
+  /// The quantity under test: a cell, or the convention if there is none.
   var cell: String { fields["cell"]?.string ?? fields["convention"]?.string ?? "-" }
 
-  /// The arithmetic in which a network was computed.
+  /// Returns the precision in which a network was computed.
   func precision() throws(VerificationError) -> LabPrecision {
     guard let name = fields["dtype"]?.string, let precision = LabPrecision(rawValue: name) else {
       throw VerificationError(
@@ -114,7 +114,7 @@ package struct GoldenCase: Sendable {
     return precision
   }
 
-  /// The configuration of the cell.
+  /// Returns the configuration of the cell.
   func params() throws(VerificationError) -> Parameters {
     guard let value = fields["params"] else { return Parameters(fields: [:], caseName: name) }
     guard let object = value.object else {
@@ -123,7 +123,7 @@ package struct GoldenCase: Sendable {
     return Parameters(fields: object, caseName: name)
   }
 
-  /// A size of the case, such as `T`.
+  /// Returns a size of the case, such as `T`.
   func size(_ name: String) throws(VerificationError) -> Int {
     guard let size = fields["sizes"]?[name]?.integer, size > 0 else {
       throw VerificationError("sizes.\(name): expected a positive integer in the index")
@@ -132,9 +132,9 @@ package struct GoldenCase: Sendable {
   }
 }
 
-/// A golden set, or a case of it, that cannot be used.
+/// An error in a golden set or one of its cases.
 public struct VerificationError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// One clause.
+  /// A clause that describes the error.
   public let description: String
 
   init(_ description: String) {
@@ -142,7 +142,7 @@ public struct VerificationError: Error, Equatable, Sendable, CustomStringConvert
   }
 }
 
-/// A cell's configuration in the index; a field of another type than it should have is refused.
+/// A cell's configuration in the index; fields of unexpected types are rejected.
 struct Parameters {
   let fields: [String: JSONValue]
   let caseName: String
@@ -155,21 +155,21 @@ struct Parameters {
     try value(field, \.double) ?? fallback
   }
 
-  /// A whole number of at least `least`.
+  /// Returns a whole number of at least `least`.
   func size(_ field: String, atLeast least: Int) throws(ModelImportError) -> Int? {
     guard let size = try value(field, \.integer) else { return nil }
     guard (least...1_000_000).contains(size) else { throw unsupported(field) }
     return size
   }
 
-  /// A function by its name.
+  /// Returns the activation named by a field.
   ///
   /// - Parameters:
-  ///   - field: The field that names it.
-  ///   - fallback: The function where the field is not there.
-  ///   - hardSigmoid: What the program calls `hard_sigmoid`; Keras 2's by default.
-  /// - Returns: The function.
-  /// - Throws: `ModelImportError` for a name that is not known.
+  ///   - field: The field.
+  ///   - fallback: The activation if the field is missing.
+  ///   - hardSigmoid: The program's definition of `hard_sigmoid`; that of Keras 2 by default.
+  /// - Returns: The activation.
+  /// - Throws: `ModelImportError` for an unknown name.
   func activation(
     _ field: String, default fallback: Activation = .tanh,
     hardSigmoid: Activation = .hardSigmoid(slope: 0.2, offset: 0.5)
@@ -185,7 +185,7 @@ struct Parameters {
     }
   }
 
-  /// Refuses fields that the cell does not have: they might change the result.
+  /// Rejects fields that the cell does not support, because they might change the result.
   func check(_ known: [String]) throws(ModelImportError) {
     if let field = fields.keys.sorted().first(where: { !known.contains($0) }) {
       throw unsupported(field)

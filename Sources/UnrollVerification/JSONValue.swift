@@ -1,4 +1,4 @@
-/// Any JSON value: for files whose fields are read one by one.
+/// Any JSON value, for files whose fields are read individually.
 enum JSONValue: Codable, Sendable, Equatable {
   case null
   case bool(Bool)
@@ -81,21 +81,21 @@ enum JSONValue: Codable, Sendable, Equatable {
     return value
   }
 
-  /// Numbers, if it is an array of nothing else.
+  /// The elements of an array of integers; nil for other values.
   var integers: [Int]? {
     guard let array else { return nil }
     let values = array.compactMap(\.integer)
     return values.count == array.count ? values : nil
   }
 
-  /// Numbers, if it is an array of nothing else.
+  /// The elements of an array of numbers; nil for other values.
   var doubles: [Double]? {
     guard let array else { return nil }
     let values = array.compactMap(\.double)
     return values.count == array.count ? values : nil
   }
 
-  /// A short text for messages.
+  /// A short description for messages.
   var text: String {
     switch self {
     case .null: "null"

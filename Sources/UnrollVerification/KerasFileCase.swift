@@ -1,11 +1,11 @@
-// Cases of Keras' model files: one model in several formats, an embedding, a GRU and a softmax.
+// Cases for Keras' model files: one model (an embedding, a GRU and a softmax) in several formats.
 
 internal import RealModule
 internal import Unroll
 internal import UnrollFormats
 
 enum KerasFileCase {
-  /// Runs the model once for each file, its GRU taken from the file.
+  /// Runs the model once for each file, with the GRU read from the file.
   static func compare(
     _ golden: GoldenCase, in set: GoldenSet, _ archive: NPZ
   ) throws -> Comparison {
@@ -25,7 +25,7 @@ enum KerasFileCase {
       shape: [rows, steps, embedding.shape[1]],
       elements: numbers.flatMap { embedding[$0, ...].elements })
     for name in archive.names where name != "y" { comparison.use(name) }
-    // `mask_zero`: a step whose symbol is 0 does not count.
+    // `mask_zero`: a step with the symbol 0 is inactive.
     let masks = golden.name.contains("masked")
     let mask: SequenceMask =
       masks

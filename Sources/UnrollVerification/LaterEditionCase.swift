@@ -1,10 +1,10 @@
-// The arrays of the notebook's later edition.
+// The case for the notebook's later edition.
 
 internal import Unroll
 internal import UnrollFormats
 internal import UnrollLab
 
-/// The later edition, for Keras.
+/// The case for the later edition, which uses Keras.
 enum LaterEditionCase {
   static func compare(_ golden: GoldenCase, _ archive: NPZ) throws -> Comparison {
     guard let seed = golden.fields["seed"]?.integer, let start = UInt32(exactly: seed),
@@ -52,15 +52,15 @@ enum LaterEditionCase {
     return comparison
   }
 
-  /// The index has no float32 error for these cases.
+  /// Returns a bound derived from rounding.
   ///
-  /// How far rounding carries is then measured: by our own float32 against our own float64.
+  /// The index has no float32 error for these cases, so Unroll's float32 results are compared with its float64 results.
   private static func bound(_ float: Tensor<Float>, _ double: Tensor<Double>) -> Double {
-    // Measured as the case is: relative where numbers are large.
+    // Measured like the case itself: relative for large numbers.
     Bounds.float(Comparison.Difference(Tensor<Double>(float), double)?.worst)
   }
 
-  /// The edition's draws, runs and gradient in one precision.
+  /// The draws, runs and gradient of this edition in one precision.
   private struct Run<Scalar: KernelScalar> {
     let inputs: Tensor<Scalar>
     let weights, backward: CellParameters<Scalar>
@@ -81,7 +81,7 @@ enum LaterEditionCase {
       gradient = Self.gradient(Cell(.rnn, parameters: backward), inputs, start)
     }
 
-    /// The same runs and gradient with every number moved by a unit in the last place.
+    /// Creates the same runs and gradient with every number perturbed by one unit in the last place.
     private init(moving run: Run, by nudge: inout Nudge) {
       (inputs, weights) = (nudge(run.inputs), run.weights)
       (backward, start) = (run.backward, nudge(run.start))
@@ -94,7 +94,7 @@ enum LaterEditionCase {
 
     func moved(_ nudge: inout Nudge) -> Run { Run(moving: self, by: &nudge) }
 
-    /// The gradient of Σ h² at step 30 is that of Σ (2 h) h with 2 h held fixed.
+    /// Returns the gradient of Σ h² at step 30, computed as that of Σ (2 h) h with constant 2 h.
     private static func gradient(
       _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>, _ start: RecurrentState<Scalar>,
       changing change: (inout SequenceTrace<Scalar>) -> Void = { _ in }
@@ -129,7 +129,7 @@ enum LaterEditionCase {
     }
   }
 
-  /// The toy problem from recorded weights (Keras' initialisers are not NumPy's).
+  /// Compares the toy problem with recorded weights, because Keras' initialisers cannot be reproduced with NumPy.
   private static func compareToy(
     _ archive: NPZ, _ seed: UInt32, _ comparison: inout Comparison
   ) throws {

@@ -1,4 +1,4 @@
-// From a case's entry in the index to a network: one function a framework.
+// Converts the index entry of a case to a network, with one function per framework.
 
 internal import Unroll
 internal import UnrollFormats

@@ -1,10 +1,10 @@
-// Arrays come from a file, so their shapes are checked before a layer's contract could trap.
+// Checks the shapes of arrays read from files, so that malformed sets throw instead of trapping.
 
 internal import Unroll
 internal import UnrollFormats
 
 extension NetworkCase {
-  /// Throws unless each level reads what the one below puts out.
+  /// Throws unless the input size of each level is the output size of the level below.
   static func checkLevels(_ levels: [[RecurrentLayer<Scalar>]]) throws {
     guard let first = levels.first?.first else {
       throw VerificationError("expected the weights of at least one layer")
@@ -19,8 +19,7 @@ extension NetworkCase {
     }
   }
 
-  /// Throws unless inputs, states, lengths and loss weights have the shapes that the network asks
-  /// for.
+  /// Throws unless inputs, states, lengths and loss weights have the shapes of the network.
   func checkShapes(
     _ golden: GoldenCase, _ archive: NPZ, _ network: RecurrentNetwork<Scalar>
   ) throws {

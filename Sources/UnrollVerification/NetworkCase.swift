@@ -4,9 +4,9 @@ internal import Unroll
 internal import UnrollFormats
 internal import UnrollLab
 
-/// A network that a golden case describes, with our names for its arrays.
+/// The network of a golden case, with the names of its arrays.
 struct NetworkCase<Scalar: KernelScalar> {
-  /// One layer's configuration and the names of its arrays: prefix + "w." + name + suffix.
+  /// The configuration of a layer; array names are prefix + "w." + name + suffix.
   struct Layer {
     var convention: any CellConvention
     var prefix = ""
@@ -16,11 +16,11 @@ struct NetworkCase<Scalar: KernelScalar> {
     func name(_ array: String) -> String { "\(prefix)w.\(array)\(suffix)" }
   }
 
-  /// Level by level.
+  /// The layers, by level.
   var levels: [[Layer]]
-  /// Whether all layers' states stand in one array, `[L, B, P]`.
+  /// Whether the states of all layers are in one array, `[L, B, P]`.
   var stacksStates = false
-  /// Whether outputs stand in the order of processing, which is the reverse of time.
+  /// Whether outputs are in processing order, which is reversed time.
   var reversesOutputs = false
   var mask = SequenceMask.full
 
@@ -80,15 +80,15 @@ struct NetworkCase<Scalar: KernelScalar> {
     return comparison
   }
 
-  /// An array of the case, recomputed.
+  /// A recomputed array of the case.
   private struct CaseResult {
     var quantity, array: String
-    /// Where the index has the other program's error for it.
+    /// The key of the reference's error in the index.
     var errorKey: String
     var tensor: Tensor<Scalar>
   }
 
-  /// The arrays that a run gives.
+  /// Returns the arrays of a run.
   private func results(
     _ golden: GoldenCase, _ archive: NPZ, _ network: RecurrentNetwork<Scalar>,
     _ trace: NetworkTrace<Scalar>
@@ -107,7 +107,7 @@ struct NetworkCase<Scalar: KernelScalar> {
       let gradients = network.backward(trace, outputs: outputs, finalStates: finalStates)
       for (name, gradient) in named(gradients, network) {
         let array = "\(loss).\(name)"
-        // A case may leave a gradient out, but what it holds is compared.
+        // A case may omit a gradient, but all arrays that it contains are compared.
         guard archive.contains(array) else { continue }
         results.append(
           CaseResult(quantity: array, array: array, errorKey: loss, tensor: gradient))
@@ -142,7 +142,7 @@ struct NetworkCase<Scalar: KernelScalar> {
     network.layers.contains { $0.cell.cellStateSize > 0 }
   }
 
-  /// The names of the states' arrays; `suffix` is "0" for initial, "T" for final states.
+  /// Returns the names of the states' arrays; `suffix` is "0" for initial and "T" for final states.
   func stateNames(_ network: RecurrentNetwork<Scalar>, _ suffix: String) -> [String] {
     let letters = hasCellState(network) ? ["h", "c"] : ["h"]
     let prefixes = stacksStates ? [""] : layers.map(\.prefix)
@@ -194,7 +194,7 @@ struct NetworkCase<Scalar: KernelScalar> {
 
   // MARK: Losses
 
-  /// dL/d outputs and dL/d final states of one of the set's three losses.
+  /// Returns dL/d outputs and dL/d final states of one of the set's three losses.
   private func lossGradients(
     _ loss: String, _ golden: GoldenCase, _ archive: NPZ, _ network: RecurrentNetwork<Scalar>,
     _ trace: NetworkTrace<Scalar>
@@ -252,7 +252,7 @@ struct NetworkCase<Scalar: KernelScalar> {
     return states
   }
 
-  /// Outputs (or their gradient) `[B, T, P]` between time order and the case's order.
+  /// Converts outputs or their gradient, `[B, T, P]`, between time order and the order of the case.
   private func arranged(_ outputs: Tensor<Scalar>) -> Tensor<Scalar> {
     guard reversesOutputs else { return outputs }
     let timeMajor = outputs.exchangingFirstAxes

@@ -1,4 +1,4 @@
-// The notebook's own arrays: draws, initial weights, outputs, distances, histograms, gradients.
+// Cases for the notebook: draws, initial weights, outputs, distances, histograms, gradients.
 
 internal import Unroll
 internal import UnrollFormats
@@ -10,9 +10,10 @@ enum NotebookCase {
       ? try ToyCase(golden, archive).compare() : try DependencyCase(golden, archive).compare()
   }
 
-  /// The op seeds of RNN kernel, gate kernel and candidate kernel.
+  /// Computes the initial weights from the op seeds of RNN kernel, gate kernel and candidate kernel.
   ///
-  /// A graph may have other random operations besides: the three are known by their nodes' names. Where there are
+  /// The graph may contain other random operations, so the three are identified by node name. If there are only three,
+  /// they are in this order.
   /// three in all, they come in this order.
   static func weights(
     _ golden: GoldenCase, inputSize: Int, hiddenSize: Int
@@ -33,7 +34,7 @@ enum NotebookCase {
       inputSize: inputSize, hiddenSize: hiddenSize, seed: Int64(seed), opSeeds: opSeeds)
   }
 
-  /// TensorFlow's names for the initial weights.
+  /// Returns the initial weights with TensorFlow's names.
   static func initialArrays(
     _ weights: TensorFlowInitialWeights
   ) throws -> [String: Tensor<Float>] {
@@ -47,7 +48,7 @@ enum NotebookCase {
   }
 }
 
-/// The toy problem.
+/// The toy problem of the notebook.
 private struct ToyCase {
   let golden: GoldenCase
   let archive: NPZ
@@ -122,7 +123,7 @@ private struct ToyCase {
       layout: .batchMajor)
   }
 
-  /// A number as C's %g writes whole ones.
+  /// Formats a number like C's %g.
   private func shortest(_ value: Double) -> String {
     Int(exactly: value).map(String.init) ?? "\(value)"
   }

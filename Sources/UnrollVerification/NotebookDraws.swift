@@ -1,18 +1,18 @@
-// The random numbers of a notebook experiment, in the order in which its program drew them.
+// The random numbers of a notebook experiment, in the order of the original program.
 
 package import Unroll
 internal import UnrollFormats
 internal import UnrollLab
 
-/// The draws of a long-term dependency's case, by their tags.
+/// The draws of a long-term dependency case, by tag.
 ///
-/// The index lists them in order (`draws`); draws that nothing here needs are made and passed over, so that a
-/// program that draws more than the notebook is understood. A case without a list drew in the notebook's order.
+/// The index may list the draws in order (`draws`). Draws that are not used here are made and discarded, so that
+/// programs with additional draws are supported. Without a list, the notebook's order is used.
 package struct NotebookDraws {
   /// The first draw, `[B, T, D]`, from 0 to 1.
   package let inputs: Tensor<Double>
   private var values: [String: Tensor<Double>] = [:]
-  /// The tag of the last state that was drawn first of two, which the notebook leaves in its variable.
+  /// The tag of the last first state of a pair, which remains in the notebook's variable.
   private(set) var lastFirst = ""
   private var order: [String] = []
 
@@ -20,7 +20,7 @@ package struct NotebookDraws {
 
   /// Draws the numbers.
   ///
-  /// - Throws: `VerificationError` if the list asks for too much, or misses one that is needed.
+  /// - Throws: `VerificationError` if the list is too long or lacks a required draw.
   init(_ golden: GoldenCase, _ settings: LabSettings) throws {
     let (hidden, input, batch) = (settings.hiddenSize, settings.inputSize, settings.batchSize)
     var list: [(tag: String, shape: [Int])] = []
@@ -80,9 +80,9 @@ package struct NotebookDraws {
     }
   }
 
-  /// A draw of a certain shape.
+  /// Returns the draw with a tag and shape.
   ///
-  /// - Throws: `VerificationError` if the case has none of that tag and shape.
+  /// - Throws: `VerificationError` if there is none.
   package func tensor(_ tag: String, _ shape: [Int]) throws -> Tensor<Double> {
     guard let tensor = values[tag] else {
       throw VerificationError("draws: expected one of '\(tag)'")
@@ -93,7 +93,7 @@ package struct NotebookDraws {
     return tensor
   }
 
-  /// Compares the draws that the archive holds, in order: `draw.00`, `draw.01`.
+  /// Compares the draws in the archive, in order: `draw.00`, `draw.01`.
   func compare(_ archive: NPZ, _ comparison: inout Comparison) throws {
     for (index, tag) in order.enumerated() {
       let name = "draw.\(index < 10 ? "0" : "")\(index)"

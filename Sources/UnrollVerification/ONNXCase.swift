@@ -1,15 +1,14 @@
-// Cases that run an ONNX graph: what onnxruntime computed with it, and the operators' own tests, which
-// ship with onnx.
+// Cases that run an ONNX graph: results of onnxruntime, and the operators' tests that are distributed with
+// onnx.
 
 internal import Unroll
 internal import UnrollFormats
-internal import UnrollONNX
 
 enum ONNXCase {
-  /// onnxruntime takes tanh and σ from short polynomials: up to 2.1e-6 away from ours and NumPy's.
+  /// onnxruntime approximates tanh and σ by short polynomials, with errors of up to 2.1e-6.
   private static let bound = 4e-6
 
-  /// A graph beside an archive of its inputs and outputs.
+  /// Compares a graph with an archive of its inputs and outputs.
   static func compare(
     _ golden: GoldenCase, in set: GoldenSet, _ archive: NPZ
   ) throws -> Comparison {
@@ -18,7 +17,7 @@ enum ONNXCase {
     }
     let model = try ONNXModel(set.bytes(path))
     var comparison = Comparison()
-    // The weights stand in the graph; the archive repeats them.
+    // The weights are part of the graph; the archive contains copies.
     comparison.use("W", "R", "B", "P")
     var inputs: [String: ONNXValue<Float>] = [:]
     for name in model.inputs {
@@ -31,10 +30,10 @@ enum ONNXCase {
     return comparison
   }
 
-  /// A node's test as onnx ships it: a model, inputs and outputs, each in a file.
+  /// Compares a node's test in onnx's format: a model, inputs and outputs in separate files.
   static func compareNodeTest(_ golden: GoldenCase, in set: GoldenSet) throws -> Comparison {
     let files = golden.fields["files"]?.array?.compactMap(\.string) ?? []
-    guard let path = files.first(where: { $0.hasSuffix(".onnx") }) else {
+    guard let path = files.first(where: { FileKind(endingOf: $0) == .onnx }) else {
       throw VerificationError("files: expected the path of a model")
     }
     let model = try ONNXModel(set.bytes(path))

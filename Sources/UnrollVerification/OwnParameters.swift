@@ -1,9 +1,9 @@
-// Cases whose parameters have our names and our layout.
+// Cases whose parameters have Unroll's names and layout.
 
 internal import Unroll
 internal import UnrollFormats
 
-/// A cell whose arrays are W `[D, G·H]`, U `[H, G·H]` and b `[G·H]`, by the names of our parameters.
+/// A cell with arrays W `[D, G·H]`, U `[H, G·H]` and b `[G·H]`, with the names of Unroll's parameters.
 struct OwnParameters: CellConvention {
   let kind: CellKind
   let options: CellOptions

@@ -1,10 +1,10 @@
-// Cases of random numbers: exact to the bit, whole arrays by their SHA-256 where the set keeps
-// only their ends.
+// Cases for random numbers, which must be exact. Of long arrays the set contains the SHA-256 digest and
+// both ends.
 
 internal import Unroll
 internal import UnrollFormats
 
-/// The most numbers that one call of a case may draw.
+/// The maximum number of draws per call of a case.
 enum RandomCaseLimit {
   static let count = 100_000_000
 }
@@ -63,10 +63,10 @@ enum NumPyRandomCase {
       return value
     }
 
-    /// A count of numbers: not negative, and not more than a case can sensibly hold.
+    /// Returns a count, which must be at least 0 and within the limit.
     func count(_ index: Int) throws -> Int { try Self.checked([integer(index)])[0] }
 
-    /// A probability.
+    /// Returns a probability.
     func probability(_ index: Int) throws -> Double {
       let value = try double(index)
       guard (0...1).contains(value) else {
@@ -97,7 +97,7 @@ enum NumPyRandomCase {
       return value
     }
 
-    /// A shape: a number, a list, or nothing (one number).
+    /// Returns a shape: a number, a list, or nothing (one number).
     func shape(_ index: Int) throws -> [Int] {
       guard index < list.count else { return [] }
       guard let sizes = list[index].integers ?? list[index].integer.map({ [$0] }) else {
@@ -106,7 +106,7 @@ enum NumPyRandomCase {
       return try Self.checked(sizes)
     }
 
-    /// All arguments as one shape.
+    /// Returns all arguments as one shape.
     func shape() throws -> [Int] {
       let sizes = list.compactMap(\.integer)
       guard sizes.count == list.count else {
@@ -117,7 +117,7 @@ enum NumPyRandomCase {
     subscript(keyword: String) -> JSONValue? { call["kw"]?[keyword] }
   }
 
-  /// What the call returns, as little-endian bytes of NumPy's type.
+  /// The result of a call, as little-endian bytes of NumPy's type.
   private struct Values {
     var bytes: [UInt8] = []
 
@@ -304,8 +304,8 @@ enum ActivationCase {
           ours, theirs, as: "\(name)64", array: "\(name)64", bound: Bounds.double)
       }
       if archive.contains("\(name)32") {
-        // TensorFlow flushes subnormal numbers, and gives −1 for tanh(NaN): such points are left
-        // out. Its own error, against float64, sets the bound.
+        // TensorFlow flushes subnormal numbers and returns −1 for tanh(NaN), so these points are excluded. Its error
+        // with respect to float64 determines the bound.
         let (exact, theirs) = try finite(
           Tensor<Float>(truth), archive.tensor("\(name)32"), x)
         let (ours, _) = try finite(x.activated(by: function), archive.tensor("\(name)32"), x)
@@ -318,7 +318,7 @@ enum ActivationCase {
     return comparison
   }
 
-  /// The values at points that are neither NaN nor subnormal.
+  /// Returns the values at points that are neither NaN nor subnormal.
   private static func finite<Scalar: KernelScalar>(
     _ ours: Tensor<Scalar>, _ theirs: Tensor<Scalar>, _ x: Tensor<Float>
   ) throws -> (Tensor<Scalar>, Tensor<Scalar>) {

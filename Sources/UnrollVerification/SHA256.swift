@@ -1,6 +1,6 @@
-// SHA-256 (FIPS 180-4), for arrays of which a golden set keeps only the digest.
+// SHA-256 (FIPS 180-4), for arrays of which a golden set contains only the digest.
 
-/// The SHA-256 of bytes.
+/// Returns the SHA-256 digest of bytes.
 ///
 /// - Returns: 64 hexadecimal digits.
 func sha256(_ bytes: [UInt8]) -> String {
@@ -13,7 +13,7 @@ func sha256(_ bytes: [UInt8]) -> String {
   for start in stride(from: 0, to: wholeCount, by: 64) {
     compress(bytes[start..<start + 64], into: &state, &schedule)
   }
-  // The padding: a one bit, zeros, and the length in bits, so that whole blocks result.
+  // Padding to whole blocks: a one bit, zeros, and the length in bits.
   var rest = Array(bytes[wholeCount...]) + [0x80]
   rest += [UInt8](repeating: 0, count: (120 - rest.count) % 64)
   rest += (0..<8).map { UInt8(truncatingIfNeeded: (UInt64(bytes.count) * 8) >> (56 - 8 * $0)) }
@@ -26,7 +26,7 @@ func sha256(_ bytes: [UInt8]) -> String {
   }.joined()
 }
 
-/// Takes one block of 64 bytes into the state.
+/// Processes one block of 64 bytes.
 private func compress(
   _ block: ArraySlice<UInt8>, into state: inout [UInt32], _ schedule: inout [UInt32]
 ) {

@@ -1,25 +1,24 @@
-// How far rounding carries in a case.
+// Measures the sensitivity of a case to rounding.
 //
-// Two correct programs round differently. In most networks that stays where it began; in a chaotic one it
-// grows from step to step, until nothing of the numbers is left. No constant bound fits both. Where the
-// constant one is exceeded, the case is therefore run again with every input, weight and initial state, and what
-// is kept for the backward pass, moved by a unit in the last place, a few times over, and the results are
-// compared: what that changes is what another order of additions, or another tanh, may change. It is measured for each array, so that early steps, before
-// differences have grown, are judged as strictly as ever.
+// Two correct programs round differently. In most networks the effect stays small. In a chaotic network it grows from
+// step to step until no digit agrees, so no constant bound fits both. If the constant bound is exceeded, the case is
+// run again several times with every input, weight, initial state and stored value perturbed by one unit in the last
+// place. The changes of the results are of the size that another summation order or another tanh may cause. They are
+// measured for each array and step, so that early steps, where differences are still small, are judged strictly.
 
 internal import Unroll
 
-/// Moves numbers by a unit in the last place, up or down at random.
+/// Perturbs numbers by one unit in the last place, up or down at random.
 struct Nudge {
-  /// How often a case is run again.
+  /// The number of perturbed runs.
   static let runCount = 4
 
   private var state: UInt64
 
-  /// Creates the source of one run; equal numbers give equal runs.
+  /// Creates the random source of a run; equal run numbers give equal perturbations.
   init(run: Int) { state = UInt64(run + 1) &* 0x9E37_79B9_7F4A_7C15 }
 
-  /// Whether a number goes up: a bit of SplitMix64.
+  /// Returns whether to increase a number: a bit of SplitMix64.
   private mutating func isUp() -> Bool {
     state &+= 0x9E37_79B9_7F4A_7C15
     var value = state
@@ -28,7 +27,7 @@ struct Nudge {
     return (value ^ (value >> 31)) & 1 == 1
   }
 
-  /// The tensor with every number moved; zeros stay.
+  /// Returns the tensor with every number perturbed; zeros are unchanged.
   mutating func callAsFunction<Scalar: KernelScalar>(_ tensor: Tensor<Scalar>) -> Tensor<Scalar> {
     var elements = tensor.elements
     for index in elements.indices {
@@ -38,19 +37,19 @@ struct Nudge {
     return Tensor(shape: tensor.shape, elements: elements)
   }
 
-  /// The state with every number moved.
+  /// Returns the state with every number perturbed.
   mutating func callAsFunction<Scalar: KernelScalar>(
     _ state: RecurrentState<Scalar>
   ) -> RecurrentState<Scalar> {
     RecurrentState(hidden: self(state.hidden), cell: self(state.cell))
   }
 
-  /// Moves what a pass has stored, from which the backward pass computes derivatives.
+  /// Perturbs the stored values of a pass, from which the backward pass computes derivatives.
   mutating func callAsFunction<Scalar: KernelScalar>(_ trace: inout SequenceTrace<Scalar>) {
     trace.changeStoredValues { $0 = self($0) }
   }
 
-  /// The cell with every weight moved.
+  /// Returns the cell with every weight perturbed.
   mutating func callAsFunction<Scalar: KernelScalar>(
     _ cell: Cell<Scalar>
   ) -> Cell<Scalar> {
@@ -62,17 +61,17 @@ struct Nudge {
   }
 }
 
-/// The results of a case's further runs, which are made when the first of them is asked for.
+/// The results of a case's perturbed runs, computed on first use.
 final class Reruns<Result> {
   private let run: (inout Nudge) -> Result
   private var kept: [Result]?
 
   /// Creates the runs.
   ///
-  /// - Parameter run: Computes the case with numbers that it moves.
+  /// - Parameter run: Computes the case with perturbed numbers.
   init(_ run: @escaping (inout Nudge) -> Result) { self.run = run }
 
-  /// What each of the runs gives.
+  /// The results of the runs.
   var results: [Result] {
     if let kept { return kept }
     let made = (0..<Nudge.runCount).map { index in

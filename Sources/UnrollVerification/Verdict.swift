@@ -1,104 +1,104 @@
-// How a case is judged. The bounds are stated here and nowhere else.
+// The criteria for a verdict, and the only definition of the bounds.
 
 internal import Unroll
 
-/// One quantity of a case, compared.
+/// The comparison of one quantity of a case.
 public struct QuantityCheck: Sendable, Codable {
   /// `outputs`, `states`, or a gradient such as `gw.w.kernel`.
   public var quantity: String
-  /// The largest |ours − theirs| / max(1, |theirs|); for exact quantities how many elements differ.
+  /// The largest |ours − theirs| / max(1, |theirs|); for exact quantities, the number of different elements.
   ///
-  /// JSON has no infinity: what cannot be compared counts as 1e308.
+  /// JSON has no infinity, so values that cannot be compared count as 1e308.
   public var worst: Double
-  /// What it may be.
+  /// The bound of `worst`.
   public var bound: Double
-  /// The largest |ours − theirs| over the largest |theirs|, of the array where that is worst; it
-  /// sees what vanishes.
+  /// The largest |ours − theirs| relative to the largest |theirs| of the array, for the worst array; it detects errors
+  /// in small values.
   public var relative: Double
-  /// What `relative` may be; nil where it is not judged.
+  /// The bound of `relative`; nil if it is not judged.
   public var relativeBound: Double?
 
   /// Whether the quantity is within its bounds.
   public var passes: Bool { worst <= bound && relative <= relativeBound ?? .infinity }
 }
 
-/// The judgement of a case.
+/// The verdict on a case.
 public enum Verdict: String, Sendable, Codable {
-  /// Every array of the case was recomputed and lies within its bound.
+  /// Every array of the case was recomputed and is within its bound.
   case passed
-  /// At least one array is over its bound.
+  /// At least one array exceeds its bound.
   case failed
-  /// The case could not be recomputed: damaged, or of an unknown form.
+  /// The case is damaged or not supported, and could not be recomputed.
   case error
-  /// The case needs a file format that Unroll does not read yet.
+  /// The case needs a file format that Unroll cannot read.
   case notReadable = "not readable yet"
 }
 
-/// One case, judged.
+/// A case with its verdict.
 public struct CaseVerdict: Sendable, Codable {
   /// The case's name.
   public var name: String
-  /// The group of cases that it belongs to.
+  /// The group of the case.
   public var group: String
   /// The program that computed it, with its version.
   public var framework: String
-  /// The cell, or what else it computes.
+  /// The cell, or another quantity under test.
   public var cell: String
   /// The precision in which it was recomputed.
   public var precision: String
   /// The judgement.
   public var verdict: Verdict
-  /// Why, where the verdict is not a matter of numbers.
+  /// The reason, if the verdict does not follow from the checks.
   public var reason: String?
-  /// Every quantity that was compared.
+  /// The compared quantities.
   public var checks: [QuantityCheck]
 }
 
 /// The bounds of the comparison.
 enum Bounds {
-  /// For float64.
+  /// The bound for float64.
   static let double = 1e-12
-  /// For float64 where a gate stands at its limit: the gradients there are differences of nearly
-  /// equal numbers.
+  /// The bound for float64 with saturated gates, whose gradients are differences of nearly equal
+  /// numbers.
   static let saturatedDouble = 1e-10
-  /// The least that is asked of float32.
+  /// The minimum bound for float32.
   static let floatFloor = 1e-6
-  /// How many times the other program's own float32 error is allowed.
+  /// The factor of the reference's float32 error.
   static let floatFactor = 8.0
-  /// How many times the change is allowed that moving every number by a unit in the last place makes, where
-  /// that is more than the bounds above.
+  /// The factor of the change caused by perturbing every number by one unit in the last place, if the result is larger
+  /// than the other bounds.
   static let sensitivityFactor = 8.0
 
-  /// The bound for float32, given the other program's own error for the case.
+  /// Returns the bound for float32, given the reference's error for the case.
   static func float(_ frameworkError: Double?) -> Double {
     max(floatFloor, floatFactor * (frameworkError ?? 0))
   }
 }
 
-/// Collects a case's comparisons; several arrays may share a quantity, the worst counts.
+/// The comparisons of a case; if several arrays share a quantity, the worst counts.
 struct Comparison {
   private(set) var checks: [QuantityCheck] = []
-  /// The arrays of the case that were used or compared.
+  /// The names of the arrays that were used or compared.
   private(set) var seen = Set<String>()
 
   mutating func use(_ names: String...) { seen.formUnion(names) }
 
-  /// Compares an array with what was expected of it.
+  /// Compares an array with its reference.
   ///
-  /// In float64 the bound holds twice: for each element, relative where it is above 1, and for the
-  /// largest difference relative to the array's largest number. The latter is not asked of arrays
-  /// that are differences of nearly equal numbers, whose last digits are rounding.
+  /// In float64 two bounds apply: for each element, relative if it is above 1; and for the largest difference relative
+  /// to the largest number of the array. The latter does not apply to arrays of differences of nearly equal numbers,
+  /// whose last digits are rounding errors.
   ///
   /// - Parameters:
-  ///   - ours: What was recomputed.
-  ///   - theirs: What was expected.
-  ///   - quantity: What the array belongs to.
+  ///   - ours: The recomputed array.
+  ///   - theirs: The reference.
+  ///   - quantity: The quantity that the array belongs to.
   ///   - array: Its name.
-  ///   - bound: What is allowed where rounding does not grow.
+  ///   - bound: The bound without growth of rounding errors.
   ///   - isDifference: Whether the numbers are differences of nearly equal ones.
   ///   - isSequence: Whether the array is a sequence `[B, T, …]`, whose steps differ in sensitivity.
-  ///   - sensitivity: The same array, recomputed from numbers that were moved by a unit in the last place. It is
-  ///     asked for if the bound is exceeded, and replaces it by a multiple of what that changes.
+  ///   - sensitivity: Recomputes the array from numbers perturbed by one unit in the last place. It is called if the
+  ///     bound is exceeded, and replaces it with a multiple of the change.
   mutating func compare<Scalar: KernelScalar>(
     _ ours: Tensor<Scalar>, _ theirs: Tensor<Scalar>, as quantity: String, array: String,
     bound: Double, isDifference: Bool = false, isSequence: Bool = false,
@@ -124,7 +124,7 @@ struct Comparison {
       guard let found = Difference(our, their, scale: scale) else { continue }
       var (limit, relativeLimit) = (bound, bound)
       for moved in movedSteps {
-        // Measured by their numbers, as the difference is.
+        // Relative to the same numbers as the difference.
         guard let change = Difference(our, moved[index], by: their, scale: scale) else { continue }
         limit = max(limit, Bounds.sensitivityFactor * change.worst)
         relativeLimit = max(relativeLimit, Bounds.sensitivityFactor * change.relative)
@@ -135,7 +135,7 @@ struct Comparison {
     }
   }
 
-  /// A sequence `[B, T, …]` step by step, another tensor as it is.
+  /// Splits a sequence `[B, T, …]` into steps; returns other tensors unchanged.
   private static func steps<Scalar: KernelScalar>(
     _ tensor: Tensor<Scalar>, _ isSequence: Bool
   ) -> [Tensor<Scalar>] {
@@ -144,20 +144,20 @@ struct Comparison {
     return (0..<timeMajor.shape[0]).map { timeMajor[$0, ...] }
   }
 
-  /// How far two tensors are apart.
+  /// The difference of two tensors.
   struct Difference {
     /// The largest |a − b| / max(1, |b|).
     var worst = 0.0
     /// The largest |a − b| over the largest |b|.
     var relative = 0.0
 
-    /// Compares two tensors; nil if they have other shapes or numbers that are not finite.
+    /// Compares two tensors; nil if their shapes differ or a number is not finite.
     ///
     /// - Parameters:
     ///   - ours: a.
     ///   - theirs: b.
-    ///   - measure: What stands for b in the denominators; nil: b itself.
-    ///   - whole: The largest |b| of the array that they are a part of; 0 for a whole array.
+    ///   - measure: The tensor in the denominators; nil for b itself.
+    ///   - whole: The largest |b| of the array that contains them; 0 for a complete array.
     init?<Scalar: KernelScalar>(
       _ ours: Tensor<Scalar>, _ theirs: Tensor<Scalar>, by measure: Tensor<Scalar>? = nil,
       scale whole: Double = 0
@@ -175,7 +175,7 @@ struct Comparison {
     }
   }
 
-  /// Compares arrays that must agree to the bit; the error is the number of differences.
+  /// Compares arrays that must be equal; the error is the number of differences.
   mutating func compareExactly<Element: Equatable>(
     _ ours: [Element], _ theirs: [Element], as quantity: String, array: String
   ) {
@@ -198,7 +198,7 @@ struct Comparison {
           relativeBound: relativeBound))
       return
     }
-    // Bounds differ from array to array: the one that stands nearest to its own counts.
+    // Bounds differ between arrays: keep the one closest to its bound.
     let old = checks[index]
     if worst * old.bound > old.worst * bound || (bound == 0 && worst > old.worst) {
       (checks[index].worst, checks[index].bound) = (worst, bound)

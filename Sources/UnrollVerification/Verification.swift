@@ -1,18 +1,18 @@
-// `unroll verify`: every case of a golden set, recomputed and judged. A case is recognised by its
-// convention and its arrays, never by its name.
+// Recomputes and judges every case of a golden set (`unroll verify`). A case is identified by its convention and
+// arrays, never by its name.
 
 internal import Unroll
 internal import UnrollFormats
 internal import UnrollLab
 
-/// Recomputes golden sets.
+/// Recomputation of golden sets.
 public enum Verification {
-  /// Judges every case of a set whose name, group, cell or source contains a text.
+  /// Judges the cases of a set whose name, group, cell or source contains a text.
   ///
   /// - Parameters:
   ///   - set: The set.
-  ///   - filter: The text; empty for all.
-  ///   - report: Called with each verdict as it comes.
+  ///   - filter: The text; empty for all cases.
+  ///   - report: Called with each verdict.
   /// - Returns: All verdicts, in the order of the index.
   public static func run(
     _ set: GoldenSet, filter: String = "", report: (CaseVerdict) -> Void = { _ in }
@@ -47,7 +47,7 @@ public enum Verification {
         verdict.reason =
           "\(unseen.count) of \(names.count) arrays not understood, the first is '\(unknown)'"
       } else if comparison.checks.isEmpty {
-        verdict.reason = "there is nothing to compare"
+        verdict.reason = "the case has no arrays to compare"
       } else {
         verdict.verdict = comparison.checks.allSatisfy(\.passes) ? .passed : .failed
       }
@@ -57,7 +57,7 @@ public enum Verification {
     return verdict
   }
 
-  /// What a group's cases are stored in, if Unroll does not read it.
+  /// Returns the file format of a group's cases, if Unroll cannot read it.
   private static func unreadableFormat(_ golden: GoldenCase) -> String? {
     if golden.group == "keras_files", !HDF5Library.isAvailable { return "the HDF5 library" }
     return nil
@@ -67,7 +67,7 @@ public enum Verification {
     _ golden: GoldenCase, in set: GoldenSet, _ archive: NPZ?
   ) throws -> Comparison {
     if golden.group == "onnx_backend" { return try ONNXCase.compareNodeTest(golden, in: set) }
-    guard let archive else { throw VerificationError("the index names no file") }
+    guard let archive else { throw VerificationError("the index does not name a file") }
     switch golden.group {
     case "onnx": return try ONNXCase.compare(golden, in: set, archive)
     case "keras_files": return try KerasFileCase.compare(golden, in: set, archive)
@@ -87,7 +87,7 @@ public enum Verification {
 }
 
 extension NPZ {
-  /// An array's numbers.
+  /// Returns the numbers of an array.
   func tensor<Scalar: KernelScalar>(
     _ name: String, _ type: Scalar.Type = Scalar.self
   ) throws(ArrayFileError) -> Tensor<Scalar> {

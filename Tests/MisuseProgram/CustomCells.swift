@@ -1,12 +1,12 @@
 import Unroll
 
-/// A cell of no use whose arrays have the wrong shape in one place.
+/// A custom cell one of whose arrays has the wrong shape.
 private struct Misshapen: CustomCell {
   let name = "Misshapen"
   var gates: [Gate] = [.candidate]
   var hasCellState = false
   var retention: Retention?
-  /// The array that is wrong.
+  /// The array with the wrong shape.
   var wrong = ""
 
   func step<Scalar>(
@@ -31,7 +31,7 @@ private struct Misshapen: CustomCell {
     }
   }
 
-  /// A pass forward and backward of two sequences.
+  /// Runs a forward and a backward pass of two sequences.
   func run() {
     let layer = RecurrentLayer<Float>(cell: Cell(custom: self, inputSize: 3, hiddenSize: 4))
     let trace = layer.forward(Tensor(shape: [5, 2, 3]), from: layer.zeroState(batchSize: 2))
@@ -91,11 +91,15 @@ let customCellMisuses = [
   },
   Misuse(
     "own-options",
-    "Cell.options: expected the defaults of options that a cell of the kind Misshapen does not use, got activation relu."
+    "Cell.options: expected the defaults of options that the cell Misshapen does not use, got activation relu."
   ) {
     var cell = Cell<Float>(custom: Misshapen(), inputSize: 3, hiddenSize: 4)
     cell.options.activation = .relu
   },
+  Misuse(
+    "own-sizes",
+    "CellParameters.init: expected D of at least 0 and H of at least 1, and P if there is a projection, got D -1, H 4."
+  ) { use(Cell<Float>(custom: Misshapen(), inputSize: -1, hiddenSize: 4)) },
   Misuse(
     "own-other-gates",
     "Cell.init: expected parameters of the gates candidate, got reset, update."
@@ -128,7 +132,7 @@ let customCellMisuses = [
   },
   Misuse(
     "own-bf16",
-    "RecurrentStream.init: expected float32 cells with options that the fast paths have, without layer normalisation and zoneout, for bfloat16 weights."
+    "RecurrentStream.init: expected cells of Unroll's kinds for bfloat16 weights, got the cell Misshapen."
   ) {
     let layer = RecurrentLayer<Float>(
       cell: Cell(custom: Misshapen(), inputSize: 3, hiddenSize: 4))

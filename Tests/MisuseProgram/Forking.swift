@@ -1,4 +1,4 @@
-// A process that forks with the pool of threads in use, and whose children run passes of their own.
+// A process that forks while the thread pool is in use, and whose children run passes.
 
 import Unroll
 
@@ -6,9 +6,10 @@ import Unroll
 import Glibc
 
 enum Forking {
-  /// Forks twenty times, and ends with 1 unless every child computes the parent's bits on several threads.
+  /// Forks twenty times; exits with 1 unless every child's results on several threads are bit-identical to the
+  /// parent's.
   ///
-  /// - Parameter kind: `idle`, where the pool's threads sleep meanwhile, or `busy`, where another thread runs
+  /// - Parameter kind: `idle` if the pool's threads sleep meanwhile, or `busy` if another thread runs
   ///   passes on them.
   static func run(_ kind: String) {
     Threads.count = 4
@@ -34,7 +35,7 @@ enum Forking {
         exit(1)
       }
     }
-    // The parent's own pool goes on.
+    // The parent's pool continues to work.
     exit(pass.run().isBitwiseEqual(to: expected) ? 0 : 1)
   }
 

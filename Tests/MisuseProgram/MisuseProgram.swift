@@ -1,18 +1,18 @@
-// A program that breaks one contract of the library, for tests: they read what it says at its end. It is built
-// as the tests are, so that optimised builds are tested, too.
+// A program that violates one contract of the library, so that tests can check its error message. It is built like the
+// tests, so that optimised builds are tested, too.
 //
-//   MisuseProgram            prints every misuse: its name, a tab, and the message that it must end with
-//   MisuseProgram NAME       commits it; returns 0 if the library lets it pass
+//   MisuseProgram            prints every misuse: its name, a tab, and the expected message
+//   MisuseProgram NAME       commits it; returns 0 if the library does not detect it
 //   MisuseProgram fork …     forks, see Forking.swift
 //   MisuseProgram threads    counts the threads of passes, see Threading.swift
 //   MisuseProgram machine    prints the instruction set and the number of threads that passes use
 
 import Unroll
 
-/// One broken contract.
+/// A violation of one contract.
 struct Misuse: Sendable {
   let name: String
-  /// What the library must say.
+  /// The expected message.
   let message: String
   let commit: @Sendable () -> Void
 

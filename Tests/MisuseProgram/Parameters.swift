@@ -47,7 +47,10 @@ let parameterMisuses = [
     "parameter-name",
     "CellParameters: expected a name of [\"inputWeights\", \"recurrentWeights\", \"bias\"], got 'weights'."
   ) { use(lstm().parameters["weights"]) },
-  Misuse("cell-size", "CellParameters.init: expected sizes of at least 1, got D 3, H 0.") {
+  Misuse(
+    "cell-size",
+    "CellParameters.init: expected D of at least 0 and H of at least 1, and P if there is a projection, got D 3, H 0."
+  ) {
     use(Cell<Float>(.lstm, inputSize: 3, hiddenSize: 0))
   },
   Misuse(

@@ -1,7 +1,7 @@
 import Unroll
 
 private let x = Tensor<Float>(shape: [2, 3])
-/// Hides a value from the optimiser, which otherwise sees that a result is not used.
+/// Hides a value from the optimiser, which would otherwise remove unused results.
 @inline(never) func use<T: ~Copyable>(_ value: borrowing T) { withExtendedLifetime(value) {} }
 
 let tensorMisuses = [
@@ -159,7 +159,7 @@ let tensorMisuses = [
   },
 ]
 
-/// A collection whose count is not that of its elements.
+/// A collection whose count differs from the number of its elements.
 private struct Liar: Collection {
   let count: Int
   let given: Int

@@ -1,4 +1,4 @@
-// A program that counts the threads of its passes: in a process of its own no other code starts any.
+// A program that counts the threads of its passes, in a process without other threads.
 
 import Unroll
 
@@ -6,11 +6,11 @@ import Unroll
 import Glibc
 
 enum Threading {
-  /// Prints, for each number of threads that passes are given, how many threads the process has and how many
-  /// of them a pass occupied.
+  /// Prints, for each thread count given to passes, the number of threads of the process and the number of them that a
+  /// pass used.
   ///
-  /// The numbers rise, since the threads of a pass stay for the next one; the last is 1 again, where the others
-  /// must sleep.
+  /// The thread counts increase, because the pool keeps the threads of earlier passes; the last is 1 again, for which
+  /// all others must sleep.
   static func run() {
     var random = NumPyRandom(seed: 1)
     let layer = RecurrentLayer(
@@ -42,7 +42,7 @@ enum Threading {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
-  /// The threads of this process.
+  /// The number of threads of this process.
   static func threadCount() -> Int {
     guard let folder = opendir("/proc/self/task") else { return 0 }
     defer { closedir(folder) }

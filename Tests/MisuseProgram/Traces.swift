@@ -2,7 +2,7 @@ import Unroll
 
 private let inputs = Tensor<Float>(shape: [5, 2, 3], repeating: 0.5)
 
-/// Runs one cell forward, and another backward through that trace.
+/// Runs the forward pass of one cell, and the backward pass of another with its trace.
 private func takeBack(
   _ cell: Cell<Float>, _ direction: Direction = .forward,
   by other: Cell<Float>

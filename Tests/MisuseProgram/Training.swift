@@ -4,14 +4,14 @@ private let dense = DenseLayer<Float>(
   weights: Tensor(shape: [3, 4], repeating: 0.5), bias: Tensor(shape: [4]))
 private let rows = Tensor<Float>(shape: [2, 3], repeating: 1)
 
-private func move(
+private func update(
   _ optimizer: Optimizer = .adam, gradient: [Int] = [4], memory: Optimizer? = nil,
   rate: Double = 0.1, scale: Double = 1, decay: Double = 0
 ) {
   var parameter = Tensor<Float>(shape: [4], repeating: 1)
-  var memory = OptimizerMemory<Float>(memory ?? optimizer, shape: [4])
-  optimizer.move(
-    &parameter, by: Tensor(shape: gradient, repeating: 1), memory: &memory, rate: rate,
+  var memory = OptimizerState<Float>(memory ?? optimizer, shape: [4])
+  optimizer.update(
+    &parameter, with: Tensor(shape: gradient, repeating: 1), state: &memory, rate: rate,
     gradientScale: scale, weightDecay: decay)
   use(parameter)
 }
@@ -41,7 +41,7 @@ let trainingMisuses = [
   },
   Misuse("dense-inputs", "DenseLayer: expected inputs whose last axis is 3, got [2, 4].") {
     var outputs = Tensor<Float>(shape: [0, 0])
-    dense.forward(Tensor(shape: [2, 4]), into: &outputs, using: Workspace())
+    dense.forward(Tensor(shape: [2, 4]), into: &outputs, using: Scratch())
   },
   Misuse(
     "dense-gradient", "DenseLayer.backward: expected a gradient of shape [2, 4], got [2, 3]."
@@ -49,7 +49,7 @@ let trainingMisuses = [
     var (a, b, c) = (rows, dense.weights, dense.bias)
     dense.backward(
       rows, outputGradient: rows, inputGradient: &a, weightGradient: &b, biasGradient: &c,
-      using: Workspace())
+      using: Scratch())
   },
   Misuse(
     "dense-adds",
@@ -58,22 +58,22 @@ let trainingMisuses = [
     var (a, b, c) = (rows, rows, dense.bias)
     dense.backward(
       rows, outputGradient: Tensor(shape: [2, 4]), inputGradient: &a, weightGradient: &b,
-      biasGradient: &c, adds: true, using: Workspace())
+      biasGradient: &c, adds: true, using: Scratch())
   },
   Misuse("targets", "DenseLayer.crossEntropy: expected targets below 4, got 4.") {
     var losses = [0.0, 0]
-    dense.crossEntropy(rows, targets: [0, 4], losses: &losses, using: LogitMemory())
+    dense.crossEntropy(rows, targets: [0, 4], losses: &losses, using: LogitScratch())
   },
   Misuse(
     "targets-count",
     "DenseLayer.crossEntropy: expected rows of 3 for 1 targets and as many losses, got shape [2, 3] and 2."
   ) {
     var losses = [0.0, 0]
-    dense.crossEntropy(rows, targets: [0], losses: &losses, using: LogitMemory())
+    dense.crossEntropy(rows, targets: [0], losses: &losses, using: LogitScratch())
   },
-  Misuse("targets-tensor", "Tensor.becomeCrossEntropyGradient: expected targets below 3, got 3.") {
+  Misuse("targets-tensor", "Tensor.formCrossEntropyGradient: expected targets below 3, got 3.") {
     var (logits, losses) = (rows, [0.0, 0])
-    use(logits.becomeCrossEntropyGradient(targets: [0, 3], scale: 1, losses: &losses))
+    use(logits.formCrossEntropyGradient(targets: [0, 3], scale: 1, losses: &losses))
   },
   Misuse("look-up", "Embedding.lookUp: expected symbols in 0 ..< 3, got 3.") {
     var result = Tensor<Float>(shape: [0])
@@ -90,58 +90,58 @@ let trainingMisuses = [
   },
   Misuse(
     "embedding-descend",
-    "EmbeddingGradient.descend: expected vectors of shape [300, 2], got [3, 2]."
+    "EmbeddingGradient.update: expected vectors of shape [300, 2], got [3, 2]."
   ) {
     var (gradient, table) = (EmbeddingGradient(like: embedding(300)), embedding(3))
     gradient.set(symbols: [299], gradient: Tensor(shape: [1, 1, 2], repeating: 1))
-    gradient.descend(&table, rate: 0.1)
+    gradient.update(&table, rate: 0.1)
   },
   Misuse(
     "embedding-rate",
-    "EmbeddingGradient.descend: expected a finite learning rate of at least 0, got nan."
+    "EmbeddingGradient.update: expected a finite learning rate of at least 0, got nan."
   ) {
     var table = embedding(3)
-    EmbeddingGradient(like: table).descend(&table, rate: .nan)
+    EmbeddingGradient(like: table).update(&table, rate: .nan)
   },
-  Misuse("rate-nan", "Optimizer.move: expected a finite learning rate of at least 0, got nan.") {
-    move(rate: .nan)
+  Misuse("rate-nan", "Optimizer.update: expected a finite learning rate of at least 0, got nan.") {
+    update(rate: .nan)
   },
   Misuse(
-    "rate-negative", "Optimizer.move: expected a finite learning rate of at least 0, got -0.1."
-  ) { move(.sgd, rate: -0.1) },
+    "rate-negative", "Optimizer.update: expected a finite learning rate of at least 0, got -0.1."
+  ) { update(.sgd, rate: -0.1) },
   Misuse(
     "decay-negative",
-    "Optimizer.move: expected a finite gradient scale and a finite weight decay of at least 0, got 1.0 and -1.0."
-  ) { move(.sgd, decay: -1) },
+    "Optimizer.update: expected a finite gradient scale and a finite weight decay of at least 0, got 1.0 and -1.0."
+  ) { update(.sgd, decay: -1) },
   Misuse(
     "scale-infinite",
-    "Optimizer.move: expected a finite gradient scale and a finite weight decay of at least 0, got inf and 0.0."
-  ) { move(.sgd, scale: .infinity) },
+    "Optimizer.update: expected a finite gradient scale and a finite weight decay of at least 0, got inf and 0.0."
+  ) { update(.sgd, scale: .infinity) },
   Misuse(
     "beta",
-    "Optimizer.move: expected decays in 0 ..< 1 and a finite ε of at least 0, got adam(beta1: 1.0, beta2: 0.999, epsilon: 1e-08)."
-  ) { move(.adam(beta1: 1, beta2: 0.999, epsilon: 1e-8)) },
+    "Optimizer.update: expected decays in 0 ..< 1 and a finite ε of at least 0, got adam(beta1: 1.0, beta2: 0.999, epsilon: 1e-08)."
+  ) { update(.adam(beta1: 1, beta2: 0.999, epsilon: 1e-8)) },
   Misuse(
     "optimizer-gradient",
-    "Optimizer.move: expected a gradient of shape [4] and the memory of this optimizer for it, got [2], [4] and [4]."
-  ) { move(gradient: [2]) },
+    "Optimizer.update: expected a gradient of shape [4] and a state of this optimizer for it, got [2], [4] and [4]."
+  ) { update(gradient: [2]) },
   Misuse(
     "optimizer-memory",
-    "Optimizer.move: expected a gradient of shape [4] and the memory of this optimizer for it, got [4], [0] and [0]."
-  ) { move(.adam, memory: .sgd) },
+    "Optimizer.update: expected a gradient of shape [4] and a state of this optimizer for it, got [4], [0] and [0]."
+  ) { update(.adam, memory: .sgd) },
   Misuse(
-    "optimizer-step", "OptimizerMemory: expected a step count of at least 0, got -1."
+    "optimizer-step", "OptimizerState: expected a step count of at least 0, got -1."
   ) {
     use(
-      OptimizerMemory<Float>(
+      OptimizerState<Float>(
         .adam, first: Tensor(shape: [4]), second: Tensor(shape: [4]), stepCount: -1))
   },
   Misuse(
     "optimizer-moments",
-    "OptimizerMemory: expected moments of the shapes [4] and [4], got [4] and [3]."
+    "OptimizerState: expected moments of the shapes [4] and [4], got [4] and [3]."
   ) {
     use(
-      OptimizerMemory<Float>(
+      OptimizerState<Float>(
         .adam, first: Tensor(shape: [4]), second: Tensor(shape: [3]), stepCount: 1))
   },
   Misuse(

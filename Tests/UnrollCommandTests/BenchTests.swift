@@ -1,5 +1,5 @@
 // `unroll bench`: workloads in, the same fields out, and sentences for lists that cannot be used.
-// Times are not judged here.
+// Times are not checked here.
 
 import Foundation
 import Testing
@@ -15,7 +15,7 @@ struct BenchTests {
     }
   }
 
-  @Test("A list's fields come back, with times, rates and what they were measured with")
+  @Test("Results repeat the fields of the list and add times and rates")
   func fields() throws {
     let result = try bench(
       """
@@ -56,10 +56,34 @@ struct BenchTests {
     #expect((records[4]["tokens_per_s"] as? Double ?? 0) > 0)
   }
 
+  @Test("The speed of a streaming step is compared with the peak of the one thread that it runs on")
+  func steps() throws {
+    let result = try bench(
+      """
+      [{"kind": "layer", "name": "step", "cell": "lstm", "T": 1, "B": 1, "I": 4, "H": 20,
+        "mode": "step", "threads": 1, "dtype": "f32"},
+       {"kind": "layer", "name": "layer", "cell": "lstm", "T": 4, "B": 4, "I": 4, "H": 20,
+        "mode": "forward", "threads": 1, "dtype": "f32"}]
+      """, "--threads", "2", "--json")
+    let peaks = try result.output.split(separator: "\n").map {
+      let record = try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+      return try #require(record?["fma_peak_gflops"] as? Double)
+    }
+    // Two records of the step: full weights and bf16. The layer's peak is another measurement, of two threads.
+    #expect(peaks.count == 3 && peaks[0] == peaks[1] && peaks[2] != peaks[0])
+    let table = try bench(
+      """
+      [{"kind": "layer", "name": "step", "cell": "lstm", "T": 1, "B": 1, "I": 4, "H": 20,
+        "mode": "step", "threads": 2, "dtype": "f32"}]
+      """)
+    #expect(table.output.contains("multiply-add peak, float32, threads: 1: "), "\(table.output)")
+  }
+
   @Test(
-    "A list that cannot be used is refused with its place, field, and what was expected",
+    "An invalid list is refused with the workload, the field and the expected value",
     arguments: [
       ("{}", "expected a JSON list of objects"),
+      ("[]", "list.json: expected at least one workload, found an empty list."),
       ("[{\"kind\": \"layer\"}]", "workload 1, field name: expected a name, found nothing"),
       (
         "[{\"kind\": \"car\", \"name\": \"x\"}]",
@@ -96,7 +120,7 @@ struct BenchTests {
     #expect(result.output.isEmpty)
   }
 
-  @Test("A filter that nothing matches, a missing file and odd numbers of threads are refused")
+  @Test("A filter without matches, a missing file and invalid numbers of threads are refused")
   func arguments() throws {
     let command = CommandTests()
     let nothing = try command.unroll("bench", "--filter", "nosuch")
@@ -108,7 +132,7 @@ struct BenchTests {
   }
 
   @Test(
-    "An instruction set or a number of threads that cannot be is refused; an empty one is not set")
+    "An invalid instruction set or number of threads is refused; an empty one counts as unset")
   func environment() throws {
     let command = CommandTests()
     let level = try command.unroll("info", environment: ["UNROLL_ISA": "mmx"])

@@ -206,6 +206,14 @@ struct BridgeReportTests {
       }
       try manager.linkItem(atPath: path("onnx_functions.data"), toPath: path("data.npz"))
       try refuse(path("onnx_functions.onnx"), path("data.npz"), "is the same file as")
+      // The other files of a set.
+      for number in 1...2 {
+        let name = "torch_shards-0000\(number)-of-00002.safetensors"
+        try manager.copyItem(atPath: "\(files)/\(name)", toPath: path(name))
+      }
+      try refuse(
+        path("torch_shards-00001-of-00002.safetensors"),
+        path("torch_shards-00002-of-00002.safetensors"), "that is read; choose another")
       // Runs.
       try LanguageCommandTests.writeCorpus(path("text"))
       let train = try command.run(
@@ -265,7 +273,7 @@ struct BridgeReportTests {
   @Test("An ONNX model is known by its contents, and ONNX is among the formats")
   func contents() throws {
     try withTemporaryFolder { folder in
-      let (model, text) = (folder + "/model.bin", folder + "/text.bin")
+      let (model, text) = (folder + "/model.safetensors", folder + "/text.bin")
       try FileManager.default.copyItem(
         atPath: files + "/torch_export_last.onnx", toPath: model)
       for arguments in [

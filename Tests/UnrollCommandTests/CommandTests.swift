@@ -1,4 +1,4 @@
-// The built command, run as a person runs it: exit codes, sentences, files.
+// Runs the built command: exit codes, messages, files.
 
 import Foundation
 import Testing
@@ -6,7 +6,7 @@ import UnrollTestSupport
 
 @Suite("The unroll command")
 struct CommandTests {
-  /// The command beside the test bundle.
+  /// The command next to the test bundle.
   static let binary: URL = {
     var folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
     for bundle in Bundle.allBundles where bundle.bundlePath.hasSuffix(".xctest") {
@@ -31,7 +31,7 @@ struct CommandTests {
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     return try withTemporaryFolder { folder in
-      // Files, not pipes: a pipe that fills up would stop the command.
+      // Output goes to files, because a full pipe would block the command.
       let paths = (out: folder + "/out", errors: folder + "/errors")
       for path in [paths.out, paths.errors] {
         try Data().write(to: URL(fileURLWithPath: path))
@@ -47,7 +47,7 @@ struct CommandTests {
     }
   }
 
-  @Test("Sizes that no machine holds are refused in a sentence")
+  @Test("Sizes that exceed the memory of any machine are refused in a sentence")
   func impossibleSizes() throws {
     for (arguments, sentence) in [
       (["gates", "--hidden", "4000000000000000000"], "sizes: "),
@@ -61,7 +61,7 @@ struct CommandTests {
     }
   }
 
-  @Test("Every experiment takes a number of threads, and says the same with any")
+  @Test("Every experiment accepts a number of threads and prints the same for any")
   func threads() throws {
     let sizes = ["--hidden", "40", "--input", "5", "--batch", "30", "--time", "40"]
     for experiment in ["memory", "gradients", "spectrum", "gates"] {
@@ -115,7 +115,7 @@ struct CommandTests {
     }
   }
 
-  @Test("verify prints a line a case, a summary, and exits with 0 if none failed")
+  @Test("verify prints a line for each case and a summary, and exits with 0 if none failed")
   func verify() throws {
     let result = try unroll("verify", goldenFolder, "--filter", "BasicRNNCell_T5")
     #expect(result.status == 0)
@@ -138,7 +138,7 @@ struct CommandTests {
     }
   }
 
-  @Test("verify prints an array of another size than was asked for, and goes on")
+  @Test("verify reports an array of another size and continues")
   func verifyOtherSizes() throws {
     try withTemporaryFolder { folder in
       let data = try Data(contentsOf: URL(fileURLWithPath: goldenFolder + "/index.json"))
@@ -159,7 +159,7 @@ struct CommandTests {
     }
   }
 
-  @Test("A folder that is no set, and a filter that fits nothing, exit with 1 and one sentence")
+  @Test("A folder without a golden set and a filter without matches exit with 1 and one sentence")
   func verifyRefusals() throws {
     let missing = try unroll("verify", "/nonexistent")
     #expect(missing.status == 1)
@@ -171,7 +171,7 @@ struct CommandTests {
     #expect(nothing.errors == "Error: \(goldenFolder): no case contains 'no such case'\n")
   }
 
-  @Test("lab writes a report and prints the table beside the notebook's numbers", .tags(.slow))
+  @Test("lab writes a report and prints its numbers next to the notebook's", .tags(.slow))
   func lab() throws {
     try withTemporaryFolder { folder in
       let result = try unroll(
@@ -203,7 +203,7 @@ struct CommandTests {
     }
   }
 
-  @Test("An interrupted report leaves the one that was there, and nothing of its own", .tags(.slow))
+  @Test("An interrupted report leaves the previous report and no files of its own", .tags(.slow))
   func interruption() throws {
     try withTemporaryFolder { folder in
       let report = folder + "/report"
@@ -218,7 +218,7 @@ struct CommandTests {
       process.standardOutput = FileHandle.nullDevice
       process.standardError = FileHandle.nullDevice
       try process.run()
-      // The folder in which the new report is made shows that it is being written.
+      // The staging folder exists while the new report is being written.
       let staging = report + "/.unroll-part/figures"
       while process.isRunning, !FileManager.default.fileExists(atPath: staging) { usleep(2000) }
       process.terminate()
@@ -231,20 +231,20 @@ struct CommandTests {
     }
   }
 
-  @Test("Without gnuplot the numbers, scripts and data still come, and a line says what to do")
+  @Test("Without gnuplot numbers, scripts and data are written, and a note says what to install")
   func withoutGnuplot() throws {
     try withTemporaryFolder { folder in
       let result = try unroll(
         "lab", "memory", "--output", folder + "/report", environment: ["PATH": folder])
       #expect(result.status == 0)
-      #expect(result.errors.contains("install it (package gnuplot-nox) for pictures"))
+      #expect(result.errors.contains("install it (package gnuplot-nox) for figures"))
       let files = try FileManager.default.contentsOfDirectory(atPath: folder + "/report/figures")
       #expect(files.count == 4 && files.allSatisfy { $0.hasSuffix(".gp") })
     }
   }
 
   @Test(
-    "One experiment runs on a person's settings",
+    "One experiment runs with the given settings",
     arguments: [
       ["memory", "--cell", "lstm", "--hidden", "4", "--steps", "3,9", "--terminal"],
       ["memory", "--cell", "gru", "--keep-bias", "18", "--json"],
@@ -302,7 +302,7 @@ struct CommandTests {
     #expect(result.errors.hasPrefix("Error: "))
   }
 
-  @Test("info says what the build computes with")
+  @Test("info shows what the build computes with")
   func info() throws {
     let result = try unroll("info")
     #expect(result.status == 0)

@@ -1,4 +1,4 @@
-// What is said of a run that diverged.
+// The report about a run that diverged.
 
 import Foundation
 import Testing
@@ -8,7 +8,7 @@ import UnrollTestSupport
 struct DivergenceTests {
   private let command = CommandTests()
 
-  /// The last line about a run that diverges.
+  /// The last line printed for a run that diverges.
   private func advice(_ folder: String, _ run: String, _ options: [String]) throws -> String {
     let outcome = try command.run(
       ["train", folder + "/text", "--output", folder + "/" + run] + LanguageCommandTests.small
@@ -17,7 +17,7 @@ struct DivergenceTests {
     return String(outcome.errors.split(separator: "\n").last ?? "")
   }
 
-  @Test("Divergence is told as it was seen, with advice that was not followed yet")
+  @Test("A report about divergence has the observations and advice that was not followed yet")
   func rate() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")

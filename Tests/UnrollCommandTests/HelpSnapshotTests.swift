@@ -1,10 +1,10 @@
-// The help of every command, word for word: what is in Tests/Snapshots/help is what a person reads.
+// Compares the help of every command with its snapshot in Tests/Snapshots/help.
 
 import Foundation
 import Testing
 import UnrollTestSupport
 
-@Suite("Help, word for word")
+@Suite("Snapshots of help")
 struct HelpSnapshotTests {
   private struct Described: Decodable {
     var commandName: String
@@ -12,28 +12,35 @@ struct HelpSnapshotTests {
     var subcommands: [Described]?
   }
 
-  /// Where the texts are; a test that records them (`UNROLL_RECORD_SNAPSHOTS=1`) fails.
+  /// The folder of the snapshots.
+  ///
+  /// A test run that records them (`UNROLL_RECORD_SNAPSHOTS=1`) fails.
   private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("Snapshots/help")
 
-  /// The paths of all commands that help shows.
-  private func paths(_ command: Described, below path: [String] = []) -> [[String]] {
+  /// The paths of all commands shown in help.
+  private static func paths(_ command: Described, below path: [String] = []) -> [[String]] {
     let shown = (command.subcommands ?? []).filter {
       $0.shouldDisplay != false && $0.commandName != "help"
     }
     return [path] + shown.flatMap { paths($0, below: path + [$0.commandName]) }
   }
 
-  @Test(
-    "The help of every command is what its snapshot says, and no snapshot is of another command")
-  func snapshots() throws {
+  /// The paths of all commands, without the name of the program; its own is empty.
+  static func allPaths() throws -> [[String]] {
     struct Description: Decodable { var command: Described }
+    let dump = try CommandTests().run(["--experimental-dump-help"])
+    return paths(
+      try JSONDecoder().decode(Description.self, from: Data(dump.output.utf8)).command)
+  }
+
+  @Test(
+    "The help of every command equals its snapshot, and every snapshot has its command")
+  func snapshots() throws {
     let command = CommandTests()
-    let dump = try command.run(["--experimental-dump-help"])
-    let root = try JSONDecoder().decode(Description.self, from: Data(dump.output.utf8)).command
     let records = ProcessInfo.processInfo.environment["UNROLL_RECORD_SNAPSHOTS"] == "1"
     var names: Set<String> = []
-    for path in paths(root) {
+    for path in try Self.allPaths() {
       let name = (["unroll"] + path).joined(separator: "-") + ".txt"
       names.insert(name)
       let help = try command.run(path + ["--help"], environment: ["COLUMNS": "100"])
@@ -58,21 +65,6 @@ struct HelpSnapshotTests {
   }
 
   @Test(
-    "Help of the commands for language models begins with a verb, shows defaults and ends with examples"
-  )
-  func examples() throws {
-    for (name, verb) in [("train", "Train"), ("evaluate", "Measure"), ("generate", "Generate")] {
-      let help = try CommandTests().run([name, "--help"]).output
-      #expect(help.hasPrefix("OVERVIEW: \(verb) "))
-      let examples = try #require(help.range(of: "\nEXAMPLES\n"), "\(name)")
-      let usage = try #require(help.range(of: "\nUSAGE: "), "\(name)")
-      let lines = help[examples.upperBound..<usage.lowerBound].split(separator: "\n")
-      #expect(lines.count >= 3 && lines.allSatisfy { $0.hasPrefix("  unroll \(name)") }, "\(lines)")
-      #expect(help.contains("(default: "))
-    }
-  }
-
-  @Test(
     "No library names an option: its errors name fields, which the command and the page translate")
   func fieldsInLibraries() throws {
     let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -80,11 +72,11 @@ struct HelpSnapshotTests {
     var (files, found) = (0, [String]())
     for library in [
       "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab", "UnrollLanguage", "UnrollMPI",
-      "UnrollONNX", "UnrollVerification",
+      "UnrollVerification",
     ] {
       let folder = sources.appendingPathComponent(library)
       let names = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String }
-      // The report's styles have variables of that form.
+      // The report's CSS has variables of this form.
       for name in names ?? [] where name.hasSuffix(".swift") && !name.hasSuffix("ReportPage.swift")
       {
         files += 1

@@ -1,4 +1,4 @@
-// Runs that are asked to stop: by signals, in their last test, after their reader has gone.
+// Runs that are stopped: by signals, during the final test, after the reader of their output has ended.
 
 import Foundation
 import Testing
@@ -6,7 +6,7 @@ import UnrollTestSupport
 
 @Suite("Interrupted runs")
 struct InterruptionTests {
-  /// A run of the text in a folder, and what it says.
+  /// A run in a folder, and its output.
   private struct Running {
     let process = Process()
     let output = Pipe()
@@ -20,7 +20,7 @@ struct InterruptionTests {
         ["train", folder + "/text", "--output", folder + "/run", "--epochs", "\(epochs)"]
         + LanguageCommandTests.small
       (process.standardOutput, process.standardError) = (output, errors)
-      // Whoever started the tests may ignore closed terminals, which a child would inherit.
+      // The process that started the tests may ignore SIGHUP, and a child would inherit that.
       let before = signal(SIGHUP, SIG_DFL)
       defer { signal(SIGHUP, before) }
       try process.run()
@@ -40,7 +40,7 @@ struct InterruptionTests {
   }
 
   @Test(
-    "SIGINT, SIGTERM, SIGQUIT and SIGHUP end with a checkpoint, their exit code and the sentence how to go on",
+    "SIGINT, SIGTERM, SIGQUIT and SIGHUP end with a checkpoint, their exit code and the command to continue",
     .tags(.slow)
   )
   func signals() throws {
@@ -50,18 +50,18 @@ struct InterruptionTests {
         let run = try Running(folder, epochs: 100_000)
         run.stop(signal)
         #expect(run.process.terminationStatus == code && run.process.terminationReason == .exit)
-        // The checkpoint is of the step that the sentence names.
+        // The checkpoint belongs to the step named in the message.
         let names = try FileManager.default.contentsOfDirectory(
           atPath: folder + "/run/checkpoints")
         #expect(names.count == 3, "\(names)")
         #expect(
           Running.text(run.errors).contains(
-            "go on with: unroll train --resume --output \(folder)/run"))
+            "continue with: unroll train --resume --output \(folder)/run"))
       }
     }
   }
 
-  @Test("SIGQUIT ends a command that keeps nothing, without the report of a crash")
+  @Test("SIGQUIT ends a command that has nothing to save, without a crash report")
   func quit() throws {
     let process = Process()
     let errors = Pipe()
@@ -79,7 +79,7 @@ struct InterruptionTests {
     #expect(!text.contains("crashed"), "\(text)")
   }
 
-  @Test("Progress that nobody reads any more ends nothing: Ctrl-C still keeps the run")
+  @Test("A run whose progress has lost its reader continues, and Ctrl-C still saves it")
   func goneReader() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -90,7 +90,7 @@ struct InterruptionTests {
     }
   }
 
-  @Test("A test that is stopped says so, and the run is not called whole", .tags(.slow))
+  @Test("An interrupted test is reported, and the run does not count as complete", .tags(.slow))
   func stoppedTest() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -108,11 +108,11 @@ struct InterruptionTests {
     }
   }
 
-  /// A run whose standard error nobody reads: it waits, once that is full.
+  /// A run whose standard error is not read: it blocks when the pipe is full.
   private func blocked(_ folder: String, _ body: (Process) throws -> Void) throws {
     try LanguageCommandTests.writeCorpus(folder + "/text")
     let (process, errors) = (Process(), Pipe())
-    // The smallest pipe that the system has.
+    // The smallest possible pipe.
     _ = fcntl(errors.fileHandleForWriting.fileDescriptor, 1031, 4096)
     process.executableURL = CommandTests.binary
     process.arguments =
@@ -128,20 +128,20 @@ struct InterruptionTests {
   }
 
   @Test(
-    "A second Ctrl-C ends a run that does not come to its checkpoint; the one before stays",
+    "A second Ctrl-C ends a run before its checkpoint is written; the previous one stays",
     .tags(.slow))
   func second() throws {
     try withTemporaryFolder { folder in
       try blocked(folder) { process in
         kill(process.processIdentifier, SIGINT)
-        // Twice in a moment counts once: some parents send it so.
+        // Two signals in quick succession count as one, because some parents send a signal twice.
         usleep(50_000)
         kill(process.processIdentifier, SIGINT)
         usleep(300_000)
         #expect(process.isRunning)
         kill(process.processIdentifier, SIGINT)
         for _ in 0..<1000 where process.isRunning { usleep(10_000) }
-        // Where it has not ended, the expectation below fails.
+        // If the process is still running, the expectation below fails.
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
         process.waitUntilExit()
         #expect(process.terminationReason == .uncaughtSignal)
@@ -198,7 +198,7 @@ struct InterruptionTests {
     }
   }
 
-  @Test("A signal while the text is read ends at once, with a sentence; the run can be begun again")
+  @Test("A signal while the text is read ends the run at once; it can be started again")
   func early() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -224,6 +224,50 @@ struct InterruptionTests {
         ["train", folder + "/text", "--output", folder + "/run", "--max-steps", "2"]
           + LanguageCommandTests.small)
       #expect(again.status == 0, "\(again.errors)")
+    }
+  }
+
+  @Test(
+    "An evaluation that is killed while it encodes a text leaves no temporary file",
+    .needs(.threadFolder))
+  func temporaryFiles() throws {
+    try withTemporaryFolder { folder in
+      try LanguageCommandTests.writeCorpus(folder + "/text")
+      let run = folder + "/run"
+      #expect(
+        try CommandTests().run(
+          ["train", folder + "/text", "--output", run, "--max-steps", "2"]
+            + LanguageCommandTests.small
+        ).status == 0)
+      let text = String(repeating: "the cat sees the other\n", count: 1_000_000)
+      try text.write(toFile: folder + "/long.txt", atomically: true, encoding: .utf8)
+      let temporary = folder + "/temporary"
+      try FileManager.default.createDirectory(
+        atPath: temporary, withIntermediateDirectories: true)
+      let process = Process()
+      process.executableURL = CommandTests.binary
+      process.arguments = ["evaluate", run, folder + "/long.txt"]
+      process.environment = ProcessInfo.processInfo.environment.merging(["TMPDIR": temporary]) {
+        $1
+      }
+      (process.standardOutput, process.standardError) = (
+        FileHandle.nullDevice, FileHandle.nullDevice
+      )
+      try process.run()
+      let files = "/proc/\(process.processIdentifier)/fd"
+      var isEncoding = false
+      while process.isRunning, !isEncoding {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: files)) ?? []
+        isEncoding = names.contains { name in
+          let target = try? FileManager.default.destinationOfSymbolicLink(
+            atPath: "\(files)/\(name)")
+          return target?.contains(".symbols") ?? false
+        }
+      }
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+      #expect(isEncoding && process.terminationReason == .uncaughtSignal)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: temporary).isEmpty)
     }
   }
 }

@@ -1,4 +1,4 @@
-// No option of an experiment is taken without an effect: it changes the numbers, or is refused by name.
+// Every option of an experiment changes the results or is refused by name.
 
 import Foundation
 import Testing
@@ -9,7 +9,7 @@ struct LabOptionTests {
   private let command = CommandTests()
   private let file = goldenFolder + "/files/torch_gru_stack.pt"
 
-  /// What is computed, without the settings that are only repeated; nil with the first line of errors if it is refused.
+  /// The results without the repeated settings, or nil and the first line of the error.
   private func numbers(_ arguments: [String]) throws -> (result: NSObject?, error: String) {
     let outcome = try command.run(["lab"] + arguments + ["--json"])
     guard outcome.status == 0 else {
@@ -34,12 +34,12 @@ struct LabOptionTests {
     ["--forget-bias", "2"], ["--prefix", "gru"], ["--weight-draws", "3"],
   ]
 
-  /// Whether an option changes no number here, for a reason that holds only here.
+  /// Whether an option has no effect on this experiment and cell, for a special reason.
   private func isSilent(_ option: String, _ experiment: String, _ cell: String) -> Bool {
     switch (experiment, cell, option) {
-    // The notebook's first experiment is an RNN's, with its numbers in the order of fresh draws.
+    // The notebook's first experiment uses an RNN and draws its numbers in the same order as fresh draws.
     case ("spectrum", "rnn", "--draws"), ("gates", "rnn", "--draws"): true
-    // Only the RNN's gradient is so small here that some of it is 0 or subnormal in float32.
+    // Only the RNN's gradient is small enough here to have elements that are 0 or subnormal in float32.
     case ("spectrum", "gru", "--steps"), ("spectrum", "gru", "--dtype"): true
     case ("spectrum", "lstm", "--steps"), ("spectrum", "lstm", "--dtype"): true
     default: false
@@ -57,7 +57,7 @@ struct LabOptionTests {
     let plain = try #require(try numbers([experiment] + base).result)
     for option in Self.options {
       var arguments = base
-      // An option is not given twice, and TensorFlow's weights have no scale.
+      // Give no option twice, and no scale with TensorFlow's weights.
       for name in [option[0]] + (option[0] == "--initial-weights" ? ["--scale"] : []) {
         guard let index = arguments.firstIndex(of: name) else { continue }
         arguments.removeSubrange(index...index + 1)
@@ -70,13 +70,13 @@ struct LabOptionTests {
       } else {
         let isTold =
           error.contains(option[0])
-          || (option[0] == "--keep-bias" && error.contains("--cell: expected a cell with gates"))
+          || (option[0] == "--keep-bias" && error.contains("--cell: expected a cell with a gate"))
         #expect(isTold, "\(experiment) of \(cell), \(option): \(error)")
       }
     }
   }
 
-  @Test("An option that says what a file already says, or how data are read, is refused by name")
+  @Test("Options that a file already determines are refused by name")
   func given() throws {
     let weights = ["memory", "--weights", file, "--layer", "0", "--time", "12"]
     for (option, sentence) in [
@@ -101,7 +101,7 @@ struct LabOptionTests {
             == "Error: \(option[0]): says how the network of --weights is read, found no --weights; give both, or leave it out."
         )
       }
-      // ONNX models and runs say it themselves, to every command.
+      // ONNX models and runs determine these values themselves.
       let model = goldenFolder + "/files/onnx_functions.onnx"
       for arguments in [
         ["lab", "memory", "--weights", model], ["inspect", model],
@@ -114,7 +114,7 @@ struct LabOptionTests {
           ), "\(error)")
       }
     }
-    // Where it is open, it counts.
+    // In a file that leaves the value open, the option has an effect.
     let lstm = [
       "memory", "--weights", goldenFolder + "/files/tf1_basic_lstm.index", "--layer", "0",
       "--time", "12",
@@ -124,7 +124,7 @@ struct LabOptionTests {
     #expect(other != plain)
   }
 
-  @Test("What has no effect on an experiment is refused with the reason")
+  @Test("Options without an effect on an experiment are refused with the reason")
   func reasons() throws {
     for (arguments, sentence) in [
       (
@@ -155,9 +155,9 @@ struct LabOptionTests {
       let outcome = try command.run(["lab"] + arguments + ["--terminal", "--json"])
       #expect(outcome.errors.contains("--terminal: draws text, found --json"))
     }
-    // A sequence may be shorter than other experiments' steps.
+    // Gates accept sequences shorter than the default steps of other experiments.
     #expect(try command.run(["lab", "gates", "--time", "4", "--hidden", "3"]).status == 0)
-    // Of two precisions one is listed, as text and as JSON.
+    // Parity lists only the precision that was asked for.
     let parity = try #require(
       try numbers(["parity", "--dtype", "float64"]).result as? [String: Any])
     let rows = try #require(parity["rows"] as? [[String: Any]])

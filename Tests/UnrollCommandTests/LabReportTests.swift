@@ -1,4 +1,4 @@
-// What the lab prints can be computed again: the command under each section gives its numbers.
+// The command printed under each section of a report reproduces its numbers.
 
 import Foundation
 import Testing
@@ -20,7 +20,7 @@ struct LabReportTests {
     return try json(outcome.output)
   }
 
-  /// The command under each section of a page, by the section's name.
+  /// The commands in a report, by the name of their section.
   private func commands(_ folder: String) throws -> [(section: String, arguments: [String])] {
     let page = try String(contentsOfFile: folder + "/index.html", encoding: .utf8)
     return page.components(separatedBy: "<section id=\"").dropFirst().map { part in
@@ -31,7 +31,7 @@ struct LabReportTests {
     }
   }
 
-  /// Whether two parts of results are the same; sets of gradients in any order, and without the scale that TensorFlow's
+  /// Whether two parts of results are equal, ignoring the order of sets of gradients and the scale, which TensorFlow's
   /// initial weights do not have.
   private func same(_ a: Any?, _ b: Any?) -> Bool {
     func sorted(_ value: Any?) -> NSObject? {
@@ -53,7 +53,7 @@ struct LabReportTests {
     return a.isEqual(b)
   }
 
-  @Test("The command printed under each section gives the section's numbers", .tags(.slow))
+  @Test("The command printed under each section reproduces the section's numbers", .tags(.slow))
   func sections() throws {
     try withTemporaryFolder { folder in
       let outcome = try command.run([
@@ -132,7 +132,7 @@ struct LabReportTests {
         let printed = try #require(try commands(folder + "/r").first)
         #expect(same(try result(printed.arguments + ["--json"]), stored), "\(printed)")
       }
-      // A name with a space is quoted as a shell reads it.
+      // A name with a space is quoted for the shell.
       let spaced = try command.run([
         "lab", "gates", "--weights", file, "--data", folder + "/x y.npy", "--output", folder + "/r",
       ])
@@ -166,7 +166,7 @@ struct LabReportTests {
       #expect(
         try output([9, 7, 4], ["--batch", "2", "--time", "5"]).output.contains(
           "9 sequences of 7 steps, 4 features; used: 2 sequences of 5 steps"))
-      // With --json it goes to standard error, and the output stays JSON.
+      // With --json the description goes to standard error, so that the output is JSON.
       let quiet = try output([1, 3, 4], ["--json"])
       #expect(quiet.errors.contains("1 sequence of 3 steps"))
       _ = try json(quiet.output)

@@ -1,4 +1,4 @@
-// Language models as a person uses them: learning, killing, going on, measuring, writing.
+// Language models on the command line: training, killing, resuming, evaluating, generating.
 
 import Foundation
 import Testing
@@ -8,7 +8,7 @@ import UnrollTestSupport
 struct LanguageCommandTests {
   private let command = CommandTests()
 
-  /// Sentences over a few words, with their structure, for runs of a second.
+  /// Writes a corpus of simple sentences, for runs that take a second.
   static func writeCorpus(_ folder: String) throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     for (part, lines) in [("train", 1500), ("valid", 120), ("test", 120)] {
@@ -27,12 +27,12 @@ struct LanguageCommandTests {
     "--batch-size", "8", "--time-steps", "6", "--dropout", "0.1", "--learning-rate", "0.01",
     "--checkpoint-every", "0", "--seed", "5", "--patience", "1000",
   ]
-  /// A run whose first row of metrics is that of its first epoch.
+  /// Options of a small run without metrics within epochs.
   static let small = sizes + ["--log-every", "0"]
-  /// A run with rows about steps, too.
+  /// Options of a small run with metrics every four steps.
   static let logged = sizes + ["--log-every", "4"]
 
-  /// The number of checkpoints that a run has written, as the name of the newest says it; empty before the first.
+  /// The name of the newest checkpoint of a run; empty before the first.
   private static func newestCheckpoint(_ run: String) -> String {
     let names = try? FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints")
     return names?.filter { $0.hasPrefix("0") }.max() ?? ""
@@ -53,7 +53,7 @@ struct LanguageCommandTests {
       let whole = try command.run(train("whole", ["--threads", "1"]))
       #expect(whole.status == 0)
       let run = folder + "/parts"
-      // What stands before config.json is no run yet: it is begun again.
+      // Without config.json there is no run yet, so it is started again.
       let isBegun = { FileManager.default.fileExists(atPath: run + "/config.json") }
       var (hits, hitsInTraining) = (0, 0)
       for (index, moment) in moments.enumerated() {
@@ -70,7 +70,7 @@ struct LanguageCommandTests {
         process.standardOutput = FileHandle.nullDevice
         let before = Self.newestCheckpoint(run)
         try process.run()
-        // Every second kill waits for a step first; the others hit at any moment, also before training begins.
+        // Every second kill waits for a step; the others hit at any moment, even before training begins.
         while index % 2 == 0, process.isRunning, Self.newestCheckpoint(run) == before {
           usleep(1000)
         }
@@ -94,7 +94,7 @@ struct LanguageCommandTests {
         try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(run)/model.safetensors"))
       }
       #expect(try bytes("parts") == bytes("whole"), "\(history)")
-      // The rows, but for what a clock says.
+      // The rows of metrics without times.
       let rows = { (run: String) in
         try String(contentsOfFile: "\(folder)/\(run)/metrics.jsonl", encoding: .utf8)
           .replacing(/"(tokens_per_second|seconds)":[^,}]*/, with: "")
@@ -104,7 +104,7 @@ struct LanguageCommandTests {
     }
   }
 
-  /// Runs the command where no file may grow beyond a size: to write more fails, as on a full disk.
+  /// Runs the command with a limit on the size of files: writing more fails as on a full disk.
   private func run(_ arguments: [String], fileLimit kilobytes: Int) throws -> (Int32, String) {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
@@ -121,7 +121,7 @@ struct LanguageCommandTests {
   }
 
   @Test(
-    "Without room for a file the run stops with a sentence, and goes on to the same bytes",
+    "On a full disk a run stops with a message, and resumes to the same bytes",
     .tags(.slow))
   func fullDisk() throws {
     try withTemporaryFolder { folder in
@@ -131,14 +131,14 @@ struct LanguageCommandTests {
           + Self.small + more
       }
       #expect(try command.run(train("whole", [])).status == 0)
-      // No room for the encoded text: there is no run yet.
+      // The encoded text does not fit: there is no run yet.
       let early = try run(train("parts", []), fileLimit: 8)
       #expect(early.0 != 0)
       #expect(early.1.contains("train.symbols: cannot be written: File too large"))
       #expect(try command.run(train("parts", ["--max-steps", "40"])).status == 0)
       let checkpoints = folder + "/parts/checkpoints"
       let before = try FileManager.default.contentsOfDirectory(atPath: checkpoints).sorted()
-      // Room for the text but not for another checkpoint.
+      // The text fits, but not another checkpoint.
       let late = try run(
         ["train", "--resume", "--output", folder + "/parts", "--max-steps", "80"], fileLimit: 60)
       #expect(late.0 != 0)
@@ -154,7 +154,7 @@ struct LanguageCommandTests {
     }
   }
 
-  @Test("An option changes what it names of a preset or a run, and nothing else")
+  @Test("An option overrides its setting of a preset or a run and no other")
   func options() throws {
     try withTemporaryFolder { folder in
       try Self.writeCorpus(folder + "/text")
@@ -182,7 +182,7 @@ struct LanguageCommandTests {
   }
 
   @Test(
-    "A model learns, is measured, writes and is shown; the same seed writes the same text",
+    "A model is trained, evaluated and inspected; the same seed generates the same text",
     .tags(.slow))
   func life() throws {
     try withTemporaryFolder { folder in
@@ -230,7 +230,7 @@ struct LanguageCommandTests {
       let shown = try command.unroll("inspect", run)
       #expect(shown.output.contains("layers.1.recurrent_weights"))
       #expect(shown.output.contains("float32[20,80]"))
-      // A run can be started from another's settings.
+      // A run can start with another run's settings.
       let again = try command.unroll(
         "train", "--config", run + "/config.json", "--output", folder + "/again")
       #expect(again.status == 0)
@@ -242,7 +242,7 @@ struct LanguageCommandTests {
   }
 
   @Test(
-    "Several runs predict together, on any number of threads; runs of other symbols are refused",
+    "An ensemble has the same result on any number of threads, and one vocabulary",
     .tags(.slow))
   func ensemble() throws {
     try withTemporaryFolder { folder in
@@ -280,16 +280,16 @@ struct LanguageCommandTests {
       #expect(together[0].loss < (apart[0].loss + apart[1].loss) / 2)
       let shown = try command.unroll("evaluate", one, text, "--with", two, "--with", one)
       #expect(shown.output.contains("models averaged  3"))
-      // Words have no spaces to leave out.
+      // Words have no surrounding spaces to remove.
       try train("words", ["--trim-lines"])
       #expect(try evaluate([one, text, "--with", folder + "/words"]).models == 2)
       let trimmed = try command.run([
         "evaluate", folder + "/letters", text, "--with", folder + "/trimmed",
       ])
-      #expect(trimmed.errors.contains("found one that leaves them out"), "\(trimmed.errors)")
+      #expect(trimmed.errors.contains("found one that removes them"), "\(trimmed.errors)")
       for (other, sentence) in [
         ("letters", "letters: --with: expected a model of words, found one of characters"),
-        ("few", "symbols, in its order, found another of 9"),
+        ("few", "symbols, in the same order, found another of 9"),
         ("lines", "expected a model that carries its states from line to line, found one"),
         ("text", "text: expected a run with config.json, found none"),
       ] {
@@ -302,7 +302,7 @@ struct LanguageCommandTests {
     }
   }
 
-  @Test("What cannot be is told in one sentence, and nothing is left behind")
+  @Test("Invalid arguments are reported in one sentence and leave no files")
   func mistakes() throws {
     try withTemporaryFolder { folder in
       try Self.writeCorpus(folder + "/text")
@@ -344,10 +344,10 @@ struct LanguageCommandTests {
       try expect(["evaluate", folder + "/text", "x"], 1, "expected a run with config.json")
       let learnt = try command.run(train + ["--max-steps", "3"] + Self.small)
       #expect(learnt.status == 0)
-      try expect(train, 1, "holds a run already; go on with --resume")
+      try expect(train, 1, "already contains a run; continue it with --resume")
       try expect(
         ["train", "--resume", "--output", run, "--learning-rate", "0.3"], 64,
-        "--resume: a run goes on with what it was started with")
+        "--learning-rate: expected 0.01, with which the run was started, found 0.3")
       try expect(
         ["generate", run, "--temperature", "-1"], 64,
         "--temperature: expected a number of at least 0")
@@ -368,7 +368,7 @@ struct LanguageCommandTests {
       var bytes = try Data(contentsOf: model)
       bytes[bytes.count - 3] ^= 1
       try bytes.write(to: model)
-      try expect(["generate", run], 1, "model.safetensors: the arrays do not give their checksum")
+      try expect(["generate", run], 1, "model.safetensors: the checksum does not match")
       let settings = URL(fileURLWithPath: run + "/config.json")
       let text = try String(contentsOf: settings, encoding: .utf8)
       try text.replacingOccurrences(of: "\"hidden_size\" : 20", with: "\"hidden_size\" : 9000000")

@@ -7,14 +7,14 @@ import UnrollTestSupport
 
 @Suite("One model on many processes", .needs(.mpi), .serialized)
 struct MPITests {
-  /// A run of 50 steps with all kinds of dropout, whose batch is in 4 shards.
+  /// Options of a run of 50 steps with all kinds of dropout and 4 shards.
   private static let settings = [
     "--hidden-size", "24", "--embedding-size", "16", "--cell", "lstm", "--layers", "2",
     "--batch-size", "10", "--time-steps", "9", "--dropout", "0.2", "--weight-drop", "0.2",
     "--dropout-embedding", "0.1", "--jitter", "--shards", "4", "--seed", "3",
   ]
 
-  /// mpirun as a container's root may call it, with more ranks than cores.
+  /// mpirun with options that allow root and more ranks than cores.
   private func mpirun(
     _ ranks: Int, _ arguments: [String], environment: [String: String] = [:]
   ) -> Process {
@@ -33,7 +33,7 @@ struct MPITests {
     ]) { $1 }
   }
 
-  /// Runs to the end, at most for some seconds.
+  /// Runs the process to its end, with a time limit.
   private func finish(
     _ process: Process, in folder: String, seconds: Double = 120,
     meanwhile: () throws -> Void = {}
@@ -43,7 +43,7 @@ struct MPITests {
     let file = FileHandle(forWritingAtPath: path)
     process.standardOutput = file
     process.standardError = file
-    // A test's thread may have signals blocked, which mpirun would take over.
+    // The test's thread may have blocked signals, and mpirun would inherit that.
     var none = sigset_t()
     sigemptyset(&none)
     pthread_sigmask(SIG_SETMASK, &none, nil)
@@ -74,7 +74,7 @@ struct MPITests {
     try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(run)/\(file)"))
   }
 
-  /// The newest checkpoint without what a clock has put into it.
+  /// The newest checkpoint without its times.
   private func checkpoint(_ folder: String, _ run: String) throws -> Data {
     let path = "\(folder)/\(run)/checkpoints"
     let name = try #require(
@@ -92,7 +92,7 @@ struct MPITests {
     }
   }
 
-  /// The processes of an mpirun, in the order of ranks.
+  /// The processes of an mpirun, ordered by rank.
   private func processes(of parent: Int32) throws -> [pid_t] {
     var found: [(rank: Int, process: pid_t)] = []
     for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
@@ -112,7 +112,7 @@ struct MPITests {
     return found.sorted { $0.rank < $1.rank }.map(\.process)
   }
 
-  /// Begins a run that nobody waits for the end of, and calls `body` when there is a checkpoint.
+  /// Starts a run without waiting for its end, and calls `body` when there is a checkpoint.
   private func endless(
     _ ranks: Int, _ folder: String, _ run: String, checkpointEvery seconds: String,
     _ body: (Process) throws -> Void
@@ -128,7 +128,7 @@ struct MPITests {
     }
   }
 
-  /// Waits for a checkpoint, so that there is something to go on from.
+  /// Waits for the first checkpoint.
   private func waitForStep(_ folder: String, _ run: String) {
     for _ in 0..<500 {
       let names =
@@ -156,7 +156,7 @@ struct MPITests {
         #expect(result.status == 0, "\(result.text)")
         #expect(try bytes(folder, run) == bytes(folder, "alone"))
         #expect(try checkpoint(folder, run) == checkpoint(folder, "alone"))
-        #expect(result.text.components(separatedBy: "words to learn from").count == 2)
+        #expect(result.text.components(separatedBy: "words for training").count == 2)
         #expect(result.text.contains("all ranks see one memory") == (ranks > 1 && memory == "1"))
         let logs = (1..<ranks).map { "\(folder)/\(run).rank-\($0).log" }
         #expect(logs.allSatisfy { FileManager.default.fileExists(atPath: $0) })
@@ -165,7 +165,7 @@ struct MPITests {
   }
 
   @Test(
-    "Where a host has no room for common memory, ranks send messages, to the same bits",
+    "Without shared memory on a host, ranks send messages, with the same bits",
     .needs(.ownMounts))
   func noRoom() throws {
     let mount = Need.smallMemoryMount
@@ -199,7 +199,7 @@ struct MPITests {
   }
 
   @Test(
-    "A rank that dies ends the job with a sentence that names it; the run goes on",
+    "A rank that dies ends the job with a sentence that names it; the run can be resumed",
     arguments: [0, 1, 2])
   func death(_ victim: Int) throws {
     try withText { folder in
@@ -243,19 +243,22 @@ struct MPITests {
         kill(process.processIdentifier, signal)
       }
       #expect(result.status != 0)
-      #expect(result.text.contains("which is kept; go on with"), "\(result.text)")
+      #expect(result.text.contains("with a checkpoint; continue with"), "\(result.text)")
       let steps = try #require(Int(try lastStep(folder, "stopped")))
       #expect(result.text.contains("stopped after step \(steps),"), "\(result.text)")
       #expect(steps > 1)
     }
   }
 
-  @Test("What cannot be is said once, by rank 0")
+  @Test("Errors are reported once, by rank 0")
   func refusals() throws {
     try withText { folder in
       for (more, sentence) in [
         (["--shards", "2"], "--shards: expected at least 3, one for each rank, found 2"),
-        (["--shards", "11"], "shards: expected at most 10, one for each row"),
+        (
+          ["--shards", "11"],
+          "--shards: expected at most 10, the smaller of --batch-size and 256, found 11"
+        ),
         (["--hidden-size", "0"], "hidden-size"),
       ] {
         let result = try finish(mpirun(3, train(folder, "refused", more)), in: folder)
@@ -275,7 +278,7 @@ struct MPITests {
     }
   }
 
-  @Test("Ranks that round otherwise are refused")
+  @Test("Ranks with different rounding are refused")
   func kernels() throws {
     try withText { folder in
       let binary = mpiBinary ?? ""
@@ -293,7 +296,7 @@ struct MPITests {
     }
   }
 
-  @Test("evaluate is divided, and says what one process says")
+  @Test("evaluate runs on several ranks with the result of one process")
   func evaluation() throws {
     try withText { folder in
       #expect(try finish(mpirun(2, train(folder, "run")), in: folder).status == 0)
@@ -365,16 +368,16 @@ struct MPITests {
         kill(other, SIGSTOP)
         usleep(100_000)
         kill(process.processIdentifier, SIGUSR1)
-        // Longer than what the launcher leaves after its other signals.
+        // Longer than the time that the launcher allows after its other signals.
         usleep(2_000_000)
         kill(other, SIGCONT)
       }
-      #expect(result.text.contains("which is kept; go on with"), "\(result.text)")
+      #expect(result.text.contains("with a checkpoint; continue with"), "\(result.text)")
       #expect(!result.text.contains("has not answered"))
     }
   }
 
-  /// The process of rank 1 of a run, on whichever host.
+  /// The process of rank 1 of a run, on any host.
   private func rankOne(of run: String) throws -> pid_t? {
     func words(_ name: String, _ file: String) -> [String] {
       let bytes = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(name)/\(file)"))

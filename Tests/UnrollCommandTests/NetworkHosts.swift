@@ -1,19 +1,19 @@
-// Two hosts on one machine: network namespaces, each with a host name of its own, joined by a link. What MPI's
-// launch agent is elsewhere (ssh) is here a script that enters the other namespace.
+// Two hosts on one machine: network namespaces with host names of their own, joined by a link. A script that enters the
+// other namespace takes the place of ssh as MPI's launch agent.
 
 import Foundation
 import UnrollTestSupport
 
-/// Why two hosts could not be made here.
+/// The reason why two hosts could not be created.
 struct HostsRefused: Error {
   let reason: String
 }
 
 extension Need {
-  /// Mounts /dev/shm with 64 KB, for a process with mounts of its own.
+  /// Mounts /dev/shm with 64 KB, for a process with its own mount namespace.
   static let smallMemoryMount = "mount -t tmpfs -o size=64k tmpfs /dev/shm"
 
-  /// Asked only where MPI is, because the answer takes root's commands.
+  /// Checked only if MPI is installed, because the check runs commands that need root.
   private static func trial(_ isPossible: () throws -> Bool) -> Bool {
     mpi.isMet() && (try? isPossible()) == true
   }
@@ -24,7 +24,7 @@ extension Need {
   private static let hasHosts = trial { try NetworkHosts.canConnect(.fast) }
   private static let hasSlowHosts = hasHosts && trial { try NetworkHosts.canConnect(.slow) }
 
-  /// Mounts of one process alone.
+  /// A private mount namespace.
   static let ownMounts = Need("mounts of its own (root, CAP_SYS_ADMIN)") { hasMounts }
   /// Two network namespaces and a link between them.
   static let twoHosts = Need("network namespaces (root, CAP_SYS_ADMIN, iproute2)") { hasHosts }
@@ -108,7 +108,7 @@ final class NetworkHosts {
     forwarder = process
   }
 
-  /// The launch agent: mpirun calls it with a host and what is to be run there.
+  /// The launch agent, which mpirun calls with a host and a command.
   func writeAgent(_ path: String) throws {
     let script = """
       #!/bin/sh

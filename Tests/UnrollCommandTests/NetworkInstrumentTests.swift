@@ -1,4 +1,4 @@
-// The lab's instruments on a person's own network: every layer, their data, a language model's context.
+// The lab's experiments on a trained network: every layer, data from files, a language model's context.
 
 import Foundation
 import Testing
@@ -19,7 +19,7 @@ struct NetworkInstrumentTests {
   }
 
   @Test(
-    "Every layer is measured, on data of one's own",
+    "Every layer is measured, on data from a file",
     arguments: ["memory", "gradients", "spectrum", "gates"])
   func layers(instrument: String) throws {
     try withTemporaryFolder { folder in
@@ -38,7 +38,7 @@ struct NetworkInstrumentTests {
         #expect(settings["timeStepCount"] as? Int == 7)
         #expect(settings["batchSize"] as? Int == 3)
       }
-      // One layer alone has the same numbers, and a report.
+      // A single layer has the same results and can have a report.
       let one = try json([
         "lab", instrument, "--weights", file, "--data", folder + "/x.npy", "--layer", "2",
         "--output", folder + "/report",
@@ -49,7 +49,7 @@ struct NetworkInstrumentTests {
       }
       #expect(try text(one) == text(third))
       #expect(FileManager.default.fileExists(atPath: folder + "/report/index.html"))
-      // Cut to one sequence of five steps.
+      // The data are cut to one sequence of five steps.
       let cut = try json([
         "lab", instrument, "--weights", file, "--data", folder + "/x.npy", "--layer", "0",
         "--batch", "1", "--time", "5",
@@ -91,7 +91,7 @@ struct NetworkInstrumentTests {
       "lab", "memory", "--weights", file, "--time", "5", "--steps", "2,9",
     ])
     #expect(late.errors.contains("steps: expected steps in 0 ... 4"))
-    // The default steps, asked for, are not the defaults.
+    // Default steps that are given explicitly are checked like any others.
     let asked = try command.run([
       "lab", "memory", "--weights", file, "--time", "20", "--steps", "10,20,30",
     ])
@@ -111,7 +111,7 @@ struct NetworkInstrumentTests {
   }
 
   @Test(
-    "Of a run, memory says what a longer prefix is worth, gradients which words are reached",
+    "For a run, memory measures the gain from longer prefixes, gradients the words reached",
     .tags(.slow))
   func context() throws {
     try withTemporaryFolder { folder in

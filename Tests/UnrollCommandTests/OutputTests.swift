@@ -1,4 +1,4 @@
-// What the command does where its words cannot be written, and what fits a terminal.
+// Output that cannot be written, and output that fits the terminal.
 
 import Foundation
 import Testing
@@ -22,7 +22,7 @@ struct OutputTests {
     return (process.terminationStatus, text)
   }
 
-  /// Trains a small run, and gives its folder and text.
+  /// Trains a small run and returns its folder and text.
   private func withRun(_ body: (_ run: String, _ text: String) throws -> Void) throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -35,7 +35,7 @@ struct OutputTests {
   }
 
   @Test(
-    "Output that a full disk or a closed stream does not take is an error of every command",
+    "Every command reports output that a full disk or a closed stream refuses",
     .needs(.fullDevice))
   func full() throws {
     try withRun { run, text in
@@ -64,7 +64,7 @@ struct OutputTests {
     }
   }
 
-  @Test("A pipe whose reader goes is no error that is spoken of")
+  @Test("A closed pipe ends a command without a message")
   func gone() throws {
     try withRun { run, text in
       for arguments in [
@@ -81,7 +81,7 @@ struct OutputTests {
     }
   }
 
-  @Test("With closed standard streams no file of a run gets the command's words", .tags(.slow))
+  @Test("With closed standard streams no output ends up in a file of the run", .tags(.slow))
   func closed() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -102,13 +102,13 @@ struct OutputTests {
   }
 
   #if os(Linux)
-  /// What the command writes to a terminal of so many columns, which then are others.
+  /// The output to a terminal whose width changes.
   private func onTerminal(
     _ arguments: [String], columns: UInt16, then later: UInt16? = nil
   ) throws -> String {
     let main = open("/dev/ptmx", O_RDWR | O_NOCTTY)
     defer { close(main) }
-    // Linux' TIOCSPTLCK and TIOCGPTN, which Glibc's module leaves out.
+    // Linux's TIOCSPTLCK and TIOCGPTN, which Glibc's module lacks.
     var (lock, number): (Int32, UInt32) = (0, 0)
     #expect(main >= 0 && ioctl(main, 0x4004_5431, &lock) == 0)
     #expect(ioctl(main, 0x8004_5430, &number) == 0)

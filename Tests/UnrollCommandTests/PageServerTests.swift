@@ -1,5 +1,5 @@
-// What the page's server stands: few descriptors, many connections, names of other hosts, a gnuplot that hangs, and
-// every way to end it.
+// The page's server under stress: few descriptors, many connections, foreign host names, a hanging gnuplot, and all
+// ways to stop it.
 
 import Foundation
 import Testing
@@ -8,13 +8,13 @@ import UnrollTestSupport
 
 @Suite("The page's server under attack", .serialized)
 struct PageServerTests {
-  /// A server of its own process, started by a shell line, with the address that it printed.
+  /// A server process started by the shell, and its port.
   private final class Server {
     let process = Process()
     let port: UInt16
     private let output = Pipe()
 
-    // The shell's line comes before `exec`: a limit, for instance.
+    // The shell command, such as a limit, runs before `exec`.
     init(_ shell: String = ":", _ arguments: String = "") throws {
       process.executableURL = URL(fileURLWithPath: "/bin/bash")
       process.arguments = [
@@ -76,7 +76,7 @@ struct PageServerTests {
       return descriptor
     }
 
-    /// Sends lines, and reads until the server ends the connection.
+    /// Sends lines and reads until the server closes the connection.
     func ask(_ lines: String...) throws -> (status: Int, text: String) {
       let descriptor = try connect()
       defer { close(descriptor) }
@@ -96,7 +96,7 @@ struct PageServerTests {
       try ask("GET \(path) HTTP/1.1", "Host: 127.0.0.1:\(port)", "Connection: close").status
     }
 
-    /// The processes that the server has started.
+    /// The child processes of the server.
     var children: [Int32] {
       let folder = "/proc/\(process.processIdentifier)/task"
       let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
@@ -197,11 +197,11 @@ struct PageServerTests {
     #expect(server.stop() == 0)
   }
 
-  @Test("A connection ends where HTTP/1.0, or the request, says so, and stays where it does not")
+  @Test("A connection closes if HTTP/1.0 or the request demands it, and stays open otherwise")
   func endings() throws {
     let server = try Server()
     let host = "Host: 127.0.0.1:\(server.port)"
-    // Each of these would wait for the end of an idle connection, 20 seconds, if the server did not end it.
+    // Each of these would take 20 seconds, the time limit of an idle connection, if the server did not close it.
     for lines in [
       ["GET /page.css HTTP/1.0", host],
       ["GET /page.css HTTP/1.0", host, "Connection: keep-alive, close"],
@@ -241,7 +241,7 @@ struct PageServerTests {
     #expect(server.stop() == 0)
   }
 
-  @Test("Few open files and many idle connections are no reason to end, or not to answer")
+  @Test("The server answers with few open files and many idle connections")
   func fewFiles() throws {
     for limit in [96, 128, 256] {
       let server = try Server("ulimit -n \(limit)")
@@ -255,7 +255,18 @@ struct PageServerTests {
     }
   }
 
-  @Test("A system that allows too few open files is told in a sentence")
+  @Test("The command raises its limit on open files for the page", .needs(.threadFolder))
+  func raisedLimit() throws {
+    let server = try Server("ulimit -S -n 100")
+    let limits = try String(
+      contentsOfFile: "/proc/\(server.process.processIdentifier)/limits", encoding: .utf8)
+    let line = try #require(limits.split(separator: "\n").first { $0.hasPrefix("Max open files") })
+    let soft = try #require(line.split(separator: " ").dropFirst(3).first.flatMap { Int($0) })
+    #expect(soft > 256)
+    #expect(server.stop() == 0)
+  }
+
+  @Test("A limit on open files that is too low is reported in a sentence")
   func tooFewFiles() throws {
     let process = Process()
     let errors = Pipe()
@@ -284,7 +295,7 @@ struct PageServerTests {
     #expect(try server.status() == 200)
     #expect(Date().timeIntervalSince(start) < 5)
     for descriptor in idle { close(descriptor) }
-    // A request whose rest never comes is idle, too.
+    // An incomplete request is idle, too.
     let slow = try (0..<300).map { _ in
       let descriptor = try server.connect()
       _ = write(descriptor, "GET / HTTP/1.1\r\nHos", 19)
@@ -308,7 +319,7 @@ struct PageServerTests {
     #expect(try server.status("/figure/memory.svg?batch=4&seed=2") == 200)
     #expect(Date().timeIntervalSince(start) < 15)
     for child in hung { #expect(kill(child, 0) == -1) }
-    // Told to end in the middle of a figure that does not come.
+    // Stopped while a figure is being drawn that never finishes.
     for child in server.children { kill(child, SIGSTOP) }
     let asked = try server.connect()
     let request =
@@ -338,7 +349,7 @@ struct PageServerTests {
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
       close(idle)
     }
-    // A terminal that closes does not end what was started with nohup.
+    // A closed terminal does not end a process started with nohup.
     let server = try Server("trap '' HUP")
     #expect(server.stop(SIGHUP, within: 1) == nil)
     #expect(try server.status() == 200)
@@ -346,9 +357,9 @@ struct PageServerTests {
   }
 
   @Test(
-    "Without a standard output, or with one that is full, the address is told on standard error")
+    "With a closed or full standard output, the address is printed on standard error")
   func closedOutput() throws {
-    // Standard error goes where standard output went; then that is closed, or full.
+    // Standard error goes to the original standard output, which is then closed or full.
     for redirection in ["2>&1 >&-", "2>&1 >/dev/full", "2>&1 >&- <&-"] {
       let server = try Server(":", redirection)
       #expect(try server.status() == 200, "\(redirection)")
@@ -357,7 +368,7 @@ struct PageServerTests {
     }
   }
 
-  @Test("An address that cannot be listened at is told in words")
+  @Test("An address that cannot be bound is reported in words")
   func addresses() throws {
     let server = try Server()
     let command = CommandTests()

@@ -1,4 +1,4 @@
-// `unroll lab serve` as a person starts it, and the page in a real browser (Scripts/python).
+// `unroll lab serve`, and the page in a real browser (Scripts/python).
 
 import Foundation
 import Synchronization
@@ -13,7 +13,7 @@ import FoundationNetworking
 
 @Suite("The live page", .serialized)
 struct PageTests {
-  /// A server that was started, and the address that it printed.
+  /// A running server and its address.
   private final class Server {
     let process = Process()
     let address: String
@@ -43,7 +43,7 @@ struct PageTests {
     deinit { if process.isRunning { process.terminate() } }
   }
 
-  /// The status and text of an answer.
+  /// The status and text of a response.
   private func fetch(_ address: String) throws -> (status: Int, text: String) {
     let done = DispatchSemaphore(value: 0)
     let result = Mutex<(Int, String)>((0, ""))
@@ -68,7 +68,7 @@ struct PageTests {
     }
   }
 
-  @Test("Beyond loopback the address has a token, without which nothing is told")
+  @Test("Beyond loopback the address has a token, without which requests are refused")
   func token() throws {
     let server = try Server(["--host", "0.0.0.0"])
     let address = server.address.replacingOccurrences(of: "0.0.0.0", with: "127.0.0.1")
@@ -95,7 +95,7 @@ struct PageTests {
     #expect(server.stop() == 0)
   }
 
-  @Test("The page writes what the command writes: by lines, and naming words that are not known")
+  @Test("The page generates what the command generates, and names unknown words")
   func writes() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -123,7 +123,7 @@ struct PageTests {
         .compactMap { $0["text"] as? String }.joined()
       #expect(command.output == "the quuxed\(text)\n")
       #expect(text.contains("\n"))
-      // Of a model that is damaged the page says why it does not write.
+      // For a damaged model the page shows why it generates nothing.
       try damage(run + "/model.safetensors")
       let refused = try fetch("\(server.address)api/generate?prompt=the")
       #expect(refused.status == 503)
@@ -138,7 +138,7 @@ struct PageTests {
     }
   }
 
-  /// Makes a number of the softmax's bias NaN, in a file without a checksum.
+  /// Sets an element of the softmax's bias to NaN, in a file without a checksum.
   private func damage(_ path: String) throws {
     var file = try Safetensors(AtomicFile.read(path))
     file.metadata["crc32"] = nil
@@ -186,7 +186,7 @@ struct PageTests {
     .needs(.browser, .python))
   func report() throws {
     let help = try CommandTests().unroll("help", "lab", "notebook").output
-    // Three draws of weights are as wide as a hundred.
+    // Figures of three draws of weights are as wide as those of a hundred.
     let few = help.contains("--weight-draws") ? ["--weight-draws", "3"] : []
     try withTemporaryFolder { folder in
       for arguments in [

@@ -1,4 +1,4 @@
-// What we write, read by the programs it is meant for. UNROLL_PYTHON names a Python with
+// Reads Unroll's files with the programs that they are meant for. UNROLL_PYTHON names a Python with
 // Scripts/python/requirements.txt, which ./run test prepares.
 
 import Foundation

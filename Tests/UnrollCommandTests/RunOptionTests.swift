@@ -1,4 +1,4 @@
-// What a run's commands take and leave alone: files of a person in its folder, symbols that end a text, units.
+// Foreign files in a run's folder, symbols that end a text, and units.
 
 import Foundation
 import Testing
@@ -16,7 +16,7 @@ struct RunOptionTests {
     return outcome.errors
   }
 
-  @Test("A run that goes on leaves every file alone that it has not written")
+  @Test("A resumed run leaves foreign files alone")
   func files() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -32,12 +32,12 @@ struct RunOptionTests {
       let more = try command.run(
         ["train", "--resume", "--output", folder + "/run", "--max-steps", "12"])
       #expect(more.status == 0, "\(more.errors)")
-      #expect(more.errors.contains("going on after step 5"))
+      #expect(more.errors.contains("resuming after step 5"))
       for name in names {
         #expect(
           try String(contentsOfFile: "\(folder)/run/\(name)", encoding: .utf8) == "mine", "\(name)")
       }
-      // Nothing of a run is begun where somebody's files are.
+      // No run is started in a folder with foreign files.
       for name in ["corpus/train.symbols", "config.json.part-1"] {
         let other = folder + "/other"
         try FileManager.default.createDirectory(
@@ -55,7 +55,7 @@ struct RunOptionTests {
   }
 
   @Test(
-    "A JANET begins with chrono biases, which config.json says; a run from before goes on without them"
+    "A JANET begins with chrono biases, stored in config.json; an older run resumes without them"
   )
   func chrono() throws {
     try withTemporaryFolder { folder in
@@ -73,7 +73,7 @@ struct RunOptionTests {
       #expect(try initialization("janet")["chrono_steps"] as? Int == 6)
       _ = try train(folder, "lstm", ["--max-steps", "3"])
       #expect(try initialization("lstm")["chrono_steps"] == nil)
-      // As a run has it that began before there was such a setting.
+      // A configuration from before this setting existed.
       var old = try settings("janet")
       var training = try #require(old["training"] as? [String: Any])
       var rule = try initialization("janet")
@@ -90,14 +90,14 @@ struct RunOptionTests {
       let resume = ["train", "--resume", "--output", folder + "/old", "--max-steps", "6"]
       for more in [["--cell", "janet"], []] {
         let resumed = try command.run(resume + more)
-        #expect(resumed.status == 0 && resumed.errors.contains("going on after step"))
+        #expect(resumed.status == 0 && resumed.errors.contains("resuming after step"))
       }
       #expect(try initialization("old")["chrono_steps"] == nil)
     }
   }
 
   @Test(
-    "A text of bytes stops at a byte, written in either case, as a character or a line end",
+    "Text of a model of bytes stops at a byte, written in hexadecimal or as a character",
     .tags(.slow))
   func stop() throws {
     try withTemporaryFolder { folder in
@@ -135,13 +135,13 @@ struct RunOptionTests {
   }
 
   @Test(
-    "Every command says of a model what its symbols are",
+    "Every command names the unit of a model",
     arguments: ["words", "characters", "bytes"])
   func units(unit: String) throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
       let said = try train(folder, "run", ["--unit", unit, "--max-steps", "2"])
-      #expect(said.contains(" \(unit) to learn from"), "\(said)")
+      #expect(said.contains(" \(unit) for training"), "\(said)")
       let (run, text) = (folder + "/run", folder + "/text/test.txt")
       #expect(try command.run(["evaluate", run, text]).output.contains("\n\(unit) predicted  "))
       let memory = try command.run(["lab", "memory", "--weights", run, "--time", "5"])
@@ -167,7 +167,7 @@ struct RunOptionTests {
     }
   }
 
-  @Test("A text with zero bytes is refused before a run is made, and a model of bytes takes it")
+  @Test("A text with zero bytes is refused before a run is created; a model of bytes reads it")
   func zeroBytes() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/t.txt"

@@ -1,4 +1,4 @@
-// Runs whose files another program shortens, and that may open few files.
+// Runs whose files are truncated by another program, and runs with a low limit on open files.
 
 import Foundation
 import Testing
@@ -76,7 +76,7 @@ struct ShortageTests {
         let process = Process()
         let (output, errors) = (folder + "/out", folder + "/errors")
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        // The shell's redirections, so that nothing of Foundation's is passed on.
+        // The shell redirects, so that the command inherits no descriptors from Foundation.
         process.arguments =
           [
             "-c", "ulimit -n \(limit); exec \"$0\" \"$@\" >'\(output)' 2>'\(errors)'",

@@ -1,4 +1,4 @@
-// `unroll train --show-config`: a file that explains all settings and that makes the same run.
+// `unroll train --show-config`: a commented file of all settings that reproduces the run.
 
 import Foundation
 import Testing
@@ -8,7 +8,7 @@ import UnrollTestSupport
 struct ShowConfigTests {
   private let command = CommandTests()
 
-  @Test("The printed file, given back, makes the same run as the options that it was printed for")
+  @Test("The printed file reproduces the run of the options that it was printed for")
   func sameRun() throws {
     try withTemporaryFolder { folder in
       try LanguageCommandTests.writeCorpus(folder + "/text")
@@ -43,7 +43,7 @@ struct ShowConfigTests {
       ] {
         #expect(text.contains(field), "\(field) in \(text)")
       }
-      // A run that is there shows its own.
+      // An existing run shows its own settings.
       let resumed = try command.run(["train", "--resume", "--show-config"] + run("file"))
       #expect(resumed.status == 0 && resumed.output.contains("\"beta1\": 0.8"))
       let janet = try command.run(

@@ -1,5 +1,4 @@
-// What the command says on a machine without the libraries that it loads at run time, or with others than it
-// needs.
+// Messages on a machine without the libraries that are loaded at run time, or with other versions of them.
 
 import Foundation
 import Testing
@@ -124,12 +123,20 @@ struct SystemLibraryTests {
         "UNROLL_MPI": "/nonexistent",
       ])
     #expect(missing.status == 0)
+    let words = Self.unwrapped(missing.output)
     for sentence in [Self.hdf5, Self.lapack, Self.mpi] {
-      #expect(missing.output.contains("not found: " + sentence), "\(missing.output)")
+      #expect(words.contains("not found: " + sentence), "\(missing.output)")
     }
+    let widths = missing.output.split(separator: "\n").map(\.count)
+    #expect(widths.allSatisfy { $0 <= 80 }, "\(missing.output)")
   }
 
-  /// A shared library of some lines of C.
+  /// A table's text without its line ends.
+  private static func unwrapped(_ text: String) -> String {
+    text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+  }
+
+  /// Compiles a shared library from C source.
   private func library(_ source: String, in folder: String) throws -> String {
     let path = "\(folder)/\(UUID().uuidString).so"
     try source.write(toFile: path + ".c", atomically: true, encoding: .utf8)
@@ -170,14 +177,15 @@ struct SystemLibraryTests {
         let path = try library(source, in: folder)
         let info = try command.unroll("info", environment: [variable: path])
         #expect(info.status == 0)
-        #expect(info.output.contains("\(path) \(sentence)"), "\(info.output)")
+        #expect(
+          Self.unwrapped(info.output).contains("\(path) \(sentence)"), "\(info.output)")
       }
     }
   }
 
   @Test("A program that cannot read HDF5 files for this one is named; one that can is run")
   func readers() throws {
-    // More than a socket holds: a reader that ends at once is no signal to the command.
+    // More bytes than a socket buffers, so that a reader that ends at once would cause SIGPIPE.
     let numbers = StoredArray(Tensor((0..<500_000).map { Float($0) }))
     try withTemporaryFolder { folder in
       let file = folder + "/a.h5"
@@ -230,7 +238,7 @@ struct SystemLibraryTests {
         ]) == 0)
       #expect(try run([folder + "/whole"]) == 11)
       #expect(try run([folder + "/parts"]) == 10)
-      // Under the reading process's name a program that holds the code reads, and finds nothing to read.
+      // Called by the name of the reading process, a program that contains the code reads, and finds no input.
       let name = "exec -a unroll-reads-hdf5 \(folder)/whole </dev/null"
       #expect(try run(["bash", "-c", name]) == 1)
     }
@@ -242,7 +250,8 @@ struct SystemLibraryTests {
       contentsOfFile: Self.root + "/Scripts/tasks/setup.sh", encoding: .utf8)
     let info = try command.unroll(
       "info", environment: ["UNROLL_HDF5": "/nonexistent", "UNROLL_LAPACK": "/nonexistent"])
-    let named = info.output.matches(of: /install (.+?) with apt-get/).flatMap { match in
+    let words = Self.unwrapped(info.output)
+    let named = words.matches(of: /install (.+?) with apt-get/).flatMap { match in
       match.output.1.matches(of: /lib[a-z0-9-]+/).map { String($0.output) }
     }
     #expect(named == ["libhdf5-103-1", "libhdf5-310", "libhdf5-103-1t64", "liblapack3"])

@@ -1,4 +1,4 @@
-// A mistake is answered with the usage of the command that it was made in; help is found wherever it is asked for.
+// Mistakes show the usage of their command, and `help` works at any position.
 
 import Foundation
 import Testing
@@ -8,10 +8,10 @@ import UnrollTestSupport
 struct UsageTests {
   private let command = CommandTests()
 
-  @Test("A mistake in a command's options ends with that command's usage, whoever finds it")
+  @Test("A mistake in options is followed by the usage of the command")
   func usage() throws {
     for (arguments, sentence, path, arguments2) in [
-      // Found in the values together, and while they are parsed.
+      // Mistakes found after and while parsing.
       (
         ["train", "--output", "/nonexistent/x", "--layers", "-1"], "--layers: expected", "train",
         "[<options>]"
@@ -48,27 +48,28 @@ struct UsageTests {
       #expect(usage.contains(arguments2), "\(outcome.errors)")
       #expect(lines.last == "  See '\(name) --help' for more information.")
     }
-    // A mistake in data is no mistake in the options.
+    // An error in data does not show the usage.
     #expect(try !command.run(["generate", "/nonexistent/run"]).errors.contains("Usage"))
   }
 
-  /// A command, as the program itself describes it.
+  /// A command in the output of --experimental-dump-help.
   private struct Described: Decodable {
     var commandName: String
     var abstract: String?
     var shouldDisplay: Bool?
     var subcommands: [Described]?
 
-    /// The commands below this one that help is to name.
+    /// The subcommands that help must list.
     var named: [Described] {
       (subcommands ?? []).filter { $0.shouldDisplay != false && $0.commandName != "help" }
     }
   }
 
-  /// The whole tree, written out so that a command that is lost is noticed.
+  /// All commands, written out so that a missing one is noticed.
   private static let tree: Set<String> = [
     "lab", "lab notebook", "lab memory", "lab gradients", "lab spectrum", "lab gates",
-    "lab parity", "lab gru-as-rnn", "lab serve",
+    "lab capacity", "lab track", "lab parity", "lab gru-as-rnn", "lab exercise", "lab check",
+    "lab serve",
     "train", "evaluate", "generate", "inspect", "convert", "verify", "bench", "info",
   ]
 
@@ -126,7 +127,7 @@ struct UsageTests {
     }
   }
 
-  @Test("Where a run is expected, what is there instead is told, and where runs come from")
+  @Test("An error about a missing run says what was found and how runs are made")
   func noRun() throws {
     try withTemporaryFolder { folder in
       try "text".write(toFile: folder + "/file", atomically: true, encoding: .utf8)
@@ -147,21 +148,11 @@ struct UsageTests {
     }
   }
 
-  @Test("The help of every option that takes a number says which numbers it takes")
+  @Test("The help of every numeric option states its range")
   func ranges() throws {
     let numbers = [
-      "train": [
-        "vocabulary-size", "min-count", "layers", "hidden-size", "top-size", "embedding-size",
-        "projection-size", "dropout", "dropout-input", "dropout-hidden", "dropout-output",
-        "dropout-embedding", "weight-drop", "zoneout-hidden", "zoneout-cell", "batch-size",
-        "shards", "time-steps", "learning-rate", "decay", "decay-after", "plateau",
-        "weight-decay", "clip-norm", "clip-value", "activation-penalty", "temporal-penalty",
-        "momentum", "beta1", "beta2", "epsilon", "non-monotone", "evaluation-batch-size",
-        "log-every", "validate-every", "embedding-range", "recurrent-range", "softmax-range",
-        "chrono-steps", "epochs", "max-steps", "patience", "seed", "time-budget",
-        "checkpoint-every", "sample",
-        "threads",
-      ],
+      // The options of settings are in SettingOptionTests.
+      "train": ["dropout", "time-budget", "checkpoint-every", "sample", "threads"],
       "generate": ["length", "temperature", "top-k", "top-p", "seed", "samples", "threads"],
       "evaluate": ["batch-size", "dynamic", "dynamic-steps", "threads"],
       "lab memory": [

@@ -1,10 +1,10 @@
-// Figures of every kind that could crowd their texts: many lines and panels, long words, numbers that are large, small,
-// negative, close together, alone, or none at all.
+// Figures that could cause overlapping texts: many lines and panels, long words, and numbers that are large, small,
+// negative, close together, single, or missing.
 
 import UnrollFigures
 
 enum FigureGallery {
-  /// What lines are drawn of, by name.
+  /// Data of lines, by name.
   static let numbers: [(name: String, values: [Double])] = [
     ("plain", [0, 1, 4, 9, 16]), ("negative", [-3, -1.5, 0, 2]), ("all-negative", [-2e-7, -1e-7]),
     ("close", [1_000_000.001, 1_000_000.002, 1_000_000.0035]), ("same", [5, 5, 5]),
@@ -19,7 +19,7 @@ enum FigureGallery {
 
   static let words = "a label that is much longer than the axis beside which it has to find a place"
 
-  /// One figure for each kind of numbers, linear and logarithmic.
+  /// One figure for each kind of data, linear and logarithmic.
   static var lines: [Figure] {
     numbers.flatMap { name, values in
       [false, true].map { isLogarithmic in
@@ -120,7 +120,7 @@ enum FigureGallery {
     return figures
   }
 
-  /// Where the bars of a histogram are, by name: numbers that are nearly equal are as long as numbers can be.
+  /// Edges of histograms, by name; nearly equal numbers have the longest labels.
   static let bins: [(name: String, low: Double, high: Double)] = [
     ("close", 1.234567e-7, 1.234571e-7), ("root", 1.232050895690918, 2.232050895690918),
     ("float", 1.7320507764816284, 1.7320510149002075), ("double", 0.123456789, 0.123456791),
@@ -128,7 +128,7 @@ enum FigureGallery {
     ("negative", -1.000002, -1.000001), ("wide", 0, 1.0e38), ("tiny", 1.4e-45, 2.8e-45),
   ]
 
-  /// Histograms in a row under one vertical axis, wide and for a phone.
+  /// Histograms in a row with a common vertical axis, for wide and narrow screens.
   static var bars: [Figure] {
     bins.flatMap { name, low, high in
       let figure = Figure(

@@ -64,11 +64,11 @@ struct FigureTests {
       panels: []
     ).script
     #expect(!hostile.contains("\n!touch"))
-    // Scalars that Swift joins with the next or the last one into one character.
+    // Scalars that Swift merges with a neighbour into one character.
     for joined in ["\u{600}'", "'\u{301}", "\u{600}\n", "\r\n"] {
       let script = Figure(name: "x", title: "m\(joined); system(\"touch c\"); #", panels: []).script
       let line = script.split(separator: "\n").first { $0.contains("system(") } ?? ""
-      // The command stands within a string: an odd number of marks opens it.
+      // The command must be within a string: the number of quotation marks before it is odd.
       let before = line.components(separatedBy: "system(")[0]
       #expect(before.unicodeScalars.count { $0 == "'" } % 2 == 1, "\(line)")
     }
@@ -125,7 +125,7 @@ struct FigureTests {
 
   @Test("A gnuplot that warns at every figure goes on", .tags(.slow), .needs(.gnuplot))
   func warnings() throws {
-    // One height only: "empty y range"; a pipe that nobody reads would be full after 1,300 of them.
+    // Figures with a single height print "empty y range"; after 1,300 of them an unread pipe would be full.
     let figure = Figure(
       name: "flat", title: "",
       panels: [
@@ -144,22 +144,23 @@ struct FigureTests {
   func hung() throws {
     let figure = Self.figures[0]
     try withFigureFiles(of: [figure]) { folder in
-      for isWanted in [true, false] {
+      for shouldContinue in [true, false] {
         let gnuplot = try Gnuplot(folder: folder + "/figures")
         try gnuplot.draw(figure, as: .svg)
         kill(gnuplot.identifier, SIGSTOP)
         let start = ContinuousClock.now
         let error = #expect(throws: GnuplotError.self) {
           try gnuplot.draw(
-            figure, as: .svg, timeLimit: .seconds(isWanted ? 1 : 60), isWanted: { isWanted })
+            figure, as: .svg, timeLimit: .seconds(shouldContinue ? 1 : 60),
+            shouldContinue: { shouldContinue })
         }
         #expect(
           error?.description
-            == (isWanted
+            == (shouldContinue
               ? "figure 'lines': gnuplot did not answer within 1 s"
               : "figure 'lines': the drawing was stopped"))
         #expect(ContinuousClock.now - start < .seconds(3))
-        // It is gone, and has left no zombie.
+        // The process has exited and was reaped.
         #expect(kill(gnuplot.identifier, 0) == -1 && errno == ESRCH)
       }
     }
@@ -171,7 +172,7 @@ struct FigureTests {
   func killed() throws {
     let figure = Self.figures[0]
     try withFigureFiles(of: [figure]) { folder in
-      // The library must not count on a program that ignores the signal of a pipe without a reader.
+      // The library must work even if the program does not ignore SIGPIPE.
       let old = signal(SIGPIPE, SIG_DFL)
       defer { signal(SIGPIPE, old) }
       let gnuplot = try Gnuplot(folder: folder + "/figures")
@@ -190,7 +191,7 @@ struct FigureTests {
       #expect(pipe(&ends) == 0)
       let gnuplot = try Gnuplot(folder: folder)
       close(ends[1])
-      // The end of the pipe is seen while gnuplot runs.
+      // The closed pipe is detected while gnuplot runs.
       var byte: UInt8 = 0
       #expect(read(ends[0], &byte, 1) == 0)
       close(ends[0])
@@ -230,7 +231,7 @@ struct FigureTests {
   }
 }
 
-/// Calls `body` with a folder that has what gnuplot reads of some figures.
+/// Calls `body` with a folder that contains the files gnuplot reads for some figures.
 func withFigureFiles(of figures: [Figure], _ body: (String) throws -> Void) throws {
   try withTemporaryFolder { folder in
     for part in ["figures", "data"] {

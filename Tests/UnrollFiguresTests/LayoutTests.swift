@@ -1,4 +1,4 @@
-// That every text of a figure has a place of its own: by the layout's own numbers, and measured in a browser.
+// Every text of a figure has a separate box: according to the layout, and as measured in a browser.
 
 import Foundation
 import Testing
@@ -7,7 +7,7 @@ import UnrollTestSupport
 
 @Suite("The layout of figures")
 struct LayoutTests {
-  /// The boxes of all texts, numbers of the axes included, in pixels.
+  /// The boxes of all texts, including tick labels, in pixels.
   private func boxes(of layout: FigureLayout) -> [(text: String, box: Box)] {
     var result = layout.title.map { ($0.text, $0.box) }
     let size = FigureMeasure.textSize

@@ -165,7 +165,7 @@ struct ConventionTests {
 
 @Suite("Whole files")
 struct AtomicFileTests {
-  @Test("What is written is read back, and nothing else is left")
+  @Test("A written file is read back, and no other file is left")
   func roundTrip() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/file"

@@ -1,4 +1,4 @@
-// The process that reads HDF5 files, and what it does to this one: nothing.
+// The process that reads HDF5 files does not affect this one.
 
 import Foundation
 import Synchronization
@@ -7,7 +7,7 @@ import Unroll
 import UnrollFormats
 import UnrollTestSupport
 
-/// How often this process was about to be copied.
+/// The number of times that this process was about to be copied.
 private let copies = Atomic<Int>(0)
 
 @Suite("The process that reads HDF5")

@@ -25,7 +25,7 @@ struct KerasConfigurationTests {
     let gates = imported.network.layers.map(\.cell.kind)
     #expect(gates == [.gruResetBefore, .gruResetAfter])
     #expect(imported.assumptions.count == 1)
-    // What a fitted model keeps for its optimiser is no cell.
+    // The optimizer state of a fitted model is not a cell.
     for (name, array) in part.arrays {
       for slot in ["m", "v"] { part.arrays["optimizer_weights/Adam/\(slot)/\(name)"] = array }
     }

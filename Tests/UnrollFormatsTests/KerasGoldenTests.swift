@@ -94,7 +94,7 @@ struct KerasGoldenTests {
       in: file, assuming: NetworkAssumptions(prefix: "layers/gru_1/"), as: Float.self
     ).imported
     #expect(alone.network.levels.count == 1)
-    // The first shard has no gap; the index beside it tells.
+    // The first shard has no gap; the index next to it reveals it.
     try withTemporaryFolder { folder in
       let path = "\(folder)/m_00000.weights.h5"
       try FileManager.default.copyItem(

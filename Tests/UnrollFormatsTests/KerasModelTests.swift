@@ -121,7 +121,7 @@ struct KerasModelTests {
     )
   }
 
-  @Test("What changes nothing when a model predicts is passed over, anywhere")
+  @Test("Layers that change nothing in prediction are skipped, anywhere")
   func passing() throws {
     let kinds = ["Dropout", "SpatialDropout1D", "GaussianNoise", "ActivityRegularization"]
     let others =
@@ -238,7 +238,7 @@ struct KerasModelTests {
       ])
   }
 
-  @Test("Branches, sums and states between recurrent layers are told apart")
+  @Test("Branches, sums and states between recurrent layers get different errors")
   func graphs() throws {
     let a = Self.gru("a", [["x"]])
     #expect(

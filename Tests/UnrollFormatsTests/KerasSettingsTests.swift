@@ -139,7 +139,7 @@ struct KerasSettingsTests {
       try Models.read(layers + [head], outputs: ["head"]).omissions == [
         before, "Dense 'head' after the recurrent layers",
       ])
-    // Behind what changes nothing, it is the layer's own output.
+    // After layers that change nothing, it is the recurrent layer's own output.
     let dropout = Models.Layer(kind: "Dropout", name: "drop", inputs: [["b"]])
     #expect(
       try Models.read(layers + [dropout], outputs: ["drop", "b"]).omissions == [before])

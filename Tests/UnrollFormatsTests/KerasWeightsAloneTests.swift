@@ -80,7 +80,7 @@ struct KerasWeightsAloneTests {
     #expect(try network(both, prefix: "gru/").network.levels.count == 1)
   }
 
-  @Test("Layers, directions and cells of a stack are told apart, whatever groups they are in")
+  @Test("Layers, directions and cells of a stack are distinguished, whatever groups they are in")
   func understood() throws {
     func levels(_ groups: [(String, Int)]) throws -> [Int] {
       try network(groups.map { gru($0.0, input: $0.1) }).network.levels.map(\.count)

@@ -1,4 +1,4 @@
-// Arrays beside the cells of MLX and TensorFlow 1 that their classes do not have.
+// Arrays next to the cells of MLX and TensorFlow 1 that their classes do not have.
 
 import Testing
 import Unroll
@@ -41,7 +41,7 @@ struct LeftoverTests {
     }
     #expect(
       try imported(mlx("r.").merging(["loss": [], "fc.W": [2, 3]]) { $1 }).others.count == 2)
-    // What stands between two layers of a list changes what goes from one to the next.
+    // A module between two layers of a list changes the numbers that pass between them.
     var list = mlx("layers.0.").merging(mlx("layers.2.", input: 3)) { $1 }
     #expect(
       try imported(list).assumptions == [
@@ -53,7 +53,7 @@ struct LeftoverTests {
         == "'layers.1.weight': stands between two recurrent layers, and is not taken over")
   }
 
-  @Test("A cell of TensorFlow 1 has its own variables and an optimiser's, and no others")
+  @Test("A cell of TensorFlow 1 has its own variables and an optimizer's, and no others")
   func tensorFlow() throws {
     let cell: [String: [Int]] = ["rnn/lstm_cell/kernel": [7, 12], "rnn/lstm_cell/bias": [12]]
     let slots = ["rnn/lstm_cell/kernel/Adam": [7, 12], "rnn/lstm_cell/bias/Adam_1": [12]]

@@ -1,4 +1,4 @@
-// Networks in files that other programs wrote, against what those programs computed with them
+// Networks in files of other programs, against the outputs that those programs computed with them
 // (Scripts/golden/model_files.py), and back.
 
 import Foundation
@@ -9,7 +9,7 @@ import UnrollTestSupport
 
 @Suite("Networks in other programs' files")
 struct ModelFileTests {
-  /// A file, what has to be assumed about it, and how its network looks.
+  /// A file, the assumptions that it needs, and the network in it.
   struct Case: Sendable, CustomTestStringConvertible {
     var file: String
     var layout: NetworkLayout
@@ -17,7 +17,7 @@ struct ModelFileTests {
     var prefix = ""
     var others: [String] = []
     var isDouble = false
-    /// What the report must say was taken for granted.
+    /// The assumptions that the report must list.
     var assumed: [String] = []
     /// Whether the program has one module for such a network, so that its names can be written.
     var isOneModule = true
@@ -198,7 +198,7 @@ struct ModelFileTests {
     try withTemporaryFolder { folder in
       for layout in [NetworkLayout.pytorch, .mlx, .keras, .tensorFlow1] {
         let path = "\(folder)/\(layout.rawValue).npz"
-        let (_, notes) = try NetworkFile.write(network, to: path, layout: layout)
+        let notes = try NetworkFile.write(network, to: path, layout: layout).notes
         #expect(notes.count == 1)
         let again = try NetworkFile.network(in: ArrayFile(contentsOf: path), as: Double.self)
         #expect(again.isTested)
@@ -210,7 +210,7 @@ struct ModelFileTests {
     }
   }
 
-  @Test("What a program cannot express is refused, field and program named")
+  @Test("A setting that a program cannot express is refused with the field and the program")
   func inexpressible() throws {
     var random = NumPyRandom(seed: testSeed)
     let before = Cell<Float>(.gruResetBefore, inputSize: 3, hiddenSize: 4, using: &random)
@@ -326,7 +326,7 @@ struct ModelFileTests {
     }
   }
 
-  @Test("Arrays that make no network, or more than one, are told apart")
+  @Test("Arrays that make no network, or more than one, get different errors")
   func ambiguous() throws {
     var random = NumPyRandom(seed: testSeed)
     let w: Tensor<Float> = uniform([12, 3], &random)

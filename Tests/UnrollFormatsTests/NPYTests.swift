@@ -16,7 +16,7 @@ struct NPYTests {
       StoredArray(Tensor<Float>([1, -2.5, .infinity])), StoredArray([1, -1, Int.max, Int.min]),
     ]
 
-  @Test("What is written is read back, for every type and shape", arguments: arrays)
+  @Test("A written array is read back, for every type and shape", arguments: arrays)
   func roundTrip(array: StoredArray) throws {
     let bytes = NPY.encode(array)
     #expect(try NPY.decode(bytes[...]) == array)

@@ -1,4 +1,4 @@
-// Layer-normalised cells and zoneout's mean, against PyTorch's layer_norm and autograd
+// Layer-normalized cells and zoneout's mean, against PyTorch's layer_norm and autograd
 // (Scripts/golden/normalized_oracle.py).
 
 import Testing
@@ -6,7 +6,7 @@ import Unroll
 import UnrollFormats
 import UnrollTestSupport
 
-@Suite("Layer normalisation and zoneout against PyTorch")
+@Suite("Layer normalization and zoneout against PyTorch")
 struct NormalizedCellTests {
   static let cases = ["rnn", "gru", "gru_after", "lstm"].flatMap { cell in
     ["normalized", "zoneout", "both"].map { (cell, $0) }

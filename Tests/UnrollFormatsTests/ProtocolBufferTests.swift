@@ -1,4 +1,4 @@
-// The wire format of protocol buffers: what is read, what is written, and what is refused.
+// The wire format of protocol buffers: reading, writing and refusals.
 
 import Testing
 import Unroll
@@ -187,7 +187,7 @@ struct ProtocolBufferTests {
     ([0x7A, 1, 0xFF], "expected text in UTF-8 in Everything"),
   ]
 
-  @Test("What is no message gets its sentence, with the byte", arguments: damaged)
+  @Test("Bytes that are no message get a sentence with the byte", arguments: damaged)
   func refusals(bytes: [UInt8], sentence: String) {
     let text = refusal(bytes)
     #expect(text.contains(sentence), "\(text)")

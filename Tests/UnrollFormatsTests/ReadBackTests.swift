@@ -42,7 +42,7 @@ struct ReadBackTests {
     return String(decoding: output, as: UTF8.self)
   }
 
-  /// Writes a network with inputs and what it computes of them.
+  /// Writes a network with inputs and its outputs.
   private func write(
     _ network: RecurrentNetwork<Float>, _ name: String, _ ending: String, _ layout: NetworkLayout,
     in folder: String
@@ -126,7 +126,7 @@ struct ReadBackTests {
     try withTemporaryFolder { folder in
       for (ending, layout) in endings {
         let path = "\(folder)/model.\(ending)"
-        let (arrays, _) = try NetworkFile.write(network, to: path, layout: layout)
+        let arrays = try NetworkFile.write(network, to: path, layout: layout).arrays
         let copy = "\(folder)/copy.npz"
         _ = try script("read_arrays.py", try #require(preparedPython()), [path, copy])
         let read = try NPZ(AtomicFile.read(copy))

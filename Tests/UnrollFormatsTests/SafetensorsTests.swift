@@ -1,4 +1,4 @@
-// Safetensors there and back, and every way in which such a file can be wrong.
+// Safetensors: written and read back, and every malformation of a file.
 
 import Foundation
 import Testing
@@ -44,7 +44,7 @@ struct SafetensorsTests {
     #expect(read.arrays["a"]?.tensor(of: Double.self).elements == [1, -2, 3])
     #expect(try read.arrays["b"]?.integers() == [7, 8])
     #expect(read.arrays["c"]?.tensor(of: Float.self).elements == [1.5])
-    // A file of 64 GB, which no machine of ours could read: all of it a hole.
+    // A sparse file of 64 GB, larger than the memory of the test machines.
     let count = 16 << 30
     let header =
       "{\"x\":{\"dtype\":\"F32\",\"shape\":[\(count)],\"data_offsets\":[0,\(4 * count)]}}"

@@ -59,7 +59,7 @@ struct ShardedFileTests {
       }
       #expect(try index("{\"weight_map\":3}").hasPrefix("expected an index of arrays"))
       #expect(try index("{}").hasPrefix("expected an index of arrays"))
-      #expect(try index("{\"weight_map\":{}}").hasSuffix("the index names no file"))
+      #expect(try index("{\"weight_map\":{}}").hasSuffix("the index does not name a file"))
       #expect(
         try index("{\"weight_map\":{\"x\":\"\(first)\"}}").contains(
           "expected the array 'x', as \(path) says, found none"))

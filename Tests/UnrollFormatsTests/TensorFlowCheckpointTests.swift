@@ -7,7 +7,7 @@ import UnrollTestSupport
 
 @Suite("TensorFlow checkpoints")
 struct TensorFlowCheckpointTests {
-  // MARK: - Pieces of which an index is made
+  // MARK: - Parts of an index
 
   /// Fields of a protocol buffer message.
   private static func field(_ number: UInt8, _ value: UInt64) -> [UInt8] {
@@ -21,7 +21,7 @@ struct TensorFlowCheckpointTests {
     field(1, shards) + field(2, endianness)
   }
 
-  /// An entry for two float32 numbers unless told otherwise.
+  /// An entry for two float32 numbers by default.
   private static func entry(
     type: UInt64 = 1, shape: [UInt64] = [2], shard: UInt64 = 0, offset: UInt64 = 0,
     size: UInt64 = 8, checksum: UInt32? = nil, more: [UInt8] = []
@@ -71,7 +71,7 @@ struct TensorFlowCheckpointTests {
 
   // MARK: - The tests
 
-  @Test("What these pieces make is read, in both byte orders; text is passed over")
+  @Test("A checkpoint assembled from these pieces is read in both byte orders; text is skipped")
   func valid() throws {
     let entries = [("", Self.header()), ("a", Self.entry()), ("text", Self.entry(type: 7))]
     let arrays = try read(Self.index(entries))

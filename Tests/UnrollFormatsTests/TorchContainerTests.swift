@@ -17,7 +17,7 @@ struct TorchContainerTests {
   @Test("The old container has the tensors, and the words and objects beside them")
   func old() throws {
     let file = try ArrayFile(contentsOf: Self.old)
-    #expect(file.container == .torch)
+    #expect(file.kind == .torch)
     #expect(file.metadata["epoch"] == "3")
     #expect(file.arrays["half"]?.elementType == .uint16)
     #expect(file.arrays.count == 17)
@@ -112,7 +112,7 @@ struct TorchContainerTests {
         "a pickled object (argparse.Namespace)"))
   }
 
-  @Test("What torch.save writes beside the weights is named, with its type and shape")
+  @Test("Values that torch.save writes next to the weights are listed with their type and shape")
   func objects() throws {
     let file = try ArrayFile(contentsOf: "\(goldenFolder)/files/torch_objects.pt")
     #expect(file.skipped.mapValues(\.signature) == Self.skipped)
@@ -120,7 +120,7 @@ struct TorchContainerTests {
     #expect(file.arrays["unsigned"]?.signature == "uint16[2]")
   }
 
-  /// What is not read of torch_objects.pt.
+  /// The values of torch_objects.pt that are not read.
   private static let skipped = [
     "dtype": "torch.float32", "device": "torch.device 'cpu'", "set": "set",
     "counter": "collections.Counter", "bytes": "2 bytes", "large": "integer of 13 bytes",

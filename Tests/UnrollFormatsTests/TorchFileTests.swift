@@ -1,5 +1,5 @@
 // PyTorch's files as a hostile hand would write them: each gets its sentence, none is run. Objects that are
-// no tensors are passed over and named.
+// not tensors are skipped and listed.
 
 import Foundation
 import Testing
@@ -40,7 +40,7 @@ struct TorchFileTests {
 
   private func numbers(_ count: Int) -> [UInt8] { [UInt8](repeating: 1, count: 4 * count) }
 
-  @Test("What these pieces make is read")
+  @Test("A file assembled from these pieces is read")
   func valid() throws {
     let two = Piece.number(2)
     let pickle = Piece.tensor(
@@ -127,7 +127,7 @@ struct TorchFileTests {
         Piece.tuple([Piece.number(1)]), [0x89], Piece.dictionary,
         Piece.dictionary + Piece.text("neg") + [0x88, 0x73],
       ]) + Piece.call
-    // A subclass of a dictionary: what is in it is read.
+    // The contents of a subclass of a dictionary are read.
     let subclass =
       Piece.name("__main__", "Words") + [0x29, 0x81] + Piece.text("a") + Piece.number(7) + [0x73]
     let values: [(String, [UInt8], String)] = [
@@ -149,7 +149,7 @@ struct TorchFileTests {
     var pickle = Piece.dictionary
     for (key, value, _) in values { pickle += entry(key, value) }
     pickle += entry("words", subclass)
-    // Python 2 wrote words as byte strings, and ordered dictionaries as a list of pairs.
+    // Python 2 wrote strings as byte strings, and ordered dictionaries as a list of pairs.
     let pairs: [UInt8] = [0x5D, 0x28, 0x5D, 0x28, 0x55, 1, 0x70] + Piece.number(7) + [0x65, 0x65]
     pickle += entry(
       "old", Piece.name("collections", "OrderedDict") + pairs + [0x85] + Piece.call)

@@ -1,4 +1,4 @@
-// Names in state dicts: what is a network, what is none, and which array says so.
+// Names in state dicts: which are a network, which are not, and which array decides.
 
 import Testing
 import Unroll
@@ -58,7 +58,7 @@ struct TorchNamesTests {
     #expect(try read(lstm().merging([name: [3]]) { $1 }).others == [name])
   }
 
-  @Test("A normalisation inside a layer is an error, one beside it in a checkpoint is not")
+  @Test("A normalization inside a layer is an error, one next to it in a checkpoint is not")
   func normalizations() throws {
     for name in ["layer_norm.weight", "ln.bias", "norm_ih.weight"] {
       #expect(sentence(lstm("enc.rnn.").merging(["enc.rnn." + name: [3]]) { $1 }).contains(name))
@@ -198,13 +198,13 @@ struct TorchNamesTests {
         == "holds several networks, 'rnns.0.', 'rnns.1.'; choose one by its prefix, or all that begin with 'rnns.' as layers of one, each above the one before"
     )
     #expect(try read(equal, prefix: "rnns.").network.levels.count == 2)
-    // What does not fit is no stack.
+    // Modules whose sizes do not fit are not a stack.
     let branches = modules(["a1."], [4, 6]).merging(modules(["a2."], [4, 6])) { $1 }
     #expect(sentence(branches) == "holds several networks, 'a1.', 'a2.'; choose one by its prefix")
     #expect(
       sentence(branches, prefix: "a")
         == "'a2.': expected input size 6, which 'a1.' puts out, found 4")
-    // A gap: something else stands there.
+    // A gap, filled by something else.
     let gap = modules(["0.", "2."], [4, 6, 5])
     #expect(sentence(gap) == "holds several networks, '0.', '2.'; choose one by its prefix")
     #expect(
@@ -215,7 +215,7 @@ struct TorchNamesTests {
         == "holds several networks, 'decoder.', 'encoder.'; choose one by its prefix")
   }
 
-  @Test("A normalisation among the layers is named, and layers are joined only where asked")
+  @Test("A normalization among the layers is named, and layers are joined only on request")
   func suspects() throws {
     for name in ["norms.0.weight", "rnns.0.bn.weight", "bn1.weight"] {
       var shapes = lstm("rnns.0.", hidden: 6).merging(lstm("rnns.1.", input: 6)) { $1 }
@@ -239,7 +239,7 @@ struct TorchNamesTests {
     #expect(
       sentence(two, prefix: "zzz")
         == "no network has the prefix 'zzz'; the file has 'decoder.rnn.', 'encoder.rnn.'")
-    // The prefix of what weight dropout wraps means the parameter beside it.
+    // The prefix of the module that weight dropout wraps means the parameter next to it.
     var dropped = lstm("a.module.")
     dropped["a.weight_hh_l0_raw"] = [12, 3]
     // Two plain modules of such names are two networks.
@@ -304,7 +304,7 @@ struct TorchNamesTests {
           plain.merging(["r.bias_ih_l0\(part)": [12], "r.bias_hh_l0\(part)": [12]]) { $1 }
         ).hasPrefix("'r.bias_"))
     }
-    // Settings beside the weights are no biases.
+    // Settings next to the weights are not biases.
     var file = try arrays(lstm("r."))
     file.metadata = ["weight_decay": "0.1", "r.bias": "True", "bias_initializer": "zeros"]
     #expect(try NetworkFile.network(in: file, as: Float.self).imported.network.outputSize == 3)

@@ -1,5 +1,5 @@
-// What the report says of few numbers, equal ones, none, and ones beyond the range: one sequence, one step, one
-// unit, one draw, weights of 0.
+// Texts of the report for degenerate data: few, equal, missing or overflowing numbers; one sequence, step, unit or
+// draw; zero weights.
 
 import Foundation
 import Testing
@@ -18,16 +18,16 @@ struct DegenerateStatementTests {
       timeStepCount: time, seed: seed)
   }
 
-  /// Every text of a section.
+  /// Returns all texts of a section.
   private func texts(_ section: LabReport.Section) -> [String] {
-    [section.title, section.lookFor]
+    [section.title, section.interpretation]
       + section.figures.flatMap {
         [$0.figure.title, $0.alternative] + $0.figure.panels.map(\.title)
       }
       + section.tables.map(\.caption)
   }
 
-  /// What no sentence may say, whatever the numbers.
+  /// Phrases that no sentence may contain.
   private func faults(_ text: String) -> [String] {
     let patterns = [
       #"(?<![.\d])\b1 (draws|steps|sequences|starts|scales|points|fixed points|units|pairs)\b"#,
@@ -156,7 +156,7 @@ struct DegenerateStatementTests {
     let spectrum = try SpectrumExperiment.run(settings(scale: 0), sequences: 2)
     #expect(
       spectrum.statement
-        == "The largest exponent is −∞: along the runs, a step takes every small difference away. 1 fixed point was found from 27 starts; it is stable."
+        == "The largest exponent is −∞: along the runs, a step removes every small difference. 1 fixed point was found from 27 starts; it is stable."
     )
     let sweep = try ScaleSweep.run(settings(), scales: [0])
     #expect(

@@ -1,4 +1,4 @@
-// The order of the draws, and many draws of weights, against NumPy.
+// Compares the order of the draws, and experiments with many draws of weights, with NumPy.
 
 import Foundation
 import Testing
@@ -17,7 +17,7 @@ struct DrawsTests {
 
   @Test("One experiment in the notebook's order gives the notebook's numbers")
   func notebookNumbers() throws {
-    // TensorFlow's means, which the notebook's whole run is compared with, too.
+    // TensorFlow's means, with which the notebook run is also compared.
     let memory = try MemoryExperiment.run(notebook())
     #expect(abs(memory.distances[0].summaries[0].mean - 0.6476359600108117) < 4e-5)
     #expect(abs(memory.distances[2].summaries[5].mean - 0.0024765929758169135) < 4e-5)
@@ -28,10 +28,10 @@ struct DrawsTests {
     #expect(abs(try mean(.zero) / 9.239015547279905e-07 - 1) < 0.01)
     #expect(abs(try mean(.random) / 6.984298972412262e-07 - 1) < 0.01)
     #expect(abs(try mean(.asLeft) / 3.4486526552131344e-08 - 1) < 0.01)
-    // By itself the experiment draws other weights.
+    // Run alone, the experiment draws other weights.
     let fresh = try GradientExperiment.run(LabSettings(scale: 1))
     #expect(abs(fresh.sets[0].summary.mean / 4.61e-5 - 1) < 0.01)
-    // The GRU that keeps begins in the states that come after the RNN's.
+    // The GRU with saturated gates starts from the states after the RNN's.
     let kept = try MemoryExperiment.run(
       notebook {
         ($0.cell, $0.keepBias, $0.initialWeights) = (.gruResetBefore, 40, .tensorflow)
@@ -51,10 +51,10 @@ struct DrawsTests {
       #expect(one.distances[0].norms == all.distances[index].norms)
     }
     #expect(abs(all.distances[1].summaries[0].mean - 0.15839251858765238) < 4e-5)
-    // In a fresh order step 20 alone would take the states of step 10.
+    // In the fresh order, step 20 alone would use the states of step 10.
     let fresh = try MemoryExperiment.run(LabSettings(steps: [20]))
     #expect(abs(fresh.distances[0].summaries[0].mean - 0.1744) < 5e-4)
-    // Steps between take the states of the last of the notebook's that is not after them.
+    // Other steps use the states of the last of the notebook's steps that is not after them.
     for (step, of) in [(5, 10), (10, 10), (25, 20), (49, 30)] {
       let between = try MemoryExperiment.run(notebook { $0.steps = [step] })
       let theirs = try MemoryExperiment.run(notebook { $0.steps = [of] })
@@ -98,11 +98,11 @@ struct DrawsTests {
       #expect(gradient.sets.allSatisfy { $0.norms.allSatisfy(\.isFinite) })
       let gates = try GateExperiment.run(settings)
       #expect(gates.gates.count == cell.gateCount - 1)
-      // The instruments look at the same weights.
+      // All experiments use the same weights.
       let weights = ExperimentDraws<Double>(settings).cell.parameters[.candidate].recurrentWeights
       let spectrum = try SpectrumExperiment.run(settings, sequences: 1)
       #expect(spectrum.recurrentRadius == Matrix(weights).spectralRadius)
-      // Another order is other numbers, and the same order the same.
+      // Another order gives other numbers, and the same order the same numbers.
       var fresh = settings
       fresh.draws = .fresh
       let other = try MemoryExperiment.run(fresh)
@@ -134,7 +134,7 @@ struct WeightDrawsTests {
         weightDraws: oracle.seeds.count
       ).weightDraws)
     #expect(result.seeds == oracle.seeds)
-    // How many of 100 other draws kept the dependency, counted independently.
+    // The number of 100 other draws that keep the dependency, computed independently.
     let published = [0.62: 0.0, 0.97: 0.10, 2.4: 0.78, 8: 0.69]
     for (point, row) in zip(result.points, oracle.scales) {
       for (index, theirs) in row.rnn.enumerated() {
@@ -143,7 +143,7 @@ struct WeightDrawsTests {
           point.gradientLargest[index],
         ]
         for (a, b) in zip(ours, theirs) {
-          // Chaos multiplies rounding; what is far below the threshold is rounding itself.
+          // Chaos amplifies rounding, and values far below the threshold are rounding errors.
           #expect(abs(a - b) <= 1e-5 * abs(b) + 1e-12, "scale \(row.scale), draw \(index)")
         }
       }
@@ -154,7 +154,7 @@ struct WeightDrawsTests {
       let deviation = (share * (1 - share) * (1.0 / 40 + 1.0 / 100)).squareRoot()
       #expect(abs(point.memoryShare - share) <= 3 * deviation, "scale \(row.scale)")
     }
-    // The seed's own draw at scale 8: one sequence explodes where the median vanishes.
+    // The draw of the settings' seed at scale 8: one sequence explodes although the median vanishes.
     #expect(result.points[3].gradientMedian[0] < 1e-18)
     #expect(result.points[3].gradientLargest[0] > 4e4)
   }

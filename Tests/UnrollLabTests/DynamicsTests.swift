@@ -1,4 +1,4 @@
-// Spectra, exponents and fixed points against closed forms and published values.
+// Compares spectra, exponents and fixed points with closed forms and published values.
 
 import Foundation
 import Testing
@@ -52,20 +52,20 @@ struct DynamicsTests {
     let matrix = Matrix(Tensor(rows: [[0, 0, 0], [1, 2, 3], [4, 5, 7]]))
     let values = JacobianProduct.singularValues([matrix, matrix])
     #expect(values.count == 2 && values.allSatisfy { $0[2] == 0 && $0[1] > 1e-3 })
-    // Two of them: what the second has along the first is rounding, too.
+    // Two dependent columns: the component of the second along the first is rounding, too.
     let two = Matrix(Tensor(rows: [[0, 0, 0, 0], [0, 0, 0, 0], [1, 2, 3, 4], [4, 5, 7, 9]]))
     let few = JacobianProduct.singularValues([two, two])
     #expect(few.count == 2 && few.allSatisfy { $0[2] == 0 && $0[3] == 0 && $0[1] > 1e-3 })
     let exponents = LyapunovSpectrum(steps: 3, size: 3, count: 3) { _, rows in rows * matrix }
     #expect(exponents?.exponents[2] == -.infinity)
     #expect(exponents?.exponents[1].isFinite == true)
-    // Nothing is left of any: no "± nan" in the report.
+    // No direction remains, so the report must not contain "± nan".
     let found = try spectrum(cell([[0, 0], [0, 0]]), steps: 5)
     #expect(found.exponents.allSatisfy { $0 == -.infinity })
     let rows = found.section().tables[0].rows.filter { $0[0].contains("exponent") }
     #expect(
       rows.map { $0[1] } == [
-        "-inf: a step takes the direction away", "-inf: a step takes the direction away",
+        "-inf: a step removes the direction", "-inf: a step removes the direction",
       ])
   }
 
@@ -79,7 +79,7 @@ struct DynamicsTests {
     #expect(found.exponents.allSatisfy { abs($0 - log(1.25)) < 1e-12 })
     let last = try #require(found.singularValues.last)
     #expect(last.allSatisfy { abs($0 / pow(1.25, 40) - 1) < 1e-10 })
-    // Numbers that grow without a limit have no fixed point but 0, a source.
+    // An unbounded map has only the fixed point 0, a source.
     let point = try #require(
       FixedPointSearch.run(
         StepMap(cell(rows)), input: [0], starts: Tensor(shape: [1, 6], repeating: 0.3)
@@ -127,7 +127,7 @@ struct DynamicsTests {
     #expect(saddle.state.allSatisfy { abs($0) < 1e-10 })
     #expect(saddle.unstableDirections == 1)
     #expect(abs(saddle.spectralRadius - 2) < 1e-10)
-    // The slope there, 2·(1 − h²).
+    // The derivative at the fixed point, 2·(1 − h²).
     let radius = try #require(found.first { $0.isStable }).spectralRadius
     #expect(abs(radius - max(0.5, 2 * (1 - 0.957_504_024_079_7 * 0.957_504_024_079_7))) < 1e-9)
   }
@@ -175,8 +175,8 @@ struct DynamicsTests {
       let sum = parts.dropFirst().reduce(parts[0][name]) { $0 + $1[name] }
       #expect((sum - whole[name]).maximumMagnitude < 1e-12)
     }
-    // What is truncated after k steps is the gradient of a run that begins k steps before the end,
-    // in the state that was reached there.
+    // The gradient truncated after k steps is the gradient of a run that starts k steps before the end
+    // from the state at that step.
     let result = try GradientParts.run(settings, layer: LayerInNetwork(cell: cell, inputs: x))
     let late = layer.forward(
       x[6..<9],
@@ -220,7 +220,7 @@ struct DynamicsTests {
       #expect(
         statement.hasPrefix(cell == .mgu ? "By 1 minus the forget gate alone" : "By the "),
         "\(statement)")
-      // A larger bias and longer memories keep more.
+      // A larger bias and larger time constants keep more state.
       func halfLife(_ change: (inout LabSettings) -> Void) throws -> Double {
         var settings = LabSettings(cell: cell, scale: 0)
         settings.precision = .float64
@@ -277,7 +277,7 @@ struct DynamicsTests {
       cell: Cell(custom: OwnRNN(), inputSize: 5, hiddenSize: 6, using: &random), inputs: inputs)
     #expect(
       try GateExperiment.run(asked, layer: rnn).statement
-        == "own RNN has no gate that says what it keeps.")
+        == "own RNN has no gate that controls its retention.")
   }
 
   @Test("Gradients that underflow in float32 are counted, and are there in float64")
@@ -308,7 +308,7 @@ struct DynamicsTests {
       x, from: first.zeroState(batchSize: 2)
     ).outputs
     #expect(layers[0].inputs == x)
-    // The second reads from the end.
+    // The second layer reads backward.
     #expect(layers[1].inputs[0, ...] == below[4, ...])
     #expect(layers[1].inputs[4, ...] == below[0, ...])
     let ours = RecurrentLayer(cell: second).forward(

@@ -31,7 +31,7 @@ struct ExperimentTests {
       let float = try row(cell, .float32)
       #expect(float.distanceFromTruth <= float.referenceDistanceFromTruth)
     }
-    // What NumPy in float64 shows for the variant that the notebook's student wrote.
+    // NumPy's float64 result for the variant implemented in the notebook.
     #expect(abs(try row(.gruResetAfter, .float64).relativeErrorSum - 0.9037854324358946) < 1e-9)
     #expect(abs(try row(.rnn, .float64).relativeErrorSum - 2.240529771170321e-07) < 1e-12)
   }
@@ -39,7 +39,7 @@ struct ExperimentTests {
   @Test("The distances are TensorFlow's, for all three steps and all six pairs")
   func distances() throws {
     let result = try Self.float.get()
-    // What Tests/Golden/tf1/notebook_exp_scale2 records; UnrollLab verifies the arrays themselves.
+    // The values of Tests/Golden/tf1/notebook_exp_scale2; `unroll verify` compares the arrays.
     #expect(abs(result.memoryRNN.distances[0].summaries[0].mean - 0.6476359600108117) < 1e-5)
     #expect(
       abs(result.memoryInitialGRU.distances[2].summaries[2].mean - 0.07086327384691686) < 1e-5)
@@ -89,7 +89,7 @@ struct ExperimentTests {
   func keepingLSTM() throws {
     let result = try MemoryExperiment.run(
       LabSettings(cell: .lstm, keepBias: 40, precision: .float64))
-    // The cell state stays; h moves once, from its own start to tanh c.
+    // The cell state is constant; h changes once, from its initial value to tanh c.
     let curve = try #require(result.curves.first)
     #expect(abs(curve[10] - curve[49]) < 1e-12)
   }
@@ -128,7 +128,7 @@ struct ExperimentTests {
     (LabSettings(seed: -1), "seed: expected 0 ... 4294967295, got -1"),
     (
       LabSettings(keepBias: 20),
-      "cell: expected a cell with gates for what it keeps of its state (gru, gru-after, lstm, mgu, janet), got rnn"
+      "cell: expected a cell with a gate that keeps its state (gru, gru-after, lstm, mgu, janet), got rnn"
     ),
     (
       LabSettings(cell: .gruResetBefore, keepBias: .infinity),
@@ -148,7 +148,7 @@ struct ExperimentTests {
       let error = #expect(throws: LabError.self) {
         try GradientExperiment.run(LabSettings(hiddenSize: size))
       }
-      #expect(error?.description.hasPrefix("sizes: the arrays would take about") == true)
+      #expect(error?.description.hasPrefix("sizes: the arrays would need about") == true)
     }
   }
 }

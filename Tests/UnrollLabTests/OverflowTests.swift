@@ -1,4 +1,4 @@
-// Numbers beyond the range of float32 are named, never NaN without a word.
+// Overflow of float32 is always reported, never shown as NaN.
 
 import Foundation
 import Testing
@@ -39,12 +39,12 @@ struct OverflowTests {
     )
     let section = result.section(weights: "w")
     #expect(
-      section.lookFor.contains(
+      section.interpretation.contains(
         "the gradient of 3 of 3 sequences overflows float32 at step 90 (the first at step 80); compute in float64, or use fewer time steps or smaller weights."
       ))
     #expect(section.tables[0].rows[0].dropFirst().dropLast().allSatisfy { $0 == "overflow" })
     try expectDrawn([section])
-    // Float64 holds them all.
+    // No overflow in float64.
     let double = try GradientExperiment.run(settings(.float64), layer: layer())
     #expect(double.sets[0].overflowStep == nil)
     #expect(abs(double.sets[0].summary.median / (pow(3, 91) * 2.0.squareRoot()) - 1) < 1e-12)
@@ -62,7 +62,7 @@ struct OverflowTests {
       said.hasPrefix(
         "From the state zero every norm is 251,000: it has exploded (above 100). At step 80 a gradient overflows float32; compute in float64, or use fewer"
       ), "\(said)")
-    // Beyond float64, too, float64 is no advice.
+    // If float64 overflows as well, the report must not recommend it.
     let steep = try GradientExperiment.run(settings(.float64), layer: layer(1e10)).statement
     #expect(
       steep.contains("overflows float64 at step 90 (the first at step 30); use fewer time steps"))
@@ -93,7 +93,7 @@ struct OverflowTests {
     #expect((70...85).contains(step))
     #expect(memory.distances[1].summaries.allSatisfy { !$0.mean.isNaN })
     let section = memory.section(weights: "w")
-    #expect(section.lookFor.contains("The states overflow float32 from step \(step) on"))
+    #expect(section.interpretation.contains("The states overflow float32 from step \(step) on"))
     #expect(!section.tables.flatMap(\.rows).joined().contains { $0.contains("nan") })
     try expectDrawn([section])
     #expect(try MemoryExperiment.run(settings(.float64), layer: driven).overflowStep == nil)
@@ -148,12 +148,12 @@ struct OverflowTests {
       seed: 15009)
     let result = try ScaleSweep.run(settings, scales: [1, 30, 100], weightDraws: 2)
     let section = result.section()
-    let words = section.tables.flatMap(\.rows).joined() + [section.lookFor]
+    let words = section.tables.flatMap(\.rows).joined() + [section.interpretation]
     #expect(!words.contains { $0.contains("nan") || $0.contains("inf") })
     try expectDrawn([section])
   }
 
-  /// All pictures of the sections can be drawn; without gnuplot the report says so.
+  /// All figures of the sections can be drawn; without gnuplot the report contains a note.
   private func expectDrawn(_ sections: [LabReport.Section]) throws {
     try withTemporaryFolder { folder in
       let report = LabReport(title: "t", introduction: "", sections: sections)

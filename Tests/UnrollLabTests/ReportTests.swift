@@ -53,7 +53,7 @@ struct ReportTests {
       _ = try ReportFolder.write(report(), results: Array("{}".utf8), to: folder)
       let page = try String(contentsOfFile: folder + "/index.html", encoding: .utf8)
       #expect(page.contains("A &lt;title&gt; &amp; more"))
-      // One character to Swift, but a tag to a browser.
+      // A single character in Swift, but a tag in a browser.
       var hostile = try report()
       hostile.title = "m\u{600}<img src=x\u{600}>"
       _ = try ReportFolder.write(hostile, results: Array("{}".utf8), to: folder + "/hostile")

@@ -1,5 +1,5 @@
-// What the report says is made from numbers: the sentences are compared with the numbers, for other seeds
-// and cells than the notebook's.
+// Compares sentences of the report with the numbers that they describe, for other seeds and cells than the
+// notebook's.
 
 import Foundation
 import RealModule
@@ -116,7 +116,7 @@ struct StatementTests {
       let result = try ScaleSweep.run(
         settings(cell, seed: seed), scales: [0.2, 2, 9], weightDraws: 6)
       let draws = try #require(result.weightDraws)
-      let said = result.section().lookFor
+      let said = result.section().interpretation
       #expect(said.contains("seeds \(seed) to \(seed + 5)"))
       let (first, last) = (draws.points[0], draws.points[2])
       let counts = draws.points.map { $0.memory.count { $0 > 1e-3 } }
@@ -130,7 +130,7 @@ struct StatementTests {
           #expect(said.contains("\(share) of the draws at scale \(LabNumber.text(point.scale))"))
         }
       }
-      // Of those that keep it at the largest scale where any does, by their median gradient.
+      // Draws that keep the dependency at the largest scale where any does, by median gradient.
       if let place = counts.lastIndex(where: { $0 > 0 }) {
         let point = draws.points[place]
         let kept = point.memory.indices.filter { point.memory[$0] > 1e-3 }
@@ -170,22 +170,22 @@ struct StatementTests {
       let notebook = try NotebookRun.run(settings)
       let sections = notebook.report(sweeps: []).sections
       func said(_ id: String) throws -> String {
-        try #require(sections.first { $0.id == id }).lookFor
+        try #require(sections.first { $0.id == id }).interpretation
       }
-      // TensorFlow's GRU: what is said of the states and gradients is what they are.
+      // The sentences about TensorFlow's GRU must match its states and gradients.
       let memory = try said("memory-gru-initial")
       #expect(memory.contains(notebook.memoryInitialGRU.statement))
       #expect(!memory.contains("it forgets"))
       let last = try #require(notebook.memoryInitialGRU.distances.last)
       #expect(memory.contains("still depends") == last.summaries.contains { $0.median >= 1e-3 })
       #expect(try said("gradients-gru-initial").contains(notebook.gradientInitialGRU.statement))
-      // Both readings of the inputs.
+      // Both interpretations of the input offset.
       let (ours, other) = (notebook.memoryRNN, notebook.memoryUncentredRNN)
       let reading = try said("memory-rnn")
       for result in [ours, other] {
         #expect(reading.contains(LabNumber.text(result.distances[0].summaries[0].mean)))
       }
-      // The notebook's own 0.9038 is claimed for its seed alone.
+      // The notebook's 0.9038 is mentioned only for its seed.
       #expect(try said("parity").contains("0.9038") == (seed == 15009))
       let exact = try said("gru-as-rnn")
       #expect(exact.contains("all bits agree") == notebook.gruAsRNN.chosen.isBitwiseEqual)
@@ -193,7 +193,8 @@ struct StatementTests {
       #expect(sections.allSatisfy { $0.command?.hasPrefix("unroll lab ") == true })
       for section in sections {
         #expect(
-          !section.lookFor.contains("  ") && !section.lookFor.contains("nan"), "\(section.id)")
+          !section.interpretation.contains("  ") && !section.interpretation.contains("nan"),
+          "\(section.id)")
         for table in section.tables { #expect(!table.header.contains("")) }
       }
     }
@@ -201,7 +202,7 @@ struct StatementTests {
 
   @Test("Nothing is required of other sizes that only the notebook's own numbers can meet")
   func otherSizes() throws {
-    // States of one unit may begin closer together than 0.1.
+    // Initial states of one unit may be closer together than 0.1.
     let result = try NotebookRun.run(LabSettings(hiddenSize: 1, batchSize: 30, seed: 15009))
     for row in result.comparison { #expect(row.holds, "\(row)") }
   }
@@ -214,7 +215,7 @@ struct StatementTests {
     #expect(result.isEveryStateFixed && result.fixedPoints.isEmpty)
     #expect(result.statement.contains("Every state is a fixed point"))
     #expect(result.section().tables.count == 1)
-    // A leaky one has one, which every start finds.
+    // A leaky cell has one fixed point, which every start finds.
     let leaky = try SpectrumExperiment.run(
       LabSettings(cell: .gruResetBefore, keepBias: 12), sequences: 2)
     #expect(!leaky.isEveryStateFixed)

@@ -1,4 +1,4 @@
-// Settings as a commented file, the list of their fields, the time that a run still takes, and the memory it may use.
+// Settings as a commented file, the list of fields, the remaining time of a run, and its memory limit.
 
 import Foundation
 import Testing
@@ -25,7 +25,7 @@ struct CommentedSettingsTests {
     let lines = text.split(separator: "\n").map { $0.drop { $0 == " " } }
     let json = lines.filter { !$0.hasPrefix("//") }.joined(separator: "\n")
     let found = paths(try JSONSerialization.jsonObject(with: Data(json.utf8)))
-    let listed = Setting.all.map(\.path).filter { !$0.hasPrefix("training.schedule.") }
+    let listed = Settings.all.map(\.path).filter { !$0.hasPrefix("training.schedule.") }
     #expect(found == Set(listed))
     #expect(Set(listed).count == listed.count)
     #expect(lines.first == "// Title")
@@ -41,8 +41,8 @@ struct CommentedSettingsTests {
       settings.model.learnsInitialState = true
       settings.training.maximumSteps = 7
       settings.training.initialization.recurrentRange = 0.1 + 0.2
-      let text = try settings.commented(title: ["One", "two"]) { "(\($0))" }
-      #expect(text.contains("(training.learning_rate)"))
+      let text = try settings.commented(title: ["One", "two"]) { $0 }
+      #expect(text.contains("// Learning rate. (at least 0; training.learning_rate)\n"))
       try withTemporaryFolder { folder in
         let path = folder + "/settings"
         try text.write(toFile: path, atomically: true, encoding: .utf8)
@@ -123,7 +123,7 @@ struct RunCostTests {
       #expect(ProcessMemory.groupLimit(root: root) == 3_000_000)
       try write("/sys/fs/cgroup/outer/inner/memory.max", "4000000\n")
       #expect(ProcessMemory.groupLimit(root: root) == 3_000_000)
-      // A container sees its own group as the root of what is mounted.
+      // A container sees its own group as the root of the mount.
       try write("/proc/self/cgroup", "4:cpu,memory:/docker/1\n0::/\n")
       #expect(ProcessMemory.groupLimit(root: root) == nil)
       try write("/sys/fs/cgroup/memory/memory.limit_in_bytes", "2000000\n")

@@ -1,4 +1,4 @@
-// How far back a language model looks, against finite differences and a model that cannot look back.
+// Compares the context of a model with finite differences and with a model that ignores context.
 
 import Foundation
 import Testing
@@ -28,7 +28,7 @@ struct ContextTests {
     #expect(result.predictionCount == 1)
     #expect(result.lastTarget == text[59])
     #expect(result.lastSymbols.first == text[58])
-    // Every place has a vector of its own: change it where it stands.
+    // Every position has a separate vector, which can be changed individually.
     let symbols = (53..<59).map { text[$0] }
     func logProbability(_ vectors: Tensor<Double>) -> Double {
       var values = vectors
@@ -67,7 +67,7 @@ struct ContextTests {
     let short = EncodedText((0..<9).map { text[$0] })
     let result = model.context(of: short, longest: 100, predictions: 10)
     #expect(result.prefixes.map(\.length) == [1, 2, 4, 8])
-    // One prediction remains, of the last symbol from all before it.
+    // One prediction remains: the last symbol, from all preceding ones.
     var evaluator = Evaluator<Double>()
     let whole = try evaluator.run(model, short, batchSize: 1)
     let allButLast = try evaluator.run(model, EncodedText((0..<8).map { text[$0] }), batchSize: 1)
@@ -90,11 +90,11 @@ struct ContextTests {
   @Test("Where lines begin anew, nothing before the last line end counts")
   func lines() throws {
     let model = model()
-    // Lines of 1 to 6 symbols, which end with 0.
+    // Lines of 1 to 6 symbols, terminated by 0.
     let symbols: [Int32] = (0..<80).map { [0, 1, 3, 0, 2, 5, 6, 0, 4, 0, 1, 2, 3, 4, 5][$0 % 15] }
     let text = EncodedText(symbols)
     let result = model.context(of: text, longest: 16, predictions: 8, lineEnd: 0)
-    // The last prediction is of symbol 79; the line before it begins with the 0 at 75.
+    // The last prediction is that of symbol 79; its line starts after the 0 at 75.
     #expect(symbols[75...] == [0, 1, 3, 0, 2])
     let last = EncodedText(Array(symbols[78...]))
     let alone = model.context(of: last, longest: 16, predictions: 1)
@@ -103,7 +103,7 @@ struct ContextTests {
     let carried = model.context(of: text, longest: 16, predictions: 8)
     #expect(carried.lastInfluences[1] > 0)
     #expect(carried.influences != result.influences)
-    // The loss of all predictions from prefixes that hold a whole line is that of evaluation by lines.
+    // With prefixes that contain a whole line, the loss equals that of line-wise evaluation.
     let all = model.context(of: text, longest: 7, predictions: 73, lineEnd: 0)
     var evaluator = Evaluator<Double>()
     let whole = try #require(

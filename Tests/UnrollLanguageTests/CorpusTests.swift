@@ -1,4 +1,4 @@
-// Texts as they come: line ends, defects, long lines, empty files, unseen symbols, splits.
+// Texts with different line ends, invalid bytes, long lines, unknown symbols, splits; empty files.
 
 import Foundation
 import Testing
@@ -43,7 +43,7 @@ struct CorpusTests {
     #expect(
       try symbols(Array("  a b  \n c\n".utf8), .characters, trims: true).symbols
         == characters("a b\nc\n"))
-    // No normalisation: an accent that stands apart stays apart.
+    // No normalisation: a combining accent remains a separate symbol.
     #expect(try symbols(Array("e\u{301}".utf8), .characters).symbols.count == 2)
   }
 
@@ -72,7 +72,7 @@ struct CorpusTests {
       try reader.forEachSymbol { if $0 == .endOfLine { ends += 1 } else { count += 1 } }
       #expect((count, ends) == (10_000_000, 1))
     }
-    // But not a word of it.
+    // A word must not be split.
     #expect(throws: CorpusError.self) {
       try symbols([UInt8](repeating: 0x61, count: TextReader.wordLimit + 1), .words)
     }
@@ -132,7 +132,7 @@ struct CorpusTests {
   @Test("A prompt has the symbols of a file with its bytes")
   func prompts() throws {
     try withTemporaryFolder { folder in
-      // Line ends of two bytes, a lone return, and a space that an accent makes one letter with.
+      // Two-byte line ends, a single carriage return, and a space with a combining accent.
       let text = "a\r\nb \u{301}c\rd\ta\r\n"
       for unit in SymbolUnit.allCases {
         let corpus = try corpus(folder, ["train.txt": text, "valid.txt": text], unit: unit)
@@ -205,7 +205,7 @@ struct CorpusTests {
       let problem = #expect(throws: CorpusError.self) { try CorpusPlan(path: folder) }
       #expect(
         problem?.description
-          == "\(folder): expected one text for train, found ptb.train.txt, wiki.train.tokens; give a folder with one of them"
+          == "\(folder): expected one text for train, found ptb.train.txt, wiki.train.tokens; use a folder with only one of them"
       )
     }
   }
@@ -240,7 +240,7 @@ struct CorpusTests {
       #expect(before == after)
       let changed = try corpus(folder, ["train.txt": "a b a c c\n"])
       #expect(numbers(changed.texts[.train]).count == 6)
-      // A damaged one is made again.
+      // A damaged encoded file is rewritten.
       try Data([1, 2, 3]).write(to: URL(fileURLWithPath: path))
       let mended = try Corpus(CorpusPlan(path: folder), unit: .words, folder: folder)
       #expect(numbers(mended.texts[.train]).count == 6)

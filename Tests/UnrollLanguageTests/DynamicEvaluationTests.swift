@@ -1,4 +1,4 @@
-// Evaluation that learns from what it has predicted.
+// Dynamic evaluation.
 
 import Testing
 import Unroll
@@ -14,13 +14,13 @@ struct DynamicEvaluationTests {
   private static let small = ModelConfiguration(
     vocabularySize: 12, embeddingSize: 6, hiddenSize: 10, cell: .lstm)
 
-  /// What evaluation without learning finds.
+  /// The loss of static evaluation.
   private func plain(_ model: LanguageModel<Double>, _ symbols: [Int32]) throws -> Evaluation {
     var evaluator = Evaluator<Double>()
     return try #require(try evaluator.run(model, EncodedText(symbols), batchSize: 1))
   }
 
-  /// Symbols that repeat themselves, which the model has never seen.
+  /// A repetitive text that the model was not trained on.
   private static let text = (0..<601).map { Int32($0 * $0 % 11) }
 
   @Test("Without a learning rate it is evaluation with a carried state, however the text is cut")
@@ -37,7 +37,7 @@ struct DynamicEvaluationTests {
   @Test("A line that begins anew is read to its end with one state, however it is cut")
   func linesWithoutRate() throws {
     let model = model(Self.small)
-    // Lines of 1 to 60 symbols, the first of them without a line end before it.
+    // Lines of 1 to 60 symbols; the first has no preceding line end.
     let text = (0..<601).map { (place: Int) -> Int32 in
       place % 61 == 60 || place % 97 == 30 ? 0 : Int32(1 + place * place % 11)
     }
@@ -60,7 +60,7 @@ struct DynamicEvaluationTests {
     let learning = DynamicEvaluation(rate: 0.05, timeSteps: 20)
     #expect(
       abs(learning.run(model, EncodedText(Array(Self.text[...20]))).loss - first.loss) < 1e-12)
-    // What comes after a place changes no loss before it.
+    // A change after a position does not affect the losses before it.
     let losses = [40, 41, 60].map { count in
       let result = learning.run(model, EncodedText(Array(Self.text[...count])))
       return result.loss * Double(result.symbols)
@@ -79,7 +79,7 @@ struct DynamicEvaluationTests {
     let dynamic = DynamicEvaluation(rate: 0.02, timeSteps: 10).run(model, EncodedText(Self.text))
     #expect(dynamic.loss < 0.8 * before.loss)
     #expect(try plain(model, Self.text) == before)
-    // The same by hand: a step of Adam after each ten symbols.
+    // The reference: an Adam step after every ten symbols.
     var training = TrainingConfiguration()
     training.optimizer = .adam
     training.clipNorm = 1
@@ -93,7 +93,7 @@ struct DynamicEvaluationTests {
         targets: Array(Self.text[start + 1..<start + 11]))
       total += 10 * pass.run(state.model, batch, states: &state.states, masks: nil)
       let gradients = pass.gradients
-      state.move(by: gradients, norm: gradients.norm, rate: 0.02, training)
+      state.update(with: gradients, norm: gradients.norm, rate: 0.02, training)
     }
     #expect(abs(total / 600 - dynamic.loss) < 1e-12)
   }

@@ -1,4 +1,4 @@
-// The embedded grammar: its entropy rate by hand, by another sum and by samples; what it can say.
+// The embedded grammar: its entropy rate by hand, by another sum and by sampling; its sentences.
 
 import RealModule
 import Testing
@@ -18,7 +18,7 @@ struct EmbeddedGrammarTests {
       .map { words(String($0)) }
   }
 
-  /// Lines of a (¾) or b (¼), then as many x as tails come up, then c after a, d after b.
+  /// Lines of a (¾) or b (¼), then a geometric number of x, then c after a, d after b.
   private let byHand = EmbeddedGrammar(states: [
     [
       EmbeddedGrammar.Arc(word: "a", probability: 0.75, next: 1),

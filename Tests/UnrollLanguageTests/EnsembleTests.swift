@@ -1,4 +1,4 @@
-// Evaluation by the mean of several models' probabilities.
+// Evaluation of ensembles that average probabilities.
 
 import RealModule
 import Testing
@@ -9,7 +9,7 @@ import UnrollLanguage
 struct EnsembleTests {
   private static let text = EncodedText((0..<301).map { Int32($0 * $0 % 11) })
 
-  /// Three models that have nothing in common but their symbols.
+  /// Three different models with the same symbols.
   private static func models<Scalar: KernelScalar>(of: Scalar.Type) -> [LanguageModel<Scalar>] {
     [
       ModelConfiguration(vocabularySize: 12, embeddingSize: 6, hiddenSize: 10, cell: .lstm),
@@ -19,7 +19,7 @@ struct EnsembleTests {
         vocabularySize: 12, embeddingSize: 4, hiddenSize: 9, cell: .rnn, projectionSize: 5),
     ].enumerated().map { index, configuration in
       var random = NumPyRandom(seed: UInt32(index))
-      // Large numbers, so that the models disagree.
+      // Large weights, so that the models disagree.
       return LanguageModel(
         configuration,
         initialization: Initialization(embeddingRange: 1, recurrentRange: 0.8, softmaxRange: 1),
@@ -37,7 +37,7 @@ struct EnsembleTests {
         averaging: models, text, batchSize: batchSize, lineEnd: lineEnd, ranks: ranks))
   }
 
-  /// Each symbol's loss by one model: what a text gains by its last symbol.
+  /// The loss of each symbol by one model, as the difference of two texts.
   private static func losses(
     _ model: LanguageModel<Double>, _ text: EncodedText, lineEnd: Int32?
   ) throws -> [Double] {
@@ -63,7 +63,7 @@ struct EnsembleTests {
     let result = try Self.evaluate(models, text, lineEnd: lineEnd)
     #expect(result.symbols == 60)
     #expect(abs(result.loss - total / 60) < 1e-10)
-    // The mean predicts better than models do on average.
+    // The ensemble predicts better than its members on average.
     let mean =
       try models.map { try Self.evaluate([$0], text, lineEnd: lineEnd).loss }
       .reduce(0, +) / 3
@@ -86,13 +86,13 @@ struct EnsembleTests {
   @Test("Models that all think a symbol impossible leave its loss a number")
   func hopeless() throws {
     var models = Self.models(of: Double.self)
-    // e to the -2000 is no number but 0.
+    // exp(−2000) underflows to 0.
     for index in models.indices { models[index]["softmax.bias"][3] = 2000 + Double(index) }
     let apart = try models.map { try Self.evaluate([$0], Self.text).loss }
     let result = try Self.evaluate(models, Self.text)
     #expect(apart.allSatisfy { $0 > 1500 })
     #expect(result.loss > 1500 && result.loss <= apart.reduce(0, +) / 3)
-    // And one that is no number stays none.
+    // An infinite loss remains infinite.
     models[1]["softmax.bias"][0] = .nan
     #expect(try !Self.evaluate(models, Self.text).loss.isFinite)
   }

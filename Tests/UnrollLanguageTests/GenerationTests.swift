@@ -1,4 +1,4 @@
-// Draws by their probabilities, the same on any number of threads; steps and batches agree.
+// Sampling frequencies, independence of the number of threads, and agreement of streams with batches.
 
 import CAllocationCounter
 import RealModule
@@ -75,13 +75,13 @@ struct GenerationTests {
       }
       return counts.indices.filter { counts[$0] > 0 }
     }
-    // Of the two likeliest one has 0.731, the other 0.269; of all of them 0.56 and 0.21.
+    // The likeliest two have 0.731 and 0.269 after renormalisation, and 0.56 and 0.21 before.
     #expect(drawn(logits, 2, 0.73) == [2])
     #expect(drawn(logits, 2, 0.74) == [1, 2])
     #expect(drawn(logits, nil, 0.73) == [1, 2])
-    // The temperature comes first: at 0.1 the likeliest has 0.99995.
+    // The temperature is applied first: at 0.1 the likeliest has 0.99995.
     #expect(drawn(logits, 2, 0.74, 0.1) == [2])
-    // Equals are kept in the order of their numbers.
+    // Ties are kept in index order.
     let equals = [Float](repeating: 1, count: 6)
     #expect(drawn(equals, 4, 0.5) == [0, 1])
     #expect(drawn(equals, 4, 0.51) == [0, 1, 2])
@@ -89,7 +89,7 @@ struct GenerationTests {
     for topP in [1e-12, 0.3, 1] { #expect(drawn(logits, 1, topP) == [2]) }
     #expect(drawn(logits, 3, 1) == [1, 2, 4] && drawn(logits, 99, 1) == [0, 1, 2, 3, 4])
     #expect(drawn(logits, 99, 0.73) == [1, 2])
-    // What is kept stays in proportion.
+    // The probabilities of the remaining symbols keep their ratios.
     let counts = draws(logits, 20_000) { ($0.topK, $0.topP) = (3, 0.9) }
     #expect(abs(Double(counts[2]) / Double(counts[1]) - Double.exp(1)) < 0.15)
   }
@@ -164,7 +164,7 @@ struct GenerationTests {
         vectors = layer.forward(vectors, from: layer.zeroState(batchSize: 1)).outputs
       }
       var logits = Tensor<Float>(shape: [0])
-      model.softmax.forward(vectors, into: &logits, using: Workspace())
+      model.softmax.forward(vectors, into: &logits, using: Scratch())
       for length in 1...8 {
         var generator = TextGenerator(model, prompt: Array(symbols[..<length]))
         #expect(
@@ -216,7 +216,7 @@ struct GenerationTests {
         model, options: options, probe: UnitProbe(layer: 1, unit: 5, gate: gate))
       let traced = prompt.map { generator.read($0) } + (0..<12).map { _ in generator.next() }
       #expect(traced.map(\.symbol) == read)
-      // The whole text at once.
+      // The whole text in one pass.
       var values = Tensor<Float>(shape: [0])
       model.embedding.lookUp(read, timeStepCount: read.count, into: &values)
       var trace = SequenceTrace<Float>()
@@ -233,7 +233,7 @@ struct GenerationTests {
           continue
         }
         var logits = Tensor<Float>(shape: [0])
-        model.softmax.forward(values[place - 1, ...], into: &logits, using: Workspace())
+        model.softmax.forward(values[place - 1, ...], into: &logits, using: Scratch())
         let weights = logits.elements.map { Double.exp(Double($0)) }
         let expected = weights[Int(read[place])] / weights.reduce(0, +)
         #expect(abs(try #require(symbol.probability) - expected) < 1e-6)

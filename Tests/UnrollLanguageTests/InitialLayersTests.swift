@@ -1,4 +1,4 @@
-// The layers of a file that a model begins with: what differs from the model's is said by its name.
+// Initial layers read from a file; differences from the model are reported by name.
 
 import Testing
 import Unroll

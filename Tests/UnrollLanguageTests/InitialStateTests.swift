@@ -1,4 +1,4 @@
-// The learned state that sequences begin with: its gradient, and everything that begins with it.
+// The trained initial state: its gradient and all its uses.
 
 import Foundation
 import Testing
@@ -42,14 +42,15 @@ struct InitialStateTests {
     let penalties = ActivationPenalties()
     func pass(_ model: LanguageModel<Double>, begins: Bool) -> (Double, [Tensor<Double>]) {
       var pass = ModelPass(model)
-      // Other states, which a batch that begins does not read.
+      // Other states, which a batch that starts from the initial states must not read.
       var states = model.layers.map {
         RecurrentState(
           hidden: Tensor(shape: [3, $0.outputSize], repeating: 0.3),
           cell: Tensor(shape: [3, $0.cell.cellStateSize], repeating: -0.2))
       }
       let loss = pass.run(
-        model, batch, states: &states, masks: masks, penalties: penalties, begins: begins)
+        model, batch, states: &states, masks: masks, penalties: penalties,
+        fromInitialStates: begins)
       return (loss, pass.gradients.all)
     }
     let (names, own) = (model.parameterNames, Self.indices(model.parameterNames))
@@ -125,7 +126,7 @@ struct InitialStateTests {
       #expect(trainer.model.parameters == whole.model.parameters)
       #expect(try CheckpointFile.arrays(path) == CheckpointFile.arrays(folder + "/whole"))
       #expect(try TrainerTests.timeless(path) == TrainerTests.timeless(folder + "/whole"))
-      // The kept model judges as the run did, and otherwise without what it has learned.
+      // The saved model gives the same loss as in the run; without the trained state the loss differs.
       let stored = try StoredModel(run: path)
       let text = try EncodedText(
         mapping: path + "/corpus/valid.symbols", vocabularySize: stored.vocabulary.count)
@@ -140,7 +141,7 @@ struct InitialStateTests {
       let without = try evaluator.run(
         forgetful, text, batchSize: rows, lineEnd: stored.resettingSymbol)
       let changed = try #require(without).loss
-      // Of a carried state only the first symbols of the text depend on it.
+      // The carried state affects only the first symbols of the text.
       #expect(resets ? changed > loss : changed != loss)
     }
   }
@@ -188,7 +189,7 @@ struct InitialStateTests {
       var generator = TextGenerator(model, prompt: symbols, count: 2, lineEnd: lineEnd)
       return generator.nextLogits()
     }
-    // Layer by layer, from the parameters themselves.
+    // The reference, layer by layer.
     let symbols: [Int32] = [3, 1, 5]
     var values = Tensor<Float>(shape: [0])
     model.embedding.lookUp(symbols.flatMap { [$0, $0] }, timeStepCount: 3, into: &values)
@@ -203,7 +204,7 @@ struct InitialStateTests {
       values = layer.forward(values, from: state).outputs
     }
     var expected = Tensor<Float>(shape: [0])
-    model.softmax.forward(values[2, ...], into: &expected, using: Workspace())
+    model.softmax.forward(values[2, ...], into: &expected, using: Scratch())
     #expect((logits(symbols) - expected).maximumMagnitude < 1e-5)
     #expect(logits([2, 6, 3, 1, 5], lineEnd: 3) == logits(symbols))
     #expect(logits([2, 6, 3, 1, 5]) != logits(symbols))

@@ -1,4 +1,4 @@
-// Rows of metrics within an epoch: what they say, and that stopping a run changes none of them.
+// Metrics within an epoch: their contents, and their independence of interruptions.
 
 import Foundation
 import Testing
@@ -23,7 +23,7 @@ struct MetricsTests {
     }
   }
 
-  /// The rows of a run by their fields.
+  /// The rows of a run, by field.
   private static func rows(_ run: String) throws -> [[String: Double]] {
     try String(decoding: AtomicFile.read(run + "/metrics.jsonl"), as: UTF8.self)
       .split(separator: "\n").map {
@@ -31,7 +31,7 @@ struct MetricsTests {
       }
   }
 
-  /// Whether two numbers are equal, but for the last bit that readers of JSON may lose.
+  /// Whether two numbers are equal up to the rounding of JSON parsers.
   private static func isNear(_ one: Double?, _ other: Double?) -> Bool {
     guard let one, let other else { return false }
     return abs(one - other) < 1e-12
@@ -40,7 +40,7 @@ struct MetricsTests {
   @Test("Steps and validations have rows of their own, and the model of the best one is kept")
   func rows() throws {
     try withTemporaryFolder { folder in
-      // So fast that the model becomes worse within an epoch.
+      // A rate so high that the model becomes worse within an epoch.
       let settings = try Self.settings(folder) { $0.learningRate = 0.03 }
       let trainer = try TrainerTests.trainer(settings, folder + "/run")
       var losses: [Int: Double] = [:]
@@ -66,7 +66,7 @@ struct MetricsTests {
           ])
         #expect(try #require(row["gradient_norm"]) > 0)
       }
-      // Of the first row's steps, the mean is that of the epoch so far.
+      // For the first row, the mean equals that of the epoch so far.
       #expect(Self.isNear(steps.first?["loss"], losses[3]))
       let validated = rows.filter { $0["validation_loss"] != nil }
       let within = stride(from: 7, through: last, by: 7).filter { !ends.contains($0) }
@@ -118,7 +118,7 @@ struct MetricsTests {
       let steps = rows.dropLast()
       let text = try EncodedText(
         mapping: folder + "/run/corpus/train.symbols", vocabularySize: 1_000_000)
-      // 16 rows side by side, 12 symbols a step, what is left in the last one.
+      // 16 parallel rows, 12 symbols per step; the remainder is in the last step.
       let row = (text.count - 1) / 16
       let symbols = steps.indices.map { Double(min(12, row - 12 * $0)) }
       let mean =
@@ -139,7 +139,7 @@ struct MetricsTests {
       for stop in [3, 7, 21, 25, 35] {
         #expect(
           try trainer.run(shouldStop: { trainer.progress.step >= stop }) == .interrupted)
-        // Killed five steps later: what is left is the checkpoint, and rows that it does not know.
+        // Killed five steps later: the files contain rows after the last checkpoint.
         let saved = folder + "/saved"
         for name in ["checkpoints", "checkpoints.json"] {
           try FileManager.default.createDirectory(
@@ -196,7 +196,7 @@ struct MetricsTests {
       let validated = try Self.rows(folder + "/whole").filter { $0["validation_loss"] != nil }
       #expect(validated.map { $0["step"] } == [7, 14])
       var trainer = try TrainerTests.trainer(settings, folder + "/parts")
-      // The first two questions after step 7 are the loop's, the third is the validation's.
+      // After step 7, the first two calls are from the loop, the third from validation.
       var questions = 0
       let outcome = try trainer.run(shouldStop: {
         guard trainer.progress.step == 7 else { return false }
@@ -221,7 +221,7 @@ struct MetricsTests {
         }
         let run = "\(folder)/\(every == nil)"
         let trainer = try TrainerTests.trainer(settings, run)
-        // Asked within the time of a step, twice.
+        // Called twice within one step.
         _ = try trainer.run(shouldStop: {
           usleep(every == nil ? 300_000 : 0)
           return false

@@ -1,4 +1,4 @@
-// The gradient of the whole model, against finite differences, and its laws.
+// Compares the gradient of the whole model with finite differences, and tests its laws.
 
 import RealModule
 import Testing
@@ -49,7 +49,7 @@ struct ModelTests {
     return result
   }
 
-  /// Parameters that are all random, biases too.
+  /// Sets all parameters to random values, including biases.
   static func model<Scalar: KernelScalar>(
     _ configuration: ModelConfiguration, _ random: inout NumPyRandom
   ) -> LanguageModel<Scalar> {
@@ -73,7 +73,7 @@ struct ModelTests {
     return batch
   }
 
-  /// The model with one number of one parameter moved.
+  /// The model with one element of one parameter perturbed.
   private static func shifted(
     _ model: LanguageModel<Double>, _ index: Int, _ element: Int, _ by: Double
   ) -> LanguageModel<Double> {
@@ -98,7 +98,7 @@ struct ModelTests {
       let model = LanguageModel<Double>(configuration, initialization: rule, using: &random)
       return model.layers.map(\.cell.parameters)
     }
-    rule.adopt(cell: .janet, timeSteps: 40)
+    rule.applyDefaults(for: .janet, timeSteps: 40)
     #expect(rule.chronoSteps == 40)
     let janet = layers(.janet)
     for parameters in janet {
@@ -109,9 +109,9 @@ struct ModelTests {
       #expect(parameters[.candidate].bias.maximumMagnitude == 0)
     }
     #expect(janet[0][.forget].bias != janet[1][.forget].bias)
-    rule.adopt(cell: .janet, timeSteps: 1)
+    rule.applyDefaults(for: .janet, timeSteps: 1)
     #expect(rule.chronoSteps == 3)
-    rule.adopt(cell: .lstm, timeSteps: 40)
+    rule.applyDefaults(for: .lstm, timeSteps: 40)
     #expect(rule.chronoSteps == nil)
     for parameters in layers(.lstm) {
       #expect(parameters[.forget].bias == Tensor(shape: [200], repeating: 1))
@@ -170,7 +170,7 @@ struct ModelTests {
     let batch = Self.batch(4, 3, 7, &random)
     let penalties = ActivationPenalties(activation: 2, temporal: 1)
     let masks = ModelPass<Double>.Masks(rates: configuration.dropout, seed: 3, step: 5)
-    // The penalties written out, from the layer itself.
+    // The penalties computed directly from the layer's outputs.
     func loss(_ model: LanguageModel<Double>) -> Double {
       var pass = ModelPass(model)
       var states = model.initialStates(batchSize: 3)
@@ -249,7 +249,7 @@ struct ModelTests {
           _ = pass.run(
             state.model, batch, states: &state.states,
             masks: ModelPass<Float>.Masks(rates: configuration.dropout, seed: 1, step: step))
-          state.move(by: pass.gradients, norm: pass.gradients.norm, rate: 0.01, training)
+          state.update(with: pass.gradients, norm: pass.gradients.norm, rate: 0.01, training)
         }
         return state.model.parameters
       }

@@ -1,4 +1,4 @@
-// Files as people have them: vectors of other programs, texts in other encodings.
+// Files in common formats: vectors of other programs, texts in other encodings.
 
 import Foundation
 import Testing
@@ -46,17 +46,17 @@ struct VectorTests {
         }
         #expect(error?.description.contains(sentence) ?? false)
       }
-      // Of two symbols that Swift holds for equal each gets its own vector.
+      // Two symbols that Swift considers equal have separate vectors.
       let twins = Vocabulary(
         unit: .words, trimsLines: false, symbols: ["K", "\u{212A}", "<unk>"], counts: [3, 2, 1])
       try write("twins.txt", "\u{212A} 1 1 1\nK 2 2 2\n")
       let apart = try #require(try settings.initialVectors(for: twins)).vectors
       #expect(apart[0, ...].elements == [2, 2, 2] && apart[1, ...].elements == [1, 1, 1])
-      // As GloVe's largest files have them, after a byte order mark.
+      // As in GloVe's largest files, after a byte order mark.
       try write("spaces.txt", "\u{FEFF}\(word) 1 -2 0.5\n. . . 1 2 3\nat b@c.de 4 5 6\n")
       let most = try #require(try settings.initialVectors(for: corpus.vocabulary))
       #expect(most.vectors[4, ...].elements == [1, -2, 0.5] && most.foundCount == 1)
-      #expect(most.notes[0].hasSuffix("; 2 lines were left out, whose words hold spaces"))
+      #expect(most.notes[0].hasSuffix("; 2 lines were skipped because their words contain spaces"))
       settings.model.embeddingSize = 4
       settings.vectors = folder + "/v.npy"
       #expect(throws: RunError.self) { try settings.initialVectors(for: corpus.vocabulary) }
@@ -111,7 +111,7 @@ struct EncodingTests {
   @Test("UTF-16, UTF-32 and compressed texts are named, with and without a byte order mark")
   func foreign() throws {
     let text = Array("the cat\nsat on a mat\n".utf8)
-    /// The text in units of so many bytes, its own at a place of them.
+    /// The text in code units of this many bytes, with its byte at one position of each.
     func spread(_ size: Int, _ place: Int) -> [UInt8] {
       text.flatMap { byte in (0..<size).map { $0 == place ? byte : UInt8(0) } }
     }
@@ -129,12 +129,12 @@ struct EncodingTests {
         let error = #expect(throws: CorpusError.self) { try vocabulary(bytes, unit) }
         #expect(error?.description.contains(name) ?? false, "\(String(describing: error))")
       }
-      // Bytes are bytes.
+      // With the unit bytes, any file is valid.
       #expect(try vocabulary(bytes, .bytes).count == 256)
     }
     #expect(try vocabulary([0xEF, 0xBB, 0xBF] + text).symbols.contains("the"))
     #expect(try vocabulary(Array("кот 猫 naïve\n".utf8)).count == 4)
-    // A zero byte anywhere: letters of other scripts in UTF-16, or binary data behind a text.
+    // A NUL byte anywhere: UTF-16 text in another script, or binary data after text.
     let long = String(repeating: "a b\n", count: 2000)
     let russian = "кот и дом\n".utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
     for (bytes, line) in [
@@ -166,8 +166,8 @@ struct EncodingTests {
         let corpus = try Corpus(
           CorpusPlan(path: path, split: [0.9, 0.1]), unit: unit, folder: "\(folder)/\(unit)")
         let sentence =
-          "\(path): 2 places are not UTF-8, first on line 21, read as U+FFFD; a text in Latin-1 can be converted with: iconv -f LATIN1 -t UTF-8 FILE > NEW"
-        // Once of a file that is divided, also where its encoding is used again.
+          "\(path): 2 places are not UTF-8, first on line 21, read as U+FFFD; convert Latin-1 text with: iconv -f LATIN1 -t UTF-8 FILE > NEW"
+        // One note for a file that is split, also if its encoded file is reused.
         #expect(corpus.notes.filter { !$0.contains("<unk>") } == [sentence], "\(corpus.notes)")
         let again = try Corpus(
           CorpusPlan(path: path, split: [0.9, 0.1]), unit: unit, folder: "\(folder)/\(unit)")
@@ -194,7 +194,7 @@ struct EncodingTests {
           zip(parts, 3...5).map {
             "\(folder)/\($0).txt: \($1) places are not UTF-8, first on line 1"
           }.joined(separator: "; ")
-            + ", read as U+FFFD; a text in Latin-1 can be converted with: iconv -f LATIN1 -t UTF-8 FILE > NEW"
+            + ", read as U+FFFD; convert Latin-1 text with: iconv -f LATIN1 -t UTF-8 FILE > NEW"
         ])
     }
   }
@@ -202,7 +202,7 @@ struct EncodingTests {
   @Test("A split that cannot be is refused for what is wrong with it")
   func splits() {
     for (split, sentence) in [
-      ([1, 0, 0], "split: expected more than 0 for valid, found 1.0,0.0,0.0; it decides which"),
+      ([1, 0, 0], "split: expected more than 0 for valid, found 1.0,0.0,0.0; it selects"),
       ([0, 1], "split: expected more than 0 for train"),
       ([0.9, 0.2], "split: expected fractions that sum to 1, found 0.9,0.2, which sum to 1.1"),
       ([1.1, -0.1], "split: expected a fraction of 0 ... 1 for train, found 1.1"),

@@ -1,4 +1,4 @@
-// A run's folder touches the files that the run has written, and no other, whatever their names are.
+// A run removes and overwrites only its own files, whatever the names of other files.
 
 import Foundation
 import Testing
@@ -22,7 +22,7 @@ struct RunFilesTests {
     try String(contentsOfFile: path, encoding: .utf8)
   }
 
-  /// The mark of a process that was killed, as it stands in the lock.
+  /// The mark of a killed process in the lock file.
   private let mark = "0123456789abcdef"
 
   @Test("Only what a killed process itself had not finished is removed, by the mark in the lock")
@@ -35,18 +35,18 @@ struct RunFilesTests {
         "corpus/grammar/valid.txt", "figures/curves.svg", "data/curves.csv",
       ].map { "\($0).part-\(mark)" }
       let others = [
-        // What a person may call a file, of any name that a run has.
+        // User files with names similar to those of a run.
         "config.json.part-1", "corpus/train.symbols.part-2", "vocabulary.json.part-17",
         "model.safetensors.part-99999", "checkpoints/000000000012.safetensors.part-3",
         "figures/curves.svg.part-2", "corpus/grammar/valid.txt.part-4",
-        // The mark of no process that was here, or more than a mark, or a name that no run has.
+        // An unknown mark, a mark with a suffix, or a name that no run uses.
         "config.json.part-fedcba9876543210", "config.json.part-\(mark).bak", "config.json.part-",
         "thesis.part-\(mark)", "checkpoints/12.safetensors.part-\(mark)",
         "corpus/config.json.part-\(mark)", "other/config.json.part-\(mark)",
       ]
       for name in own + others { try write("mine", "\(folder)/run/\(name)") }
       try write("mine", "\(folder)/run/data/curves.csv.part-0000000000000000/inside")
-      // A link of such a name is somebody else's, and so is what is behind a link.
+      // A link with such a name belongs to the user, and so does its target.
       try FileManager.default.createSymbolicLink(
         atPath: "\(folder)/run/figures/curves.png.part-\(mark)",
         withDestinationPath: folder + "/run/config.json.part-1")
@@ -56,7 +56,7 @@ struct RunFilesTests {
       withExtendedLifetime(try run.lock()) {
         #expect((try? read(run.path + "/lock")) == AtomicFile.unfinishedMark + "\n")
       }
-      // Who comes to the end leaves no mark.
+      // A process that exits cleanly leaves no mark.
       #expect(try read(run.path + "/lock") == "")
       for name in own { #expect(!exists("\(folder)/run/\(name)"), "\(name)") }
       for name in others + [
@@ -79,7 +79,7 @@ struct RunFilesTests {
     #expect(mark.wholeMatch(of: /[0-9a-f]{16}/) != nil)
     #expect(AtomicFile.unfinished("a/config.json") == "a/config.json.part-\(mark)")
     try withTemporaryFolder { folder in
-      // A file that cannot take its place goes; what stands at its side stays.
+      // A file that cannot be moved into place is removed; the file next to it is kept.
       try write("mine", folder + "/file.part-1")
       try FileManager.default.createDirectory(
         atPath: folder + "/file", withIntermediateDirectories: true)
@@ -113,7 +113,7 @@ struct RunFilesTests {
       "lock", "checkpoints/000000000012.safetensors", "metrics.jsonl", ".hidden",
       "config.json.part-1", "corpus/train.symbols.part-2", "checkpoints.json",
     ]
-    // Without a lock no run was here, and names that a run has are somebody else's as well.
+    // Without a lock there was no run, so even files with names of a run belong to the user.
     let likeOwn = ["corpus/train.symbols", "corpus/grammar/train.txt", "vocabulary.json"]
     for (name, hasLock) in names.map({ ($0, true) }) + (names + likeOwn).map({ ($0, false) }) {
       try withTemporaryFolder { folder in
@@ -148,13 +148,13 @@ struct RunFilesTests {
       var settings = try TrainerTests.configuration { $0.corpus = text }
       let run = RunFolder(folder + "/run")
       try run.prepare()
-      // Killed before the lock was made.
+      // Killed before the lock was created.
       try run.prepare()
       withExtendedLifetime(try run.lock()) {}
       let corpus = try settings.prepareCorpus(in: run)
       try AtomicFile.write(corpus.vocabulary.encoded(), to: run.path + "/vocabulary.json")
       try run.prepare()
-      // Killed while files were written.
+      // Killed while writing files.
       try write(mark + "\n", run.path + "/lock")
       try write("", "\(run.path)/config.json.part-\(mark)")
       try write("", "\(run.path)/corpus/train.symbols.part-\(mark)")
@@ -162,7 +162,7 @@ struct RunFilesTests {
       withExtendedLifetime(try run.lock()) {}
       #expect(!exists("\(run.path)/corpus/train.symbols.part-\(mark)"))
       try run.prepare()
-      // A text is not encoded to the place where it stands.
+      // A text must not be overwritten by its encoding.
       settings.corpus = run.corpusFolder + "/train.symbols"
       let path = run.corpusFolder + "/train.symbols"
       #expect(throws: CorpusError(.overwritten, path: path)) {
@@ -180,7 +180,7 @@ struct RunFilesTests {
       let trainer = try TrainerTests.trainer(settings, path)
       _ = try trainer.run(shouldStop: { trainer.progress.step >= 5 })
       let checkpoints = path + "/checkpoints/"
-      // The last three: as a step of the past, as one that comes, and as one that never comes.
+      // The last three: named like an earlier step, a later step, and a step that is never reached.
       let names = [
         "backup.safetensors", "000000000099.sync-conflict.safetensors",
         "000000000002.safetensors", "000000000009.safetensors", "000000009999.safetensors",
@@ -197,7 +197,7 @@ struct RunFilesTests {
         #expect(try Data(contentsOf: URL(fileURLWithPath: checkpoints + name)) == bytes, "\(name)")
       }
       #expect(exists(checkpoints + "000000000009-2.safetensors"))
-      // Two of its own remain however long it runs.
+      // Two of the run's checkpoints remain, however long it runs.
       for step in 10...14 {
         _ = try other.run(shouldStop: { other.progress.step >= step })
       }

@@ -1,4 +1,4 @@
-// What the files of a run's folder say.
+// The contents of the files in a run's folder.
 
 import Foundation
 import Testing
@@ -32,7 +32,7 @@ struct RunFolderTests {
       // A line of n words has n + 1 symbols; 54 or 55 lines are for training, so 50 of whole tens.
       let note = try #require(try notes(8, true).first)
       #expect(note.contains("lines are longer than 8 time steps and are cut"), "\(note)")
-      #expect(note.contains("the longest has 11 words, time_steps 11 would cut none"))
+      #expect(note.contains("the longest line has 11 words, time_steps 11 would avoid cuts"))
       let counted = try #require(note.split(separator: " ").first.flatMap { Int($0) })
       #expect((15...18).contains(counted))
       #expect(try notes(11, true).isEmpty && notes(8, false).isEmpty)
@@ -60,7 +60,7 @@ struct RunFolderTests {
       #expect(unit == .characters || !metrics.contains("character"))
       let found = try #require(LearningCurves.figure(run: folder + "/run"))
       #expect(found.figure.script.contains("nats per \(unit.singular)"))
-      // An old run of bytes called them characters; its curves are still drawn.
+      // An old byte run with metrics named for characters; its curves can still be drawn.
       try write(
         metrics.replacingOccurrences(of: "per_byte", with: "per_character"),
         folder + "/run/metrics.jsonl")
@@ -93,7 +93,7 @@ struct RunFolderTests {
         #expect(
           try StoredModel(run: run, allowsNonFinite: true).model.softmax.bias[2].isFinite == false)
       }
-      // The same of layers that another program trained.
+      // The same for layers trained by another program.
       var network = RecurrentNetwork<Float>(
         levels: LanguageModel<Float>(stored.configuration.model).layers.map { [$0] })
       #expect(try stored.configuration.initialLayers(of: network).count == 2)
@@ -139,7 +139,7 @@ struct RunFolderTests {
       let error = #expect(throws: CorpusError.self) { try letters.prompt("cäté\u{7}") }
       #expect(
         error?.description
-          == "prompt: 3 characters are not in the vocabulary: 'ä', 'é', U+0007; there is no <unk> to stand for them"
+          == "prompt: 3 characters are not in the vocabulary: 'ä', 'é', U+0007; it has no <unk>"
       )
       #expect(try letters.prompt("cat").symbols.count == 3)
       let bytes = try stored(.bytes, "bytes", lines: String(repeating: line, count: 30))
@@ -217,7 +217,7 @@ struct SettingsFileTests {
         #expect(found.hasPrefix(expected), "\(found)")
       }
       #expect(try sentence(whole, "[1]") == "expected an object of settings, found a list")
-      // A byte order mark is no defect, UTF-16 is named.
+      // A byte order mark is not a defect; UTF-16 is reported.
       try Data([0xEF, 0xBB, 0xBF] + Array(whole.utf8)).write(to: URL(fileURLWithPath: path))
       #expect(try RunConfiguration(contentsOf: path) == settings)
       try Data([0xFF, 0xFE] + whole.utf8.flatMap { byte in [byte, UInt8(0)] }).write(

@@ -1,4 +1,4 @@
-// What is said of a config.json that cannot be used: the field, what was expected, and what was found.
+// Messages for an invalid config.json: the field, the expectation, and the finding.
 
 import Foundation
 import Testing
@@ -8,7 +8,7 @@ import UnrollTestSupport
 
 @Suite("Messages about settings in a file")
 struct SettingsMessageTests {
-  /// What is said of a file's text, without the path.
+  /// Returns the message for a file with this text, without the path.
   private func sentence(_ text: String) throws -> String {
     try withTemporaryFolder { folder in
       let path = folder + "/config.json"

@@ -1,5 +1,5 @@
-// One model on several ranks: shards, their order, and what ranks must agree on. The ranks are threads here; real
-// processes are in MPITests.
+// One model on several ranks: shards, their order, and properties that must agree. The ranks are threads; MPITests
+// uses processes.
 
 import Foundation
 import RealModule
@@ -26,7 +26,7 @@ struct ShardTests {
     }
   }
 
-  /// Runs a run on some ranks, each with threads of its own number.
+  /// Runs a training run on some ranks, with different numbers of threads.
   static func run(
     _ settings: RunConfiguration, _ path: String, ranks count: Int, hasMemory: Bool = false,
     level: InstructionSet = .current, resumes: Bool = false, until stop: Int = .max
@@ -45,14 +45,14 @@ struct ShardTests {
             let corpus = try settings.prepareCorpus(
               in: folder, vocabulary: Vocabulary(contentsOf: path + "/vocabulary.json"))
             setup = RunSetup(settings: settings, corpus: corpus)
-            try setup.give(to: ranks)
+            try setup.send(to: ranks)
           } else {
             setup = try RunSetup(from: ranks, in: folder)
           }
           let trainer = try Trainer(setup.settings, setup.corpus, in: folder, ranks: ranks)
           if ranks.rank == 0 && resumes { _ = try trainer.resume() }
           try trainer.share()
-          // Only the last rank is told to stop: the others agree.
+          // Only the last rank is told to stop; the others must agree.
           let outcome = try trainer.run(shouldStop: {
             ranks.rank == ranks.count - 1 && trainer.progress.step >= stop
           })
@@ -79,10 +79,10 @@ struct ShardTests {
   }
 
   @Test("No batch has more symbols than are said to be the most", arguments: [nil, 3] as [UInt32?])
-  func mostSymbols(_ seed: UInt32?) throws {
+  func maximumSymbols(_ seed: UInt32?) throws {
     let source = BatchSource(
       EncodedText((0..<9).map { Int32($0) }), batchSize: 4, timeSteps: 20, jitterSeed: seed)
-    let most = try #require(source.mostSymbols)
+    let most = try #require(source.maximumSymbols)
     let lengths = (0..<20_000).map { source.length(step: $0) }
     #expect(lengths.allSatisfy { 4 * $0 <= most })
     #expect(try #require(lengths.max()) >= (seed == nil ? 20 : 30))
@@ -100,7 +100,7 @@ struct ShardTests {
             guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress,
               let base = sum.baseAddress
             else { return }
-            OrderedSum.of([a, b, c], at: 0..<5001, into: base)
+            OrderedSum.compute([a, b, c], at: 0..<5001, into: base)
           }
         }
       }

@@ -1,10 +1,10 @@
-// Ranks that are threads of this process, for tests of everything but MPI itself.
+// Ranks implemented as threads of this process, for testing everything except MPI.
 
 import Foundation
 import Unroll
 import UnrollLanguage
 
-/// What the threads meet at.
+/// The state shared by the threads.
 final class RankMeeting: @unchecked Sendable {
   let count: Int
   let hasMemory: Bool
@@ -25,10 +25,10 @@ final class RankMeeting: @unchecked Sendable {
     for part in memory { part.deallocate() }
   }
 
-  /// Keeps memory until all ranks have ended.
+  /// Keeps memory alive until all ranks have ended.
   func keep(_ part: UnsafeMutableRawPointer) { condition.withLock { memory.append(part) } }
 
-  /// Everybody's bytes, once all have come.
+  /// Returns the bytes of all ranks once they have arrived.
   func gather(_ bytes: [UInt8], rank: Int) -> [[UInt8]] {
     condition.lock()
     defer { condition.unlock() }
@@ -45,10 +45,10 @@ final class RankMeeting: @unchecked Sendable {
   }
 }
 
-/// One of them.
+/// A rank.
 ///
-/// They share nothing that ranks of several machines would not, unless they are to have memory in common,
-/// as ranks of one host have.
+/// Ranks share no data, as on different hosts, unless shared memory is enabled, as on one
+/// host.
 final class ThreadRanks: Ranks {
   let rank: Int
   var count: Int { meeting.count }
@@ -64,9 +64,9 @@ final class ThreadRanks: Ranks {
     self.meeting = meeting
   }
 
-  var hasCommonMemory: Bool { meeting.hasMemory }
+  var hasSharedMemory: Bool { meeting.hasMemory }
 
-  func commonMemory(byteCounts: [Int]) -> [UnsafeMutableRawPointer]? {
+  func sharedMemory(byteCounts: [Int]) -> [UnsafeMutableRawPointer]? {
     guard meeting.hasMemory else { return nil }
     let mine = UnsafeMutableRawPointer.allocate(byteCount: byteCounts[rank], alignment: 4096)
     meeting.keep(mine)
@@ -75,7 +75,7 @@ final class ThreadRanks: Ranks {
     }
   }
 
-  func meet() { _ = gather([]) }
+  func barrier() { _ = gather([]) }
 
   func gather(_ bytes: [UInt8]) -> [[UInt8]] { meeting.gather(bytes, rank: rank) }
 
@@ -87,7 +87,7 @@ final class ThreadRanks: Ranks {
   }
 
   func contribute(_ index: Int, shard: Int, _ values: UnsafePointer<Float>) -> Bool {
-    // As bytes of now: what is changed later is not seen by the others.
+    // Copied now, so that later changes are not visible to the others.
     offered[index].append(
       Array(UnsafeRawBufferPointer(start: values, count: 4 * sums[index].count)))
     return false
@@ -101,14 +101,14 @@ final class ThreadRanks: Ranks {
       }
       parts.withUnsafeBufferPointer { all in
         guard let start = all.baseAddress else { return }
-        OrderedSum.of(
+        OrderedSum.compute(
           (0..<plan.shardCount).map { start + $0 * sum.count }, at: 0..<sum.count,
           into: base)
       }
     }
   }
 
-  /// Runs `body` on every rank at once; their results in the order of ranks.
+  /// Runs `body` on all ranks in parallel and returns the results in rank order.
   static func run<Result: Sendable>(
     _ count: Int, hasMemory: Bool = false, _ body: @escaping @Sendable (any Ranks) throws -> Result
   ) throws -> [Result] {

@@ -1,4 +1,4 @@
-// Whole training runs of small models, step by step, against PyTorch's losses from the same first
+// Compares entire training runs of small models, step by step, with PyTorch's losses from the same initial
 // parameters (Scripts/golden/language_oracle.py).
 
 import Foundation
@@ -80,7 +80,7 @@ struct TorchTrainingTests {
       let norm = pass.gradients.norm
       #expect(abs(loss - expected) <= tolerance, "step \(step)")
       #expect(abs(norm - norms[step]) <= tolerance * 10, "step \(step)")
-      state.move(by: pass.gradients, norm: norm, rate: training.learningRate, training)
+      state.update(with: pass.gradients, norm: norm, rate: training.learningRate, training)
     }
     #expect(losses.count == 20)
     let last = try model("final.")

@@ -1,4 +1,4 @@
-// Runs in folders: learning, stopping, going on, damage.
+// Runs in folders: training, stopping, resuming, damaged files.
 
 import Foundation
 import Testing
@@ -9,7 +9,7 @@ import UnrollTestSupport
 
 @Suite("Runs")
 struct TrainerTests {
-  /// A run of a few seconds at most: a small grammar's text, dropout everywhere, a jittered length.
+  /// Settings of a run of at most a few seconds: a small grammar's text, dropout everywhere, jittered lengths.
   static func configuration(_ change: (inout RunConfiguration) -> Void = { _ in })
     throws -> RunConfiguration
   {
@@ -60,7 +60,7 @@ struct TrainerTests {
     return trainer
   }
 
-  /// The lines of a metrics file without what a clock says.
+  /// The lines of a metrics file without values that depend on a clock.
   static func timeless(_ path: String) throws -> [String] {
     try String(decoding: AtomicFile.read(path + "/metrics.jsonl"), as: UTF8.self)
       .split(separator: "\n").map { line in
@@ -79,7 +79,7 @@ struct TrainerTests {
       let settings = try Self.configuration {
         $0.corpus = text
         $0.training.optimizer = optimizer
-        // Fast enough that validation goes up and averaging begins.
+        // A high rate, so that validation gets worse and averaging starts.
         $0.training.learningRate = optimizer == .adam ? 0.004 : optimizer == .sgd ? 2 : 20
         $0.training.clipNorm = optimizer == .averaged ? 0.2 : 5
         $0.training.schedule = .constant
@@ -92,7 +92,7 @@ struct TrainerTests {
         let path = folder + "/parts\(stops.count)"
         var trainer = try Self.trainer(settings, path)
         for stop in stops {
-          // Another number of threads after each stop.
+          // Another number of threads after each interruption.
           let outcome = try Threads.use(1 + stop % 3) {
             try trainer.run(shouldStop: { trainer.progress.step >= stop })
           }
@@ -148,7 +148,7 @@ struct TrainerTests {
     }
   }
 
-  /// Kernels of this machine that are not the ones in use.
+  /// An instruction set of this machine that is not in use.
   private static let otherKernels = InstructionSet.available.first {
     $0 != .current && $0 != .plain
   }
@@ -171,7 +171,8 @@ struct TrainerTests {
       #expect(problems.count == 1)
       #expect(
         problems.first?.contains(
-          "with the \(InstructionSet.current.rawValue) kernels and goes on with \(other.rawValue)")
+          "with the \(InstructionSet.current.rawValue) kernels and continues with \(other.rawValue)"
+        )
           == true)
       #expect(changed.progress.step == 3)
     }
@@ -187,7 +188,7 @@ struct TrainerTests {
       try settings.checkMemory(generating: 10_000, path: "run")
     }
     #expect(error?.description.contains("generating needs about 4") == true)
-    #expect(error?.description.hasSuffix("make the number of texts smaller") == true)
+    #expect(error?.description.hasSuffix("reduce the number of texts") == true)
     let many = [RunConfiguration](repeating: settings, count: 4000)
     try RunConfiguration.checkMemory(
       averaging: [Self.configuration(), Self.configuration()], batchSize: 1, path: "run")
@@ -220,7 +221,7 @@ struct TrainerTests {
         Array(whole.split(separator: 0x0A)[9..<200].joined(separator: [0x0A])), to: train)
       expect("text", settings)
       try AtomicFile.write(whole, to: train)
-      // A bit of the encoded text is found, and the text encoded again.
+      // A flipped bit in the encoded text is detected, and the text is encoded again.
       let encoded = path + "/corpus/train.symbols"
       _ = try Self.trainer(settings, path, resumes: true)
       var bytes = try AtomicFile.read(encoded)
@@ -305,7 +306,7 @@ struct TrainerTests {
       #expect(try trainer.run() == .finished)
       let test = try #require(try trainer.test())
       let best = EmbeddedGrammar.standard.entropyRate
-      // Pairs of words alone would leave 0.5 nats more than the best.
+      // A model of word pairs would have a loss of 0.5 nats above the minimum.
       #expect(test.loss < best + 0.25)
       #expect(test.loss > best - 0.1)
     }
@@ -359,7 +360,7 @@ struct TrainerTests {
   }
 }
 
-/// The checkpoints of a run, as files.
+/// The checkpoint files of a run.
 enum CheckpointFile {
   static func paths(_ run: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints")
@@ -371,7 +372,7 @@ enum CheckpointFile {
     try Safetensors(AtomicFile.read(paths(run)[0]))
   }
 
-  /// The newest one's arrays, every bit of them.
+  /// The bytes of the arrays in the newest checkpoint.
   static func arrays(_ run: String) throws -> [String: [Float]] {
     try newest(run).arrays.mapValues { $0.tensor(of: Float.self).elements }
   }

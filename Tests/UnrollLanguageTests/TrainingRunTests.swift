@@ -1,4 +1,4 @@
-// A whole run by one object: created, stopped, resumed, tested.
+// A complete run with TrainingRun: created, stopped, resumed, tested.
 
 import Testing
 import UnrollFormats
@@ -22,7 +22,7 @@ struct TrainingRunTests {
           if case .step(let progress, _, _, _) = event { steps = progress.step }
         }
         #expect(outcome == .interrupted && run.progress.step == 7)
-        // The folder is this run's alone.
+        // The folder is locked.
         let busy = #expect(throws: RunError.self) { try TrainingRun.resume(at: path) }
         #expect(busy?.problem == .busy)
       }

@@ -1,4 +1,4 @@
-// Every cell and switch that a law must hold for, with random parameters, biases included.
+// All cells and switches that the laws must hold for, with random parameters including biases.
 
 import Testing
 import Unroll
@@ -12,7 +12,7 @@ public struct ZooCell<Scalar: KernelScalar>: Sendable, CustomTestStringConvertib
   /// The name.
   public var testDescription: String { name }
 
-  /// A cell whose parameters, biases too, are drawn from -0.7 ..< 0.7.
+  /// Creates a cell whose parameters and biases are drawn from -0.7 ..< 0.7.
   public init(_ name: String, _ cell: Cell<Scalar>, _ random: inout NumPyRandom) {
     var cell = cell
     for parameter in cell.parameters.names {
@@ -24,7 +24,7 @@ public struct ZooCell<Scalar: KernelScalar>: Sendable, CustomTestStringConvertib
   }
 }
 
-/// All cells for D inputs and H units.
+/// Returns all cells for D inputs and H units.
 public func cellZoo<Scalar: KernelScalar>(
   _ type: Scalar.Type, inputSize: Int = 3, hiddenSize: Int = 4, seed: UInt32 = testSeed
 ) -> [ZooCell<Scalar>] {
@@ -80,7 +80,7 @@ public func cellZoo<Scalar: KernelScalar>(
   return zoo
 }
 
-/// A cell of each kind, without switches.
+/// Returns a cell of each kind, without switches.
 public func plainCells<Scalar: KernelScalar>(
   _ type: Scalar.Type, _ inputSize: Int, _ hiddenSize: Int, isNormalized: Bool
 ) -> [Cell<Scalar>] {
@@ -92,7 +92,7 @@ public func plainCells<Scalar: KernelScalar>(
 }
 
 extension Cell {
-  /// Whether a stream can keep the cell's weights as bfloat16.
+  /// Whether a stream can store the cell's weights as bfloat16.
   public var canStreamBF16: Bool {
     hasFastPath && !parameters.isNormalized && zoneout == .none
   }

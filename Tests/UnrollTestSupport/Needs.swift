@@ -1,38 +1,38 @@
-// What some tests need of the machine, in one list. A test that lacks something is skipped and says what; `./run test`
-// counts these tests, and `./run test --rest` runs them.
+// The list of requirements that some tests have. A test whose requirement is missing is skipped with a message;
+// `./run test` counts these tests, and `./run test --rest` runs them.
 
 import Foundation
 import Testing
 import UnrollFigures
 
-/// Something that a test needs of the machine.
+/// A requirement of a test.
 public struct Need: Sendable {
-  /// What it is, as the object of "needs".
+  /// Its name, as the object of "needs".
   public let name: String
-  /// Whether it is there.
+  /// Whether it is available.
   public let isMet: @Sendable () -> Bool
 
-  /// Something that one suite needs.
+  /// A requirement of a single suite.
   public init(_ name: String, isMet: @escaping @Sendable () -> Bool) {
     self.name = name
     self.isMet = isMet
   }
 
-  /// What draws figures.
+  /// gnuplot.
   public static let gnuplot = Need("gnuplot") { Gnuplot.path() != nil }
-  /// A browser that scripts control.
+  /// A browser with automation.
   public static let browser = Need("chromium and chromium-driver") {
     ["/usr/bin/chromium", "/usr/bin/chromedriver"].allSatisfy {
       FileManager.default.isExecutableFile(atPath: $0)
     }
   }
-  /// The Python with what Scripts/python/requirements.txt lists.
+  /// Python with the packages in Scripts/python/requirements.txt.
   public static let python = Need("Python with other programs") { preparedPython() != nil }
-  /// The Python with PyTorch and Keras 3.
+  /// Python with PyTorch and Keras 3.
   public static let pythonTorch = Need("PyTorch and Keras 3 (UNROLL_LONG_TESTS=1)") {
     preparedPython("_TORCH") != nil
   }
-  /// The Python with TensorFlow and Keras 2.
+  /// Python with TensorFlow and Keras 2.
   public static let pythonTensorFlow = Need("TensorFlow and Keras 2 (UNROLL_LONG_TESTS=1)") {
     preparedPython("_TENSORFLOW") != nil
   }
@@ -40,7 +40,7 @@ public struct Need: Sendable {
   public static let fullDevice = Need("/dev/full") {
     FileManager.default.fileExists(atPath: "/dev/full")
   }
-  /// Linux's folder of a process's threads.
+  /// Linux's folder with a process's threads.
   public static let threadFolder = Need("/proc/self/task") {
     FileManager.default.fileExists(atPath: "/proc/self/task")
   }
@@ -52,7 +52,7 @@ public struct Need: Sendable {
 public let mpiBinary = ProcessInfo.processInfo.environment["UNROLL_MPI_BINARY"]
 
 extension Trait where Self == ConditionTrait {
-  /// Skips a test where something that it needs is not there.
+  /// Skips a test if any of its requirements is missing.
   public static func needs(_ needs: Need...) -> Self {
     .enabled(
       if: needs.allSatisfy { $0.isMet() },

@@ -1,4 +1,4 @@
-// Users' own cells for tests: twins of Unroll's kinds, written with tensors, and cells with mistakes.
+// Custom cells for tests: equivalents of Unroll's kinds, written with tensors, and cells with errors.
 
 import Unroll
 
@@ -40,9 +40,9 @@ package struct OwnGRUAfter: CustomCell {
   }
 }
 
-/// An LSTM, on request with one mistake.
+/// An LSTM with an optional error.
 package struct OwnLSTM: CustomCell {
-  /// What is wrong.
+  /// The error.
   package enum Mistake: Sendable {
     case none
     /// The forget gate's derivative lacks the factor 1 − f.
@@ -98,9 +98,9 @@ package struct OwnLSTM: CustomCell {
   }
 }
 
-/// A basic RNN with a gate of its own name, and on request with one mistake.
+/// A basic RNN with a custom gate and an optional error.
 package struct OwnRNN: CustomCell {
-  /// What is wrong.
+  /// The error.
   package enum Mistake: Sendable {
     case none
     /// The derivative of the activation is missing.
@@ -169,7 +169,7 @@ package struct OwnReciprocal: CustomCell {
   }
 }
 
-/// The own cells that are right, for D inputs and H units, with random parameters.
+/// Returns the correct custom cells for D inputs and H units, with random parameters.
 package func ownCells<Scalar: KernelScalar>(
   _ type: Scalar.Type, inputSize d: Int = 3, hiddenSize h: Int = 4, seed: UInt32 = testSeed
 ) -> [ZooCell<Scalar>] {

@@ -1,8 +1,9 @@
-// Other programs' readers, for tests that have them check our files.
+// Runs Python programs that check Unroll's files.
 
 import Foundation
 
-/// A Python that `./run test` prepared: `UNROLL_PYTHON`, or with a suffix such as `_TORCH`; nil if none is.
+/// Returns the path of a Python prepared by `./run test`: `UNROLL_PYTHON`, or with a suffix such as `_TORCH`; nil if
+/// there is none.
 public func preparedPython(_ suffix: String = "") -> String? {
   ProcessInfo.processInfo.environment["UNROLL_PYTHON" + suffix]
 }

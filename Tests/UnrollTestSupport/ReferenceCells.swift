@@ -1,14 +1,14 @@
-// The readable twins of the kernels: each cell's equations for one row, in Double, with plain
-// loops. Written from the publications, apart from the C kernels; nothing is shared with them.
+// Reference implementations of the cells: equations for one row, in Double, with plain loops. Written from the
+// publications, independently of the C kernels.
 
 import Foundation
 import Unroll
 
-/// The equations of each cell, written out.
+/// The equations of each cell.
 public enum Reference {
   static func sigma(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
 
-  /// x·W + h·U + b for one column of all gates side by side.
+  /// Returns x·W + h·U + b for one column.
   static func argument(
     _ p: CellParameters<Double>, _ x: [Double], _ h: [Double], _ column: Int
   ) -> Double {
@@ -32,7 +32,7 @@ public enum Reference {
     (0..<p.hiddenSize).map { tanh(argument(p, x, h, $0)) }
   }
 
-  /// The GRU of Cho et al., reset gate before or after the product.
+  /// Computes the GRU of Cho et al., reset gate before or after the product.
   public static func gru(
     _ p: CellParameters<Double>, x: [Double], h: [Double], kind: CellKind
   ) -> [Double] {
@@ -53,7 +53,7 @@ public enum Reference {
     }
   }
 
-  /// The minimal gated unit of Zhou et al.: one gate f, which lets the candidate in as it lets the state go.
+  /// Computes the minimal gated unit of Zhou et al., whose gate f both admits the candidate and forgets the state.
   public static func mgu(_ p: CellParameters<Double>, x: [Double], h: [Double]) -> [Double] {
     let size = p.hiddenSize
     let f = (0..<size).map { sigma(argument(p, x, h, $0)) }
@@ -64,7 +64,7 @@ public enum Reference {
     }
   }
 
-  /// JANET of van der Westhuizen and Lasenby: an LSTM with a forget gate alone, whose output is its cell state.
+  /// JANET of van der Westhuizen and Lasenby: an LSTM with only a forget gate, whose output is its cell state.
   ///
   /// `shift` is their β.
   public static func janet(
@@ -78,9 +78,9 @@ public enum Reference {
     }
   }
 
-  /// The LSTM, with peepholes and a projection if the parameters have them.
+  /// Computes the LSTM, with peepholes and a projection if the parameters have them.
   ///
-  /// Of the options: the forget offset, coupled gates and both clips.
+  /// Supported options: the forget offset, coupled gates and both clips.
   public static func lstm(
     _ p: CellParameters<Double>, x: [Double], h: [Double], c: [Double], options: CellOptions
   ) -> (h: [Double], c: [Double]) {

@@ -1,17 +1,17 @@
-// How much of a numerical sweep a build runs.
+// Reduces numerical sweeps in debug builds.
 
-/// The sizes of numerical sweeps: whole in an optimised build, smaller in a debug build.
+/// The sizes of numerical sweeps: complete in an optimised build, reduced in a debug build.
 ///
-/// A debug build is tested to find overflow and violations of exclusivity. Each path of the Swift code has to run for that,
-/// with few numbers; whether the numbers are right is what the optimised build is tested for. The kernels in C are not
-/// optimised in a debug build either, so that whole sweeps would take minutes there.
+/// Debug builds are tested for overflow and violations of exclusivity, for which each path of the Swift code must run
+/// with a few numbers. Numerical correctness is tested in optimised builds. The C kernels are not optimised in a debug
+/// build, so complete sweeps would take minutes.
 public enum Sweep {
-  /// A size, or a list of sizes.
+  /// Returns a size, or a list of sizes, for this build.
   ///
   /// - Parameters:
-  ///   - whole: What an optimised build runs.
-  ///   - debug: What a debug build runs: the same paths, smaller or less often.
-  /// - Returns: The one of this build.
+  ///   - whole: The sizes for an optimised build.
+  ///   - debug: The sizes for a debug build: the same paths, smaller or fewer.
+  /// - Returns: The sizes for this build.
   public static func size<Size>(_ whole: Size, debug: Size) -> Size {
     #if DEBUG
     debug

@@ -1,6 +1,6 @@
-// Subscripts, streams that are reset, and networks: nothing is allocated once their memory is there.
+// Subscripts, stream resets and networks allocate nothing once their memory exists.
 
-// Unoptimised Swift allocates where optimised Swift does not: this is for the latter.
+// Only optimised builds are tested, because unoptimised Swift allocates more.
 #if os(Linux) && !DEBUG
 import CAllocationCounter
 import Testing
@@ -28,7 +28,7 @@ extension AllocationTests {
     #expect(tensors[2][1, 2, 2] == 7)
   }
 
-  /// Streams of every kind of step: fused ones, and a stack with a layer that the fast kernels lack.
+  /// Streams for every kind of step: fused, and a stack with a layer without a fast path.
   private var streamed: [(name: String, network: RecurrentNetwork<Float>)] {
     var random = NumPyRandom(seed: testSeed)
     let mixed = RecurrentNetwork<Float>(cells: [

@@ -1,7 +1,7 @@
-// What passes, steps and updates ask of the allocator: nothing after the first time, and as much
-// as the documentation says the first time.
+// Allocations of passes, steps and updates: none after the first call, and as documented in the
+// first call.
 
-// Unoptimised Swift allocates where optimised Swift does not: this is for the latter.
+// Only optimised builds are tested, because unoptimised Swift allocates more.
 #if os(Linux) && !DEBUG
 import CAllocationCounter
 import Testing
@@ -10,7 +10,7 @@ import UnrollTestSupport
 
 @Suite("Allocation")
 struct AllocationTests {
-  /// The allocations of one more call after two, which fill the memory that stays.
+  /// The number of allocations of a call after two warm-up calls.
   func allocations(of body: () -> Void) -> UInt64 {
     body()
     body()
@@ -132,32 +132,32 @@ struct AllocationTests {
 
     var dense = DenseLayer<Float>(
       weights: uniform([20, 90], &random), bias: uniform([90], &random))
-    let workspace = Workspace<Float>()
+    let scratch = Scratch<Float>()
     var (logits, dx, dw, db) = (
       Tensor<Float>(shape: [0, 0]), Tensor<Float>(shape: [0, 0]), Tensor<Float>(shape: [0, 0]),
       Tensor<Float>(shape: [0])
     )
     var losses = [Double](repeating: 0, count: 35)
     let targets = [Int32](repeating: 3, count: 35)
-    var memory = OptimizerMemory<Float>(.adam, shape: [20, 90])
+    var memory = OptimizerState<Float>(.adam, shape: [20, 90])
     #expect(
       allocations {
-        dense.forward(result.outputs, into: &logits, using: workspace)
-        _ = logits.becomeCrossEntropyGradient(targets: targets, scale: 1, losses: &losses)
+        dense.forward(result.outputs, into: &logits, using: scratch)
+        _ = logits.formCrossEntropyGradient(targets: targets, scale: 1, losses: &losses)
         dense.backward(
           result.outputs, outputGradient: logits, inputGradient: &dx, weightGradient: &dw,
-          biasGradient: &db, using: workspace)
-        Optimizer.adam.move(
-          &dense.weights, by: dw, memory: &memory, rate: 0.01,
+          biasGradient: &db, using: scratch)
+        Optimizer.adam.update(
+          &dense.weights, with: dw, state: &memory, rate: 0.01,
           gradientScale: dw.sumOfSquares > 0 ? 0.5 : 1)
       } == 0)
-    // A rule that remembers nothing.
-    var nothing = OptimizerMemory<Float>(.sgd, shape: [90])
+    // A rule without moments.
+    var nothing = OptimizerState<Float>(.sgd, shape: [90])
     #expect(
-      allocations { Optimizer.sgd.move(&dense.bias, by: db, memory: &nothing, rate: 0.01) } == 0)
+      allocations { Optimizer.sgd.update(&dense.bias, with: db, state: &nothing, rate: 0.01) } == 0)
   }
 
-  /// The most bytes that a pass forward and back has at a time.
+  /// The peak memory of a forward and a backward pass in bytes.
   private func trainingPeak(
     _ layer: RecurrentLayer<Float>, _ x: Tensor<Float>, _ dy: Tensor<Float>
   ) -> Double {
@@ -191,7 +191,7 @@ struct AllocationTests {
 
   @Test("A training pass takes the memory that its plan states, within a tenth")
   func memory() {
-    // No array of 2 MB: of those the allocator counts what their alignment leaves unused, too.
+    // No arrays of 2 MB, for which the allocator also counts alignment padding.
     for (d, h, steps, rows) in [(64, 64, 20, 16), (100, 150, 5, 30), (5, 20, 25, 60)] {
       for zoo in cellZoo(Float.self, inputSize: d, hiddenSize: h) {
         let layer = RecurrentLayer(cell: zoo.cell)

@@ -1,4 +1,4 @@
-// Laws that hold for every cell, to the bit.
+// Laws that hold bit for bit for every cell.
 
 import Testing
 import Unroll
@@ -161,7 +161,7 @@ struct CellLawTests {
           trace.finalState.hidden[row, ...].isBitwiseEqual(to: alone.finalState.hidden[0, ...]))
         #expect(trace.finalState.cell[row, ...].isBitwiseEqual(to: alone.finalState.cell[0, ...]))
       }
-      // Length 0: the initial state comes back, and its gradient from outputs is 0.
+      // For length 0 the final state is the initial state, and outputs contribute no gradient.
       #expect(trace.finalState.hidden[0, ...] == state.hidden[0, ...])
       #expect(gradients.initialState.hidden[0, ...].elements.allSatisfy { $0 == 0 })
     }
@@ -219,7 +219,7 @@ struct CellLawTests {
   }
 }
 
-@Suite("A GRU that is an RNN")
+@Suite("A GRU equal to an RNN")
 struct GRUAsRNNTests {
   @Test("With r = 1 and z = 0 the GRU (reset before) is the RNN, to the bit, forward and backward")
   func bitwise() {

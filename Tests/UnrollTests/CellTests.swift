@@ -1,5 +1,5 @@
-// Each cell by hand and against its readable twin. Gradients are in GradientTests, laws in
-// CellLawTests, other programs' numbers in UnrollLabTests.
+// Compares each cell with hand-computed values and with its reference implementation. See GradientTests for gradients,
+// CellLawTests for laws, and UnrollVerificationTests for other programs' results.
 
 import Testing
 import Unroll
@@ -84,7 +84,7 @@ struct HandWorkedCellTests {
 
 @Suite("Cells against their readable twins")
 struct ReferenceCellTests {
-  /// Runs a layer in one precision and its twin in Double; returns the largest difference.
+  /// Runs a layer in one precision and the reference in Double; returns the largest difference.
   func difference<Scalar: KernelScalar>(
     _ cell: Cell<Scalar>,
     twin: (_ x: [Double], _ h: [Double], _ c: [Double]) -> (h: [Double], c: [Double])
@@ -112,7 +112,7 @@ struct ReferenceCellTests {
     return worst
   }
 
-  /// Layer normalisation and zoneout have other equations.
+  /// Layer normalisation and zoneout need other reference equations.
   private func isPlain(_ cell: Cell<Double>) -> Bool {
     !cell.parameters.isNormalized && cell.zoneout == .none
   }

@@ -1,5 +1,5 @@
-// Users' own cells in layers, networks, streams and checks. The laws of every cell (CellLawTests), gradients
-// (GradientTests) and streams (StreamTests) hold for them, too.
+// Custom cells in layers, networks, streams and checks. CellLawTests, GradientTests and StreamTests
+// include them, too.
 
 import Testing
 import Unroll
@@ -7,7 +7,7 @@ import UnrollTestSupport
 
 @Suite("Users' own cells")
 struct CustomCellTests {
-  /// An own cell, and the kind whose equations it has.
+  /// A custom cell and the equivalent kind.
   private static let twins: [(own: Cell<Double>, kind: Cell<Double>)] = [
     (
       Cell(custom: OwnGRUAfter(), inputSize: 3, hiddenSize: 4),
@@ -129,7 +129,7 @@ struct CustomCellTests {
       let empty = layer.forward(Tensor(shape: [0, 2, 3]), from: state)
       #expect(empty.gate(zoo.cell.gates[0]).shape == [0, 2, 4])
     }
-    // A step gets the active rows alone: zeros in place of the others would divide by zero.
+    // A step receives only active rows: with zeros for the others, this cell would divide by zero.
     var cell = Cell<Double>(custom: OwnReciprocal(), inputSize: 3, hiddenSize: 4, using: &random)
     cell.parameters.bias = Tensor(shape: [4])
     let layer = RecurrentLayer(cell: cell)
@@ -148,7 +148,7 @@ struct CustomCellTests {
     #expect(plan.path == .custom && plan.threadCount == 1 && plan.packedBytes == 0)
     // Four gates, h and c before and after each step, and c once more as one array.
     #expect(plan.traceBytes == 4 * 10 * 2 * (4 * 4 + 2 * 4 + 3 * 4))
-    #expect(plan.description.hasPrefix("own cell, "))
+    #expect(plan.description.hasPrefix("custom cell, "))
     #expect(plan.description.contains("own LSTM is written with tensors"))
     #expect(layer.plan(for: .stream, timeStepCount: 1, batchSize: 1).traceBytes == 0)
     #expect(layer.trainingMemory(timeStepCount: 10, batchSize: 2) > plan.traceBytes)
@@ -182,10 +182,10 @@ struct CustomCellTests {
       gradient.description.hasPrefix(
         "own RNN: the gradient of inputWeights of the gate only is wrong, with an error of "))
     #expect(gradient.timeStepCount == 1)
-    // A gradient that is not carried makes all others wrong over several steps, but not over one.
+    // A gradient that is not propagated makes all others wrong over several steps, but not over one.
     #expect(CellCheck(of: OwnRNN(.state)).wrongParts.map(\.name) == ["the initial hidden state"])
     #expect(CellCheck(of: OwnRNN(.notANumber)).wrongParts.count == 5)
-    // Of four gates the one that is wrong, and what is computed from it.
+    // Only the wrong gate, and gradients computed from it, are reported.
     let forget = CellCheck(of: OwnLSTM(.forgetGate)).wrongParts
     #expect(forget.allSatisfy { $0.gate == .forget || $0.gate == nil })
     #expect(
@@ -194,7 +194,8 @@ struct CustomCellTests {
       CellCheck(of: OwnLSTM(.cellState)).wrongParts.map(\.name) == ["the initial cell state"])
     let nan = CellCheck(of: OwnLSTM(.notANumber)).wrongParts
     #expect(nan.map(\.name) == ["inputWeights of the gate input"])
-    #expect(nan.allSatisfy { $0.check.worstError.isNaN && $0.check.worstElement.hasSuffix("[0]") })
+    #expect(
+      nan.allSatisfy { $0.check.worstError.isNaN && $0.check.worstElement == "element [0, 0]" })
     #expect(CellCheck(of: OwnLSTM(.mixed)).mixesSequences)
     let mixed = CellCheck(of: OwnRNN(.mixed))
     #expect(mixed.mixesSequences && !mixed.isExact)

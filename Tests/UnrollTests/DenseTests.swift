@@ -1,4 +1,4 @@
-// Dense layers, the loss, the norm and the optimisers, against sums written out in double.
+// Compares dense layers, the loss, norms and optimizers with sums computed in double.
 
 import RealModule
 import Testing
@@ -18,7 +18,7 @@ struct DenseTests {
       for count in [0, 1, 2, 97] {
         var calls = [Int](repeating: 0, count: count)
         calls.withUnsafeMutableBufferPointer { calls in
-          // Each index has a place of its own.
+          // Each index has a separate position.
           nonisolated(unsafe) let calls = calls
           Threads.forEach(count) { calls[$0] += 1 + $0 }
         }
@@ -36,21 +36,21 @@ struct DenseTests {
             weights: Tensor(shape: isTransposed ? [0, 4] : [4, 0]), bias: Tensor(shape: [0]),
             isTransposed: isTransposed)
           let a = Tensor<Float>(shape: [3, 4], repeating: 1)
-          let workspace = Workspace<Float>()
+          let scratch = Scratch<Float>()
           var (out, da) = (
             Tensor<Float>(shape: [0, 0]), Tensor<Float>(shape: [3, 4], repeating: 9)
           )
           var (dw, db) = (Tensor<Float>(shape: [0, 0]), Tensor<Float>(shape: [0]))
-          layer.forward(a, into: &out, using: workspace)
+          layer.forward(a, into: &out, using: scratch)
           #expect(out.shape == [3, 0])
           layer.backward(
             a, outputGradient: out, inputGradient: &da, weightGradient: &dw, biasGradient: &db,
-            using: workspace)
+            using: scratch)
           #expect(da == Tensor(shape: [3, 4]) && dw.isEmpty && db.isEmpty, "\(level)")
           var losses = [Double](repeating: 9, count: 3)
           layer.crossEntropyGradients(
             a, targets: [-1, -1, -1], scale: 1, losses: &losses, inputGradient: &da,
-            weightGradient: &dw, biasGradient: &db, using: LogitMemory())
+            weightGradient: &dw, biasGradient: &db, using: LogitScratch())
           #expect(losses == [0, 0, 0] && da == Tensor(shape: [3, 4]), "\(level)")
         }
       }
@@ -70,15 +70,15 @@ struct DenseTests {
         func weight(_ p: Int, _ j: Int) -> Double { transposed ? w[j, p] : w[p, j] }
         for level in InstructionSet.available {
           level.use {
-            let workspace = Workspace<Double>()
+            let scratch = Scratch<Double>()
             var (out, da, dw, db) = (
               Tensor<Double>(shape: [0, 0]), Tensor<Double>(shape: [0, 0]),
               Tensor<Double>(shape: [0, 0]), Tensor<Double>(shape: [0])
             )
-            layer.forward(a, into: &out, using: workspace)
+            layer.forward(a, into: &out, using: scratch)
             layer.backward(
               a, outputGradient: dout, inputGradient: &da, weightGradient: &dw, biasGradient: &db,
-              using: workspace)
+              using: scratch)
             for (i, j) in [(0, 0), (m - 1, n - 1), (m / 2, n / 3)] {
               let sum = (0..<k).reduce(layer.bias[j]) { $0 + a[i, $1] * weight($1, j) }
               #expect(abs(out[i, j] - sum) < 1e-12)
@@ -95,7 +95,7 @@ struct DenseTests {
             let (once, bias) = (dw, db)
             layer.backward(
               a, outputGradient: dout, inputGradient: &da, weightGradient: &dw, biasGradient: &db,
-              adds: true, using: workspace)
+              adds: true, using: scratch)
             #expect((dw - once * 2).maximumMagnitude < 1e-10)
             #expect((db - bias * 2).maximumMagnitude < 1e-10)
           }
@@ -107,7 +107,7 @@ struct DenseTests {
   @Test("Dense layers have the same bits for any number of threads")
   func threads() {
     var random = NumPyRandom(seed: testSeed)
-    // Long rows of few columns have a way back of their own, from 192 rows on.
+    // Long rows with few columns use a separate backward path, for 192 rows and more.
     for (transposed, rows) in [(false, 70), (true, 70), (false, 250), (true, 250)] {
       let layer = DenseLayer<Float>(
         weights: uniform(transposed ? [3000, 90] : [90, 3000], &random),
@@ -116,18 +116,18 @@ struct DenseTests {
       let targets = (0..<rows).map { Int32($0 * 40 % 3000) }
       func run(_ count: Int) -> [Tensor<Float>] {
         Threads.use(count) {
-          let workspace = Workspace<Float>()
+          let scratch = Scratch<Float>()
           var out = Tensor<Float>(shape: [0, 0])
           var (da, dw, db) = (out, out, Tensor<Float>(shape: [0]))
           var losses = [Double](repeating: 0, count: rows)
-          layer.forward(a, into: &out, using: workspace)
-          _ = out.becomeCrossEntropyGradient(targets: targets, scale: 0.5, losses: &losses)
+          layer.forward(a, into: &out, using: scratch)
+          _ = out.formCrossEntropyGradient(targets: targets, scale: 0.5, losses: &losses)
           layer.backward(
             a, outputGradient: out, inputGradient: &da, weightGradient: &dw, biasGradient: &db,
-            using: workspace)
-          var memory = OptimizerMemory<Float>(.adam, shape: dw.shape)
+            using: scratch)
+          var memory = OptimizerState<Float>(.adam, shape: dw.shape)
           var moved = layer.weights
-          Optimizer.adam.move(&moved, by: dw, memory: &memory, rate: 0.1)
+          Optimizer.adam.update(&moved, with: dw, state: &memory, rate: 0.1)
           return [out, da, dw, db, moved, Tensor<Float>(losses.map(Float.init))]
         }
       }
@@ -148,10 +148,10 @@ struct DenseTests {
     layer.crossEntropyGradients(
       Tensor(shape: [300, 0]), targets: [Int32](repeating: 2, count: 300), scale: 1,
       losses: &losses, inputGradient: &da, weightGradient: &dw, biasGradient: &db,
-      using: LogitMemory())
+      using: LogitScratch())
     var one = layer.bias.reshaped(to: [1, 7])
     var loss = [0.0]
-    _ = one.becomeCrossEntropyGradient(targets: [2], scale: 300, losses: &loss)
+    _ = one.formCrossEntropyGradient(targets: [2], scale: 300, losses: &loss)
     #expect((db - one.reshaped(to: [7])).maximumMagnitude < 1e-10)
     #expect(losses == [Double](repeating: loss[0], count: 300))
     #expect(da.isEmpty && dw.isEmpty)
@@ -167,10 +167,10 @@ struct DenseTests {
         level.use {
           var gradient = logits
           var losses = [Double](repeating: .nan, count: 5)
-          let sum = gradient.becomeCrossEntropyGradient(
+          let sum = gradient.formCrossEntropyGradient(
             targets: targets, scale: 0.25, losses: &losses)
           var probabilities = logits
-          probabilities.becomeProbabilities()
+          probabilities.formProbabilities()
           var expected = 0.0
           for row in 0..<5 {
             let values = (0..<classes).map { logits[row, $0] }
@@ -207,15 +207,15 @@ struct DenseTests {
         level.use {
           var parameter: Tensor<Double> = uniform([count], &random)
           var expected = parameter.elements
-          var memory = OptimizerMemory<Double>(optimizer, shape: [count])
+          var memory = OptimizerState<Double>(optimizer, shape: [count])
           var (first, second) = (
             [Double](repeating: 0, count: count), [Double](repeating: 0, count: count)
           )
           let (rate, decay, scale) = (0.02, 0.1, 0.5)
           for step in 1...5 {
             let gradient: Tensor<Double> = uniform([count], &random)
-            optimizer.move(
-              &parameter, by: gradient, memory: &memory, rate: rate, gradientScale: scale,
+            optimizer.update(
+              &parameter, with: gradient, state: &memory, rate: rate, gradientScale: scale,
               weightDecay: decay)
             #expect(memory.stepCount == step)
             for i in 0..<count {
@@ -253,26 +253,26 @@ struct DenseTests {
     let start: Tensor<Float> = uniform([3, 5], &random)
     let gradients: [Tensor<Float>] = (0..<6).map { _ in uniform([3, 5], &random) }
     for optimizer in [Optimizer.momentum(0.9), .rmsProp(decay: 0.9, epsilon: 1e-8), .adam] {
-      var (whole, memory) = (start, OptimizerMemory<Float>(optimizer, shape: [3, 5]))
+      var (whole, memory) = (start, OptimizerState<Float>(optimizer, shape: [3, 5]))
       for gradient in gradients {
-        optimizer.move(&whole, by: gradient, memory: &memory, rate: 0.01)
+        optimizer.update(&whole, with: gradient, state: &memory, rate: 0.01)
       }
       #expect(memory.stepCount == 6)
-      var (half, first) = (start, OptimizerMemory<Float>(optimizer, shape: [3, 5]))
+      var (half, first) = (start, OptimizerState<Float>(optimizer, shape: [3, 5]))
       for gradient in gradients[..<3] {
-        optimizer.move(&half, by: gradient, memory: &first, rate: 0.01)
+        optimizer.update(&half, with: gradient, state: &first, rate: 0.01)
       }
-      var second = OptimizerMemory(
+      var second = OptimizerState(
         optimizer, first: first.first.isEmpty ? nil : first.first,
         second: first.second.isEmpty ? nil : first.second, stepCount: first.stepCount)
       for gradient in gradients[3...] {
-        optimizer.move(&half, by: gradient, memory: &second, rate: 0.01)
+        optimizer.update(&half, with: gradient, state: &second, rate: 0.01)
       }
       #expect(half.isBitwiseEqual(to: whole), "\(optimizer)")
     }
-    // Adam's first step is the rate in each number, whatever the gradient: only a count of 1 gives that.
-    var (one, memory) = (start, OptimizerMemory<Float>(.adam, shape: [3, 5]))
-    Optimizer.adam.move(&one, by: gradients[0], memory: &memory, rate: 0.01)
+    // Adam's first step equals the rate for each element, whatever the gradient, if the count is 1.
+    var (one, memory) = (start, OptimizerState<Float>(.adam, shape: [3, 5]))
+    Optimizer.adam.update(&one, with: gradients[0], state: &memory, rate: 0.01)
     let step = (one - start).map { abs($0) } - 0.01
     #expect(step.maximumMagnitude < 1e-5)
   }
@@ -287,7 +287,7 @@ struct DenseTests {
     #expect(layer.weights[2, 3] == 6 && layer.bias[3] == 4)
     layer.bias = Tensor(shape: [0])
     var out = Tensor<Float>(shape: [0, 0])
-    layer.forward(Tensor(shape: [1, 3], repeating: 1), into: &out, using: Workspace())
+    layer.forward(Tensor(shape: [1, 3], repeating: 1), into: &out, using: Scratch())
     #expect(out.elements == [6, 6, 6, 10])
   }
 
@@ -321,7 +321,7 @@ struct DenseTests {
     let squares = gradient.vectors.elements.reduce(0) { $0 + $1 * $1 }
     #expect(abs(gradient.sumOfSquares - squares) < 1e-12)
     let before = embedding.vectors
-    gradient.descend(&embedding, rate: 0.1)
+    gradient.update(&embedding, rate: 0.1)
     #expect((embedding.vectors - (before - gradient.vectors * 0.1)).maximumMagnitude < 1e-15)
     gradient.set(symbols: [1], gradient: Tensor(shape: [1, 1, 5], repeating: 1))
     #expect(gradient.vectors.elements.filter { $0 != 0 }.count == 5)

@@ -1,4 +1,4 @@
-// Masks that are functions of a counter, and the loss of many rows taken in parts.
+// Dropout masks, and the loss of many rows computed in parts.
 
 import RealModule
 import Testing
@@ -53,7 +53,7 @@ struct DropoutTests {
   func parts() {
     var random = NumPyRandom(seed: testSeed)
     for isTransposed in [false, true] {
-      // 48 rows stand in memory at once.
+      // 48 rows of logits are in memory at a time.
       let (rows, inputs, classes) = (130, 6, 350_000)
       let small = DenseLayer<Double>(
         weights: uniform(isTransposed ? [50, inputs] : [inputs, 50], &random),
@@ -67,7 +67,7 @@ struct DropoutTests {
         let a: Tensor<Double> = uniform([rows, inputs], &random)
         var targets = (0..<rows).map { Int32($0 * 7919 % layer.outputSize) }
         targets[3] = -1
-        let memory = LogitMemory<Double>()
+        let memory = LogitScratch<Double>()
         var losses = [Double](repeating: 0, count: rows)
         var (da, dw, db) = (
           Tensor<Double>(shape: [0]), Tensor<Double>(shape: [0]), Tensor<Double>(shape: [0])
@@ -75,18 +75,18 @@ struct DropoutTests {
         layer.crossEntropyGradients(
           a, targets: targets, scale: 0.25, losses: &losses, inputGradient: &da,
           weightGradient: &dw, biasGradient: &db, using: memory)
-        let workspace = Workspace<Double>()
+        let scratch = Scratch<Double>()
         var logits = Tensor<Double>(shape: [0])
-        layer.forward(a, into: &logits, using: workspace)
+        layer.forward(a, into: &logits, using: scratch)
         var expected = [Double](repeating: 0, count: rows)
-        _ = logits.becomeCrossEntropyGradient(targets: targets, scale: 0.25, losses: &expected)
+        _ = logits.formCrossEntropyGradient(targets: targets, scale: 0.25, losses: &expected)
         #expect(losses == expected)
         var (ea, ew, eb) = (
           Tensor<Double>(shape: [0]), Tensor<Double>(shape: [0]), Tensor<Double>(shape: [0])
         )
         layer.backward(
           a, outputGradient: logits, inputGradient: &ea, weightGradient: &ew, biasGradient: &eb,
-          using: workspace)
+          using: scratch)
         #expect((da - ea).maximumMagnitude < 1e-15)
         #expect((dw - ew).maximumMagnitude < 1e-14)
         #expect((db - eb).maximumMagnitude < 1e-14)

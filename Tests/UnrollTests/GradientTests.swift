@@ -1,4 +1,4 @@
-// Every gradient of every cell against central differences, in Double.
+// Compares every gradient of every cell with central differences, in Double.
 
 import Testing
 import Unroll
@@ -6,8 +6,8 @@ import UnrollTestSupport
 
 @Suite("Gradients against central differences")
 struct GradientTests {
-  // A central difference with step 1e-5 is off by about 1e-10 for numbers of order 1; 1e-8 leaves
-  // room for sums of many terms, and is far below any real mistake.
+  // A central difference with step 1e-5 has an error of about 1e-10 for numbers of order 1. 1e-8 allows for sums of
+  // many terms and is far below any real error.
   let bound = 1e-8
 
   func check(
@@ -20,7 +20,7 @@ struct GradientTests {
       from: network.layers.map { randomState($0.cell, batchSize: rows, &random) }, mask: mask,
       outputWeights: uniform([steps, rows, network.outputSize], &random),
       stateWeights: network.layers.map { randomState($0.cell, batchSize: rows, &random) },
-      // Smaller where a clip has a kink, so that none lies within a step.
+      // Smaller near the kink of a clip, so that no step crosses it.
       step: network.layers.contains { $0.cell.options.projectionClip > 0 } ? 1e-5 : 1e-4)
   }
 
@@ -136,6 +136,11 @@ struct GradientTests {
     #expect(right.worstError < 1e-9)
     #expect(wrong.worstError > 1e-3)
     #expect(wrong.worstElement == "x[1]")
+    let matrix = GradientCheck(
+      at: ["x": Tensor<Double>(shape: [2, 3])],
+      gradient: ["x": Tensor(shape: [2, 3], elements: [0, 0, 0, 0, 0, 1])]
+    ) { _ in 0 }
+    #expect(matrix.worstElement == "x[1, 2]")
   }
 
   @Test("The gradients of a larger layer in float32 agree with those in float64")

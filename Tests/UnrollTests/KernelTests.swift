@@ -1,11 +1,11 @@
-// The fast kernels against their plain twin, at every level that this machine has; and the laws
-// that make their speed harmless: the same bits for any number of threads, in any batch.
+// Compares the fast kernels with the plain kernels for every instruction set of this machine, and tests that results
+// are bit-identical for any number of threads and any batch.
 
 import Testing
 import Unroll
 import UnrollTestSupport
 
-/// A layer of random sizes with all that a pass takes.
+/// A layer of random sizes with inputs, states and gradients.
 private struct Case<Scalar: KernelScalar> {
   let layer: RecurrentLayer<Scalar>
   let inputs: Tensor<Scalar>
@@ -26,7 +26,7 @@ private struct Case<Scalar: KernelScalar> {
     mask = masked ? .lengths((0..<rows).map { $0 % (steps + 1) }) : .full
   }
 
-  /// The path that a training pass takes.
+  /// The path of a training pass.
   var path: LayerPlan.Path {
     layer.plan(
       for: .training, timeStepCount: inputs.shape[0], batchSize: inputs.shape[1],
@@ -44,7 +44,7 @@ private struct Case<Scalar: KernelScalar> {
   }
 }
 
-/// Everything that a pass returns, by name.
+/// All results of a pass, by name.
 private func arrays<Scalar: KernelScalar>(
   _ result: (trace: SequenceTrace<Scalar>, gradients: LayerGradients<Scalar>)
 ) -> [(name: String, tensor: Tensor<Scalar>)] {
@@ -65,18 +65,18 @@ struct KernelTests {
     [
       (3, 4, 5, 7), (5, 8, 6, 37), (1, 1, 3, 1), (2, 15, 4, 20), (17, 16, 3, 5), (9, 33, 4, 13),
       (70, 67, 3, 2), (20, 130, 2, 9), (0, 3, 2, 4),
-      // Gradients of weights over several blocks of rows, of several panels and many strips.
+      // Weight gradients over several blocks of rows, several panels and many strips.
       (103, 130, 3, 250),
     ],
     debug: [(3, 4, 3, 7), (5, 8, 3, 20), (9, 33, 2, 5), (0, 3, 2, 4)])
 
-  /// Numbers of threads that are compared with one thread.
+  /// Thread counts to compare with one thread.
   static let threadCounts = Sweep.size([2, 3, 8], debug: [3])
 
   func check<Scalar: KernelScalar>(_ type: Scalar.Type, tolerance: Scalar) {
     var random = NumPyRandom(seed: testSeed)
     for (d, h, steps, rows) in Self.sizes {
-      // What the plain path alone computes is compared with its readable twin, in CellTests.
+      // CellTests compares features that only the plain path supports with the reference.
       for zoo in cellZoo(Scalar.self, inputSize: d, hiddenSize: h) where zoo.cell.hasFastPath {
         for masked in [false, true] {
           let one = Case(zoo.cell, steps: steps, rows: rows, masked: masked, &random)
@@ -111,7 +111,7 @@ struct KernelTests {
   func threads() {
     var random = NumPyRandom(seed: testSeed)
     // The second of several blocks of rows, with more threads than a small gradient has strips; and
-    // gradients that are cut between rows.
+    // gradients divided between rows.
     let sizes = Sweep.size(
       [(5, 8, 20, 100), (7, 13, 5, 150), (64, 70, 6, 21), (140, 129, 4, 16)],
       debug: [(5, 8, 20, 100), (64, 70, 6, 21)])
@@ -174,7 +174,7 @@ struct KernelTests {
     }
   }
 
-  /// What inference without a trace leaves.
+  /// The results of inference.
   private func outputs(
     of frozen: FrozenLayer<Float>, _ one: Case<Float>
   ) -> [(name: String, tensor: Tensor<Float>)] {
@@ -249,11 +249,11 @@ struct KernelTests {
     }
   }
 
-  /// Every instruction set runs the backward pass on the trace of every other one, in layers of H units and batches
-  /// of B sequences.
+  /// Runs the backward pass with every instruction set on the trace of every other one, in layers of H units and
+  /// batches of B sequences.
   ///
-  /// Layer normalisation of a few units divides by small deviations, which amplifies rounding: cells with it may
-  /// have a tolerance of their own.
+  /// Layer normalisation of a few units divides by small deviations, which amplifies rounding, so such cells may have a
+  /// larger tolerance.
   func goBack<Scalar: KernelScalar>(
     _ type: Scalar.Type, _ sizes: [(h: Int, rows: Int, direction: Direction)], tolerance: Scalar,
     normalized normalizedTolerance: Scalar
@@ -265,7 +265,7 @@ struct KernelTests {
           zoo.cell, steps: 19, rows: rows, masked: false, direction: direction, &random)
         let isNormalized = zoo.cell.parameters.isNormalized
         let expected = arrays(InstructionSet.plain.use { one.run() })
-        // Of one level after the other, the plain one after each.
+        // From each instruction set to the next, with the plain path after each.
         var trace = SequenceTrace<Scalar>()
         for level in InstructionSet.available.flatMap({ [$0, .plain] }) {
           level.use { one.layer.forward(one.inputs, from: one.state, into: &trace) }
@@ -298,7 +298,7 @@ struct KernelTests {
   func otherLevelsInFloat64() {
     let sizes = [(7, 16, Direction.backward), (3, 18, .forward), (6, 29, .backward)]
     goBack(Double.self, sizes, tolerance: 2e-14, normalized: 2e-12)
-    // Sizes at which no gradient is that sensitive.
+    // Sizes for which no gradient is that sensitive.
     let others = [
       (3, 16, Direction.forward), (3, 18, .backward), (6, 33, .forward), (12, 27, .backward),
     ]
@@ -337,7 +337,7 @@ struct KernelTests {
         for (a, b) in zip(expected, arrays((trace, gradients))) {
           #expect(a.tensor.isBitwiseEqual(to: b.tensor), "\(zoo.name): \(a.name)")
         }
-        // A copy stays what it was when the original's memory is used again.
+        // A copy is unchanged when the original's memory is reused.
         one.layer.forward(one.inputs, from: one.layer.zeroState(batchSize: rows), into: &trace)
         one.layer.backward(trace, into: &gradients)
         for (a, b) in zip(expected, arrays(kept)) {
@@ -366,10 +366,10 @@ struct SubnormalTests {
           for tensor in [trace.outputs, gradients.initialState.hidden, gradients.inputs] {
             #expect(tensor.elements.allSatisfy { !$0.isSubnormal }, "\(level) H \(size)")
           }
-          // It vanished step by step, not at once.
+          // The gradient vanished gradually, not in one step.
           #expect(trace.outputs[100, 0, 0] > 0 && trace.outputs[199, 0, 0] == 0)
         }
-        // The caller's own arithmetic is as it was.
+        // The caller's floating-point mode is restored.
         let least = Float.leastNormalMagnitude
         #expect((least / Float(size)).isSubnormal)
       }

@@ -1,5 +1,5 @@
-// What a program reads that breaks a contract: every misuse of Tests/MisuseProgram, in debug builds and in
-// optimised ones, where Swift's own preconditions say nothing.
+// The messages for violated contracts: every misuse of Tests/MisuseProgram, in debug and in optimised builds, in which
+// Swift's preconditions have no message.
 
 import Foundation
 import Testing
@@ -24,14 +24,14 @@ struct MisuseTests {
     let process = Process()
     process.executableURL = folder.appendingPathComponent("MisuseProgram")
     process.arguments = arguments
-    // A backtrace of each would take minutes.
+    // Printing backtraces would take minutes.
     process.environment = ProcessInfo.processInfo.environment
       .merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }.merging(environment) { $1 }
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output
     process.standardError = errors
     try process.run()
-    // What is said fits into the pipes, so that one may be read after the other.
+    // The output fits into the pipe buffers, so the pipes can be read one after the other.
     let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     let told = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
@@ -77,7 +77,7 @@ struct MisuseTests {
   func threads() throws {
     let outcome = try run(["threads"])
     #expect(outcome.status == 0, "\(outcome.errors)")
-    // The number given, the threads of the process, and whether others computed.
+    // The given number, the threads of the process, and whether other threads computed.
     #expect(outcome.output == "1 1 alone\n2 2 shared\n4 4 shared\n1 4 alone\n")
   }
   #endif

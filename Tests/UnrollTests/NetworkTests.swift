@@ -40,7 +40,7 @@ struct RecurrentNetworkTests {
         .forward(inputs, from: states[1]).outputs)
   }
 
-  /// Networks of one direction, of both, and of both upon each other, with plain layers among fast ones.
+  /// Unidirectional, bidirectional and stacked networks, with plain layers among fast ones.
   private func networks<Scalar: KernelScalar>(_ random: inout NumPyRandom) -> [RecurrentNetwork<
     Scalar
   >] {
@@ -72,7 +72,7 @@ struct RecurrentNetworkTests {
     let networks: [RecurrentNetwork<Float>] = networks(&random)
     var (trace, gradients) = (NetworkTrace<Float>(), NetworkGradients<Float>())
     let masks = [SequenceMask.full, .lengths([3, 1, 0, 2])]
-    // Each pass follows one of other sizes, another network, another mask and another layout.
+    // Each pass follows one with other sizes, another network, another mask and another layout.
     for round in 0..<3 {
       for network in networks {
         for (rows, steps) in [(4, 6), (4, 3), (2, 5)] {
@@ -107,7 +107,7 @@ struct RecurrentNetworkTests {
     let dy: Tensor<Double> = uniform([5, 2, 7], &random)
     let states = network.zeroStates(batchSize: 2)
     let gradients = network.backward(network.forward(x, from: states), outputs: dy)
-    // By hand, layer by layer.
+    // The reference, layer by layer.
     let layers = network.layers
     let lower = (0..<2).map { layers[$0].forward(x, from: states[$0]) }
     let middle = Tensor.concatenatingLastAxis(lower.map(\.outputs))
@@ -182,7 +182,7 @@ struct RecurrentNetworkTests {
     }
   }
 
-  // Swift 6.1 has no tests of processes that end.
+  // Swift 6.1 does not support exit tests.
   #if compiler(>=6.2)
   @Test(
     "Another layer's trace, one without inputs and another cell's parameters stop with a sentence")

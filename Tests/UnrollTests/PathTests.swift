@@ -1,5 +1,5 @@
-// The paths through a layer: which one a shape takes, that each cell has two that agree, and that sequences and
-// threads that share vectors, weights or the pool do not reach each other.
+// The paths of layers: the path chosen for a shape, agreement of two paths for each cell, and the independence of
+// sequences and threads that share vectors, weights or the pool.
 
 import Foundation
 import Synchronization
@@ -11,7 +11,7 @@ import UnrollTestSupport
 struct PathTests {
   // MARK: - The plan's table
 
-  /// A shape, and the path that it takes with every instruction set but the plain one.
+  /// A shape and its path for every instruction set except plain.
   private struct Shape<Scalar: KernelScalar> {
     let path: LayerPlan.Path
     let purpose: LayerPlan.Purpose
@@ -108,7 +108,7 @@ struct PathTests {
 
   // MARK: - Two paths for every cell
 
-  /// What one way of running a layer left for its first sequence: outputs `[T, P]` and the final states.
+  /// The results for the first sequence: outputs `[T, P]` and the final states.
   private struct Outcome<Scalar: KernelScalar> {
     let path: LayerPlan.Path
     let name: String
@@ -169,10 +169,10 @@ struct PathTests {
           let paths = Set(found.map(\.path))
           covered.formUnion(paths)
           if set == .plain || !cell.hasFastPath {
-            // Its other computation is the readable twin of CellTests, and central differences.
+            // Compared with the reference in CellTests and with central differences.
             #expect(paths == [.plain], "\(set) \(zoo.name)")
           } else {
-            // Layer normalisation and zoneout run on rows alone.
+            // Layer normalisation and zoneout support only the path `rows`.
             let least = cell.parameters.isNormalized || cell.zoneout != .none ? 1 : 2
             #expect(paths.count >= least && !paths.contains(.plain), "\(set) \(zoo.name): \(paths)")
           }
@@ -202,9 +202,9 @@ struct PathTests {
     checkPaths(Double.self, tolerance: 2e-14)
   }
 
-  // MARK: - What sequences share
+  // MARK: - Sequences that share vectors
 
-  /// The numbers of all sequences but one of `[T, B, …]`, or of `[B, …]`.
+  /// The values of all sequences except one, of `[T, B, …]` or `[B, …]`.
   private func others(_ tensor: Tensor<Float>, than row: Int, hasTime: Bool) -> Tensor<Float> {
     let rows = hasTime ? tensor.exchangingFirstAxes : tensor
     let count = rows.shape[0]
@@ -214,7 +214,7 @@ struct PathTests {
     return kept
   }
 
-  /// Sizes D, H, T, B whose sequences share vectors, or rows of a tile; and the sequence that is spoilt.
+  /// Sizes D, H, T, B whose sequences share vectors, or rows of a tile; and the sequence that is set to NaN.
   private static let batches = Sweep.size(
     [(3, 3, 4, 21, 5), (3, 3, 4, 21, 20), (2, 1, 3, 17, 0), (3, 12, 4, 7, 2), (5, 33, 4, 13, 12)],
     debug: [(3, 3, 3, 9, 5), (3, 12, 3, 7, 2)])
@@ -246,13 +246,13 @@ struct PathTests {
             expectOthersEqual(clean, found, row, name)
             checkInference(layer, spoilt, state, clean.trace, row, name)
             guard special.isNaN else { continue }
-            // The sequence itself hides nothing, from its NaN on.
+            // The sequence itself is NaN from that step on.
             let own = found.trace.outputs.exchangingFirstAxes[row, ...]
             #expect(own[0, ...].elements.allSatisfy { $0.isFinite }, "\(name)")
             #expect(own[1..<steps].elements.allSatisfy { $0.isNaN }, "\(name)")
             #expect(
               found.gradients.parameters.inputWeights.elements.contains { $0.isNaN }, "\(name)")
-            // relu's slope is 0 unless its value is above 0, so that a NaN ends there.
+            // The derivative of relu is 0 unless its value is above 0, so a NaN is not propagated.
             let back = found.gradients.inputs.exchangingFirstAxes[row, ...].elements
             let isRelu = zoo.cell.options.activation == .relu
             #expect(back.allSatisfy { isRelu ? $0.isFinite : $0.isNaN }, "\(name)")
@@ -263,7 +263,7 @@ struct PathTests {
           expectOthersEqual(clean, found, row, name)
           let back = found.gradients.inputs.exchangingFirstAxes[row, ...]
           #expect(back[2..<steps].elements.allSatisfy { $0.isFinite }, "\(name)")
-          // A clipped value passes no gradient on, not even NaN.
+          // A clipped value propagates no gradient, not even NaN.
           guard zoo.cell.options.cellClip == 0 else { return }
           #expect(back[0..<2].elements.allSatisfy { $0.isNaN }, "\(name)")
         }
@@ -309,7 +309,7 @@ struct PathTests {
       others(outputs, than: row, hasTime: true).isBitwiseEqual(to: expected), "stream \(name)")
   }
 
-  // MARK: - What threads share
+  // MARK: - Threads that share resources
 
   @Test("Passes that independent threads run at the same time have the bits that they have alone")
   func concurrent() {
@@ -325,7 +325,7 @@ struct PathTests {
       for zoo in cellZoo(Float.self, inputSize: 9, hiddenSize: hiddenSize) {
         let layer = RecurrentLayer(cell: zoo.cell)
         let state = randomState(zoo.cell, batchSize: rows, &random)
-        // One frozen layer for all threads, which the first of them packs.
+        // One frozen layer for all threads, packed by the first of them.
         let frozen = layer.frozen()
         works.append(
           Work(name: "\(zoo.name) H \(hiddenSize)") {
@@ -351,7 +351,7 @@ struct PathTests {
         started.withLock { $0 += 1 }
         while started.withLock({ $0 }) < count { usleep(50) }
         let place = thread % sets.count
-        // Half of them want the pool, which serves one pass at a time.
+        // Half of the threads request the pool, which serves one pass at a time.
         sets[place].use {
           Threads.use(thread < count / 2 ? 3 : 1) {
             for round in 0..<rounds * works.count {
@@ -374,7 +374,7 @@ struct PathTests {
 
 extension InstructionSet {
   /// The bytes of its vectors.
-  fileprivate var vectorBytes: Int {
+  var vectorBytes: Int {
     switch self {
     case .plain, .baseline: 16
     case .avx2: 32

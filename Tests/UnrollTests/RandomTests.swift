@@ -1,5 +1,5 @@
-// The streams of other programs, from values that they printed; all of the rest is in the golden
-// sets, which UnrollLabTests verifies.
+// Compares generators with values printed by other programs. UnrollVerificationTests verifies the golden
+// sets.
 
 import Testing
 import Unroll
@@ -12,12 +12,12 @@ struct NumPyRandomTests {
     var random = NumPyRandom(seed: 5489)
     #expect(random.nextWord() == 3_499_211_612)
     for _ in 0..<9998 { _ = random.nextWord() }
-    // The 10,000th word, as the C++ standard states it for its mt19937.
+    // The 10,000th word, given in the C++ standard for mt19937.
     #expect(random.nextWord() == 4_123_659_995)
   }
 
   @Test("Seeding forgets a normal value that was kept")
-  func keptNormal() {
+  func cachedNormal() {
     var random = NumPyRandom(seed: 42)
     let first = random.nextNormal()
     random.seed(42)
@@ -164,7 +164,7 @@ struct InitializerTests {
     var random = NumPyRandom(seed: testSeed)
     let biases = chronoBiases(count: 1000, maximumTime: 100.0, using: &random)
     #expect(biases.allSatisfy { $0 >= 0 && $0 <= 4.6 })
-    // A gate bias of ln(99) keeps a fraction 0.99 a step.
+    // A gate bias of ln(99) keeps a fraction of 0.99 per step.
     #expect((biases.max() ?? 0) > 4.5)
   }
 }

@@ -1,4 +1,4 @@
-// Streams: the same numbers as whole sequences, one step at a time.
+// Streams give the same results as whole sequences.
 
 import Testing
 import Unroll
@@ -167,7 +167,7 @@ struct StreamTests {
   }
   #endif
 
-  /// Weights of the size that training leaves, through `change`.
+  /// Weights of typical trained size, transformed by `change`.
   private func scaled(
     _ cell: Cell<Float>, _ change: (Float) -> Float = { $0 }
   ) -> Cell<Float> {
@@ -223,7 +223,7 @@ struct StreamTests {
         let cell = scaled(zoo.cell)
         for level in InstructionSet.available where level != .plain {
           level.use {
-            // Six sequences together, the first of them alone, and all with the weights as they are.
+            // Six sequences together, the first of them alone, and all with unrounded weights.
             var half = RecurrentLayer(cell: cell).stream(batchSize: 6, weights: .bfloat16)
             var alone = RecurrentLayer(cell: cell).stream(batchSize: 1, weights: .bfloat16)
             var full = RecurrentLayer(cell: cell).stream(batchSize: 6)
@@ -246,8 +246,8 @@ struct StreamTests {
     }
   }
 
-  /// What a bfloat16 stream has for each of W's numbers: with relu, no recurrence and one number of the
-  /// input 1 (or -1), the output is a row of W (or -W), where it is above 0.
+  /// Reads the weights of a bfloat16 stream: with relu, no recurrence and one input of 1 (or −1), the output is a row
+  /// of W (or −W), where it is positive.
   private func kept(_ weights: Tensor<Float>, through input: Float = 1) -> [Float] {
     let (d, h) = (weights.shape[0], weights.shape[1])
     var cell = Cell<Float>(

@@ -1,4 +1,4 @@
-// Elements, parts, buffers and spans of tensors, against offsets that are computed here.
+// Compares elements, slices, buffers and spans of tensors with computed offsets.
 
 import Testing
 import Unroll
@@ -12,7 +12,7 @@ struct TensorAccessTests {
     return Tensor(shape: shape, elements: (0..<count).map(Float.init))
   }
 
-  /// The row-major offset of an index for each axis.
+  /// The row-major offset of an index per axis.
   private func offset(_ indices: [Int], _ shape: [Int]) -> Int {
     var (offset, stride) = (0, 1)
     for axis in shape.indices.reversed() {
@@ -100,7 +100,7 @@ struct TensorAccessTests {
     #expect(x[1, ...][2, ...] == x[1, 2, ...])
   }
 
-  /// Reads and writes a part, and compares each element.
+  /// Reads and writes a slice, and compares each element.
   private func check(
     _ x: Tensor<Float>, _ ranges: [Range<Int>], _ read: (Tensor<Float>) -> Tensor<Float>,
     _ write: (inout Tensor<Float>, Tensor<Float>) -> Void, _ name: String
@@ -162,7 +162,7 @@ struct TensorAccessTests {
     copy[1...] += Tensor(shape: [2, 2], repeating: 10)
     #expect(copy.elements == [0, 1, 12, 13, 14, 15])
     #expect(x == counting([3, 2]))
-    // A part of itself.
+    // A slice of the same tensor.
     copy[0..<2] = copy[1..<3]
     #expect(copy.elements == [12, 13, 14, 15, 14, 15])
   }

@@ -52,7 +52,7 @@ struct TensorTests {
     #expect(tensor.sum == 2)
     #expect(tensor.mean == 0.5)
     #expect(tensor.rowNorms.elements == [5, 5])
-    // Squares that float32, and even float64, cannot hold.
+    // Squares that overflow float32, and even float64.
     for scale in [1e-30, 1e30] as [Float] {
       let norm = Tensor<Float>(rows: [[3 * scale, 4 * scale]]).rowNorms[0]
       #expect(abs(norm / (5 * scale) - 1) < 1e-6)
@@ -119,14 +119,14 @@ struct TensorTests {
     let copy = tensor
     tensor[0, 0] = 1
     #expect(place[0] == 7 && copy[0, 0] == 7 && tensor[0, 0] == 1)
-    // Less than there is room for stays where it is.
+    // Memory is reused if the new size is within the capacity.
     var rows = Tensor<Float>(shape: [4, 16], at: place)
     rows.prepare(2, 16)
     rows.fill(0)
     #expect(place[31] == 0 && place[32] == 7)
   }
 
-  // Swift 6.1 has no tests of processes that end.
+  // Swift 6.1 does not support exit tests.
   #if compiler(>=6.2)
   @Test("A wrong shape stops with operation, expected and got")
   func traps() async {

@@ -1,4 +1,4 @@
-// What the number of threads may do: change at any time.
+// The number of threads may change at any time.
 
 import Foundation
 import Synchronization
@@ -8,11 +8,11 @@ import UnrollTestSupport
 
 @Suite("The number of threads")
 struct ThreadTests {
-  // Swift 6.1 has no tests of processes that end.
+  // Swift 6.1 does not support exit tests.
   #if compiler(>=6.2)
   @Test("Another thread may change it while a pass has begun", .tags(.slow))
   func changedMeanwhile() async {
-    // A process of its own: the number holds for all of it.
+    // In a separate process, because the number applies to the entire process.
     await #expect(processExitsWith: .success) {
       let state = Mutex((flips: 0, isDone: false))
       Thread.detachNewThread {
@@ -23,7 +23,7 @@ struct ThreadTests {
       }
       for work in Self.works() {
         let expected = Threads.use(2) { work.run() }
-        // Each asks for new scratch: sized for one thread, eight would write beyond it.
+        // Each pass must request new scratch: scratch for one thread is too small for eight.
         for _ in 0..<work.times {
           for (a, b) in zip(expected, work.run()) {
             precondition(a.isBitwiseEqual(to: b), work.name)
@@ -42,7 +42,7 @@ struct ThreadTests {
   func perPass() {
     let before = Threads.count
     let threads = Mutex(Set<pthread_t>())
-    // Four threads at least are there; two of them may take part.
+    // There are at least four threads, of which two may participate.
     Threads.use(4) { Threads.forEach(64) { _ in usleep(100) } }
     Threads.use(2) {
       #expect(Threads.count == 2)
@@ -77,7 +77,7 @@ struct ThreadTests {
     let inputs: Tensor<Float> = uniform([4, 40, 9], &random)
     let expected = layer.forward(inputs, from: layer.zeroState(batchSize: 40)).outputs
     let results = Mutex([Bool](repeating: false, count: 64))
-    // Those of the calling thread, and those of others.
+    // The numbers of the calling thread and of other threads.
     let counts = Mutex((own: Set<Int>(), others: Set<Int>()))
     let caller = pthread_self()
     Threads.use(8) {
@@ -92,21 +92,21 @@ struct ThreadTests {
       }
     }
     #expect(results.withLock { $0.allSatisfy(\.self) })
-    // Alone, where the pool is in use elsewhere, the caller keeps its 8.
+    // If the pool is in use elsewhere, the caller runs alone but keeps its 8.
     counts.withLock {
       #expect($0.others.isEmpty || $0.own.isSubset(of: [1]))
       #expect($0.others.isSubset(of: [1]))
     }
   }
 
-  /// Something that threads share, and all that it returns.
+  /// A shared object and all results of its passes.
   private struct Work {
     let name: String
     var times = 50
     let run: () -> [Tensor<Float>]
   }
 
-  /// Every kind of pass whose scratch depends on the number of threads.
+  /// All kinds of passes whose scratch depends on the number of threads.
   private static func works() -> [Work] {
     var random = NumPyRandom(seed: testSeed)
     var works: [Work] = []
@@ -137,10 +137,10 @@ struct ThreadTests {
     works.append(
       Work(name: "dense", times: 500) {
         var (out, da, dw, db) = (empty, empty, empty, empty)
-        dense.forward(rows, into: &out, using: Workspace())
+        dense.forward(rows, into: &out, using: Scratch())
         dense.backward(
           rows, outputGradient: outputGradient, inputGradient: &da, weightGradient: &dw,
-          biasGradient: &db, using: Workspace())
+          biasGradient: &db, using: Scratch())
         return [out, da, dw, db]
       })
     works.append(
@@ -149,7 +149,7 @@ struct ThreadTests {
         var losses = [Double](repeating: 0, count: 250)
         dense.crossEntropyGradients(
           rows, targets: targets, scale: 1, losses: &losses, inputGradient: &da,
-          weightGradient: &dw, biasGradient: &db, using: LogitMemory())
+          weightGradient: &dw, biasGradient: &db, using: LogitScratch())
         return [da, dw, db]
       })
     return works

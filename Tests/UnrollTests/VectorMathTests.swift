@@ -1,4 +1,4 @@
-// tanh, sigmoid and exp of the fast kernels, against a wider type rounded.
+// Compares tanh, sigmoid and exp of the fast kernels with rounded results of a wider type.
 
 import CUnrollKernels
 import Foundation
@@ -21,8 +21,8 @@ private struct Function: CustomTestStringConvertible {
   ]
 }
 
-// The C library's double functions are themselves off by up to 2 units; where there is a wider
-// type, it is the judge.
+// The C library's double functions have errors of up to 2 units, so a wider type is the reference if there is
+// one.
 #if arch(x86_64) && os(Linux)
 private typealias Wide = Float80
 private func wideExp(_ x: Wide) -> Wide { expl(x) }
@@ -40,10 +40,10 @@ private let sampleCount = Sweep.size(250_001, debug: 2_501)
 
 @Suite("Vector functions")
 struct VectorMathTests {
-  /// How far a value is from the exact one, in units of the last place of the nearest number.
+  /// The error of a value in units of the last place.
   private func distance<Scalar: BinaryFloatingPoint>(_ value: Scalar, _ exact: Wide) -> Wide {
     let least = Scalar.leastNormalMagnitude
-    // What would be less than the least normal number may be 0.
+    // Results below the smallest normal number may be 0.
     if value == 0 && abs(exact) < Wide(least) { return 0 }
     let nearest = Scalar(exact)
     if value == nearest { return 0 }
@@ -115,7 +115,7 @@ struct VectorMathTests {
     let (x, count) = (few.flatMap { Array(repeating: $0, count: 16) }, few.count)
     for level in InstructionSet.available where level != .plain {
       level.use {
-        // First in vectors of their own, then all of them in one vector.
+        // First in separate vectors, then all in one vector.
         var (alone, mixed) = (x, x)
         unroll_vector_function(Int32(UNROLL_F32), &alone, x, x.count, function.kind)
         for start in 0..<16 {

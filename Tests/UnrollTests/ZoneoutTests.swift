@@ -1,5 +1,5 @@
-// Zoneout with drawn masks: its equations in plain loops, its gradients, its limits. The mean of a
-// mask is in the cell zoo, and passes every law there.
+// Zoneout with random masks: its equations in plain loops, its gradients, its limits. The cell zoo covers the mean
+// without masks.
 
 import Testing
 import Unroll
@@ -32,7 +32,7 @@ struct ZoneoutTests {
         let first = randomState(cell, batchSize: rows, &random)
         cell.zoneout = Zoneout(hidden: 0.3, cell: 0.5, masks: Self.masks)
         let trace = RecurrentLayer(cell: cell).forward(x, from: first)
-        // Step by step without zoneout, from the states that zoneout left.
+        // Step by step without zoneout, from the states after zoneout.
         cell.zoneout = .none
         let plain = RecurrentLayer(cell: cell)
         let keepHidden = Dropout(rate: 0.3, seed: 7, stream: 5, step: 3)

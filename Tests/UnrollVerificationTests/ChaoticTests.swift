@@ -1,4 +1,4 @@
-// Chaotic cases: two correct programs may differ by what rounding becomes there, a wrong one may not. The set
+// Chaotic cases: correct programs may differ by amplified rounding, incorrect ones must be rejected. The set
 // is TensorFlow's (Scripts/golden/chaotic_notebook.py).
 
 import Foundation
@@ -21,18 +21,18 @@ struct ChaoticTests {
       #expect(
         verdict.verdict == .passed,
         "\(verdict.name): \(verdict.reason ?? "") \(verdict.checks.filter { !$0.passes })")
-      // A bound that allows any number would be none.
+      // A bound that accepts any number would be useless.
       for check in verdict.checks where check.quantity.hasPrefix("states") {
         #expect(check.bound < 0.1, "\(verdict.name): \(check)")
       }
     }
-    // What is judged by the constant bounds keeps them.
+    // Quantities within the constant bounds keep them.
     let early = try #require(verdicts.first { $0.name == "chaotic_seed7_scale3" })
     let bounds = early.checks.filter { $0.quantity.hasSuffix("f64") }.compactMap(\.relativeBound)
     #expect(bounds.allSatisfy { $0 <= 1e-10 } && !bounds.isEmpty)
   }
 
-  /// What is wrong about a program.
+  /// The error of a program.
   enum Mistake: String, CaseIterable, Sendable {
     case oneWeight = "a thousandth in one weight"
     case laterStep = "states of the step after"
@@ -50,7 +50,7 @@ struct ChaoticTests {
     try Self.replace(&arrays, Double.self, "f64", problem, mistake)
     let verdict = try Self.verify(arrays, set, golden)
     #expect(verdict.verdict == .failed)
-    // Each quantity by itself would do; the draws are as they were.
+    // Each quantity alone would pass; the draws are unchanged.
     for quantity in ["states f32", "distances f64"] {
       let check = try #require(verdict.checks.first { $0.quantity == quantity })
       #expect(!check.passes, "\(mistake.rawValue): \(check)")
@@ -71,7 +71,7 @@ struct ChaoticTests {
 
   @Test("A chaotic network of another kind is judged by what rounding does to it")
   func network() throws {
-    // A cell of TensorFlow's in float64, run for 60 steps with weights of ±3: by a program that rounds otherwise.
+    // A TensorFlow cell in float64, run for 60 steps with weights of ±3 by a program with another rounding.
     var random = NumPyRandom(seed: 3)
     func draw(_ shape: [Int], _ scale: Double) -> Tensor<Double> {
       ((random.rand(shape) - 0.5) * scale).roundedToFloat()
@@ -86,7 +86,7 @@ struct ChaoticTests {
         for row in 0..<6 {
           rows.append(
             (0..<12).map { unit in
-              // Added from the last to the first, unlike ours.
+              // Summed in reverse order.
               var sum = arrays["w.bias"]?[unit] ?? 0
               for index in (0..<15).reversed() {
                 sum += input[row, index] * kernel[index, unit]
@@ -114,7 +114,7 @@ struct ChaoticTests {
     #expect(right.verdict == .passed, "\(right)")
     let states = try #require(right.checks.first { $0.quantity == "states" })
     #expect(states.worst > 1e-12 && states.bound < 1e-2)
-    // A weight that is wrong in the seventh digit.
+    // A weight with an error in the seventh digit.
     var other = kernel
     var row = other[7, ...]
     row[3] += 1e-7
@@ -131,7 +131,7 @@ struct ChaoticTests {
     return (set, golden, try set.archive(of: golden))
   }
 
-  /// Replaces a precision's arrays by those of a program with a mistake.
+  /// Replaces the arrays of one precision with those of an incorrect program.
   private static func replace<Scalar: KernelScalar>(
     _ arrays: inout [String: StoredArray], _ type: Scalar.Type, _ suffix: String,
     _ problem: DependencyCase, _ mistake: Mistake?

@@ -1,4 +1,4 @@
-// Every golden case: other programs' outputs, states and gradients, and random numbers.
+// Verifies every golden case: other programs' outputs, states and gradients, and random numbers.
 
 import Foundation
 import Testing
@@ -9,14 +9,14 @@ import UnrollVerification
 
 @Suite("Other programs' numbers")
 struct GoldenTests {
-  /// How many cases each folder of the set has, by what its folders' names begin with.
+  /// The number of cases in each folder of the set, by the prefix of the folders' names.
   static let counts: [String: [String: Int]] = [
     "numpy_rng": ["numpy_rng": 23], "tf1": ["tf1": 150],
     "tf2": ["tf2": 93, "tf2t64": 4, "tf2v1": 1], "torch": ["torch": 94, "torchrecurrent": 18],
     "onnx": ["onnx": 71],
   ]
 
-  /// The folder of each case of the index, with its name.
+  /// The folder and the name of each case in the index.
   private static func index() throws -> [(name: String, folder: String)] {
     let data = try Data(contentsOf: URL(fileURLWithPath: goldenFolder + "/index.json"))
     let index = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
@@ -49,7 +49,7 @@ struct GoldenTests {
     #expect(folders == Self.counts.values.reduce(into: [:]) { $0.merge($1) { $0 + $1 } })
   }
 
-  /// One case of the set in a folder of its own, changed by `change` before it is verified.
+  /// Verifies one case in a temporary folder, after `change` has modified it.
   func verdict(
     of name: String, changing change: (inout [String: Any], String) throws -> Void
   ) throws -> CaseVerdict {
@@ -87,7 +87,7 @@ struct GoldenTests {
       entry["random_ops"] = [other] + operations.reversed()
     }
     #expect(verdict.verdict == .passed, "\(verdict.reason ?? "")")
-    // Draws after the last that is needed.
+    // Draws after the last required one.
     let dependency = try self.verdict(of: "notebook_exp_scale1") { entry, _ in
       let draws = try #require(entry["draws"] as? [[String: Any]])
       entry["draws"] = draws + [["tag": "one more", "shape": [2, 3]]]

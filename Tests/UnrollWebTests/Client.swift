@@ -1,4 +1,4 @@
-// Clients of a server in this process: bytes go in, bytes come out, and no port is needed.
+// Clients of a server in this process, connected by a socket pair instead of a port.
 
 import Foundation
 import Synchronization
@@ -14,31 +14,31 @@ final class Client: Sendable {
   ///
   /// - Parameters:
   ///   - table: The server's connections.
-  ///   - patience: How long it waits.
-  ///   - respond: What it answers.
-  /// - Throws: If the system has no sockets left.
+  ///   - timeouts: The server's timeouts.
+  ///   - respond: The server's response.
+  /// - Throws: An error if no socket can be created.
   init(
-    _ table: ConnectionTable = ConnectionTable(limit: 8), patience: Patience = Patience(),
+    _ table: ConnectionTable = ConnectionTable(limit: 8), timeouts: Timeouts = Timeouts(),
     respond: @escaping HTTPConnection.Handler
   ) throws {
     var ends: [Int32] = [-1, -1]
     try #require(socketpair(AF_UNIX, SystemCalls.streamSocket, 0, &ends) == 0)
     descriptor = ends[0]
-    // A server that never answers must not make a test wait for ever.
+    // A server that does not answer must not block the test for ever.
     var limit = timeval(tv_sec: 60, tv_usec: 0)
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
     let socket = Socket(adopting: ends[1])
     let isSurplus = !table.open(socket)
     served = Background {
-      HTTPConnection(socket, table, patience: patience, respond: respond)
+      HTTPConnection(socket, table, timeouts: timeouts, respond: respond)
         .serve(isSurplus: isSurplus)
     }
   }
 
   deinit { close(descriptor) }
 
-  /// Sends bytes; a server that takes them no more is no error.
+  /// Sends bytes; ignores errors if the server no longer reads.
   func send(_ text: String) {
     let bytes = Array(text.utf8)
     var sent = 0
@@ -50,13 +50,13 @@ final class Client: Sendable {
     }
   }
 
-  /// Sends nothing more.
+  /// Shuts down the sending direction.
   func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-  /// Leaves without a word.
+  /// Closes the connection without further bytes.
   func leave() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-  /// What comes until a text has come, or the server ends the connection.
+  /// Returns the received bytes up to a text or the end of the connection.
   func received(until text: String? = nil) throws -> [UInt8] {
     var (all, block) = ([UInt8](), [UInt8](repeating: 0, count: 4096))
     while text.map({ !String(decoding: all, as: UTF8.self).contains($0) }) ?? true {
@@ -68,18 +68,18 @@ final class Client: Sendable {
     return all
   }
 
-  /// Waits until the server has done with this connection.
+  /// Waits until the server has closed this connection.
   func waitUntilServed() throws { try served.value() }
 }
 
-/// An answer, taken apart.
+/// A parsed response.
 struct Reply {
   let status: Int
-  /// By names in lower case.
+  /// The fields by lower-case name.
   let fields: [String: String]
   let text: String
 
-  /// Takes the bytes of one answer; chunks are put together.
+  /// Parses the bytes of one response and joins its chunks.
   init(_ bytes: [UInt8]) throws {
     let whole = Array(bytes)
     let end = try #require(
@@ -120,13 +120,13 @@ struct Reply {
     return all
   }
 
-  /// The reply as a JSON object.
+  /// The body as a JSON object.
   func json() throws -> [String: Any] {
     try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
   }
 }
 
-/// Work on a thread of its own.
+/// Work on a separate thread.
 final class Background<Value: Sendable>: Sendable {
   private let result = Mutex<Result<Value, any Error>?>(nil)
   private let isDone = DispatchSemaphore(value: 0)
@@ -140,7 +140,7 @@ final class Background<Value: Sendable>: Sendable {
     thread.start()
   }
 
-  /// Waits for the result, at most a minute.
+  /// Waits at most a minute for the result.
   func value() throws -> Value {
     try #require(isDone.wait(timeout: .now() + 60) == .success, "the work does not end")
     isDone.signal()
@@ -148,7 +148,7 @@ final class Background<Value: Sendable>: Sendable {
   }
 }
 
-/// A word from one thread to another.
+/// A flag set by one thread and awaited by another.
 final class Flag: Sendable {
   private let value = Atomic<Bool>(false)
 
@@ -156,7 +156,7 @@ final class Flag: Sendable {
 
   func set() { value.store(true, ordering: .releasing) }
 
-  /// Whether it is set within ten seconds.
+  /// Returns whether it is set within ten seconds.
   func isSetSoon() -> Bool {
     for _ in 0..<5000 where !isSet { usleep(2000) }
     return isSet

@@ -1,4 +1,4 @@
-// What a connection does with requests that follow each other, clients that are slow or gone, and its end.
+// Connections: consecutive requests, slow and disconnected clients, shutdown.
 
 import Foundation
 import Testing
@@ -6,7 +6,7 @@ import UnrollWeb
 
 @Suite("Connections")
 struct ConnectionTests {
-  /// Answers with the target.
+  /// Responds with the target.
   private static let echo: HTTPConnection.Handler = { request in
     HTTPResponse(type: "text/plain", Array(request.target.utf8))
   }
@@ -67,7 +67,7 @@ struct ConnectionTests {
 
   @Test("An answer reaches a client that sends a body nobody reads")
   func body() throws {
-    let site = Site(Doors(hosts: ["localhost"]), workers: FigureWorkers(count: 1), run: nil)
+    let site = Site(AccessRules(hosts: ["localhost"]), workers: FigureWorkers(count: 1), run: nil)
     let client = try Client { site.respond(to: $0) }
     client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
     client.send(String(repeating: "GET / HTTP/1.1\r\n\r\n", count: 50_000))
@@ -121,17 +121,17 @@ struct ConnectionTests {
     #expect(received.hasSuffix("\r\n\r\n3\r\none\r\n"))
   }
 
-  // MARK: - Slow clients, and those that have gone
+  // MARK: - Slow and disconnected clients
 
   @Test("A head that does not come in time is told so; a client that asks nothing is left")
   func slow() throws {
-    let patience = Patience(idle: .milliseconds(300), head: .milliseconds(100))
-    let slow = try Client(patience: patience, respond: Self.echo)
+    let timeouts = Timeouts(idle: .milliseconds(300), head: .milliseconds(100))
+    let slow = try Client(timeouts: timeouts, respond: Self.echo)
     slow.send("GET / HTTP/1.1\r\nHos")
     let reply = try Reply(slow.received())
     #expect(reply.status == 408 && reply.text == "request: expected its head within 0 s\n")
-    // Bytes that come one by one do not make the time longer.
-    let dripping = try Client(patience: patience, respond: Self.echo)
+    // Bytes that arrive one by one do not extend the timeout.
+    let dripping = try Client(timeouts: timeouts, respond: Self.echo)
     let sender = Background {
       for _ in 0..<100 {
         dripping.send("G")
@@ -140,13 +140,13 @@ struct ConnectionTests {
     }
     #expect(try Reply(dripping.received()).status == 408)
     try sender.value()
-    // Empty lines are no beginning of a request, and no reason to wait for one.
+    // Empty lines do not start a request and do not extend the timeout.
     for text in ["", "\r\n\r\n"] {
-      let idle = try Client(patience: patience, respond: Self.echo)
+      let idle = try Client(timeouts: timeouts, respond: Self.echo)
       idle.send(text)
       #expect(try idle.received().isEmpty)
     }
-    let between = try Client(patience: patience, respond: Self.echo)
+    let between = try Client(timeouts: timeouts, respond: Self.echo)
     between.send("GET / HTTP/1.1\r\n\r\n")
     #expect(text(try between.received()).hasSuffix("\r\n\r\n/"))
   }
@@ -155,7 +155,7 @@ struct ConnectionTests {
   func unread() throws {
     let table = ConnectionTable(limit: 8)
     let large = [UInt8](repeating: 0, count: 16 << 20)
-    let client = try Client(table, patience: Patience(answer: .milliseconds(100))) { _ in
+    let client = try Client(table, timeouts: Timeouts(answer: .milliseconds(100))) { _ in
       HTTPResponse(type: "application/zip", large)
     }
     client.send("GET / HTTP/1.1\r\n\r\n")
@@ -168,10 +168,10 @@ struct ConnectionTests {
     for further in ["", "GET /next HTTP/1.1\r\n\r\n"] {
       let (hasBegun, hasLeft) = (Flag(), Flag())
       let client = try Client { request in
-        #expect(request.isAwaited())
+        #expect(request.isActive())
         hasBegun.set()
-        for _ in 0..<5000 where request.isAwaited() { usleep(2000) }
-        if !request.isAwaited() { hasLeft.set() }
+        for _ in 0..<5000 where request.isActive() { usleep(2000) }
+        if !request.isActive() { hasLeft.set() }
         return Self.echo(request)
       }
       client.send("GET / HTTP/1.1\r\n\r\n" + further)
@@ -187,7 +187,7 @@ struct ConnectionTests {
     let (hasBegun, mayEnd) = (Flag(), Flag())
     let client = try Client { request in
       hasBegun.set()
-      while !mayEnd.isSet, request.isAwaited() { usleep(1000) }
+      while !mayEnd.isSet, request.isActive() { usleep(1000) }
       return Self.echo(request)
     }
     client.send("GET /one HTTP/1.1\r\n\r\n")
@@ -218,19 +218,19 @@ struct ConnectionTests {
     #expect(try idle.received().isEmpty)
     next.send("GET /wait HTTP/1.1\r\n\r\n")
     usleep(100_000)
-    let surplus = try Client(table, patience: Patience(surplus: .seconds(10)), respond: respond)
+    let surplus = try Client(table, timeouts: Timeouts(surplus: .seconds(10)), respond: respond)
     surplus.send("GET / HTTP/1.1\r\n\r\n")
     let reply = try Reply(surplus.received())
     #expect(reply.status == 429 && reply.fields["retry-after"] == "1")
     #expect(reply.text == "busy: expected fewer connections at once; try again\n")
     surplus.leave()
     try surplus.waitUntilServed()
-    // One that asks nothing does not stay.
-    let silent = try Client(table, patience: Patience(surplus: .milliseconds(50)), respond: respond)
+    // A surplus client without a request is disconnected.
+    let silent = try Client(table, timeouts: Timeouts(surplus: .milliseconds(50)), respond: respond)
     #expect(try silent.received().isEmpty)
     try silent.waitUntilServed()
-    // One that asks when there is room again is answered.
-    let late = try Client(table, patience: Patience(surplus: .seconds(10)), respond: respond)
+    // A surplus client that sends a request when a connection is free again gets a response.
+    let late = try Client(table, timeouts: Timeouts(surplus: .seconds(10)), respond: respond)
     mayEnd.set()
     #expect(text(try next.received(until: "\r\n\r\n/wait")).contains("200 OK"))
     next.leave()
@@ -246,7 +246,7 @@ struct ConnectionTests {
     let idle = try Client(table, respond: Self.echo)
     let busy = try Client(table) { request in
       hasBegun.set()
-      for _ in 0..<5000 where request.isAwaited() { usleep(2000) }
+      for _ in 0..<5000 where request.isActive() { usleep(2000) }
       isCancelled.set()
       return .text(503, "cancelled")
     }
@@ -254,13 +254,13 @@ struct ConnectionTests {
     let streaming = try Client(table) { _ in
       HTTPResponse(type: "text/plain") { stream in
         streams.set()
-        while stream.isAwaited() { usleep(2000) }
+        while stream.isActive() { usleep(2000) }
         throw CancellationError()
       }
     }
     streaming.send("GET / HTTP/1.1\r\n\r\n")
     #expect(hasBegun.isSetSoon() && streams.isSetSoon())
-    table.beginEnding()
+    table.beginShutdown()
     #expect(try idle.received().isEmpty)
     #expect(!text(try streaming.received()).contains("0\r\n\r\n"))
     #expect(!isCancelled.isSet)
@@ -269,5 +269,25 @@ struct ConnectionTests {
     #expect(reply.status == 503 && reply.fields["connection"] == "close")
     try busy.waitUntilServed()
     #expect(table.count == 0)
+  }
+
+  @Test("The server takes the process's limit on open files as it is")
+  func openFiles() throws {
+    #if canImport(Glibc)
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    #else
+    let resource = RLIMIT_NOFILE
+    #endif
+    var before = rlimit()
+    try #require(getrlimit(resource, &before) == 0)
+    defer { _ = setrlimit(resource, &before) }
+    var lower = before
+    lower.rlim_cur = rlim_t(OpenFiles.most - 40)
+    try #require(setrlimit(resource, &lower) == 0)
+    // Other tests may open or close files meanwhile.
+    let count = try OpenFiles.connections()
+    #expect(count < 256 && count > 100)
+    var after = rlimit()
+    #expect(getrlimit(resource, &after) == 0 && after.rlim_cur == lower.rlim_cur)
   }
 }

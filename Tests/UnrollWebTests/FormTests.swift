@@ -1,4 +1,4 @@
-// The table of settings, and what is made from it: the page's forms, the scripts' table, and what queries may have.
+// The settings table and its uses: the page's forms, the scripts' table, and query parsing.
 
 import Foundation
 import Testing
@@ -8,14 +8,14 @@ import UnrollWeb
 @Suite("The settings of the page")
 struct FormTests {
   private static let page: String = {
-    let site = Site(Doors(hosts: ["localhost"]), workers: FigureWorkers(count: 1), run: nil)
+    let site = Site(AccessRules(hosts: ["localhost"]), workers: FigureWorkers(count: 1), run: nil)
     var request = HTTPRequest(method: "GET", target: "/")
     request.fields = [HTTPRequest.Field(name: "host", value: "localhost")]
     guard case .bytes(let bytes) = site.respond(to: request).body else { return "" }
     return String(decoding: bytes, as: UTF8.self)
   }()
 
-  /// The table that the scripts read.
+  /// The table as decoded by the scripts.
   private static func rows(_ form: String) throws -> [[String: Any]] {
     let match = try #require(page.firstMatch(of: /id="table">(?<json>.*)<\/script>/))
     let table = try JSONSerialization.jsonObject(with: Data(match.json.utf8)) as? [String: Any]
@@ -54,7 +54,7 @@ struct FormTests {
       case .word(let words): (good, bad) = (words, [words[0] + "x", "X"])
       case .text: (good, bad) = ([], ["a"])
       }
-      // Small, so that no size is too large with another one; a cell with gates, and no step beyond the last.
+      // Small sizes, which are valid in any combination; a gated cell, and no step beyond the last.
       var others = ["batch": "1", "hidden": "1", "cell": "gru", "step": "0"]
       others[form.name] = nil
       let rest = others.map { "&\($0.key)=\($0.value)" }.joined()
@@ -72,7 +72,7 @@ struct FormTests {
   @Test("The forms have a control for each row that has one, with its label, range and default")
   func forms() throws {
     #expect(!Self.page.contains("<!--"))
-    for form in LabSetting.all.map(\.form) + WritingForm.all {
+    for form in LabSetting.all.map(\.form) + GenerationForm.all {
       let control = Self.page.firstMatch(
         of: try Regex("<(input|select|textarea) id=\"\(form.name)\"[^>]*>"))
       guard form.control != nil else {
@@ -96,7 +96,7 @@ struct FormTests {
 
   @Test("The scripts get the same rows")
   func table() throws {
-    for (name, forms) in [("lab", LabSetting.all.map(\.form)), ("writing", WritingForm.all)] {
+    for (name, forms) in [("lab", LabSetting.all.map(\.form)), ("writing", GenerationForm.all)] {
       let rows = try Self.rows(name)
       #expect(rows.map { $0["name"] as? String } == forms.map(\.name))
       #expect(rows.map { $0["standard"] as? String } == forms.map(\.standard))
@@ -107,7 +107,7 @@ struct FormTests {
     }
     let gated = try Self.rows("lab").filter { $0["needsGates"] as? Bool == true }
     #expect(gated.compactMap { $0["name"] as? String } == ["gate-bias", "keep-bias", "chrono"])
-    // What only tests need is not in what everybody loads.
+    // The page contains no test hooks.
     for script in ["settings", "api", "lab", "model"] {
       let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()

@@ -1,11 +1,11 @@
-// Requests as they stand on the wire: what is taken, what is refused, and that pieces make no difference.
+// The request parser: accepted and rejected bytes, and independence of how they are split.
 
 import Testing
 import UnrollWeb
 
 @Suite("Reading requests")
 struct RequestReaderTests {
-  /// What a reader makes of pieces: the requests, and the error that ended it.
+  /// The requests parsed from pieces, and the error that ended parsing.
   private func read(_ pieces: [[UInt8]]) -> (requests: [HTTPRequest], error: WebError?) {
     var (reader, requests) = (HTTPRequestReader(), [HTTPRequest]())
     for piece in pieces {
@@ -94,7 +94,7 @@ struct RequestReaderTests {
       "GET /" + String(repeating: "a", count: 8000) + " HTTP/1.1\r\n\r\n", 414,
       "address: expected at most 8000 bytes"
     ),
-    // None of these is whole.
+    // Incomplete requests.
     ("GET /" + String(repeating: "a", count: 9000), 414, "address: expected at most 8000 bytes"),
     (
       head + "A: " + String(repeating: "b", count: 16384), 431,

@@ -11,12 +11,12 @@ import UnrollWeb
 
 @Suite("The page's routes")
 struct RouterTests {
-  /// Asks a page of its own, and reads until it ends the connection.
+  /// Sends a request to a new server and reads until it closes the connection.
   private func ask(
     _ uri: String, method: String = "GET", headers: [(String, String)] = [], body: String = "",
-    run: String? = nil, doors: Doors = Doors(hosts: ["localhost"])
+    run: String? = nil, access: AccessRules = AccessRules(hosts: ["localhost"])
   ) throws -> Reply {
-    let site = Site(doors, workers: FigureWorkers(count: 1), run: run)
+    let site = Site(access, workers: FigureWorkers(count: 1), run: run)
     let client = try Client { site.respond(to: $0) }
     let fields = [("Host", "localhost"), ("Connection", "close")] + headers
     client.send(
@@ -109,7 +109,7 @@ struct RouterTests {
     ("/api/lab?scale=nan", 400, "scale: expected 0.0 ... 1000.0, found 'nan'"),
     ("/api/lab?hidden=65", 400, "hidden: expected 1 ... 64, found '65'"),
     ("/api/lab?time=10&step=10", 400, "step: expected 0 ... 9, found '10'"),
-    ("/api/lab?keep-bias=3", 400, "cell: expected a cell with gates"),
+    ("/api/lab?keep-bias=3", 400, "cell: expected a cell with a gate that keeps its state"),
     ("/api/lab?chrono=9", 400, "chrono: expected a cell with gates"),
     ("/api/lab?seed=1&seed=2", 400, "seed: expected one value, found two"),
     ("/api/lab?weights=/etc/passwd", 400, "query: expected fields among"),
@@ -148,7 +148,7 @@ struct RouterTests {
   }
 
   @Test("Other methods, bodies, hosts and origins are refused")
-  func doors() throws {
+  func access() throws {
     #expect(try ask("/", method: "POST").status == 405)
     #expect(try ask("/", method: "DELETE").status == 405)
     let body = try ask("/", headers: [("Content-Length", "5")], body: "hello")
@@ -156,7 +156,7 @@ struct RouterTests {
     let pieces = try ask(
       "/api/lab", headers: [("Transfer-Encoding", "chunked")], body: "hello")
     #expect(
-      pieces.status == 413 && pieces.text.hasPrefix("body: expected none, found one in pieces"))
+      pieces.status == 413 && pieces.text.hasPrefix("body: expected none, found a chunked body"))
     #expect(try ask("/", headers: [("Content-Length", "0")]).status == 200)
     let negative = try ask("/", headers: [("Content-Length", "-1")])
     #expect(negative.status == 400)
@@ -173,24 +173,24 @@ struct RouterTests {
     let site = try ask(
       "/api/lab", headers: [("Sec-Fetch-Site", "cross-site")])
     #expect(site.status == 403)
-    let host = try ask("/", doors: Doors(hosts: ["127.0.0.1:8080"]))
+    let host = try ask("/", access: AccessRules(hosts: ["127.0.0.1:8080"]))
     #expect(host.status == 421)
     #expect(host.text == "host: expected this server's own address, found 'localhost'\n")
   }
 
   @Test("Beyond loopback only who has the token comes in")
   func token() throws {
-    let doors = Doors(host: "0.0.0.0", port: 80, token: "secret")
-    #expect(try ask("/", doors: doors).status == 401)
-    #expect(try ask("/?token=wrong1", doors: doors).status == 401)
-    #expect(try ask("/api/lab?token=secret", doors: doors).status == 401)
-    let entry = try ask("/?cell=gru&token=secret&seed=2", doors: doors)
+    let access = AccessRules(host: "0.0.0.0", port: 80, token: "secret")
+    #expect(try ask("/", access: access).status == 401)
+    #expect(try ask("/?token=wrong1", access: access).status == 401)
+    #expect(try ask("/api/lab?token=secret", access: access).status == 401)
+    let entry = try ask("/?cell=gru&token=secret&seed=2", access: access)
     #expect(entry.status == 303)
     #expect(entry.fields["location"] == "/?cell=gru&seed=2")
     let cookie = try #require(entry.fields["set-cookie"])
     #expect(cookie == "unroll-token=secret; Path=/; HttpOnly; SameSite=Lax")
     #expect(
-      try ask("/", headers: [("Cookie", "a=b; unroll-token=secret")], doors: doors).status == 200
+      try ask("/", headers: [("Cookie", "a=b; unroll-token=secret")], access: access).status == 200
     )
   }
 
@@ -205,7 +205,7 @@ struct RouterTests {
     let numbers = try #require(page.json()["numbers"] as? [String: [String: Any]])
     var settings = LabSettings(cell: .gruResetBefore, scale: 3, steps: [7], hiddenSize: 5, seed: 4)
     settings.precision = .float64
-    // JSON's reader may miss the last bit.
+    // A JSON parser may round the last bit.
     func expect(_ part: String, _ name: String, _ expected: [Double]) {
       let value = numbers[part]?[name]
       let found = value as? [Double] ?? (value as? Double).map { [$0] } ?? []
@@ -306,7 +306,7 @@ struct RouterTests {
     #expect(try source("time=12&step=7&scale=0.5") == first)
     #expect(try source("time=13&step=5&scale=3") != first)
     #expect(try source("time=12&step=5&scale=3&narrow=1") == first + "&narrow=1")
-    // Of many steps the diagram shows some, and the chosen one among them.
+    // For long sequences the diagram shows some steps, including the selected one.
     for (time, isSame) in [(2, true), (199, true), (200, false)] {
       let (one, other) = (
         try query("time=\(time)&step=0&scale=3"), try query("time=\(time)&step=1&scale=2")
@@ -314,7 +314,7 @@ struct RouterTests {
       #expect((one.relevant(to: .phase) == other.relevant(to: .phase)) == isSame, "T = \(time)")
       #expect(one.relevant(to: .memory) != other.relevant(to: .memory))
     }
-    // The file has a mark at the scale, the page's picture has not.
+    // The downloaded file has a mark at the scale; the page's figure does not.
     let marked = try ask("/figure/phase.svg?time=12&batch=2")
     let bare = try ask(first)
     #expect(marked.status == 200 && marked.text.contains(">here<"))
@@ -340,22 +340,22 @@ struct RouterTests {
   func killed() throws {
     let workers = FigureWorkers(count: 1)
     let query = try LabQuery(QueryFields("batch=4&time=5&step=2", known: LabSetting.names))
-    // The colour that a gnuplot begins with is that of its last figure; nothing is drawn in it.
+    // gnuplot's initial colour is that of its last figure, but nothing is drawn with it.
     @Sendable func lines(_ svg: [UInt8]) -> [String] {
       String(decoding: svg, as: UTF8.self).components(separatedBy: "\n")
         .filter { !$0.contains("color=\"#FFFFFF\"") }
     }
     func draw() throws -> [String] {
-      try workers.run(for: HTTPRequest(method: "GET", target: "/")) { board, wanted in
-        let figure = try LabAnswers.answer(.memory, query.settings, wanted).figure
-        let first = lines(try board.draw(figure, as: .svg, wanted))
-        // Before a figure, and in the middle of some: a drawing takes some milliseconds.
+      try workers.run(for: HTTPRequest(method: "GET", target: "/")) { renderer, cancellation in
+        let figure = try LabAnswers.answer(.memory, query.settings, cancellation).figure
+        let first = lines(try renderer.draw(figure, as: .svg, cancellation))
+        // Before a figure, and while some are drawn: drawing takes some milliseconds.
         for microseconds in [0, 500, 1000, 2000, 3000, 4000] {
-          let process = board.gnuplotProcess
+          let process = renderer.gnuplotProcess
           DispatchQueue.global().asyncAfter(deadline: .now() + .microseconds(microseconds)) {
             if let process { kill(process, SIGKILL) }
           }
-          #expect(lines(try board.draw(figure, as: .svg, wanted)) == first)
+          #expect(lines(try renderer.draw(figure, as: .svg, cancellation)) == first)
         }
         return first
       }
@@ -381,7 +381,7 @@ struct RouterTests {
     let isComputed = Flag()
     let second = Background {
       var request = HTTPRequest(method: "GET", target: "/")
-      request.isAwaited = { !hasLeft.isSet }
+      request.isActive = { !hasLeft.isSet }
       return try workers.run(for: request) { _, _ in isComputed.set() }
     }
     while workers.waitingCount < 2 { usleep(1000) }

@@ -1,4 +1,4 @@
-// Bytes of a text as characters of a page.
+// Conversion of a text's bytes to characters for the page.
 
 import Testing
 import UnrollWeb
@@ -16,7 +16,7 @@ struct TextTests {
       #expect(!shown.contains("\u{FFFD}"))
     }
     #expect(shown == "aé€😀z")
-    // Bytes that are no characters do not wait for ever.
+    // Invalid bytes are not held back for ever.
     #expect(LanguageRoutes.wholeCharacters([0x80, 0x80, 0x80, 0x80]) == 4)
     #expect(LanguageRoutes.wholeCharacters([0xFF]) == 1)
   }

@@ -4,7 +4,6 @@
 import Foundation
 import Unroll
 import UnrollFormats
-import UnrollONNX
 
 @testable import UnrollWeb
 

@@ -1,14 +1,13 @@
-// What Unroll needs of MPI, as a table of functions that a small library gives (Shim/unroll_mpi.c): MPI's names
-// are macros, or handles that every implementation makes otherwise, so that only a compiler with its
-// header can call it. No function here waits: whoever calls looks again, and between two looks can see whether
-// a rank has died.
+// The MPI functions that Unroll uses, as a table exported by a small library (Shim/unroll_mpi.c). MPI's names are
+// macros or handles whose types depend on the implementation, so only code compiled with its header can call it. No
+// function here blocks: callers poll, so that they can detect the death of a rank.
 
 #ifndef UNROLL_MPI_H
 #define UNROLL_MPI_H
 
 #include <stdint.h>
 
-// What Swift wants to know of pointers, and mpicc's compiler may not understand.
+// Nullability annotations for Swift, which mpicc's compiler may not support.
 #ifdef __clang__
 #pragma clang assume_nonnull begin
 #define UNROLL_OR_NULL _Nullable
@@ -18,66 +17,66 @@
 #define UNROLL_NOT_NULL
 #endif
 
-// The number of this interface. It changes with every change of this file.
+// The version of this interface; incremented with every change of a declaration in this file.
 enum { UNROLL_MPI_INTERFACE = 1 };
 
-// Which of a job's two ways of numbers: a shard's numbers to who sums them, sums to all.
+// The communicators of a job: shards' values to the summing ranks, and sums to all ranks.
 enum { UNROLL_MPI_PARTS, UNROLL_MPI_SUMS };
 
-// What both sides see of a job; the library's own part follows it.
+// The public part of a job; the library's private part follows it.
 typedef struct {
   int32_t rank, count;
-  int32_t host_count;  // the ranks that this one can share memory with, itself included
-  int32_t *finished;   // the slots that the last look found finished
+  int32_t host_count;  // the number of ranks that can share memory with this one, including itself
+  int32_t *finished;   // the slots completed at the last poll
 } unroll_mpi_job;
 
-// Functions return 0, or MPI's error, where nothing else is said. They may be called from several threads,
+// Unless stated otherwise, functions return 0 or an MPI error code. They may be called from several threads,
 // one at a time.
 typedef struct {
-  int32_t interface;  // UNROLL_MPI_INTERFACE; what follows may be otherwise with another number
+  int32_t interface;  // UNROLL_MPI_INTERFACE; the rest of the table is valid only if it matches
 
-  // Begins; -1 if this MPI cannot be called from several threads.
+  // Initialises MPI; -1 if this MPI cannot be called from several threads.
   int32_t (*start)(unroll_mpi_job *UNROLL_OR_NULL *UNROLL_NOT_NULL job);
-  // Begins to wait for all ranks.
-  int32_t (*meet)(unroll_mpi_job *job);
-  // Ends; all ranks call it.
+  // Starts a barrier.
+  int32_t (*barrier)(unroll_mpi_job *job);
+  // Finalizes MPI; collective.
   void (*stop)(unroll_mpi_job *job);
-  // Ends all ranks at once.
+  // Terminates all ranks immediately.
   void (*abort)(int32_t code);
-  // The implementation's name and version, `size` bytes at most; before the start, too.
+  // Writes the implementation's name and version, at most `size` bytes; allowed before the start.
   void (*version)(char *text, int32_t size);
 
   // Allocates requests, all MPI_REQUEST_NULL; 0 if there is no memory.
   int32_t (*reserve)(unroll_mpi_job *job, int32_t count);
-  int32_t (*send)(unroll_mpi_job *job, int32_t slot, int32_t way, const float *values, int64_t count,
+  int32_t (*send)(unroll_mpi_job *job, int32_t slot, int32_t channel, const float *values, int64_t count,
                   int32_t to, int32_t tag);
-  int32_t (*receive)(unroll_mpi_job *job, int32_t slot, int32_t way, float *values, int64_t count,
+  int32_t (*receive)(unroll_mpi_job *job, int32_t slot, int32_t channel, float *values, int64_t count,
                      int32_t from, int32_t tag);
-  // How many of the first `count` requests have finished since the last look; negative: MPI's error.
-  int32_t (*look)(unroll_mpi_job *job, int32_t count);
+  // Returns how many of the first `count` requests completed since the last poll; negative for an MPI error.
+  int32_t (*poll)(unroll_mpi_job *job, int32_t count);
 
-  // Begins to gather `size` bytes of every rank, in the order of ranks.
+  // Starts gathering `size` bytes of every rank, in rank order.
   int32_t (*gather)(unroll_mpi_job *job, const void *UNROLL_OR_NULL mine,
                     void *UNROLL_OR_NULL all, int64_t size);
-  // Begins to gather bytes whose sizes and places differ.
+  // Starts gathering bytes with a size and offset per rank.
   int32_t (*gather_sizes)(unroll_mpi_job *job, const void *UNROLL_OR_NULL mine,
                           void *UNROLL_OR_NULL all, const int32_t *sizes, const int32_t *places);
-  // Begins to give rank 0's bytes to all.
+  // Starts a broadcast of rank 0's bytes.
   int32_t (*broadcast)(unroll_mpi_job *job, void *UNROLL_OR_NULL bytes, int64_t size);
-  // Whether what meet, gather, gather_sizes or broadcast has begun has finished: 1, 0, or -1 for MPI's error.
-  int32_t (*has_talked)(unroll_mpi_job *job);
+  // Returns whether the last barrier, gather or broadcast has completed: 1, 0, or -1 for an MPI error.
+  int32_t (*is_complete)(unroll_mpi_job *job);
 
-  // Rank 0 tells the others that it cannot go on.
-  void (*say_ended)(unroll_mpi_job *job);
-  // Whether rank 0 has said so.
-  int32_t (*has_ended)(unroll_mpi_job *job);
+  // Announces from rank 0 that the job is aborted.
+  void (*announce_abort)(unroll_mpi_job *job);
+  // Returns whether rank 0 has announced an abort.
+  int32_t (*is_abort_announced)(unroll_mpi_job *job);
 } unroll_mpi_functions;
 
-// The table of a library, from the address of its function `unroll_mpi_table`.
+// Returns the table of a library, given the address of its function `unroll_mpi_table`.
 const unroll_mpi_functions *unroll_mpi_functions_at(void *address);
 
-// Opens memory of this host by its name: new, or made by another process; negative on failure. It is
-// here because Swift does not see functions with any number of arguments.
+// Opens named shared memory of this host, new or existing; negative on failure. Wraps shm_open, which Swift cannot call
+// because it is variadic.
 int32_t unroll_host_memory_open(const char *name, int32_t is_new);
 
 #ifdef __clang__

@@ -1,6 +1,6 @@
 internal import CUnrollKernels
 
-/// A function that a gate or a candidate passes through.
+/// The activation function of a gate or candidate.
 public enum Activation: Sendable, Equatable, Codable {
   /// tanh x.
   case tanh
@@ -8,29 +8,29 @@ public enum Activation: Sendable, Equatable, Codable {
   case sigmoid
   /// max(0, x).
   case relu
-  /// max(0, min(1, slope·x + offset)); Keras and ONNX take 0.2 and 0.5.
+  /// max(0, min(1, slope·x + offset)). Keras and ONNX use slope 0.2 and offset 0.5.
   case hardSigmoid(slope: Double, offset: Double)
-  /// x itself.
+  /// x.
   case identity
-  /// x where it is positive, slope·x elsewhere; ONNX takes 0.01. The slope is not negative.
+  /// x if x > 0, otherwise slope·x. The slope must not be negative; the ONNX default is 0.01.
   case leakyRelu(slope: Double)
-  /// x where it is positive, scale·(exp(x) − 1) elsewhere; ONNX takes 1. The scale is not negative.
+  /// x if x > 0, otherwise scale·(exp(x) − 1). The scale must not be negative; the ONNX default is 1.
   case elu(scale: Double)
   /// x / (1 + |x|).
   case softsign
   /// log(1 + exp(x)).
   case softplus
-  /// x where it is above the threshold, 0 elsewhere. The threshold is not negative.
+  /// x if x > threshold, otherwise 0. The threshold must not be negative.
   case thresholdedRelu(threshold: Double)
   /// scale·tanh(factor·x).
   case scaledTanh(scale: Double, factor: Double)
   /// slope·x + offset.
   case affine(slope: Double, offset: Double)
 
-  /// The kernel's description of the function.
+  /// Converts the function to its C description.
   ///
-  /// - Parameter clip: Limits the argument to ±clip first; 0 does not.
-  /// - Returns: The function as the kernels take it.
+  /// - Parameter clip: Clips the argument to ±clip first; 0 disables clipping.
+  /// - Returns: The C description.
   func kernel(clip: Double = 0) -> unroll_activation {
     let (kind, alpha, beta): (Int, Double, Double) =
       switch self {
@@ -52,7 +52,7 @@ public enum Activation: Sendable, Equatable, Codable {
 }
 
 extension Tensor {
-  /// The tensor passed through a function, element by element; as accurate as the C library.
+  /// Returns the function of every element, as accurate as the C library.
   public func activated(by activation: Activation) -> Tensor {
     var result = self
     let count = count

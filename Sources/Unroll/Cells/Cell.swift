@@ -1,4 +1,4 @@
-// A recurrent cell: kind, parameters, options. What its equations are stands in CellKind.
+// A recurrent cell: kind, parameters, options. CellKind defines the equations.
 
 internal import UnrollContracts
 
@@ -9,24 +9,26 @@ internal import UnrollContracts
 /// let cell = Cell<Float>(.lstm, inputSize: 3, hiddenSize: 2, using: &random)
 /// ```
 ///
-/// The equations are those of its ``CellKind``, or of a ``CustomCell``.
+/// Its ``CellKind`` or ``CustomCell`` defines the equations.
 public struct Cell<Scalar: KernelScalar>: Sendable {
-  /// Where the equations come from.
+  /// The source of the equations.
   let definition: CellDefinition
-  /// W, U, b, and what the cell has besides; of the cell's gates.
+  /// W, U, b and the optional parameters of the cell, with one block of columns per gate.
   public var parameters: CellParameters<Scalar>
-  /// Functions, limits and switches; the kind says which it uses, a cell of your own uses none.
+  /// Activations, limits and switches.
+  ///
+  /// Each kind uses a subset; a custom cell uses none.
   public var options: CellOptions { didSet { checkOptions("Cell.options") } }
-  /// How often units keep their state; never in a cell of your own.
+  /// Zoneout rates; always ``Zoneout/none`` for a custom cell.
   public var zoneout = Zoneout.none { didSet { checkZoneout() } }
 
   /// Creates a cell from its parameters.
   ///
   /// - Parameters:
   ///   - kind: The equations.
-  ///   - parameters: Of the kind's gates, with nothing that the kind does not have.
+  ///   - parameters: Parameters for the kind's gates, without optional parameters that the kind lacks.
   ///   - options: The functions and switches.
-  /// - Precondition: Parameters and options are those of such a cell.
+  /// - Precondition: The parameters and options fit the kind.
   public init(
     _ kind: CellKind, parameters: CellParameters<Scalar>, options: CellOptions = CellOptions()
   ) {
@@ -37,13 +39,13 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
     checkOptions("Cell.init")
   }
 
-  /// Creates a cell of your own from its parameters.
+  /// Creates a custom cell from its parameters.
   ///
   /// - Parameters:
   ///   - custom: The equations.
-  ///   - parameters: Of the cell's gates.
-  /// - Precondition: The gates of `custom` are different ones, and the parameters are theirs, with a second bias if
-  ///   it has one.
+  ///   - parameters: Parameters for the cell's gates.
+  /// - Precondition: The gates of `custom` are distinct. The parameters are for these gates and have a second bias if
+  ///   `custom` declares one.
   public init(custom: some CustomCell, parameters: CellParameters<Scalar>) {
     self.init(CustomDefinition(custom), parameters: parameters)
   }
@@ -55,13 +57,13 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
     checkParameters("Cell.init")
   }
 
-  /// Creates a cell of your own whose parameters are zero.
+  /// Creates a custom cell whose parameters are zero.
   ///
   /// - Parameters:
   ///   - custom: The equations.
   ///   - inputSize: D, at least 0.
   ///   - hiddenSize: H, at least 1.
-  /// - Precondition: The gates of `custom` are different ones.
+  /// - Precondition: The gates of `custom` are distinct.
   public init(custom: some CustomCell, inputSize: Int, hiddenSize: Int) {
     self.init(
       CustomDefinition(custom),
@@ -70,14 +72,14 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
         hasRecurrentBias: custom.hasRecurrentBias))
   }
 
-  /// Creates a cell of your own with Glorot-uniform W, orthogonal U and zero biases.
+  /// Creates a custom cell with Glorot-uniform W, orthogonal U and zero biases.
   ///
   /// - Parameters:
   ///   - custom: The equations.
   ///   - inputSize: D, at least 0.
   ///   - hiddenSize: H, at least 1.
-  ///   - random: Drawn from gate by gate, W before U.
-  /// - Precondition: The gates of `custom` are different ones.
+  ///   - random: The source of randomness; gates are initialised in order, W before U.
+  /// - Precondition: The gates of `custom` are distinct.
   public init(
     custom: some CustomCell, inputSize: Int, hiddenSize: Int,
     using random: inout some RandomStream
@@ -86,12 +88,12 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
     parameters.initialize(input: .glorotUniform, recurrent: .orthogonal(gain: 1), using: &random)
   }
 
-  /// Creates a cell with the equations of another, whatever its element type, and other parameters.
+  /// Creates a cell with other parameters and the equations of an existing cell of any element type.
   ///
   /// - Parameters:
-  ///   - other: The cell whose equations, options and zoneout are taken.
-  ///   - parameters: Of the cell's gates.
-  /// - Precondition: The parameters are those of such a cell.
+  ///   - other: The cell that provides equations, options and zoneout.
+  ///   - parameters: Parameters for the cell's gates.
+  /// - Precondition: The parameters fit the equations of `other`.
   public init<Other>(like other: Cell<Other>, parameters: CellParameters<Scalar>) {
     definition = other.definition
     self.parameters = parameters
@@ -100,7 +102,7 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
     checkParameters("Cell.init")
   }
 
-  /// Creates a cell whose parameters are zero, but gains, which are 1.
+  /// Creates a cell whose gains are 1 and whose other parameters are zero.
   ///
   /// - Parameters:
   ///   - kind: The equations.
@@ -109,10 +111,10 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
   ///   - biasCount: 1 for b alone, 2 for a second bias in the recurrent product (GRU).
   ///   - hasPeepholes: Whether the gates read the cell state (LSTM).
   ///   - projectionSize: P, at least 1, if the output is projected (LSTM).
-  ///   - isNormalized: Whether x·W, h·U and, in the output, c′ are normalised; not with peepholes or a
+  ///   - isNormalized: Whether x·W, h·U and, in the output, c′ are normalised; excludes peepholes and a
   ///     projection.
   ///   - options: The functions and switches.
-  /// - Precondition: The kind has what is asked for.
+  /// - Precondition: The kind supports the requested parameters.
   public init(
     _ kind: CellKind, inputSize: Int, hiddenSize: Int, biasCount: Int = 1,
     hasPeepholes: Bool = false, projectionSize: Int? = nil, isNormalized: Bool = false,
@@ -129,7 +131,7 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
       options: options)
   }
 
-  /// Creates a cell with Glorot-uniform W, orthogonal U and zero biases, but 1 for an LSTM's forget gate.
+  /// Creates a cell with Glorot-uniform W, orthogonal U and zero biases, except an LSTM's forget bias, which is 1.
   ///
   /// - Parameters:
   ///   - kind: The equations.
@@ -138,11 +140,11 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
   ///   - biasCount: 1 for b alone, 2 for a second bias in the recurrent product (GRU).
   ///   - hasPeepholes: Whether the gates read the cell state (LSTM).
   ///   - projectionSize: P, at least 1, if the output is projected (LSTM).
-  ///   - isNormalized: Whether x·W, h·U and, in the output, c′ are normalised; not with peepholes or a
+  ///   - isNormalized: Whether x·W, h·U and, in the output, c′ are normalised; excludes peepholes and a
   ///     projection.
   ///   - options: The functions and switches.
-  ///   - random: Drawn from gate by gate, W before U, then the projection.
-  /// - Precondition: The kind has what is asked for.
+  ///   - random: The source of randomness; gates are initialised in order, W before U, then the projection.
+  /// - Precondition: The kind supports the requested parameters.
   public init(
     _ kind: CellKind, inputSize: Int, hiddenSize: Int, biasCount: Int = 1,
     hasPeepholes: Bool = false, projectionSize: Int? = nil, isNormalized: Bool = false,
@@ -167,9 +169,9 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
   /// C, the size of the cell state: H, or 0 for a cell without one.
   public var cellStateSize: Int { hasCellState ? parameters.hiddenSize : 0 }
 
-  /// The kind; nil for a cell of your own.
+  /// The kind; nil for a custom cell.
   public var kind: CellKind? { if case .kind(let kind) = definition { kind } else { nil } }
-  /// The cell of your own; nil for a cell of one of the kinds.
+  /// The custom cell; nil for a cell with a ``CellKind``.
   public var custom: (any CustomCell)? {
     if case .custom(let custom) = definition { custom.cell } else { nil }
   }
@@ -179,25 +181,25 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
   public var gates: [Gate] { definition.gates }
   /// Whether there is a cell state c next to the hidden state h.
   public var hasCellState: Bool { definition.hasCellState }
-  /// The share of the old state that a step keeps; nil for a cell without a gate for it.
+  /// The fraction of the old state that a step keeps; nil if no gate controls it.
   public var retention: Retention? { definition.retention }
 
-  /// The state that is zero, for `batchSize` sequences: h of shape `[B, P]` and c of shape `[B, C]`.
+  /// Returns a zero state for `batchSize` sequences: h of shape `[B, P]` and c of shape `[B, C]`.
   public func zeroState(batchSize: Int) -> RecurrentState<Scalar> {
     RecurrentState(
       hidden: Tensor(shape: [batchSize, outputSize]),
       cell: Tensor(shape: [batchSize, cellStateSize]))
   }
 
-  /// Sets the biases so that units forget after times that are spread over a range: chrono initialisation.
+  /// Applies chrono initialisation: sets the biases so that the units' time constants cover a range.
   ///
-  /// The gate that keeps the state gets the bias log u, u uniform in 1 ... `longest` − 1; a gate whose complement keeps
-  /// it (MGU), and an LSTM's input gate, −log u.
+  /// For u uniform in 1 ... `longest` − 1, the bias of the gate that keeps the state is log u. The bias of a gate
+  /// whose complement keeps the state (MGU), and of an LSTM's input gate, is −log u.
   ///
   /// - Parameters:
-  ///   - longest: The largest number of steps over which something should be remembered; at least 3.
-  ///   - random: Drawn from once for each unit.
-  /// - Precondition: The cell has a gate that keeps the state (``Cell/retention``).
+  ///   - longest: The longest dependency in time steps; at least 3.
+  ///   - random: The source of randomness; one draw per unit.
+  /// - Precondition: A gate of the cell controls how much state is kept (``Cell/retention``).
   ///
   /// Source: Tallec and Ollivier 2018, [arXiv:1804.11188](https://arxiv.org/abs/1804.11188).
   public mutating func initializeChrono(longest: Int, using random: inout some RandomStream) {
@@ -213,7 +215,7 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
     if kind == .lstm { parameters[.input].bias = Tensor(biases.map { -$0 }) }
   }
 
-  /// Stops the program unless the parameters are those of such a cell.
+  /// Stops the program unless the parameters fit the cell's definition.
   ///
   /// - Complexity: O(1); no allocation.
   func checkParameters(_ operation: StaticString) {
@@ -243,7 +245,7 @@ public struct Cell<Scalar: KernelScalar>: Sendable {
     let unused = options.unused(by: kind)
     require(
       unused.isEmpty,
-      "\(operation): expected the defaults of options that a cell of the kind \(title) does not use, got \(unused.map { "\($0.name) \($0.value)" }.joined(separator: ", "))."
+      "\(operation): expected the defaults of options that \(kind == nil ? "the cell \(title)" : "a cell of the kind \(title)") does not use, got \(unused.map { "\($0.name) \($0.value)" }.joined(separator: ", "))."
     )
   }
 }

@@ -1,8 +1,8 @@
-// Where a cell's equations come from: a kind that the kernels know, or a user's own cell.
+// Where a cell's equations come from: a kind implemented by the kernels, or a custom cell.
 
 internal import UnrollContracts
 
-/// What layers ask of a cell, whatever its origin.
+/// The interface between layers and cells of either origin.
 enum CellDefinition: Sendable {
   case kind(CellKind)
   case custom(CustomDefinition)
@@ -32,8 +32,9 @@ enum CellDefinition: Sendable {
     }
   }
 
-  /// Whether two cells have the same equations; of users' own cells, whether one is a copy of the other: cells of one
-  /// type may compute different functions.
+  /// Returns whether two cells have the same equations.
+  ///
+  /// Two custom cells are the same only if one is a copy of the other: values of one type may differ in their function.
   func isSame(as other: CellDefinition) -> Bool {
     switch (self, other) {
     case (.kind(let one), .kind(let other)): one == other
@@ -43,7 +44,7 @@ enum CellDefinition: Sendable {
   }
 }
 
-/// A user's own cell, with what it says of itself asked for once: it must not change while layers use the cell.
+/// A custom cell and its declared properties, read once because they must not change while layers use the cell.
 ///
 /// A class, so that copying a cell copies one reference.
 final class CustomDefinition: Sendable {
@@ -53,7 +54,7 @@ final class CustomDefinition: Sendable {
   let hasRecurrentBias, hasCellState: Bool
   let retention: Retention?
 
-  /// - Precondition: The cell has gates, each once, and its retention is one of them.
+  /// - Precondition: The cell has at least one gate, its gates are distinct, and its retention names one of them.
   init(_ cell: some CustomCell) {
     self.cell = cell
     name = cell.name
@@ -69,7 +70,7 @@ final class CustomDefinition: Sendable {
     )
   }
 
-  /// One step, whose arrays have the shapes that the layer expects.
+  /// Computes one step and checks the shapes of the results.
   func step<Scalar>(
     _ x: Tensor<Scalar>, from state: RecurrentState<Scalar>, _ parameters: CellParameters<Scalar>
   ) -> CustomStep<Scalar> {
@@ -94,7 +95,7 @@ final class CustomDefinition: Sendable {
     return step
   }
 
-  /// The gradients of one step, whose arrays have the shapes that the layer expects.
+  /// Computes the gradients of one step and checks their shapes.
   func stepBackward<Scalar>(
     _ step: CustomStep<Scalar>, _ x: Tensor<Scalar>, from state: RecurrentState<Scalar>,
     _ parameters: CellParameters<Scalar>, gradient: RecurrentState<Scalar>,

@@ -1,4 +1,4 @@
-// The kinds of cells, in one table: whatever else depends on the kind is derived from it.
+// The table of cell kinds. Everything that depends on the kind is derived from it.
 //
 // Legend: x `[B, D]` input, h `[B, P]` hidden state, c `[B, H]` cell state, W `[D, G·H]`, U `[P, G·H]` and
 // b `[G·H]` with a block of H columns for each gate.
@@ -28,7 +28,7 @@ public enum CellKind: String, Sendable, Codable, CaseIterable {
   /// ```
   ///
   /// TensorFlow 1's `GRUCell`, Keras with `reset_after=False` and ONNX with `linear_before_reset=0` compute
-  /// this. Weights trained for one kind of GRU give wrong numbers in the other, without any error.
+  /// this. Weights trained for one variant give wrong results in the other, without an error.
   ///
   /// Derivation: <doc:GRU-derivation>. Source: Cho et al. 2014,
   /// [arXiv:1406.1078](https://arxiv.org/abs/1406.1078), with the roles of z and 1 − z as in TensorFlow,
@@ -97,7 +97,7 @@ public enum CellKind: String, Sendable, Codable, CaseIterable {
 
   // MARK: - The table
 
-  /// The kind as the kernels number it; with its number, they know the rest of its row (`unroll_cells.h`).
+  /// The index of the kind in the kernels' table (`unroll_cells.h`), which holds the rest of its row.
   package var kernelNumber: Int32 {
     let number =
       switch self {
@@ -111,9 +111,9 @@ public enum CellKind: String, Sendable, Codable, CaseIterable {
     return Int32(number)
   }
 
-  /// What only Swift needs to know of each kind, by its number.
+  /// The properties that only Swift needs, indexed by kernel number.
   ///
-  /// Stored once: passes of small layers take a microsecond.
+  /// Stored once because a pass of a small layer takes only a microsecond.
   private static let rows: [Row] = [
     Row("RNN", [.candidate], options: .ungated),
     Row(
@@ -154,10 +154,10 @@ public enum CellKind: String, Sendable, Codable, CaseIterable {
     }
   }
 
-  /// The kernels' row.
+  /// The kind's row in the kernels' table.
   private var kernelRow: unroll_cell { unroll_cell_of(kernelNumber) }
 
-  // MARK: - Its columns
+  // MARK: - Columns
 
   /// The name in tables, figures and messages.
   public var title: String { Self.rows[Int(kernelNumber)].title }
@@ -165,9 +165,9 @@ public enum CellKind: String, Sendable, Codable, CaseIterable {
   public var gates: [Gate] { Self.rows[Int(kernelNumber)].gates }
   /// G, the number of gates.
   public var gateCount: Int { Int(kernelRow.gates) }
-  /// Whether there is a cell state c besides the hidden state h.
+  /// Whether there is a cell state c in addition to the hidden state h.
   public var hasCellState: Bool { kernelRow.has_cell != 0 }
-  /// How the candidate's recurrent product enters the equations.
+  /// The position of the candidate's recurrent product in the equations.
   public var candidate: CandidateProduct {
     switch Int(kernelRow.candidate) {
     case UNROLL_SEPARATE: .separate
@@ -175,37 +175,37 @@ public enum CellKind: String, Sendable, Codable, CaseIterable {
     default: .together
     }
   }
-  /// The share of the old state that a step keeps; nil for a cell without a gate for it.
+  /// The fraction of the old state that a step keeps; nil if no gate controls it.
   public var retention: Retention? { Self.rows[Int(kernelNumber)].retention }
-  /// The options that such cells use; the others must have their defaults.
+  /// The options that this kind uses; the others must have their defaults.
   public var optionFields: CellOptions.Fields { Self.rows[Int(kernelNumber)].options }
-  /// The parameters that such cells may have besides weights and bias.
+  /// The optional parameters that this kind supports.
   package var parts: ParameterParts { Self.rows[Int(kernelNumber)].parts }
-  /// What the kernels add to a gate's argument: the forget gate's offset, or β.
+  /// Returns the constant that the kernels add to a gate's argument: the forget gate's offset, or β.
   func shift(_ options: CellOptions) -> Double {
     optionFields.contains(.updateShift) ? options.updateShift : options.forgetOffset
   }
 }
 
-/// How the recurrent product of a cell's candidate enters its equations.
+/// The position of the candidate's recurrent product in a cell's equations.
 ///
-/// Where it is not together with the others', the candidate is the last gate.
+/// For ``separate`` and ``late``, the candidate is the last gate.
 public enum CandidateProduct: Sendable {
-  /// With those of the other gates: all of h·U is one product.
+  /// Computed with the other gates: h·U is one product.
   case together
-  /// Scaled by another gate before it is added, as in r ⊙ (h·Un + cn): its gradient differs from the gate's.
+  /// Scaled by another gate before it is added, as in r ⊙ (h·Un + cn), so its gradient differs from the gate's.
   case separate
-  /// Once the other gates are known, as in (r ⊙ h)·Un: a second product.
+  /// Computed after the other gates, as in (r ⊙ h)·Un: a second product.
   case late
 }
 
-/// The parameters that only some cells have.
+/// The optional parameters of a cell.
 package struct ParameterParts: OptionSet, Sendable {
   package let rawValue: UInt8
 
   package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  /// A second bias, which belongs to h·U.
+  /// A second bias, added to h·U.
   package static let recurrentBias = ParameterParts(rawValue: 1)
   /// Peepholes from the cell state to the gates.
   package static let peepholes = ParameterParts(rawValue: 2)
@@ -214,7 +214,7 @@ package struct ParameterParts: OptionSet, Sendable {
   /// The gains of layer normalisation.
   package static let gains = ParameterParts(rawValue: 8)
 
-  /// The parts in words, for messages.
+  /// A list of the parts for messages.
   var words: String {
     let all: [(ParameterParts, String)] = [
       (.recurrentBias, "a second bias"), (.peepholes, "peepholes"), (.projection, "a projection"),

@@ -1,31 +1,31 @@
-// What a cell computes besides its kind and its parameters' values.
+// Properties of a cell other than its kind and parameter values.
 
 internal import CUnrollKernels
 
-/// The functions, limits and switches of a cell; the defaults are those of Keras and PyTorch.
+/// The activations, limits and switches of a cell; the defaults match Keras and PyTorch.
 ///
-/// Which of them a kind uses is its ``CellKind/optionFields``; the others must have their defaults.
+/// ``CellKind/optionFields`` lists the options that a kind uses; the others must have their defaults.
 public struct CellOptions: Sendable, Equatable, Codable {
-  /// The candidate's function.
+  /// The candidate's activation.
   public var activation: Activation
-  /// The gates' function.
+  /// The gates' activation.
   public var gateActivation: Activation
-  /// The function of the cell state in the output.
+  /// The activation of the cell state in the output.
   public var outputActivation: Activation
-  /// Limits the arguments of the gates and the candidate to ± this; 0 does not.
+  /// Clips the arguments of the gates and the candidate to ± this value; 0 disables clipping.
   public var argumentClip: Double
   /// Added to the forget gate's argument at run time; TensorFlow 1's cells add 1.
   public var forgetOffset: Double
-  /// Limits the new cell state to ± this; 0 does not.
+  /// Clips the new cell state to ± this value; 0 disables clipping.
   public var cellClip: Double
-  /// Limits the projected output to ± this; 0 does not.
+  /// Clips the projected output to ± this value; 0 disables clipping.
   public var projectionClip: Double
   /// Whether the forget gate is 1 − the input gate (ONNX `input_forget`).
   public var couplesInputAndForget: Bool
-  /// β: how much smaller the update gate's argument is than the forget gate's (JANET).
+  /// β, subtracted from the forget gate's argument to get the update gate's (JANET).
   public var updateShift: Double
 
-  /// Creates options; each default is that of the plain cell.
+  /// Creates options; each default is that of the standard cell.
   public init(
     activation: Activation = .tanh, gateActivation: Activation = .sigmoid,
     outputActivation: Activation = .tanh, argumentClip: Double = 0, forgetOffset: Double = 0,
@@ -43,7 +43,7 @@ public struct CellOptions: Sendable, Equatable, Codable {
     self.updateShift = updateShift
   }
 
-  /// Options by name, as a set.
+  /// A set of option names.
   public struct Fields: OptionSet, Sendable {
     /// A bit for each field.
     public let rawValue: UInt16
@@ -70,11 +70,11 @@ public struct CellOptions: Sendable, Equatable, Codable {
     /// ``CellOptions/updateShift``.
     public static let updateShift = Fields(rawValue: 256)
 
-    /// What a cell without gates uses.
+    /// The options of a cell without gates.
     public static let ungated: Fields = [.activation, .argumentClip]
-    /// What a cell with gates but without a cell state uses.
+    /// The options of a gated cell without a cell state.
     public static let gated: Fields = [.activation, .gateActivation, .argumentClip]
-    /// What a cell with a cell state uses.
+    /// The options of a cell with a cell state.
     public static let withCellState: Fields = [
       .gated, .outputActivation, .forgetOffset, .cellClip, .projectionClip, .couplesInputAndForget,
     ]
@@ -98,10 +98,10 @@ public struct CellOptions: Sendable, Equatable, Codable {
   /// Every option's name and value, for messages.
   var fields: [(name: String, value: String)] { values.map { ($0.name, $0.value) } }
 
-  /// The options that differ from their defaults although a kind does not use them.
+  /// Returns the options that differ from their defaults although a kind does not use them.
   ///
-  /// - Parameter kind: The kind of the cell; nil for a cell of your own, which uses no option.
-  /// - Returns: Their names and values; empty if the kind can have these options.
+  /// - Parameter kind: The kind of the cell; nil for a custom cell, which uses no options.
+  /// - Returns: Names and values; empty if these options are valid for the kind.
   public func unused(by kind: CellKind?) -> [(name: String, value: String)] {
     let plain = CellOptions()
     guard self != plain else { return [] }
@@ -111,11 +111,11 @@ public struct CellOptions: Sendable, Equatable, Codable {
     }.map { ($0.0.name, $0.0.value) }
   }
 
-  /// Whether two cells with these options compute the same function of parameters and inputs.
+  /// Returns whether two cells with these options compute the same function of parameters and inputs.
   ///
   /// - Complexity: O(1); no allocation.
   func isSame(as other: CellOptions) -> Bool {
-    // By their bits: NaN, which a file may hold, is itself.
+    // Compared bit by bit, so that a NaN read from a file equals itself.
     isSameFunction(activation, other.activation)
       && isSameFunction(gateActivation, other.gateActivation)
       && isSameFunction(outputActivation, other.outputActivation)

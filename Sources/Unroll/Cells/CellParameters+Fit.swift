@@ -1,10 +1,10 @@
-// Whether parameters are those of a kind of cell. Kernels read and write as much as a cell of their kind
-// has, so that nothing else may reach them.
+// Checks that parameters fit a kind of cell. Kernels read and write the arrays that the kind implies, so
+// ill-fitting parameters would cause out-of-bounds accesses.
 
 internal import UnrollContracts
 
 extension CellParameters {
-  /// Stops the program unless the parameters are those of a cell of such a kind.
+  /// Stops the program unless the parameters fit a cell with these gates and optional parts.
   ///
   /// - Complexity: O(1); no allocation.
   func check(

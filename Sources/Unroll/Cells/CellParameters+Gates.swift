@@ -1,9 +1,9 @@
-// Parameters gate by gate: the columns that belong to each.
+// Access to the columns of individual gates.
 
 internal import UnrollContracts
 
 extension CellParameters {
-  /// One gate's parameters, read or set; copies.
+  /// The parameters of one gate, copied on read and write.
   ///
   /// - Precondition: The cell has that gate.
   public subscript(gate: Gate) -> GateParameters<Scalar> {
@@ -28,7 +28,7 @@ extension CellParameters {
     }
   }
 
-  /// The columns that belong to a gate.
+  /// Returns the columns that belong to a gate.
   public func columns(of gate: Gate) -> Range<Int> {
     guard let index = gates.firstIndex(of: gate) else {
       contractViolation("CellParameters: expected one of the gates \(gates.names), got \(gate).")
@@ -36,12 +36,12 @@ extension CellParameters {
     return index * hiddenSize..<(index + 1) * hiddenSize
   }
 
-  /// Fills W and U gate by gate, each as a matrix of its own; biases and gains stay.
+  /// Initialises W and U gate by gate, each as a separate matrix; biases and gains are unchanged.
   ///
   /// - Parameters:
   ///   - input: The rule for each gate's W.
   ///   - recurrent: The rule for each gate's U.
-  ///   - random: Drawn from gate by gate, W before U, then the projection by `input`.
+  ///   - random: The source of randomness; gates in order, W before U, then the projection by `input`.
   public mutating func initialize(
     input: Initializer<Scalar>, recurrent: Initializer<Scalar>,
     using random: inout some RandomStream

@@ -1,5 +1,5 @@
-// The parameters of one recurrent cell, whatever its kind: matrices whose columns are the gates,
-// side by side. Input index first: z = x·W + h·U + b.
+// The parameters of one recurrent cell of any kind: matrices with one block of columns per gate.
+// Input index first: z = x·W + h·U + b.
 //
 // Legend: D input size, H hidden size, G number of gates, P output size (H unless projected).
 
@@ -24,7 +24,7 @@ public struct GateParameters<Scalar: KernelScalar>: Sendable, Equatable {
   }
 }
 
-/// What layer normalisation's values are multiplied with, and moved by.
+/// The gains and the offset of layer normalisation.
 private struct Gains<Scalar: KernelScalar>: Sendable, Equatable {
   var input: Tensor<Scalar> { didSet { check(input, recurrent) } }
   var recurrent: Tensor<Scalar> { didSet { check(recurrent, input) } }
@@ -47,8 +47,8 @@ private struct Gains<Scalar: KernelScalar>: Sendable, Equatable {
 
 /// All parameters of a cell, or the gradient of each.
 ///
-/// A parameter that a cell does not have is an empty tensor, so that code which walks all of them
-/// needs no special case.
+/// A parameter that a cell does not have is an empty tensor, so that loops over all parameters
+/// need no special case.
 public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   /// The gates in the order of their columns.
   public let gates: [Gate]
@@ -56,7 +56,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   public let inputSize: Int
   /// H, the number of units.
   public let hiddenSize: Int
-  /// P, the size of the hidden state that is passed on: H, or that of the projection.
+  /// P, the size of the output: H, or the size of the projection.
   public let outputSize: Int
 
   private let width: Int
@@ -92,7 +92,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
       yield &storedBias
     }
   }
-  /// c, the second bias of a GRU, shape `[G·H]`; else `[0]`.
+  /// c, the second bias of a GRU, shape `[G·H]`; otherwise `[0]`.
   public var recurrentBias: Tensor<Scalar> {
     get { storedRecurrentBias }
     _modify {
@@ -100,7 +100,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
       yield &storedRecurrentBias
     }
   }
-  /// p, the LSTM's peepholes to the input, forget and output gate, shape `[3, H]`; else `[0, H]`.
+  /// p, the LSTM's peepholes to the input, forget and output gate, shape `[3, H]`; otherwise `[0, H]`.
   public var peepholes: Tensor<Scalar> {
     get { storedPeepholes }
     _modify {
@@ -108,7 +108,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
       yield &storedPeepholes
     }
   }
-  /// The LSTM's projection, shape `[H, P]`; else `[0, P]`.
+  /// The LSTM's projection, shape `[H, P]`; otherwise `[0, P]`.
   public var projection: Tensor<Scalar> {
     get { storedProjection }
     _modify {
@@ -117,12 +117,12 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     }
   }
 
-  // Stored apart from what is public: an observer would check as well, but what another module changes through
-  // an observed property is copied first.
+  // The public properties are computed: a property observer would also allow the checks, but a mutation from
+  // another module would then copy the tensor first.
   private var storedInputWeights, storedRecurrentWeights, storedBias, storedRecurrentBias,
     storedPeepholes, storedProjection: Tensor<Scalar>
 
-  /// What x·W is multiplied with once it is normalised, shape `[G·H]`; else `[0]`.
+  /// The gain of the normalised x·W, shape `[G·H]`; otherwise `[0]`.
   public var inputGain: Tensor<Scalar> {
     get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].input }
     _modify {
@@ -130,7 +130,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
       yield &gains[0].input
     }
   }
-  /// What h·U is multiplied with once it is normalised, shape `[G·H]`; else `[0]`.
+  /// The gain of the normalised h·U, shape `[G·H]`; otherwise `[0]`.
   public var recurrentGain: Tensor<Scalar> {
     get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].recurrent }
     _modify {
@@ -138,7 +138,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
       yield &gains[0].recurrent
     }
   }
-  /// What an LSTM's normalised cell state is multiplied with, shape `[H]`; else `[0]`.
+  /// The gain of an LSTM's normalised cell state, shape `[H]`; otherwise `[0]`.
   public var cellGain: Tensor<Scalar> {
     get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].cell }
     _modify {
@@ -146,7 +146,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
       yield &gains[0].cell
     }
   }
-  /// What is added to it, shape `[H]`; else `[0]`.
+  /// The offset of an LSTM's normalised cell state, shape `[H]`; otherwise `[0]`.
   public var cellOffset: Tensor<Scalar> {
     get { gains.isEmpty ? Tensor(shape: [0]) : gains[0].offset }
     _modify {
@@ -155,14 +155,16 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     }
   }
 
-  /// One element in a normalised cell, none in others: copying the parameters of a small layer is
-  /// worth a good part of its whole step, and an array is one reference instead of eight.
+  /// One element for a normalised cell, otherwise empty.
+  ///
+  /// Copying the parameters is a considerable part of a small layer's step, and an array is one reference instead of
+  /// eight.
   private var gains: [Gains<Scalar>]
 
-  /// An LSTM shows its cell state normalised.
+  /// Whether the output uses a normalised cell state (LSTM).
   private var hasNormalCell: Bool { isNormalized && gates.contains(.output) }
 
-  /// Creates parameters that are all zero, but gains, which are 1.
+  /// Creates parameters whose gains are 1 and whose other values are zero.
   ///
   /// - Parameters:
   ///   - gates: The gates, in column order.
@@ -171,14 +173,15 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
   ///   - hasRecurrentBias: Whether there is a second bias.
   ///   - hasPeepholes: Whether there are peepholes.
   ///   - projectionSize: P if there is a projection.
-  ///   - isNormalized: Whether there are gains; not together with peepholes or a projection.
+  ///   - isNormalized: Whether there are gains; excludes peepholes and a projection.
   public init(
     gates: [Gate], inputSize: Int, hiddenSize: Int, hasRecurrentBias: Bool = false,
     hasPeepholes: Bool = false, projectionSize: Int? = nil, isNormalized: Bool = false
   ) {
     require(
       inputSize >= 0 && hiddenSize > 0 && projectionSize.map { $0 > 0 } ?? true,
-      "CellParameters.init: expected sizes of at least 1, got D \(inputSize), H \(hiddenSize).")
+      "CellParameters.init: expected D of at least 0 and H of at least 1, and P if there is a projection, got D \(inputSize), H \(hiddenSize)\(projectionSize.map { ", P \($0)" } ?? "")."
+    )
     require(
       !isNormalized || !hasPeepholes && projectionSize == nil,
       "CellParameters.init: expected no peepholes and no projection in a normalised cell.")
@@ -224,7 +227,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
       "CellParameters: expected gains of a normalised cell only, got one without normalisation.")
   }
 
-  /// The parameters that only some cells have.
+  /// The optional parameters that are present.
   var parts: ParameterParts {
     var parts: ParameterParts = isNormalized ? .gains : []
     if hasRecurrentBias { parts.insert(.recurrentBias) }
@@ -233,13 +236,13 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     return parts
   }
 
-  /// Whether two sets of parameters are of one kind and size.
+  /// Returns whether both have the same gates, optional parts and sizes.
   func hasShapes(of other: CellParameters) -> Bool {
     gates == other.gates && inputSize == other.inputSize && hiddenSize == other.hiddenSize
       && outputSize == other.outputSize && parts == other.parts
   }
 
-  /// Memory of its own for every parameter, with any numbers in it where it was shared.
+  /// Makes the storage of every parameter unique; storage that was shared gets unspecified values.
   mutating func makeUnique() {
     inputWeights.prepare(like: inputWeights.shape)
     recurrentWeights.prepare(like: recurrentWeights.shape)
@@ -254,14 +257,14 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     gains[0].offset.prepare(like: gains[0].offset.shape)
   }
 
-  /// Zero for every parameter: where gradients begin.
+  /// Parameters of the same shapes with all values zero, for accumulating gradients.
   public var zeros: CellParameters {
     var result = self
     result.modifyEach { $1 = Tensor(shape: $1.shape) }
     return result
   }
 
-  /// Every parameter's name and place, in a fixed order.
+  /// The name and key path of every parameter, in a fixed order.
   static var paths: KeyValuePairs<String, WritableKeyPath<CellParameters, Tensor<Scalar>>> {
     [
       "inputWeights": \.inputWeights, "recurrentWeights": \.recurrentWeights, "bias": \.bias,
@@ -273,7 +276,7 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
 
   /// The parameters that this cell has, in the order of `names` (which leaves out the input weights of D = 0).
   ///
-  /// Walks them without key paths, which generic code makes anew at each use.
+  /// Avoids key paths, which generic code allocates at each use.
   public var all: [Tensor<Scalar>] {
     var (result, copy) = ([Tensor<Scalar>](), self)
     copy.modifyEach { result.append($1) }
@@ -285,10 +288,10 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     Self.paths.filter { !self[keyPath: $0.value].isEmpty }.map(\.key)
   }
 
-  /// The number of trainable numbers.
+  /// The number of trainable scalars.
   public var count: Int { all.reduce(0) { $0 + $1.count } }
 
-  /// A parameter by its name, as in `names`.
+  /// The parameter with a name from `names`.
   ///
   /// - Precondition: The cell has a parameter of that name.
   public subscript(name: String) -> Tensor<Scalar> {
@@ -296,12 +299,12 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     set { self[keyPath: path(name)] = newValue }
   }
 
-  /// Changes every parameter that the cell has, in place, by its gradient.
+  /// Calls `body` to update each parameter of the cell in place with its gradient.
   ///
   /// - Parameters:
   ///   - gradients: A gradient for each parameter.
-  ///   - body: Called with the parameter's index in `names`, the parameter and its gradient.
-  /// - Precondition: The gradients have the parameters' shapes.
+  ///   - body: Receives the parameter's index in `names`, the parameter and its gradient.
+  /// - Precondition: The gradients have the shapes of the parameters.
   public mutating func update(
     by gradients: CellParameters,
     _ body: (_ index: Int, _ parameter: inout Tensor<Scalar>, _ gradient: Tensor<Scalar>) -> Void
@@ -312,9 +315,9 @@ public struct CellParameters<Scalar: KernelScalar>: Sendable, Equatable {
     modifyEach { body($0, &$1, all[$0]) }
   }
 
-  /// Changes every parameter that the cell has, in place: nothing is copied or allocated.
+  /// Calls `body` to modify each parameter of the cell in place, without copies or allocations.
   ///
-  /// - Parameter body: Called with the parameter's index in `names` and the parameter, whose shape must stay.
+  /// - Parameter body: Receives the parameter's index in `names` and the parameter; must not change its shape.
   public mutating func modifyEach(
     _ body: (_ index: Int, _ parameter: inout Tensor<Scalar>) throws -> Void
   ) rethrows {

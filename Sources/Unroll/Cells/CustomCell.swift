@@ -1,12 +1,12 @@
-// Users' own cells, written with tensors. They run in the same layers, networks, streams, gradient checks and
+// Custom cells, implemented with tensors. They run in the same layers, networks, streams, gradient checks and
 // experiments as the kinds of `CellKind`: slower, but with the same rules for masks, directions and states.
 //
-// Legend: x `[B, D]` input, h `[B, H]` hidden state, c `[B, H]` cell state, a `[B, H]` a gate's argument
+// Legend: x `[B, D]` input, h `[B, H]` hidden state, c `[B, H]` cell state, a `[B, H]` argument of a gate,
 // x·W + h·U + b.
 
 internal import UnrollContracts
 
-/// A recurrent cell of your own: the equations of a step and of its gradient.
+/// A user-defined recurrent cell: the equations of a step and of its gradient.
 ///
 /// ```swift
 /// struct LeakyCell: CustomCell {
@@ -33,32 +33,32 @@ internal import UnrollContracts
 /// }
 /// ```
 ///
-/// `Cell(custom:inputSize:hiddenSize:using:)` makes a ``Cell`` of it, and ``CellCheck`` compares its gradient with
-/// central differences, gate by gate. The snippet `OwnCell` is a GRU.
+/// `Cell(custom:inputSize:hiddenSize:using:)` makes it a ``Cell``, and ``CellCheck`` compares its gradient with
+/// central differences, gate by gate. The snippet `OwnCell` implements a GRU.
 ///
-/// A cell has weights, a bias and on request a second bias for each of its gates; it has no projection, peepholes,
-/// layer normalisation or zoneout, and its options have their defaults.
+/// The parameters are weights, a bias and an optional second bias for each gate. A custom cell has no projection,
+/// peepholes, layer normalisation or zoneout, and its options must have their defaults.
 public protocol CustomCell: Sendable {
   /// The name in tables, figures and messages.
   var name: String { get }
-  /// The gates in the order of the parameters' columns: at least one, each once.
+  /// The gates in the order of the parameters' columns: at least one, without duplicates.
   var gates: [Gate] { get }
-  /// Whether h·U has a bias of its own. Default: no.
+  /// Whether h·U has a separate bias. Default: no.
   var hasRecurrentBias: Bool { get }
   /// Whether there is a cell state c. Default: no.
   var hasCellState: Bool { get }
-  /// The share of the old state that a step keeps, if a gate says so. Default: none.
+  /// The fraction of the old state that a step keeps, if a gate controls it. Default: nil.
   var retention: Retention? { get }
 
-  /// Computes one step of some sequences.
+  /// Computes one step of a batch of sequences.
   ///
-  /// Each row of the result depends on the same row of x and of the state alone.
+  /// Each row of the result depends only on the same row of x and of the state.
   ///
   /// - Parameters:
   ///   - x: The inputs, `[B, D]`.
   ///   - state: The states before the step: h and, if there is a cell state, c, each `[B, H]`.
   ///   - parameters: The cell's parameters.
-  /// - Returns: The states after the step, and each gate's value.
+  /// - Returns: The states after the step and the value of each gate.
   func step<Scalar: KernelScalar>(
     _ x: Tensor<Scalar>, from state: RecurrentState<Scalar>, _ parameters: CellParameters<Scalar>
   ) -> CustomStep<Scalar>
@@ -66,13 +66,13 @@ public protocol CustomCell: Sendable {
   /// Computes the gradients of one step.
   ///
   /// - Parameters:
-  ///   - step: What `step` returned.
+  ///   - step: The result of `step`.
   ///   - x: The inputs of the step, `[B, D]`.
   ///   - state: The states before the step.
   ///   - parameters: The cell's parameters.
   ///   - gradient: dL/d of the states after the step: `hidden` and `cell`.
-  ///   - gradients: Receives dL/d of the inputs and of the states before the step, both zero at the call, and the
-  ///     gradient of the parameters, to which this step's is added.
+  ///   - gradients: Accumulates the gradients. The entries for the inputs and the previous states are zero at the call;
+  ///     the entry for the parameters holds the sum over the steps so far.
   func stepBackward<Scalar: KernelScalar>(
     _ step: CustomStep<Scalar>, _ x: Tensor<Scalar>, from state: RecurrentState<Scalar>,
     _ parameters: CellParameters<Scalar>, gradient: RecurrentState<Scalar>,
@@ -84,11 +84,11 @@ extension CustomCell {
   public var hasRecurrentBias: Bool { false }
   /// No cell state.
   public var hasCellState: Bool { false }
-  /// No gate that keeps the state.
+  /// No retention.
   public var retention: Retention? { nil }
 }
 
-/// What one step of a cell of your own results in.
+/// The result of one step of a custom cell.
 public struct CustomStep<Scalar: KernelScalar>: Sendable {
   /// h after the step, `[B, H]`.
   public var hidden: Tensor<Scalar>
@@ -96,7 +96,7 @@ public struct CustomStep<Scalar: KernelScalar>: Sendable {
   public var cell: Tensor<Scalar>?
   /// The value of each gate after its activation, `[B, H]`, in the order of ``CustomCell/gates``.
   public var gates: [Tensor<Scalar>]
-  /// Whatever else the backward pass needs.
+  /// Additional values for the backward pass.
   public var saved: [Tensor<Scalar>]
 
   /// Creates the result of a step.
@@ -111,24 +111,24 @@ public struct CustomStep<Scalar: KernelScalar>: Sendable {
   }
 }
 
-/// The gradients that the backward step of a cell of your own adds to.
+/// The gradients that the backward step of a custom cell accumulates.
 public struct CustomGradients<Scalar: KernelScalar>: Sendable {
   /// dL/d of each parameter, summed over the steps so far.
   public var parameters: CellParameters<Scalar>
-  /// dL/dx, `[B, D]`.
+  /// dL/dx, shape `[B, D]`.
   public var input: Tensor<Scalar>
   /// dL/d of the states before the step.
   public var state: RecurrentState<Scalar>
 
-  /// Adds the gradients that follow from that of a gate's argument x·W + h·U + b.
+  /// Propagates the gradient of a gate's argument x·W + h·U + b to W, U, the biases and x.
   ///
   /// - Parameters:
   ///   - gradient: dL/d of the gate's argument, `[B, H]`.
   ///   - gate: The gate.
-  ///   - x: What W was multiplied by, `[B, D]`.
-  ///   - hidden: What U was multiplied by, `[B, H]`: the hidden state or, for instance, r ⊙ h.
+  ///   - x: The operand of W, `[B, D]`.
+  ///   - hidden: The operand of U, `[B, H]`: the hidden state or, for example, r ⊙ h.
   ///   - parameters: The cell's parameters.
-  /// - Returns: dL/d `hidden`, `[B, H]`, which is not yet part of ``state``.
+  /// - Returns: dL/d `hidden`, `[B, H]`; not yet added to ``state``.
   /// - Precondition: The cell has the gate, and the shapes agree.
   public mutating func add(
     _ gradient: Tensor<Scalar>, to gate: Gate, _ x: Tensor<Scalar>, _ hidden: Tensor<Scalar>,
@@ -138,12 +138,12 @@ public struct CustomGradients<Scalar: KernelScalar>: Sendable {
     return addRecurrentProduct(gradient, to: gate, hidden, parameters)
   }
 
-  /// Adds the gradients that follow from that of x·W + b: those of W, b and x.
+  /// Propagates the gradient of x·W + b to W, b and x.
   ///
   /// - Parameters:
   ///   - gradient: dL/d of the product, `[B, H]`.
   ///   - gate: The gate.
-  ///   - x: What W was multiplied by, `[B, D]`.
+  ///   - x: The operand of W, `[B, D]`.
   ///   - parameters: The cell's parameters.
   /// - Precondition: The cell has the gate, and the shapes agree.
   public mutating func addInputProduct(
@@ -156,14 +156,14 @@ public struct CustomGradients<Scalar: KernelScalar>: Sendable {
     input += gradient.matrixProduct(parameters.inputWeights[..., columns].transposed)
   }
 
-  /// Adds the gradients that follow from that of h·U, and of the second bias where the cell has one.
+  /// Propagates the gradient of h·U to U and, if present, the second bias.
   ///
   /// - Parameters:
   ///   - gradient: dL/d of the product, `[B, H]`.
   ///   - gate: The gate.
-  ///   - hidden: What U was multiplied by, `[B, H]`.
+  ///   - hidden: The operand of U, `[B, H]`.
   ///   - parameters: The cell's parameters.
-  /// - Returns: dL/d `hidden`, `[B, H]`, which is not yet part of ``state``.
+  /// - Returns: dL/d `hidden`, `[B, H]`; not yet added to ``state``.
   /// - Precondition: The cell has the gate, and the shapes agree.
   public mutating func addRecurrentProduct(
     _ gradient: Tensor<Scalar>, to gate: Gate, _ hidden: Tensor<Scalar>,
@@ -179,12 +179,12 @@ public struct CustomGradients<Scalar: KernelScalar>: Sendable {
 }
 
 extension CellParameters {
-  /// A gate's argument, x·W + h·U + b, and the second bias where the cell has one.
+  /// Returns a gate's argument, x·W + h·U + b, including the second bias if present.
   ///
   /// - Parameters:
   ///   - gate: The gate.
   ///   - x: The inputs, `[B, D]`.
-  ///   - hidden: What U is multiplied by, `[B, H]`: the hidden state or, for instance, r ⊙ h.
+  ///   - hidden: The operand of U, `[B, H]`: the hidden state or, for example, r ⊙ h.
   /// - Returns: `[B, H]`.
   /// - Precondition: The cell has the gate, and the shapes agree.
   public func argument(
@@ -193,7 +193,7 @@ extension CellParameters {
     inputProduct(of: gate, x) + recurrentProduct(of: gate, hidden)
   }
 
-  /// A gate's x·W + b.
+  /// Returns a gate's x·W + b.
   ///
   /// - Parameters:
   ///   - gate: The gate.
@@ -205,7 +205,7 @@ extension CellParameters {
     return x.matrixProduct(inputWeights[..., columns]).adding(toEachRow: bias[columns])
   }
 
-  /// A gate's h·U, and the second bias where the cell has one.
+  /// Returns a gate's h·U, plus the second bias if present.
   ///
   /// - Parameters:
   ///   - gate: The gate.

@@ -1,7 +1,7 @@
-// What a forward pass depends on besides parameters and inputs. A trace keeps it, so that no other layer takes
-// it for its own: two kinds of cells have arrays of the same shapes.
+// The properties of a layer that determine a forward pass, other than parameter values and inputs. A trace stores
+// them, so that a backward pass by a different layer is detected even if all arrays have the same shapes.
 
-/// What made a trace: a cell's equations and options, which parameters it has, its zoneout and the layer's direction.
+/// The cell's equations and options, the optional parameters present, its zoneout and the layer's direction.
 struct PassSettings: Sendable {
   let cell: CellDefinition
   let options: CellOptions
@@ -9,9 +9,9 @@ struct PassSettings: Sendable {
   let zoneout: Zoneout
   let direction: Direction
 
-  /// Whether a backward pass of a layer with these settings is one through a trace with those.
+  /// Returns whether a layer with these settings can run the backward pass of a trace with the other settings.
   ///
-  /// The masks of zoneout may differ: the trace has its own, and the backward pass makes those again.
+  /// Zoneout masks may differ: the backward pass uses those of the trace.
   func isSame(as other: PassSettings) -> Bool {
     cell.isSame(as: other.cell) && options.isSame(as: other.options) && parts == other.parts
       && direction == other.direction && zoneout.hidden == other.zoneout.hidden
@@ -29,7 +29,7 @@ struct PassSettings: Sendable {
     ]
   }
 
-  /// The settings that differ, as this one has them and as the other has them.
+  /// Returns descriptions of the settings that differ, from this value and from the other.
   func differences(from other: PassSettings) -> (own: String, others: String) {
     if cell.title == other.cell.title, !cell.isSame(as: other.cell) {
       return ("the cell \(cell.title)", "another cell of that name")

@@ -1,11 +1,11 @@
-// Zoneout, a cell's own dropout: not numbers are dropped but changes of state.
+// Zoneout: like dropout, but units keep their previous state instead of becoming zero.
 
 internal import UnrollContracts
 
-/// How often units keep the state that they had.
+/// The probability that a unit keeps its previous state.
 ///
-/// In training a mask decides for every unit, step and sequence; without masks every unit takes the
-/// mean of both states, weighted by the rate.
+/// In training a mask decides for each unit, step and sequence. Without masks every unit takes the mean of both
+/// states, weighted by the rate.
 ///
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
@@ -16,15 +16,15 @@ internal import UnrollContracts
 ///
 /// Source: Krueger et al. 2017, [arXiv:1606.01305](https://arxiv.org/abs/1606.01305).
 public struct Zoneout: Sendable, Equatable {
-  /// What masks are a function of, besides a number's place in `[T, B, H]`.
+  /// The arguments that, with an index in `[T, B, H]`, determine a mask.
   public struct Masks: Sendable, Equatable {
-    /// With the same seed, a run makes the same masks.
+    /// The seed; equal seeds give equal masks.
     public var seed: UInt64
-    /// Tells the steps of training apart; at least 0.
+    /// The training step; at least 0.
     public var step: Int { didSet { check() } }
-    /// Tells the masks of h of one step apart; below 65,536.
+    /// The stream of the masks of h within a step; below 65,536.
     public var hiddenStream: Int { didSet { check() } }
-    /// The same of c.
+    /// The stream of the masks of c within a step; below 65,536.
     public var cellStream: Int { didSet { check() } }
 
     /// Creates masks.
@@ -47,14 +47,14 @@ public struct Zoneout: Sendable, Equatable {
     }
   }
 
-  /// The probability that a unit's h stays, in 0 ..< 1.
+  /// The probability that a unit keeps its h, in 0 ..< 1.
   public var hidden: Double { didSet { check() } }
-  /// The probability that a unit's c stays (LSTM), in 0 ..< 1.
+  /// The probability that a unit keeps its c (LSTM), in 0 ..< 1.
   public var cell: Double { didSet { check() } }
   /// The masks of a training step; nil for the mean.
   public var masks: Masks?
 
-  /// Creates rates.
+  /// Creates zoneout from its rates.
   ///
   /// - Precondition: The rates are in 0 ..< 1.
   public init(hidden: Double, cell: Double = 0, masks: Masks? = nil) {
@@ -70,9 +70,9 @@ public struct Zoneout: Sendable, Equatable {
       "Zoneout: expected rates in 0 ..< 1, got \(hidden) and \(cell).")
   }
 
-  /// Every state is new.
+  /// Zoneout with rate 0.
   public static let none = Zoneout(hidden: 0)
 
-  /// Whether any unit may keep its state.
+  /// Whether any rate is above 0.
   var isActive: Bool { hidden > 0 || cell > 0 }
 }

@@ -1,31 +1,30 @@
-// Is the gradient of a cell right, and if not, where is it wrong? One comparison with central differences for each array
-// and gate.
+// Checks a cell's gradient and locates errors: one comparison with central differences for each array and gate.
 
 internal import UnrollContracts
 
-/// Every gradient of a cell against central differences, gate by gate.
+/// A comparison of every gradient of a cell with central differences, gate by gate.
 ///
 /// ```swift
 /// let check = CellCheck(of: OwnGRU())
 /// print(check)  // names each gate and array whose gradient is wrong
 /// ```
 ///
-/// Parameters, inputs and initial states are random numbers; the loss is a weighted sum of the outputs and the final
-/// states, with random weights. A single step is checked first: where its gradients are wrong, they are reported, because
-/// over several steps a wrong gate makes the gradients of all gates wrong. Otherwise the whole sequence is checked.
+/// Parameters, inputs and initial states are random; the loss is a weighted sum of the outputs and the final states,
+/// with random weights. A single step is checked first and any wrong gradients in it are reported, because over several
+/// steps one wrong gate makes the gradients of all gates wrong. Otherwise the whole sequence is checked.
 public struct CellCheck: Sendable, CustomStringConvertible {
   /// The gradient of one array, or of the columns of one gate.
   public struct Part: Sendable, Equatable {
-    /// The array: a name of ``CellParameters/names``, `inputs`, `hidden` or `cell` (the initial states).
+    /// The name of the array: one of ``CellParameters/names``, `inputs`, or an initial state, `hidden` or `cell`.
     public let array: String
-    /// The gate whose columns they are; nil for inputs and states.
+    /// The gate that the columns belong to; nil for inputs and states.
     public let gate: Gate?
     /// The comparison.
     ///
-    /// Its element counts within the columns of the gate.
+    /// The index of its worst element is relative to the columns of the gate.
     public let check: GradientCheck
 
-    /// The part in words.
+    /// A description of the part for messages.
     public var name: String {
       gate.map { "\(array) of the gate \($0)" }
         ?? (array == "inputs" ? array : "the initial \(array) state")
@@ -34,16 +33,16 @@ public struct CellCheck: Sendable, CustomStringConvertible {
 
   /// The cell's name.
   public let title: String
-  /// The comparisons: of the parameters, gate by gate, of the inputs and of the initial states.
+  /// The comparisons: the parameters gate by gate, the inputs and the initial states.
   public let parts: [Part]
-  /// The number of steps that the comparisons are about: 1 if a single step has a wrong gradient.
+  /// The number of time steps compared: 1 if a single step has a wrong gradient.
   public let timeStepCount: Int
-  /// The largest error that counts as right.
+  /// The maximum error of a correct gradient.
   public let tolerance: Double
-  /// Whether a sequence alone has other states than the same sequence in a batch.
+  /// Whether the states of a sequence depend on the rest of its batch.
   public let mixesSequences: Bool
 
-  /// Compares the gradients of a cell of your own.
+  /// Checks the gradients of a custom cell.
   ///
   /// - Parameters:
   ///   - custom: The cell.
@@ -51,10 +50,10 @@ public struct CellCheck: Sendable, CustomStringConvertible {
   ///   - hiddenSize: H, at least 1.
   ///   - timeStepCount: T, at least 1.
   ///   - batchSize: B, at least 1.
-  ///   - seed: Of all random numbers.
-  ///   - tolerance: The largest error that counts as right, by the measure of ``GradientCheck/worstError``.
-  /// - Precondition: The cell can be made: see ``Cell/init(custom:inputSize:hiddenSize:)``.
-  /// - Complexity: Four forward passes for each number of the parameters, inputs and states.
+  ///   - seed: The seed of all random numbers.
+  ///   - tolerance: The maximum error of a correct gradient, as measured by ``GradientCheck/worstError``.
+  /// - Precondition: The cell satisfies the preconditions of ``Cell/init(custom:inputSize:hiddenSize:)``.
+  /// - Complexity: Four forward passes per element of the parameters, inputs and states.
   public init(
     of custom: some CustomCell, inputSize: Int = 3, hiddenSize: Int = 4, timeStepCount: Int = 4,
     batchSize: Int = 2, seed: UInt32 = 1, tolerance: Double = 1e-7
@@ -64,16 +63,16 @@ public struct CellCheck: Sendable, CustomStringConvertible {
       timeStepCount: timeStepCount, batchSize: batchSize, seed: seed, tolerance: tolerance)
   }
 
-  /// Compares the gradients of a cell.
+  /// Checks the gradients of a cell.
   ///
   /// - Parameters:
-  ///   - cell: The equations, sizes and options; its parameters are replaced by random ones.
+  ///   - cell: The equations, sizes and options; random parameters replace its own.
   ///   - timeStepCount: T, at least 1.
   ///   - batchSize: B, at least 1.
-  ///   - seed: Of all random numbers.
-  ///   - tolerance: The largest error that counts as right, by the measure of ``GradientCheck/worstError``.
-  /// - Precondition: The parameters are not normalized, and have neither peepholes nor a projection.
-  /// - Complexity: Four forward passes for each number of the parameters, inputs and states.
+  ///   - seed: The seed of all random numbers.
+  ///   - tolerance: The maximum error of a correct gradient, as measured by ``GradientCheck/worstError``.
+  /// - Precondition: The parameters are not normalised and have neither peepholes nor a projection.
+  /// - Complexity: Four forward passes per element of the parameters, inputs and states.
   public init(
     of cell: Cell<Double>, timeStepCount: Int = 4, batchSize: Int = 2, seed: UInt32 = 1,
     tolerance: Double = 1e-7
@@ -96,13 +95,13 @@ public struct CellCheck: Sendable, CustomStringConvertible {
     mixesSequences = subject.mixesSequences
   }
 
-  /// Whether every gradient is right, and no sequence depends on another.
+  /// Whether every gradient is correct and sequences are independent.
   public var isExact: Bool { !mixesSequences && wrongParts.isEmpty }
 
   /// The comparisons that failed.
   public var wrongParts: [Part] { parts.filter { !($0.check.worstError <= tolerance) } }
 
-  /// A line that says that all is right, or a line for everything that is wrong.
+  /// One line per error, or a single line if everything is correct.
   public var description: String {
     if isExact {
       let worst = parts.reduce(0) { max($0, $1.check.worstError) }
@@ -119,7 +118,7 @@ public struct CellCheck: Sendable, CustomStringConvertible {
   }
 }
 
-/// A layer with random numbers, and its loss.
+/// A layer with random parameters, and its loss.
 private struct Subject {
   var layer: RecurrentLayer<Double>
   var inputs: Tensor<Double>
@@ -150,7 +149,7 @@ private struct Subject {
       + (trace.finalState.cell * stateWeights.cell).sum
   }
 
-  /// Compares a part of the gradient; `change` puts moved numbers in the place of the part's.
+  /// Checks a part of the gradient; `change` replaces the part's values with perturbed ones.
   private func check(
     _ point: Tensor<Double>, _ gradient: Tensor<Double>,
     _ change: (inout Subject, Tensor<Double>) -> Void
@@ -195,7 +194,7 @@ private struct Subject {
     return parts
   }
 
-  /// Whether a sequence alone has other states than in the batch.
+  /// Whether the states of a sequence depend on the rest of its batch.
   var mixesSequences: Bool {
     let whole = layer.forward(inputs, from: state)
     return (0..<inputs.shape[1]).contains { row in

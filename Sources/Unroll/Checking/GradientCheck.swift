@@ -1,27 +1,27 @@
-// Gradients against central differences, in Double. A tool for tests, lessons and new cells.
+// Compares gradients with central differences in Double; for tests, lessons and new cells.
 
 internal import UnrollContracts
 
-/// How a gradient compares with central differences.
+/// A comparison of a gradient with central differences.
 public struct GradientCheck: Sendable, Equatable, Codable {
   /// The largest |numeric − analytic| / max(1, |numeric| + |analytic|) over all elements; NaN if one is not finite.
   public var worstError: Double
-  /// Which element that is: the tensor's name and the flat index in it.
+  /// The element with the worst error: the tensor's name and the index along each axis, such as `x[1, 2]`.
   public var worstElement: String
-  /// How many elements were compared.
+  /// The number of compared elements.
   public var elementCount: Int
 
   /// Compares an analytic gradient with central differences of a function.
   ///
-  /// Two central differences, at the step and at half of it, are extrapolated to step 0: the error is
-  /// about step⁴·|f⁽⁵⁾|/480 + 2⁻⁵¹·|f|/step, for numbers of order 1 and the default step about 1e-11.
+  /// Two central differences, with `step` and half of it, are extrapolated to step 0. The error is about
+  /// step⁴·|f⁽⁵⁾|/480 + 2⁻⁵¹·|f|/step: about 1e-11 for numbers of order 1 and the default step.
   ///
   /// - Parameters:
   ///   - point: The tensors at which the gradient is taken, by name.
-  ///   - gradient: The gradient to be checked, with the same names and shapes.
+  ///   - gradient: The gradient to check, with the same names and shapes.
   ///   - step: The distance on each side; above 0.
   ///   - function: The scalar function of the tensors.
-  /// - Complexity: Four calls of `function` an element.
+  /// - Complexity: Four calls of `function` per element.
   public init(
     at point: [String: Tensor<Double>], gradient: [String: Tensor<Double>], step: Double = 1e-4,
     of function: ([String: Tensor<Double>]) -> Double
@@ -50,27 +50,38 @@ public struct GradientCheck: Sendable, Equatable, Codable {
         let numeric = (8 * half - whole) / (6 * step)
         let error = abs(numeric - slopes[index]) / max(1, abs(numeric) + abs(slopes[index]))
         elementCount += 1
-        // NaN, of a gradient that is not finite, is the worst error and stays it.
+        // The error of a gradient that is not finite is NaN, which counts as the worst.
         if !worstError.isNaN && !(error <= worstError) {
           worstError = error
-          worstElement = "\(name)[\(index)]"
+          worstElement = "\(name)\(Self.place(of: index, in: tensor.shape))"
         }
       }
     }
   }
 }
 
+extension GradientCheck {
+  /// The index of an element along each axis, from its flat index.
+  private static func place(of index: Int, in shape: [Int]) -> [Int] {
+    var rest = index
+    return shape.reversed().map { count in
+      defer { rest /= count }
+      return rest % count
+    }.reversed()
+  }
+}
+
 extension RecurrentNetwork where Scalar == Double {
   /// Compares every gradient of the network with central differences.
   ///
-  /// The loss is Σ wᵢ·yᵢ over outputs and final states, with the weights given.
+  /// The loss is Σ wᵢ·yᵢ over outputs and final states, with the given weights w.
   ///
   /// - Parameters:
   ///   - inputs: x, `[T, B, D]`.
-  ///   - states: One for each layer.
-  ///   - mask: Which steps count.
+  ///   - states: The initial state of each layer.
+  ///   - mask: The active steps.
   ///   - outputWeights: w of the outputs, `[T, B, P]`.
-  ///   - stateWeights: w of the final states, one for each layer.
+  ///   - stateWeights: w of the final states, one per layer.
   ///   - step: The distance on each side.
   /// - Returns: The comparison; names are `LAYER.PARAMETER`, `LAYER.hidden`, `inputs`.
   public func gradientCheck(

@@ -1,10 +1,9 @@
-// How weights begin. Fans are the sizes of a matrix: `fanIn` rows, `fanOut` columns, as our
-// weights are stored (input index first).
+// Initial weights. Fans are the sizes of a matrix, stored input index first: `fanIn` rows, `fanOut` columns.
 
 internal import RealModule
 internal import UnrollContracts
 
-/// A rule that gives a weight matrix its first values.
+/// A distribution of initial weights.
 public enum Initializer<Scalar: KernelScalar>: Sendable, Equatable {
   /// All elements equal.
   case constant(Scalar)
@@ -20,18 +19,18 @@ public enum Initializer<Scalar: KernelScalar>: Sendable, Equatable {
   case heUniform
   /// Normal with variance 2 / fanIn. Source: He et al. 2015.
   case heNormal
-  /// Rows or columns orthonormal, times a gain; uniform over such matrices (Saxe et al. 2014).
+  /// A random matrix with orthonormal rows or columns, times a gain; uniformly distributed (Saxe et al. 2014).
   case orthogonal(gain: Scalar)
-  /// The identity times a factor, zero elsewhere. Source: Le, Jaitly and Hinton 2015.
+  /// The identity times a factor. Source: Le, Jaitly and Hinton 2015.
   case identity(scale: Scalar)
 
-  /// A matrix of shape `[rows, columns]`.
+  /// Returns an initialised matrix of shape `[rows, columns]`.
   ///
   /// - Parameters:
   ///   - rows: fanIn, at least 0.
   ///   - columns: fanOut, at least 0.
-  ///   - random: Where the numbers come from; constants and the identity draw none.
-  /// - Returns: The first values.
+  ///   - random: The source of randomness; not used by `constant` and `identity`.
+  /// - Returns: The initial weights.
   /// - Complexity: O(rows·columns), for `orthogonal` times the smaller of both.
   public func matrix(
     rows: Int, columns: Int, using random: inout some RandomStream
@@ -64,7 +63,7 @@ public enum Initializer<Scalar: KernelScalar>: Sendable, Equatable {
     }
   }
 
-  /// Gram and Schmidt, twice over for orthogonality to rounding, on the longer axis' vectors.
+  /// Orthonormalises vectors along the longer axis with two passes of Gram–Schmidt, to rounding precision.
   ///
   /// The diagonal of the triangular factor is positive, which makes the distribution uniform.
   private func orthonormal(
@@ -98,9 +97,9 @@ public enum Initializer<Scalar: KernelScalar>: Sendable, Equatable {
   }
 }
 
-/// Gate biases that spread a layer's memory over times up to a maximum.
+/// Returns gate biases whose time constants cover a range up to a maximum.
 ///
-/// A gate that keeps its state by σ(b) forgets with half-life ln 2 / −ln σ(b). Chrono draws
+/// A gate with the constant value σ(b) forgets its state with half-life ln 2 / −ln σ(b). Chrono initialisation draws
 /// b = ln u, u uniform in 1 ... maximumTime − 1.
 ///
 /// Source: Tallec and Ollivier 2018, [arXiv:1804.11188](https://arxiv.org/abs/1804.11188).

@@ -1,6 +1,6 @@
-/// What this build of Unroll computes with.
+/// The configuration of this build: instruction set, threads and numeric behaviour.
 public enum BuildInformation {
-  /// Names and values, for people.
+  /// Names and values for display.
   public static var facts: [(name: String, value: String)] {
     [
       ("kernels", "\(InstructionSet.current.rawValue), compiled for \(architecture)"),

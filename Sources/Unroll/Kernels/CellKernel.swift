@@ -1,10 +1,10 @@
-// Cells and parameters as the kernels take them. Addresses are valid while the parameters are kept alive.
+// Conversion of cells and parameters to C structures. Pointers are valid while the parameters are alive.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
 extension unroll_layer {
-  /// A layer of a kind with weights and one bias, of no steps yet.
+  /// A layer of a kind with weights and one bias, with zero time steps.
   init<Scalar: KernelScalar>(
     _ kind: CellKind, options: CellOptions, _ type: Scalar.Type, inputSize: Int, hiddenSize: Int
   ) {
@@ -25,7 +25,7 @@ extension unroll_layer {
 }
 
 extension Cell {
-  /// The cell's description for the kernels, for `steps` steps of `rows` sequences.
+  /// Returns the C description of the cell for `steps` steps of `rows` sequences.
   ///
   /// - Precondition: The cell is one of the kinds.
   func kernelLayer(
@@ -50,7 +50,7 @@ extension Cell {
     return layer
   }
 
-  /// Whether a fast path runs the cell where the instruction set has one; else the plain path does.
+  /// Whether a fast path exists for the cell; otherwise it runs on the plain path.
   package var hasFastPath: Bool {
     guard kind != nil else { return false }
     var layer = kernelLayer(.forward, steps: 1, rows: 1)
@@ -60,7 +60,7 @@ extension Cell {
 }
 
 extension CellParameters {
-  /// The addresses of all arrays; none of gains that the cell does not have.
+  /// Pointers to all arrays; nil for gains that the cell does not have.
   var kernelWeights: unroll_weights {
     var weights = unroll_weights()
     weights.input = UnsafeMutableRawPointer(inputWeights.base)

@@ -2,13 +2,13 @@ internal import CUnrollKernels
 
 /// An instruction set for which kernels are compiled.
 ///
-/// The best that the machine has is chosen once, at the first use, unless the environment variable `UNROLL_ISA` names
-/// another one; a name that is empty, or that the machine does not have, is ignored. Results of different sets agree within rounding; within one, the bits of a result depend on neither batch
-/// nor threads.
+/// The best set that the machine supports is chosen once, at first use. The environment variable `UNROLL_ISA` overrides
+/// the choice; a value that is empty or not supported by the machine is ignored. Results of different sets agree within
+/// rounding. Within one set, results are bit-identical for any batch and number of threads.
 public enum InstructionSet: String, Sendable, Codable, CaseIterable {
-  /// The plain path, unit by unit and on one thread: the oracle of the others.
+  /// The plain path, unit by unit and on one thread; the oracle for the others.
   case plain
-  /// What every machine of the kind has: SSE2 on x86-64, NEON on arm64.
+  /// The minimum of the architecture: SSE2 on x86-64, NEON on arm64.
   case baseline
   /// AVX2 and FMA.
   case avx2
@@ -18,12 +18,12 @@ public enum InstructionSet: String, Sendable, Codable, CaseIterable {
   /// The set in use.
   public static var current: InstructionSet { InstructionSet(unroll_isa()) }
 
-  /// Those that this machine has, least first.
+  /// The sets that this machine supports, in ascending order.
   public static var available: [InstructionSet] {
     allCases.filter { $0.kernel <= unroll_best_isa() }
   }
 
-  /// Calls `body` with another set, for what this thread computes meanwhile: a hook for tests.
+  /// Calls `body` with another instruction set for the calling thread; for tests.
   package func use<Result>(_ body: () throws -> Result) rethrows -> Result {
     let before = unroll_force_isa(kernel)
     defer { unroll_force_isa(before) }

@@ -1,25 +1,25 @@
-// The element types of the kernels. C functions take one as a number.
+// The element types of the kernels, and their numbers in C.
 
 internal import CUnrollKernels
 public import RealModule
 
-/// An element type that the kernels know: `Float` or `Double`.
+/// An element type of the kernels: `Float` or `Double`.
 ///
-/// No other type can conform: only Unroll can make a `_KernelType`.
+/// No other type can conform because only Unroll can create a `_KernelType`.
 public protocol KernelScalar: Real, BinaryFloatingPoint, Codable, Sendable {
-  /// The name of the type where files and messages need one: `float32` or `float64`.
+  /// The name of the type in files and messages: `float32` or `float64`.
   static var elementTypeName: String { get }
   /// The kernels' description of the type.
   static var _kernelType: _KernelType<Self> { get }
 }
 
-/// What the kernels know of an element type; made by Unroll alone.
+/// The kernels' description of an element type; created only by Unroll.
 public struct _KernelType<Scalar>: Sendable {
   fileprivate let number: Int32
 }
 
 extension KernelScalar {
-  /// The number by which the kernels know the type.
+  /// The number of the type in C.
   static var kernelType: Int32 { _kernelType.number }
 }
 

@@ -1,9 +1,9 @@
-// How a layer runs: the kernels' plan, for people.
+// The kernels' plan for a layer, for display.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
-/// How a layer runs for given sizes: the path, why, and the memory that it takes.
+/// The execution path of a layer for given sizes, the reason for it, and its memory use.
 ///
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
@@ -11,14 +11,14 @@ internal import UnrollContracts
 /// print(layer.plan(for: .training, timeStepCount: 50, batchSize: 20))
 /// ```
 ///
-/// All paths of one instruction set but ``Path/plain`` give the same bits. A ``CustomCell`` has the path
-/// ``Path/custom`` on every machine.
+/// All paths of one instruction set except ``Path/plain`` give bit-identical results. A ``CustomCell`` always has the
+/// path ``Path/custom``.
 public struct LayerPlan: Sendable, CustomStringConvertible {
-  /// What a plan is for.
+  /// The kind of pass that a plan is for.
   public enum Purpose: String, Sendable, CaseIterable {
-    /// A sequence forward and backward.
+    /// Forward and backward over a sequence.
     case training
-    /// A sequence forward, with packed weights and without a trace: a frozen layer.
+    /// Forward over a sequence, with packed weights and without a trace: a frozen layer.
     case inference
     /// One step of a stream.
     case stream
@@ -32,9 +32,9 @@ public struct LayerPlan: Sendable, CustomStringConvertible {
     }
   }
 
-  /// How the kernels go through a layer.
+  /// The order in which the kernels compute a layer.
   public enum Path: String, Sendable, CaseIterable {
-    /// Unit by unit, on one thread: slow, for options that no other path has.
+    /// Unit by unit, on one thread: slow, for options that no other path supports.
     case plain
     /// Vectors hold units; threads share sequences.
     case rows
@@ -42,42 +42,42 @@ public struct LayerPlan: Sendable, CustomStringConvertible {
     case columns
     /// Vectors hold one unit of several sequences.
     case lanes
-    /// One sequence; weights in the order in which a step reads them.
+    /// One sequence; weights are stored in the order in which a step reads them.
     case streamed = "streamed weights"
     /// One sequence; the gates of a step stay in registers.
     case registers
-    /// Step by step with tensors, on one thread: a user's own cell.
-    case custom = "own cell"
+    /// Step by step with tensors, on one thread; for a custom cell.
+    case custom = "custom cell"
   }
 
   /// The path.
   public let path: Path
-  /// Why this path, in words.
+  /// The reason for choosing the path.
   public let reason: String
   /// The instruction set.
   public let instructionSet: InstructionSet
-  /// The threads that share a forward pass.
+  /// The number of threads of a forward pass.
   public let threadCount: Int
-  /// Bytes of packed weights.
+  /// Bytes of packed weights; 0 for ``Path/plain`` and ``Path/custom``, which pack none.
   public let packedBytes: Int
-  /// Bytes of the trace between the forward and the backward pass, besides outputs and states; 0 unless for training.
+  /// Bytes of the trace between the forward and the backward pass, without outputs and states; 0 unless for training.
   public let traceBytes: Int
-  /// Bytes of scratch of the larger pass.
+  /// Bytes of scratch, the larger of the forward and backward pass.
   public let scratchBytes: Int
 
-  /// The largest number of elements of an array that a plan is made for: more would not fit any memory.
+  /// The maximum number of elements of an array in a plan; larger arrays would not fit into memory.
   package static let largestCount = 1 << 48
 
-  /// How a layer of one of the kinds runs, without its parameters: for the calling thread's number of threads and
-  /// instruction set.
+  /// Plans a layer of one of the kinds without its parameters, for the calling thread's instruction set and number of
+  /// threads.
   ///
   /// - Parameters:
   ///   - kind: The kind of the cell, with default options.
   ///   - type: The element type.
   ///   - inputSize: D, at least 0.
   ///   - hiddenSize: H, at least 1.
-  ///   - purpose: What for.
-  ///   - timeStepCount: T, at least 0; of a stream 1.
+  ///   - purpose: The kind of pass.
+  ///   - timeStepCount: T, at least 0; 1 for a stream.
   ///   - batchSize: B, at least 0.
   /// - Precondition: None of the arrays has more than 2⁴⁸ elements.
   /// - Complexity: O(1).
@@ -99,7 +99,7 @@ public struct LayerPlan: Sendable, CustomStringConvertible {
     self.init(Self.kernelPlan(&layer, purpose))
   }
 
-  /// Whether the arrays of a layer of these sizes are of at most `largestCount` elements.
+  /// Returns whether every array of a layer of these sizes has at most `largestCount` elements.
   package static func fits(
     _ kind: CellKind, inputSize: Int, hiddenSize: Int, timeStepCount: Int, batchSize: Int
   ) -> Bool {
@@ -126,13 +126,13 @@ public struct LayerPlan: Sendable, CustomStringConvertible {
     return unroll_plan_make(&layer, purpose.mode, threads, unroll_isa(), 0)
   }
 
-  /// The plan of a user's own cell.
+  /// The plan of a custom cell.
   ///
   /// - Parameters:
   ///   - name: The cell's name.
-  ///   - traceCount: The numbers that a trace keeps.
-  ///   - scratchCount: The numbers of scratch.
-  ///   - stride: The bytes of a number.
+  ///   - traceCount: The number of elements in a trace.
+  ///   - scratchCount: The number of elements of scratch.
+  ///   - stride: The size of an element in bytes.
   fileprivate init(custom name: String, traceCount: Int, scratchCount: Int, stride: Int) {
     path = .custom
     reason = "\(name) is written with tensors"
@@ -150,7 +150,7 @@ public struct LayerPlan: Sendable, CustomStringConvertible {
     instructionSet = InstructionSet(plan.isa)
     threadCount = max(1, plan.parts)
     let size = plan.layer.type == UNROLL_F64 ? 8 : 4
-    packedBytes = plan.packed_count * size
+    packedBytes = path == .plain ? 0 : plan.packed_count * size
     traceBytes = plan.trace_count * size
     scratchBytes = max(plan.scratch_count, plan.backward_scratch_count) * size
   }
@@ -158,19 +158,20 @@ public struct LayerPlan: Sendable, CustomStringConvertible {
   /// One line: path, reason, instruction set, threads and memory.
   public var description: String {
     let threads = threadCount == 1 ? "1 thread" : "\(threadCount) threads"
+    let packed = packedBytes == 0 ? "no packed weights" : "packed weights \(packedBytes) bytes"
     return
-      "\(path.rawValue), \(instructionSet.rawValue), \(threads): \(reason); packed weights \(packedBytes) bytes, trace \(traceBytes), scratch \(scratchBytes)"
+      "\(path.rawValue), \(instructionSet.rawValue), \(threads): \(reason); \(packed), trace \(traceBytes), scratch \(scratchBytes)"
   }
 }
 
 extension RecurrentLayer {
-  /// How the layer runs, for the calling thread's number of threads and instruction set.
+  /// Plans a pass of the layer for the calling thread's instruction set and number of threads.
   ///
   /// - Parameters:
-  ///   - purpose: What for.
-  ///   - timeStepCount: T, at least 0; of a stream 1.
+  ///   - purpose: The kind of pass.
+  ///   - timeStepCount: T, at least 0; 1 for a stream.
   ///   - batchSize: B, at least 0.
-  ///   - isMasked: Whether some steps do not count.
+  ///   - isMasked: Whether some steps are inactive.
   /// - Returns: The plan.
   /// - Complexity: O(1).
   public func plan(
@@ -189,8 +190,8 @@ extension RecurrentLayer {
         operation: "RecurrentLayer.plan"))
   }
 
-  /// The numbers that the passes of a user's own cell keep and use, besides what its steps save: the gates and states of
-  /// each step, and about three copies of those of one.
+  /// Returns the numbers of elements that the passes of a custom cell store and use, without the steps' `saved` values:
+  /// the gates and states of each step, and about three copies of one step's.
   private func customCounts(
     _ purpose: LayerPlan.Purpose, steps: Int, rows: Int, operation: StaticString
   ) -> (trace: Int, scratch: Int) {
@@ -208,15 +209,15 @@ extension RecurrentLayer {
     )
   }
 
-  /// The bytes that one training pass takes at its peak: outputs, trace, packed weights, gradients and scratch.
+  /// Returns the peak memory of one training pass in bytes: outputs, trace, packed weights, gradients and scratch.
   ///
-  /// Inputs, output gradients and the parameters themselves are the caller's and not counted, nor is what the steps of
-  /// a ``CustomCell`` save and allocate.
+  /// Inputs, output gradients and the parameters belong to the caller and are not counted, nor is memory that the steps
+  /// of a ``CustomCell`` save and allocate.
   ///
   /// - Parameters:
   ///   - timeStepCount: T.
   ///   - batchSize: B.
-  /// - Returns: Bytes.
+  /// - Returns: The number of bytes.
   public func trainingMemory(timeStepCount: Int, batchSize: Int) -> Int {
     let kept = passCount(
       .training, steps: timeStepCount, rows: batchSize, operation: "RecurrentLayer.trainingMemory")
@@ -224,12 +225,12 @@ extension RecurrentLayer {
     return (arrays + kept + cell.parameters.count) * MemoryLayout<Scalar>.stride
   }
 
-  /// The bytes that one run of the frozen layer takes at its peak: outputs, packed weights and scratch.
+  /// Returns the peak memory of one run of the frozen layer in bytes: outputs, packed weights and scratch.
   ///
   /// - Parameters:
   ///   - timeStepCount: T.
   ///   - batchSize: B.
-  /// - Returns: Bytes.
+  /// - Returns: The number of bytes.
   public func inferenceMemory(timeStepCount: Int, batchSize: Int) -> Int {
     let kept = passCount(
       .inference, steps: timeStepCount, rows: batchSize, operation: "RecurrentLayer.inferenceMemory"
@@ -237,7 +238,7 @@ extension RecurrentLayer {
     return (timeStepCount * batchSize * cell.outputSize + kept) * MemoryLayout<Scalar>.stride
   }
 
-  /// The numbers of trace, packed weights and scratch.
+  /// Returns the number of elements of trace, packed weights and scratch.
   private func passCount(
     _ purpose: LayerPlan.Purpose, steps: Int, rows: Int, operation: StaticString
   ) -> Int {

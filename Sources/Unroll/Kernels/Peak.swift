@@ -1,10 +1,10 @@
 internal import CUnrollKernels
 
-/// The limit to which benchmarks are compared.
+/// The multiply-add bound of the machine, the reference for benchmarks.
 public enum MultiplyAddPeak {
-  /// Flops per second of multiply-adds on registers alone, by the current instruction set.
+  /// Measures multiply-adds on registers with the current instruction set, in flops per second.
   ///
-  /// The best of several short runs on each of `threads` threads at once.
+  /// Returns the best of several short runs on `threads` threads in parallel.
   public static func measure<Scalar: KernelScalar>(
     _ type: Scalar.Type, threads: Int
   ) -> Double {
@@ -20,7 +20,7 @@ public enum MultiplyAddPeak {
   }
 }
 
-/// Rounds of 160 multiply-adds of vectors: some milliseconds.
+/// The number of rounds of 160 vector multiply-adds each; a run takes some milliseconds.
 private let rounds = 60_000
 
 extension KernelScalar {
@@ -33,7 +33,7 @@ extension KernelScalar {
         var sink = 0.0
         _ = unroll_multiply_add_peak(type, rounds, &sink)
       }, &type)
-    // Every thread did the same.
+    // All threads do the same work.
     var sink = 0.0
     return Double(threads) * unroll_multiply_add_peak(type, 1, &sink) * Double(rounds)
   }

@@ -1,39 +1,39 @@
 internal import CUnrollKernels
 internal import UnrollContracts
 
-/// The threads on which layers run.
+/// The number of threads on which layers run.
 ///
-/// Results have the same bits for any number of them.
+/// Results are bit-identical for any number of threads.
 ///
-/// ``count`` is the default of the process. ``use(_:_:)`` sets the number for single passes:
+/// ``count`` is the default of the process. ``use(_:_:)`` sets the number for individual passes:
 ///
 /// ```swift
 /// // A server that answers each request on one thread:
 /// Threads.use(1) { frozen.run(inputs, from: state, into: &result) }
 /// ```
 public enum Threads {
-  /// The threads that a pass may use, the calling one included.
+  /// The maximum number of threads of a pass, including the calling thread; at most 256.
   ///
-  /// Within ``use(_:_:)`` it is the number given there.
+  /// Within ``use(_:_:)`` this is the number given there.
   ///
-  /// At first `UNROLL_THREADS`, or else, where that is empty or not a positive number, the cores that the process
-  /// may use: affinity and control group are respected. Setting 0 returns to that; the most is 256. It may be set at any time: a pass
-  /// that has begun keeps the number that it began with.
+  /// The initial value is the environment variable `UNROLL_THREADS`. If that is not a positive number, it is the number
+  /// of cores available to the process, which respects its affinity and control group. Setting 0 restores the initial
+  /// value. A new value does not affect passes that are already running.
   public static var count: Int {
     get { Int(unroll_thread_count()) }
     set { unroll_set_thread_count(Int32(clamping: newValue)) }
   }
 
-  /// The cores that the process may use.
+  /// The number of cores available to the process.
   public static var availableCores: Int { Int(unroll_available_cores()) }
 
-  /// The cores that a process is bound to, 0 being this one; nil where that is not known.
+  /// Returns the number of cores in a process's affinity mask (0 means this process); nil if unknown.
   package static func boundCores(of process: Int32) -> Int? {
     let count = Int(unroll_bound_cores(process))
     return count > 0 ? count : nil
   }
 
-  /// Calls `body` for every index below `count`, on several threads; returns when all are done.
+  /// Calls `body` for every index below `count` on several threads and returns when all calls have finished.
   package static func forEach(_ count: Int, _ body: (Int) -> Void) {
     withoutActuallyEscaping(body) { body in
       var body = body
@@ -47,18 +47,18 @@ public enum Threads {
     }
   }
 
-  /// Calls `body`, whose passes use at most this number of threads.
+  /// Calls `body` with at most this number of threads for its passes.
   ///
-  /// The number applies to the calling thread until `body` returns, and to whatever it computes: passes of layers,
-  /// networks and frozen layers, dense layers, losses. Other threads keep their own. Calls may be nested; the
-  /// innermost applies. Results have the same bits for any number.
+  /// The number applies to the calling thread until `body` returns, for layers, networks, frozen layers, dense layers
+  /// and losses. Other threads are not affected. Calls may be nested; the innermost applies. Results are bit-identical
+  /// for any number.
   ///
   /// - Parameters:
-  ///   - count: The number of threads, the calling one included; at least 1. Above 256 it is 256.
-  ///   - body: The passes.
-  /// - Returns: What `body` returns.
+  ///   - count: The number of threads, including the calling thread; at least 1, capped at 256.
+  ///   - body: The code that runs the passes.
+  /// - Returns: The result of `body`.
   /// - Throws: What `body` throws.
-  /// - Complexity: O(1) besides `body`. No allocation.
+  /// - Complexity: O(1) plus the cost of `body`. No allocation.
   public static func use<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
     require(count > 0, "Threads.use: expected at least one thread, got \(count).")
     let before = unroll_force_thread_count(Int32(clamping: count))

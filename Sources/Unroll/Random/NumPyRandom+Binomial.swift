@@ -9,7 +9,7 @@ internal import RealModule
 internal import UnrollContracts
 
 extension NumPyRandom {
-  /// `numpy.random.binomial(n, p)`: how many of `trials` succeed.
+  /// `numpy.random.binomial(n, p)`: the number of successes in `trials`.
   ///
   /// - Precondition: `trials` ≥ 0 and `probability` in 0 ... 1.
   public mutating func binomial(_ trials: Int, _ probability: Double) -> Int {
@@ -20,7 +20,7 @@ extension NumPyRandom {
     return lowBinomial(trials, probability)
   }
 
-  /// `numpy.random.multinomial(n, pvals)`: how often each outcome comes in `trials`.
+  /// `numpy.random.multinomial(n, pvals)`: the count of each outcome in `trials`.
   ///
   /// - Precondition: The probabilities are at least 0 and add up to at most 1.
   public mutating func multinomial(_ trials: Int, _ probabilities: [Double]) -> [Int] {
@@ -32,7 +32,7 @@ extension NumPyRandom {
     var left = trials
     var remaining = 1.0
     for index in probabilities.indices.dropLast() {
-      // Here, and not in `binomial`, NumPy draws nothing for a probability of 0.
+      // Unlike `binomial`, NumPy's multinomial draws nothing for a probability of 0.
       let share = min(1, max(0, probabilities[index] / remaining))
       counts[index] = share == 0 ? 0 : binomial(left, share)
       left -= counts[index]
@@ -43,9 +43,9 @@ extension NumPyRandom {
     return counts
   }
 
-  /// The binomial for a probability of at most one half.
+  /// Draws from the binomial distribution for a probability of at most one half.
   ///
-  /// No trials, or a probability of 0, draw a number like any other: NumPy does.
+  /// Like NumPy, draws a number even if there are no trials or the probability is 0.
   private mutating func lowBinomial(_ trials: Int, _ p: Double) -> Int {
     p * Double(trials) <= 30
       ? invertedBinomial(trials, p) : RejectionBinomial(trials, p).draw(from: &self)
@@ -157,7 +157,7 @@ private struct RejectionBinomial {
     return logarithm <= exact
   }
 
-  /// The correction of Stirling's formula, to five terms.
+  /// Returns the correction of Stirling's formula, to five terms.
   private func stirling(_ x: Double) -> Double {
     let square = x * x
     return (13680 - (462 - (132 - (99 - 140 / square) / square) / square) / square) / x / 166320

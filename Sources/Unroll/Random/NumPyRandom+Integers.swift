@@ -1,10 +1,10 @@
-// Integers, permutations and choices of NumPy's legacy generator. The widths of 8 and 16 bits and
-// booleans cut one word into pieces, low bits first, across the elements of one call.
+// Integers, permutations and choices of NumPy's legacy generator. For 8 bits, 16 bits and booleans, a word is split
+// into pieces, low bits first, across the elements of one call.
 
 internal import UnrollContracts
 
 extension NumPyRandom {
-  /// The integer types that `numpy.random.randint` distinguishes: they draw different words.
+  /// The integer types that `numpy.random.randint` distinguishes; they consume words differently.
   public enum IntegerType: Sendable {
     /// `numpy.bool_`.
     case bool
@@ -72,14 +72,14 @@ extension NumPyRandom {
     return values
   }
 
-  /// `numpy.random.choice(population, count, replace, p)`: numbers of 0 ..< population.
+  /// `numpy.random.choice(population, count, replace, p)`: indices in 0 ..< population.
   ///
   /// - Parameters:
-  ///   - population: How many there are to choose from; at least 1.
-  ///   - count: How many are drawn; at most `population` if none is put back.
-  ///   - replacing: Whether a number can be drawn twice.
-  ///   - probabilities: One for each number, at least 0, of sum 1; all equal if nil.
-  /// - Returns: The numbers in the order in which they were drawn.
+  ///   - population: The number of items to choose from; at least 1.
+  ///   - count: The number of draws; at most `population` without replacement.
+  ///   - replacing: Whether an index can be drawn twice.
+  ///   - probabilities: The probability of each index, at least 0, with sum 1; nil for uniform.
+  /// - Returns: The indices in the order of the draws.
   public mutating func choice(
     _ population: Int, count: Int, replacing: Bool = true, probabilities: [Double]? = nil
   ) -> [Int] {
@@ -94,7 +94,7 @@ extension NumPyRandom {
     require(
       probabilities.count == population,
       "NumPyRandom.choice: expected \(population) probabilities, got \(probabilities.count).")
-    // NaN and sums of 0 would draw an index that is not there.
+    // NaN or a sum of 0 would select an index out of range.
     require(
       probabilities.allSatisfy { $0 >= 0 && $0.isFinite } && probabilities.contains { $0 > 0 },
       "NumPyRandom.choice: expected finite probabilities of at least 0, some of them above 0, got \(probabilities.prefix(8))."
@@ -127,7 +127,7 @@ extension NumPyRandom {
     return sums.map { $0 / sum }
   }
 
-  /// The first position whose cumulative probability exceeds the value.
+  /// Returns the first position whose cumulative probability exceeds the value.
   private func position(of value: Double, in sums: [Double]) -> Int {
     var (low, high) = (0, sums.count)
     while low < high {

@@ -4,10 +4,10 @@
 //              recurrence (`init_genrand`), not by `init_by_array`
 //   doubles    53 bits from two words: (a·2²⁶ + b) / 2⁵³, a of 27 bits, b of 26
 //   normals    Marsaglia's polar method; the second value of a pair is returned first, the first
-//              is kept for the next call, and seeding forgets it
+//              is cached for the next call, and seeding discards it
 //   integers   masked rejection
 //
-// The proof is `unroll verify` on the golden set `numpy_rng`, recorded from NumPy 1.26.4.
+// Verified by `unroll verify` with the golden set `numpy_rng`, recorded from NumPy 1.26.4.
 
 internal import RealModule
 internal import UnrollContracts
@@ -20,17 +20,17 @@ internal import UnrollContracts
 /// ```
 public struct NumPyRandom: RandomStream, Sendable {
   private var key = [UInt32](repeating: 0, count: 624)
-  /// How many words of the key have been used; 624 after seeding.
+  /// The number of used words of the key; 624 after seeding.
   public private(set) var position = 624
-  /// The normal value that the next call will return, if there is one.
-  private(set) var keptNormal: Double?
+  /// The cached normal value that the next call will return, if any.
+  private(set) var cachedNormal: Double?
 
-  /// The generator after `numpy.random.seed(seed)`.
+  /// Creates a generator in the state after `numpy.random.seed(seed)`.
   public init(seed: UInt32) {
     self.seed(seed)
   }
 
-  /// Starts again, as `numpy.random.seed(seed)` does; forgets a kept normal value.
+  /// Resets the generator like `numpy.random.seed(seed)`; discards a cached normal value.
   public mutating func seed(_ seed: UInt32) {
     var word = seed
     for index in 0..<624 {
@@ -38,13 +38,13 @@ public struct NumPyRandom: RandomStream, Sendable {
       word = 1_812_433_253 &* (word ^ (word >> 30)) &+ UInt32(index) &+ 1
     }
     position = 624
-    keptNormal = nil
+    cachedNormal = nil
   }
 
-  /// The 624 words of the state, as `numpy.random.get_state()[1]` gives them.
+  /// The 624 words of the state: `numpy.random.get_state()[1]`.
   public var keyWords: [UInt32] { key }
 
-  /// The next 32-bit word.
+  /// Returns the next 32-bit word.
   public mutating func nextWord() -> UInt32 {
     if position == 624 { refill() }
     var word = key[position]
@@ -67,17 +67,17 @@ public struct NumPyRandom: RandomStream, Sendable {
     position = 0
   }
 
-  /// The next double in 0 ..< 1, of 53 random bits.
+  /// Returns the next double in 0 ..< 1, with 53 random bits.
   public mutating func nextDouble() -> Double {
     let high = nextWord() >> 5
     let low = nextWord() >> 6
     return (Double(high) * 67_108_864 + Double(low)) / 9_007_199_254_740_992
   }
 
-  /// The next standard normal value.
+  /// Returns the next standard normal value.
   public mutating func nextNormal() -> Double {
-    if let kept = keptNormal {
-      keptNormal = nil
+    if let kept = cachedNormal {
+      cachedNormal = nil
       return kept
     }
     while true {
@@ -86,12 +86,12 @@ public struct NumPyRandom: RandomStream, Sendable {
       let square = x1 * x1 + x2 * x2
       guard square < 1, square != 0 else { continue }
       let factor = (-2 * Double.log(square) / square).squareRoot()
-      keptNormal = factor * x1
+      cachedNormal = factor * x1
       return factor * x2
     }
   }
 
-  /// A uniform integer from 0 to a maximum, both included, by masked rejection.
+  /// Returns a uniform integer of at least 0 and at most `maximum`, by masked rejection.
   mutating func interval(_ maximum: UInt64) -> UInt64 {
     guard maximum > 0 else { return 0 }
     let mask = UInt64.max >> maximum.leadingZeroBitCount
@@ -108,7 +108,7 @@ public struct NumPyRandom: RandomStream, Sendable {
   }
 }
 
-// MARK: - Arrays, by NumPy's names
+// MARK: - Arrays, with NumPy's names
 
 extension NumPyRandom {
   /// `numpy.random.rand(…)`, `numpy.random.random_sample(shape)`: uniform in 0 ..< 1.

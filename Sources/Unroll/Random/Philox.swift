@@ -1,4 +1,4 @@
-// Philox4x32 with ten rounds: a block cipher over a counter, so that any block can be had at once.
+// Philox4x32 with ten rounds: a block cipher over a counter, so any block can be computed directly.
 //
 // Source: Salmon, Moraes, Dror, Shaw, Parallel random numbers: as easy as 1, 2, 3 (2011).
 
@@ -15,7 +15,7 @@ public struct Philox: Sendable {
     self.key = key
   }
 
-  /// The block of four words at the counter.
+  /// The block of four words for the counter.
   public var block: SIMD4<UInt32> {
     var c = counter
     var k = key
@@ -30,7 +30,7 @@ public struct Philox: Sendable {
     return c
   }
 
-  /// The generator `blocks` further on: a 128-bit addition to the counter.
+  /// Returns the generator advanced by `blocks`: a 128-bit addition to the counter.
   public func advanced(by blocks: UInt64) -> Philox {
     var result = self
     var carry: UInt64 = 0

@@ -1,6 +1,6 @@
-/// A source of random numbers that is passed, `inout`, to whatever draws from it.
+/// A source of random numbers, passed `inout` to functions that draw from it.
 ///
-/// There is no global generator: two runs that pass equal streams draw equal numbers.
+/// There is no global generator: two runs with equal streams draw equal numbers.
 public protocol RandomStream {
   /// Draws uniform numbers from `low` to `high`.
   ///

@@ -5,18 +5,18 @@
 //   float32  23 low bits of a word as the fraction of a number in 1 ..< 2, minus 1
 //   float64  20 low bits of one word, then 32 of the next, likewise
 //   normal   Box and Muller; the sine comes first; u is at least 1e-7
-//   truncated normal: groups of one block's results, each with 256 samples reserved a result
+//   truncated normal: groups of one block's results, each with 256 samples reserved per result
 //
-// Blocks belong to positions, so neither the size nor the number of threads changes a value. The
-// normals go through the C library's log, sin and cos, as TensorFlow's do: another library may
-// differ in the last bit. Proof: `unroll verify` on the golden set `tf1`, group `random`.
+// Blocks belong to positions, so neither the size nor the number of threads changes a value. Normals use the C
+// library's log, sin and cos, as in TensorFlow: another library may differ in the last bit. Verified by
+// `unroll verify` with the golden set `tf1`, group `random`.
 
 internal import RealModule
 internal import UnrollContracts
 
-/// One random operation of a TensorFlow graph, by its two seeds, bit for bit.
+/// One random operation of a TensorFlow graph, bit for bit.
 ///
-/// TensorFlow has no stream: an operation is named by the graph's seed and its own, and gives the
+/// TensorFlow has no stream: the graph's seed and the op seed identify an operation, which gives the
 /// same numbers in every session. `run` counts executions of the same node within one session.
 ///
 /// ```swift
@@ -27,20 +27,20 @@ public struct TensorFlowRandom: Sendable {
   public var seed: Int64
   /// The operation's seed.
   public var opSeed: Int64
-  /// How many times the node has run in this session before; 0 or more.
+  /// The number of previous executions of the node in this session.
   public var run: Int
 
   /// Creates the operation with a graph seed and an op seed.
   ///
-  /// A pair of zeros stands, as in `tf.get_seed`, for (0, 2³¹ − 1); in TensorFlow itself two
-  /// zeros would ask for a seed from the clock.
+  /// As in `tf.get_seed`, a pair of zeros means (0, 2³¹ − 1); in TensorFlow itself two zeros would take
+  /// the seed from the clock.
   public init(seed: Int64, opSeed: Int64, run: Int = 0) {
     self.seed = seed
     self.opSeed = seed == 0 && opSeed == 0 ? 0x7FFF_FFFF : opSeed
     self.run = run
   }
 
-  /// The generator at the first block of this run of `count` numbers.
+  /// Returns the generator at the first block of this run of `count` numbers.
   private func generator(count: Int) -> Philox {
     require(
       (0...1 << 40).contains(count) && run >= 0,
@@ -53,7 +53,7 @@ public struct TensorFlowRandom: Sendable {
     return start.advanced(by: 256 &* UInt64(count) &* UInt64(run))
   }
 
-  /// The raw words of the first `count` blocks.
+  /// Returns the raw words of the first `count` blocks.
   public func words(blockCount count: Int) -> [UInt32] {
     let start = generator(count: 0)
     require(
@@ -92,7 +92,7 @@ public struct TensorFlowRandom: Sendable {
     return Array(result.prefix(count))
   }
 
-  /// `tf.random_uniform([count], low, high, dtype=tf.int32)`; as biased as the original.
+  /// `tf.random_uniform([count], low, high, dtype=tf.int32)`; with the bias of the original.
   ///
   /// - Precondition: `low` < `high`.
   public func uniformInt32(count: Int, from low: Int32, to high: Int32) -> [Int32] {
@@ -128,7 +128,7 @@ public struct TensorFlowRandom: Sendable {
     return Array(result.prefix(count))
   }
 
-  /// `tf.truncated_normal([count])`, float32: normals beyond two deviations are drawn again.
+  /// `tf.truncated_normal([count])`, float32: normals beyond two deviations are redrawn.
   public func truncatedNormalFloat(count: Int) -> [Float] {
     truncated(count: count, groupSize: 4) { block in
       let (first, second) = (Self.pair(block[0], block[1]), Self.pair(block[2], block[3]))
@@ -144,7 +144,7 @@ public struct TensorFlowRandom: Sendable {
     }
   }
 
-  /// Each group starts at a block of its own, so that rejections in one do not move the next.
+  /// Each group starts at its own block, so that rejections in one group do not affect the next.
   private func truncated<Scalar: KernelScalar>(
     count: Int, groupSize: Int, _ values: (SIMD4<UInt32>) -> [Scalar]
   ) -> [Scalar] {
@@ -180,7 +180,7 @@ public struct TensorFlowRandom: Sendable {
   }
 }
 
-// MARK: - From words to numbers
+// MARK: - Conversion of words to numbers
 
 extension TensorFlowRandom {
   static func unit(_ word: UInt32) -> Float {
@@ -191,14 +191,14 @@ extension TensorFlowRandom {
     Double(bitPattern: UInt64(high & 0xF_FFFF) << 32 | UInt64(low) | 0x3FF0_0000_0000_0000) - 1
   }
 
-  /// Box and Muller from two words; the angle is rounded to float32 once.
+  /// Box–Muller transform of two words; the angle is rounded to float32 once.
   static func pair(_ first: UInt32, _ second: UInt32) -> (Float, Float) {
     let radius = (-2 * Float.log(max(unit(first), 1e-7))).squareRoot()
     let angle = Float(2 * Double.pi * Double(unit(second)))
     return (Float.sin(angle) * radius, Float.cos(angle) * radius)
   }
 
-  /// Box and Muller from a whole block.
+  /// Box–Muller transform of a block.
   static func pair(_ block: SIMD4<UInt32>) -> (Double, Double) {
     let radius = (-2 * Double.log(max(unit(block[0], block[1]), 1e-7))).squareRoot()
     let angle = 2 * Double.pi * unit(block[2], block[3])

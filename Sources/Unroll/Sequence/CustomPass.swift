@@ -1,19 +1,19 @@
-// The passes of users' own cells over whole sequences, written with tensors: step by step, on one thread. A step gets the rows
-// that are active at its time and no other; the states of the others are carried.
+// Passes of custom cells over whole sequences, implemented with tensors, step by step on one thread. A step receives
+// only the rows that are active at its time; the states of the others are carried.
 
 internal import UnrollContracts
 
-/// What the forward pass of a user's own cell leaves besides the hidden states.
+/// The values that the forward pass of a custom cell stores in addition to the hidden states.
 struct CustomTrace<Scalar: KernelScalar>: Sendable {
-  /// Each step of its active rows, by its time; nil where no row is active.
+  /// The step of the active rows at each time; nil if no row is active.
   var steps: [CustomStep<Scalar>?] = []
-  /// The states of the active rows before each step, by the step's time.
+  /// The states of the active rows before each step, indexed by time.
   var states: [RecurrentState<Scalar>] = []
   /// c after each step, `[T, B, C]`.
   var cells = Tensor<Scalar>(shape: [0, 0, 0])
 }
 
-/// A user's own cell on a batch of sequences.
+/// A custom cell applied to a batch of sequences.
 struct CustomPass<Scalar: KernelScalar> {
   let definition: CustomDefinition
   let parameters: CellParameters<Scalar>
@@ -26,9 +26,9 @@ struct CustomPass<Scalar: KernelScalar> {
   ///
   /// - Parameters:
   ///   - inputs: x, `[T, B, D]`.
-  ///   - state: The state before the first step; afterwards that after the last.
+  ///   - state: The state before the first step; on return, the state after the last.
   ///   - hidden: Receives h after each step, `[T, B, H]`.
-  ///   - trace: Receives what the backward pass needs; nil for inference.
+  ///   - trace: Receives the values for the backward pass; nil for inference.
   func forward(
     _ inputs: Tensor<Scalar>, from state: inout RecurrentState<Scalar>,
     hidden: inout Tensor<Scalar>, trace: inout CustomTrace<Scalar>?
@@ -56,10 +56,10 @@ struct CustomPass<Scalar: KernelScalar> {
   /// Computes the gradients.
   ///
   /// - Parameters:
-  ///   - trace: What the forward pass left.
+  ///   - trace: The trace of the forward pass.
   ///   - inputs: x, `[T, B, D]`.
   ///   - outputs: dL/d h after each step, `[T, B, H]`; nil for none.
-  ///   - gradients: Its state is dL/d the last state, and afterwards dL/d the first. Receives the gradients of the
+  ///   - gradients: Its state holds dL/d of the last state and, on return, of the first. Receives the gradients of the
   ///     parameters and of the inputs.
   func backward(
     _ trace: CustomTrace<Scalar>, _ inputs: Tensor<Scalar>, outputs: Tensor<Scalar>?,
@@ -90,17 +90,17 @@ struct CustomPass<Scalar: KernelScalar> {
     gradients.parameters = sums.parameters
   }
 
-  /// The times in the order in which the cell visits them.
+  /// Returns the times in the order in which the cell visits them.
   private func times(_ steps: Int) -> [Int] {
     direction == .forward ? Array(0..<steps) : (0..<steps).reversed()
   }
 
-  /// The rows that are active at a time; nil if all are.
+  /// Returns the rows that are active at a time; nil if all are.
   private func activeRows(_ time: Int) -> [Int]? { flags?.activeRows(time, of: batchSize) }
 }
 
 extension [UInt8] {
-  /// The rows whose flags are set at a time; nil if all are.
+  /// Returns the rows whose flags are set at a time; nil if all are.
   fileprivate func activeRows(_ time: Int, of batchSize: Int) -> [Int]? {
     let rows = (0..<batchSize).filter { self[time * batchSize + $0] != 0 }
     return rows.count == batchSize ? nil : rows
@@ -108,7 +108,7 @@ extension [UInt8] {
 }
 
 extension Tensor {
-  /// Some rows of a matrix; all if nil.
+  /// Returns some rows of a matrix; all if nil.
   fileprivate func rows(_ rows: [Int]?) -> Tensor {
     guard let rows else { return self }
     var result = Tensor(shape: [rows.count, shape[1]])
@@ -116,7 +116,7 @@ extension Tensor {
     return result
   }
 
-  /// Replaces some rows of a matrix by those of another in order; all if nil.
+  /// Replaces some rows of a matrix with those of another, in order; all if nil.
   fileprivate mutating func setRows(_ rows: [Int]?, _ new: Tensor) {
     guard let rows else {
       self = new
@@ -127,12 +127,12 @@ extension Tensor {
 }
 
 extension RecurrentState {
-  /// Some rows; all if nil.
+  /// Returns some rows; all if nil.
   fileprivate func rows(_ rows: [Int]?) -> RecurrentState {
     RecurrentState(hidden: hidden.rows(rows), cell: cell.rows(rows))
   }
 
-  /// Replaces some rows by those of another state in order; all if nil.
+  /// Replaces some rows with those of another state, in order; all if nil.
   fileprivate mutating func setRows(_ rows: [Int]?, _ new: RecurrentState) {
     hidden.setRows(rows, new.hidden)
     cell.setRows(rows, new.cell)
@@ -140,7 +140,7 @@ extension RecurrentState {
 }
 
 extension CustomTrace {
-  /// A gate's value at every step, `[T, B, H]`; 0 at inactive steps.
+  /// Returns a gate's value at every step, `[T, B, H]`; 0 at inactive steps.
   func gate(_ index: Int, flags: [UInt8]?, batchSize: Int, hiddenSize: Int) -> Tensor<Scalar> {
     var result = Tensor<Scalar>(shape: [steps.count, batchSize, hiddenSize])
     for (time, step) in steps.enumerated() {

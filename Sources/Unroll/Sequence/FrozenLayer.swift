@@ -1,4 +1,4 @@
-// Inference: a layer whose weights do not change is packed once, and leaves no trace.
+// Inference: the weights of an immutable layer are packed once, and no trace is stored.
 
 internal import CUnrollKernels
 internal import Synchronization
@@ -6,27 +6,27 @@ internal import UnrollContracts
 
 /// The results of inference over whole sequences.
 ///
-/// Pass it to the next run: its memory is used again.
+/// Pass the value to the next run to reuse its memory.
 public struct SequenceOutputs<Scalar: KernelScalar>: Sendable {
-  /// The layer's outputs, `[T, B, P]`; at inactive steps zero or repeated, as the mask says.
+  /// The layer's outputs, `[T, B, P]`; at inactive steps zero or the previous output, as the mask specifies.
   public internal(set) var outputs: Tensor<Scalar>
-  /// The state after the last step that counts.
+  /// The state after the last active step.
   public internal(set) var finalState: RecurrentState<Scalar>
-  private var memory: PassMemory<Scalar>
+  private var memory: PassScratch<Scalar>
 
-  /// A place for `FrozenLayer.run(_:from:mask:into:)` to fill.
+  /// Creates an empty value for `FrozenLayer.run(_:from:mask:into:)`.
   public init() {
     outputs = Tensor(shape: [0, 0, 0])
     finalState = RecurrentState(hidden: Tensor(shape: [0, 0]))
-    memory = PassMemory()
+    memory = PassScratch()
   }
 
-  mutating func ownMemory() -> PassMemory<Scalar> {
-    if !isKnownUniquelyReferenced(&memory) { memory = PassMemory() }
+  mutating func uniqueScratch() -> PassScratch<Scalar> {
+    if !isKnownUniquelyReferenced(&memory) { memory = PassScratch() }
     return memory
   }
 
-  /// Makes the outputs of inactive steps what the mask says.
+  /// Sets the outputs of inactive steps as the mask specifies.
   mutating func pad(_ flags: [UInt8]?, _ mask: SequenceMask, _ direction: Direction) {
     guard let flags else { return }
     let times = 0..<outputs.shape[0]
@@ -35,7 +35,7 @@ public struct SequenceOutputs<Scalar: KernelScalar>: Sendable {
   }
 }
 
-/// A layer with weights that do not change: packed once, for any number of runs.
+/// A layer with immutable weights, packed once for any number of runs.
 ///
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
@@ -52,22 +52,22 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
     content = FrozenContent(layer)
   }
 
-  /// The layer as it was when it was frozen.
+  /// The layer at the time of freezing.
   public var layer: RecurrentLayer<Scalar> { content.layer }
 
-  /// Runs the layer over a batch of sequences; the same bits as `RecurrentLayer.forward`.
+  /// Runs the layer over a batch of sequences; bit-identical to `RecurrentLayer.forward`.
   ///
-  /// Allocates nothing after the first run of the same sizes, if no step is masked. Weights are packed at the first run on
-  /// a path; the packed weights are shared by copies of the frozen layer.
+  /// Allocates nothing after the first run of the same sizes if no step is masked. Weights are packed at the first run
+  /// on a path and shared by copies of the frozen layer.
   ///
   /// - Parameters:
   ///   - inputs: x, `[T, B, D]`.
   ///   - state: The state before the first step, `[B, P]` and `[B, C]`.
-  ///   - mask: Which steps count.
+  ///   - mask: The active steps.
   ///   - result: Receives outputs and final state.
   /// - Precondition: The shapes agree with the cell.
-  /// - Complexity: 2·T·B·G·H·(D + P) flops; memory besides the result as
-  ///   ``RecurrentLayer/plan(for:timeStepCount:batchSize:isMasked:)`` says.
+  /// - Complexity: 2·T·B·G·H·(D + P) flops. Memory in addition to the result:
+  ///   ``RecurrentLayer/plan(for:timeStepCount:batchSize:isMasked:)``.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public func run(
@@ -88,7 +88,7 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
     }
     result.finalState.hidden.prepare(rows, out)
     result.finalState.cell.prepare(rows, cellSize)
-    let memory = result.ownMemory()
+    let memory = result.uniqueScratch()
     let direction = content.layer.direction
     if case .custom(let custom) = cell.definition {
       let pass = CustomPass(
@@ -128,13 +128,13 @@ public struct FrozenLayer<Scalar: KernelScalar>: Sendable {
   }
 }
 
-/// What copies of a frozen layer share.
+/// The storage shared by copies of a frozen layer.
 private final class FrozenContent<Scalar: KernelScalar>: Sendable {
   let layer: RecurrentLayer<Scalar>
-  /// The weights as each path reads them, packed when it is first taken.
+  /// The weights in the layout of each path, packed when the path is first used.
   private let packed = Mutex<[Packing: TensorStorage<Scalar>]>([:])
 
-  /// What the order of packed weights depends on.
+  /// The parameters that determine the layout of packed weights.
   private struct Packing: Hashable {
     let isa: Int32
     let path: Int32
@@ -149,7 +149,7 @@ private final class FrozenContent<Scalar: KernelScalar>: Sendable {
   }
 
   func packedWeights(_ plan: inout unroll_plan) -> TensorStorage<Scalar> {
-    // Rows, columns and lanes read the same panels.
+    // Rows, columns and lanes use the same panels.
     let isPanels = plan.path == UNROLL_PATH_COLUMNS || plan.path == UNROLL_PATH_LANES
     let path = isPanels ? Int32(UNROLL_PATH_ROWS) : plan.path
     let key = Packing(isa: plan.isa, path: path, count: plan.packed_count)
@@ -165,6 +165,6 @@ private final class FrozenContent<Scalar: KernelScalar>: Sendable {
 }
 
 extension RecurrentLayer {
-  /// The layer with its weights packed for inference.
+  /// Returns the layer with its weights packed for inference.
   public func frozen() -> FrozenLayer<Scalar> { FrozenLayer(self) }
 }

@@ -1,34 +1,34 @@
-// Inference with a stack: each level writes into one of two sets of buffers while it reads the other.
+// Inference with a stack: levels write alternately into two sets of buffers.
 
 internal import UnrollContracts
 
 /// The results of inference with a network.
 ///
-/// Pass it to the next run: its memory is used again.
+/// Pass the value to the next run to reuse its memory.
 public struct NetworkOutputs<Scalar: KernelScalar>: Sendable {
-  /// Every layer's state after the last step that counts, from the input upward.
+  /// Every layer's state after the last active step, from the input upward.
   public fileprivate(set) var finalStates: [RecurrentState<Scalar>] = []
   fileprivate var buffers = [LevelOutputs<Scalar>(), LevelOutputs()]
   fileprivate var top = 0
 
-  /// A place for `FrozenNetwork.run(_:from:mask:into:)` to fill.
+  /// Creates an empty value for `FrozenNetwork.run(_:from:mask:into:)`.
   public init() {}
 
-  /// The top level's outputs, `[T, B, P]`; at inactive steps zero or repeated, as the mask says.
+  /// The top level's outputs, `[T, B, P]`; at inactive steps zero or the previous output, as the mask specifies.
   public var outputs: Tensor<Scalar> { buffers[top].values }
 }
 
 /// The results of one level.
 private struct LevelOutputs<Scalar: KernelScalar>: Sendable {
   var layers = [SequenceOutputs<Scalar>(), SequenceOutputs()]
-  /// The outputs of two layers, side by side.
+  /// The concatenated outputs of two layers.
   var joined = Tensor<Scalar>(shape: [0, 0, 0])
   var isJoined = false
 
   var values: Tensor<Scalar> { isJoined ? joined : layers[0].outputs }
 }
 
-/// A network with weights that do not change: packed once, for any number of runs.
+/// A network with immutable weights, packed once for any number of runs.
 ///
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
@@ -51,18 +51,18 @@ public struct FrozenNetwork<Scalar: KernelScalar>: Sendable {
     layerCount = network.layerCount
   }
 
-  /// Runs the network over a batch of sequences; the same bits as `RecurrentNetwork.forward`.
+  /// Runs the network over a batch of sequences; bit-identical to `RecurrentNetwork.forward`.
   ///
-  /// Allocates nothing after the first run of the same sizes where `FrozenLayer.run(_:from:mask:into:)`
+  /// Allocates nothing after the first run of the same sizes if `FrozenLayer.run(_:from:mask:into:)`
   /// allocates nothing for any of the layers.
   ///
   /// - Parameters:
   ///   - inputs: x, `[T, B, D]`.
-  ///   - states: The state before the first step, one for each layer.
-  ///   - mask: Which steps count, at every level.
+  ///   - states: The state before the first step, one per layer.
+  ///   - mask: The active steps, for all levels.
   ///   - result: Receives the outputs and the final states.
   /// - Precondition: The shapes agree.
-  /// - Complexity: The flops of the layers. Besides the result, memory for the outputs of two levels.
+  /// - Complexity: The flops of the layers. In addition to the result, memory for the outputs of two levels.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public func run(
@@ -89,12 +89,12 @@ public struct FrozenNetwork<Scalar: KernelScalar>: Sendable {
           values, from: states[first + position], mask: mask,
           into: &result.buffers[target].layers[position])
         let state = result.buffers[target].layers[position].finalState
-        result.finalStates[first + position].hidden.become(state.hidden)
-        result.finalStates[first + position].cell.become(state.cell)
+        result.finalStates[first + position].hidden.assign(state.hidden)
+        result.finalStates[first + position].cell.assign(state.cell)
       }
       if level.count == 2 {
         let (one, two) = (result.buffers[target].layers[0], result.buffers[target].layers[1])
-        result.buffers[target].joined.become(one.outputs, beside: two.outputs)
+        result.buffers[target].joined.assign(concatenating: one.outputs, two.outputs)
       }
       result.buffers[target].isJoined = level.count == 2
       result.top = target
@@ -105,6 +105,6 @@ public struct FrozenNetwork<Scalar: KernelScalar>: Sendable {
 }
 
 extension RecurrentNetwork {
-  /// The network with its weights packed for inference.
+  /// Returns the network with its weights packed for inference.
   public func frozen() -> FrozenNetwork<Scalar> { FrozenNetwork(self) }
 }

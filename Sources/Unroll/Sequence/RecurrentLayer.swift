@@ -1,5 +1,5 @@
-// A cell run over whole sequences, forward and backward through time. The work is done by the kernels, as their plan says;
-// here inputs are checked and memory is made ready.
+// A cell run over whole sequences, forward and backward through time. This file checks inputs and prepares memory; the
+// kernels do the work as their plan specifies.
 
 internal import CUnrollKernels
 internal import UnrollContracts
@@ -14,7 +14,7 @@ internal import UnrollContracts
 /// let gradients = layer.backward(trace, outputs: Tensor(shape: [5, 2, 4], repeating: 1))
 /// ```
 public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
-  /// The cell, parameters included.
+  /// The cell, including its parameters.
   public var cell: Cell<Scalar>
   /// The direction in which the sequence is read.
   public var direction: Direction
@@ -30,7 +30,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   /// P, the size of an output: H unless it is projected.
   public var outputSize: Int { cell.outputSize }
 
-  /// The state that is zero, for `batchSize` sequences.
+  /// Returns a zero state for `batchSize` sequences.
   public func zeroState(batchSize: Int) -> RecurrentState<Scalar> {
     cell.zeroState(batchSize: batchSize)
   }
@@ -38,14 +38,14 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   /// Runs the layer over a batch of sequences.
   ///
   /// - Parameters:
-  ///   - inputs: x, shape `[T, B, D]`, or `[B, T, D]` if `layout` says so. T and B may be 0.
+  ///   - inputs: x, shape `[T, B, D]`, or `[B, T, D]` if `layout` is batch-major. T and B may be 0.
   ///   - state: The state before the first step, `[B, P]` and `[B, C]`.
-  ///   - mask: Which steps count.
-  ///   - layout: The order of the first two axes, of `inputs` and of the trace's arrays.
-  /// - Returns: Every step's output, states and gates.
+  ///   - mask: The active steps.
+  ///   - layout: The order of the first two axes of `inputs` and of the trace's arrays.
+  /// - Returns: The outputs, states and gates of every step.
   /// - Precondition: The shapes agree with the cell.
-  /// - Complexity: 2·T·B·G·H·(D + P) flops; allocates what ``plan(for:timeStepCount:batchSize:isMasked:)`` says, and
-  ///   T·B·P numbers of outputs.
+  /// - Complexity: 2·T·B·G·H·(D + P) flops; allocates the memory given by
+  ///   ``plan(for:timeStepCount:batchSize:isMasked:)`` and T·B·P elements of outputs.
   public func forward(
     _ inputs: Tensor<Scalar>, from state: RecurrentState<Scalar>, mask: SequenceMask = .full,
     layout: SequenceLayout = .timeMajor
@@ -55,17 +55,17 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     return trace
   }
 
-  /// Runs the layer over a batch of sequences, in the memory of an earlier trace.
+  /// Runs the layer over a batch of sequences, reusing the memory of an earlier trace.
   ///
-  /// Allocates nothing if the earlier pass had the same sizes, the trace is held nowhere else, the
-  /// layout is time-major and no step is masked.
+  /// Allocates nothing if the earlier pass had the same sizes, the trace is not shared, the layout is
+  /// time-major and no step is masked.
   ///
   /// - Parameters:
-  ///   - inputs: x, shape `[T, B, D]`, or `[B, T, D]` if `layout` says so. T and B may be 0.
+  ///   - inputs: x, shape `[T, B, D]`, or `[B, T, D]` if `layout` is batch-major. T and B may be 0.
   ///   - state: The state before the first step, `[B, P]` and `[B, C]`.
-  ///   - mask: Which steps count.
-  ///   - layout: The order of the first two axes, of `inputs` and of the trace's arrays.
-  ///   - trace: Receives every step's output, states and gates.
+  ///   - mask: The active steps.
+  ///   - layout: The order of the first two axes of `inputs` and of the trace's arrays.
+  ///   - trace: Receives the outputs, states and gates of every step.
   /// - Precondition: The shapes agree with the cell.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
@@ -110,12 +110,12 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
   /// Computes the gradients of a forward pass.
   ///
   /// - Parameters:
-  ///   - trace: What `forward` returned.
+  ///   - trace: The result of `forward`.
   ///   - outputGradient: dL/d outputs, in the trace's layout; nil for none.
   ///   - finalStateGradient: dL/d final state; nil for none.
   /// - Returns: The gradients of parameters, inputs and initial state.
   /// - Precondition: The trace was made by a layer of this kind, shape, direction and settings (activations, clips,
-  ///   options, rates of zoneout), and the gradients have the shapes of what they are of.
+  ///   options, zoneout rates), and each gradient has the shape of its array.
   /// - Complexity: 4·T·B·G·H·(D + P) flops; allocates the gradients and scratch.
   public func backward(
     _ trace: SequenceTrace<Scalar>, outputs outputGradient: Tensor<Scalar>? = nil,
@@ -126,17 +126,17 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     return gradients
   }
 
-  /// Computes the gradients of a forward pass, in the memory of earlier gradients.
+  /// Computes the gradients of a forward pass, reusing the memory of earlier gradients.
   ///
   /// Allocates nothing where `forward(_:from:mask:layout:into:)` does not.
   ///
   /// - Parameters:
-  ///   - trace: What `forward` returned.
+  ///   - trace: The result of `forward`.
   ///   - outputGradient: dL/d outputs, in the trace's layout; nil for none.
   ///   - finalStateGradient: dL/d final state; nil for none.
   ///   - gradients: Receives the gradients of parameters, inputs and initial state.
   /// - Precondition: The trace was made by a layer of this kind, shape, direction and settings (activations, clips,
-  ///   options, rates of zoneout), and the gradients have the shapes of what they are of.
+  ///   options, zoneout rates), and each gradient has the shape of its array.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public func backward(
@@ -186,9 +186,11 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
       direction: direction)
   }
 
-  /// The forward pass, once the trace's arrays have their shapes.
+  /// Runs the forward pass.
+  ///
+  /// The trace's arrays must have their shapes.
   private func run(into trace: inout SequenceTrace<Scalar>, steps: Int, rows: Int) {
-    let memory = trace.ownMemory()
+    let memory = trace.uniqueScratch()
     var layer = cell.kernelLayer(
       direction, steps: steps, rows: rows, isMasked: trace.flags != nil)
     var plan = unroll_plan_make(
@@ -210,13 +212,15 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     withExtendedLifetime(self) {}
   }
 
-  /// The backward pass, once the gradients' initial state holds that of the final state.
+  /// Runs the backward pass.
+  ///
+  /// The gradients' initial state must hold the gradient of the final state.
   private func differentiate(
     _ trace: SequenceTrace<Scalar>, outputs: Tensor<Scalar>?,
     into gradients: inout LayerGradients<Scalar>
   ) {
-    let memory = gradients.ownMemory()
-    // The trace's instruction set, whose layout it has; this thread's number of threads.
+    let memory = gradients.uniqueScratch()
+    // Use the trace's instruction set, which determines its layout, but this thread's number of threads.
     var layer = trace.plan.layer
     var plan = unroll_plan_make(
       &layer, Int32(UNROLL_TRAIN), Int32(Threads.count), trace.plan.isa, 0)
@@ -246,7 +250,9 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     withExtendedLifetime(self) {}
   }
 
-  /// The forward pass of a user's own cell, once the trace's arrays have their shapes.
+  /// Runs the forward pass of a custom cell.
+  ///
+  /// The trace's arrays must have their shapes.
   private func run(_ custom: CustomDefinition, into trace: inout SequenceTrace<Scalar>) {
     var made: CustomTrace<Scalar>? = CustomTrace()
     var state = trace.initialState
@@ -257,7 +263,9 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     if trace.flags != nil { trace.padOutputs() }
   }
 
-  /// The backward pass of a user's own cell, once the gradients' initial state holds that of the final state.
+  /// Runs the backward pass of a custom cell.
+  ///
+  /// The gradients' initial state must hold the gradient of the final state.
   private func differentiate(
     _ custom: CustomDefinition, _ trace: SequenceTrace<Scalar>, outputs: Tensor<Scalar>?,
     into gradients: inout LayerGradients<Scalar>
@@ -300,7 +308,7 @@ public struct RecurrentLayer<Scalar: KernelScalar>: Sendable {
     )
   }
 
-  /// Stops the program unless a trace is of a layer such as this one, and has its inputs.
+  /// Stops the program unless the trace fits this layer and still has its inputs.
   private func check(_ trace: SequenceTrace<Scalar>) {
     guard let made = trace.settings else {
       contractViolation(

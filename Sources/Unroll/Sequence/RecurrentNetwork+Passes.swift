@@ -1,5 +1,5 @@
-// A network's passes. A layer reads the outputs of the level below where they are; only the outputs and
-// gradients of a level with two layers are copied, side by side or apart.
+// The passes of a network. A layer reads the outputs of the level below in place. Copies are made only for levels
+// with two layers, to concatenate or split outputs and gradients.
 
 internal import UnrollContracts
 
@@ -7,11 +7,11 @@ extension RecurrentNetwork {
   /// Runs the network over a batch of sequences.
   ///
   /// - Parameters:
-  ///   - inputs: x, `[T, B, D]`, or `[B, T, D]` if `layout` says so.
-  ///   - states: One for each layer.
-  ///   - mask: Which steps count, at every level.
-  ///   - layout: The order of the first two axes, in and out.
-  /// - Returns: Outputs, and the trace of every layer.
+  ///   - inputs: x, `[T, B, D]`, or `[B, T, D]` if `layout` is batch-major.
+  ///   - states: The initial state of each layer.
+  ///   - mask: The active steps, for all levels.
+  ///   - layout: The order of the first two axes of inputs and outputs.
+  /// - Returns: The outputs and the trace of every layer.
   /// - Precondition: The shapes agree.
   public func forward(
     _ inputs: Tensor<Scalar>, from states: [RecurrentState<Scalar>], mask: SequenceMask = .full,
@@ -22,17 +22,17 @@ extension RecurrentNetwork {
     return trace
   }
 
-  /// Runs the network over a batch of sequences, in the memory of an earlier trace.
+  /// Runs the network over a batch of sequences, reusing the memory of an earlier trace.
   ///
-  /// Allocates nothing if the earlier pass had the same sizes, neither the trace nor one of its arrays is
-  /// held elsewhere, and ``RecurrentLayer/forward(_:from:mask:layout:into:)`` allocates nothing for any of
-  /// the layers.
+  /// Allocates nothing if the earlier pass had the same sizes, neither the trace nor any of its arrays is
+  /// shared, and ``RecurrentLayer/forward(_:from:mask:layout:into:)`` allocates nothing for any of the
+  /// layers.
   ///
   /// - Parameters:
-  ///   - inputs: x, `[T, B, D]`, or `[B, T, D]` if `layout` says so.
-  ///   - states: One for each layer.
-  ///   - mask: Which steps count, at every level.
-  ///   - layout: The order of the first two axes, in and out.
+  ///   - inputs: x, `[T, B, D]`, or `[B, T, D]` if `layout` is batch-major.
+  ///   - states: The initial state of each layer.
+  ///   - mask: The active steps, for all levels.
+  ///   - layout: The order of the first two axes of inputs and outputs.
   ///   - trace: Receives the outputs and the trace of every layer.
   /// - Precondition: The shapes agree.
   @_specialize(where Scalar == Float)
@@ -55,8 +55,9 @@ extension RecurrentNetwork {
           into: &trace.layers[first + position])
       }
       if level.count == 2 {
-        trace.joinedOutputs[index].become(
-          trace.layers[first].timeMajorOutputs, beside: trace.layers[first + 1].timeMajorOutputs)
+        trace.joinedOutputs[index].assign(
+          concatenating: trace.layers[first].timeMajorOutputs,
+          trace.layers[first + 1].timeMajorOutputs)
         values = trace.joinedOutputs[index]
       } else {
         values = trace.layers[first].timeMajorOutputs
@@ -69,11 +70,11 @@ extension RecurrentNetwork {
   /// Computes the gradients of a forward pass.
   ///
   /// - Parameters:
-  ///   - trace: What `forward` returned.
+  ///   - trace: The result of `forward`.
   ///   - outputGradient: dL/d outputs, in the layout of the call; nil for none.
-  ///   - finalStateGradients: dL/d final state, one for each layer; nil for none.
+  ///   - finalStateGradients: dL/d final state, one per layer; nil for none.
   /// - Returns: The gradients of parameters, inputs and initial states.
-  /// - Precondition: The trace is of this network, and the gradients have the shapes of what they are of.
+  /// - Precondition: The trace is of this network, and each gradient has the shape of its array.
   public func backward(
     _ trace: NetworkTrace<Scalar>, outputs outputGradient: Tensor<Scalar>? = nil,
     finalStates finalStateGradients: [RecurrentState<Scalar>]? = nil
@@ -83,17 +84,17 @@ extension RecurrentNetwork {
     return gradients
   }
 
-  /// Computes the gradients of a forward pass, in the memory of earlier gradients.
+  /// Computes the gradients of a forward pass, reusing the memory of earlier gradients.
   ///
-  /// Allocates nothing where `forward(_:from:mask:layout:into:)` does not, if the gradients and their arrays
-  /// are held nowhere else.
+  /// Allocates nothing if `forward(_:from:mask:layout:into:)` does not and the gradients and their arrays
+  /// are not shared.
   ///
   /// - Parameters:
-  ///   - trace: What `forward` returned.
+  ///   - trace: The result of `forward`.
   ///   - outputGradient: dL/d outputs, in the layout of the call; nil for none.
-  ///   - finalStateGradients: dL/d final state, one for each layer; nil for none.
+  ///   - finalStateGradients: dL/d final state, one per layer; nil for none.
   ///   - gradients: Receives the gradients of parameters, inputs and initial states.
-  /// - Precondition: The trace is of this network, and the gradients have the shapes of what they are of.
+  /// - Precondition: The trace is of this network, and each gradient has the shape of its array.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public func backward(
@@ -116,14 +117,14 @@ extension RecurrentNetwork {
         for position in level.indices {
           let (place, size) = (first + position, level[position].outputSize)
           if let values {
-            gradients.partGradients[place].become(columns: start..<start + size, of: values)
+            gradients.partGradients[place].assign(columns: start..<start + size, of: values)
           }
           start += size
           level[position].backward(
             trace.layers[place], outputs: values == nil ? nil : gradients.partGradients[place],
             finalState: finalStateGradients?[place], into: &gradients.layers[place])
         }
-        gradients.summedInputs[index].become(gradients.layers[first].timeMajorInputs)
+        gradients.summedInputs[index].assign(gradients.layers[first].timeMajorInputs)
         gradients.summedInputs[index].add(gradients.layers[first + 1].timeMajorInputs)
         values = gradients.summedInputs[index]
       } else {
@@ -159,7 +160,7 @@ extension RecurrentNetwork {
   }
 }
 
-/// One run of a network.
+/// The results of one forward pass of a network.
 public struct NetworkTrace<Scalar: KernelScalar>: Sendable {
   /// The top level's outputs, in the layout of the call.
   public internal(set) var outputs: Tensor<Scalar>
@@ -168,11 +169,11 @@ public struct NetworkTrace<Scalar: KernelScalar>: Sendable {
   /// The layout of the call.
   public private(set) var layout = SequenceLayout.timeMajor
 
-  /// The outputs of each level with two layers, side by side, time-major.
+  /// The concatenated outputs of each level with two layers, time-major.
   var joinedOutputs: [Tensor<Scalar>] = []
   private let nothing: Tensor<Scalar>
 
-  /// A trace of nothing, for `RecurrentNetwork.forward(_:from:mask:layout:into:)` to fill.
+  /// Creates an empty trace for `RecurrentNetwork.forward(_:from:mask:layout:into:)`.
   public init() {
     nothing = Tensor(shape: [0, 0, 0])
     outputs = nothing
@@ -181,10 +182,10 @@ public struct NetworkTrace<Scalar: KernelScalar>: Sendable {
   /// Every layer's final state.
   public var finalStates: [RecurrentState<Scalar>] { layers.map(\.finalState) }
 
-  /// Makes place for a pass.
+  /// Prepares the arrays for a pass.
   ///
-  /// A layer's inputs are the outputs of the level below, and the trace's outputs those of the top level: both
-  /// references end here, so that the layers can write their outputs where they are.
+  /// Releases the references to outputs that are shared between levels, so that the layers can write their outputs in
+  /// place.
   mutating func prepare(layerCount: Int, levelCount: Int, layout: SequenceLayout) {
     self.layout = layout
     outputs = nothing
@@ -198,41 +199,41 @@ public struct NetworkTrace<Scalar: KernelScalar>: Sendable {
 
 /// The gradients of a network.
 public struct NetworkGradients<Scalar: KernelScalar>: Sendable {
-  /// The gradients of every layer, time-major; their inputs are those of the layer.
+  /// The gradients of every layer, time-major; `inputs` are the gradients of that layer's inputs.
   public var layers: [LayerGradients<Scalar>] = []
-  /// Of the inputs, time-major.
+  /// The gradient of the inputs, time-major.
   var timeMajorInputs: Tensor<Scalar>
-  /// Of the outputs of each layer that is one of two in a level.
+  /// The output gradients of each layer in a level with two layers.
   var partGradients: [Tensor<Scalar>] = []
-  /// Of the inputs of each level with two layers.
+  /// The input gradients of each level with two layers.
   var summedInputs: [Tensor<Scalar>] = []
   private var layout = SequenceLayout.timeMajor
   private let nothing: Tensor<Scalar>
 
-  /// Gradients of nothing, for `RecurrentNetwork.backward(_:outputs:finalStates:into:)` to fill.
+  /// Creates empty gradients for `RecurrentNetwork.backward(_:outputs:finalStates:into:)`.
   public init() {
     nothing = Tensor(shape: [0, 0, 0])
     timeMajorInputs = nothing
   }
 
-  /// Of every layer's parameters, from the input upward.
+  /// The gradients of every layer's parameters, from the input upward.
   ///
   /// - Complexity: O(number of layers); allocates the array. `layers[index].parameters` does not.
   public var parameters: [CellParameters<Scalar>] { layers.map(\.parameters) }
 
-  /// Of the inputs, in the layout of the forward call.
+  /// The gradient of the inputs, in the layout of the forward call.
   ///
-  /// - Complexity: O(1) if the layout is time-major; else it allocates T·B·D numbers.
+  /// - Complexity: O(1) if the layout is time-major; otherwise allocates T·B·D elements.
   public var inputs: Tensor<Scalar> {
     layout == .timeMajor ? timeMajorInputs : timeMajorInputs.exchangingFirstAxes
   }
 
-  /// Of every layer's initial state, from the input upward.
+  /// The gradients of every layer's initial state, from the input upward.
   ///
   /// - Complexity: O(number of layers); allocates the array.
   public var initialStates: [RecurrentState<Scalar>] { layers.map(\.initialState) }
 
-  /// Makes place for a pass; the layers' arrays are referenced by nothing else afterwards.
+  /// Prepares the arrays for a pass; afterwards the layers' arrays are uniquely referenced.
   mutating func prepare(layerCount: Int, levelCount: Int, layout: SequenceLayout) {
     self.layout = layout
     timeMajorInputs = nothing

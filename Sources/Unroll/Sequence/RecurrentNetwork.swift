@@ -1,19 +1,19 @@
-// Layers upon layers. A level is one layer or a pair that reads both ways; the outputs of a pair
-// stand side by side, forward first.
+// Stacked layers. A level is one layer, or one layer in each direction; the outputs of a pair are concatenated,
+// forward first.
 
 internal import UnrollContracts
 
 /// A stack of recurrent layers, each in one direction or both.
 ///
-/// States and parameters are listed layer by layer from the input upward; of a bidirectional
-/// level first the forward layer's, then the backward layer's (PyTorch's order, too).
+/// States and parameters are listed layer by layer from the input upward. In a bidirectional level the forward layer
+/// precedes the backward layer, as in PyTorch.
 public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
   /// The levels from the input upward: one layer, or a forward and a backward one.
   public private(set) var levels: [[RecurrentLayer<Scalar>]]
 
   /// Creates a network of levels.
   ///
-  /// - Precondition: Every level has one layer or two, and reads what the level below puts out.
+  /// - Precondition: Every level has one or two layers, whose input size is the output size of the level below.
   public init(levels: [[RecurrentLayer<Scalar>]]) {
     for (index, level) in levels.enumerated() {
       require(
@@ -29,12 +29,12 @@ public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
     self.levels = levels
   }
 
-  /// Creates a stack of layers that read forward.
+  /// Creates a stack of forward layers.
   public init(cells: [Cell<Scalar>]) {
     self.init(levels: cells.map { [RecurrentLayer(cell: $0)] })
   }
 
-  /// Creates one level of two cells, the second reading backward.
+  /// Creates one bidirectional level.
   public init(forward: Cell<Scalar>, backward: Cell<Scalar>) {
     self.init(levels: [
       [
@@ -72,10 +72,10 @@ public struct RecurrentNetwork<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// The size of an output: the sum of the top level's.
+  /// The size of an output: the sum over the top level's layers.
   public var outputSize: Int { levels.last?.map(\.outputSize).reduce(0, +) ?? 0 }
 
-  /// A zero state for every layer.
+  /// Returns a zero state for every layer.
   public func zeroStates(batchSize: Int) -> [RecurrentState<Scalar>] {
     layers.map { $0.zeroState(batchSize: batchSize) }
   }

@@ -1,26 +1,25 @@
-// Which steps of which sequences count. A step that does not count carries the state unchanged.
+// Selects the active steps of each sequence. An inactive step carries the state unchanged.
 
 internal import UnrollContracts
 
 /// The order of a sequence array's first two axes.
 public enum SequenceLayout: String, Sendable, Codable {
-  /// `[T, B, …]`, as the layers work inside.
+  /// `[T, B, …]`, the internal layout of the layers.
   case timeMajor
-  /// `[B, T, …]`, as the notebook, Keras and `batch_first=True` have it.
+  /// `[B, T, …]`, as in the notebook, Keras and PyTorch's `batch_first=True`.
   case batchMajor
 }
 
 /// Which time steps of which sequences of a batch are active.
 ///
-/// At an inactive step the state is carried unchanged, gates read 0, no gradient reaches the
-/// parameters or inputs, and the output is zero or repeats, as `paddedOutput` says. What the inputs hold
-/// there does not matter, not even NaN.
+/// At an inactive step the state is carried unchanged, gates read 0, no gradient reaches the parameters or inputs, and
+/// ``paddedOutput`` specifies the output. The inputs at inactive steps are ignored, even if they are NaN.
 public struct SequenceMask: Sendable, Equatable {
-  /// What a layer puts out where a step is inactive.
+  /// The output of a layer at an inactive step.
   public enum PaddedOutput: String, Sendable, Codable {
-    /// Zero: `dynamic_rnn`, PyTorch's packed sequences, ONNX.
+    /// Zero, as in `dynamic_rnn`, PyTorch's packed sequences and ONNX.
     case zero
-    /// The output of the step before, zero if there is none: Keras' masks.
+    /// The output of the previous step, or zero if there is none, as in Keras' masks.
     case previous
   }
 
@@ -31,15 +30,15 @@ public struct SequenceMask: Sendable, Equatable {
   }
 
   private var extent: Extent
-  /// What is put out at inactive steps.
+  /// The output at inactive steps.
   public let paddedOutput: PaddedOutput
 
   /// Every step is active.
   public static let full = SequenceMask(extent: .full, paddedOutput: .zero)
 
-  /// The first `lengths[b]` steps of sequence b are active, as `sequence_length` of `dynamic_rnn`.
+  /// Returns a mask with the first `lengths[b]` steps of sequence b active, like `sequence_length` of `dynamic_rnn`.
   ///
-  /// A layer that runs backward starts at each sequence's last active step. Length 0 returns the
+  /// A backward layer starts at each sequence's last active step. For length 0 the final state is the
   /// initial state.
   public static func lengths(
     _ lengths: [Int], paddedOutput: PaddedOutput = .zero
@@ -47,9 +46,9 @@ public struct SequenceMask: Sendable, Equatable {
     SequenceMask(extent: .lengths(lengths), paddedOutput: paddedOutput)
   }
 
-  /// Any set of steps, `active[t][b]`.
+  /// Returns a mask for any set of active steps, `active[t][b]`.
   ///
-  /// - Precondition: All rows have one length.
+  /// - Precondition: All rows have the same length.
   public static func steps(
     _ active: [[Bool]], paddedOutput: PaddedOutput = .previous
   ) -> SequenceMask {
@@ -64,7 +63,7 @@ public struct SequenceMask: Sendable, Equatable {
       paddedOutput: paddedOutput)
   }
 
-  /// One byte for each step and sequence, `[T, B]`; nil if all are active.
+  /// Returns one byte per step and sequence, `[T, B]`; nil if all are active.
   ///
   /// - Precondition: The mask fits T and B.
   func flags(timeStepCount: Int, batchSize: Int) -> [UInt8]? {

@@ -1,10 +1,10 @@
 extension SequenceTrace {
-  /// Changes the stored gates, states and products, from which `backward` computes derivatives.
+  /// Modifies the stored gates, states and products from which `backward` computes derivatives.
   ///
-  /// A derivative such as 1 − h² loses its digits where h is close to 1. What another rounding of h makes of it
-  /// can be measured by moving the stored values.
+  /// A derivative such as 1 − h² loses precision where |h| is close to 1. Perturbing the stored values measures the
+  /// effect of a different rounding of h.
   ///
-  /// - Parameter change: Is given each array, the kernels' values as one; its shape must stay.
+  /// - Parameter change: Receives each array, with the kernels' values as one array; must not change its shape.
   package mutating func changeStoredValues(_ change: (inout Tensor<Scalar>) -> Void) {
     change(&values)
     change(&timeMajorHidden)
@@ -22,10 +22,10 @@ extension SequenceTrace {
 }
 
 extension NetworkTrace {
-  /// The trace with the stored values of every layer changed.
+  /// Returns the trace with modified stored values of every layer.
   ///
-  /// - Parameter change: Is given each array; its shape must stay.
-  /// - Returns: The trace.
+  /// - Parameter change: Receives each array; must not change its shape.
+  /// - Returns: The modified trace.
   package func changingStoredValues(_ change: (inout Tensor<Scalar>) -> Void) -> NetworkTrace {
     var result = self
     for index in layers.indices { result.layers[index].changeStoredValues(change) }

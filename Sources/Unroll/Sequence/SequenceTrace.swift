@@ -1,40 +1,40 @@
-// What a forward pass leaves: everything that can be looked at, and all that backward needs.
+// The results of a forward pass, both for inspection and for the backward pass.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
-/// One layer's run over a batch of sequences: outputs, states and gate values of every step.
+/// The outputs, states and gate values of every step of one layer's run over a batch of sequences.
 ///
-/// Arrays come in the layout that the call was given: `[T, B, …]` or `[B, T, …]`. The index of
-/// a step is its place in the input, for a layer that runs backward, too.
+/// Arrays have the layout of the call: `[T, B, …]` or `[B, T, …]`. The index of a step is its position in the input,
+/// also for a backward layer.
 public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
-  /// The layout of the input, and of what is returned here.
+  /// The layout of the inputs and of the arrays returned here.
   public internal(set) var layout: SequenceLayout
   /// The state before the first step.
   public internal(set) var initialState: RecurrentState<Scalar>
-  /// The state after the last step that counts.
+  /// The state after the last active step.
   public internal(set) var finalState: RecurrentState<Scalar>
 
-  /// What made the trace; nil if nothing has yet.
+  /// The settings of the layer that made the trace; nil for an empty trace.
   var settings: PassSettings?
   var mask: SequenceMask
   var flags: [UInt8]?
   /// x, `[T, B, D]`.
   var timeMajorInputs: Tensor<Scalar>
-  /// The outputs where steps are inactive; else they are the hidden states.
+  /// The outputs if some steps are inactive; otherwise the outputs are the hidden states.
   var paddedOutputs: Tensor<Scalar>?
   /// h, `[T, B, P]`.
   var timeMajorHidden: Tensor<Scalar>
-  /// Gates, cell states and what else the backward pass needs, in the kernels' order.
+  /// Gates, cell states and other values for the backward pass, in the kernels' order.
   var values: Tensor<Scalar>
-  /// The steps of a user's own cell, in place of the kernels' values; nil for the kinds.
+  /// The steps of a custom cell, instead of the kernels' values; nil for the kinds.
   var custom: CustomTrace<Scalar>?
   private var keptPlan: KeptPlan
-  private var memory: PassMemory<Scalar>
-  /// Takes the place of arrays that were released.
+  private var memory: PassScratch<Scalar>
+  /// A placeholder for released arrays.
   private let nothing: Tensor<Scalar>
 
-  /// A trace of nothing: a place for `RecurrentLayer.forward(_:from:mask:layout:into:)` to fill.
+  /// Creates an empty trace for `RecurrentLayer.forward(_:from:mask:layout:into:)`.
   public init() {
     layout = .timeMajor
     initialState = RecurrentState(hidden: Tensor(shape: [0, 0]))
@@ -44,11 +44,11 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     timeMajorHidden = Tensor(shape: [0, 0, 0])
     values = Tensor(shape: [0, 0])
     keptPlan = KeptPlan()
-    memory = PassMemory()
+    memory = PassScratch()
     nothing = timeMajorInputs
   }
 
-  /// How the kernels made the trace.
+  /// The kernels' plan for the trace.
   var plan: unroll_plan {
     get { keptPlan.plan }
     set {
@@ -57,15 +57,17 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// The memory of this trace alone: a copy of a trace begins with none.
-  mutating func ownMemory() -> PassMemory<Scalar> {
-    if !isKnownUniquelyReferenced(&memory) { memory = PassMemory() }
+  /// Returns memory used only by this trace; a copied trace gets new memory.
+  mutating func uniqueScratch() -> PassScratch<Scalar> {
+    if !isKnownUniquelyReferenced(&memory) { memory = PassScratch() }
     return memory
   }
 
-  /// Lets go of the caller's arrays, inputs and initial state, once `backward` has been taken.
+  /// Releases the references to the caller's inputs and initial state.
   ///
-  /// The caller's next change of them then needs no copy.
+  /// Call it after `backward`.
+  ///
+  /// The caller can then modify these arrays without a copy.
   public mutating func releaseInputs() {
     timeMajorInputs = nothing
     initialState.hidden = nothing
@@ -74,24 +76,24 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
 
   var timeMajorOutputs: Tensor<Scalar> { paddedOutputs ?? timeMajorHidden }
 
-  /// What the layer puts out: the hidden states, and zero (or repeats) at inactive steps.
+  /// The outputs of the layer: the hidden states, but zero or the previous output at inactive steps.
   public var outputs: Tensor<Scalar> { arranged(timeMajorOutputs) }
 
-  /// h after every step: last axis P.
+  /// h after every step; the last axis has size P.
   ///
-  /// At inactive steps it is the carried state.
+  /// At inactive steps this is the carried state.
   public var hiddenStates: Tensor<Scalar> { arranged(timeMajorHidden) }
 
-  /// c after every step: last axis H for a cell with a cell state, else 0.
+  /// c after every step; the last axis has size H for a cell with a cell state, otherwise 0.
   ///
-  /// - Complexity: O(T·B·C); allocates as many numbers, in the layout `[B, T, …]` twice.
+  /// - Complexity: O(T·B·C); allocates T·B·C elements, twice that in the layout `[B, T, …]`.
   public var cellStates: Tensor<Scalar> {
     if let custom { return arranged(custom.cells) }
     let size = settings?.cell.hasCellState == true ? plan.layer.units : 0
     return arranged(read(UNROLL_TRACE_CELLS, columns: 0..<size, steps: 0..<timeStepCount))
   }
 
-  /// c after the step at `time`, shape `[B, C]` whatever the layout: allocates B·C numbers.
+  /// Returns c after the step at `time`, shape `[B, C]` in any layout; allocates B·C elements.
   package func cellState(after time: Int) -> Tensor<Scalar> {
     if let custom { return custom.cells[time, ...] }
     let size = settings?.cell.hasCellState == true ? plan.layer.units : 0
@@ -99,13 +101,15 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
       .reshaped(to: [batchSize, size])
   }
 
-  /// The gates that can be asked for.
+  /// The gates of the cell.
   public var gates: [Gate] { settings?.cell.gates ?? [] }
 
-  /// A gate's value at every step, after its activation: last axis H; 0 at inactive steps.
+  /// Returns a gate's value after its activation at every step; the last axis has size H.
+  ///
+  /// Inactive steps are 0.
   ///
   /// - Precondition: The cell has that gate.
-  /// - Complexity: O(T·B·H); allocates as many numbers, in the layout `[B, T, …]` twice.
+  /// - Complexity: O(T·B·H); allocates T·B·H elements, twice that in the layout `[B, T, …]`.
   public func gate(_ gate: Gate) -> Tensor<Scalar> {
     guard let index = gates.firstIndex(of: gate) else {
       contractViolation(
@@ -120,7 +124,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
         UNROLL_TRACE_GATES, columns: index * size..<(index + 1) * size, steps: 0..<timeStepCount))
   }
 
-  /// Some columns of an array of the kernels, `[steps, B, columns]`.
+  /// Returns some columns of one of the kernels' arrays, `[steps, B, columns]`.
   private func read(_ array: Int, columns: Range<Int>, steps: Range<Int>) -> Tensor<Scalar> {
     let result = Tensor<Scalar>(uninitialized: [steps.count, batchSize, columns.count])
     guard !result.isEmpty else { return result }
@@ -133,7 +137,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     return result
   }
 
-  /// The addresses of the trace's arrays, valid while it is kept alive.
+  /// The addresses of the trace's arrays, valid while the trace is alive.
   var kernelSequence: unroll_sequence {
     var sequence = unroll_sequence()
     sequence.inputs = UnsafeRawPointer(timeMajorInputs.base)
@@ -148,7 +152,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     layout == .timeMajor ? tensor : tensor.exchangingFirstAxes
   }
 
-  /// Makes inputs zero where steps are inactive: NaN times a gradient of zero would not be zero.
+  /// Sets inputs to zero at inactive steps, because NaN times a zero gradient would not be zero.
   mutating func clearInactiveInputs() {
     guard let flags, !timeMajorInputs.isEmpty else { return }
     let shape = timeMajorInputs.shape
@@ -158,7 +162,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// Makes the outputs, with inactive steps as the mask says.
+  /// Computes the outputs, with inactive steps as the mask specifies.
   mutating func padOutputs() {
     guard let flags else { return }
     var outputs = timeMajorHidden
@@ -166,7 +170,7 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
     paddedOutputs = outputs
   }
 
-  /// Where an inactive step repeated the output before it, its gradient goes to that one.
+  /// Adds the gradient of each repeated output to that of the output it repeats.
   func foldPaddedOutputs(_ gradient: inout Tensor<Scalar>?) {
     guard mask.paddedOutput == .previous, let flags else { return }
     let (rows, width) = (batchSize, timeMajorHidden.shape[2])
@@ -194,18 +198,18 @@ public struct SequenceTrace<Scalar: KernelScalar>: Sendable {
   }
 }
 
-/// A plan, in memory of its own: the layout of a public type does not depend on the kernels' headers.
+/// A plan in separate storage, so that the layout of a public type does not depend on the kernels' headers.
 private final class KeptPlan: @unchecked Sendable {
-  // Sendable: written only while one trace holds it (`isKnownUniquelyReferenced`).
+  // Sendable: written only while a single trace references it (`isKnownUniquelyReferenced`).
   var plan = unroll_plan()
 }
 
 extension Tensor {
-  /// Replaces the outputs `[T, B, P]` of inactive steps by zero, or by the output before them.
+  /// Replaces the outputs `[T, B, P]` of inactive steps with zero or the previous output.
   ///
   /// - Parameters:
   ///   - flags: `[T, B]` bytes, 0 for inactive steps.
-  ///   - padding: What inactive steps become.
+  ///   - padding: The output at inactive steps.
   ///   - times: The steps in the order in which the layer visits them.
   mutating func pad(_ flags: [UInt8], _ padding: SequenceMask.PaddedOutput, _ times: [Int]) {
     let (rows, width) = (shape[1], shape[2])
@@ -228,26 +232,26 @@ extension Tensor {
 public enum Direction: String, Sendable, Codable {
   /// From the first step to the last.
   case forward
-  /// From the last active step to the first; outputs stay at the step they belong to.
+  /// From the last active step to the first; each output keeps the index of its step.
   case backward
 }
 
 /// The gradients of one layer.
 public struct LayerGradients<Scalar: KernelScalar>: Sendable {
-  /// Of each parameter.
+  /// The gradient of each parameter.
   public var parameters: CellParameters<Scalar>
-  /// Of the inputs, in the layout of the forward call.
+  /// The gradient of the inputs, in the layout of the forward call.
   public var inputs: Tensor<Scalar> {
     layout == .timeMajor ? timeMajorInputs : timeMajorInputs.exchangingFirstAxes
   }
-  /// Of the initial state.
+  /// The gradient of the initial state.
   public var initialState: RecurrentState<Scalar>
 
   var layout: SequenceLayout
   var timeMajorInputs: Tensor<Scalar>
-  private var memory: PassMemory<Scalar>
+  private var memory: PassScratch<Scalar>
 
-  /// Gradients of nothing: a place for `RecurrentLayer.backward(_:outputs:finalState:into:)`.
+  /// Creates empty gradients for `RecurrentLayer.backward(_:outputs:finalState:into:)`.
   public init() {
     self.init(
       parameters: CellParameters(gates: [], inputSize: 0, hiddenSize: 1),
@@ -263,16 +267,16 @@ public struct LayerGradients<Scalar: KernelScalar>: Sendable {
     timeMajorInputs = inputs
     self.layout = layout
     self.initialState = initialState
-    memory = PassMemory()
+    memory = PassScratch()
   }
 
-  /// The memory of these gradients alone.
-  mutating func ownMemory() -> PassMemory<Scalar> {
-    if !isKnownUniquelyReferenced(&memory) { memory = PassMemory() }
+  /// Returns memory used only by these gradients.
+  mutating func uniqueScratch() -> PassScratch<Scalar> {
+    if !isKnownUniquelyReferenced(&memory) { memory = PassScratch() }
     return memory
   }
 
-  /// Memory for the gradients of these parameters and inputs, with any numbers in it.
+  /// Prepares arrays for the gradients of these parameters and inputs, with unspecified values.
   mutating func prepare(like other: CellParameters<Scalar>, inputs: Tensor<Scalar>) {
     if parameters.hasShapes(of: other) {
       parameters.makeUnique()

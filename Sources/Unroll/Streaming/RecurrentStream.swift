@@ -1,29 +1,29 @@
-// Step by step: audio, sensors, text as it is typed. The weights are packed once and shared by all
-// streams made from one; a step is one call into the kernels.
+// Inference step by step, for audio, sensors or text input. The weights are packed once and shared by all
+// copies of a stream; a step is one call into the kernels.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
-/// How a stream keeps its weights.
+/// The storage format of a stream's weights.
 public enum StreamWeights: String, Sendable, Codable {
-  /// As the layers have them.
+  /// The element type of the layers.
   case full
-  /// As bfloat16: half the memory to read for every step, float32 only. States and sums stay
-  /// float32; each weight (of normal size) is off by at most 1 part in 256, and by 1 in 700 on average.
-  /// Weights that are bfloat16 already, all of a layer, are kept exactly. A projection stays float32.
+  /// bfloat16, which halves the memory traffic of a step; float32 layers only. States and sums stay float32. The
+  /// relative error of a weight of normal size is at most 1/256 (average 1/700). If all weights of a layer are bfloat16
+  /// values already, they are stored exactly. A projection stays float32.
   case bfloat16
 }
 
 /// Layers that advance by one step at a time.
 ///
-/// A step, a ``reset()`` and setting ``states`` allocate nothing, take no lock and make no system call:
-/// they may run on a real-time thread. Layers with a ``CustomCell`` allocate what its step does. Several sequences that advance together have the bits that each
-/// would have alone.
+/// A step, a ``reset()`` and setting ``states`` allocate nothing, take no lock and make no system call, so they may run
+/// on a real-time thread. Layers with a ``CustomCell`` allocate whatever its step allocates. Sequences that advance in
+/// a batch give bit-identical results to each sequence alone.
 ///
-/// A stream has one owner: the type is not copyable, so that no other part of the program can make a
-/// step allocate, or wait, by holding a copy. ``copy()`` makes an independent stream, at once and in
-/// memory of its own. A stream can be a property of a class, an actor or a non-copyable structure, and a
-/// variable that a task captures; the compiler refuses to share one between tasks.
+/// A stream has one owner: the type is not copyable, so no other part of the program can hold a copy that makes a step
+/// allocate or wait. ``copy()`` makes an independent stream with separate memory. A stream can be a property of a
+/// class, an actor or a non-copyable structure, and a variable that a task captures; the compiler rejects sharing one
+/// between tasks.
 ///
 /// ```swift
 /// var random = NumPyRandom(seed: 1)
@@ -34,26 +34,26 @@ public enum StreamWeights: String, Sendable, Codable {
 /// stream.step([0.5, -1], into: &output)
 /// ```
 public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
-  /// B, the sequences that advance together.
+  /// B, the number of sequences that advance together.
   public let batchSize: Int
-  /// D, the size of one sequence's input.
+  /// D, the input size per sequence.
   public let inputSize: Int
-  /// P, the size of one sequence's output.
+  /// P, the output size per sequence.
   public let outputSize: Int
-  /// How the weights are kept.
+  /// The storage format of the weights.
   public let weights: StreamWeights
 
   private let cells: [Cell<Scalar>]
-  private let memory: StreamMemory<Scalar>
+  private let memory: StreamStorage<Scalar>
 
-  /// Creates a stream whose states are zero.
+  /// Creates a stream with zero states.
   ///
   /// - Parameters:
-  ///   - cells: The layers from the input upward, each reading what the one below puts out.
+  ///   - cells: The layers from the input upward; each reads the output of the one below.
   ///   - batchSize: B, at least 1.
-  ///   - weights: How to keep the weights.
-  /// - Precondition: There is a cell, sizes agree, and bfloat16 weights are asked for float32
-  ///   cells that the fast kernels know.
+  ///   - weights: The storage format of the weights.
+  /// - Precondition: There is at least one cell and the sizes agree. bfloat16 weights require float32 cells with a fast
+  ///   path.
   public init(
     cells: [Cell<Scalar>], batchSize: Int, weights: StreamWeights = .full
   ) {
@@ -67,6 +67,10 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
         "RecurrentStream.init: expected input size \(below.outputSize), got \(above.inputSize).")
     }
     require(
+      weights == .full || cells.allSatisfy { $0.kind != nil },
+      "RecurrentStream.init: expected cells of Unroll's kinds for bfloat16 weights, got the cell \(cells.first { $0.kind == nil }?.title ?? "")."
+    )
+    require(
       weights == .full
         || Scalar.self == Float.self
           && cells.allSatisfy {
@@ -79,8 +83,8 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
     self.weights = weights
     inputSize = cells[0].inputSize
     outputSize = cells[cells.count - 1].outputSize
-    memory = StreamMemory(cells: cells, batchSize: batchSize, weights: weights)
-    rehearse()
+    memory = StreamStorage(cells: cells, batchSize: batchSize, weights: weights)
+    warmUp()
   }
 
   private init(copying other: borrowing RecurrentStream) {
@@ -89,19 +93,19 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
     outputSize = other.outputSize
     weights = other.weights
     cells = other.cells
-    memory = StreamMemory(copying: other.memory)
+    memory = StreamStorage(copying: other.memory)
   }
 
-  /// An independent stream with the same weights and states.
+  /// Returns an independent stream with the same weights and states.
   ///
-  /// - Returns: A stream that shares the packed weights, which never change, and has states and scratch of its own.
+  /// - Returns: A stream that shares the immutable packed weights and has separate states and scratch.
   /// - Complexity: O(B·Σ G·H). Allocates the states and the scratch of every layer; later steps of either stream
   ///   allocate nothing.
   public func copy() -> RecurrentStream { RecurrentStream(copying: self) }
 
-  /// One step of a copy: what Swift and the system's linker prepare at the first call is prepared
-  /// here, not on a real-time thread.
-  private func rehearse() {
+  /// Runs one step of a copy, so that lazy work of the Swift runtime and the dynamic linker happens here and not on a
+  /// real-time thread.
+  private func warmUp() {
     var copy = copy()
     var output = [Scalar](repeating: 0, count: batchSize * outputSize)
     copy.step([Scalar](repeating: 0, count: batchSize * inputSize), into: &output)
@@ -112,9 +116,9 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
     copy.reset(sequence: 0, to: cells.map { $0.zeroState(batchSize: 1) })
   }
 
-  /// Every layer's state, from the input upward; reading and writing copy.
+  /// Every layer's state, from the input upward, copied on read and write.
   ///
-  /// - Precondition: What is set has the shapes of what is there.
+  /// - Precondition: New states have the shapes of the current ones.
   /// - Complexity: O(B·Σ (P + C)). Reading allocates the result. Setting allocates nothing; changing one
   ///   element, `states[0] = …`, reads all states first.
   public var states: [RecurrentState<Scalar>] {
@@ -127,12 +131,12 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
     }
   }
 
-  /// Makes all states zero.
+  /// Sets all states to zero.
   ///
   /// - Complexity: O(B·Σ (P + C)). No allocation.
   public mutating func reset() { memory.reset() }
 
-  /// Makes the states of one sequence zero; the others' stay.
+  /// Sets the states of one sequence to zero.
   ///
   /// - Parameter index: The sequence, below `batchSize`.
   /// - Complexity: Writes the states of one sequence. No allocation.
@@ -143,11 +147,11 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
     memory.reset(row: index)
   }
 
-  /// Gives one sequence states to go on from; the others' stay.
+  /// Sets the states of one sequence.
   ///
   /// - Parameters:
   ///   - index: The sequence, below `batchSize`.
-  ///   - states: A state of one row for each layer, h of shape `[1, P]` and c of shape `[1, C]`.
+  ///   - states: For each layer, a state of one row: h of shape `[1, P]` and c of shape `[1, C]`.
   /// - Precondition: There is a state of these shapes for each layer.
   /// - Complexity: Writes the states of one sequence. No allocation.
   public mutating func reset(sequence index: Int, to states: [RecurrentState<Scalar>]) {
@@ -194,13 +198,13 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
       input.count == batchSize * inputSize && output.count == batchSize * outputSize,
       "RecurrentStream.step: expected shapes [\(batchSize), \(inputSize)] and [\(batchSize), \(outputSize)], got \(input.shape) and \(output.shape)."
     )
-    // Both tensors outlive the call: nothing needs to be retained for it.
+    // Both tensors outlive the call, so retaining them is unnecessary.
     output.makeUnique()
     step(UnsafePointer(input.base), into: output.base)
   }
 
   #if compiler(>=6.2)
-  /// Advances all sequences by one step, for callers that hold memory of their own.
+  /// Advances all sequences by one step, with spans of the caller's memory.
   ///
   /// - Parameters:
   ///   - input: x, `[B, D]` row by row.
@@ -224,11 +228,11 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
   }
   #endif
 
-  /// Advances all sequences by one step, for callers that hold memory of their own.
+  /// Advances all sequences by one step, with pointers to the caller's memory.
   ///
   /// - Parameters:
-  ///   - input: x, B·D numbers.
-  ///   - output: Receives the top layer's h, B·P numbers; may not overlap the input.
+  ///   - input: x, B·D elements.
+  ///   - output: Receives the top layer's h, B·P elements; must not overlap the input.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public mutating func step(
@@ -239,9 +243,9 @@ public struct RecurrentStream<Scalar: KernelScalar>: ~Copyable, Sendable {
 }
 
 extension RecurrentLayer {
-  /// A stream of this layer, its states zero.
+  /// Returns a stream of this layer with zero states.
   ///
-  /// - Precondition: The layer reads forward.
+  /// - Precondition: The layer's direction is forward.
   public func stream(
     batchSize: Int, weights: StreamWeights = .full
   ) -> RecurrentStream<Scalar> {
@@ -252,9 +256,9 @@ extension RecurrentLayer {
 }
 
 extension RecurrentNetwork {
-  /// A stream of this network, its states zero.
+  /// Returns a stream of this network with zero states.
   ///
-  /// - Precondition: Every level is one layer that reads forward.
+  /// - Precondition: Every level is a single forward layer.
   public func stream(
     batchSize: Int, weights: StreamWeights = .full
   ) -> RecurrentStream<Scalar> {

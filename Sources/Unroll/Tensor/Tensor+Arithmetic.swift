@@ -1,11 +1,11 @@
-// Element by element, sums, norms and products. Operations trap on shapes that disagree: they
-// are the caller's contract. None broadcasts.
+// Element-wise operations, sums, norms and products. Mismatched shapes violate the caller's contract and stop the
+// program. There is no broadcasting.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
 extension Tensor {
-  /// A tensor of the same shape whose elements are `transform` of this one's.
+  /// Returns a tensor of the same shape with `transform` applied to each element.
   public func map(_ transform: (Scalar) throws -> Scalar) rethrows -> Tensor {
     let result = Tensor(uninitialized: shape)
     for index in 0..<count {
@@ -26,34 +26,34 @@ extension Tensor {
     return result
   }
 
-  /// The sum, element by element.
+  /// Returns the element-wise sum.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public static func + (left: Tensor, right: Tensor) -> Tensor { left.zip(right, "+", +) }
 
-  /// The difference, element by element.
+  /// Returns the element-wise difference.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public static func - (left: Tensor, right: Tensor) -> Tensor { left.zip(right, "-", -) }
 
-  /// The product, element by element.
+  /// Returns the element-wise product.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public static func * (left: Tensor, right: Tensor) -> Tensor { left.zip(right, "*", *) }
 
-  /// Every element times a number.
+  /// Returns every element times a number.
   public static func * (left: Tensor, right: Scalar) -> Tensor { left.map { $0 * right } }
 
-  /// A number times every element.
+  /// Returns a number times every element.
   public static func * (left: Scalar, right: Tensor) -> Tensor { right.map { left * $0 } }
 
-  /// A number minus every element.
+  /// Returns a number minus every element.
   public static func - (left: Scalar, right: Tensor) -> Tensor { right.map { left - $0 } }
 
-  /// Every element plus a number.
+  /// Returns every element plus a number.
   public static func + (left: Tensor, right: Scalar) -> Tensor { left.map { $0 + right } }
 
-  /// Every element minus a number.
+  /// Returns every element minus a number.
   public static func - (left: Tensor, right: Scalar) -> Tensor { left.map { $0 - right } }
 
   /// Adds another tensor of the same shape.
@@ -68,7 +68,7 @@ extension Tensor {
     }
   }
 
-  /// A vector added to each row of a matrix.
+  /// Returns this matrix with a vector added to each row.
   ///
   /// - Parameter row: Shape `[n]`.
   /// - Returns: A tensor of shape `[m, n]`.
@@ -86,13 +86,13 @@ extension Tensor {
     return result
   }
 
-  /// The sum of all elements, in order; 0 if there is none.
+  /// The sum of all elements, in order; 0 if empty.
   public var sum: Scalar { fold(0, +) }
 
-  /// The mean of all elements; NaN if there is none.
+  /// The mean of all elements; NaN if empty.
   public var mean: Scalar { sum / Scalar(count) }
 
-  /// The largest magnitude of an element; 0 if there is none, NaN if one is NaN.
+  /// The largest magnitude of an element; 0 if empty, NaN if any element is NaN.
   public var maximumMagnitude: Scalar {
     fold(0) { $1.isNaN || $0.isNaN ? .nan : Swift.max($0, abs($1)) }
   }
@@ -102,7 +102,7 @@ extension Tensor {
 
   /// The Euclidean norm of each row: shape `[R]` for a tensor of shape `[R, …]`.
   ///
-  /// Right for any finite numbers: squares that would vanish or overflow are taken of scaled ones.
+  /// Squares are rescaled where they would underflow or overflow, so the result is correct for all finite elements.
   public var rowNorms: Tensor { normsOfRows() }
 
   @_specialize(where Scalar == Float)
@@ -116,7 +116,7 @@ extension Tensor {
       var sum = 0.0
       for element in elements { sum += Double(element) * Double(element) }
       var norm = sum.squareRoot()
-      // Of float64 alone: squares of float32 are all there.
+      // Only float64 needs this: squares of float32 are representable.
       if sum < 1e-280 || sum == .infinity {
         let largest = elements.reduce(0) { max($0, Double($1.magnitude)) }
         if largest > 0 && largest < .infinity {
@@ -148,9 +148,9 @@ extension Tensor {
 }
 
 extension Tensor {
-  /// The matrix product of `[m, k]` and `[k, n]`: shape `[m, n]`.
+  /// Returns the matrix product of `[m, k]` and `[k, n]`: shape `[m, n]`.
   ///
-  /// Each row is summed over k in order, so that its bits do not depend on the other rows.
+  /// Each row is summed over k in order, so its bits do not depend on the other rows.
   ///
   /// - Complexity: 2·m·k·n flops; one allocation.
   public func matrixProduct(_ other: Tensor) -> Tensor {
@@ -178,7 +178,7 @@ extension Tensor {
     return result
   }
 
-  /// The first two axes exchanged: `[T, B, …]` becomes `[B, T, …]`, and back.
+  /// The tensor with its first two axes exchanged: `[T, B, …]` becomes `[B, T, …]`.
   public var exchangingFirstAxes: Tensor {
     require(rank >= 2, "Tensor.exchangingFirstAxes: expected two axes or more, got \(shape).")
     let (outer, inner) = (shape[0], shape[1])
@@ -193,9 +193,9 @@ extension Tensor {
     return result
   }
 
-  /// Tensors that agree in all axes but the last, joined along the last.
+  /// Returns the concatenation of tensors along the last axis.
   ///
-  /// - Precondition: There is at least one tensor, of at least one axis.
+  /// - Precondition: There is at least one tensor, with at least one axis, and the other axes agree.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public static func concatenatingLastAxis(_ parts: [Tensor]) -> Tensor {

@@ -1,4 +1,4 @@
-// The elements as memory, for code that reads and writes many of them: buffer pointers and spans.
+// Access to the elements as memory: buffer pointers and spans.
 
 extension Tensor {
   /// Calls `body` with the elements in row-major order.
@@ -6,9 +6,9 @@ extension Tensor {
   /// The buffer is valid only while `body` runs. It is empty if there are no elements.
   ///
   /// - Parameter body: Reads the elements.
-  /// - Returns: What `body` returns.
+  /// - Returns: The result of `body`.
   /// - Throws: What `body` throws.
-  /// - Complexity: O(1) besides `body`. No allocation.
+  /// - Complexity: O(1) plus the cost of `body`. No allocation.
   @inlinable
   public func withUnsafeBufferPointer<Result, Failure: Error>(
     _ body: (UnsafeBufferPointer<Scalar>) throws(Failure) -> Result
@@ -17,14 +17,14 @@ extension Tensor {
     return try body(UnsafeBufferPointer(start: storage.base, count: storage.count))
   }
 
-  /// Calls `body` with the elements in row-major order, for writing.
+  /// Calls `body` with the mutable elements in row-major order.
   ///
   /// The buffer is valid only while `body` runs. It is empty if there are no elements.
   ///
   /// - Parameter body: Writes the elements.
-  /// - Returns: What `body` returns.
+  /// - Returns: The result of `body`.
   /// - Throws: What `body` throws.
-  /// - Complexity: O(1) besides `body`; copies the elements first if another tensor shares them.
+  /// - Complexity: O(1) plus the cost of `body`; copies the elements first if another tensor shares them.
   @inlinable
   public mutating func withUnsafeMutableBufferPointer<Result, Failure: Error>(
     _ body: (UnsafeMutableBufferPointer<Scalar>) throws(Failure) -> Result
@@ -35,7 +35,7 @@ extension Tensor {
   }
 
   #if compiler(>=6.2)
-  // Not inlinable: optimised builds of callers crash Swift 6.3.1 if the access of `storage` is inlined into them.
+  // Not inlinable: optimised callers crash Swift 6.3.1 if the access of `storage` is inlined.
 
   /// The elements in row-major order.
   ///
@@ -50,9 +50,9 @@ extension Tensor {
     }
   }
 
-  /// The elements in row-major order, for writing.
+  /// The mutable elements in row-major order.
   ///
-  /// The span cannot outlive the tensor, which cannot be used otherwise while the span is in use.
+  /// The span cannot outlive the tensor, which cannot be accessed while the span is in use.
   ///
   /// - Complexity: O(1); copies the elements first if another tensor shares them.
   public var mutableSpan: MutableSpan<Scalar> {

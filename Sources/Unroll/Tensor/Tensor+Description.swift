@@ -1,4 +1,4 @@
-// Readable printing: nested brackets as in NumPy; long axes show their ends.
+// Printing with nested brackets, as in NumPy; long axes are abbreviated.
 
 extension Tensor: CustomStringConvertible {
   /// The elements in nested brackets.

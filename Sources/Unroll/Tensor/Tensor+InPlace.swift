@@ -1,25 +1,25 @@
-// Changes of a tensor's own memory, for code that does the same work again and again.
+// In-place operations, which reuse a tensor's memory in repeated work.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
 extension Tensor {
-  /// Takes over the numbers and the shape of another tensor, in memory of its own.
+  /// Copies the shape and elements of another tensor into this tensor's memory.
   ///
-  /// - Complexity: O(count); allocates nothing if shapes agree and the memory is not shared.
-  public mutating func become(_ other: Tensor) {
+  /// - Complexity: O(count); allocates nothing if the shapes agree and the memory is not shared.
+  public mutating func assign(_ other: Tensor) {
     prepare(like: other.shape)
     withExtendedLifetime((self, other)) { base.update(from: other.base, count: other.count) }
   }
 
-  /// Takes over some rows of a tensor with two axes.
+  /// Copies some rows of a tensor with two axes into this tensor's memory.
   ///
-  /// - Precondition: The rows are there.
+  /// - Precondition: The rows exist.
   /// - Complexity: O(count); allocates nothing if the memory is large enough and not shared.
-  package mutating func become(rows: Range<Int>, of other: Tensor) {
+  package mutating func assign(rows: Range<Int>, of other: Tensor) {
     require(
       other.rank == 2 && rows.lowerBound >= 0 && rows.upperBound <= other.shape[0],
-      "Tensor.become: expected rows of shape \(other.shape), got \(rows).")
+      "Tensor.assign: expected rows of shape \(other.shape), got \(rows).")
     let columns = other.shape[1]
     prepare(rows.count, columns)
     withExtendedLifetime((self, other)) {
@@ -27,27 +27,27 @@ extension Tensor {
     }
   }
 
-  /// Puts its rows in the place of some rows of another tensor.
+  /// Copies all rows of this tensor over a range of rows of another tensor.
   ///
-  /// - Precondition: The rows are there, and as many.
-  package func put(into other: inout Tensor, rows: Range<Int>) {
+  /// - Precondition: The rows exist, and the numbers of rows agree.
+  package func copy(into other: inout Tensor, rows: Range<Int>) {
     require(
       rank == 2 && other.rank == 2 && shape == [rows.count, other.shape[1]]
         && rows.lowerBound >= 0 && rows.upperBound <= other.shape[0],
-      "Tensor.put: expected \(rows.count) rows of shape \(other.shape), got shape \(shape).")
+      "Tensor.copy: expected \(rows.count) rows of shape \(other.shape), got shape \(shape).")
     other.makeUnique()
     withExtendedLifetime((self, other)) {
       (other.base + rows.lowerBound * shape[1]).update(from: base, count: count)
     }
   }
 
-  /// Takes over the columns in a range of the last of three axes.
+  /// Copies a range of columns, the last of three axes, into this tensor's memory.
   ///
   /// - Complexity: O(count); allocates nothing if the memory is large enough and not shared.
-  mutating func become(columns: Range<Int>, of other: Tensor) {
+  mutating func assign(columns: Range<Int>, of other: Tensor) {
     require(
       other.rank == 3 && columns.lowerBound >= 0 && columns.upperBound <= other.shape[2],
-      "Tensor.become: expected columns of shape \(other.shape), got \(columns).")
+      "Tensor.assign: expected columns of shape \(other.shape), got \(columns).")
     prepare(other.shape[0], other.shape[1], columns.count)
     let (width, rows) = (other.shape[2], shape[0] * shape[1])
     withExtendedLifetime((self, other)) {
@@ -58,15 +58,15 @@ extension Tensor {
     }
   }
 
-  /// Takes over two tensors with three axes, side by side along the last.
+  /// Concatenates two tensors with three axes along the last, in this tensor's memory.
   ///
   /// - Precondition: The tensors agree in the first two axes.
   /// - Complexity: O(count); allocates nothing if the memory is large enough and not shared.
-  mutating func become(_ left: Tensor, beside right: Tensor) {
+  mutating func assign(concatenating left: Tensor, _ right: Tensor) {
     require(
       left.rank == 3 && right.rank == 3 && left.shape[0] == right.shape[0]
         && left.shape[1] == right.shape[1],
-      "Tensor.become: expected tensors with the same first two axes, got \(left.shape) and \(right.shape)."
+      "Tensor.assign: expected tensors with the same first two axes, got \(left.shape) and \(right.shape)."
     )
     let (one, two) = (left.shape[2], right.shape[2])
     prepare(left.shape[0], left.shape[1], one + two)
@@ -83,8 +83,8 @@ extension Tensor {
   /// Adds a multiple of another tensor.
   ///
   /// - Parameters:
-  ///   - other: What is added, of the same shape.
-  ///   - factor: What it is multiplied by first.
+  ///   - other: The summand, of the same shape.
+  ///   - factor: The factor of `other`.
   /// - Precondition: The shapes agree.
   /// - Complexity: O(count); no allocation unless the memory is shared.
   public mutating func add(_ other: Tensor, times factor: Scalar = 1) {
@@ -97,7 +97,7 @@ extension Tensor {
     }
   }
 
-  /// Makes every number the same.
+  /// Sets every element to a value.
   ///
   /// - Complexity: O(count); no allocation unless the memory is shared.
   public mutating func fill(_ value: Scalar) {
@@ -105,7 +105,7 @@ extension Tensor {
     base.fill(value, count: count)
   }
 
-  /// Limits every number to ± limit, which is at least 0.
+  /// Clips every element to ±limit, which must be at least 0.
   public mutating func clip(to limit: Scalar) {
     require(limit >= 0, "Tensor.clip: expected a limit of at least 0, got \(limit).")
     guard !isEmpty else { return }

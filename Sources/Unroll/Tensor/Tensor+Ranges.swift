@@ -1,4 +1,4 @@
-// Parts of a tensor, by ranges of its axes. Reading gives a copy, writing assigns.
+// Slices of a tensor by ranges of its axes. Reading copies; writing assigns.
 //
 //   x[1, ...]         the part at index 1 of the first axis, without that axis
 //   x[1, 2, ...]      the same for the first two axes
@@ -6,21 +6,21 @@
 //   x[0..., 1..<3]    ranges of the first two axes, or of the first three
 //   x[..., 1..<3]     a range of the last axis
 //
-// Axes that are not named are taken whole.
+// Axes that are not named are taken in full.
 
 internal import UnrollContracts
 
 extension Tensor {
-  /// The part at one index of the first axis: one axis less.
+  /// The slice at an index of the first axis, with one axis less.
   ///
   /// ```swift
   /// let x = Tensor<Float>(shape: [2, 3], elements: [1, 2, 3, 4, 5, 6])
   /// print(x[1, ...])  // [4.0, 5.0, 6.0]
   /// ```
   ///
-  /// Reading gives a copy; writing assigns the elements.
+  /// Reading copies; writing assigns the elements.
   ///
-  /// - Precondition: `index` lies inside the first axis, and what is assigned has the shape of the part.
+  /// - Precondition: `index` is within the first axis, and an assigned tensor has the shape of the slice.
   /// - Complexity: O(size of the part). Reading allocates the result; writing allocates only if another tensor
   ///   shares the elements.
   public subscript(index: Int, rest: UnboundedRange) -> Tensor {
@@ -34,11 +34,11 @@ extension Tensor {
     }
   }
 
-  /// The part at one index of each of the first two axes: two axes less.
+  /// The slice at an index of each of the first two axes, with two axes less.
   ///
-  /// Reading gives a copy; writing assigns the elements.
+  /// Reading copies; writing assigns the elements.
   ///
-  /// - Precondition: The indices lie inside their axes, and what is assigned has the shape of the part.
+  /// - Precondition: The indices are within their axes, and an assigned tensor has the shape of the slice.
   /// - Complexity: O(size of the part). Reading allocates the result; writing allocates only if another tensor
   ///   shares the elements.
   public subscript(first: Int, second: Int, rest: UnboundedRange) -> Tensor {
@@ -71,7 +71,7 @@ extension Tensor {
     return result
   }
 
-  /// Assigns a part that has all but the first `axes` axes, at an offset.
+  /// Assigns a slice at an offset; the slice lacks the first `axes` axes.
   private mutating func assign(_ part: Tensor, at start: Int, axes: Int) {
     require(
       part.shape.elementsEqual(shape.dropFirst(axes)),
@@ -84,7 +84,7 @@ extension Tensor {
 }
 
 extension Tensor {
-  /// A range of the first axis: the same number of axes.
+  /// The slice for a range of the first axis, with the same number of axes.
   ///
   /// ```swift
   /// var x = Tensor<Float>(shape: [4, 2])
@@ -92,9 +92,9 @@ extension Tensor {
   /// print(x[2...].shape)  // [2, 2]
   /// ```
   ///
-  /// Reading gives a copy; writing assigns the elements.
+  /// Reading copies; writing assigns the elements.
   ///
-  /// - Precondition: The range lies inside the axis, and what is assigned has the shape of the part.
+  /// - Precondition: The range is within the axis, and an assigned tensor has the shape of the slice.
   /// - Complexity: O(size of the part). Reading allocates the result; writing copies the elements first if
   ///   another tensor shares them.
   public subscript(first: some RangeExpression<Int>) -> Tensor {
@@ -102,11 +102,11 @@ extension Tensor {
     set { self[part: [bounds(first, 0)]] = newValue }
   }
 
-  /// Ranges of the first two axes: the same number of axes.
+  /// The slice for ranges of the first two axes, with the same number of axes.
   ///
-  /// Reading gives a copy; writing assigns the elements. `0...` takes an axis whole.
+  /// Reading copies; writing assigns the elements. `0...` selects an entire axis.
   ///
-  /// - Precondition: The ranges lie inside their axes, and what is assigned has the shape of the part.
+  /// - Precondition: The ranges are within their axes, and an assigned tensor has the shape of the slice.
   /// - Complexity: O(size of the part). Reading allocates the result; writing copies the elements first if
   ///   another tensor shares them.
   public subscript(
@@ -116,11 +116,11 @@ extension Tensor {
     set { self[part: [bounds(first, 0), bounds(second, 1)]] = newValue }
   }
 
-  /// Ranges of the first three axes: the same number of axes.
+  /// The slice for ranges of the first three axes, with the same number of axes.
   ///
-  /// Reading gives a copy; writing assigns the elements. `0...` takes an axis whole.
+  /// Reading copies; writing assigns the elements. `0...` selects an entire axis.
   ///
-  /// - Precondition: The ranges lie inside their axes, and what is assigned has the shape of the part.
+  /// - Precondition: The ranges are within their axes, and an assigned tensor has the shape of the slice.
   /// - Complexity: O(size of the part). Reading allocates the result; writing copies the elements first if
   ///   another tensor shares them.
   public subscript(
@@ -131,11 +131,11 @@ extension Tensor {
     set { self[part: [bounds(first, 0), bounds(second, 1), bounds(third, 2)]] = newValue }
   }
 
-  /// A range of the last axis: columns, with the same number of axes.
+  /// The slice for a range of the last axis (columns), with the same number of axes.
   ///
-  /// Reading gives a copy; writing assigns the elements.
+  /// Reading copies; writing assigns the elements.
   ///
-  /// - Precondition: There is an axis, the range lies inside it, and what is assigned has the shape of the part.
+  /// - Precondition: There is an axis, the range is within it, and an assigned tensor has the shape of the slice.
   /// - Complexity: O(size of the part). Reading allocates the result; writing copies the elements first if
   ///   another tensor shares them.
   public subscript(rest: UnboundedRange, last: some RangeExpression<Int>) -> Tensor {
@@ -148,15 +148,15 @@ extension Tensor {
     return shape.dropLast().map { 0..<$0 } + [range]
   }
 
-  /// The range that an expression takes of an axis.
+  /// Resolves a range expression for an axis.
   private func bounds(_ expression: some RangeExpression<Int>, _ axis: Int) -> Range<Int> {
     require(
       axis >= 0 && axis < rank,
       "Tensor.subscript: expected at most \(rank) ranges for shape \(shape), got one for axis \(axis)."
     )
     let size = shape[axis]
-    // Open ends are resolved in bounds that no axis has: resolved in the axis, `5...` of an axis of 2 would end
-    // the program without a message.
+    // Resolved within bounds larger than any axis: relative to an axis of size 2, `5...` would trap without a
+    // message.
     let (first, end) = (Int.min + 1, Int.max)
     let wide = expression.relative(to: first..<end)
     let lower = wide.lowerBound == first && expression.contains(.min) ? 0 : wide.lowerBound
@@ -168,7 +168,7 @@ extension Tensor {
     return lower..<upper
   }
 
-  /// The part in these ranges of the first axes.
+  /// The slice for these ranges of the first axes.
   private subscript(part ranges: [Range<Int>]) -> Tensor {
     get {
       let result = Tensor(uninitialized: ranges.map(\.count) + shape.dropFirst(ranges.count))
@@ -198,7 +198,7 @@ extension Tensor {
     }
   }
 
-  /// Calls `body` with start and length of the part's contiguous runs, in row-major order.
+  /// Calls `body` with the start and length of each contiguous run of the slice, in row-major order.
   private func forEachRun(
     _ ranges: [Range<Int>], axis: Int, start: Int, _ body: (Int, Int) -> Void
   ) {

@@ -1,23 +1,23 @@
-// The unsafe engine of `Tensor`: aligned memory, shared until someone writes. Pointers appear in
-// this file, in `Kernels/` and in the steps that call the kernels; nowhere else.
+// The unsafe part of `Tensor`: aligned memory with copy-on-write. Pointers appear only in this file, in
+// `Kernels/` and in the code that calls the kernels.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
-/// Memory of one tensor: 64-byte aligned, so that a row of vectors never straddles a cache line.
+/// The memory of a tensor, aligned to 64 bytes so that no vector straddles a cache line.
 @usableFromInline
 final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
-  // Sendable: written only while one tensor value holds it (`isKnownUniquelyReferenced`); of borrowed memory,
-  // whoever lends it says when others may write.
+  // Sendable: written only while a single tensor value references it (`isKnownUniquelyReferenced`). The lender of
+  // borrowed memory controls when others may write.
   @usableFromInline let base: UnsafeMutablePointer<Scalar>
-  /// How many elements are in use.
-  // Unchecked: the check would be a call in every element access; nobody reads it while it changes.
+  /// The number of elements in use.
+  // Unchecked: the check would be a call in every element access. No one reads the count while it changes.
   @exclusivity(unchecked) @usableFromInline fileprivate(set) var count: Int
   private let capacity: Int
-  /// Whether the memory is somebody else's.
+  /// Whether the memory is owned elsewhere.
   private let isBorrowed: Bool
 
-  /// Uninitialised memory for `count` elements.
+  /// Allocates uninitialised memory for `count` elements.
   init(count: Int) {
     let byteCount = max(1, count) * MemoryLayout<Scalar>.stride
     let pageSize = Int(UNROLL_LARGE_PAGE)
@@ -27,7 +27,7 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
         "Tensor: expected \(byteCount) bytes of memory for \(count) elements, got fewer from the system; use smaller shapes."
       )
     }
-    // Only whole large pages: their number is no more memory than the small ones in them.
+    // Only whole large pages, so that they use no more memory than small pages would.
     if isLarge { unroll_prefer_large_pages(raw, byteCount / pageSize * pageSize) }
     self.base = raw.bindMemory(to: Scalar.self, capacity: max(1, count))
     self.count = count
@@ -35,13 +35,13 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
     isBorrowed = false
   }
 
-  /// Somebody else's memory, which outlives this.
+  /// Wraps memory that is owned elsewhere and outlives this object.
   init(borrowing base: UnsafeMutablePointer<Scalar>, count: Int) {
     (self.base, self.count, capacity) = (base, count, count)
     isBorrowed = true
   }
 
-  /// Takes more or fewer elements into use; false if there is no room.
+  /// Changes the number of elements in use; returns false if the capacity is too small.
   fileprivate func resize(to count: Int) -> Bool {
     guard count <= capacity else { return false }
     self.count = count
@@ -54,12 +54,12 @@ final class TensorStorage<Scalar: KernelScalar>: @unchecked Sendable {
 }
 
 extension Tensor {
-  /// The most elements that a tensor may have: with them, no number of bytes overflows.
+  /// The maximum number of elements of a tensor; its size in bytes cannot overflow.
   static var largestCount: Int { 1 << 56 }
 
-  /// The number of elements of a shape.
+  /// Returns the number of elements of a shape.
   ///
-  /// An axis of size 0 does not excuse the others: what is computed of them later must not overflow.
+  /// Axes of size 0 do not relax the limit on the others, because later products of sizes must not overflow.
   ///
   /// - Precondition: No size is negative, and the product is not too large.
   static func count(of shape: [Int], _ operation: StaticString) -> Int {
@@ -78,17 +78,17 @@ extension Tensor {
     return isEmpty ? 0 : product
   }
 
-  /// The number of elements of three axes, for shapes that are not yet arrays.
+  /// Returns the number of elements for three axis sizes, without allocating an array.
   private static func count(_ first: Int, _ second: Int, _ third: Int) -> Int {
-    // Sizes below 2^20 cannot overflow; others are rare, and may allocate.
+    // Sizes below 2^20 cannot overflow; larger ones are rare and may allocate.
     (first | second | third) >> 20 == 0
       ? first &* second &* third : count(of: [first, second, third], "Tensor.prepare")
   }
 
-  /// The numbers that stand at an address, which stay there.
+  /// Creates a tensor over existing elements at an address, without copying them.
   ///
-  /// What is written into the tensor is seen by others who read that memory. A copy that is written to has
-  /// memory of its own, as always.
+  /// Writes through the tensor are visible to other users of that memory. A copy of the tensor that is written to gets
+  /// separate memory.
   ///
   /// - Precondition: The memory is aligned to 64 bytes and outlives the tensor and its copies.
   package init(shape: [Int], at base: UnsafeMutablePointer<Scalar>) {
@@ -98,14 +98,14 @@ extension Tensor {
     storage = TensorStorage(borrowing: base, count: Self.count(of: shape, "Tensor.init"))
   }
 
-  /// Calls `body` with the elements, row-major.
+  /// Calls `body` with the elements, in row-major order.
   package func withUnsafeElements<Result>(
     _ body: (UnsafePointer<Scalar>) throws -> Result
   ) rethrows -> Result {
     try withExtendedLifetime(storage) { try body(UnsafePointer(storage.base)) }
   }
 
-  /// Calls `body` with the elements for writing; copies them first if another tensor shares them.
+  /// Calls `body` with the mutable elements; copies them first if another tensor shares them.
   package mutating func withUnsafeMutableElements<Result>(
     _ body: (UnsafeMutablePointer<Scalar>) throws -> Result
   ) rethrows -> Result {
@@ -113,7 +113,7 @@ extension Tensor {
     return try withExtendedLifetime(storage) { try body(storage.base) }
   }
 
-  /// Gives the tensor memory of its own, with the same elements.
+  /// Makes the storage unique, keeping the elements.
   @inlinable
   @inline(__always)
   mutating func makeUnique() {
@@ -130,13 +130,13 @@ extension Tensor {
 }
 
 extension Tensor {
-  /// The address of the elements, for as long as the tensor is kept alive.
+  /// The address of the elements, valid while the tensor is alive.
   var base: UnsafeMutablePointer<Scalar> { storage.base }
 
-  /// Gives the tensor this shape and memory of its own, with any numbers in it.
+  /// Sets the shape and makes the storage unique, with unspecified elements.
   ///
-  /// Memory that is already there, large enough and not shared, stays: then nothing is allocated, even
-  /// if the shape changes.
+  /// Memory that is large enough and not shared is reused without allocation, even if the shape
+  /// changes.
   package mutating func prepare(_ first: Int, _ second: Int) {
     guard shape.count == 2, isKnownUniquelyReferenced(&storage),
       storage.resize(to: Self.count(first, second, 1))
@@ -148,7 +148,7 @@ extension Tensor {
     if shape[1] != second { shape[1] = second }
   }
 
-  /// The same, for three axes.
+  /// Sets three axes and makes the storage unique, with unspecified elements.
   mutating func prepare(_ first: Int, _ second: Int, _ third: Int) {
     guard shape.count == 3, isKnownUniquelyReferenced(&storage),
       storage.resize(to: Self.count(first, second, third))
@@ -161,7 +161,7 @@ extension Tensor {
     if shape[2] != third { shape[2] = third }
   }
 
-  /// The same, for a shape that exists already.
+  /// Sets the shape from an existing array and makes the storage unique, with unspecified elements.
   mutating func prepare(like shape: [Int]) {
     guard isKnownUniquelyReferenced(&storage),
       storage.resize(to: Self.count(of: shape, "Tensor.prepare"))
@@ -174,7 +174,7 @@ extension Tensor {
 }
 
 extension UnsafeMutablePointer where Pointee: KernelScalar {
-  /// Writes `count` copies of a number; zeros at the speed of memory, also in a debug build.
+  /// Writes `count` copies of a value; zeros at memory bandwidth, also in a debug build.
   func fill(_ value: Pointee, count: Int) {
     guard value == 0 && value.sign == .plus else { return update(repeating: value, count: count) }
     let size = count * MemoryLayout<Pointee>.stride
@@ -182,9 +182,9 @@ extension UnsafeMutablePointer where Pointee: KernelScalar {
   }
 }
 
-/// A hold on a tensor's memory, for code that walks many tensors at once.
+/// A reference to a tensor's memory, for loops over many tensors.
 ///
-/// The pointer is valid as long as the pin lives: wrap its use in `withExtendedLifetime`.
+/// The pointer is valid as long as the pin is alive: wrap its use in `withExtendedLifetime`.
 struct TensorPin<Scalar: KernelScalar> {
   private let storage: TensorStorage<Scalar>
   let pointer: UnsafeMutablePointer<Scalar>
@@ -196,14 +196,14 @@ struct TensorPin<Scalar: KernelScalar> {
 }
 
 extension Tensor {
-  /// A pin for writing; copies the elements first if another tensor shares them.
+  /// Returns a pin for writing; copies the elements first if another tensor shares them.
   ///
-  /// While it lives, the tensor must not be copied.
+  /// The tensor must not be copied while the pin is alive.
   mutating func pinForWriting() -> TensorPin<Scalar> {
     makeUnique()
     return TensorPin(storage)
   }
 
-  /// A pin of the elements as they are; writing through it needs the tensor to be unique.
+  /// Returns a pin of the current elements; writing through it requires the tensor to be unique.
   func pinForReading() -> TensorPin<Scalar> { TensorPin(storage) }
 }

@@ -1,12 +1,12 @@
-// Single elements. These accessors are inlined into other modules: an access checks the rank and the
-// bounds, which is what an access of an array of arrays costs. The failing branches are calls.
+// Access to single elements, inlined into other modules. An access checks the rank and the bounds, at the cost of an
+// access to nested arrays. The failing branches are calls.
 
 internal import UnrollContracts
 
 extension Tensor {
   /// The element of a tensor with one axis.
   ///
-  /// - Precondition: The tensor has one axis, and `i` is an index of it.
+  /// - Precondition: The tensor has one axis, and `i` is within it.
   /// - Complexity: O(1); writing copies the elements first if another tensor shares them.
   @inlinable
   public subscript(i: Int) -> Scalar {
@@ -21,7 +21,7 @@ extension Tensor {
 
   /// The element of a tensor with two axes.
   ///
-  /// - Precondition: The tensor has two axes, and each index lies inside its axis.
+  /// - Precondition: The tensor has two axes, and each index is within its axis.
   /// - Complexity: O(1); writing copies the elements first if another tensor shares them.
   @inlinable
   public subscript(i: Int, j: Int) -> Scalar {
@@ -36,7 +36,7 @@ extension Tensor {
 
   /// The element of a tensor with three axes.
   ///
-  /// - Precondition: The tensor has three axes, and each index lies inside its axis.
+  /// - Precondition: The tensor has three axes, and each index is within its axis.
   /// - Complexity: O(1); writing copies the elements first if another tensor shares them.
   @inlinable
   public subscript(i: Int, j: Int, k: Int) -> Scalar {
@@ -51,7 +51,7 @@ extension Tensor {
 
   /// The element of a tensor with four axes.
   ///
-  /// - Precondition: The tensor has four axes, and each index lies inside its axis.
+  /// - Precondition: The tensor has four axes, and each index is within its axis.
   /// - Complexity: O(1); writing copies the elements first if another tensor shares them.
   @inlinable
   public subscript(i: Int, j: Int, k: Int, l: Int) -> Scalar {
@@ -64,9 +64,9 @@ extension Tensor {
     }
   }
 
-  /// The element at an index for each axis, for any number of axes.
+  /// The element at one index per axis, for any number of axes.
   ///
-  /// - Precondition: There is one index for each axis, and each lies inside its axis.
+  /// - Precondition: There is one index per axis, and each is within its axis.
   /// - Complexity: O(rank).
   public subscript(indices: [Int]) -> Scalar {
     get { element(at: offset(of: indices)) }
@@ -86,7 +86,7 @@ extension Tensor {
 }
 
 extension Tensor {
-  /// The element at an offset that has been checked.
+  /// Returns the element at an offset that was already checked.
   @inlinable
   @inline(__always)
   func element(at offset: Int) -> Scalar {
@@ -132,7 +132,7 @@ extension Tensor {
     return ((i &* shape[1] &+ j) &* shape[2] &+ k) &* shape[3] &+ l
   }
 
-  /// Stops the program: the first `count` indices do not lie inside the shape.
+  /// Stops the program because the first `count` indices are out of bounds.
   @usableFromInline
   @inline(never)
   func refuseIndices(_ count: Int, _ i: Int, _ j: Int, _ k: Int, _ l: Int) -> Never {

@@ -1,6 +1,6 @@
-// A dense array of numbers: shape and elements. Elements and parts are accessed by the subscripts of
-// `Tensor+Subscripts.swift` and `Tensor+Ranges.swift`. The arithmetic that recurrent networks and the lab need
-// stands in `Tensor+Arithmetic.swift`; there is no broadcasting and no graph.
+// A dense array of numbers: shape and elements. See `Tensor+Subscripts.swift` and `Tensor+Ranges.swift` for access,
+// `Tensor+Arithmetic.swift` for the arithmetic of recurrent networks and the lab. There is no broadcasting and no
+// graph.
 
 internal import UnrollContracts
 
@@ -29,7 +29,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
 
   /// Creates a tensor from its elements, in row-major order.
   ///
-  /// - Precondition: `elements` has as many members as `shape` demands.
+  /// - Precondition: The number of elements is the product of `shape`.
   public init(shape: [Int], elements: some Collection<Scalar>) {
     self.init(uninitialized: shape)
     require(
@@ -42,7 +42,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
     guard isCopied == nil else { return }
     var index = 0
     for element in elements {
-      // A collection may give more elements than its count says, or fewer.
+      // A collection may yield more or fewer elements than its count.
       guard index < count else { break }
       base[index] = element
       index += 1
@@ -70,7 +70,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
     self.init(shape: [rows.count, width], elements: Array(rows.joined()))
   }
 
-  /// Creates a tensor by rounding another one's elements to this element type.
+  /// Creates a tensor by rounding the elements of another to this element type.
   public init<Other>(_ other: Tensor<Other>) {
     self.init(uninitialized: other.shape)
     let source = other.storage
@@ -79,7 +79,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// Creates a tensor whose elements are not yet set.
+  /// Creates a tensor with uninitialised elements.
   init(uninitialized shape: [Int]) {
     self.shape = shape
     self.storage = TensorStorage(count: Self.count(of: shape, "Tensor.init"))
@@ -91,10 +91,10 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
   /// The number of elements.
   public var count: Int { storage.count }
 
-  /// Whether there is no element.
+  /// Whether there are no elements.
   public var isEmpty: Bool { count == 0 }
 
-  /// The elements in row-major order; a copy.
+  /// A copy of the elements in row-major order.
   public var elements: [Scalar] {
     withUnsafeElements { Array(UnsafeBufferPointer(start: $0, count: count)) }
   }
@@ -107,11 +107,11 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
     return withUnsafeElements { $0[0] }
   }
 
-  /// The same elements in another shape.
+  /// Returns the same elements in another shape.
   ///
-  /// Nothing is copied.
+  /// The elements are not copied.
   ///
-  /// - Precondition: The new shape has as many elements.
+  /// - Precondition: The number of elements is the same.
   public func reshaped(to shape: [Int]) -> Tensor {
     require(
       Self.count(of: shape, "Tensor.reshaped") == count,
@@ -126,7 +126,7 @@ public struct Tensor<Scalar: KernelScalar>: Sendable {
 }
 
 extension Tensor: Equatable {
-  /// Whether shapes and elements are equal; NaN equals nothing, and 0 equals −0.
+  /// Whether shapes and elements are equal, where NaN ≠ NaN and 0 = −0.
   public static func == (left: Tensor, right: Tensor) -> Bool {
     guard left.shape == right.shape else { return false }
     for index in 0..<left.count where left.storage.base[index] != right.storage.base[index] {
@@ -135,7 +135,7 @@ extension Tensor: Equatable {
     return true
   }
 
-  /// Whether shapes are equal and every element has the same bits: NaN may equal NaN, 0 is not −0.
+  /// Returns whether shapes and the bits of all elements are equal: equal NaN bits match, 0 and −0 do not.
   public func isBitwiseEqual(to other: Tensor) -> Bool {
     guard shape == other.shape else { return false }
     let byteCount = count * MemoryLayout<Scalar>.stride

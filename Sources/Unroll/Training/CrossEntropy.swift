@@ -1,32 +1,32 @@
-// The loss of a classifier over many rows, and its gradient in the logits' own memory.
+// Softmax cross-entropy over many rows, with the gradient stored in place of the logits.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
 extension Tensor {
-  /// Turns logits into the gradient of `scale` · Σ cross-entropy, in place.
+  /// Replaces logits with the gradient of `scale` · Σ cross-entropy.
   ///
   /// The cross-entropy of a row is −log softmax(row)[target], in nats.
   ///
   /// - Parameters:
-  ///   - targets: One class for each row; a negative one leaves the row out: loss and gradient 0.
+  ///   - targets: One class per row; a negative class excludes the row (loss and gradient 0).
   ///   - scale: A factor of the gradient, such as 1 / rows.
-  ///   - losses: Receives each row's loss, unscaled; as many numbers as rows.
+  ///   - losses: Receives each row's loss, unscaled; one element per row.
   /// - Returns: The sum of the losses, rows in order.
-  /// - Precondition: Two axes; as many targets and losses as rows; targets less than the classes.
+  /// - Precondition: There are two axes, one target and one loss per row, and the targets are below the class count.
   /// - Complexity: O(rows·classes); no allocation.
-  public mutating func becomeCrossEntropyGradient(
+  public mutating func formCrossEntropyGradient(
     targets: [Int32], scale: Scalar, losses: inout [Double]
   ) -> Double {
     require(
       rank == 2 && targets.count == shape[0] && losses.count == shape[0],
-      "Tensor.becomeCrossEntropyGradient: expected a target and a loss for each row of \(shape), got \(targets.count) and \(losses.count)."
+      "Tensor.formCrossEntropyGradient: expected a target and a loss for each row of \(shape), got \(targets.count) and \(losses.count)."
     )
     let (rows, classes) = (shape[0], shape[1])
     for target in targets {
       require(
         target < classes,
-        "Tensor.becomeCrossEntropyGradient: expected targets below \(classes), got \(target).")
+        "Tensor.formCrossEntropyGradient: expected targets below \(classes), got \(target).")
     }
     withUnsafeMutableElements { logits in
       targets.withUnsafeBufferPointer { targets in
@@ -44,12 +44,12 @@ extension Tensor {
     return sum
   }
 
-  /// Turns each row of logits into probabilities, in place.
+  /// Replaces each row of logits with its softmax probabilities.
   ///
   /// - Precondition: Two axes.
-  public mutating func becomeProbabilities() {
+  public mutating func formProbabilities() {
     require(
-      rank == 2, "Tensor.becomeProbabilities: expected two axes, got shape \(shape).")
+      rank == 2, "Tensor.formProbabilities: expected two axes, got shape \(shape).")
     let (rows, classes) = (shape[0], shape[1])
     withUnsafeMutableElements {
       var softmax = unroll_softmax(
@@ -59,7 +59,7 @@ extension Tensor {
     }
   }
 
-  /// The sum of the elements' squares, summed in double in blocks of one size.
+  /// The sum of squared elements, accumulated in double in blocks of fixed size.
   public var sumOfSquares: Double {
     withUnsafeElements {
       unroll_sum_of_squares(Scalar.kernelType, unroll_thread_count(), $0, count)

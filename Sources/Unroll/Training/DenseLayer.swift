@@ -1,20 +1,20 @@
-// out = a·W + b over many rows at once: the projection onto a vocabulary.
+// out = a·W + b over many rows: the projection onto a vocabulary.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
 /// A dense (fully connected) layer.
 ///
-/// Each row is summed in one order, whatever else is in the batch; the weights' gradient is summed
+/// Each row is summed in a fixed order, independent of the rest of the batch. The weights' gradient is summed
 /// over the rows in order, for any number of threads.
 public struct DenseLayer<Scalar: KernelScalar>: Sendable {
   /// W: `[K, N]`, or `[N, K]` if `isTransposed`.
   ///
-  /// - Precondition: What is set has the shape of what is there; another size is another layer.
+  /// - Precondition: A new value has the shape of the old one.
   public var weights: Tensor<Scalar> {
     get { storedWeights }
     _modify {
-      // The bias and the kernels rely on the sizes.
+      // The sizes must match the bias and the kernels' arguments.
       let (rows, columns) = (storedWeights.shape[0], storedWeights.shape[1])
       defer {
         require(
@@ -27,7 +27,7 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
   }
   /// b: `[N]`, or `[0]` for none.
   ///
-  /// - Precondition: What is set has one of these shapes.
+  /// - Precondition: A new value has one of these shapes.
   public var bias: Tensor<Scalar> {
     get { storedBias }
     _modify {
@@ -35,7 +35,7 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
       yield &storedBias
     }
   }
-  /// Whether the weights stand as `[N, K]`: those of an embedding, tied.
+  /// Whether the weights have the shape `[N, K]`, as when tied to an embedding.
   public let isTransposed: Bool
 
   /// Creates a layer from its parameters.
@@ -51,7 +51,7 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
     checkBias("DenseLayer.init")
   }
 
-  // Stored apart from what is public: what another module changes through an observed property is copied first.
+  // Stored separately: a mutation from another module through an observed property would copy the tensor first.
   private var storedWeights, storedBias: Tensor<Scalar>
 
   private func checkBias(_ operation: StaticString) {
@@ -70,31 +70,31 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
   /// - Parameters:
   ///   - inputs: a; its last axis is K, the others are rows.
   ///   - outputs: Receives out, `[rows, N]`.
-  ///   - workspace: Scratch memory.
+  ///   - scratch: Scratch.
   /// - Complexity: 2·rows·K·N flops; allocates nothing after the first call of the same sizes.
   public func forward(
-    _ inputs: Tensor<Scalar>, into outputs: inout Tensor<Scalar>, using workspace: Workspace<Scalar>
+    _ inputs: Tensor<Scalar>, into outputs: inout Tensor<Scalar>, using scratch: Scratch<Scalar>
   ) {
     let rows = rowCount(inputs)
     outputs.prepare(rows, outputSize)
-    withStructure(inputs, rows: rows, workspace) { unroll_dense_forward(&$0, outputs.base) }
+    withStructure(inputs, rows: rows, scratch) { unroll_dense_forward(&$0, outputs.base) }
   }
 
-  /// Takes gradients back.
+  /// Computes the gradients of the inputs and the parameters.
   ///
   /// - Parameters:
-  ///   - inputs: What `forward` was given.
+  ///   - inputs: The inputs of `forward`.
   ///   - outputGradient: dL/d out, `[rows, N]`.
   ///   - inputGradient: Receives dL/da, `[rows, K]`.
-  ///   - weightGradient: Receives dL/dW, in the weights' shape, or is added to.
-  ///   - biasGradient: Receives dL/db, or is added to; empty without a bias.
-  ///   - adds: Whether the parameters' gradients are added to what is there.
-  ///   - workspace: Scratch memory.
+  ///   - weightGradient: Receives or accumulates dL/dW, in the shape of the weights.
+  ///   - biasGradient: Receives or accumulates dL/db; empty without a bias.
+  ///   - adds: Whether to accumulate the parameters' gradients instead of overwriting them.
+  ///   - scratch: Scratch.
   /// - Complexity: 4·rows·K·N flops; allocates nothing after the first call of the same sizes.
   public func backward(
     _ inputs: Tensor<Scalar>, outputGradient: Tensor<Scalar>,
     inputGradient: inout Tensor<Scalar>, weightGradient: inout Tensor<Scalar>,
-    biasGradient: inout Tensor<Scalar>, adds: Bool = false, using workspace: Workspace<Scalar>
+    biasGradient: inout Tensor<Scalar>, adds: Bool = false, using scratch: Scratch<Scalar>
   ) {
     let rows = rowCount(inputs)
     require(
@@ -114,7 +114,7 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
     }
     inputGradient.prepare(rows, inputSize)
     let biases = bias.isEmpty ? nil : biasGradient.base
-    withStructure(inputs, rows: rows, workspace) { structure in
+    withStructure(inputs, rows: rows, scratch) { structure in
       withExtendedLifetime((outputGradient, inputGradient, weightGradient, biasGradient)) {
         var gradients = unroll_dense_gradients(
           out: outputGradient.base, input: inputGradient.base, weights: weightGradient.base,
@@ -132,7 +132,7 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
   }
 
   private func withStructure(
-    _ inputs: Tensor<Scalar>, rows: Int, _ workspace: Workspace<Scalar>,
+    _ inputs: Tensor<Scalar>, rows: Int, _ scratch: Scratch<Scalar>,
     _ body: (inout unroll_dense) -> Void
   ) {
     var structure = unroll_dense()
@@ -146,7 +146,7 @@ public struct DenseLayer<Scalar: KernelScalar>: Sendable {
     structure.type = Scalar.kernelType
     structure.threads = unroll_thread_count()
     structure.scratch = UnsafeMutableRawPointer(
-      workspace.scratch.memory(for: unroll_dense_scratch_count(&structure)))
-    withExtendedLifetime((inputs, self, workspace)) { body(&structure) }
+      scratch.buffer.memory(for: unroll_dense_scratch_count(&structure)))
+    withExtendedLifetime((inputs, self, scratch)) { body(&structure) }
   }
 }

@@ -1,10 +1,10 @@
-// Dropout without stored masks: whether a number is kept is a function of seed, step, stream and
-// index (Philox4x32-10), so that the backward pass and a resumed run make the same mask again.
+// Dropout without stored masks. The mask is a function of seed, step, stream and index (Philox4x32-10), so that the
+// backward pass and a resumed run reproduce it.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
-/// A mask that keeps each number with probability 1 − rate and scales it by 1 / (1 − rate).
+/// A mask that keeps each element with probability 1 − rate and scales it by 1 / (1 − rate).
 ///
 /// ```swift
 /// var x = Tensor<Float>(shape: [5, 2, 8], repeating: 1)
@@ -12,15 +12,15 @@ internal import UnrollContracts
 /// dropout.apply(to: &x)  // and to the gradient, later
 /// ```
 ///
-/// Source: Srivastava et al. 2014; with a period, Gal and Ghahramani 2016 (one mask a sequence).
+/// Source: Srivastava et al. 2014; with a period, Gal and Ghahramani 2016 (one mask per sequence).
 public struct Dropout: Sendable, Equatable {
-  /// The probability of becoming 0, in 0 ..< 1.
+  /// The probability of zeroing an element, in 0 ..< 1.
   public var rate: Double { didSet { check("Dropout.rate") } }
-  /// With the same seed, a run makes the same masks.
+  /// The seed; equal seeds give equal masks.
   public var seed: UInt64
-  /// Tells the masks of one step apart; below 65,536.
+  /// The stream, which distinguishes masks within a step; below 65,536.
   public var stream: Int { didSet { check("Dropout.stream") } }
-  /// Tells the steps apart; at least 0.
+  /// The training step; at least 0.
   public var step: Int { didSet { check("Dropout.step") } }
 
   /// Creates a mask.
@@ -41,12 +41,12 @@ public struct Dropout: Sendable, Equatable {
     )
   }
 
-  /// Applies the mask to values, or to gradients of what it was applied to.
+  /// Applies the mask to values or to their gradients.
   ///
   /// - Parameters:
-  ///   - tensor: What is masked.
-  ///   - period: After how many numbers the mask repeats, such as B·H for one mask a sequence of
-  ///     `[T, B, H]`; nil for never.
+  ///   - tensor: The tensor to mask.
+  ///   - period: The number of elements after which the mask repeats, such as B·H for one mask per sequence of
+  ///     `[T, B, H]`; nil if it does not repeat.
   /// - Precondition: The period divides the number of elements.
   /// - Complexity: O(count); no allocation unless the tensor is shared.
   public func apply<Scalar: KernelScalar>(to tensor: inout Tensor<Scalar>, period: Int? = nil) {
@@ -64,7 +64,7 @@ public struct Dropout: Sendable, Equatable {
     }
   }
 
-  /// What the mask does to the number at an index: 0 or 1 / (1 − rate).
+  /// Returns the factor of the element at an index: 0 or 1 / (1 − rate).
   public func factor(at index: Int) -> Double {
     require(index >= 0, "Dropout.factor: expected an index of at least 0, got \(index).")
     guard rate > 0 else { return 1 }

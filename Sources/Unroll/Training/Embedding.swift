@@ -1,14 +1,13 @@
-// A table of vectors, one for each symbol. Its gradient touches the rows that were looked up and
-// no others.
+// A table with one vector per symbol. Its gradient is nonzero only in the rows that were looked up.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
-/// Vectors that stand for symbols.
+/// An embedding table: one vector per symbol.
 public struct Embedding<Scalar: KernelScalar>: Sendable {
-  /// One row for each symbol, `[V, E]`.
+  /// The vectors, `[V, E]`, one row per symbol.
   ///
-  /// - Precondition: What is set has two axes.
+  /// - Precondition: A new value has two axes.
   public var vectors: Tensor<Scalar> {
     get { storedVectors }
     _modify {
@@ -37,12 +36,12 @@ public struct Embedding<Scalar: KernelScalar>: Sendable {
   /// E, the size of a vector.
   public var size: Int { storedVectors.shape[1] }
 
-  /// Looks symbols up.
+  /// Looks up the vectors of symbols.
   ///
   /// - Parameters:
   ///   - symbols: T·B symbols, time-major.
   ///   - timeStepCount: T.
-  ///   - result: Receives `[T, B, E]`; its memory is used again.
+  ///   - result: Receives `[T, B, E]`; its memory is reused.
   /// - Precondition: Every symbol is in 0 ..< V, and T divides their number.
   public func lookUp(
     _ symbols: [Int32], timeStepCount: Int, into result: inout Tensor<Scalar>
@@ -62,27 +61,27 @@ public struct Embedding<Scalar: KernelScalar>: Sendable {
   }
 }
 
-/// The gradient of an embedding: rows that were looked up, and zero elsewhere.
+/// The gradient of an embedding, which is zero except in the rows that were looked up.
 public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
   /// dL/d vectors, `[V, E]`.
   public private(set) var vectors: Tensor<Scalar>
-  /// The symbols whose rows may differ from zero, each once, in the order of their first use.
+  /// The symbols whose rows may be nonzero, without duplicates, in the order of first use.
   public private(set) var touched: [Int32] = []
   private var isTouched: [Bool]
 
-  /// Zero, for a table of this shape.
+  /// Creates a zero gradient for a table of this shape.
   public init(like embedding: Embedding<Scalar>) {
     vectors = Tensor(shape: embedding.vectors.shape)
     isTouched = [Bool](repeating: false, count: embedding.symbolCount)
     touched.reserveCapacity(embedding.symbolCount)
   }
 
-  /// Becomes the gradient of one lookup.
+  /// Sets the value to the gradient of one lookup.
   ///
   /// - Parameters:
-  ///   - symbols: What was looked up.
+  ///   - symbols: The symbols that were looked up.
   ///   - gradient: dL/d result, `[T, B, E]`.
-  /// - Complexity: O(T·B·E) and the rows of the call before; rows are summed in order.
+  /// - Complexity: O(T·B·E) plus the rows of the previous call; rows are summed in order.
   public mutating func set(symbols: [Int32], gradient: Tensor<Scalar>) {
     let size = vectors.shape[1]
     require(
@@ -101,11 +100,11 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// Becomes these rows, and zero elsewhere.
+  /// Sets these rows, and all others to zero.
   ///
   /// - Parameters:
-  ///   - symbols: The symbols of the rows, each once.
-  ///   - rows: dL/d vectors of those, `[symbols, E]`.
+  ///   - symbols: The symbols of the rows, without duplicates.
+  ///   - rows: dL/d of their vectors, `[symbols, E]`.
   package mutating func set(symbols: [Int32], rows: Tensor<Scalar>) {
     let size = vectors.shape[1]
     require(
@@ -129,7 +128,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// Becomes zero.
+  /// Sets all rows to zero.
   private mutating func clear() {
     let size = vectors.shape[1]
     vectors.makeUnique()
@@ -140,7 +139,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     touched.removeAll(keepingCapacity: true)
   }
 
-  /// Copies the rows of some symbols, whether touched or not.
+  /// Copies the rows of some symbols, touched or not.
   package func copyRows(_ symbols: [Int32], into rows: inout Tensor<Scalar>) {
     let size = vectors.shape[1]
     require(
@@ -154,7 +153,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// The sum of the squares, of the touched rows alone.
+  /// The sum of the squares, computed from the touched rows.
   public var sumOfSquares: Double {
     let size = vectors.shape[1]
     var sum = 0.0
@@ -179,7 +178,7 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// Limits every number to ± limit, which is at least 0.
+  /// Clips every element to ±limit, which must be at least 0.
   public mutating func clip(to limit: Scalar) {
     require(limit >= 0, "EmbeddingGradient.clip: expected a limit of at least 0, got \(limit).")
     let size = vectors.shape[1]
@@ -189,17 +188,17 @@ public struct EmbeddingGradient<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// Moves the touched rows by plain gradient descent: the others would not change.
+  /// Updates the touched rows of a table by plain gradient descent.
   ///
   /// - Parameters:
   ///   - embedding: The table, of this gradient's shape.
-  ///   - rate: The learning rate: a finite number that is at least 0.
-  public func descend(_ embedding: inout Embedding<Scalar>, rate: Double) {
+  ///   - rate: The learning rate; finite and at least 0.
+  public func update(_ embedding: inout Embedding<Scalar>, rate: Double) {
     require(
       embedding.vectors.shape == vectors.shape,
-      "EmbeddingGradient.descend: expected vectors of shape \(vectors.shape), got \(embedding.vectors.shape)."
+      "EmbeddingGradient.update: expected vectors of shape \(vectors.shape), got \(embedding.vectors.shape)."
     )
-    Optimizer.check(rate: rate, "EmbeddingGradient.descend")
+    Optimizer.check(rate: rate, "EmbeddingGradient.update")
     let size = vectors.shape[1]
     embedding.vectors.makeUnique()
     withExtendedLifetime(embedding) {

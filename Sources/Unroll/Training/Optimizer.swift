@@ -1,9 +1,9 @@
-// How gradients move parameters: the rules as published, one pass over memory each.
+// Update rules as published, each in one pass over memory.
 
 internal import CUnrollKernels
 internal import UnrollContracts
 
-/// A rule that updates parameters.
+/// An update rule for parameters.
 public enum Optimizer: Sendable, Equatable, Codable {
   /// p ← p − rate·g.
   case sgd
@@ -19,29 +19,29 @@ public enum Optimizer: Sendable, Equatable, Codable {
 }
 
 /// The state of an optimizer for one parameter.
-public struct OptimizerMemory<Scalar: KernelScalar>: Sendable {
+public struct OptimizerState<Scalar: KernelScalar>: Sendable {
   /// Momentum, or Adam's first moment; empty if the rule has none.
   public internal(set) var first: Tensor<Scalar>
   /// The second moment; empty if the rule has none.
   public internal(set) var second: Tensor<Scalar>
-  /// How many times the parameter has been moved: what Adam's bias correction depends on.
+  /// The number of updates so far, used by Adam's bias correction.
   public internal(set) var stepCount = 0
 
-  /// Zero for a parameter of this shape.
+  /// Creates a zero state for a parameter of this shape.
   public init(_ optimizer: Optimizer, shape: [Int]) {
     let (usesFirst, usesSecond) = optimizer.usesMoments
     first = Tensor(shape: usesFirst ? shape : [0])
     second = Tensor(shape: usesSecond ? shape : [0])
   }
 
-  /// What another program or an earlier one remembered, such as a checkpoint.
+  /// Creates a state from stored values, such as those of a checkpoint.
   ///
   /// - Parameters:
   ///   - optimizer: The rule.
   ///   - first: Momentum, or Adam's first moment; nil if the rule has none.
   ///   - second: The second moment; nil if the rule has none.
-  ///   - stepCount: How many times the parameter had been moved, at least 0.
-  /// - Precondition: There are the moments that the rule has, of one shape.
+  ///   - stepCount: The number of updates so far, at least 0.
+  /// - Precondition: The moments are those of the rule and have the same shape.
   public init(
     _ optimizer: Optimizer, first: Tensor<Scalar>?, second: Tensor<Scalar>?, stepCount: Int
   ) {
@@ -49,19 +49,19 @@ public struct OptimizerMemory<Scalar: KernelScalar>: Sendable {
     restore(first: first, second: second, stepCount: stepCount)
   }
 
-  /// Takes over what was remembered earlier; the same as making a memory anew, of the same rule.
+  /// Restores stored values in place; equivalent to creating a new state for the same rule.
   package mutating func restore(
     first: Tensor<Scalar>?, second: Tensor<Scalar>?, stepCount: Int
   ) {
-    // A parameter without elements has moments without elements, which are left out.
+    // The moments of a parameter without elements are empty and are omitted.
     require(
       first.map { $0.shape == self.first.shape } ?? self.first.isEmpty
         && second.map { $0.shape == self.second.shape } ?? self.second.isEmpty,
-      "OptimizerMemory: expected moments of the shapes \(self.first.shape) and \(self.second.shape), got \(first?.shape ?? []) and \(second?.shape ?? [])."
+      "OptimizerState: expected moments of the shapes \(self.first.shape) and \(self.second.shape), got \(first?.shape ?? []) and \(second?.shape ?? [])."
     )
     require(
       stepCount >= 0,
-      "OptimizerMemory: expected a step count of at least 0, got \(stepCount).")
+      "OptimizerState: expected a step count of at least 0, got \(stepCount).")
     if let first { self.first = first }
     if let second { self.second = second }
     self.stepCount = stepCount
@@ -69,46 +69,46 @@ public struct OptimizerMemory<Scalar: KernelScalar>: Sendable {
 }
 
 extension Optimizer {
-  /// Moves one parameter by its gradient, and counts the step in the memory.
+  /// Updates one parameter with its gradient and increments the step count.
   ///
   /// - Parameters:
   ///   - parameter: The parameter.
   ///   - gradient: dL/d parameter.
-  ///   - memory: What the optimiser remembers of this parameter; its step count grows by 1.
-  ///   - rate: The learning rate: a finite number that is at least 0.
-  ///   - gradientScale: A factor of the gradient: what clipping leaves of it. A finite number.
-  ///   - weightDecay: Added to the gradient as decay·p; with Adam p shrinks by rate·decay instead. A finite
-  ///     number that is at least 0.
-  /// - Precondition: The three have one shape; the memory is this rule's; the rule's own numbers are decays in
-  ///   0 ..< 1 and an ε of at least 0.
+  ///   - state: The optimizer state of this parameter.
+  ///   - rate: The learning rate; finite and at least 0.
+  ///   - gradientScale: A factor of the gradient, such as that of clipping by norm; finite.
+  ///   - weightDecay: Added to the gradient as decay·p; Adam multiplies p by 1 − rate·decay instead. Finite and at
+  ///     least 0.
+  /// - Precondition: All three have the same shape, the state was created for this rule, and the rule's settings are
+  ///   decays in 0 ..< 1 and an ε of at least 0.
   /// - Complexity: One pass over memory; no allocation unless a tensor is shared.
-  public func move<Scalar: KernelScalar>(
-    _ parameter: inout Tensor<Scalar>, by gradient: Tensor<Scalar>,
-    memory: inout OptimizerMemory<Scalar>, rate: Double, gradientScale: Double = 1,
+  public func update<Scalar: KernelScalar>(
+    _ parameter: inout Tensor<Scalar>, with gradient: Tensor<Scalar>,
+    state: inout OptimizerState<Scalar>, rate: Double, gradientScale: Double = 1,
     weightDecay: Double = 0
   ) {
     checkSettings()
-    Self.check(rate: rate, "Optimizer.move")
+    Self.check(rate: rate, "Optimizer.update")
     require(
       gradientScale.isFinite && weightDecay.isFinite && weightDecay >= 0,
-      "Optimizer.move: expected a finite gradient scale and a finite weight decay of at least 0, got \(gradientScale) and \(weightDecay)."
+      "Optimizer.update: expected a finite gradient scale and a finite weight decay of at least 0, got \(gradientScale) and \(weightDecay)."
     )
     let shape = parameter.shape
     let uses = usesMoments
     require(
       gradient.shape == shape
-        && (uses.first ? memory.first.shape == shape : memory.first.isEmpty)
-        && (uses.second ? memory.second.shape == shape : memory.second.isEmpty),
-      "Optimizer.move: expected a gradient of shape \(shape) and the memory of this optimizer for it, got \(gradient.shape), \(memory.first.shape) and \(memory.second.shape)."
+        && (uses.first ? state.first.shape == shape : state.first.isEmpty)
+        && (uses.second ? state.second.shape == shape : state.second.isEmpty),
+      "Optimizer.update: expected a gradient of shape \(shape) and a state of this optimizer for it, got \(gradient.shape), \(state.first.shape) and \(state.second.shape)."
     )
-    memory.stepCount += 1
+    state.stepCount += 1
     apply(
-      to: &parameter, gradient, &memory, rate: rate, scale: gradientScale, decay: weightDecay)
+      to: &parameter, gradient, &state, rate: rate, scale: gradientScale, decay: weightDecay)
   }
 
   fileprivate func apply<Scalar: KernelScalar>(
     to parameter: inout Tensor<Scalar>, _ gradient: Tensor<Scalar>,
-    _ memory: inout OptimizerMemory<Scalar>, rate: Double, scale: Double, decay: Double
+    _ state: inout OptimizerState<Scalar>, rate: Double, scale: Double, decay: Double
   ) {
     var update = unroll_update()
     update.type = Scalar.kernelType
@@ -116,7 +116,7 @@ extension Optimizer {
     update.rate = rate
     update.gradient_scale = scale
     update.weight_decay = decay
-    update.step = Int64(memory.stepCount)
+    update.step = Int64(state.stepCount)
     let (usesFirst, usesSecond) = usesMoments
     switch self {
     case .sgd:
@@ -136,16 +136,16 @@ extension Optimizer {
     }
     let count = parameter.count
     parameter.makeUnique()
-    memory.first.makeUnique()
-    memory.second.makeUnique()
-    withExtendedLifetime((parameter, gradient, memory)) {
+    state.first.makeUnique()
+    state.second.makeUnique()
+    withExtendedLifetime((parameter, gradient, state)) {
       unroll_update_parameters(
-        &update, parameter.base, gradient.base, usesFirst ? memory.first.base : nil,
-        usesSecond ? memory.second.base : nil, count)
+        &update, parameter.base, gradient.base, usesFirst ? state.first.base : nil,
+        usesSecond ? state.second.base : nil, count)
     }
   }
 
-  /// Which moments the rule remembers.
+  /// The moments that the rule uses.
   fileprivate var usesMoments: (first: Bool, second: Bool) {
     switch self {
     case .sgd: (false, false)
@@ -155,14 +155,14 @@ extension Optimizer {
     }
   }
 
-  /// Stops the program unless a learning rate is a finite number that is at least 0.
+  /// Stops the program unless the learning rate is finite and at least 0.
   static func check(rate: Double, _ operation: StaticString) {
     require(
       rate.isFinite && rate >= 0,
       "\(operation): expected a finite learning rate of at least 0, got \(rate).")
   }
 
-  /// Stops the program unless the rule's own numbers make sense.
+  /// Stops the program unless the rule's settings are in range.
   private func checkSettings() {
     let decays = 0.0..<1.0
     let isRight =
@@ -176,21 +176,23 @@ extension Optimizer {
       }
     require(
       isRight,
-      "Optimizer.move: expected decays in 0 ..< 1 and a finite ε of at least 0, got \(self).")
+      "Optimizer.update: expected decays in 0 ..< 1 and a finite ε of at least 0, got \(self).")
   }
 }
 
 extension Tensor {
-  /// Moves every number by a share of the way to another tensor's: a running mean, with a share of 1 / n.
+  /// Interpolates toward another tensor: p ← p + fraction·(other − p).
   ///
-  /// - Precondition: The shapes agree; the share is in 0 ... 1.
-  package mutating func approach(_ other: Tensor, share: Double) {
+  /// A fraction of 1 / n computes a running mean.
+  ///
+  /// - Precondition: The shapes agree, and the fraction is in 0 ... 1.
+  package mutating func interpolate(toward other: Tensor, fraction: Double) {
     require(
-      shape == other.shape && (0...1).contains(share),
-      "Tensor.approach: expected shape \(shape) and a share in 0 ... 1, got \(other.shape) and \(share)."
+      shape == other.shape && (0...1).contains(fraction),
+      "Tensor.interpolate: expected shape \(shape) and a fraction in 0 ... 1, got \(other.shape) and \(fraction)."
     )
-    // A step of descent whose gradient is this tensor less the other one.
-    var memory = OptimizerMemory<Scalar>(.sgd, shape: [0])
-    Optimizer.sgd.apply(to: &self, other, &memory, rate: -share, scale: 1, decay: -1)
+    // Equivalent to a gradient descent step whose gradient is this tensor minus the other.
+    var state = OptimizerState<Scalar>(.sgd, shape: [0])
+    Optimizer.sgd.apply(to: &self, other, &state, rate: -fraction, scale: 1, decay: -1)
   }
 }

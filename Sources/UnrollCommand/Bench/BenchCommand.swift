@@ -9,31 +9,41 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Time recurrent layers, streaming steps and language-model training steps.",
     discussion: """
-      Without a file: the named sizes toy, course, small, mid, big, wide and huge, forward and in \
-      training (forward, and the gradients of weights, inputs and initial state), and streaming \
-      steps. With one: a JSON list in the format of Benchmarks/peers, whose fields the results \
-      repeat.
+      Without --workloads, layers of the named sizes toy, course, small, mid, big, wide and huge are timed, forward and \
+      in training (forward, and the gradients of weights, inputs and initial state), and then streaming steps.
 
-      GFLOP/s counts multiply-adds as two and nothing else: 2·T·B·G·H·(D + H) for each layer \
-      forward, a language model's 2·T·B·H·V besides, three times that in training. The fraction \
-      is that of multiply-adds on registers alone, measured in the same run with as many threads. \
-      A GRU is timed in both variants; a streaming step also with weights in bfloat16. The whole \
-      list ends with what a vanishing sequence costs beside a healthy one.
+      GFLOP/s counts a multiply-add as two operations and nothing else: 2·T·B·G·H·(D + H) for each layer forward, \
+      2·T·B·H·V more for a language model, and three times as many in training. "of peak" compares it with \
+      multiply-adds on registers, measured in the same run on as many threads. A GRU is timed in both variants, and a \
+      streaming step also with bf16 weights. Without --filter, the last line compares a vanishing sequence, whose \
+      numbers become subnormal, with a healthy one.
+
+      EXAMPLES
+        unroll bench --filter "small gru train"
+        unroll bench --threads 2
+        unroll bench --workloads list.json --json
       """)
 
-  @Option(help: "Only workloads whose title contains this text, such as 'small gru train 1t'.")
+  @Option(
+    help: ArgumentHelp(
+      "Time only workloads whose title contains this text, such as 'small gru train 1t'. (default: all)",
+      valueName: "text"))
   var filter: String = ""
 
-  @Option(help: "A JSON list of workloads.", completion: .file(extensions: ["json"]))
+  @Option(
+    help: ArgumentHelp(
+      "JSON list of workloads in the format of Benchmarks/peers; results repeat its fields. (default: the named sizes)",
+      valueName: "file"), completion: .file(extensions: ["json"]))
   var workloads: String?
 
   @Option(
     parsing: .unconditional,
-    help:
-      "Threads, 1 ... 256, for all workloads; else each workload's own, or 1 for the named ones.")
+    help: ArgumentHelp(
+      "Number of threads for all workloads; a streaming step runs on one. (1 ... 256; default: each workload's own, or 1)",
+      valueName: "count"))
   var threads: Int?
 
-  @Flag(help: "Print one JSON object a result.")
+  @Flag(help: "Print a JSON object for each result.")
   var json = false
 
   func validate() throws {
@@ -56,12 +66,14 @@ struct BenchCommand: ParsableCommand {
     for workload in chosen {
       let threads = self.threads ?? workload.threads
       Threads.count = threads
-      let key = "\(workload.isDouble ? "float64" : "float32"), threads: \(threads)"
+      // A streaming step runs on one thread, whatever the number.
+      let used = workload.mode == .step ? 1 : threads
+      let key = "\(workload.isDouble ? "float64" : "float32"), threads: \(used)"
       let peak =
         peaks[key]
         ?? (workload.isDouble
-          ? MultiplyAddPeak.measure(Double.self, threads: threads)
-          : MultiplyAddPeak.measure(Float.self, threads: threads))
+          ? MultiplyAddPeak.measure(Double.self, threads: used)
+          : MultiplyAddPeak.measure(Float.self, threads: used))
       peaks[key] = peak
       for result in Self.results(workload) {
         let record = BenchRecord(
@@ -89,7 +101,7 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  /// Every variant of a workload, one after the other.
+  /// Times every variant of a workload.
   private static func results(_ workload: Workload) -> [(variant: String, time: Stopwatch)] {
     let kinds: [(String, CellKind)] =
       workload.cell == .gruResetBefore
@@ -113,13 +125,13 @@ struct BenchCommand: ParsableCommand {
   }
 }
 
-/// One result, as the peers' harness writes it.
+/// One result in the format of Benchmarks/peers.
 struct BenchRecord {
   let workload: Workload
   let threads: Int
   let variant: String
   let time: Stopwatch
-  /// Flops per second.
+  /// Peak rate of multiply-adds, in floating-point operations per second.
   let peak: Double
 
   private var gigaflops: Double { workload.flops / time.median / 1e9 }

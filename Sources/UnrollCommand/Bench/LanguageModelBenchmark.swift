@@ -13,11 +13,11 @@ struct LanguageModelBenchmark {
   private var layers: [RecurrentLayer<Float>]
   private var softmax: DenseLayer<Float>
   private let optimizer: Optimizer
-  private var memories: [OptimizerMemory<Float>]
+  private var optimizerStates: [OptimizerState<Float>]
   private var states: [RecurrentState<Float>]
   private let symbols, targets: [Int32]
-  private let logits = LogitMemory<Float>()
-  // The memory of a step.
+  private let logits = LogitScratch<Float>()
+  // Scratch of a step.
   private var vectors = Tensor<Float>(shape: [0, 0, 0])
   private var topGradient = Tensor<Float>(shape: [0, 0, 0])
   private var weightGradient = Tensor<Float>(shape: [0, 0])
@@ -50,7 +50,7 @@ struct LanguageModelBenchmark {
     let shapes =
       [embedding.vectors.shape, softmax.weights.shape, softmax.bias.shape]
       + layers.flatMap { $0.cell.parameters.all.map(\.shape) }
-    memories = shapes.map { OptimizerMemory(optimizer, shape: $0) }
+    optimizerStates = shapes.map { OptimizerState(optimizer, shape: $0) }
     states = layers.map { $0.zeroState(batchSize: workload.batch) }
     // Frequent symbols first, as in a text.
     let count = workload.time * workload.batch
@@ -105,26 +105,28 @@ struct LanguageModelBenchmark {
     let scale = workload.clip > 0 && norm > workload.clip ? workload.clip / norm : 1
     let rate = workload.usesAdam ? 0.001 : 0.1
     if workload.isTied {
-      // One matrix, which is moved once: the other name of it must not hold it meanwhile, or it is copied.
+      // Both layers share one matrix, which is updated once; drop the embedding's reference, because a second owner
+      // would cause a copy.
       embedding.vectors = Tensor(shape: [0, workload.inputSize])
     } else if workload.usesAdam {
-      optimizer.move(
-        &embedding.vectors, by: embeddingGradient.vectors, memory: &memories[0], rate: rate,
+      optimizer.update(
+        &embedding.vectors, with: embeddingGradient.vectors, state: &optimizerStates[0], rate: rate,
         gradientScale: scale)
     } else {
-      embeddingGradient.descend(&embedding, rate: rate * scale)
+      embeddingGradient.update(&embedding, rate: rate * scale)
     }
-    optimizer.move(
-      &softmax.weights, by: weightGradient, memory: &memories[1], rate: rate,
+    optimizer.update(
+      &softmax.weights, with: weightGradient, state: &optimizerStates[1], rate: rate,
       gradientScale: scale)
     if workload.isTied { embedding.vectors = softmax.weights }
-    optimizer.move(
-      &softmax.bias, by: biasGradient, memory: &memories[2], rate: rate, gradientScale: scale)
+    optimizer.update(
+      &softmax.bias, with: biasGradient, state: &optimizerStates[2], rate: rate,
+      gradientScale: scale)
     var first = 3
     for index in layers.indices {
       layers[index].cell.parameters.update(by: gradients[index].parameters) {
-        optimizer.move(
-          &$1, by: $2, memory: &memories[first + $0], rate: rate, gradientScale: scale)
+        optimizer.update(
+          &$1, with: $2, state: &optimizerStates[first + $0], rate: rate, gradientScale: scale)
       }
       first += gradients[index].parameters.all.count
     }

@@ -1,7 +1,7 @@
 #if Command
 internal import Unroll
 
-/// A stack of layers of one kind, with weights, inputs and memory: what a workload times.
+/// A stack of layers of one kind with random weights and inputs, for timing.
 struct LayerBenchmark<Scalar: KernelScalar> {
   let workload: Workload
   let weights: StreamWeights
@@ -68,7 +68,7 @@ struct LayerBenchmark<Scalar: KernelScalar> {
     let inputs = uniform([workload.time, workload.batch, workload.inputSize])
     let outputGradient = uniform([workload.time, workload.batch, outputSize])
     if layers.count == 1 {
-      // As a program with one layer would do it: a trace in an array is copied when it is handed on.
+      // A trace in an array would be copied when it is passed on, so a single layer has its own path.
       let (layer, state) = (layers[0], states[0])
       var (trace, gradients) = (SequenceTrace<Scalar>(), LayerGradients<Scalar>())
       return Stopwatch {

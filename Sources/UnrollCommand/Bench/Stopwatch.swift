@@ -1,14 +1,14 @@
 #if Command
-/// Repeated runs of one piece of work: the rule of the peers' harness, so that times compare.
+/// Times repeated runs by the rule of Benchmarks/peers, so that the results are comparable.
 struct Stopwatch: Sendable {
-  /// Seconds: the median, the fastest, and the time that nine in ten stay below.
+  /// Median, minimum and 90th percentile, in seconds.
   let median, fastest, ninetieth: Double
-  /// The first run, before anything was warm.
+  /// The first run, with cold caches, in seconds.
   let firstCall: Double
-  /// Timed runs; short work is repeated inside each.
+  /// Number of timed runs; short work is repeated within each run.
   let runs: Int
 
-  /// Times `work`: warm-up, then 20 runs and 0.3 s, or 3 s and at least 3 runs.
+  /// Times `work` after a warm-up: at least 20 runs and 0.3 s, or at least 3 runs and 3 s.
   init(_ work: () -> Void) {
     let clock = ContinuousClock()
     func seconds(_ repeats: Int) -> Double {
@@ -26,7 +26,7 @@ struct Stopwatch: Sendable {
       warm = clock.now
       count += 1
     }
-    // The clock itself takes tens of nanoseconds: a timed run lasts 5 µs at least.
+    // Reading the clock takes tens of nanoseconds, so a timed run lasts at least 5 µs.
     let repeats = single < 5e-6 ? Int(5e-6 / max(single, 1e-9)) + 1 : 1
     var samples: [Double] = []
     let start = clock.now

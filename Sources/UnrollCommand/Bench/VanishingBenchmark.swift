@@ -1,13 +1,13 @@
 #if Command
 internal import Unroll
 
-/// What a sequence that vanishes costs beside one that does not: on machines where subnormal
-/// numbers are slow, kernels that do not flush them show it here.
+/// The time of a vanishing sequence relative to a healthy one, which is large if the machine computes subnormal numbers
+/// slowly and the kernels do not flush them.
 enum VanishingBenchmark {
-  /// The vanishing sequence's time per step over the healthy one's, at a level.
+  /// The time per step of the vanishing sequence divided by that of the healthy one.
   ///
-  /// A basic cell with relu halves its state in every step, or keeps it: after 126 of 200 steps the
-  /// halved state is below the least normal number.
+  /// An RNN cell with relu halves its state in every step or keeps it. After 126 of 200 steps the halved state is below
+  /// the smallest normal number.
   static func ratio(_ level: InstructionSet) -> Double {
     seconds(level, factor: 0.5) / seconds(level, factor: 1)
   }

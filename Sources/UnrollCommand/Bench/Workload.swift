@@ -2,13 +2,13 @@
 internal import Foundation
 internal import Unroll
 
-/// One line of a benchmark's list, in the format that the peers' harness reads, too.
+/// One workload of a list in the format of Benchmarks/peers.
 struct Workload {
   enum Mode: String, CaseIterable { case forward, train, step }
-  /// The values of the field `cell`: both kinds of GRU have one, and are run one after the other.
+  /// The values of the field `cell`; `gru` runs both GRU variants, one after the other.
   static let cells = CellKind.allCases.filter { $0 != .gruResetAfter }
 
-  /// The fields as they came, unknown ones included: results repeat them.
+  /// All fields of the object, including unknown ones; results repeat them.
   let fields: [String: JSONScalar]
   let isLanguageModel: Bool
   let name: String
@@ -16,16 +16,17 @@ struct Workload {
   let mode: Mode
   let time, batch, inputSize, hiddenSize, layers, threads: Int
   let isDouble: Bool
-  /// Of a language model.
+  /// Size of the vocabulary of a language model; 0 for layers.
   let vocabulary: Int
   let usesAdam: Bool
   let clip: Double
   let isTied: Bool
 
-  /// What `--filter` is compared with.
+  /// The text that `--filter` searches.
   var title: String { "\(name) \(cell.rawValue) \(mode.rawValue) \(threads)t" }
 
-  /// 2·T·B·G·H·(in + H) for each layer, a language model's 2·T·B·H·V, three times in training.
+  /// Floating-point operations: 2·T·B·G·H·(in + H) for each layer and 2·T·B·H·V for the softmax, times three in
+  /// training.
   var flops: Double {
     var input = inputSize
     var sum = 0
@@ -37,7 +38,7 @@ struct Workload {
     return Double(sum) * (mode == .train ? 3 : 1)
   }
 
-  /// Reads one object of the list; `place` names it in messages.
+  /// Reads an object of the list.
   init(_ object: [String: Any], place: String) throws {
     func missing(_ field: String, _ expected: String) -> BenchError {
       let found = object[field].map { "\($0)" } ?? "nothing"
@@ -105,6 +106,9 @@ struct Workload {
     guard let objects = try? JSONSerialization.jsonObject(with: data) as? [[String: Any]] else {
       throw BenchError("\(file): expected a JSON list of objects, one for each workload.")
     }
+    guard !objects.isEmpty else {
+      throw BenchError("\(file): expected at least one workload, found an empty list.")
+    }
     return try objects.enumerated().map {
       try Workload($1, place: "\(file), workload \($0 + 1)")
     }
@@ -153,14 +157,14 @@ struct BenchError: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-/// A value of a workload's field or of a result, written as it was read.
+/// A scalar JSON value, written in the form in which it was read.
 enum JSONScalar: Encodable {
   case text(String)
   case flag(Bool)
   case integer(Int)
   case number(Double)
 
-  /// Nil for what is no such value.
+  /// Creates a value; nil if it is an array, an object or null.
   init?(_ value: Any) {
     if let text = value as? String {
       self = .text(text)
@@ -188,7 +192,7 @@ enum JSONScalar: Encodable {
   }
 }
 
-/// Whether a number was written as true or false.
+/// Whether a number is a JSON true or false.
 private func isTruthValue(_ number: NSNumber) -> Bool {
   String(cString: number.objCType) == "c" || String(cString: number.objCType) == "B"
 }

@@ -3,22 +3,29 @@ internal import ArgumentParser
 internal import Unroll
 internal import UnrollFormats
 
-/// What arrays of other programs do not say.
+/// The options for settings that the arrays of another program do not state.
 struct AssumptionOptions: ParsableArguments {
-  /// Functions that other programs' cells take.
+  /// Activation functions that another program's cells may have by default.
   enum Function: String, ExpressibleByArgument, CaseIterable {
     case tanh, relu
 
     var activation: Activation { self == .tanh ? .tanh : .relu }
   }
 
-  @Option(help: "The candidate's function, where the file does not say it: tanh or relu.")
+  @Option(
+    help: ArgumentHelp(
+      "Activation function of the candidate, where the file does not state it. (default: tanh)",
+      valueName: "function"))
   var activation: Function?
   @Option(
     parsing: .unconditional,
-    help: "What TensorFlow 1's LSTM adds to the forget gate; its default is 1.")
+    help: ArgumentHelp(
+      "Number that TensorFlow 1's LSTM adds to the forget gate. (default: 1)", valueName: "number"))
   var forgetBias: Double?
-  @Option(help: "How the names of the network begin, where the file holds several.")
+  @Option(
+    help: ArgumentHelp(
+      "Beginning of the names of the network, where the file holds several. (default: the only one)",
+      valueName: "name"))
   var prefix: String?
 
   func validate() throws {
@@ -27,40 +34,68 @@ struct AssumptionOptions: ParsableArguments {
     }
   }
 
-  /// The options by name, and whether they were given.
-  var given: [(String, Bool)] {
-    AssumptionOption.allCases.map { ($0.rawValue, $0.isGiven(in: assumptions)) }
-  }
-
   var assumptions: NetworkAssumptions {
     NetworkAssumptions(
       activation: activation?.activation, forgetBias: forgetBias, prefix: prefix)
   }
-}
 
-/// The options for what a file leaves open, one by one.
-enum AssumptionOption: String, CaseIterable {
-  case activation = "--activation"
-  case forgetBias = "--forget-bias"
-  case prefix = "--prefix"
-
-  func isGiven(in assumptions: NetworkAssumptions) -> Bool {
-    switch self {
-    case .activation: assumptions.activation != nil
-    case .forgetBias: assumptions.forgetBias != nil
-    case .prefix: assumptions.prefix != nil
+  /// The options by name, and whether they were given.
+  var given: [(String, Bool)] {
+    NetworkAssumptions.Field.allCases.map {
+      (BridgeHints().option($0), assumptions.given.contains($0))
     }
   }
 
-  /// The assumptions with another value of this option, if it was given.
-  func changed(in assumptions: NetworkAssumptions) -> NetworkAssumptions {
-    var other = assumptions
-    switch self {
-    case .activation: other.activation = assumptions.activation.map { $0 == .tanh ? .relu : .tanh }
-    case .forgetBias: other.forgetBias = assumptions.forgetBias.map { $0 + 1 }
-    case .prefix: other.prefix = assumptions.prefix.map { $0 + "\u{1}" }
+  /// Refuses every one of the options for a run's folder or an ONNX model, which state all settings.
+  func check(_ path: String) throws {
+    guard let field = assumptions.given.first else { return }
+    let isRun = WeightsOptions.isFolder(path)
+    guard isRun || FileKind(contentsOf: path) == .onnx else { return }
+    throw ValidationError(
+      "\(BridgeHints().option(field)): expected a file that leaves this open, found \(isRun ? "a run's folder" : "an ONNX model"), \(path); leave it out."
+    )
+  }
+}
+
+/// The options of a command that settle what a file leaves open; the library does not know them.
+struct BridgeHints {
+  /// The option that chooses a part of a file.
+  var prefix = "--prefix"
+  /// Whether the command has options for assumptions.
+  var hasAssumptions = true
+
+  /// The options of commands that begin with the weights of a file and assume the defaults.
+  static let training = BridgeHints(prefix: "--weights-prefix", hasAssumptions: false)
+
+  /// The option of an assumption.
+  func option(_ field: NetworkAssumptions.Field) -> String {
+    switch field {
+    case .activation: "--activation"
+    case .forgetBias: "--forget-bias"
+    case .prefix: prefix
     }
-    return other
+  }
+
+  /// An error, and the option that helps.
+  func text(_ error: ModelImportError) -> String {
+    let text = error.description(naming: option)
+    return switch error.problem {
+    case .severalNetworks, .unknownPrefix: "\(text) (\(prefix))"
+    case .doesNotFit(let what) where what.contains(" prefix"): "\(text) (\(prefix))"
+    default: text
+    }
+  }
+
+  /// An assumption, and the option that makes another.
+  func text(assumption line: String) -> String {
+    let options = [
+      "nonlinearity": "--activation relu", "activation": "--activation",
+      "forget_bias": "--forget-bias",
+    ]
+    guard hasAssumptions, let word = line.split(separator: " ").first,
+      let option = options[String(word)], !line.contains("--")
+    else { return line }
+    return "\(line) (\(option))"
   }
 }
 
@@ -74,90 +109,50 @@ enum BridgeErrors {
       throw DataError(description: text.hasPrefix(path) ? text : "\(path): \(text)")
     } catch let error as ModelImportError {
       throw DataError(description: "\(path): \(hints.text(error))")
-    }
-  }
-
-  /// Adds ONNX, which the library of array files does not know, to the formats that an error lists.
-  static func listingONNX<Result>(_ body: () throws -> Result) throws -> Result {
-    do { return try body() } catch var error as ArrayFileError {
-      if case .foreign(let expected) = error.problem, expected.hasPrefix("one of ") {
-        error.problem = .foreign(expected: expected + ", ONNX (.onnx)")
-      }
-      throw error
+    } catch let error as ONNXError {
+      throw DataError(description: "\(path): \(error)")
     }
   }
 }
 
-/// A network as a person reads it.
-enum BridgeWords {
-  static func table<Scalar: KernelScalar>(_ network: RecurrentNetwork<Scalar>) -> TextTable {
+extension NetworkFile {
+  /// Reads the network of a file; errors are sentences with the options of the command.
+  ///
+  /// - Throws: `DataError`.
+  static func read(
+    _ path: String, assuming assumptions: NetworkAssumptions, hints: BridgeHints
+  ) throws -> ReadNetwork {
+    try BridgeErrors.told(path, hints: hints) { try read(path, assuming: assumptions) }
+  }
+}
+
+extension ReadNetwork {
+  /// What was assumed, what differs and what is not part of the network: the same lines in every command.
+  func remarks(_ hints: BridgeHints = BridgeHints()) -> [String] {
+    report.assumptions.map { "assumed: \(hints.text(assumption: $0))" }
+      + report.notes.map { "note: \($0)" }
+      + report.omissions.map { "left out: \($0)" }
+      + (report.others.isEmpty ? [] : ["not part of it: \(report.others.joined(separator: ", "))"])
+  }
+
+  /// How the network was read, without a line for each array.
+  func summary(_ hints: BridgeHints = BridgeHints()) -> [String] {
+    ["read: \(origin), \(names)"] + remarks(hints).map { "  " + $0 }
+  }
+}
+
+extension AnyNetwork {
+  /// The layers with all their settings.
+  var table: TextTable {
     var table = TextTable(["level", "cell", "reads", "input", "hidden", "output", "parameters"])
-    for (level, layers) in network.levels.enumerated() {
-      for layer in layers {
-        let (cell, parameters) = (layer.cell, layer.cell.parameters)
-        table.add([
-          "\(level)", words(cell), layer.direction == .forward ? "forward" : "backward",
-          "\(cell.inputSize)", "\(cell.hiddenSize)", "\(cell.outputSize)", "\(parameters.count)",
-        ])
-      }
+    for layer in layers {
+      table.add([
+        "\(layer.level)", layer.cell, layer.direction == .forward ? "forward" : "backward",
+        "\(layer.inputSize)", "\(layer.hiddenSize)", "\(layer.outputSize)",
+        "\(layer.parameterCount)",
+      ])
     }
     return table
-  }
-
-  /// Refuses a network with NaN or infinity among its weights, whose outputs are no numbers.
-  static func checkFinite<Scalar: KernelScalar>(
-    _ network: RecurrentNetwork<Scalar>, of path: String
-  ) throws {
-    for (index, layer) in network.layers.enumerated() {
-      let parameters = layer.cell.parameters
-      for name in parameters.names {
-        guard let number = parameters[name].elements.first(where: { !$0.isFinite }) else {
-          continue
-        }
-        let plain = CellParameters<Scalar>.plainName(name)
-        throw DataError(
-          description:
-            "\(path): expected finite numbers, found \(number.isNaN ? "NaN" : "infinity") in \(plain) of layer \(index)"
-        )
-      }
-    }
-  }
-
-  /// A cell with every setting that changes its results.
-  private static func words<Scalar: KernelScalar>(
-    _ cell: Cell<Scalar>
-  ) -> String {
-    let (options, parameters) = (cell.options, cell.parameters)
-    let fields = cell.kind?.optionFields ?? []
-    var words =
-      switch cell.kind {
-      case .gruResetBefore: ["GRU", "reset gate before the product"]
-      case .gruResetAfter: ["GRU", "reset gate after the product"]
-      default: [cell.title]
-      }
-    words.append(
-      fields.contains(.gateActivation)
-        ? "gates \(options.gateActivation.words), candidate \(options.activation.words)"
-        : options.activation.words)
-    if fields.contains(.outputActivation) {
-      words.append("output \(options.outputActivation.words)")
-    }
-    if options.couplesInputAndForget { words.append("forget gate = 1 − input gate") }
-    if options.forgetOffset != 0 { words.append("forget gate + \(options.forgetOffset)") }
-    if options.cellClip != 0 { words.append("cell state clipped to ±\(options.cellClip)") }
-    if options.projectionClip != 0 {
-      words.append("projection clipped to ±\(options.projectionClip)")
-    }
-    if options.argumentClip != 0 {
-      words.append("arguments clipped to ±\(Float(options.argumentClip))")
-    }
-    if !parameters.recurrentBias.isEmpty { words.append("two biases") }
-    if !parameters.peepholes.isEmpty { words.append("peepholes") }
-    if !parameters.projection.isEmpty { words.append("projection") }
-    if parameters.isNormalized { words.append("layer normalization") }
-    if cell.zoneout.hidden != 0 { words.append("zoneout of h \(cell.zoneout.hidden)") }
-    if cell.zoneout.cell != 0 { words.append("zoneout of c \(cell.zoneout.cell)") }
-    return words.joined(separator: ", ")
   }
 }
 #endif

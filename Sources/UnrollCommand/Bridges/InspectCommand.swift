@@ -8,68 +8,107 @@ internal import UnrollLanguage
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show what a run's folder or a file of arrays holds, and the network in it.",
+    abstract: "Show the contents of a file or a run, and the network in it.",
     discussion: """
-      Files: NumPy's .npy and .npz, safetensors, PyTorch's .pt and .pth (state dicts), Keras' \
-      .h5 and .keras, TensorFlow checkpoints (.index), ONNX models. Networks are known by the names of \
-      PyTorch, Keras, TensorFlow 1, MLX and Unroll.
+      Prints the arrays or operators, the recurrent network with all its settings, how it was read, and suspicious \
+      weights. A self-test that the file carries is run. Networks are recognized by the names of Unroll, PyTorch, Keras, \
+      TensorFlow 1 and MLX.
+
+      The kind of file is recognized by its contents: \(FileKind.readKinds).
+
+      EXAMPLES
+        unroll inspect model.pt
+        unroll inspect checkpoint.index --forget-bias 0
+        unroll inspect model.safetensors --prefix encoder.
+        unroll inspect run
       """)
 
-  @Argument(help: "A run's folder, or a file.") var path: String
-  @OptionGroup var assumed: AssumptionOptions
+  @Argument(help: ArgumentHelp("A file, or a run's folder.", valueName: "path")) var path: String
+  @OptionGroup(title: "Settings that the file does not state") var assumed: AssumptionOptions
 
   func run() throws {
     try LanguageErrors.told {
       try assumed.check(path)
-      if WeightsOptions.isFolder(path) {
-        try inspectRun()
-      } else if ONNXBridge.isModel(path) {
-        try ONNXBridge.inspect(path)
-      } else {
-        try BridgeErrors.told(path) { try BridgeErrors.listingONNX { try inspectFile() } }
-      }
+      if WeightsOptions.isFolder(path) { return try inspectRun() }
+      try BridgeErrors.told(path) { try inspectFile() }
     }
   }
 
   private func inspectFile() throws {
-    // Damage is told before contents are shown.
-    if path.hasSuffix(".safetensors") { _ = try Safetensors(checked: path) }
-    let file = try ArrayFile(contentsOf: path)
+    let file = try NetworkFile(contentsOf: path)
+    switch file.contents {
+    case .arrays(let arrays): try show(arrays)
+    case .graph(let model): show(model)
+    }
+    do {
+      let read = try file.network(assuming: assumed.assumptions)
+      print("\nnetwork, \(read.names):")
+      print(read.network.table.text)
+      for line in read.remarks() { print(line) }
+      showTest(read.isTested, of: file)
+    } catch let error as ModelImportError {
+      if case .unneeded = error.problem { throw error }
+      // A file of arrays without a network is not damaged.
+      try showNoNetwork(BridgeHints().text(error), in: file)
+    } catch let error as ONNXError {
+      try showNoNetwork("\(error)", in: file)
+    }
+    if case .arrays(let file) = file.contents {
+      for line in Self.suspicions(file.arrays) { print("suspicious: \(line)") }
+    }
+  }
+
+  private func show(_ file: ArrayFile) throws {
+    // Damage is reported before the contents are shown.
+    for part in file.files where file.kind == .safetensors { _ = try Safetensors(checked: part) }
     var table = TextTable(["what", "value"])
-    table.add(["file", file.container.rawValue])
+    table.add(["file", file.kind.rawValue])
     table.add(["arrays", "\(file.arrays.count)"])
     table.add(["numbers", "\(file.arrays.values.reduce(0) { $0 + $1.count })"])
-    for (key, value) in file.metadata.inKeyOrder {
-      table.add([key, value.count > 60 ? "\(value.prefix(57))…" : value])
-    }
+    add(file.metadata, to: &table)
     print(table.text + "\n")
     print(Self.arrays(file.arrays))
     for (name, what) in file.skipped.inKeyOrder {
       print("not read: \(name), \(what.signature)")
     }
-    do {
-      let read = try BridgeNetwork(file, of: path, assuming: assumed.assumptions)
-      try Self.show(read)
-      Self.showTest(read.isTested, of: "network")
-    } catch let error as ModelImportError {
-      // An array file without a network is nothing wrong.
-      print("\nnetwork: \(BridgeHints().text(error))")
+  }
+
+  private func show(_ model: ONNXModel) {
+    var table = TextTable(["what", "value"])
+    table.add(["file", "ONNX model, operator set \(model.opset)"])
+    table.add(["inputs", model.inputs.joined(separator: ", ")])
+    table.add(["outputs", model.outputs.joined(separator: ", ")])
+    let counts = Dictionary(grouping: model.operators, by: \.self).mapValues(\.count)
+    table.add([
+      "operators",
+      counts.inKeyOrder.map { "\($0.value) \($0.key)" }.joined(separator: ", "),
+    ])
+    if !model.externalFiles.isEmpty {
+      table.add(["files beside it", model.externalFiles.joined(separator: ", ")])
     }
-    for line in Self.suspicions(file.arrays) { print("suspicious: \(line)") }
+    add(model.metadata, to: &table)
+    print(table.text)
   }
 
-  /// Shows a network, and how it was read.
-  static func show(_ read: BridgeNetwork) throws {
-    print("\nnetwork, \(read.names):")
-    print(read.table.text)
-    for line in read.remarks { print(line) }
+  private func add(_ metadata: [String: String], to table: inout TextTable) {
+    for (key, value) in metadata.inKeyOrder {
+      table.add([key, value.count > 60 ? "\(value.prefix(57))…" : value])
+    }
   }
 
-  /// Says whether the file's own test was passed; one that is not is an error.
-  static func showTest(_ isTested: Bool, of what: String) {
+  /// Says why a file has no network.
+  ///
+  /// A graph without one may carry a self-test, and failing it is an error.
+  private func showNoNetwork(_ why: String, in file: NetworkFile) throws {
+    print("\nnetwork: \(why)")
+    if let isTested = try file.testGraph() { showTest(isTested, of: file) }
+  }
+
+  private func showTest(_ isTested: Bool, of file: NetworkFile) {
+    let subject = if case .graph = file.contents { "graph" } else { "network" }
     print(
       isTested
-        ? "test: the \(what) gives the outputs that the file keeps"
+        ? "test: the \(subject) gives the outputs that the file keeps"
         : "test: the file keeps no outputs to compare with")
   }
 
@@ -89,7 +128,8 @@ struct InspectCommand: ParsableCommand {
       table.add([key, value])
     }
     print(table.text + "\n")
-    print(BridgeWords.table(RecurrentNetwork(levels: model.layers.map { [$0] })).text + "\n")
+    let network = RecurrentNetwork(levels: model.layers.map { [$0] })
+    print(AnyNetwork.single(network).table.text + "\n")
     print(Self.arrays(model.arrays))
     for line in Self.suspicions(model.arrays) { print("suspicious: \(line)") }
   }
@@ -107,7 +147,7 @@ struct InspectCommand: ParsableCommand {
     return table.text
   }
 
-  /// What weights seldom are on purpose.
+  /// Properties that weights seldom have on purpose.
   private static func suspicions(_ arrays: [String: StoredArray]) -> [String] {
     arrays.inKeyOrder.flatMap { name, array -> [String] in
       let numbers = array.tensor(of: Double.self).elements

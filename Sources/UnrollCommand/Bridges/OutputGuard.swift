@@ -4,18 +4,18 @@ internal import UnrollFormats
 internal import UnrollLanguage
 internal import UnrollPlatform
 
-/// A command never overwrites what it reads.
+/// Checks that a command does not overwrite what it reads, nor a run's files.
 enum OutputGuard {
   /// Refuses an output that is one of the inputs, by any name, or that belongs to a run.
   ///
   /// - Parameters:
   ///   - output: The file that is to be written.
   ///   - input: The file, or run's folder, that is read.
-  ///   - others: More files that are read.
+  ///   - others: Other files that are read.
   /// - Throws: `DataError` before anything is written.
   static func check(_ output: String, reading input: String, and others: [String] = []) throws {
     let folder = real(folderOf(output))
-    for written in files(of: output) where WeightsOptions.isFolder(written) {
+    for written in FileKind.files(writing: output) where WeightsOptions.isFolder(written) {
       throw DataError(description: "\(written): expected a file's name, found a folder")
     }
     let isRun = WeightsOptions.isFolder(input)
@@ -24,9 +24,8 @@ enum OutputGuard {
         description:
           "\(output): lies in the run's folder \(input), which is read; write it elsewhere")
     }
-    let parts = TensorFlowCheckpoint.files(of: input)
-    let read = [input, parts.index, parts.data] + others
-    for written in files(of: output) {
+    let read = [input] + others
+    for written in FileKind.files(writing: output) {
       guard let place = identity(written) else { continue }
       if let same = read.first(where: { identity($0) == place }) {
         throw DataError(
@@ -34,12 +33,12 @@ enum OutputGuard {
             "\(written): is \(same == written ? "the file" : "the same file as \(same),") that is read; choose another name"
         )
       }
-      // A run's own files, whether this run is read or not.
+      // The files of any run, not only of the one that is read.
       for run in [folder, folderOf(folder)] where RunFolder(run).hasRun {
         throw DataError(
           description: "\(written): belongs to the run \(run); choose another name")
       }
-      // Only the output was named: what stands beside it may be overwritten if it is the same checkpoint's.
+      // Only the output was named. The file next to it may be overwritten if it belongs to the same checkpoint.
       if written != output, !TensorFlowCheckpoint.isWhole(output) {
         throw DataError(
           description:
@@ -47,12 +46,6 @@ enum OutputGuard {
         )
       }
     }
-  }
-
-  /// The files that are written: a TensorFlow checkpoint has its numbers beside its index.
-  private static func files(of output: String) -> [String] {
-    guard output.hasSuffix(".index") else { return [output] }
-    return [output, TensorFlowCheckpoint.files(of: output).data]
   }
 
   /// Refuses a report's folder that is a run's, or that holds what is read.
@@ -80,7 +73,7 @@ enum OutputGuard {
     URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL.path
   }
 
-  /// What a file is on the disk, by whatever name; nil if there is none.
+  /// The device and the inode of a file; nil if there is none.
   private static func identity(_ path: String) -> [UInt64]? {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }

@@ -1,4 +1,4 @@
-// The commands whose subject is one cell, drawn or given: memory, gradients, spectrum, gates.
+// The commands that measure one cell: memory, gradients, spectrum, gates.
 
 #if Command
 internal import ArgumentParser
@@ -9,17 +9,27 @@ internal import UnrollLanguage
 struct MemoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "memory",
-    abstract: "Forgetting: how far apart runs from different initial states are at each step.",
+    abstract: "Measure forgetting: how far runs from different initial states are apart.",
     discussion: """
-      With --weights, for every layer of the network; of a language model also how much it gains from a \
-      longer prefix.
+      Runs of one cell start from zero, random and 100 times larger random states and read the same inputs. The \
+      distances between their states at each of --steps show how much of the initial state is left.
+
+      With --weights, every layer of the network is measured. For a language model, the gain from a longer prefix is \
+      measured, too.
+
+      EXAMPLES
+        unroll lab memory
+        unroll lab memory --cell gru --scale 4 --terminal
+        unroll lab memory --scale 0.25:8:log24 --output memory-report
+        unroll lab memory --weights run --layer 0
       """)
 
   @OptionGroup var cells: LabCellOptions
-  @OptionGroup var sizes: SizeOptions
-  @OptionGroup var out: OutputOptions
+  @OptionGroup(title: "Cell and sizes") var sizes: SizeOptions
+  @OptionGroup(title: "Output") var out: OutputOptions
+  @OptionGroup(title: "Machine") var threads: ThreadOptions
 
-  @Flag(help: "Draw histograms as text; not for a sweep, nor with --json.")
+  @Flag(help: "Draw histograms as text; not with a sweep or --json.")
   var terminal = false
 
   func validate() throws { try OutputOptions.check(terminal: terminal, json: out.json) }
@@ -30,7 +40,7 @@ struct MemoryCommand: ParsableCommand {
     let settings = cells.settings(sizes, defaultScale: 2)
     if let scales = cells.sweep {
       guard !terminal else { throw ValidationError("--terminal: a sweep has no histograms.") }
-      return try runSweep(settings, scales, weightDraws: cells.weightDraws, out)
+      return try runSweep(settings, scales, weightDraws: cells.drawn.weightDraws, out)
     }
     try InstrumentRun(
       title: "Forgetting", cells: cells, sizes: sizes, out: out, settings: settings,
@@ -45,7 +55,7 @@ struct MemoryCommand: ParsableCommand {
     ).run()
   }
 
-  /// Advice with the option that it is about.
+  /// Adds the option to an advice of the lab.
   static func option(_ advice: String) -> String {
     advice.replacing("compute in float64", with: "compute in float64 (--dtype float64)")
   }
@@ -84,26 +94,38 @@ struct MemoryCommand: ParsableCommand {
 struct GradientsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gradients",
-    abstract: "Gradient flow: how much a state depends on the initial state.",
+    abstract: "Measure gradient flow: how much a state depends on the initial state.",
     discussion: """
-      With --weights, for every layer of the network, with what each step adds to the weights' gradients \
-      and what truncation leaves of them; of a language model also which earlier symbols the gradient of \
-      a prediction reaches.
+      The gradient of a late state with respect to the initial state vanishes or explodes with the scale of the \
+      weights. Its norm is measured for every sequence.
+
+      With --weights, every layer of the network is measured, with --parts. For a language model, the earlier symbols \
+      that the gradient of a prediction reaches are measured, too.
+
+      EXAMPLES
+        unroll lab gradients
+        unroll lab gradients --cell lstm --scale 2 --parts
+        unroll lab gradients --scale 0.5,1,2 --weight-draws 20
+        unroll lab gradients --weights model.pt --data sequences.npy
       """)
 
   @OptionGroup var cells: LabCellOptions
-  @OptionGroup var sizes: SizeOptions
-  @OptionGroup var out: OutputOptions
+  @OptionGroup(title: "Cell and sizes") var sizes: SizeOptions
+  @OptionGroup(title: "Output") var out: OutputOptions
+  @OptionGroup(title: "Machine") var threads: ThreadOptions
 
-  @Flag(help: "Take the gradient of the weights apart: what each step adds, and truncation.")
+  @Flag(
+    help:
+      "Show what each step adds to the gradients of the weights, and the error of truncated backpropagation."
+  )
   var parts = false
 
-  @Flag(help: "Draw histograms as text; not for a sweep, nor with --json.")
+  @Flag(help: "Draw histograms as text; not with a sweep or --json.")
   var terminal = false
 
   func validate() throws { try OutputOptions.check(terminal: terminal, json: out.json) }
 
-  /// What is printed of a cell.
+  /// The printed result for a cell.
   private struct Result: Encodable {
     var flow: GradientResult
     var parts: GradientPartsResult?
@@ -126,7 +148,7 @@ struct GradientsCommand: ParsableCommand {
       guard !terminal, !parts else {
         throw ValidationError("--terminal, --parts: a sweep has neither histograms nor parts.")
       }
-      return try runSweep(settings, scales, weightDraws: cells.weightDraws, out)
+      return try runSweep(settings, scales, weightDraws: cells.drawn.weightDraws, out)
     }
     try InstrumentRun(
       title: "Gradient flow", cells: cells, sizes: sizes, out: out, settings: settings,
@@ -192,20 +214,28 @@ struct GradientsCommand: ParsableCommand {
 struct SpectrumCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "spectrum",
-    abstract: "Singular values of the Jacobian product, Lyapunov exponents, fixed points.",
+    abstract: "Compute Jacobian singular values, Lyapunov exponents and fixed points.",
     discussion: """
-      Computed in float64; --dtype says in which precision entries of the gradient that are 0 or subnormal are \
-      counted. Exponents are in nats per step; the last tenth of the steps turns the directions and does \
-      not count. With --weights, for every layer of the network.
+      The arithmetic is float64; --dtype is the precision for which entries of the gradient that are 0 or subnormal \
+      are counted. Exponents are in nats per step, without the last tenth of the steps, in which the directions still \
+      turn. With --weights, every layer of the network is measured.
+
+      EXAMPLES
+        unroll lab spectrum
+        unroll lab spectrum --cell gru --orthogonal 1 --sequences 16
+        unroll lab spectrum --weights run --output spectrum-report
       """)
 
   @OptionGroup var cells: LabCellOptions
-  @OptionGroup var sizes: SizeOptions
-  @OptionGroup var out: OutputOptions
+  @OptionGroup(title: "Cell and sizes") var sizes: SizeOptions
+  @OptionGroup(title: "Output") var out: OutputOptions
+  @OptionGroup(title: "Machine") var threads: ThreadOptions
 
   @Option(
     parsing: .unconditional,
-    help: "How many sequences the Lyapunov exponents are the mean of, at least 1.")
+    help: ArgumentHelp(
+      "Number of sequences whose Lyapunov exponents are averaged. (at least 1)", valueName: "count")
+  )
   var sequences = 8
 
   func validate() throws {
@@ -239,15 +269,21 @@ struct SpectrumCommand: ParsableCommand {
 struct GatesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gates",
-    abstract: "How open gates are, how often they are stuck, how long what they keep lives.",
+    abstract: "Measure gates: mean, saturation and half-life.",
     discussion: """
-      Computed in float64, of a GRU unless --cell says otherwise. With --weights, for every layer of the \
-      network.
+      The arithmetic is float64, and the cell a GRU unless --cell is given. With --weights, every layer of the network \
+      is measured.
+
+      EXAMPLES
+        unroll lab gates
+        unroll lab gates --cell lstm --gate-bias 2
+        unroll lab gates --weights run --data book.txt
       """)
 
   @OptionGroup var cells: LabCellOptions
-  @OptionGroup var sizes: SizeOptions
-  @OptionGroup var out: OutputOptions
+  @OptionGroup(title: "Cell and sizes") var sizes: SizeOptions
+  @OptionGroup(title: "Output") var out: OutputOptions
+  @OptionGroup(title: "Machine") var threads: ThreadOptions
 
   func run() throws {
     try cells.check(sizes)
@@ -257,7 +293,8 @@ struct GatesCommand: ParsableCommand {
     try LabCellOptions.refuse(
       [("--steps", cells.steps != nil)], because: "gates are measured at all steps")
     var settings = cells.settings(sizes, defaultScale: 2, defaultCell: .gruResetBefore)
-    // Any sequence is long enough; where one is read, its length is not known yet.
+    // Gates are measured at all steps, so no default step may exceed the sequence. The length of sequences from a file
+    // is not known yet.
     if cells.given.weights == nil { settings.steps = [max(0, settings.timeStepCount - 1)] }
     try InstrumentRun(
       title: "Gates", cells: cells, sizes: sizes, out: out, settings: settings,

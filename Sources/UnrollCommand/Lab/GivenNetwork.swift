@@ -1,4 +1,4 @@
-// A person's own network under the lab's instruments: read from a file or a run, and made to read data.
+// A network for the lab's experiments, read from a file or a run, with the inputs that it reads.
 
 #if Command
 internal import ArgumentParser
@@ -8,19 +8,21 @@ internal import UnrollFormats
 internal import UnrollLab
 internal import UnrollLanguage
 
-/// A network from a file or a run, and what it reads.
+/// A network from a file or a run, with its inputs.
 struct GivenNetwork {
-  /// Where it is from.
+  /// The file or folder of the network.
   let path: String
   /// Its layers, each with its inputs.
   let layers: [LayerInNetwork]
-  /// What it reads, and how its axes were understood; nil if the inputs are drawn.
+  /// A description of the inputs and their axes; nil for random inputs.
   var reads: String?
-  /// The run's model and the text that it reads, if it is a language model.
+  /// The run's model and the text, for a language model.
   var language: (stored: StoredModel, text: EncodedText)?
 
-  /// Reads the network that `--weights` names; nil if nothing is named.
-  init?(_ options: WeightsOptions, _ sizes: SizeOptions, _ settings: LabSettings) throws {
+  /// Reads the network given with `--weights`; nil if there is none.
+  init?(
+    _ options: WeightsOptions, _ sizes: LabSizeOptions<some LabDefaults>, _ settings: LabSettings
+  ) throws {
     guard let path = options.weights else { return nil }
     self.path = path
     try options.assumed.check(path)
@@ -30,7 +32,6 @@ struct GivenNetwork {
       }
     }
     if WeightsOptions.isFolder(path) {
-      try BridgeHints().refuse(options.assumed.assumptions, of: path, "a run")
       let stored = try LanguageErrors.told { try StoredModel(run: path) }
       let text = try Self.text(stored, options.data, run: path)
       let inputs = Self.embedded(stored, text, sizes, settings)
@@ -56,7 +57,7 @@ struct GivenNetwork {
     layers = try attempt { try LayerInNetwork.all(of: network, reading: inputs) }
   }
 
-  /// The layers that were asked for.
+  /// The layers to measure.
   func chosen(_ layer: Int?) throws -> [LayerInNetwork] {
     guard let layer else { return layers }
     guard layer < layers.count else {
@@ -66,16 +67,16 @@ struct GivenNetwork {
     return [layers[layer]]
   }
 
-  /// What a layer is called in tables.
+  /// The name of a layer in tables.
   func title(_ layer: LayerInNetwork) -> String {
     layer.direction == .forward ? "layer \(layer.index)" : "layer \(layer.index), backward"
   }
 
-  /// Sequences of a .npy file: `[B, T, D]`, or one `[T, D]`; cut to --batch and --time.
+  /// Reads sequences `[B, T, D]` or `[T, D]` from a .npy file, cut to --batch and --time.
   ///
-  /// - Returns: `[T, B, D]`, and in words how the axes were understood.
+  /// - Returns: Inputs `[T, B, D]`, and a description of the axes.
   private static func read(
-    _ path: String, _ sizes: SizeOptions, inputSize: Int
+    _ path: String, _ sizes: LabSizeOptions<some LabDefaults>, inputSize: Int
   ) throws -> (inputs: Tensor<Double>, description: String) {
     let array = try BridgeErrors.told(path) { try NPY.decode(AtomicFile.read(path)[...]) }
     let shape = array.shape
@@ -118,7 +119,7 @@ struct GivenNetwork {
     return (inputs, text)
   }
 
-  /// The text that a language model reads: a file, or the run's own validation text.
+  /// The text for a language model: a file, or the run's validation text.
   private static func text(
     _ stored: StoredModel, _ data: String?, run: String
   ) throws -> EncodedText {
@@ -136,9 +137,10 @@ struct GivenNetwork {
     return text
   }
 
-  /// The vectors of the text's symbols, B places of it side by side: `[T, B, E]`.
+  /// The embedded symbols of B sections of the text, `[T, B, E]`.
   private static func embedded(
-    _ stored: StoredModel, _ text: EncodedText, _ sizes: SizeOptions, _ settings: LabSettings
+    _ stored: StoredModel, _ text: EncodedText, _ sizes: LabSizeOptions<some LabDefaults>,
+    _ settings: LabSettings
   ) -> Tensor<Float> {
     let steps = min(settings.timeStepCount, text.count)
     let rows = max(1, min(sizes.batch ?? 16, text.count / steps))
@@ -160,12 +162,12 @@ extension WeightsOptions {
 
   /// The network of a file, in Double.
   ///
-  /// How it was read goes to standard error.
+  /// A summary of the file is printed on standard error.
   func network(_ path: String) throws -> RecurrentNetwork<Double> {
-    // In the file's own precision first: a test that it carries is in that.
-    let read = try BridgeNetwork(contentsOf: path, assuming: assumed.assumptions)
-    for line in read.summary { Terminal.note(line) }
-    return read.double
+    // Read in the file's precision first, because its self-test is in that precision.
+    let read = try NetworkFile.read(path, assuming: assumed.assumptions, hints: BridgeHints())
+    for line in read.summary() { Terminal.note(line) }
+    return read.network.double
   }
 }
 #endif

@@ -1,4 +1,4 @@
-// One instrument on a drawn cell, or on every layer of a person's own network: the same steps for all.
+// Runs an experiment on a random cell or on every layer of a trained network.
 
 #if Command
 internal import ArgumentParser
@@ -7,23 +7,23 @@ internal import Unroll
 internal import UnrollLab
 internal import UnrollLanguage
 
-/// A run of an instrument.
-struct InstrumentRun<Result: Encodable> {
+/// One experiment with its options and outputs.
+struct InstrumentRun<Result: Encodable, Defaults: LabDefaults> {
   var title: String
   var cells: LabCellOptions
-  var sizes: SizeOptions
+  var sizes: LabSizeOptions<Defaults>
   var out: OutputOptions
   var settings: LabSettings
-  /// Measures a layer; a cell whose weights are drawn, if there is none.
+  /// Measures a layer, or a random cell if the layer is nil.
   var measure: (LabSettings, LayerInNetwork?) throws -> Result
   /// Prints tables.
   var show: (Result) -> Void
-  /// The report's sections of a result: of this name, with weights from there.
+  /// The report's sections for a result, a section name and the source of the weights.
   var section: (Result, String, String?) -> [LabReport.Section]
-  /// Prints what is known of a language model's context.
+  /// Prints the results about a language model's context.
   var context: ((ContextResult, Vocabulary) -> Void)?
 
-  /// A layer's result among several.
+  /// The results of several layers.
   private struct Layered: Encodable {
     struct Layer: Encodable {
       var layer: String
@@ -80,7 +80,7 @@ struct InstrumentRun<Result: Encodable> {
       }, sections: sections, introduction: network.reads ?? "")
   }
 
-  /// Refuses steps that were asked for and that the layers' sequences do not have.
+  /// Refuses steps given with --steps that the layers' sequences do not have.
   private func checkSteps(of layers: [LayerInNetwork]) throws {
     guard cells.steps != nil else { return }
     for layer in layers {
@@ -90,7 +90,7 @@ struct InstrumentRun<Result: Encodable> {
     }
   }
 
-  /// The sections' name: letters and hyphens.
+  /// The name of the sections, of letters and hyphens.
   private var anchor: String { title.lowercased().replacing(" ", with: "-") }
 
   private func tell(
@@ -105,9 +105,9 @@ struct InstrumentRun<Result: Encodable> {
   }
 }
 
-/// The command line as it was typed, for the report.
+/// The command line for the report.
 enum TypedCommand {
-  /// The command that computes one layer's numbers again: without what says where they go.
+  /// The command that reproduces the results of one layer, without the options for output.
   static func reproducing(_ arguments: [String], layer: Int) -> String {
     var kept = ["unroll"]
     var skipsValue = false
@@ -127,7 +127,7 @@ enum TypedCommand {
     return (kept + ["--layer", "\(layer)"]).joined(separator: " ")
   }
 
-  /// An argument as a shell reads it.
+  /// An argument quoted for a shell.
   private static func quoted(_ argument: String) -> String {
     let plain = argument.unicodeScalars.allSatisfy {
       $0.properties.isAlphabetic || ("0"..."9").contains($0)
@@ -139,7 +139,7 @@ enum TypedCommand {
 }
 
 extension LabReport.Table {
-  /// The table as text under its caption.
+  /// Prints the table below its caption.
   func show() {
     var table = TextTable(header)
     for row in rows { table.add(row) }
@@ -147,7 +147,7 @@ extension LabReport.Table {
   }
 }
 
-/// A language model's context, as text.
+/// Prints results about a language model's context.
 enum ContextWords {
   static func showPrefixes(_ result: ContextResult, _ vocabulary: Vocabulary) {
     print(

@@ -7,53 +7,60 @@ internal import UnrollLab
 struct LabCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lab",
-    abstract: "Experiments that show what a recurrent network remembers.",
+    abstract: "Run experiments on what a recurrent network remembers.",
     discussion: """
-      Without a subcommand: every experiment of the notebook, its numbers beside the notebook's, \
-      and a report.
+      Without a subcommand, every experiment of the notebook is run, and a report shows its numbers next to the \
+      notebook's.
+
+      EXAMPLES
+        unroll lab
+        unroll lab memory --cell gru --scale 4
+        unroll lab gradients --weights run
+        unroll lab serve --open
       """,
     subcommands: [
       NotebookCommand.self, MemoryCommand.self, GradientsCommand.self, SpectrumCommand.self,
-      GatesCommand.self, ParityCommand.self, GRUAsRNNCommand.self, ServeCommand.self,
+      GatesCommand.self, CapacityCommand.self, TrackCommand.self, ParityCommand.self,
+      GRUAsRNNCommand.self, ExerciseCommand.self, CheckCommand.self, ServeCommand.self,
     ],
     defaultSubcommand: NotebookCommand.self)
 }
 
-/// Runs an experiment, turning its refusals into one sentence.
+/// Runs an experiment; prints the reason if it cannot be done or was interrupted.
 func attempt<Result>(_ body: () throws -> Result) throws -> Result {
   do { return try body() } catch let error as LabError {
+    switch error.problem {
+    case .interrupted:
+      Terminal.note("Error: \(error)")
+      throw ExitCode(Interruption.exitCode ?? 130)
     // Settings are options here.
-    if case .outOfRange = error.problem { throw DataError(description: "--\(error)") }
-    throw DataError(description: "\(error)")
+    case .outOfRange: throw DataError(description: "--\(error)")
+    case .tooLarge, .system: throw DataError(description: "\(error)")
+    }
   }
 }
 
-/// Finds out whether the report can be written, before any work is done.
+/// Checks before any work that the report can be written.
 func prepare(_ out: OutputOptions, reading given: WeightsOptions? = nil) throws {
   guard let folder = out.output else { return }
   try prepare(report: folder, reading: [given?.weights, given?.data].compactMap(\.self))
 }
 
-/// Finds out whether a folder can take a report, before any work is done.
+/// Checks before any work that a report can be written to a folder.
 func prepare(report folder: String, reading inputs: [String] = []) throws {
   try OutputGuard.check(report: folder, reading: inputs)
   try attempt { try ReportFolder.prepare(folder) }
 }
 
-/// Writes a report and says where it is.
+/// Writes a report and prints its path.
 func write(_ report: LabReport, results: any Encodable, to folder: String) throws {
   let data = try Terminal.json(results)
   let outcome = try attempt {
-    do {
-      return try Interruption.noted {
-        try ReportFolder.write(report, results: Array(data), to: folder) { done, total in
-          Terminal.progress("figures", done, of: total)
-          return Interruption.exitCode == nil
-        }
+    try Interruption.noted {
+      try ReportFolder.write(report, results: Array(data), to: folder) { done, total in
+        Terminal.progress("figures", done, of: total)
+        return Interruption.exitCode == nil
       }
-    } catch let error as LabError where error.problem == .interrupted {
-      Terminal.note("Error: \(error)")
-      throw ExitCode(Interruption.exitCode ?? 130)
     }
   }
   Terminal.note("report: \(outcome.page)")
@@ -63,21 +70,33 @@ func write(_ report: LabReport, results: any Encodable, to folder: String) throw
 struct NotebookCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "notebook",
-    abstract: "Every experiment of the notebook, a table, and a report (the default).")
+    abstract: "Run every experiment of the notebook and write a report.",
+    discussion: """
+      A table compares every number with the notebook's. The report has a page, figures and data.
 
-  @Option(help: "The folder of the report: index.html, results.json, figures/, data/.")
+      EXAMPLES
+        unroll lab notebook
+        unroll lab notebook --output report-2 --seed 2
+        unroll lab notebook --scale 0.5:4:log9 --weight-draws 20
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Folder of the report: index.html, results.json, figures/, data/.", valueName: "folder"))
   var output = "report"
 
-  @OptionGroup var sizes: SizeOptions
-
-  @Option(parsing: .unconditional, help: "The sweep's scales.")
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Scales of the sweep; the notebook's own experiments keep theirs. (at least 0; default: 0.25:8:log24)",
+      valueName: "scales"))
   var scale: Scales?
 
   @Option(
     parsing: .unconditional,
-    help:
-      "Number of draws of weights that the sweeps compare, 0 ... \(WeightDraws.mostDraws), with the seeds from --seed on; 0 for the seed's own draw alone."
-  )
+    help: ArgumentHelp(
+      "Draws of weights that the sweep compares, with the seeds from --seed on; 0 for the seed's own draw alone. (0 ... \(WeightDraws.mostDraws))",
+      valueName: "count"))
   var weightDraws = WeightDraws.defaultCount
 
   @Flag(help: "Print the results as JSON.")
@@ -86,8 +105,11 @@ struct NotebookCommand: ParsableCommand {
   @Flag(help: "Draw histograms as text; not with --json.")
   var terminal = false
 
+  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var threads: ThreadOptions
+
   func validate() throws {
-    try LabCellOptions.check(weightDraws: weightDraws)
+    try DrawOptions.check(weightDraws: weightDraws)
     try OutputOptions.check(terminal: terminal, json: json)
   }
 
@@ -126,7 +148,7 @@ struct NotebookCommand: ParsableCommand {
     }
   }
 
-  /// What to do next, as commands that can be typed; `UNROLL_NAME` says under which name.
+  /// Suggested next commands; `UNROLL_NAME` replaces the name of the program.
   private static func suggestions(_ environment: [String: String]) -> String {
     let name = environment["UNROLL_NAME"] ?? "unroll"
     let commands = [
@@ -159,7 +181,7 @@ struct NotebookCommand: ParsableCommand {
   }
 }
 
-/// The contents of `results.json` of the whole notebook.
+/// The contents of `results.json` for the whole notebook.
 private struct NotebookOutput: Encodable {
   let comparison: [ComparisonRow]
   let notebook: NotebookResult
@@ -169,21 +191,27 @@ private struct NotebookOutput: Encodable {
 struct ParityCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "parity",
-    abstract: "The own forward pass against TensorFlow's recorded outputs (toy problem).",
+    abstract: "Compare Unroll's forward pass with TensorFlow's recorded outputs.",
     discussion: """
-      Recorded are the notebook's toy problem and seed, for RNN and GRU. With other settings, and \
-      for the LSTM, the reference is the own float64 result. The weights are TensorFlow's initial \
-      ones; all steps are compared.
+      TensorFlow's outputs are recorded for the notebook's toy problem and seed, for the RNN and the GRU. For other \
+      settings and cells, the reference is Unroll's float64 result. The weights are TensorFlow's initial ones; all \
+      steps are compared.
+
+      EXAMPLES
+        unroll lab parity
+        unroll lab parity --cell lstm --time 20
+        unroll lab parity --dtype float32 --json
       """)
 
   @Option(
-    help:
-      "One cell: \(CellKind.allValueStrings.joined(separator: ", ")); the notebook's two, both GRUs, if absent."
-  )
+    help: ArgumentHelp(
+      "Recurrent cell. (default: the recorded ones, \(ParityExperiment.recordedCells.map(\.rawValue).joined(separator: ", ")))",
+      valueName: "cell"))
   var cell: CellKind?
 
-  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var sizes: LabSizeOptions<ParityProblem>
   @OptionGroup var out: OutputOptions
+  @OptionGroup var threads: ThreadOptions
 
   func run() throws {
     try prepare(out)
@@ -192,7 +220,7 @@ struct ParityCommand: ParsableCommand {
     var result = try attempt {
       try ParityExperiment.run(settings, cells: cell.map { [$0] } ?? ParityExperiment.recordedCells)
     }
-    // Both precisions are computed, whichever is shown.
+    // Both precisions are always computed; show only the one that was asked for.
     if let dtype = sizes.dtype { result.rows.removeAll { $0.precision != dtype } }
     if out.json {
       try Terminal.printJSON(result)
@@ -219,17 +247,30 @@ struct ParityCommand: ParsableCommand {
 
 struct GRUAsRNNCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "gru-as-rnn", abstract: "A GRU whose gates make it the RNN (toy problem).")
+    commandName: "gru-as-rnn", abstract: "Make a GRU compute what an RNN computes, by its gates.",
+    discussion: """
+      With an open reset gate and a closed update gate a GRU is an RNN. The table shows how far they are apart in the \
+      notebook's toy problem for growing biases b.
 
-  @Option(help: "The GRU: gru (reset gate before the product) or gru-after.")
+      EXAMPLES
+        unroll lab gru-as-rnn
+        unroll lab gru-as-rnn --cell gru-after --bias 10
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "The GRU: gru (reset gate before the product) or gru-after.", valueName: "cell"))
   var cell: CellKind = .gruResetBefore
 
   @Option(
-    parsing: .unconditional, help: "b: the reset gate's bias; the update gate's is −b.")
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Bias b of the reset gate; the update gate's is -b.", valueName: "bias"))
   var bias: Double = GRUAsRNNExperiment.defaultBias
 
-  @OptionGroup var sizes: SizeOptions
+  @OptionGroup var sizes: LabSizeOptions<ToyProblem>
   @OptionGroup var out: OutputOptions
+  @OptionGroup var threads: ThreadOptions
 
   func run() throws {
     try prepare(out)

@@ -59,18 +59,71 @@ struct Steps: ExpressibleByArgument {
   }
 }
 
-/// Sizes, seed and arithmetic, whose defaults are the experiment's own, and threads: the options of every
-/// experiment.
-struct SizeOptions: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Units H, at least 1.") var hidden: Int?
-  @Option(parsing: .unconditional, help: "Size of an input D, at least 1.") var input: Int?
-  @Option(parsing: .unconditional, help: "Sequences B, at least 1.") var batch: Int?
-  @Option(parsing: .unconditional, help: "Time steps T, at least 1.") var time: Int?
-  @Option(parsing: .unconditional, help: "Seed of all draws, 0 ... 4294967295.") var seed: Int?
-  @Option(help: "Arithmetic: float32 or float64.") var dtype: LabPrecision?
-  @OptionGroup var threads: ThreadOptions
+/// The settings that an experiment has unless options say otherwise.
+protocol LabDefaults {
+  static var settings: LabSettings { get }
+  /// The default of --dtype.
+  static var precision: String { get }
+}
 
-  /// The settings with what was given put in.
+extension LabDefaults {
+  static var precision: String { settings.precision.rawValue }
+}
+
+/// The notebook's long-term dependency.
+enum LongTermProblem: LabDefaults {
+  static let settings = LabSettings()
+}
+
+/// The sequences of memory capacity.
+enum CapacityProblem: LabDefaults {
+  static let settings = MemoryCapacityExperiment.defaultSettings
+}
+
+/// The notebook's toy problem.
+enum ToyProblem: LabDefaults {
+  static let settings = LabSettings.toy
+}
+
+/// The notebook's toy problem in both precisions.
+enum ParityProblem: LabDefaults {
+  static let settings = LabSettings.toy
+  static let precision = "both"
+}
+
+/// Sizes, seed and arithmetic: the options of every experiment.
+typealias SizeOptions = LabSizeOptions<LongTermProblem>
+
+/// Sizes, seed and arithmetic, whose defaults help takes from the problem.
+struct LabSizeOptions<Defaults: LabDefaults>: ParsableArguments {
+  @Option(
+    parsing: .unconditional,
+    help: .size("Units H.", standard: Defaults.settings.hiddenSize, "units"))
+  var hidden: Int?
+  @Option(
+    parsing: .unconditional,
+    help: .size("Size of an input D.", standard: Defaults.settings.inputSize, "features"))
+  var input: Int?
+  @Option(
+    parsing: .unconditional,
+    help: .size("Sequences B.", standard: Defaults.settings.batchSize, "sequences"))
+  var batch: Int?
+  @Option(
+    parsing: .unconditional,
+    help: .size("Time steps T.", standard: Defaults.settings.timeStepCount, "steps"))
+  var time: Int?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Seed of all draws. (0 ... 4294967295; default: \(Defaults.settings.seed))",
+      valueName: "seed"))
+  var seed: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Arithmetic. (default: \(Defaults.precision))", valueName: "type"))
+  var dtype: LabPrecision?
+
+  /// The settings with the values that were given.
   func applied(to defaults: LabSettings) -> LabSettings {
     var settings = defaults
     if let hidden { settings.hiddenSize = hidden }
@@ -83,76 +136,94 @@ struct SizeOptions: ParsableArguments {
   }
 }
 
-/// Cell, scale and steps: the options of memory and gradients.
+extension ArgumentHelp {
+  /// The help of a size of at least 1.
+  fileprivate static func size(_ text: String, standard: Int, _ placeholder: String) -> Self {
+    Self("\(text) (at least 1; default: \(standard))", valueName: placeholder)
+  }
+}
+
+/// Cell, weights and steps: the options of the experiments on one cell.
 struct LabCellOptions: ParsableArguments {
+  // Titles of groups count in groups without a title only.
+  @OptionGroup(title: "Cell and sizes") private var choice: CellChoice
+  @OptionGroup(title: "Drawn weights and inputs") var drawn: DrawOptions
+  @OptionGroup(title: "Trained weights") var given: WeightsOptions
+
+  /// The cell; nil for the experiment's default.
+  var cell: CellKind? { choice.cell }
+  /// The steps at which states are compared; nil for the default steps.
+  var steps: Steps? { choice.steps }
+}
+
+/// The cell and the steps at which it is measured.
+struct CellChoice: ParsableArguments {
   @Option(
-    help: """
-      The cell: \(CellKind.choices). Default: rnn; of gates, gru.
-      """)
+    help: ArgumentHelp(
+      "Recurrent cell; the reset gate of gru comes before the product, that of gru-after after it. (default: rnn; for gates: gru)",
+      valueName: "cell"))
   var cell: CellKind?
-
-  @OptionGroup var given: WeightsOptions
-
   @Option(
     parsing: .unconditional,
-    help: """
-      Weights are uniform in ±scale/2; at least 0. In memory and gradients several make a sweep: 0.5,1,2 or 0:4:9 or \
-      0.25:8:log24.
-      """)
+    help: ArgumentHelp(
+      "Zero-based steps at which states are compared, separated by commas; the gradient is that of the last. (default: those of 10, 20 and 30 that the sequence has, or its last step)",
+      valueName: "list"))
+  var steps: Steps?
+}
+
+/// The weights and inputs of a cell that is drawn.
+struct DrawOptions: ParsableArguments {
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Draw weights uniformly in plus or minus half of this. In memory and gradients several scales make a sweep: 0.5,1,2 or 0:4:9 or 0.25:8:log24. (at least 0; default: 2; for gradients and capacity: 1)",
+      valueName: "scale"))
   var scale: Scales?
-
   @Option(
     parsing: .unconditional,
-    help:
-      "Set the gates so that the cell keeps its state: weights 0, this bias (of a GRU 18 is exact in float32, 38 in float64; an LSTM's c then moves by the input gate, e^−bias a step; an MGU's gate gets the negative)."
-  )
-  var keepBias: Double?
-
-  @Option(
-    parsing: .unconditional,
-    help:
-      "Added to the bias of the gate that keeps, -1000000 ... 1000000; subtracted for an MGU, which keeps 1 minus its gate."
-  )
+    help: ArgumentHelp(
+      "Add this to the bias of the update (GRU) or forget gate (LSTM, JANET); for an MGU, which keeps 1 minus its gate, subtract it. (-1000000 ... 1000000; default: 0)",
+      valueName: "bias"))
   var gateBias: Double?
   @Option(
     parsing: .unconditional,
-    help:
-      "Biases of the gates for memories of up to this number of steps, 3 ... 1000000000 (chrono initialisation)."
-  )
+    help: ArgumentHelp(
+      "Set all weights to 0 and saturate the update or forget gate with this bias, so that the cell keeps its state. A GRU then keeps it exactly from 18 (float32) or 38 (float64) on. (default: none)",
+      valueName: "bias"))
+  var keepBias: Double?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Chrono initialization (Tallec & Ollivier 2018) for time scales up to this. (3 ... 1000000000; default: none)",
+      valueName: "steps"))
   var chrono: Int?
   @Option(
     parsing: .unconditional,
-    help: "Recurrent matrices are this gain, 0 ... 1000000, times orthogonal ones.")
+    help: ArgumentHelp(
+      "Make recurrent weights orthogonal, with this gain. (0 ... 1000000; default: none)",
+      valueName: "gain"))
   var orthogonal: Double?
-
   @Option(
-    parsing: .unconditional,
-    help: """
-      Zero-based steps, separated by commas; the last is the gradient's. (default: those of 10, 20 and 30 that \
-      the sequence has, or its last step)
-      """)
-  var steps: Steps?
-
-  @Option(
-    help: """
-      Order of the random draws: fresh (inputs, weights, states), notebook (the notebook's, whose experiments \
-      share one stream) or later-edition (weights, inputs, states). (default: fresh)
-      """)
-  var draws: LabDraws?
-  @Option(
-    help: "Initial weights: uniform in ±scale/2, or tensorflow (TensorFlow 1's). (default: uniform)"
-  )
+    help: ArgumentHelp(
+      "Initial weights: uniform (see --scale), or TensorFlow 1's. (default: uniform)",
+      valueName: "rule"))
   var initialWeights: LabInitialWeights?
   @Option(
     parsing: .unconditional,
-    help: "Subtracted from the inputs, which are uniform in 0 ..< 1. (default: 0.5)")
+    help: ArgumentHelp(
+      "Subtract this from the inputs, which are uniform in 0 ..< 1. (default: \(LabSettings().inputOffset))",
+      valueName: "number"))
   var inputOffset: Double?
   @Option(
+    help: ArgumentHelp(
+      "Order of the random draws: fresh (inputs, weights, states), notebook (one stream shared by its experiments) or later-edition (weights, inputs, states). (default: fresh)",
+      valueName: "order"))
+  var draws: LabDraws?
+  @Option(
     parsing: .unconditional,
-    help: """
-      Number of draws of weights that a sweep over scales compares, 0 ... \(WeightDraws.mostDraws), with the seeds from --seed on; 0 for the \
-      seed's own draw alone. (default: 100)
-      """)
+    help: ArgumentHelp(
+      "Draws of weights that a sweep or capacity compares, with the seeds from --seed on; 0 for the seed's own draw alone. (0 ... \(WeightDraws.mostDraws); default: \(WeightDraws.defaultCount); for capacity: \(MemoryCapacityExperiment.defaultDraws))",
+      valueName: "count"))
   var weightDraws: Int?
 
   func validate() throws { try Self.check(weightDraws: weightDraws) }
@@ -165,15 +236,18 @@ struct LabCellOptions: ParsableArguments {
   }
 }
 
-/// Where results go.
+/// Options for the output of results.
 struct OutputOptions: ParsableArguments {
-  @Option(help: "Write a report (page, figures, data) into this folder.")
+  @Option(
+    help: ArgumentHelp(
+      "Write a report (page, figures, data) into this folder. (default: none)", valueName: "folder")
+  )
   var output: String?
 
   @Flag(help: "Print the results as JSON.")
   var json = false
 
-  /// Refuses text where JSON is printed.
+  /// Refuses histograms as text together with JSON.
   static func check(terminal: Bool, json: Bool) throws {
     if terminal && json {
       throw ValidationError("--terminal: draws text, found --json; leave out one of the two.")

@@ -7,19 +7,30 @@ internal import UnrollWeb
 
 struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "serve", abstract: "The lab as a live page, on this machine alone.",
+    commandName: "serve",
+    abstract: "Serve the lab as an interactive page (localhost by default).",
     discussion: """
-      Prints the page's address and serves until it is stopped (Ctrl-C). Other machines can reach it only \
-      with --host, and then need the token in the address that is printed.
+      The page's address is printed; Ctrl-C stops the server. Other machines can reach the page only with --host, and \
+      need the token in the printed address.
+
+      EXAMPLES
+        unroll lab serve --open
+        unroll lab serve --model run
+        unroll lab serve --host 0.0.0.0 --port 9000
       """)
 
-  @Option(parsing: .unconditional, help: "The port, 1 ... 65535; 0 for any that is free.")
-  var port = 8080
-  @Option(help: "The address to listen at.") var host = "127.0.0.1"
   @Flag(help: "Open the page in the browser.") var open = false
   @Option(
-    help: ArgumentHelp("A language model's run, for the page's second part.", valueName: "run"))
+    help: ArgumentHelp(
+      "Folder of a language model's run, for the page's second part. (default: none)",
+      valueName: "run"))
   var model: String?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Port, 0 ... 65535; 0 for any that is free.", valueName: "number"))
+  var port = 8080
+  @Option(help: ArgumentHelp("Address to listen at.", valueName: "address"))
+  var host = "127.0.0.1"
 
   func validate() throws {
     guard (0...65_535).contains(port) else {
@@ -38,9 +49,10 @@ struct ServeCommand: ParsableCommand {
         "warning: \(host) can be reached by other machines; whoever has the address below can use the page"
       )
     }
-    // Requests are many and small: each is computed on one thread.
+    // Requests are many and small, so each is computed on one thread.
     Threads.count = 1
     Self.openStandardStreams()
+    Self.raiseOpenFileLimit()
     do {
       try server.serve { address in
         Self.tell("page: \(address)\n")
@@ -53,21 +65,36 @@ struct ServeCommand: ParsableCommand {
     }
   }
 
-  /// Tells the address on standard output, or where nobody takes it, on standard error.
+  /// Prints the address on standard output or, if that fails, on standard error.
   private static func tell(_ line: String) {
     do { try Terminal.output(Array(line.utf8)) } catch { Terminal.write(line) }
   }
 
-  /// Opens the standard streams that this process was started without, so that no connection takes their
-  /// place and gets what is meant for the terminal.
+  /// Opens missing standard streams, so that no connection gets their descriptors and receives output meant for the
+  /// terminal.
   private static func openStandardStreams() {
     for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
-      // Opened for reading alone, so that writing is an error and the address is told elsewhere.
+      // Standard output is opened for reading only, so that writing fails and the address goes to standard error.
       _ = Foundation.open("/dev/null", descriptor == STDERR_FILENO ? O_RDWR : O_RDONLY)
     }
   }
 
-  /// Opens an address in the browser; where there is none, it has been printed.
+  /// Raises this process's limit on open files to what the server can use, as far as the system allows.
+  private static func raiseOpenFileLimit() {
+    #if canImport(Glibc)
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    #else
+    let resource = RLIMIT_NOFILE
+    #endif
+    var limit = rlimit()
+    let wanted = rlim_t(WebServer.wantedOpenFiles)
+    guard getrlimit(resource, &limit) == 0, limit.rlim_cur < wanted else { return }
+    limit.rlim_cur = min(wanted, limit.rlim_max)
+    // If this fails, the server allows fewer connections, or reports that they are too few.
+    _ = setrlimit(resource, &limit)
+  }
+
+  /// Opens an address in the browser, if there is one.
   private static func show(_ address: String) {
     let opener = Process()
     #if os(macOS)

@@ -1,4 +1,4 @@
-// The sweep over scales, which memory and gradients make of several scales.
+// Sweeps over scales: what memory and gradients do with several scales.
 
 #if Command
 internal import ArgumentParser
@@ -6,40 +6,50 @@ internal import Unroll
 internal import UnrollLab
 
 extension LabCellOptions {
-  /// The scales, if there are several, or one that many draws of weights are compared at.
+  /// The scales of a sweep: several, or one at which draws of weights are compared; nil if there is no sweep.
   var sweep: [Double]? {
-    guard let values = scale?.values, values.count > 1 || weightDraws != nil else { return nil }
+    guard let values = drawn.scale?.values, values.count > 1 || drawn.weightDraws != nil else {
+      return nil
+    }
     return values
   }
 
   /// Refuses several scales and draws.
-  func refuseSweep() throws {
-    guard (scale?.values.count ?? 1) == 1 else {
+  ///
+  /// - Parameter comparesDraws: Whether the experiment compares draws of weights at its one scale.
+  /// - Throws: `ValidationError` that names the option.
+  func refuseSweep(comparesDraws: Bool = false) throws {
+    guard (drawn.scale?.values.count ?? 1) == 1 else {
       throw ValidationError("--scale: expected one scale; memory and gradients have sweeps.")
     }
-    guard weightDraws == nil else {
-      throw ValidationError("--weight-draws: only sweeps of memory and gradients have them.")
+    guard comparesDraws || drawn.weightDraws == nil else {
+      throw ValidationError(
+        "--weight-draws: only sweeps of memory and gradients, and capacity, have them.")
     }
   }
 
   /// Refuses draws without a scale at which they are compared.
   func checkWeightDraws() throws {
-    guard weightDraws == nil || scale != nil else {
+    guard drawn.weightDraws == nil || drawn.scale != nil else {
       throw ValidationError("--weight-draws: expected --scale, too: one scale, or several.")
     }
   }
 
+  /// The settings of an experiment.
   func settings(
-    _ sizes: SizeOptions, defaultScale: Double, defaultCell: CellKind = .rnn
+    _ sizes: LabSizeOptions<some LabDefaults>, defaultScale: Double, defaultCell: CellKind = .rnn,
+    defaults: LabSettings = LabSettings()
   ) -> LabSettings {
-    var settings = sizes.applied(
-      to: LabSettings(cell: cell ?? defaultCell, scale: defaultScale, keepBias: keepBias))
-    (settings.gateBias, settings.chronoSteps) = (gateBias, chrono)
-    settings.orthogonalGain = orthogonal
-    if let draws { settings.draws = draws }
-    if let initialWeights { settings.initialWeights = initialWeights }
-    if let inputOffset { settings.inputOffset = inputOffset }
-    if let value = scale?.values.first { settings.scale = value }
+    var settings = sizes.applied(to: defaults)
+    settings.cell = cell ?? defaultCell
+    settings.scale = defaultScale
+    settings.keepBias = drawn.keepBias
+    (settings.gateBias, settings.chronoSteps) = (drawn.gateBias, drawn.chrono)
+    settings.orthogonalGain = drawn.orthogonal
+    if let draws = drawn.draws { settings.draws = draws }
+    if let initialWeights = drawn.initialWeights { settings.initialWeights = initialWeights }
+    if let inputOffset = drawn.inputOffset { settings.inputOffset = inputOffset }
+    if let value = drawn.scale?.values.first { settings.scale = value }
     settings.steps =
       steps?.values ?? LabSettings.defaultSteps(timeStepCount: settings.timeStepCount)
     return settings

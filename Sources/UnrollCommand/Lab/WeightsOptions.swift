@@ -2,21 +2,22 @@
 internal import ArgumentParser
 internal import UnrollLab
 
-/// Weights from a file instead of drawn ones.
+/// Options for weights from a file instead of random ones.
 struct WeightsOptions: ParsableArguments {
   @Option(
-    help:
-      "Take the weights of a file (whatever unroll inspect reads) or a run's folder, instead of drawing them."
-  )
+    help: ArgumentHelp(
+      "Use weights from a file (anything that unroll inspect reads) or a run's folder instead of random ones. (default: none)",
+      valueName: "path"))
   var weights: String?
   @Option(
     parsing: .unconditional,
-    help: "One layer of the file's network, from 0; all of them if absent.")
+    help: ArgumentHelp(
+      "Layer of that network. (at least 0; default: all layers)", valueName: "index"))
   var layer: Int?
   @Option(
-    help:
-      "What the network reads: a .npy file [B, T, D] or [T, D], of a run a text (its own validation text if absent)."
-  )
+    help: ArgumentHelp(
+      "What the network reads: a .npy file [B, T, D] or [T, D]; for a run a text. (default: random inputs; for a run: its validation text)",
+      valueName: "file"))
   var data: String?
   @OptionGroup var assumed: AssumptionOptions
 
@@ -33,7 +34,7 @@ struct WeightsOptions: ParsableArguments {
     }
   }
 
-  /// Refuses options that say what the weights already are.
+  /// Refuses options that the file of weights already determines.
   func refuse(_ others: [(name: String, isGiven: Bool)]) throws {
     guard weights != nil else { return }
     for other in others where other.isGiven {
@@ -43,13 +44,13 @@ struct WeightsOptions: ParsableArguments {
 }
 
 extension LabCellOptions {
-  /// Refuses options that would change nothing.
+  /// Refuses options that would have no effect.
   ///
   /// - Parameters:
-  ///   - options: Their names, and whether they were given.
-  ///   - isCase: Whether they change nothing.
-  ///   - reason: Why.
-  /// - Throws: `ValidationError` with the first that was given.
+  ///   - options: The options' names, and whether they were given.
+  ///   - isCase: Whether they have no effect.
+  ///   - reason: The reason, for the message.
+  /// - Throws: `ValidationError` naming the first option that was given.
   static func refuse(
     _ options: [(name: String, isGiven: Bool)], if isCase: Bool = true, because reason: String
   ) throws {
@@ -57,22 +58,22 @@ extension LabCellOptions {
     throw ValidationError("\(name): has no effect here, because \(reason); leave the option out.")
   }
 
-  /// Refuses what contradicts weights from a file.
-  func check(_ sizes: SizeOptions) throws {
+  /// Refuses options that contradict weights from a file.
+  func check(_ sizes: LabSizeOptions<some LabDefaults>) throws {
     let readsInputs = given.data != nil || given.weights.map(WeightsOptions.isFolder) ?? false
     try Self.refuse(
-      [("--input-offset", inputOffset != nil)], if: readsInputs,
+      [("--input-offset", drawn.inputOffset != nil)], if: readsInputs,
       because: "the inputs are read, not drawn")
     try Self.refuse(
-      [("--scale", scale != nil)], if: initialWeights == .tensorflow,
+      [("--scale", drawn.scale != nil)], if: drawn.initialWeights == .tensorflow,
       because: "TensorFlow's initial weights have no scale")
     try given.refuse([
-      ("--cell", cell != nil), ("--scale", scale != nil), ("--keep-bias", keepBias != nil),
-      ("--gate-bias", gateBias != nil), ("--chrono", chrono != nil),
-      ("--orthogonal", orthogonal != nil),
+      ("--cell", cell != nil), ("--scale", drawn.scale != nil),
+      ("--keep-bias", drawn.keepBias != nil), ("--gate-bias", drawn.gateBias != nil),
+      ("--chrono", drawn.chrono != nil), ("--orthogonal", drawn.orthogonal != nil),
       ("--hidden", sizes.hidden != nil), ("--input", sizes.input != nil),
-      ("--draws", draws != nil), ("--initial-weights", initialWeights != nil),
-      ("--weight-draws", weightDraws != nil),
+      ("--draws", drawn.draws != nil), ("--initial-weights", drawn.initialWeights != nil),
+      ("--weight-draws", drawn.weightDraws != nil),
     ])
   }
 }

@@ -1,15 +1,14 @@
-// Sentences of the libraries in the command's words: they name settings as `config.json` does, and people here give
-// options.
+// Translates messages of the libraries, which name fields of `config.json`, into messages that name options.
 
 #if Command
 internal import UnrollLanguage
 
-/// Turns names of settings into options.
+/// Replaces names of settings by options.
 enum CommandText {
-  /// The option of a setting, as errors name it; nil if it has none.
+  /// The option for a field named in an error; nil if it has none.
   private static func option(_ name: String) -> String? {
     switch name {
-    // The vocabulary of a text is made smaller by its limit.
+    // The text sets the size of the vocabulary; the option limits it.
     case "vocabulary_size": "vocabulary-size"
     case "temperature": "temperature"
     case "top_k": "top-k"
@@ -18,28 +17,31 @@ enum CommandText {
     }
   }
 
-  /// What a library advises, and how it is done here.
+  /// Advice of the libraries and its wording for the command line.
   private static let advice = [
-    ("resume it, or choose another folder", "go on with --resume, or choose another --output"),
-    ("choose another folder", "choose another --output"),
-    ("start again in another folder", "start again with another --output"),
     (
-      "resume the run from its last whole checkpoint",
-      "go on from the last whole checkpoint with --resume"
+      "resume it, or choose another folder",
+      "continue it with --resume, or choose another --output"
+    ),
+    ("choose another folder", "choose another --output"),
+    ("start a new run in another folder", "start again with another --output"),
+    (
+      "resume the run from its last checkpoint",
+      "continue from the last checkpoint with --resume"
     ),
     (
-      "a run is the folder that training leaves",
+      "use the folder of a training run",
       "a run is the folder that unroll train leaves (--output)"
     ),
-    ("a model of bytes takes any file", "--unit bytes takes any file"),
-    ("make the number of texts smaller", "make --samples smaller"),
-    ("a model of characters has no such limit", "try --unit characters"),
+    ("a byte model accepts any file", "--unit bytes takes any file"),
+    ("reduce the number of texts", "make --samples smaller"),
+    ("a character model has no such limit", "try --unit characters"),
   ]
 
-  /// A sentence with options in place of settings.
+  /// Replaces names of settings in a sentence by options.
   ///
-  /// A setting of one word is replaced only where the sentence begins with it and a colon follows: elsewhere it may
-  /// be a word like any other.
+  /// A setting of one word is replaced only at the start of the sentence and before a colon; elsewhere it may be an
+  /// ordinary word.
   static func sentence(_ text: String) -> String {
     let text = text.replacing(/as the setting ([a-z_.]+) says/) { match in
       option(String(match.1)).map { "as --\($0) says" } ?? String(match.0)
@@ -56,26 +58,28 @@ enum CommandText {
     return advice.reduce(replaced) { $0.replacing($1.0, with: $1.1) }
   }
 
-  /// What is wrong with a run; a file's own fields keep their names.
+  /// The message for an error about a run.
+  ///
+  /// Errors about a settings file keep the names of its fields.
   static func sentence(_ error: RunError) -> String {
     if case .malformedConfiguration = error.problem { return error.description }
     return sentence(error.description, after: error.path)
   }
 
-  /// What is wrong with a text.
+  /// The message for an error about a text.
   static func sentence(_ error: CorpusError) -> String {
     sentence(error.description, after: error.path)
   }
 
   private static func sentence(_ text: String, after path: String) -> String {
-    // A path is not touched, whatever its name is.
+    // Paths are left unchanged.
     let place = "\(path): "
     guard !path.isEmpty, text.hasPrefix(place) else { return sentence(text) }
     return place + sentence(String(text.dropFirst(place.count)))
   }
 }
 
-/// Errors of data as one sentence.
+/// Converts errors about runs and texts to errors of the command.
 enum LanguageErrors {
   static func told<Result>(_ body: () throws -> Result) throws -> Result {
     do { return try body() } catch let error as CorpusError {

@@ -3,7 +3,7 @@ internal import Foundation
 internal import RealModule
 internal import UnrollLanguage
 
-/// What is said of a run that diverged: what was observed, which settings can be the cause, and what to try.
+/// The report about a run that diverged: observations, settings that can be the cause, and advice.
 struct DivergenceReport {
   var settings: RunConfiguration
   /// The vocabulary's unit.
@@ -60,10 +60,10 @@ struct DivergenceReport {
     return causes
   }
 
-  /// What has not been tried yet.
+  /// Advice that the settings do not already follow.
   private var advice: String {
     let share = training.learningRate * training.weightDecay
-    // Then weights grow by decay alone, whatever the gradients are.
+    // Above 2 the weights grow through decay alone, for any gradients.
     if training.optimizer != .rmsprop, share > 2 {
       return
         "a step subtracts rate times decay, \(Self.words(share)) times itself, from every parameter; try a --weight-decay below \(Self.words(1 / training.learningRate))"
@@ -77,7 +77,7 @@ struct DivergenceReport {
       : "try a smaller --learning-rate than \(training.learningRate)\(decay), \(clipping), or --on-divergence halve"
   }
 
-  /// A number as a person reads it: `-nan` is none.
+  /// A number for display; the sign of NaN is dropped.
   private static func words(_ number: Double) -> String {
     number.isNaN
       ? "not a number" : number.isInfinite ? "infinite" : String(format: "%.4g", number)

@@ -90,7 +90,7 @@ struct EvaluateCommand: ParsableCommand {
     var loss: Double
     var perplexity: Double
     var bits_per_symbol: Double
-    /// The same number by the name of what a symbol is; nil for other units.
+    /// `bits_per_symbol` under the name of the unit; nil for other units.
     var bits_per_character: Double?
     var bits_per_byte: Double?
     var seconds: Double
@@ -107,7 +107,7 @@ struct EvaluateCommand: ParsableCommand {
           "--dynamic: expected one process, found \(ranks.count) ranks; every step needs the one before"
         ))
     }
-    // What rank 0 cannot read, the others need not complain about, too.
+    // Ranks other than 0 wait until rank 0 has read everything, so that only one of them reports an error.
     if ranks.rank > 0 { _ = try ranks.broadcast(nil) }
     let stored = try StoredModel(run: folder)
     var averaged: [StoredModel] = []
@@ -131,7 +131,7 @@ struct EvaluateCommand: ParsableCommand {
     let start = ContinuousClock.now
     let result =
       try dynamic.map {
-        stored.evaluate(text, learning: DynamicEvaluation(rate: $0, timeSteps: dynamicSteps ?? 20))
+        stored.evaluate(text, dynamic: DynamicEvaluation(rate: $0, timeSteps: dynamicSteps ?? 20))
       }
       ?? stored.evaluate(
         text, averagingWith: averaged, batchSize: min(batchSize, text.count - 1), ranks: ranks)
@@ -145,9 +145,26 @@ struct EvaluateCommand: ParsableCommand {
     }
     let seconds = start.duration(to: .now) / .seconds(1)
     for note in notes { Terminal.note(note) }
-    let (unit, bits) = (stored.vocabulary.unit, result.bitsPerSymbol)
-    if json {
-      try Terminal.printJSON(
+    try show(
+      result, unit: stored.vocabulary.unit, unknown: unknown, such: unknownSymbols,
+      seconds: seconds)
+  }
+
+  /// Prints a result as a table or as JSON.
+  ///
+  /// - Parameters:
+  ///   - result: The evaluation.
+  ///   - unit: The vocabulary's unit.
+  ///   - unknown: The number of symbols that became `<unk>`.
+  ///   - some: A few of these symbols.
+  ///   - seconds: The time that the evaluation took.
+  /// - Throws: An encoding error.
+  private func show(
+    _ result: Evaluation, unit: SymbolUnit, unknown: Int, such some: [String], seconds: Double
+  ) throws {
+    let bits = result.bitsPerSymbol
+    guard !json else {
+      return try Terminal.printJSON(
         Result(
           file: file, unit: unit.rawValue, models: 1 + others.count, symbols: result.symbols,
           unknown: unknown,
@@ -156,21 +173,19 @@ struct EvaluateCommand: ParsableCommand {
           perplexity: result.perplexity, bits_per_symbol: bits,
           bits_per_character: unit == .characters ? bits : nil,
           bits_per_byte: unit == .bytes ? bits : nil, seconds: seconds))
-    } else {
-      var table = TextTable(["what", "value"])
-      table.add(["\(unit.rawValue) predicted", "\(result.symbols)"])
-      if unknown > 0 {
-        let some = unknownSymbols.map { $0.debugDescription.dropFirst().dropLast() }
-          .joined(separator: ", ")
-        table.add(["of them <unk> by the vocabulary", "\(unknown), such as \(some)"])
-      }
-      if !others.isEmpty { table.add(["models averaged", "\(1 + others.count)"]) }
-      if let dynamic { table.add(["learning while reading", "rate \(dynamic)"]) }
-      table.add(["loss", String(format: "%.6f nats per \(unit.singular)", result.loss)])
-      table.add(["quality", LanguageWords.quality(result.loss, unit)])
-      table.add(["time", LanguageWords.duration(seconds)])
-      print(table.text)
     }
+    var table = TextTable(["what", "value"])
+    table.add(["\(unit.rawValue) predicted", "\(result.symbols)"])
+    if unknown > 0 {
+      let some = some.map { $0.debugDescription.dropFirst().dropLast() }.joined(separator: ", ")
+      table.add(["of them <unk> by the vocabulary", "\(unknown), such as \(some)"])
+    }
+    if !others.isEmpty { table.add(["models averaged", "\(1 + others.count)"]) }
+    if let dynamic { table.add(["learning while reading", "rate \(dynamic)"]) }
+    table.add(["loss", String(format: "%.6f nats per \(unit.singular)", result.loss)])
+    table.add(["quality", LanguageWords.quality(result.loss, unit)])
+    table.add(["time", LanguageWords.duration(seconds)])
+    print(table.text)
   }
 }
 #endif

@@ -136,7 +136,7 @@ struct GenerateCommand: ParsableCommand {
     return number
   }
 
-  /// One text, as it comes.
+  /// Generates one text and prints it symbol by symbol.
   private func write(
     _ generator: inout TextGenerator, _ vocabulary: Vocabulary, after prompt: Int32?,
     until last: Int32?

@@ -4,7 +4,7 @@ internal import Unroll
 internal import UnrollLanguage
 internal import UnrollMPI
 
-/// Whether this process is one of several that an MPI launcher has started, as its environment says.
+/// The MPI launcher that started this process, according to the environment.
 enum Launcher {
   private static let environment = ProcessInfo.processInfo.environment
 
@@ -12,39 +12,40 @@ enum Launcher {
     names.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
   }
 
-  /// This process's number; nil without a launcher.
+  /// The rank of this process; nil without a launcher.
   static var rank: Int? { number(["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"]) }
 
-  /// How many processes there are; nil without a launcher, or if it does not say.
+  /// The number of processes; nil without a launcher, or if it is not known.
   static var count: Int? {
     number(["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"]) ?? (rank == nil ? nil : number(["SLURM_NTASKS"]))
   }
 
-  /// How many of them this machine has; nil without a launcher, or if it does not say.
+  /// The number of processes on this machine; nil without a launcher, or if it is not known.
   static var localCount: Int? {
     rank == nil ? nil : number(["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"])
   }
 
-  /// Whether this is the first of its machine's processes.
+  /// Whether this is the first process on its machine.
   static var isFirstHere: Bool {
     (number(["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"]) ?? 0) == 0
   }
 
-  /// The cores that are this process's among those of its machine; nil where it is alone.
+  /// This process's share of the cores; nil if it is the only process on the machine.
   ///
-  /// Of what the launcher may use, which is the parent, each process has as many; no more than it is bound to.
+  /// The cores of the launcher, which is the parent process, are divided equally; a process gets no more than it is
+  /// bound to.
   static var coreShare: Int? {
     guard let ranks = localCount, ranks > 1 else { return nil }
     let mine = Threads.availableCores
     var all = Threads.boundCores(of: getppid()) ?? mine
-    // Where a control group leaves less than this process is bound to, the launcher has no more, either.
+    // A control group that leaves fewer cores than the affinity mask also limits the launcher.
     if let bound = Threads.boundCores(of: 0), mine < bound { all = min(all, mine) }
     return min(mine, max(1, all / ranks))
   }
 
-  /// Gives `body` the ranks of this job, and parts with them at its end.
+  /// Calls `body` with the ranks of this job and finalizes MPI afterwards.
   ///
-  /// - Throws: What `body` throws; of several ranks only one says so.
+  /// - Throws: What `body` throws; only one of several ranks reports it.
   static func ranks<Result>(_ body: (any Ranks) throws -> Result) throws -> Result {
     guard rank != nil else { return try body(SingleRank()) }
     if let problem = MPIRanks.problem {
@@ -55,7 +56,7 @@ enum Launcher {
       )
     }
     let ranks: MPIRanks
-    do { ranks = try MPIRanks { Interruption.killIsNear } } catch let error as RankError {
+    do { ranks = try MPIRanks { Interruption.isTerminating } } catch let error as RankError {
       throw DataError(description: CommandText.sentence(error.description))
     }
     do {
@@ -63,21 +64,23 @@ enum Launcher {
       ranks.end()
       return result
     } catch {
-      if ranks.speaks(of: error) {
+      if ranks.shouldReport(error) {
         RankOutput.say(
           "\(ranks.rank == 0 ? "" : "rank \(ranks.rank): ")\(CommandText.sentence("\(error)"))")
       }
-      ranks.abandon()
+      ranks.abort()
     }
   }
 }
 
-/// What ranks other than 0 write: nothing on the terminal, and a log beside the run's folder.
+/// The output of ranks other than 0: nothing on the terminal, and a log next to the run's folder.
 enum RankOutput {
-  /// Standard error as it was.
+  /// The original standard error.
   private nonisolated(unsafe) static var terminal: Int32 = STDERR_FILENO
 
-  /// Turns this process's output off, unless it is rank 0; before anything is written.
+  /// Discards this process's output unless it is rank 0.
+  ///
+  /// Must be called before anything is written.
   static func hush() {
     guard let rank = Launcher.rank, rank > 0, terminal == STDERR_FILENO else { return }
     terminal = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -87,7 +90,7 @@ enum RankOutput {
     close(nowhere)
   }
 
-  /// Turns it into a file's.
+  /// Redirects the output to a file.
   static func log(to path: String) {
     guard let rank = Launcher.rank, rank > 0 else { return }
     let file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
@@ -97,7 +100,7 @@ enum RankOutput {
     close(file)
   }
 
-  /// Says something on the terminal, whichever rank this is.
+  /// Writes to the terminal from any rank.
   static func say(_ text: String) {
     _ = "Error: \(text)\n".withCString { write(terminal, $0, strlen($0)) }
   }

@@ -1,11 +1,11 @@
-// Options of `unroll train` about the run as a whole: where it is, and what it begins with.
+// Options of `unroll train` for the run's folder and for the source of its settings.
 
 #if Command
 internal import ArgumentParser
 internal import UnrollFormats
 internal import UnrollLanguage
 
-/// The run's folder, and what is left in it.
+/// The run's folder, checkpoints and samples.
 struct RunOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Folder of the run.", valueName: "folder")) var output = "unroll-run"
   @Flag(help: "Continue the run in --output.") var resume = false
@@ -36,7 +36,7 @@ struct RunOptions: ParsableArguments {
   }
 }
 
-/// What the settings begin with.
+/// The source of the settings: a preset or a file.
 struct OriginOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -62,7 +62,4 @@ struct OriginOptions: ParsableArguments {
     }
   }
 }
-
-/// What follows divergence.
-enum DivergenceRule: String, ExpressibleByArgument, CaseIterable { case stop, halve }
 #endif

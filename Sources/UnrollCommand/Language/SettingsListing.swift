@@ -1,16 +1,16 @@
-// What a run trains with, before it begins: the preset and every setting.
+// The settings that `unroll train` prints before the first step.
 
 #if Command
 internal import UnrollLanguage
 
 enum SettingsListing {
-  /// The preset, and all settings by the names of `config.json`.
+  /// The preset and all settings, with the names of `config.json`.
   ///
   /// - Parameters:
   ///   - settings: The run's settings.
-  ///   - origin: Where they are from, such as `the default`.
-  ///   - width: The columns of a line.
-  /// - Returns: Lines.
+  ///   - origin: The source of the settings, such as `the default`.
+  ///   - width: The maximum length of a line.
+  /// - Returns: Lines of text.
   static func text(_ settings: RunConfiguration, origin: String, width: Int = 100) -> String {
     var lines = ["preset \(settings.preset), \(origin)\(behaviour(settings))", "settings:"]
     for (title, values) in settings.listing {
@@ -28,7 +28,7 @@ enum SettingsListing {
     return lines.joined(separator: "\n")
   }
 
-  /// What surprises whoever has not chosen it: dropout, and an early end.
+  /// Dropout and early stopping, which a preset may turn on without being asked.
   private static func behaviour(_ settings: RunConfiguration) -> String {
     let dropout = settings.model.dropout
     let rates = [

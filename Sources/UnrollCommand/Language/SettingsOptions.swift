@@ -5,7 +5,7 @@ internal import ArgumentParser
 internal import UnrollFormats
 internal import UnrollLanguage
 
-/// Everything that a run's `config.json` is made from.
+/// All options that determine a run's `config.json`.
 struct SettingsOptions: ParsableArguments {
   @OptionGroup(title: "Run") var source: OriginOptions
   @OptionGroup(title: "Text") var text: TextOptions
@@ -15,27 +15,55 @@ struct SettingsOptions: ParsableArguments {
   @OptionGroup(title: "Regularization") var regularization: RegularizationOptions
   @OptionGroup(title: "Initialization") var initialization: InitializationOptions
 
-  private func apply(to settings: inout RunConfiguration) {
-    let cell = settings.model.cell
-    text.apply(to: &settings)
-    model.apply(to: &settings.model)
-    regularization.apply(to: &settings)
-    optimization.apply(to: &settings.training)
-    length.apply(to: &settings.training)
-    if settings.model.cell != cell {
-      settings.training.initialization.adopt(
-        cell: settings.model.cell, timeSteps: settings.training.timeSteps)
+  /// The settings that were given, in the order of the table, each with its option and value.
+  private var given: [(setting: Setting, option: String, value: Any)] {
+    let groups: [any SettingGroup] = [
+      text, model, optimization, length, regularization, initialization,
+    ]
+    let values = groups.reduce(into: [String: Any]()) { values, group in
+      values.merge(group.givenValues) { $1 }
     }
-    initialization.apply(to: &settings.training)
+    return Settings.all.compactMap { setting in
+      guard let option = FieldOptions.name(of: setting.path) else { return nil }
+      if let value = values[option] { return (setting, option, value) }
+      guard let rate = regularization.dropout,
+        RegularizationOptions.fieldsOfDropout.contains(setting.path)
+      else { return nil }
+      return (setting, "dropout", rate)
+    }
+  }
+
+  private func set(_ setting: Setting, to value: Any, in settings: inout RunConfiguration) {
+    guard setting.path != "training.shards" || value as? Int != 1 else {
+      // A single shard is stored as none.
+      settings.training.shards = nil
+      return
+    }
+    guard setting.set(&settings, value) else {
+      preconditionFailure("No value of '\(setting.path)': \(value).")
+    }
+  }
+
+  private func apply(to settings: inout RunConfiguration) {
+    let before = settings
+    let chrono = "training.initialization.chrono_steps"
+    for (setting, _, value) in given where setting.path != chrono {
+      set(setting, to: value, in: &settings)
+    }
+    settings.updateChronoSteps(since: before)
+    // After the cell and the time steps, whose rule it overrides.
+    if let steps = initialization.chronoSteps {
+      settings.training.initialization.chronoSteps = steps
+    }
   }
 
   /// The settings of a new run.
   ///
   /// - Parameters:
-  ///   - corpus: The text; nil for that of `--config`, or the embedded grammar.
+  ///   - corpus: The path of the text; nil for the one of `--config` or the embedded grammar.
   ///   - ranks: The processes that train together.
-  /// - Returns: The settings; the vocabulary's size is not known yet.
-  /// - Throws: `ValidationError` if they cannot be; `RunError` if `--config` cannot be read.
+  /// - Returns: The settings, without the size of the vocabulary, which is not known yet.
+  /// - Throws: `ValidationError` if the settings are invalid; `RunError` if `--config` cannot be read.
   func fresh(corpus: String?, ranks: any Ranks) throws -> RunConfiguration {
     var settings: RunConfiguration
     if let config = source.config {
@@ -48,49 +76,65 @@ struct SettingsOptions: ParsableArguments {
       settings = RunConfiguration(preset: preset, corpus: corpus, version: UnrollVersion.text)
     }
     apply(to: &settings)
-    try text.checkUse(in: settings)
-    if let onDivergence = length.onDivergence {
-      settings.training.halvesOnDivergence = onDivergence == .halve
-    }
     if Launcher.rank != nil, optimization.shards == nil, source.config == nil {
-      // Not the number of ranks: a run on fewer or more would have other bits.
+      // The number of shards must not depend on the number of ranks, or the results would.
       settings.training.shards = min(settings.training.batchSize, max(8, ranks.count))
     }
-    return try checked(settings)
+    settings = try checked(settings)
+    try text.checkUse(in: settings)
+    return settings
   }
 
-  /// The settings of a run that goes on: only how long it is may change.
+  /// The settings that may change when a run is resumed, besides the path of its text.
+  private static let changeable: Set = [
+    "training.epochs", "training.maximum_steps", "training.log_every",
+    "training.halves_on_divergence",
+  ]
+
+  /// The settings of a resumed run: only its length and what it logs may change.
   ///
   /// - Parameters:
   ///   - folder: The run's.
-  ///   - corpus: Where the text is now; nil for where it was.
+  ///   - corpus: The new path of the text; nil if it has not moved.
   /// - Returns: The settings.
-  /// - Throws: `ValidationError` if an option says otherwise; `RunError` if the run cannot be read.
+  /// - Throws: `ValidationError` naming an option that would change anything else; `RunError` if the run cannot be read.
   func resumed(_ folder: RunFolder, corpus: String?) throws -> RunConfiguration {
     guard folder.hasRun else { throw RunError.noRun(at: folder.path) }
     let kept = try RunConfiguration(contentsOf: folder.path + "/config.json")
+    try refuseChanges(of: kept)
     var settings = kept
-    apply(to: &settings)
-    settings.training.epochs = kept.training.epochs
-    settings.training.maximumSteps = kept.training.maximumSteps
-    settings.training.logEvery = kept.training.logEvery
-    guard settings == kept, [nil, kept.preset].contains(source.preset), source.config == nil else {
-      throw ValidationError(
-        "--resume: a run goes on with what it was started with; only CORPUS (where the text is now), --epochs, --max-steps, --time-budget, --threads, --on-divergence, --log-every, --checkpoint-every and --sample can be given."
-      )
-    }
-    if let epochs = length.epochs { settings.training.epochs = epochs }
-    if let steps = length.maxSteps {
-      settings.training.maximumSteps = steps
-    } else if length.epochs != nil {
-      settings.training.maximumSteps = nil
-    }
-    if let logEvery = length.logEvery { settings.training.logEvery = logEvery }
-    if let onDivergence = length.onDivergence {
-      settings.training.halvesOnDivergence = onDivergence == .halve
+    // More epochs are no longer limited by the number of steps that the run was started with.
+    if length.epochs != nil { settings.training.maximumSteps = nil }
+    for (setting, _, value) in given where Self.changeable.contains(setting.path) {
+      set(setting, to: value, in: &settings)
     }
     if let corpus { settings.corpus = corpus }
     return try checked(settings)
+  }
+
+  /// Refuses options that would change a setting of a resumed run.
+  private func refuseChanges(of kept: RunConfiguration) throws {
+    func refuse(_ option: String, expected: String, found: String) -> ValidationError {
+      ValidationError(
+        "--\(option): expected \(expected), with which the run was started, found \(found); with --resume only CORPUS (where the text is now), --epochs, --max-steps, --time-budget, --threads, --on-divergence, --log-every, --checkpoint-every and --sample can change."
+      )
+    }
+    if let config = source.config {
+      throw refuse("config", expected: "the run's own config.json", found: config)
+    }
+    if let preset = source.preset, preset != kept.preset {
+      throw refuse("preset", expected: kept.preset, found: preset)
+    }
+    for (setting, option, value) in given where !Self.changeable.contains(setting.path) {
+      var changed = kept
+      set(setting, to: value, in: &changed)
+      guard changed != kept else { continue }
+      // Messages show the whole schedule in place of one of its parts.
+      let parts = setting.path.split(separator: ".").map(String.init)
+      let path = parts.starts(with: ["training", "schedule"]) ? Array(parts.prefix(2)) : parts
+      let words = { (settings: RunConfiguration) in settings.tree?[path]?.words ?? "none" }
+      throw refuse(option, expected: words(kept), found: words(changed))
+    }
   }
 
   /// Refuses more ranks than shards.
@@ -108,7 +152,7 @@ struct SettingsOptions: ParsableArguments {
     return settings
   }
 
-  /// Where the settings are from.
+  /// The source of the settings, in words.
   func origin(resumes: Bool) -> String {
     if resumes { return "as the run was started" }
     if let config = source.config { return "from \(config)" }

@@ -48,7 +48,7 @@ struct TrainCommand: ParsableCommand {
       : try TrainingRun.create(
         at: place.output, settings: chosen, layers: NamedLayers.read, ranks: ranks,
         checkpointSeconds: place.checkpointEvery, note: note)
-    if place.resume { Terminal.note("going on after step \(run.progress.step)") }
+    if place.resume { Terminal.note("resuming after step \(run.progress.step)") }
     Terminal.note(TrainingHeader(run, timeBudget: settings.length.timeBudget).text)
     Terminal.note(
       SettingsListing.text(run.settings, origin: settings.origin(resumes: place.resume)))
@@ -62,7 +62,7 @@ struct TrainCommand: ParsableCommand {
       observed(run, samples: place.sample))
   }
 
-  /// What ranks other than 0 do: the same with what rank 0 gives them, and no files but a log.
+  /// Trains on a rank other than 0, which gets its settings and text from rank 0 and writes only a log.
   private func follow(_ ranks: any Ranks) throws -> TrainingOutcome {
     try RankAgreement.check(ranks, version: UnrollVersion.text)
     let run = try TrainingRun.join(at: place.output, ranks: ranks)
@@ -77,7 +77,7 @@ struct TrainCommand: ParsableCommand {
     }
   }
 
-  /// Trains with a line of progress.
+  /// Trains and shows the progress.
   private func observed(_ run: TrainingRun, samples: Int) throws -> TrainingOutcome {
     let budget = settings.length.timeBudget
     var line = TrainingProgressLine(

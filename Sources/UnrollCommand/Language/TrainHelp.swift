@@ -1,7 +1,7 @@
 #if Command
 internal import UnrollLanguage
 
-/// What the help of `unroll train` says above its options.
+/// The discussion and examples in the help of `unroll train`.
 enum TrainHelp {
   static let discussion = """
     CORPUS is a folder with train, valid and perhaps test (train.txt, ptb.train.txt, ...), or one \

@@ -4,7 +4,7 @@ internal import RealModule
 internal import Unroll
 internal import UnrollLanguage
 
-/// What a person sees while a model is trained: one redrawn line on a terminal, else a line now and then.
+/// Shows the progress of training: one redrawn line on a terminal, otherwise a line from time to time.
 struct TrainingProgressLine {
   private let configuration: RunConfiguration
   private let vocabulary: Vocabulary
@@ -69,7 +69,7 @@ struct TrainingProgressLine {
       Terminal.write("\r\u{1B}[K" + Terminal.line(parts, columns: Terminal.columns))
       isOpen = true
     } else {
-      // Every tenth of an epoch, but not more than one line in ten seconds, and not less than one in thirty.
+      // Print a line every tenth of an epoch, at most every 10 s and at least every 30 s.
       let tenth = Int(fraction * 10)
       let silence = shown.duration(to: .now)
       guard silence > .seconds(tenth > tenths ? 10 : 30) else { return }
@@ -91,9 +91,9 @@ struct TrainingProgressLine {
   private func duration(_ seconds: Double) -> String { LanguageWords.duration(seconds) }
 }
 
-/// Numbers as the field says them.
+/// Losses and durations in customary units.
 enum LanguageWords {
-  /// Perplexity of words, bits of characters and bytes.
+  /// The loss as perplexity for words, and as bits for characters and bytes.
   static func quality(_ loss: Double, _ unit: SymbolUnit) -> String {
     switch unit {
     case .words: String(format: "perplexity %.2f", Double.exp(loss))
@@ -112,7 +112,7 @@ enum LanguageWords {
   }
 }
 
-/// The end of a run.
+/// The table printed at the end of a run.
 enum TrainingSummary {
   static func text(
     _ run: TrainingRun, test: Evaluation?, unit: SymbolUnit, ranks: any Ranks
@@ -133,7 +133,7 @@ enum TrainingSummary {
       let waited = String(format: "%.2f", ranks.waitedSeconds / steps * 1e3)
       table.add(["ranks", "\(ranks.count), of \(shards) shards"])
       table.add([
-        "sent by rank 0", ranks.hasCommonMemory ? "nothing: all ranks see one memory" : sent,
+        "sent by rank 0", ranks.hasSharedMemory ? "nothing: all ranks see one memory" : sent,
       ])
       table.add(["waited for sums", "\(waited) ms a step"])
     }
@@ -143,7 +143,7 @@ enum TrainingSummary {
       table.add(["best validation", LanguageWords.quality(best, unit) + ", \(part)epoch \(epoch)"])
     }
     if let test { table.add(["test", LanguageWords.quality(test.loss, unit)]) }
-    // A limit of whole words, of which none has become <unk>.
+    // The grammar's best possible perplexity applies only if no word became <unk>.
     if settings.corpus == nil, unit == .words, settings.vocabularyLimit == nil,
       settings.minimumCount == 1
     {

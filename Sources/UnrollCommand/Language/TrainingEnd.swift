@@ -1,4 +1,4 @@
-// What `unroll train` says when a session is over, after it has judged the model by the test text.
+// The test and the messages at the end of a session of `unroll train`.
 
 #if Command
 internal import Unroll
@@ -18,15 +18,15 @@ struct TrainingEnd {
     (self.run, self.folder, self.ranks) = (run, folder, ranks)
   }
 
-  /// Tells how the session ended, and judges the model by the test text if that was the run's end.
+  /// Prints how the session ended and, at the end of the run, tests the model.
   ///
-  /// - Returns: The outcome; interrupted, if the test was.
+  /// - Returns: The outcome; `interrupted` if the test was interrupted.
   func tell(_ outcome: TrainingOutcome) throws -> TrainingOutcome {
     let (step, unit) = (run.progress.step, run.corpus.vocabulary.unit)
-    let goOn = "go on with: unroll train --resume --output \(folder)"
+    let goOn = "continue with: unroll train --resume --output \(folder)"
     switch outcome {
     case .interrupted:
-      Terminal.note("stopped after step \(step), which is kept; \(goOn)")
+      Terminal.note("stopped after step \(step) with a checkpoint; \(goOn)")
       return outcome
     case .diverged(let step, let loss, let norm):
       Terminal.note(
@@ -55,7 +55,7 @@ struct TrainingEnd {
     return .interrupted
   }
 
-  /// What can be done with a run that is over.
+  /// Commands for a finished run.
   private var next: String {
     """
     next:

@@ -1,10 +1,10 @@
-// What `unroll train` says before the first step.
+// The summary that `unroll train` prints before the first step.
 
 #if Command
 internal import Unroll
 internal import UnrollLanguage
 
-/// What a run will do.
+/// A summary of what a run will do.
 struct TrainingHeader {
   private let settings: RunConfiguration
   private let corpus: Corpus
@@ -22,7 +22,7 @@ struct TrainingHeader {
   private var model: ModelConfiguration { settings.model }
   private var training: TrainingConfiguration { settings.training }
 
-  /// Model, text, optimization, length and folder, a line for each.
+  /// Lines for model, text, optimization, length and folder.
   var text: String {
     """
     training a language model of \(corpus.vocabulary.unit.rawValue), \(model.parameterCount) parameters
@@ -43,6 +43,11 @@ struct TrainingHeader {
     if let projection = model.projectionSize { words.append("projection \(projection)") }
     if model.isTied { words.append("tied") }
     if model.isNormalized { words.append("layer-normalized") }
+    if let steps = training.initialization.chronoSteps {
+      words.append(
+        "chrono biases for up to \(steps) steps"
+          + (settings.hasPublishedChronoSteps ? " (as many as time steps)" : ""))
+    }
     return words.joined(separator: ", ")
   }
 
@@ -50,8 +55,8 @@ struct TrainingHeader {
     let unit = corpus.vocabulary.unit
     let count = { (part: CorpusPart) in corpus.texts[part]?.count ?? 0 }
     var text = "\(settings.corpus ?? "the embedded grammar"): \(unit.counted(count(.train)))"
-    text += " to learn from, \(count(.valid)) to validate by"
-    if count(.test) > 0 { text += ", \(count(.test)) to test by" }
+    text += " for training, \(count(.valid)) for validation"
+    if count(.test) > 0 { text += ", \(count(.test)) for testing" }
     return text + "; vocabulary \(corpus.vocabulary.count)"
   }
 

@@ -1,125 +1,117 @@
-// A file of arrays, whichever container it is.
+// A file of arrays of any kind: from its bytes to named arrays, and back.
 
-/// The arrays of a file, and the words beside them.
+/// The arrays of a file, and the metadata stored with them.
 public struct ArrayFile: Sendable {
-  /// The containers that are read.
-  public enum Container: String, Sendable, CaseIterable {
-    /// NumPy's single array.
-    case npy = "NumPy array (.npy)"
-    /// NumPy's archive.
-    case npz = "NumPy archive (.npz)"
-    /// Hugging Face's safetensors.
-    case safetensors
-    /// PyTorch's zip archive.
-    case torch = "PyTorch (.pt)"
-    /// HDF5, alone or in a `.keras` archive.
-    case hdf5 = "HDF5 (.h5, .keras)"
-    /// TensorFlow's checkpoint.
-    case tensorFlow = "TensorFlow checkpoint (.index)"
-  }
-
-  /// The container.
-  public let container: Container
+  /// The kind of file.
+  public let kind: FileKind
   /// The arrays by name.
   public var arrays: [String: StoredArray]
-  /// Words about them.
+  /// Strings about them by name, such as a version or a configuration.
   public var metadata: [String: String]
-  /// What the file holds besides, and is not read: arrays of text, complex numbers and so on, and objects that
-  /// are no arrays, by name.
+  /// What else the file holds, by name: arrays of unsupported types (text, complex numbers) and objects that are not
+  /// arrays.
   public var skipped: [String: SkippedValue] = [:]
+  /// The files that were read; empty if the bytes were given.
+  public private(set) var files: [String] = []
 
-  /// The array that holds the words where a container has no place for them: JSON.
+  /// The array that holds the metadata where a container has no place for them: JSON.
   static let metadataName = "unroll.metadata"
+  /// The member of a `.keras` archive that holds the weights.
+  static let kerasWeights = "model.weights.h5"
 
   /// Reads a file.
   ///
-  /// Its first bytes say which container it is; a safetensors file and a TensorFlow checkpoint are known by
-  /// their names.
+  /// The contents decide which kind it is; see ``FileKind``.
   ///
-  /// - Parameter path: The file; of a TensorFlow checkpoint the `.index` file or the prefix. Of arrays that are
+  /// - Parameter path: The file. Of a TensorFlow checkpoint, the `.index` file or the prefix. Of arrays that are
   ///   divided among several files (`model-00001-of-00002.safetensors`), one of them or their index
   ///   (`model.safetensors.index.json`): all are read.
-  /// - Throws: `ArrayFileError` if it is none of the containers, is damaged, or is one of several files of
-  ///   which another is missing.
+  /// - Throws: `ArrayFileError` if the file is of no known kind, is damaged, or is one of several files of which another is
+  ///   missing.
   public init(contentsOf path: String) throws(ArrayFileError) {
-    if let shards = try ShardedFile(path) {
-      self = try shards.merged()
-    } else {
-      try self.init(single: path)
-    }
-  }
-
-  /// Reads one file, also if it is one of several that belong together.
-  init(single path: String) throws(ArrayFileError) {
-    if path.hasSuffix(".index") || !AtomicFile.exists(path) && AtomicFile.exists(path + ".index") {
-      let checkpoint = try TensorFlowCheckpoint(contentsOf: path)
-      self = try ArrayFile(.tensorFlow, checkpoint.arrays)
-      return
-    }
-    if path.hasSuffix(".safetensors") {
-      // Large models are not read before they are looked at.
-      self = ArrayFile(try Safetensors(mapping: path))
-      return
-    }
-    try self.init(AtomicFile.read(path, limit: .max), name: path)
+    try self.init(FileSource(path))
   }
 
   /// Reads a file's bytes.
   ///
   /// - Parameters:
-  ///   - bytes: The file, other than a TensorFlow checkpoint, which is several.
-  ///   - name: Its name; a safetensors file has no magic number.
-  /// - Throws: `ArrayFileError` if it is none of the containers, or damaged.
+  ///   - bytes: The contents of a file other than a TensorFlow checkpoint or an index, which consist of several.
+  ///   - name: Its name, which decides where the contents do not tell.
+  /// - Throws: `ArrayFileError` if the file is of no known kind, or damaged.
   public init(_ bytes: [UInt8], name: String) throws(ArrayFileError) {
-    if bytes.starts(with: [0x93] + Array("NUMPY".utf8)) {
-      (container, metadata) = (.npy, [:])
-      arrays = ["array": try NPY.decode(bytes[...])]
-    } else if bytes.starts(with: [0x50, 0x4B]) {
-      let archive = try ZipArchive(bytes, kind: "an archive of arrays")
-      if archive.contains("model.weights.h5") {
-        self = try ArrayFile(keras: archive)
-      } else if archive.names.contains(where: { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }) {
-        self = ArrayFile(try TorchFile(bytes))
-      } else {
-        let contents = try NPZ(bytes).contents()
-        if contents.arrays.isEmpty { try Self.checkNPZ(archive.names) }
-        self = try ArrayFile(.npz, contents.arrays)
-        skipped = contents.skipped
-      }
-    } else if bytes.starts(with: [0x89] + Array("HDF".utf8)) {
-      self = try ArrayFile(hdf5: bytes)
-      if KerasNames.isShard(name) { metadata[KerasNames.shardKey] = name }
-    } else if bytes.first == 0x80 && bytes.dropFirst(8).first != UInt8(ascii: "{") {
-      self = ArrayFile(try TorchFile(bytes))
-    } else if bytes.starts(with: [0x1F, 0x8B]) {
-      throw ArrayFileError(
-        .unreadable("a file compressed with gzip; decompress it first (gunzip)"))
-    } else if bytes.dropFirst(257).starts(with: Array("ustar".utf8)) {
-      throw ArrayFileError(
-        .unreadable(
-          "a tar archive, as PyTorch wrote before 0.2; load it with an old PyTorch and save the state dict again"
-        ))
-    } else if name.hasSuffix(".safetensors") || bytes.dropFirst(8).first == UInt8(ascii: "{") {
-      self = ArrayFile(try Safetensors(bytes))
+    try self.init(single: FileSource(bytes, name: name))
+  }
+
+  /// Reads a file, and those that belong to it.
+  init(_ source: FileSource) throws(ArrayFileError) {
+    if let shards = try ShardedFile(source) {
+      self = try shards.merged()
     } else {
-      throw ArrayFileError(
-        .foreign(
-          expected:
-            "one of \(Container.allCases.map(\.rawValue).joined(separator: ", "))"))
+      try self.init(single: source)
     }
   }
 
-  private init(_ file: Safetensors) {
-    (container, arrays, metadata) = (.safetensors, file.arrays, file.metadata)
-    skipped = file.skipped
+  /// Reads one file, even if it is one of several that belong together.
+  init(single source: FileSource) throws(ArrayFileError) {
+    switch try source.kind() {
+    case .npy:
+      (kind, metadata) = (.npy, [:])
+      arrays = ["array": try NPY.decode(source.bytes()[...])]
+    case .npz:
+      let archive = try source.archive()
+      let contents = try NPZ(archive).contents()
+      if contents.arrays.isEmpty { try Self.checkNPZ(archive.names) }
+      self = try ArrayFile(.npz, contents.arrays)
+      skipped = contents.skipped
+    case .safetensors:
+      // A large model is mapped, and an array is read when it is used.
+      let file: Safetensors =
+        source.hasBytes
+        ? try Safetensors(source.bytes()) : try Safetensors(mapping: source.name)
+      (kind, arrays, metadata) = (.safetensors, file.arrays, file.metadata)
+      skipped = file.skipped
+    case .torch:
+      let file = try TorchFile(source)
+      (kind, arrays, metadata) = (.torch, file.arrays, file.metadata)
+      skipped = file.skipped
+    case .hdf5 where source.isZip: self = try ArrayFile(keras: source.archive())
+    case .hdf5:
+      self = try ArrayFile(hdf5: source.bytes())
+      if KerasNames.isShard(source.name) { metadata[KerasNames.shardKey] = source.name }
+    case .tensorFlow:
+      guard FileKind(endingOf: source.name) == .tensorFlow else {
+        throw ArrayFileError(
+          .unreadable(
+            "the index of a TensorFlow checkpoint, whose numbers are in other files; give it its name, PREFIX.index, next to PREFIX.data-00000-of-00001"
+          ))
+      }
+      let checkpoint = try TensorFlowCheckpoint(contentsOf: source.name)
+      self = try ArrayFile(.tensorFlow, checkpoint.arrays)
+      files = checkpoint.files
+    case .shards:
+      throw ArrayFileError(.unreadable("an index of arrays that are in several other files"))
+    case .onnx:
+      throw ArrayFileError(.unreadable("an ONNX model, which is a graph and not a file of arrays"))
+    }
+    if files.isEmpty, source.isFile { files = [source.name] }
   }
 
-  private init(_ file: TorchFile) {
-    (container, arrays, metadata) = (.torch, file.arrays, file.metadata)
-    skipped = file.skipped
+  /// Adds the arrays of another file that belongs to this one.
+  ///
+  /// - Throws: `ArrayFileError` if an array is in both.
+  mutating func merge(_ other: ArrayFile) throws(ArrayFileError) {
+    for (name, array) in other.arrays {
+      guard arrays.updateValue(array, forKey: name) == nil else {
+        throw ArrayFileError(
+          .unreadable("\(other.files.first ?? ""): the array '\(name)' is in another file, too"))
+      }
+    }
+    metadata.merge(other.metadata) { first, _ in first }
+    skipped.merge(other.skipped) { first, _ in first }
+    files += other.files
   }
 
-  /// Refuses zip archives of other programs, which hold no `.npy` file.
+  /// Refuses zip archives of other programs, which have no `.npy` member.
   private static func checkNPZ(_ names: [String]) throws(ArrayFileError) {
     if names.contains(where: { $0.hasSuffix("archive_format") || $0.hasSuffix("/archive_version") })
     {
@@ -142,9 +134,9 @@ public struct ArrayFile: Sendable {
     metadata.merge(file.attributes) { $1 }
   }
 
-  /// Keras 3's archive: weights beside the configuration and the version.
+  /// Reads Keras 3's archive: weights, and next to them the configuration and the version.
   private init(keras archive: ZipArchive) throws(ArrayFileError) {
-    self = try ArrayFile(hdf5: archive.contents("model.weights.h5"))
+    self = try ArrayFile(hdf5: archive.contents(Self.kerasWeights))
     if archive.contains("config.json") {
       metadata[KerasNames.configurationKey] = String(
         decoding: try archive.contents("config.json"), as: UTF8.self)
@@ -156,11 +148,9 @@ public struct ArrayFile: Sendable {
     }
   }
 
-  /// Takes words out of the array that holds them.
-  private init(
-    _ container: Container, _ arrays: [String: StoredArray]
-  ) throws(ArrayFileError) {
-    self.container = container
+  /// Takes the metadata out of the array that holds them.
+  private init(_ kind: FileKind, _ arrays: [String: StoredArray]) throws(ArrayFileError) {
+    self.kind = kind
     self.arrays = arrays
     metadata = [:]
     if let words = self.arrays.removeValue(forKey: Self.metadataName) {
@@ -169,28 +159,18 @@ public struct ArrayFile: Sendable {
     }
   }
 
-  /// Creates contents for a path, whose extension says which container.
+  /// Creates contents for a file that is to be written.
   ///
-  /// - Throws: `ArrayFileError` for an extension that is not written.
+  /// - Parameters:
+  ///   - path: The file, whose ending decides the kind.
+  ///   - arrays: The arrays by name.
+  ///   - metadata: Strings about them by name.
+  /// - Throws: `ArrayFileError` for an ending that arrays are not written under.
   public init(
     for path: String, arrays: [String: StoredArray], metadata: [String: String] = [:]
   ) throws(ArrayFileError) {
-    if path.hasSuffix(".safetensors") {
-      container = .safetensors
-    } else if path.hasSuffix(".npz") {
-      container = .npz
-    } else if path.hasSuffix(".index") {
-      container = .tensorFlow
-    } else if path.hasSuffix(".h5") {
-      container = .hdf5
-    } else {
-      throw ArrayFileError(
-        .foreign(
-          expected:
-            "a name that ends with .safetensors, .npz, .index (TensorFlow), .weights.h5 or .h5"))
-    }
-    self.arrays = arrays
-    self.metadata = metadata
+    kind = try FileKind(writing: path)
+    (self.arrays, self.metadata) = (arrays, metadata)
   }
 
   /// Writes the file whole, or not at all.
@@ -198,19 +178,19 @@ public struct ArrayFile: Sendable {
   /// - Throws: `ArrayFileError` with the system's reason.
   public func write(to path: String) throws(ArrayFileError) {
     var all = arrays
-    if !metadata.isEmpty && container != .safetensors {
+    if !metadata.isEmpty && kind != .safetensors {
       let words = JSONWords.encode(metadata)
       all[Self.metadataName] = StoredArray(
         elementType: .uint8, shape: [words.count], bytes: words)
     }
-    switch container {
+    switch kind {
     case .safetensors:
       try AtomicFile.write(Safetensors(arrays: arrays, metadata: metadata).encoded(), to: path)
     case .npz: try AtomicFile.write(NPZ.encode(all), to: path)
     case .tensorFlow: try TensorFlowCheckpoint(arrays: all).write(to: path)
     case .hdf5: try writeHDF5(all, to: path)
-    case .npy, .torch:
-      throw ArrayFileError(.system("\(path): \(container.rawValue) is not written"))
+    case .npy, .torch, .shards, .onnx:
+      throw ArrayFileError(.system("\(path): arrays are not written as \(kind.rawValue)"))
     }
   }
 

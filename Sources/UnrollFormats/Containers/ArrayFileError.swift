@@ -4,7 +4,7 @@ public struct ArrayFileError: Error, Equatable, Sendable {
   public enum Problem: Equatable, Sendable {
     /// The bytes end before what they promise.
     case truncated(expectedBytes: Int, actualBytes: Int)
-    /// The file does not begin as such a file does.
+    /// The contents do not begin as the expected kind of file does.
     case foreign(expected: String)
     /// The header is not of the form that its format demands.
     case malformedHeader(String)
@@ -16,7 +16,7 @@ public struct ArrayFileError: Error, Equatable, Sendable {
     case wrongChecksum
     /// A pickle asks for something that tensors do not need.
     case refusedInstruction(String)
-    /// A file of a kind that is known and not read: which, and what to do, in words.
+    /// A file of a known kind that is not read: a sentence with the kind and what to do.
     case unreadable(String)
     /// The archive has no member of that name.
     case missing(available: [String])

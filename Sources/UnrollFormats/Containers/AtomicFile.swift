@@ -1,11 +1,11 @@
-// Files come whole or not at all: written beside their place, flushed to the disk, then renamed.
+// Files are written whole or not at all: under another name in the same folder, flushed to the disk, then renamed.
 
 internal import UnrollPlatform
 
-/// Reading and writing whole files.
+/// Reads and writes whole files.
 public enum AtomicFile {
-  /// How the names of this process's unfinished files end: with 16 hexadecimal digits that no other process draws, so
-  /// that what a killed process left is told from every other file with certainty.
+  /// The ending of the names of this process's unfinished files: 16 random hexadecimal digits, so
+  /// that a file that a killed process left is distinguished from every other file.
   package static let unfinishedMark: String = {
     let digits = String(UInt64.random(in: .min ... .max), radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
@@ -54,7 +54,7 @@ public enum AtomicFile {
     }
   }
 
-  /// Writes a file beside its place, down to the disk, and says where.
+  /// Writes a file under an unfinished name in the same folder and flushes it to the disk.
   private static func writeBeside(
     _ bytes: [UInt8], _ path: String
   ) throws(ArrayFileError) -> String {
@@ -116,15 +116,8 @@ public enum AtomicFile {
   /// - Returns: The contents.
   /// - Throws: `ArrayFileError` with the system's reason, or if the file is larger.
   public static func read(_ path: String, limit: Int = 4 << 30) throws(ArrayFileError) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY)
-    guard descriptor >= 0 else { throw failure("\(path): cannot be read") }
+    let (descriptor, size) = try opened(path)
     defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw failure("\(path): cannot be read") }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw ArrayFileError(.system("\(path): expected a file, found something else"))
-    }
-    let size = Int(status.st_size)
     guard size <= limit else {
       throw ArrayFileError(.system("\(path): expected at most \(limit) bytes, found \(size)"))
     }
@@ -147,6 +140,41 @@ public enum AtomicFile {
             "\(path): became shorter while it was read: \(count) bytes instead of \(size)"))
     }
     return bytes
+  }
+
+  /// Reads the beginning and the end of a file, of as many bytes as given, or fewer if it is shorter.
+  ///
+  /// - Throws: `ArrayFileError` with the system's reason.
+  static func readEnds(
+    _ path: String, first: Int, last: Int
+  ) throws(ArrayFileError) -> (head: [UInt8], tail: [UInt8]) {
+    let (descriptor, size) = try opened(path)
+    defer { close(descriptor) }
+    func bytes(_ count: Int, at offset: Int) -> [UInt8] {
+      [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        initialized = max(0, pread(descriptor, buffer.baseAddress, count, off_t(offset)))
+      }
+    }
+    let tail = min(last, size)
+    return (bytes(min(first, size), at: 0), bytes(tail, at: size - tail))
+  }
+
+  /// Opens a file; the caller closes it.
+  private static func opened(
+    _ path: String
+  ) throws(ArrayFileError) -> (descriptor: Int32, size: Int) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure("\(path): cannot be read") }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      defer { close(descriptor) }
+      throw failure("\(path): cannot be read")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw ArrayFileError(.system("\(path): expected a file, found something else"))
+    }
+    return (descriptor, Int(status.st_size))
   }
 
   private static func failure(_ what: String) -> ArrayFileError {

@@ -39,5 +39,5 @@ struct ByteReader {
   }
 }
 
-/// The most bytes that a file of a size may become in memory: what asks for more is a bomb.
+/// The maximum number of bytes that a file of a size may become in memory; a file that asks for more is refused.
 func expansionLimit(_ fileSize: Int) -> Int { 64 << 20 + 10 * fileSize }

@@ -5,7 +5,7 @@
 internal import CUnrollKernels
 internal import UnrollPlatform
 
-/// What a program does about files that others shorten while they are mapped.
+/// Handling of files that another program shortens while they are mapped.
 public enum MappedFiles {
   /// Lets the process end with a sentence on standard error and exit code 1 where it would crash: when it reads a
   /// mapped file that another program has shortened.

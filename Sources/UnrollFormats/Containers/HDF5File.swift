@@ -1,5 +1,5 @@
-// HDF5 files, through libhdf5: what Keras keeps weights in. A file is an image in memory, and is read by a
-// process of its own (CHDF5/process.c): a made-up file may crash libhdf5, but not us.
+// HDF5 files, in which Keras stores weights, read through libhdf5. A file is an image in memory and is read by a separate
+// process (CHDF5/process.c): a crafted file may crash libhdf5, but not this program.
 
 internal import CHDF5
 internal import Foundation
@@ -14,7 +14,7 @@ struct HDF5File: Sendable {
   var attributes: [String: String] = [:]
 
   static let magic: [UInt8] = [0x89] + Array("HDF\r\n".utf8) + [0x1A, 0x0A]
-  /// libhdf5 is not made for many threads at once.
+  /// libhdf5 must not be called by several threads at once.
   private static let lock = NSLock()
 
   init(arrays: [String: StoredArray], groups: [String] = [], attributes: [String: String] = [:]) {
@@ -41,7 +41,7 @@ struct HDF5File: Sendable {
       _ = process.stop(isSilent: false)
     } catch {
       let code = process.stop(isSilent: error.problem == Self.silence)
-      // How the process ended says more than that its messages did.
+      // The exit status of the process says more than the end of its messages.
       guard error.problem == Self.silence, code > 128 else { throw error }
       let what =
         code == 128 + SIGXCPU || code == 128 + SIGKILL
@@ -52,9 +52,9 @@ struct HDF5File: Sendable {
 
   private static func dataLimit(_ fileSize: Int) -> Int { 40 << 20 + 8 * fileSize }
 
-  /// What is thrown when no more messages come.
+  /// The error for a missing message.
   private static let silence = ArrayFileError.Problem.malformedHeader("the numbers cannot be read")
-  /// What is thrown when messages come that make no sense.
+  /// The error for an invalid message.
   private static let nonsense = ArrayFileError.Problem.malformedHeader("libhdf5 was led astray")
 
   /// The process that reads.
@@ -62,7 +62,7 @@ struct HDF5File: Sendable {
     let identifier: pid_t
     let output: CInt
 
-    /// What runs in it.
+    /// The program that runs in it.
     let program: String
 
     init(
@@ -152,7 +152,7 @@ struct HDF5File: Sendable {
     }
   }
 
-  /// Why the reading process could not go on.
+  /// The error that the reading process reports.
   private static func problem(
     _ code: Int, _ message: unroll_hdf5_message
   ) -> ArrayFileError.Problem {
@@ -183,7 +183,7 @@ struct HDF5File: Sendable {
       elementType: type, shape: shape, bytes: try bytes(from: output, message.data_bytes, &budget))
   }
 
-  /// So many bytes of the pipe.
+  /// Reads a number of bytes from the pipe.
   private static func bytes(
     from output: CInt, _ count: Int64, _ budget: inout Int
   ) throws(ArrayFileError) -> [UInt8] {

@@ -41,7 +41,7 @@ package enum HDF5Library {
   /// Whether it is there.
   package static var isAvailable: Bool { (try? loaded.get()) != nil }
 
-  /// The version and the file, or why there is none, for people.
+  /// The version and the file of the library, or the reason that there is none.
   package static var summary: String {
     switch loaded {
     case .success(let library): "\(library.version) (\(library.file))"

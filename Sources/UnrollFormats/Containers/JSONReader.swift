@@ -3,7 +3,7 @@
 
 /// Reads JSON of any form (RFC 8259).
 package struct JSONReader {
-  /// What is wrong with a text: the place, what was expected there, and what was found.
+  /// A syntax error: the place, what was expected there, and what was found.
   package struct Fault: Error {
     package let description: String
   }
@@ -52,7 +52,7 @@ package struct JSONReader {
     return "line \(line(index)), column \(column)"
   }
 
-  /// What stands at the place where something else was expected.
+  /// The text found at the place where something else was expected.
   private var found: String {
     guard let byte = next else { return "the end of the file" }
     guard byte >= 0x20 else { return byte == 0x0A ? "the end of the line" : "a control character" }

@@ -58,7 +58,7 @@ package enum JSONTree: Encodable {
     }
   }
 
-  /// The value as a person reads it.
+  /// The value as text for messages.
   package var words: String {
     switch self {
     case .null: "none"
@@ -76,7 +76,7 @@ package enum JSONTree: Encodable {
     }
   }
 
-  /// What kind of value it is, for errors.
+  /// The kind of value, for errors.
   package var kind: String {
     switch self {
     case .null: "null"

@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// Words by name, as JSON.
+/// Strings by name, as JSON.
 enum JSONWords {
   static func encode(_ words: [String: String]) -> [UInt8] {
     let encoder = JSONEncoder()

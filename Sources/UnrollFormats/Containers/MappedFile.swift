@@ -2,7 +2,7 @@ internal import UnrollPlatform
 
 /// A file as memory: a large one is read when it is looked at, a small one at once.
 ///
-/// Another program that shortens a large file meanwhile takes the memory away (see `MappedFiles`); files are
+/// If another program shortens a large file while it is mapped, its pages disappear (see `MappedFiles`). Files are
 /// replaced by renaming here, which does not.
 final class MappedFile: Sendable {
   private let memory: FileMemory

@@ -6,8 +6,8 @@
 
 /// NumPy's `.npy` format.
 public enum NPY {
-  private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
-  /// No sane header is longer; a longer one is refused before it is read.
+  static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
+  /// The maximum length of a header; a longer one is refused before it is read.
   private static let headerLimit = 1 << 16
 
   /// Decodes one array.
@@ -20,10 +20,10 @@ public enum NPY {
     }
   }
 
-  /// What a `.npy` file holds.
+  /// The contents of a `.npy` file.
   enum Contents {
     case array(StoredArray)
-    /// Elements that are no numbers of ours: NumPy's words for the type, and what it is.
+    /// Elements of an unsupported type: NumPy's name of the type, and a description.
     case other(descriptor: String, SkippedValue)
   }
 
@@ -63,7 +63,7 @@ public enum NPY {
     return .array(header.array(from: Array(data)))
   }
 
-  /// Encodes one array; bfloat16, which NumPy has not, as float32.
+  /// Encodes one array; bfloat16, which NumPy does not have, as float32.
   public static func encode(_ array: StoredArray) -> [UInt8] {
     let array = array.numPyArray
     let shape = array.shape.map(String.init).joined(separator: ", ")
@@ -96,7 +96,7 @@ public enum NPY {
     }
   }
 
-  /// An element type that is not read, in words.
+  /// A description of an element type that is not read.
   private static func kind(of descriptor: String) -> String {
     let letter = descriptor.first { $0.isLetter || $0 == "[" }
     let word =
@@ -111,10 +111,10 @@ public enum NPY {
     return letter == "[" ? word : "\(word) (\(descriptor.prefix(24)))"
   }
 
-  /// What the dictionary says.
+  /// The entries of the dictionary.
   private struct Header {
     var elementType: ElementType
-    /// NumPy's words for the type if it is not read.
+    /// NumPy's name of the type if it is not read.
     var unsupported: String?
     var isBigEndian: Bool
     var isFortranOrder: Bool

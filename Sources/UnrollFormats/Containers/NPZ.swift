@@ -7,7 +7,6 @@ public struct NPZ: Sendable {
   private let archive: ZipArchive
   /// The archive's name of each array.
   private let members: [String: String]
-  private let byteCount: Int
 
   /// The names of the arrays, sorted.
   public var names: [String] { members.keys.sortedNames() }
@@ -16,8 +15,12 @@ public struct NPZ: Sendable {
   ///
   /// - Throws: `ArrayFileError` for bytes that are no whole zip archive.
   public init(_ bytes: [UInt8]) throws(ArrayFileError) {
-    byteCount = bytes.count
-    archive = try ZipArchive(bytes, kind: "a .npz file")
+    self.init(try ZipArchive(bytes, kind: "a .npz file"))
+  }
+
+  /// Takes an archive whose directory was read.
+  init(_ archive: ZipArchive) {
+    self.archive = archive
     members = Dictionary(
       archive.names.map { ($0.hasSuffix(".npy") ? String($0.dropLast(4)) : $0, $0) },
       uniquingKeysWith: { first, _ in first })
@@ -59,7 +62,7 @@ public struct NPZ: Sendable {
     arrays: [String: StoredArray], skipped: [String: SkippedValue]
   ) {
     var (result, skipped) = ([String: StoredArray](), [String: SkippedValue]())
-    var budget = expansionLimit(byteCount)
+    var budget = expansionLimit(archive.byteCount)
     for name in names {
       guard let array = try numbers(name, &skipped) else { continue }
       // A member without numbers costs time, too.

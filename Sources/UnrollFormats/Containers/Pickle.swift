@@ -1,4 +1,4 @@
-// A reader of Python's pickles that builds numbers, words, lists, dictionaries and tensors. A pickle is a
+// A reader of Python's pickles that builds numbers, strings, lists, dictionaries and tensors. A pickle is a
 // program; this machine never runs what it asks for. Objects of other classes become their class's name, and
 // a pickle that asks for a function of the operating system or the interpreter is refused.
 //
@@ -11,13 +11,13 @@ struct PickleMachine {
   private(set) var lists: [[PickleValue]] = []
   private(set) var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
   private(set) var objects: [PickleObject] = []
-  /// The memory that tensors were told to have, by key.
+  /// The storages of the tensors, by key.
   private(set) var storages: [String: TorchStorage] = [:]
   private var stack: [PickleValue] = []
   private var marks: [Int] = []
   private var memo: [Int: PickleValue] = [:]
   private var reader: ByteReader
-  /// About the bytes that values may still take.
+  /// An estimate of the number of bytes that values may still take.
   private var budget: Int
 
   /// The byte after the pickle.
@@ -83,7 +83,7 @@ struct PickleMachine {
     case UInt8(ascii: "G"):
       let bits = try reader.integer(UInt64.self).byteSwapped
       stack.append(.real(Double(bitPattern: bits)))
-    // Python 2 wrote its words as byte strings (U, T).
+    // Python 2 wrote strings as byte strings (U, T).
     case UInt8(ascii: "X"), UInt8(ascii: "T"):
       stack.append(.text(try text(Int(try reader.integer(UInt32.self)))))
     case 0x8C, UInt8(ascii: "U"): stack.append(.text(try text(Int(try reader.integer(UInt8.self)))))

@@ -1,4 +1,4 @@
-// What a pickle may call: functions that rebuild tensors and dictionaries are imitated. Of every other class
+// The calls that a pickle may make: functions that rebuild tensors and dictionaries are imitated. Of every other class
 // or function the name is kept, and nothing runs.
 
 extension PickleMachine {
@@ -31,7 +31,7 @@ extension PickleMachine {
     return name
   }
 
-  /// What a call gives; an object that is known by name if it is no tensor or dictionary.
+  /// The result of a call; an object that is known by name if it is no tensor or dictionary.
   mutating func call(
     _ function: String, _ arguments: [PickleValue]
   ) throws(ArrayFileError) -> PickleValue {
@@ -98,7 +98,7 @@ extension PickleMachine {
     return dictionary(pairs)
   }
 
-  /// What PyTorch's functions rebuild; nil for other classes and functions.
+  /// The value that one of PyTorch's functions rebuilds; nil for other classes and functions.
   private mutating func tensorCall(
     _ function: String, _ arguments: [PickleValue]
   ) throws(ArrayFileError) -> PickleValue? {
@@ -165,7 +165,7 @@ extension PickleMachine {
         strides: strides, obstacle: obstacle))
   }
 
-  /// What stands outside the pickle: a storage, or the source text of a module's class.
+  /// A value outside the pickle: a storage, or the source text of a module's class.
   mutating func persistent(_ id: PickleValue) throws(ArrayFileError) -> PickleValue {
     guard case .tuple(let tuple) = id, case let parts = tuple.parts,
       case .text(let kind)? = parts.first

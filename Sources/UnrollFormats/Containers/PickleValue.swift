@@ -1,4 +1,4 @@
-// What a pickle may hold, once it has been read: plain values, tensors, and objects that are known by the
+// The values of a pickle once it has been read: plain values, tensors, and objects that are known by the
 // name of their class only.
 
 /// A value of a pickle.
@@ -23,7 +23,7 @@ enum PickleValue {
   case tensor(TorchTensor)
 }
 
-/// Values in a row, and how deep tuples stand in tuples: they are released one in the other.
+/// A sequence of values, and the nesting depth of its tuples, because nested values are released recursively.
 struct PickleTuple {
   let parts: [PickleValue]
   let depth: Int
@@ -45,7 +45,7 @@ struct PickleObject {
   var name: String
   /// The shape, if the object is a tensor of a kind that is not read.
   var shape: [Int]?
-  /// What a subclass of a dictionary or list holds, as places in the machine's heap.
+  /// The contents of a subclass of a dictionary or list, as places in the machine's heap.
   var dictionary: Int?
   var list: Int?
   /// Whether it is an `nn.Module`.

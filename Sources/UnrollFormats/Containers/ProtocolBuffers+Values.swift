@@ -1,4 +1,4 @@
-// What the fields of protocol buffer messages hold, named by the Swift type: `int64`, `int32` and `uint64`
+// The types of the fields of protocol buffer messages, named by the Swift type: `int64`, `int32` and `uint64`
 // are varints, `fixed32`, `float` and `double` stand as they are, `string` and `bytes` have their length before
 // them.
 

@@ -5,7 +5,7 @@
 //
 // A message states each of its fields once, in `visit`; that serves both reading and writing. The rules
 // are the format's: of a value that is given twice the last holds, a message that is given twice is merged,
-// repeated numbers may be packed or not, and fields that a message does not state are passed over.
+// repeated numbers may be packed or not, and fields that a message does not declare are skipped.
 // Groups (wire types 3 and 4), which none of these files has, are refused.
 //
 // Source: https://protobuf.dev/programming-guides/encoding/
@@ -16,9 +16,9 @@ package protocol ProtocolMessage: WireValue {
   mutating func visit<Fields: FieldVisitor>(_ fields: inout Fields) throws(Fields.Failure)
 }
 
-/// What is done with the fields of a message: they are read, or written.
+/// Reads or writes the fields of a message.
 package protocol FieldVisitor {
-  /// What stops it.
+  /// The error that stops it.
   associatedtype Failure: Error
 
   /// A value; zero is not written, nor would −0 be, so floating-point values are optional ones.
@@ -31,7 +31,7 @@ package protocol FieldVisitor {
   mutating func field<Value: WireValue>(_ number: Int, _ values: inout [Value]) throws(Failure)
 }
 
-/// How a value is laid out.
+/// The layout of a value.
 package enum WireType: UInt8, Sendable {
   case varint = 0
   case eightBytes = 1
@@ -39,7 +39,7 @@ package enum WireType: UInt8, Sendable {
   case fourBytes = 5
 }
 
-/// What a field may hold.
+/// The type of a field's value.
 package protocol WireValue: Equatable, Sendable {
   /// The value that is meant where a field is absent.
   init()
@@ -88,7 +88,7 @@ extension ProtocolMessage {
     try reader.fields(of: &self)
   }
 
-  /// How many bytes `serialized()` has.
+  /// The number of bytes of `serialized()`.
   package var serializedCount: Int {
     var (writer, message) = (WireWriter(isCounting: true), self)
     message.visit(&writer)
@@ -108,15 +108,15 @@ extension ProtocolMessage {
 package struct WireReader: FieldVisitor {
   package typealias Failure = ArrayFileError
 
-  /// How deep messages may stand in messages.
+  /// The maximum nesting depth of messages.
   package static let depthLimit = 32
 
   private var reader: ByteReader
-  /// The field that was met, until a message takes it.
+  /// The current field, until a message reads it.
   private var met: (number: Int, type: WireType)?
   private var messageType: Any.Type = Never.self
   private var depth = 0
-  /// How many bytes of memory the values of repeated fields may still take.
+  /// The number of bytes of memory that the values of repeated fields may still take.
   private var budget: Int
 
   init(_ bytes: ArraySlice<UInt8>) {
@@ -124,7 +124,7 @@ package struct WireReader: FieldVisitor {
     budget = expansionLimit(bytes.count)
   }
 
-  /// How many bytes are left of the message, or of the packed field.
+  /// The number of bytes left of the message, or of the packed field.
   var remaining: Int { reader.remaining }
 
   private func malformed(_ what: String, at position: Int? = nil) -> ArrayFileError {
@@ -180,7 +180,7 @@ package struct WireReader: FieldVisitor {
 
   // MARK: Fields
 
-  /// Takes the field that was met, if it has this number.
+  /// Reads the current field if it has this number.
   private mutating func take(
     _ number: Int, _ expected: WireType, orPacked isPackable: Bool = false
   ) throws(ArrayFileError) -> WireType? {
@@ -301,7 +301,7 @@ package struct WireWriter: FieldVisitor {
   }
 
   mutating func message(_ message: some ProtocolMessage) {
-    // Who counts counts each message once, however deep.
+    // Each message is counted once, however deep it is.
     let start = count
     if !isCounting { varint(UInt64(message.serializedCount)) }
     var message = message

@@ -13,7 +13,7 @@ internal import Unroll
 public struct Safetensors: Sendable, Equatable {
   /// The arrays by name.
   public var arrays: [String: StoredArray]
-  /// Words about them.
+  /// Strings about them by name.
   public var metadata: [String: String]
   /// Arrays of types that are not read, such as `F8_E4M3`; they are not written.
   public private(set) var skipped: [String: SkippedValue] = [:]
@@ -33,14 +33,14 @@ public struct Safetensors: Sendable, Equatable {
     var data_offsets: [Int]
   }
 
-  /// A value of the header: an array's entry, words about all, or what neither is.
+  /// A value of the header: an array's entry, the metadata, or neither.
   private enum Field: Decodable {
     case entry(Entry)
     case words([String: String])
     case other
 
     init(from decoder: any Decoder) throws {
-      // MLX writes null where it has no words.
+      // MLX writes null if it has no metadata.
       if (try? decoder.singleValueContainer().decodeNil()) == true {
         self = .words([:])
       } else if let entry = try? Entry(from: decoder) {
@@ -111,7 +111,7 @@ public struct Safetensors: Sendable, Equatable {
     }
   }
 
-  /// Where the data begin, by the first 8 bytes.
+  /// The offset of the data, from the first 8 bytes.
   private static func dataStart(
     _ first: ArraySlice<UInt8>, fileSize: Int
   ) throws(ArrayFileError) -> Int {
@@ -129,7 +129,7 @@ public struct Safetensors: Sendable, Equatable {
     return start
   }
 
-  /// What a header says, checked: the arrays lie one after the other and fill the data.
+  /// A checked header: the arrays lie one after the other and fill the data.
   private struct Header {
     struct Span {
       var type: ElementType
@@ -182,7 +182,7 @@ public struct Safetensors: Sendable, Equatable {
     private func span(
       _ name: String, _ entry: Entry, _ dataSize: Int
     ) throws(ArrayFileError) -> Span {
-      // Of a type that is not known, the offsets are believed: nobody looks at its numbers.
+      // The offsets of an array of an unknown type are not checked against its shape: its numbers are not read.
       let type = Safetensors.type(entry.dtype)
       guard let count = (type ?? .uint8).byteCount(of: entry.shape), entry.dtype.utf8.count <= 40
       else {

@@ -3,7 +3,7 @@
 //   model-00001-of-00002.safetensors, model-00002-of-00002.safetensors
 //   model.safetensors.index.json   {"metadata": {"total_size": n}, "weight_map": {"array": "file", …}}
 //
-// A file alone is never taken for the whole.
+// One of the files alone is never read as the whole.
 
 internal import Foundation
 
@@ -16,7 +16,7 @@ struct ShardedFile {
   /// The index, or the file that was asked for.
   private let path: String
 
-  /// No model has more files, and an index of more is not read.
+  /// The maximum number of files; no model has more.
   private static let mostFiles = 10_000
 
   private struct Index: Decodable {
@@ -26,13 +26,14 @@ struct ShardedFile {
   /// The files that belong to a path; nil if it is neither an index nor one of several files.
   ///
   /// - Throws: `ArrayFileError` if a file is missing, or an index is damaged.
-  init?(_ path: String) throws(ArrayFileError) {
-    self.path = path
+  init?(_ source: FileSource) throws(ArrayFileError) {
+    guard source.isFile else { return nil }
+    path = source.name
     let folder = String(
       path.prefix(upTo: path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex))
     let name = String(path.dropFirst(folder.count))
-    if name.hasSuffix(".index.json") {
-      let index = try Self.index(path)
+    if (try? source.kind()) == .shards {
+      let index = try Self.index(source.bytes())
       places = index.mapValues { folder + $0 }
       paths = Set(places.values).sortedNames()
     } else if let part = Self.part(name) {
@@ -61,7 +62,7 @@ struct ShardedFile {
     var whole: ArrayFile?
     for path in paths {
       let file: ArrayFile
-      do { file = try ArrayFile(single: path) } catch {
+      do { file = try ArrayFile(single: FileSource(path)) } catch {
         throw ArrayFileError(.unreadable("\(path): \(error)"))
       }
       for (name, place) in places where place == path {
@@ -70,29 +71,25 @@ struct ShardedFile {
             .unreadable("\(path): expected the array '\(name)', as \(self.path) says, found none"))
         }
       }
-      guard var sum = whole else {
-        whole = file
-        continue
-      }
-      for (name, array) in file.arrays {
-        guard sum.arrays.updateValue(array, forKey: name) == nil else {
-          throw ArrayFileError(.unreadable("\(path): the array '\(name)' is in another file, too"))
-        }
-      }
-      sum.metadata.merge(file.metadata) { first, _ in first }
-      sum.skipped.merge(file.skipped) { first, _ in first }
-      whole = sum
+      if whole == nil { whole = file } else { try whole?.merge(file) }
     }
     guard let whole else {
-      throw ArrayFileError(.unreadable("\(path): the index names no file"))
+      throw ArrayFileError(.unreadable("\(path): the index does not name a file"))
     }
     return whole
   }
 
-  /// An index's file for each array.
-  private static func index(_ path: String) throws(ArrayFileError) -> [String: String] {
-    let bytes = try AtomicFile.read(path, limit: 100_000_000)
-    guard let index = try? JSONDecoder().decode(Index.self, from: Data(bytes)) else {
+  /// Whether bytes are an index: a JSON object with the file of each array.
+  static func isIndex(_ bytes: [UInt8]) -> Bool { decoded(bytes) != nil }
+
+  private static func decoded(_ bytes: [UInt8]) -> Index? {
+    guard bytes.count <= 100_000_000 else { return nil }
+    return try? JSONDecoder().decode(Index.self, from: Data(bytes))
+  }
+
+  /// The file of each array by an index.
+  private static func index(_ bytes: [UInt8]) throws(ArrayFileError) -> [String: String] {
+    guard let index = decoded(bytes) else {
       throw ArrayFileError(
         .unreadable(
           "expected an index of arrays, an object 'weight_map' in JSON, found something else"))

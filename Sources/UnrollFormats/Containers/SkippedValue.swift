@@ -1,4 +1,4 @@
-/// Something in a file that is not read: an array of a type that no weight has, or an object that is no array.
+/// A value of a file that is not read: an array of an unsupported type, or an object that is not an array.
 public struct SkippedValue: Sendable, Equatable {
   /// The element type or the class, such as `complex64`, `text (<U2)` or `argparse.Namespace`.
   public var kind: String

@@ -27,14 +27,14 @@ package enum SortedTable {
     _ = try handle(&footer)
     let index = try handle(&footer)
     var result: [(String, ArraySlice<UInt8>)] = []
-    // Keys share their beginnings: a small block may stand for large ones.
+    // Keys share prefixes, so a small block may expand to large keys.
     var budget = expansionLimit(bytes.count)
     var blockBytes = 0
     for (_, place) in try entries(block(bytes, index)) {
       var reader = ByteReader(place)
       let handle = try handle(&reader)
       let contents = try block(bytes, handle)
-      // Blocks lie side by side; to read one again and again costs time.
+      // Blocks do not overlap; reading one repeatedly costs time.
       blockBytes += contents.count + 5
       guard blockBytes <= bytes.count else {
         throw ArrayFileError(.malformedHeader("an index that names a block again and again"))

@@ -26,9 +26,9 @@ public enum ElementType: String, Sendable, CaseIterable {
 }
 
 extension ElementType {
-  /// The bytes of an array whose shape stands in a file; nil if no file could hold it.
+  /// The number of bytes of an array whose shape comes from a file; nil if no file could hold it.
   ///
-  /// An axis of size 0 does not excuse the others: what is computed of them later must not overflow.
+  /// The product of the other axes must not overflow, even if an axis has size 0.
   func byteCount(of shape: [Int]) -> Int? {
     var count = byteCount
     for axis in shape where axis != 0 {
@@ -48,7 +48,7 @@ public struct StoredArray: Sendable {
   public let shape: [Int]
   private let contents: Contents
 
-  /// Where the elements are.
+  /// The place of the elements.
   private enum Contents: Sendable {
     case held([UInt8])
     case mapped(MappedFile, offset: Int)
@@ -122,7 +122,7 @@ public struct StoredArray: Sendable {
   /// The number of elements.
   public var count: Int { shape.reduce(1, *) }
 
-  /// The type and shape in one word, such as `float32[2,3]`.
+  /// The type and shape, such as `float32[2,3]`.
   public var signature: String {
     "\(elementType.rawValue)[\(shape.map(String.init).joined(separator: ","))]"
   }
@@ -231,7 +231,7 @@ extension StoredArray: Equatable {
 }
 
 extension [UInt8] {
-  /// Turns every run of `size` bytes round.
+  /// Reverses every run of `size` bytes.
   mutating func reverseEach(_ size: Int) {
     for start in stride(from: 0, to: count, by: size) { self[start..<start + size].reverse() }
   }

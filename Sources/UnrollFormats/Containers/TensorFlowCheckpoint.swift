@@ -9,6 +9,8 @@
 public struct TensorFlowCheckpoint: Sendable {
   /// The variables by name.
   public var arrays: [String: StoredArray]
+  /// The files that were read: the index, then those with the numbers.
+  private(set) var files: [String] = []
 
   /// Creates a checkpoint.
   public init(arrays: [String: StoredArray]) { self.arrays = arrays }
@@ -22,23 +24,25 @@ public struct TensorFlowCheckpoint: Sendable {
 
   /// Reads a checkpoint.
   ///
-  /// Variables that hold text, such as Keras' object graph, are passed over.
+  /// Variables that hold text, such as Keras' object graph, are skipped.
   ///
   /// - Parameter path: The prefix, or the path of the `.index` file.
   /// - Throws: `ArrayFileError` if a file is missing or damaged, or a variable is of another type.
   public init(contentsOf path: String) throws(ArrayFileError) {
-    let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
-    try self.init(index: AtomicFile.read(prefix + ".index")) {
-      (shard, count) throws(ArrayFileError) in
-      try AtomicFile.read(Self.dataPath(prefix, shard, of: count))
+    let prefix = FileKind.tensorFlow.stem(of: path)
+    var files = [Self.files(of: path).index]
+    try self.init(index: AtomicFile.read(files[0])) { (shard, count) throws(ArrayFileError) in
+      files.append(Self.dataPath(prefix, shard, of: count))
+      return try AtomicFile.read(files[files.count - 1])
     }
+    self.files = files
   }
 
-  /// Reads a checkpoint whose files are at hand.
+  /// Reads a checkpoint from the bytes of its files.
   ///
   /// - Parameters:
   ///   - index: The bytes of the `.index` file.
-  ///   - data: Returns the bytes of a shard, of so many; called once for each that is needed.
+  ///   - data: Returns the bytes of shard `shard` of `count`; called once for each that is needed.
   /// - Throws: `ArrayFileError` if a file is damaged, or a variable is of another type.
   public init(
     index: [UInt8], data: (_ shard: Int, _ count: Int) throws(ArrayFileError) -> [UInt8]
@@ -107,7 +111,7 @@ public struct TensorFlowCheckpoint: Sendable {
   /// - Parameter path: The prefix, or the path of the `.index` file.
   /// - Returns: The paths of both.
   package static func files(of path: String) -> (data: String, index: String) {
-    let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
+    let prefix = FileKind.tensorFlow.stem(of: path)
     return (dataPath(prefix, 0, of: 1), prefix + ".index")
   }
 

@@ -1,4 +1,4 @@
-// Gathers tensors out of what a PyTorch file's pickle built, by the keys that lead to them.
+// Collects the tensors in the value of a PyTorch file's pickle, named by the keys that lead to them.
 
 internal import Foundation
 
@@ -22,7 +22,7 @@ struct TorchCollector {
     (self.isBigEndian, self.budget) = (isBigEndian, budget)
   }
 
-  /// Takes a value and what is in it.
+  /// Collects a value and its contents.
   ///
   /// - Parameters:
   ///   - value: The value.
@@ -33,7 +33,7 @@ struct TorchCollector {
     _ value: PickleValue, name: String, depth: Int
   ) throws(ArrayFileError) {
     visits += 1
-    // A long key stands before the names of all that is behind it.
+    // A long key is repeated in the names of all values below it.
     try spend(name.utf8.count, "names of far more than the file's size")
     guard depth <= 32, visits <= 1_000_000 else {
       throw ArrayFileError(
@@ -160,7 +160,7 @@ struct TorchCollector {
     case .archive(let archive, let folder):
       if let last, last.key == key { return last.bytes[...] }
       let bytes = try archive.contents(folder + "data/" + key)
-      // To inflate one again and again costs time, too.
+      // Inflating the same member repeatedly costs time, too.
       try spend(bytes.count, "many tensors of the same memory")
       last = (key, bytes)
       return bytes[...]

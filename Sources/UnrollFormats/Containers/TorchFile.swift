@@ -15,11 +15,11 @@
 
 /// The tensors of a PyTorch file: a state dict, or a dictionary with state dicts in it.
 public struct TorchFile: Sendable {
-  /// The tensors by name; what stands in inner dictionaries has their keys before it, with dots.
+  /// The tensors by name; names in inner dictionaries begin with the keys of those, joined by dots.
   public let arrays: [String: StoredArray]
-  /// The numbers and words beside them, such as an epoch.
+  /// Numbers and strings next to the tensors, such as an epoch.
   public let metadata: [String: String]
-  /// What is neither: objects of other classes, tensors of types that no weight has.
+  /// Everything else: objects of other classes, and tensors of unsupported types.
   public let skipped: [String: SkippedValue]
 
   /// Reads a file's bytes.
@@ -27,9 +27,15 @@ public struct TorchFile: Sendable {
   /// - Throws: `ArrayFileError` if it is no such file, is damaged, holds a whole module, or asks for a
   ///   function of the system.
   public init(_ bytes: [UInt8]) throws(ArrayFileError) {
+    try self.init(FileSource(bytes, name: ""))
+  }
+
+  /// Reads a file of either container.
+  init(_ file: FileSource) throws(ArrayFileError) {
+    let bytes = try file.bytes()
     let content =
-      bytes.starts(with: [0x50, 0x4B]) || bytes.first != 0x80
-      ? try Self.archive(bytes) : try Self.stream(bytes)
+      file.isZip || bytes.first != 0x80
+      ? try Self.archive(file.archive(kind: "a PyTorch file")) : try Self.stream(bytes)
     var collector = TorchCollector(
       machine: content.machine, memory: content.memory, isBigEndian: content.isBigEndian,
       budget: expansionLimit(bytes.count))
@@ -49,7 +55,7 @@ public struct TorchFile: Sendable {
     }
   }
 
-  /// What a file holds, before its tensors are gathered.
+  /// The contents of a file before its tensors are collected.
   private struct Content {
     var machine: PickleMachine
     var value: PickleValue
@@ -59,9 +65,13 @@ public struct TorchFile: Sendable {
 
   // MARK: Since 1.6
 
-  private static func archive(_ bytes: [UInt8]) throws(ArrayFileError) -> Content {
-    let archive = try ZipArchive(bytes, kind: "a PyTorch file")
-    let pickles = archive.names.filter { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }
+  /// Whether a member of a zip archive is a PyTorch file's pickle.
+  static func isPickle(_ member: String) -> Bool {
+    member == "data.pkl" || member.hasSuffix("/data.pkl")
+  }
+
+  private static func archive(_ archive: ZipArchive) throws(ArrayFileError) -> Content {
+    let pickles = archive.names.filter(isPickle)
     guard pickles.count == 1, let pickle = pickles.first else {
       throw ArrayFileError(
         .foreign(expected: "a PyTorch file with one data.pkl, not \(pickles.count)"))
@@ -76,7 +86,7 @@ public struct TorchFile: Sendable {
     let (machine, value): (PickleMachine, PickleValue)
     do {
       (machine, value) = try PickleMachine.run(
-        archive.contents(pickle)[...], budget: expansionLimit(bytes.count))
+        archive.contents(pickle)[...], budget: expansionLimit(archive.byteCount))
     } catch {
       throw ArrayFileError(error.problem, arrayName: "data.pkl", byteOffset: error.byteOffset)
     }
@@ -103,7 +113,7 @@ public struct TorchFile: Sendable {
       position = result.0.end
       return result
     }
-    // Other pickles are told by their first value, which need not be read whole.
+    // The first value, which need not be read whole, distinguishes other pickles.
     guard case .large(magic)? = try? PickleMachine.run(bytes.prefix(64), budget: 1 << 16).1 else {
       throw ArrayFileError(
         .unreadable(
@@ -138,7 +148,7 @@ public struct TorchFile: Sendable {
   }
 }
 
-/// Where storages are.
+/// The place of the storages.
 enum TorchMemory {
   case archive(ZipArchive, folder: String)
   case stream([UInt8], [String: Range<Int>])

@@ -20,6 +20,9 @@ package struct ZipArchive: Sendable {
   private let bytes: [UInt8]
   private var members: [String: Member] = [:]
 
+  /// The size of the file.
+  var byteCount: Int { bytes.count }
+
   /// The names of the members, sorted.
   package var names: [String] { members.keys.sortedNames() }
 
@@ -142,7 +145,7 @@ package struct ZipArchive: Sendable {
 // MARK: - Reading the archive
 
 extension ZipArchive {
-  /// How many members there are, and where the central directory begins.
+  /// The number of members, and the offset of the central directory.
   private func directory() throws(ArrayFileError) -> (count: Int, offset: Int) {
     // The end record is 22 bytes, and a comment of up to 65,535 may follow.
     let signature: [UInt8] = [0x50, 0x4B, 0x05, 0x06]

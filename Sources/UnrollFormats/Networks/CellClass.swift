@@ -1,4 +1,4 @@
-// The cells that another program has: each format has one table of rows, and reads from it whatever depends on the
+// The cells of another program: each format has one table, from which it reads everything that depends on the
 // kind of a cell.
 
 package import Unroll

@@ -1,8 +1,8 @@
-// How another program names, orders and transposes one cell's weights.
+// Conversion of one cell's arrays between the layouts of another program and Unroll.
 
 public import Unroll
 
-/// What a set of arrays is, when it is written in another program's layout.
+/// The meaning of a set of arrays that is written in another program's layout.
 public enum ParameterRole: Sendable {
   /// Weights: a bias that the other program splits in two goes into the first, the second is 0.
   case weights

@@ -1,4 +1,4 @@
-// What a cell is besides its numbers, as words that a file can hold.
+// The settings of a cell in a form that a file can hold.
 
 public import Unroll
 
@@ -8,7 +8,7 @@ public struct CellDescription: Sendable, Equatable {
   public var kind: CellKind
   /// Functions, limits and switches.
   public var options: CellOptions
-  /// How often units keep their state, of h and of c.
+  /// Zoneout rates of h and of c, in 0 ..< 1.
   public var zoneoutHidden = 0.0, zoneoutCell = 0.0
 
   /// Describes a cell of a kind.
@@ -39,7 +39,7 @@ public struct CellDescription: Sendable, Equatable {
     return cell
   }
 
-  /// What a target without them cannot express: fields with other values than `plain` has.
+  /// Settings that a target without them cannot express: fields whose values differ from those of `plain`.
   ///
   /// - Parameters:
   ///   - plain: A cell that the target can express.
@@ -118,7 +118,7 @@ extension CellDescription: Codable {
 }
 
 extension Activation {
-  /// The function with its parameters, for a person; those of ONNX are float32.
+  /// The function with its parameters as text; parameters from ONNX are float32.
   package var words: String {
     func number(_ value: Double) -> String { "\(Float(value))" }
     return switch self {

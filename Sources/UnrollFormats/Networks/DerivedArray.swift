@@ -1,8 +1,8 @@
 internal import Unroll
 
-/// A weight that a file holds as two arrays.
+/// A weight that a file stores as two arrays.
 enum DerivedArray: Sendable {
-  /// Weight normalisation: `direction`, each slice scaled to the norm that `magnitude` gives. Axes where
+  /// Weight normalization: `direction`, each slice scaled to the norm that `magnitude` gives. Axes where
   /// `magnitude` has size 1 are summed over.
   case weightNorm(magnitude: String, direction: String)
   /// Pruning: `weight`, where `mask` is not 0.
@@ -24,7 +24,7 @@ enum DerivedArray: Sendable {
     }
   }
 
-  /// What was computed.
+  /// The description of the computation.
   var word: String {
     switch self {
     case .weightNorm(let magnitude, let direction):

@@ -1,4 +1,4 @@
-/// How a network was read from a file: what became part of it, and what did not.
+/// A report on how a network was read: what became part of it, and what did not.
 public struct ImportReport: Equatable, Sendable {
   /// A line for each array that became part of the network.
   public var mappings: [String]
@@ -26,7 +26,7 @@ public struct ImportReport: Equatable, Sendable {
 }
 
 extension ImportedNetwork {
-  /// How the network was read.
+  /// The report on how the network was read.
   public var report: ImportReport {
     ImportReport(
       mappings: mappings, assumptions: assumptions, omissions: omissions, others: others)

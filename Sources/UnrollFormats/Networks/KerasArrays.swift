@@ -11,7 +11,7 @@ internal import Foundation
 
 /// The arrays of one recurrent cell in a file.
 struct KerasCellArrays {
-  /// The groups that the arrays are in, without those that stand before all names.
+  /// The groups that the arrays are in, without the common prefix.
   var parts: [String]
   /// Whether the names are by class and order, as Keras 3 writes them, and not the layers' own.
   var isByOrder: Bool
@@ -37,7 +37,7 @@ struct KerasCellArrays {
     for name in names {
       var parts = name.split(separator: "/").map(String.init)
       guard var last = parts.popLast() else { continue }
-      // What an optimiser keeps of a variable has the variable's name behind its own.
+      // The state of an optimizer has the variable's name after its own.
       if let first = parts.first, ["optimizer", "optimizer_weights"].contains(first) { continue }
       if last.hasSuffix(":0") { last = String(last.dropLast(2)) }
       // Keras 3 numbers the variables of a cell; other layers have numbers, too, but no cell.
@@ -95,7 +95,7 @@ struct KerasCellArrays {
       let inner = rest(split(outer), parts)
     else { return nil }
     guard layer.path.count > 1 else { return inner }
-    // Models within models: the names of some of them may stand before the layer's own.
+    // In nested models, the layer's name may be preceded by names of outer models.
     let models = Set(layer.path.dropLast().flatMap(split))
     for count in 0...inner.prefix(while: models.contains).count {
       if let found = rest(split(own), inner.dropFirst(count)) { return found }
@@ -133,7 +133,7 @@ struct KerasCellArrays {
 
   private static let directions = ["forward_layer", "backward_layer"]
 
-  /// What is around the recurrent layer or its cell; nil for a layer that stands alone.
+  /// The wrapper around the recurrent layer or its cell; nil if there is none.
   struct Wrapper {
     /// The class, if the name says it.
     var kind: String?

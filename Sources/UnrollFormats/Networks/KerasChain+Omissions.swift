@@ -1,4 +1,4 @@
-// What a Keras model does besides a chain of its recurrent layers.
+// The parts of a Keras model outside the chain of its recurrent layers.
 
 extension KerasChain {
   /// Names what the file's model does besides the chain.
@@ -44,7 +44,7 @@ extension KerasChain {
     }
   }
 
-  /// What a layer of the chain does besides its equations.
+  /// Behaviour of a layer of the chain outside its equations.
   private mutating func describeLayer(_ index: Int) {
     let layer = model.layers[index]
     if layer.applications > 1 {

@@ -1,4 +1,4 @@
-// Which recurrent layers of a Keras model make one network, one above the other, and what the model does besides.
+// The recurrent layers of a Keras model that make one stack, and everything else that the model does.
 
 internal import Foundation
 
@@ -6,7 +6,7 @@ internal import Foundation
 struct KerasChain {
   /// The layers, from the input upward, by their place in the model.
   private(set) var layers: [Int] = []
-  /// What the file's model does and the chain does not, a line each.
+  /// A line for each thing that the file's model does and the chain does not.
   var omissions: [String] = []
 
   let model: KerasModel
@@ -15,7 +15,7 @@ struct KerasChain {
   private let isPart: Bool
   private let nodesByLayer: [Int: [Int]]
 
-  /// What changes nothing when a network predicts.
+  /// Layers that change nothing in prediction.
   private static let passing: Set<String> = [
     "InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout",
     "ActivityRegularization", "Identity",
@@ -40,7 +40,7 @@ struct KerasChain {
 
   // MARK: - Choosing layers
 
-  /// A prefix without what stands before all names of a file, as parts.
+  /// The parts of a prefix, without the common prefix of all names of a file.
   static func parts(_ prefix: String) -> [String] {
     var parts = prefix.split(separator: "/").map(String.init)
     if parts.first == "model_weights" { parts.removeFirst() }
@@ -77,7 +77,7 @@ struct KerasChain {
     throw KerasPrefix.unknown(prefix, recurrent.map { model.layers[$0].name })
   }
 
-  /// Refuses what several applications of one layer make.
+  /// Refuses layers that are applied several times.
   private func checkOne() throws(ModelImportError) {
     for index in Array(selection).sorted() {
       let layer = model.layers[index]
@@ -91,7 +91,7 @@ struct KerasChain {
 
   // MARK: - From one layer to the next
 
-  /// Where a value comes from.
+  /// The origin of a value.
   enum Origin {
     case layer(Int)
     /// A layer that changes what it reads.
@@ -118,10 +118,10 @@ struct KerasChain {
     }
   }
 
-  /// Where the input of a node comes from.
+  /// The origin of a node's input.
   private func origin(of node: Int) -> Origin { origin(model.nodes[node].sources.first) }
 
-  /// Where an output comes from, past what changes nothing.
+  /// The origin of an output, skipping layers that change nothing.
   func origin(_ output: KerasModel.Output?) -> Origin {
     var next = output
     while let output = next {

@@ -1,4 +1,4 @@
-// What a recurrent layer of a Keras model is, by its settings: read, never guessed. What Unroll has not is
+// The settings of a recurrent layer of a Keras model: read, never guessed. A setting that Unroll does not support is
 // refused by its field.
 
 internal import Foundation
@@ -109,7 +109,7 @@ struct KerasConfiguration {
       }
       level.directions[1] = theirs["name"] as? String
     }
-    // Without a word the two are joined; null stands for a list of both.
+    // If it is missing, the two are concatenated; null means a list of both.
     let mode = settings["merge_mode"].map { $0 as? String ?? "None" } ?? "concat"
     guard mode == "concat" else { throw refuse("merge_mode", mode) }
     level.isBidirectional = true
@@ -186,7 +186,7 @@ struct KerasConfiguration {
       ModelImportError(.unsupported(field: field, value: value), name: name)
     }
     let value = settings[field] ?? standard
-    // None is no function.
+    // `None` means no function.
     if value is NSNull { return .identity }
     guard let word = value as? String else {
       let entry = value as? [String: Any] ?? [:]

@@ -95,7 +95,7 @@ public struct KerasLayer: CellConvention, Equatable {
       throw ModelImportError(
         .wrongShape(expected: [kernel.shape[0], gates.count], found: kernel.shape), name: "kernel")
     }
-    // Before memory is asked for that a few numbers may make impossible.
+    // Check the sizes before allocating: a few numbers of a file could ask for any amount of memory.
     let recurrent = try array("recurrent_kernel", in: arrays, shape: [size, width])
     if usesCuDNNLayout {
       var plain = self

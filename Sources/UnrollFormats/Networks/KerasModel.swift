@@ -18,7 +18,7 @@ package struct KerasModel {
     var isForeign: Bool
     /// Whether it is a model with layers of its own.
     var isModel = false
-    /// How often the model applies it.
+    /// The number of times that the model applies it.
     var applications = 0
 
     /// The name as the user knows it, such as `encoder/lstm`.
@@ -36,7 +36,7 @@ package struct KerasModel {
   /// One application of a layer.
   struct Node {
     var layer: Int
-    /// What it reads: the inputs, then initial states.
+    /// Its inputs, then its initial states.
     var sources: [Output]
     /// Whether it is given a mask, which says what steps count.
     var hasMask: Bool
@@ -46,7 +46,7 @@ package struct KerasModel {
 
   private(set) var layers: [Layer] = []
   private(set) var nodes: [Node] = []
-  /// What the model puts out; empty if the configuration does not say it.
+  /// The outputs of the model; empty if the configuration does not state them.
   private(set) var outputs: [Output] = []
 
   /// Reads a configuration.
@@ -188,7 +188,7 @@ package struct KerasModel {
     return scope
   }
 
-  /// Whether a class was registered by a package of somebody else's.
+  /// Whether a class was registered by a third-party package.
   static func isForeign(_ entry: [String: Any]) -> Bool {
     if let name = entry["registered_name"] as? String, name.contains(">") { return true }
     if let name = entry["class_name"] as? String, name.contains(">") { return true }
@@ -252,7 +252,7 @@ package struct KerasModel {
 
   // MARK: - Applying the layers
 
-  /// What is left of more steps than any model takes: inner models that are applied again and again multiply.
+  /// The remaining number of steps, of a limit that no model reaches: nested models that are applied repeatedly multiply.
   private var budget = 1_000_000
 
   private mutating func spend(_ steps: Int) throws(ModelImportError) {

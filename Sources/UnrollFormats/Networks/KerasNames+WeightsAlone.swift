@@ -52,7 +52,7 @@ extension KerasNames {
     return plan
   }
 
-  /// An error for what stands in the program alone, with the layers to choose from.
+  /// An error for a structure that is only in the program, with the layers to choose from.
   static func choice(
     _ why: String, _ cells: [KerasCellArrays], name: String = "layers"
   ) -> ModelImportError {
@@ -141,7 +141,7 @@ extension KerasNames {
     return words.filter { seen.insert($0).inserted }
   }
 
-  /// What weights without a configuration are: their shapes say the class, where a GRU resets, and cuDNN's layout.
+  /// The settings that the shapes of weights alone reveal: the class, the GRU variant, and cuDNN's layout.
   private static func guess(
     _ cell: KerasCellArrays, _ shapes: [String: [Int]], _ assumptions: NetworkAssumptions
   ) throws(ModelImportError) -> KerasLayer {

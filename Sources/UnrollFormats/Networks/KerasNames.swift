@@ -8,12 +8,12 @@ internal import Unroll
 
 /// The names of `keras.layers`.
 package struct KerasNames: NetworkNames {
-  /// Where a file's configuration and version stand in its metadata.
+  /// The metadata keys of a file's configuration and version.
   package static let configurationKey = "model_config", versionKey = "keras_version"
-  /// Where the name of a file stands that is one of several.
+  /// The metadata key of the name of a file that is one of several shards.
   static let shardKey = "keras_shard"
 
-  /// Whether the index of Keras 3's sharded weights is beside a file: `m.weights.json` beside `m_00000.weights.h5`.
+  /// Whether the index of Keras 3's sharded weights is next to a file: `m.weights.json` next to `m_00000.weights.h5`.
   static func isShard(_ path: String) -> Bool {
     guard let match = path.firstMatch(of: /_[0-9]{5}\.weights\.h5$/) else { return false }
     return AtomicFile.exists(String(path[..<match.range.lowerBound]) + ".weights.json")
@@ -38,7 +38,7 @@ package struct KerasNames: NetworkNames {
       let version = metadata[Self.versionKey]
       return [try plan(cells, shapes, text, version: version, assumptions)]
     }
-    // How the layers of a user's own class are connected stands in its program.
+    // The connections between the layers of a user's own class are only in its program.
     let plan = assumptions.prefix == nil ? nil : try plan(cells, shapes, assumptions)
     guard let plan, Set(plan.layers.map(\.level)).count == 1 else {
       throw Self.choice(
@@ -89,7 +89,7 @@ package struct KerasNames: NetworkNames {
         ), name: Self.configurationKey)
     }
     guard !recurrent.isEmpty else { throw mismatch() }
-    // What cannot be read is refused by its own setting before anything is said about the order.
+    // A layer that cannot be read is refused before the order of the layers is examined.
     var levels: [Int: [KerasConfiguration.Level]] = [:]
     let chosen = try KerasChain.select(recurrent, of: model, assumptions.prefix)
     for index in chosen {
@@ -220,7 +220,7 @@ package struct KerasNames: NetworkNames {
     let parameters = cell.parameters
     let kind = try cell.kind(for: "Keras")
     let layer = try KerasLayer(kind)
-    // Functions stand in the configuration, which weights alone do not have.
+    // The activation functions are in the configuration, which weights alone do not have.
     try CellDescription(cell).check(expressibleAs: CellDescription(kind: kind), in: "Keras")
     try parameters.checkPlain(in: "Keras", peepholes: false)
     guard parameters.projection.isEmpty else {

@@ -3,7 +3,7 @@
 
 internal import Foundation
 
-/// What a setting of a recurrent layer, its wrapper or its cell does to the results.
+/// The effect of a setting of a recurrent layer, its wrapper or its cell on the results.
 enum KerasSetting {
   /// The equations, or what the report says of states, steps and types.
   case understood
@@ -41,7 +41,7 @@ enum KerasSetting {
     return Dictionary(uniqueKeysWithValues: all)
   }()
 
-  /// Whether a value is that of a setting nobody has made.
+  /// Whether a value means that the setting is not made.
   static func isUnset(_ value: Any) -> Bool {
     value is NSNull || value as? Bool == false || value as? Double == 0
   }
@@ -82,7 +82,7 @@ extension KerasModel.Layer {
     }
   }
 
-  /// A line for each setting that the network here does not have, or that nobody knows.
+  /// A line for each setting that the network here does not have, or that is unknown.
   var settingRemarks: [String] {
     var lines: [String] = []
     for settings in allSettings {
@@ -91,7 +91,7 @@ extension KerasModel.Layer {
         let line: String
         switch KerasSetting.all[key] {
         case nil: line = "\(setting), a setting that is not known here; it may change results"
-        // A bidirectional layer sets it by itself, and takes masked steps out of both directions.
+        // A bidirectional layer sets it itself and removes masked steps from both directions.
         case .named(let effect)? where !KerasSetting.isUnset(value) && kind != "Bidirectional":
           line = "\(setting): \(effect)"
         case .understood?, .harmless?, .refused?, .named?: continue

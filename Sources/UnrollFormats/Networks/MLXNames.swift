@@ -115,7 +115,7 @@ struct MLXNames: NetworkNames {
     }
     var plans: [NetworkPlan] = []
     for (prefix, levels) in groups.inKeyOrder {
-      // Names such as `bias` are everybody's: only those beside a recurrent matrix count.
+      // Names such as `bias` are common: only those next to a recurrent matrix count.
       let recurrent = levels.filter { $0.value["Wh"] != nil || $0.value["Whh"] != nil }
       guard !recurrent.isEmpty else { continue }
       var layers: [LayerPlan] = []

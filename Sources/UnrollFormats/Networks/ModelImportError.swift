@@ -17,6 +17,8 @@ public struct ModelImportError: Error, Equatable, Sendable {
     case severalNetworks([String], stack: String? = nil)
     /// No network has names that begin so.
     case unknownPrefix(available: [String], nearest: String?)
+    /// Assumptions that change nothing, because the file (`by`) states everything or this network does not depend on them.
+    case unneeded([NetworkAssumptions.Field], by: String?)
     /// A layer that does not fit the one below.
     case doesNotFit(String)
     /// The network does not compute what its file says that it did.
@@ -36,8 +38,14 @@ public struct ModelImportError: Error, Equatable, Sendable {
 }
 
 extension ModelImportError: CustomStringConvertible {
-  /// One clause.
-  public var description: String {
+  /// One clause: the array or cell, what was expected, what was found.
+  public var description: String { description(naming: \.rawValue) }
+
+  /// One clause, with names of assumptions as the interface in use has them.
+  ///
+  /// - Parameter word: Returns the name of an assumption.
+  /// - Returns: The clause.
+  public func description(naming word: (NetworkAssumptions.Field) -> String) -> String {
     switch problem {
     case .missing: "'\(name)': expected such an array, found none"
     case .wrongShape(let expected, let found):
@@ -57,6 +65,10 @@ extension ModelImportError: CustomStringConvertible {
     case .unknownPrefix(let available, let nearest):
       "no network has the prefix '\(name)'; "
         + (nearest.map { "did you mean '\($0)'?" } ?? "the file has \(Self.quoted(available))")
+    case .unneeded(let fields, let holder?):
+      "\(holder) holds one network with all its settings; leave \(fields.map(word).joined(separator: ", ")) out"
+    case .unneeded(let fields, nil):
+      "\(fields.map(word).joined(separator: ", ")) changes nothing in how this network is read; leave it out"
     case .doesNotFit(let what): "'\(name)': \(what)"
     case .wrongOutputs(let distance, let bound):
       "'\(name)': the network is \(distance) away from the outputs that the file keeps, expected at most \(bound); the weights or the settings are not those that were saved"

@@ -1,11 +1,11 @@
-// A small test that a file of a network carries: whoever reads it computes the same, or says so.
+// The self-test of a network file: a reader that computes other outputs refuses the file.
 
 internal import Foundation
 internal import Unroll
 
 /// Inputs, initial states and the outputs that a network gave when it was written.
 struct NetworkCheck<Scalar: KernelScalar> {
-  /// What the metadata call it: an `.npz` archive in base64.
+  /// The metadata key; the value is an `.npz` archive in base64.
   static var key: String { "unroll.check" }
 
   private var arrays: [String: Tensor<Scalar>]
@@ -28,17 +28,12 @@ struct NetworkCheck<Scalar: KernelScalar> {
   ///
   /// - Throws: `ArrayFileError` if it has one that is damaged.
   init?(_ metadata: [String: String]) throws(ArrayFileError) {
-    guard let text = metadata[Self.key] else { return nil }
-    guard let bytes = Data(base64Encoded: text) else {
-      throw ArrayFileError(.malformedHeader("expected base64 in '\(Self.key)'"))
-    }
-    arrays = try NPZ(Array(bytes)).arrays().mapValues { $0.tensor(of: Scalar.self) }
+    guard let stored = try Self.stored(in: metadata) else { return nil }
+    arrays = stored.mapValues { $0.tensor(of: Scalar.self) }
   }
 
-  /// The test as words.
-  var encoded: String {
-    Data(NPZ.encode(arrays.mapValues { StoredArray($0) })).base64EncodedString()
-  }
+  /// The test as a string.
+  var encoded: String { Self.encoded(arrays.mapValues { StoredArray($0) }) }
 
   /// Compares a network with the test.
   ///
@@ -61,13 +56,40 @@ struct NetworkCheck<Scalar: KernelScalar> {
       try expect("cell\(index)", state.cell.shape)
     }
     guard let theirs = arrays["outputs"] else { return }
-    let distance = Double((outputs(of: network) - theirs).maximumMagnitude)
-    // float32: what other programs and kernels differ by; a wrong gate is far beyond it.
+    try Self.compare(outputs(of: network), theirs, Self.key)
+  }
+
+  /// Compares outputs with those that a file keeps.
+  ///
+  /// - Throws: `ModelImportError` with `name` if they differ by more than rounding.
+  static func compare(
+    _ ours: Tensor<Scalar>, _ theirs: Tensor<Scalar>, _ name: String
+  ) throws(ModelImportError) {
+    let distance = Double((ours - theirs).maximumMagnitude)
+    // In float32, programs and kernels differ by less; a wrong gate differs by far more.
     let bound =
       (Scalar.self == Double.self ? 1e-11 : 1e-5) * max(1, Double(theirs.maximumMagnitude))
     guard distance <= bound else {
-      throw ModelImportError(.wrongOutputs(distance: distance, bound: bound), name: Self.key)
+      throw ModelImportError(.wrongOutputs(distance: distance, bound: bound), name: name)
     }
+  }
+
+  /// The arrays of the test in a file's metadata; nil if there is none.
+  ///
+  /// - Throws: `ArrayFileError` if they are damaged.
+  static func stored(
+    in metadata: [String: String]
+  ) throws(ArrayFileError) -> [String: StoredArray]? {
+    guard let text = metadata[key] else { return nil }
+    guard let bytes = Data(base64Encoded: text) else {
+      throw ArrayFileError(.malformedHeader("expected base64 in '\(key)'"))
+    }
+    return try NPZ(Array(bytes)).arrays()
+  }
+
+  /// Arrays as a string for a file's metadata.
+  static func encoded(_ arrays: [String: StoredArray]) -> String {
+    Data(NPZ.encode(arrays)).base64EncodedString()
   }
 
   private func outputs(of network: RecurrentNetwork<Scalar>) -> Tensor<Scalar> {

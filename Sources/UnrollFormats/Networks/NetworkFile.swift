@@ -1,28 +1,137 @@
-// Networks in files: the container by the file, the names by the program that wrote it or shall read it.
-//
-// Unroll's own names are `layers.<level>.<parameter>`, `layers.<level>.backward.<parameter>` for the
-// layer that reads backward; what the cells are stands in the metadata as JSON, `unroll.network`.
+// Networks in files. The kind of file (FileKind) says which reader gets its bytes, the names of its arrays say which
+// program they are from (NetworkLayout). A graph has no names to recognize: its operators are followed.
 
-internal import Foundation
 public import Unroll
 
-/// Reading and writing recurrent networks.
-public enum NetworkFile {
-  private static let descriptionKey = "unroll.network"
-
-  /// A layer as the metadata describe it.
-  private struct Layer: Codable {
-    var level: Int
-    var direction: String
-    var cell: CellDescription
+/// A file that may hold a recurrent network.
+///
+/// ``read(_:assuming:)`` reads the network of any kind of file, ``write(_:to:layout:)`` writes one. To look at a file without a
+/// network, create a `NetworkFile` and use its ``contents``.
+public struct NetworkFile: Sendable {
+  /// The contents of a file.
+  public enum Contents: Sendable {
+    /// Named arrays.
+    case arrays(ArrayFile)
+    /// A graph of operators.
+    case graph(ONNXModel)
   }
 
-  /// Whether a file has Unroll's own names, which leave nothing open.
-  public static func isOwn(_ file: ArrayFile) -> Bool { file.metadata[descriptionKey] != nil }
+  /// The file.
+  public let path: String
+  /// The contents.
+  public let contents: Contents
+
+  /// Reads a file of any kind.
+  ///
+  /// - Parameter path: The file, recognized by its contents; of a TensorFlow checkpoint also the prefix.
+  /// - Throws: `ArrayFileError`, or `ONNXError` for an ONNX model, if the file is of no known kind, damaged or incomplete.
+  public init(contentsOf path: String) throws {
+    self.path = path
+    let source = try FileSource(path)
+    contents =
+      try source.kind() == .onnx ? .graph(ONNXModel(source)) : .arrays(ArrayFile(source))
+  }
+
+  /// The files that were read, this one and those next to it.
+  public var files: [String] {
+    switch contents {
+    case .arrays(let file): file.files
+    case .graph(let model): [path] + model.externalPaths(from: path)
+    }
+  }
+
+  /// Reads the network of a file and runs the self-test that the file carries.
+  ///
+  /// - Parameters:
+  ///   - path: The file, recognized by its contents; of a TensorFlow checkpoint also the prefix.
+  ///   - assumptions: What the file does not say.
+  /// - Returns: The network in the file's precision, and how it was read.
+  /// - Throws: `ArrayFileError`, `ModelImportError` or `ONNXError`, also for a network that fails its self-test.
+  public static func read(
+    _ path: String, assuming assumptions: NetworkAssumptions = NetworkAssumptions()
+  ) throws -> ReadNetwork {
+    try NetworkFile(contentsOf: path).network(assuming: assumptions)
+  }
+
+  /// Finds the network of the file and runs the self-test that the file carries.
+  ///
+  /// - Parameter assumptions: What the file does not say. One that changes nothing is an error.
+  /// - Returns: The network in the file's precision, and how it was read.
+  /// - Throws: `ModelImportError`, `ArrayFileError` or `ONNXError`, also for a network that fails its self-test.
+  public func network(
+    assuming assumptions: NetworkAssumptions = NetworkAssumptions()
+  ) throws -> ReadNetwork {
+    let given = assumptions.given
+    switch contents {
+    case .graph(let model):
+      guard given.isEmpty else {
+        throw ModelImportError(.unneeded(given, by: "an ONNX model"), name: path)
+      }
+      return model.isDouble
+        ? try read(model, as: Double.self) : try read(model, as: Float.self)
+    case .arrays(let file):
+      guard given.isEmpty || !Self.isOwn(file) else {
+        throw ModelImportError(.unneeded(given, by: "a file of Unroll's"), name: path)
+      }
+      let read = try read(file, assumptions)
+      // An assumption matters if another value of it changes the result, so no list of formats is needed.
+      for field in given {
+        guard let other = try? self.read(file, assumptions.changing(field)),
+          other.network.layers == read.network.layers, other.report == read.report
+        else { continue }
+        throw ModelImportError(.unneeded([field], by: nil), name: path)
+      }
+      return read
+    }
+  }
+
+  /// Runs the self-test of a graph, which may carry one though it holds no network.
+  ///
+  /// - Returns: Whether there is one; nil if the file holds arrays.
+  /// - Throws: `ModelImportError`, `ArrayFileError` or `ONNXError` if the graph fails it.
+  public func testGraph() throws -> Bool? {
+    guard case .graph(let model) = contents else { return nil }
+    return try model.isDouble ? model.judge(as: Double.self) : model.judge(as: Float.self)
+  }
+
+  private func read<Scalar: KernelScalar>(
+    _ model: ONNXModel, as type: Scalar.Type
+  ) throws -> ReadNetwork {
+    let (network, report) = try model.network(as: type)
+    return ReadNetwork(
+      origin: "\(path), ONNX model", names: "of operator set \(model.opset)",
+      network: AnyNetwork(network), report: report, isTested: try model.judge(as: type),
+      files: files)
+  }
+
+  private func read(_ file: ArrayFile, _ assumptions: NetworkAssumptions) throws -> ReadNetwork {
+    Self.isDouble(file, assuming: assumptions)
+      ? try read(file, assumptions, as: Double.self) : try read(file, assumptions, as: Float.self)
+  }
+
+  private func read<Scalar: KernelScalar>(
+    _ file: ArrayFile, _ assumptions: NetworkAssumptions, as type: Scalar.Type
+  ) throws -> ReadNetwork {
+    let (imported, isTested) = try Self.network(in: file, assuming: assumptions, as: type)
+    return ReadNetwork(
+      origin: "\(path), \(file.kind.rawValue)",
+      names: "by the names of \(imported.layout.rawValue)",
+      network: AnyNetwork(imported.network), report: imported.report, isTested: isTested,
+      files: files)
+  }
+}
+
+// MARK: - Arrays
+
+extension NetworkFile {
+  /// Whether a file's arrays have Unroll's own names and description, which leave nothing open.
+  public static func isOwn(_ file: ArrayFile) -> Bool {
+    file.metadata[OwnNames.descriptionKey] != nil
+  }
 
   /// Whether a file's network needs `Double`.
   ///
-  /// It does if the file's test says so, or if one of the network's own arrays is float64. Other arrays, such as
+  /// It does if the file's self-test says so, or if one of the network's own arrays is float64. Other arrays, such as
   /// the loss of a checkpoint, do not count.
   ///
   /// - Parameters:
@@ -32,216 +141,152 @@ public enum NetworkFile {
   public static func isDouble(
     _ file: ArrayFile, assuming assumptions: NetworkAssumptions = NetworkAssumptions()
   ) -> Bool {
-    if let text = file.metadata[NetworkCheck<Float>.key], let bytes = Data(base64Encoded: text),
-      let outputs = try? NPZ(Array(bytes)).array("outputs")
-    {
+    if let outputs = (try? NetworkCheck<Float>.stored(in: file.metadata))?["outputs"] {
       return outputs.elementType == .float64
     }
     let wide = file.arrays.filter { $0.value.elementType == .float64 }
     guard !wide.isEmpty else { return false }
-    let read: ImportedNetwork<Float>? =
-      if let text = file.metadata[descriptionKey] {
-        try? own(file, description: text)
-      } else {
-        try? NetworkLayout.importing(file, assumptions)
-      }
-    guard let read else { return true }
+    guard let read: ImportedNetwork<Float> = try? imported(file, assumptions) else { return true }
     let others = Set(read.others)
     return wide.keys.contains { !others.contains($0) }
   }
 
-  /// Reads a network out of a file.
+  /// Reads a network from a file's arrays in a chosen precision.
   ///
-  /// A test that the file carries is run; a network that fails it is not returned.
+  /// A self-test that the file carries is run; a network that fails it is not returned.
   ///
   /// - Parameters:
   ///   - file: The file.
   ///   - assumptions: What the arrays do not say.
   ///   - type: The precision in which the network computes.
-  /// - Returns: The network, how it was read, and whether the file carried a test.
+  /// - Returns: The network, how it was read, and whether the file carried a self-test.
   /// - Throws: `ModelImportError` or `ArrayFileError`.
   public static func network<Scalar: KernelScalar>(
     in file: ArrayFile, assuming assumptions: NetworkAssumptions = NetworkAssumptions(),
     as type: Scalar.Type = Scalar.self
   ) throws -> (imported: ImportedNetwork<Scalar>, isTested: Bool) {
-    let imported: ImportedNetwork<Scalar> =
-      if let text = file.metadata[descriptionKey] {
-        try own(file, description: text)
-      } else {
-        try NetworkLayout.importing(file, assumptions)
-      }
+    let imported: ImportedNetwork<Scalar> = try imported(file, assumptions)
     guard let check = try NetworkCheck<Scalar>(file.metadata) else { return (imported, false) }
     try check.judge(imported.network)
     return (imported, true)
   }
 
-  /// Writes a network.
+  private static func imported<Scalar: KernelScalar>(
+    _ file: ArrayFile, _ assumptions: NetworkAssumptions
+  ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
+    if let text = file.metadata[OwnNames.descriptionKey] {
+      return try OwnNames.network(file, description: text)
+    }
+    return try NetworkLayout.importing(file, assumptions)
+  }
+}
+
+// MARK: - Writing
+
+extension NetworkFile {
+  /// Writes a network with a self-test.
   ///
   /// - Parameters:
   ///   - network: The network.
-  ///   - path: The file, whose extension says which container.
-  ///   - layout: Whose names; nil: TensorFlow's in its checkpoints, Keras' in HDF5, Unroll's elsewhere.
-  /// - Returns: The names that were written, and what had to be done besides renaming and transposing.
-  /// - Throws: `ModelImportError` for what the other program cannot express, `ArrayFileError` if the file
-  ///   cannot be written.
+  ///   - path: The file; its ending decides the kind.
+  ///   - layout: Whose names the arrays get; nil: TensorFlow's in its checkpoints, Keras' in HDF5, Unroll's elsewhere. An ONNX
+  ///     model has names of its own.
+  /// - Returns: What was written, and what had to be done besides renaming and transposing.
+  /// - Throws: `ModelImportError` for what the other program cannot express, `ArrayFileError` for an unknown ending or a
+  ///   file that cannot be written.
+  public static func write(
+    _ network: AnyNetwork, to path: String, layout: NetworkLayout? = nil
+  ) throws -> WrittenNetwork {
+    switch network {
+    case .single(let network): try write(network, to: path, layout: layout)
+    case .double(let network): try write(network, to: path, layout: layout)
+    }
+  }
+
+  /// Writes a network of a known precision with a self-test; otherwise like ``write(_:to:layout:)``.
   public static func write<Scalar: KernelScalar>(
     _ network: RecurrentNetwork<Scalar>, to path: String, layout: NetworkLayout? = nil
-  ) throws -> (arrays: [String: StoredArray], notes: [String]) {
-    let layout =
-      layout
-      ?? (path.hasSuffix(".index") ? .tensorFlow1 : path.hasSuffix(".h5") ? .keras : .unroll)
+  ) throws -> WrittenNetwork {
+    guard let standard = try FileKind(writing: path).standardLayout else {
+      if let layout {
+        throw ModelImportError(
+          .inexpressible(field: "names", value: layout.rawValue), name: "ONNX")
+      }
+      return try write(ONNXModel.exporting(network), to: path)
+    }
+    let layout = layout ?? standard
     var metadata = [NetworkCheck<Scalar>.key: NetworkCheck(of: network).encoded]
-    let (arrays, notes): ([String: StoredArray], [String])
+    var written = WrittenNetwork(isDouble: Scalar.self == Double.self)
     if let names = layout.names {
-      (arrays, notes) = try layout.exporting(network, by: names)
+      (written.arrays, written.notes) = try layout.exporting(network, by: names)
       if layout == .keras {
         metadata[KerasNames.configurationKey] = try KerasConfiguration.text(of: network)
       }
     } else {
-      (arrays, notes) = (ownArrays(network), [])
-      metadata[descriptionKey] = try description(network)
+      written.arrays = OwnNames.arrays(network)
+      metadata[OwnNames.descriptionKey] = try OwnNames.description(network)
     }
-    try ArrayFile(for: path, arrays: arrays, metadata: metadata).write(to: path)
-    return (arrays, notes)
+    try ArrayFile(for: path, arrays: written.arrays, metadata: metadata).write(to: path)
+    return written
   }
 
-  // MARK: - Our own names
-
-  private static func prefix(_ level: Int, isBackward: Bool) -> String {
-    "layers.\(level)." + (isBackward ? "backward." : "")
+  /// Writes a language model as a graph from symbols to logits, with a self-test.
+  ///
+  /// - Parameters:
+  ///   - network: The recurrent layers.
+  ///   - parts: What surrounds them.
+  ///   - metadata: Strings to store by name, such as a vocabulary.
+  ///   - path: The file; its ending must be that of a graph.
+  /// - Returns: What was written.
+  /// - Throws: As ``write(_:to:layout:)``.
+  public static func write<Scalar: KernelScalar>(
+    _ network: RecurrentNetwork<Scalar>, with parts: ONNXLanguageParts<Scalar>,
+    metadata: [String: String], to path: String
+  ) throws -> WrittenNetwork {
+    guard try FileKind(writing: path) == .onnx else {
+      throw ModelImportError(
+        .inexpressible(field: "embedding", value: "of a language model"), name: path)
+    }
+    return try write(
+      ONNXModel.exporting(network, parts: parts, metadata: metadata), to: path)
   }
 
-  private static func ownArrays<Scalar>(
-    _ network: RecurrentNetwork<Scalar>
-  ) -> [String: StoredArray] {
-    var result: [String: StoredArray] = [:]
-    for (level, layers) in network.levels.enumerated() {
-      for (index, layer) in layers.enumerated() {
-        let prefix = prefix(level, isBackward: index == 1)
-        for name in layer.cell.parameters.names {
-          result[prefix + CellParameters<Scalar>.plainName(name)] = StoredArray(
-            layer.cell.parameters[name])
-        }
-      }
-    }
-    return result
+  private static func write(
+    _ graph: (model: ONNXModel, notes: [String]), to path: String
+  ) throws -> WrittenNetwork {
+    try AtomicFile.write(graph.model.encoded(), to: path)
+    return WrittenNetwork(
+      inputs: graph.model.inputs, outputs: graph.model.outputs, notes: graph.notes,
+      isDouble: graph.model.isDouble)
   }
+}
 
-  private static func description<Scalar>(_ network: RecurrentNetwork<Scalar>) throws -> String {
-    var layers: [Layer] = []
-    for (level, pair) in network.levels.enumerated() {
-      for layer in pair {
-        layers.append(
-          Layer(
-            level: level, direction: layer.direction == .forward ? "forward" : "backward",
-            cell: try CellDescription(layer.cell)))
-      }
-    }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    return String(decoding: try encoder.encode(layers), as: UTF8.self)
-  }
+// MARK: - Results
 
-  private static func own<Scalar: KernelScalar>(
-    _ file: ArrayFile, description: String
-  ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
-    let arrays = file.arrays
-    guard let layers = try? JSONDecoder().decode([Layer].self, from: Data(description.utf8)) else {
-      throw ModelImportError(
-        .doesNotFit("expected a list of layers in JSON"), name: descriptionKey)
-    }
-    var (levels, mappings, used) = ([[RecurrentLayer<Scalar>]](), [String](), Set<String>())
-    for layer in layers {
-      guard layer.level == levels.count || layer.level == levels.count - 1 && layer.level >= 0
-      else {
-        throw ModelImportError(
-          .doesNotFit("expected level \(levels.count), found \(layer.level)"), name: descriptionKey)
-      }
-      let isSecond = layer.level < levels.count
-      let prefix = prefix(layer.level, isBackward: isSecond)
-      let (cell, names) = try cell(layer.cell, arrays, prefix, as: Scalar.self)
-      used.formUnion(names)
-      mappings += names.map { "\($0) \(arrays[$0]?.signature ?? "") → as it is" }
-      let new = RecurrentLayer(
-        cell: cell, direction: layer.direction == "backward" ? .backward : .forward)
-      if isSecond { levels[layer.level].append(new) } else { levels.append([new]) }
-    }
-    guard !levels.isEmpty else {
-      throw ModelImportError(.doesNotFit("expected at least one layer"), name: descriptionKey)
-    }
-    return ImportedNetwork(
-      network: try RecurrentNetwork(fitting: levels), layout: .unroll, prefix: "",
-      mappings: mappings, assumptions: [],
-      others: arrays.keys.filter { !used.contains($0) }.sortedNames() + file.skippedLines)
-  }
+/// A network that was read from a file, and how.
+public struct ReadNetwork: Sendable {
+  /// The file and its kind.
+  public let origin: String
+  /// Whose names its arrays have, or the operator set of a graph.
+  public let names: String
+  /// The network in the file's precision.
+  public let network: AnyNetwork
+  /// A report on every array and operator.
+  public let report: ImportReport
+  /// Whether the file carries a self-test, which the network passed.
+  public let isTested: Bool
+  /// The files that were read.
+  public let files: [String]
+}
 
-  /// A cell from the arrays behind a prefix; their shapes say which parameters it has.
-  private static func cell<Scalar: KernelScalar>(
-    _ description: CellDescription, _ arrays: [String: StoredArray], _ prefix: String,
-    as type: Scalar.Type
-  ) throws(ModelImportError) -> (Cell<Scalar>, names: [String]) {
-    func shape(_ name: String) -> [Int]? { arrays[prefix + name]?.shape }
-    guard let input = shape("input_weights"), let recurrent = shape("recurrent_weights") else {
-      throw ModelImportError(.missing, name: prefix + "input_weights, recurrent_weights")
-    }
-    let (kind, gates) = (description.kind, description.kind.gates)
-    guard input.count == 2, recurrent.count == 2, input[1] == recurrent[1], recurrent[0] > 0,
-      input[1] > 0, input[1] % gates.count == 0
-    else {
-      throw ModelImportError(
-        .wrongShape(expected: [recurrent.first ?? 0, gates.count], found: recurrent),
-        name: prefix + "recurrent_weights")
-    }
-    let isNormalized = shape("input_gain") != nil
-    let projection = shape("projection")?.last
-    let hasPeepholes = shape("peepholes") != nil
-    let rates = [description.zoneoutHidden, description.zoneoutCell]
-    guard rates.allSatisfy({ (0..<1).contains($0) }) else {
-      throw ModelImportError(
-        .unsupported(field: "zoneout", value: "\(rates), expected rates in 0 ..< 1"), name: prefix)
-    }
-    let hasSecondBias = shape("recurrent_bias") != nil
-    let parts: ParameterParts = [
-      hasPeepholes ? .peepholes : [], projection == nil ? [] : .projection,
-      hasSecondBias ? .recurrentBias : [],
-    ]
-    guard parts.isSubset(of: kind.parts) else {
-      throw ModelImportError(
-        .doesNotFit("a cell of the kind \(kind.rawValue) has no such parameters"),
-        name: prefix + "peepholes, projection, recurrent_bias")
-    }
-    if let unused = description.options.unused(by: kind).first {
-      throw ModelImportError(
-        .unsupported(
-          field: unused.name, value: "\(unused.value) of a cell of the kind \(kind.rawValue)"),
-        name: prefix)
-    }
-    guard recurrent[0] == projection ?? input[1] / gates.count else {
-      throw ModelImportError(
-        .wrongShape(expected: [projection ?? input[1] / gates.count, input[1]], found: recurrent),
-        name: prefix + "recurrent_weights")
-    }
-    guard !isNormalized || !hasPeepholes && projection == nil, projection.map({ $0 > 0 }) ?? true
-    else {
-      throw ModelImportError(
-        .doesNotFit("a normalised cell has neither peepholes nor a projection"), name: prefix)
-    }
-    var parameters = CellParameters<Scalar>(
-      gates: gates, inputSize: input[0], hiddenSize: input[1] / gates.count,
-      hasRecurrentBias: hasSecondBias, hasPeepholes: hasPeepholes,
-      projectionSize: projection, isNormalized: isNormalized)
-    var names: [String] = []
-    for name in parameters.names {
-      let fileName = prefix + CellParameters<Scalar>.plainName(name)
-      let expected = parameters[name].shape
-      guard let array = arrays[fileName] else { throw ModelImportError(.missing, name: fileName) }
-      guard array.shape == expected else {
-        throw ModelImportError(
-          .wrongShape(expected: expected, found: array.shape), name: fileName)
-      }
-      parameters[name] = array.tensor(of: Scalar.self)
-      names.append(fileName)
-    }
-    return (description.cell(parameters), names)
-  }
+/// The contents of a file that was written.
+public struct WrittenNetwork: Sendable {
+  /// The arrays by their names in the file; none for a graph.
+  public internal(set) var arrays: [String: StoredArray] = [:]
+  /// The inputs and outputs of a graph.
+  public internal(set) var inputs: [String] = [], outputs: [String] = []
+  /// A line for each change besides renaming and transposing.
+  public var notes: [String] = []
+  /// Whether the numbers are float64.
+  public internal(set) var isDouble: Bool
 }

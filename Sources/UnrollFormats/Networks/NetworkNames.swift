@@ -3,11 +3,23 @@
 
 public import Unroll
 
-/// What arrays alone do not say; nil: the other program's default is taken, and the report says so.
+/// Settings that arrays alone do not state.
+///
+/// nil means the default of the other program; the report lists it.
 public struct NetworkAssumptions: Sendable, Equatable {
-  /// The candidate's function.
+  /// The name of an assumption.
+  public enum Field: String, Sendable, CaseIterable {
+    /// ``NetworkAssumptions/activation``.
+    case activation
+    /// ``NetworkAssumptions/forgetBias``.
+    case forgetBias = "forget bias"
+    /// ``NetworkAssumptions/prefix``.
+    case prefix
+  }
+
+  /// The candidate's activation function.
   public var activation: Activation?
-  /// What TensorFlow 1's LSTM adds to the forget gate.
+  /// The number that TensorFlow 1's LSTM adds to the forget gate.
   public var forgetBias: Double?
   /// The beginning of the names of the network that is meant, where a file holds several.
   ///
@@ -22,6 +34,25 @@ public struct NetworkAssumptions: Sendable, Equatable {
     self.forgetBias = forgetBias
     self.prefix = prefix
   }
+
+  /// The assumptions that are not nil.
+  public var given: [Field] {
+    [
+      activation == nil ? nil : .activation, forgetBias == nil ? nil : .forgetBias,
+      prefix == nil ? nil : .prefix,
+    ].compactMap(\.self)
+  }
+
+  /// The assumptions with another value of one of them.
+  func changing(_ field: Field) -> NetworkAssumptions {
+    var other = self
+    switch field {
+    case .activation: other.activation = activation.map { $0 == .tanh ? .relu : .tanh }
+    case .forgetBias: other.forgetBias = forgetBias.map { $0 + 1 }
+    case .prefix: other.prefix = prefix.map { $0 + "\u{1}" }
+    }
+    return other
+  }
 }
 
 /// One layer and direction of another program's network.
@@ -31,13 +62,13 @@ struct LayerPlan {
   var convention: any CellConvention
   /// The convention's name of each array, and the file's.
   var names: [String: String]
-  /// What each array becomes here, by the convention's name.
+  /// A description of what each array becomes here, by the convention's name.
   var effects: [String: String]
   /// Arrays that are computed from two of the file's, by the convention's name.
   var derived: [String: DerivedArray] = [:]
   /// Arrays of the file that belong to the layer and are not needed, and why.
   var unneeded: [String: String] = [:]
-  /// What stands before and behind the convention's names in the file.
+  /// The parts of the file's names before and after the convention's names.
   var before = "", after = ""
 
   /// The file's name of an array, also of one that is missing.
@@ -51,18 +82,18 @@ struct LayerPlan {
 
 /// The arrays of one network in a file.
 struct NetworkPlan {
-  /// What stands before all names.
+  /// The prefix of all names.
   var prefix: String
   var layers: [LayerPlan]
-  /// What was taken for granted.
+  /// The defaults that were assumed.
   var assumptions: [String]
-  /// What the file's network does and the layers here do not, a line each.
+  /// A line for each thing that the file's network does and the layers here do not.
   var omissions: [String] = []
   /// The prefix that would choose this network and others as one stack, if that is possible.
   var stack: String?
 }
 
-/// A program's way to name the arrays of a whole network.
+/// The names that a program gives to the arrays of a network.
 protocol NetworkNames: Sendable {
   /// The networks that arrays hold by these names.
   ///
@@ -87,13 +118,13 @@ protocol NetworkNames: Sendable {
   /// chooses; otherwise it gets the arrays behind the prefix.
   var choosesByPrefix: Bool { get }
 
-  /// What the program adds to an LSTM's forget gate by itself.
+  /// The offset that the program adds to an LSTM's forget gate at run time.
   var forgetOffset: Double { get }
 
   /// Whether a level can read both ways.
   var readsBackward: Bool { get }
 
-  /// What layers have in common that the program numbers together.
+  /// The name under which the program numbers layers of a kind.
   func counted(_ kind: CellKind) -> String
 
   /// The file's name of an array.
@@ -113,17 +144,17 @@ extension NetworkNames {
   func counted(_ kind: CellKind) -> String { kind.rawValue }
 }
 
-/// Where a layer stands in a network.
+/// The place of a layer in a network.
 struct LayerPlace {
   var level: Int
   var isBackward: Bool
   var levelCount: Int
   var isBidirectional: Bool
-  /// How many levels of the same kind, one cell in as many directions, are below.
+  /// The number of levels below of the same kind, with the same number of directions.
   var sameBefore = 0
 }
 
-/// How a file names and orders a network's arrays.
+/// A convention for the names and layouts of a network's arrays.
 public enum NetworkLayout: String, Sendable, CaseIterable {
   /// Unroll's own: everything is kept.
   case unroll
@@ -153,15 +184,15 @@ public struct ImportedNetwork<Scalar: KernelScalar>: Sendable {
   public var network: RecurrentNetwork<Scalar>
   /// Whose names they were.
   public var layout: NetworkLayout
-  /// What stood before all names.
+  /// The prefix of all names.
   public var prefix: String
   /// A line for each array: its name and shape, and what became of it.
   public var mappings: [String]
-  /// What the arrays did not say and was taken for granted.
+  /// A line for each setting that the arrays do not state, with the default that was taken.
   public var assumptions: [String]
   /// Arrays that are not part of the network.
   public var others: [String]
-  /// What the file's network does and this one does not, a line each: masks, scaling, pooling.
+  /// A line for each thing that the file's network does and this one does not: masks, scaling, pooling.
   public var omissions: [String] = []
 }
 
@@ -234,7 +265,7 @@ extension NetworkLayout {
     try checkDirections(network, "PyTorch")
   }
 
-  /// One call of such a program makes levels of one direction, or of both.
+  /// Levels of one direction and of both cannot be mixed in one call of the program.
   private static func checkDirections<Scalar: KernelScalar>(
     _ network: RecurrentNetwork<Scalar>, _ program: String
   ) throws(ModelImportError) {

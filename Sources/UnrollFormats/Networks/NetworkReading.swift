@@ -15,7 +15,7 @@ extension NetworkLayout {
     _ file: ArrayFile, _ assumptions: NetworkAssumptions
   ) throws(ModelImportError) -> ImportedNetwork<Scalar> {
     do throws(ModelImportError) { return try choosing(file, assumptions) } catch {
-      // An array that is there, but of a type that is not read, is no missing array.
+      // An array of a type that is not read is not reported as missing.
       guard let what = file.skipped[error.name] else {
         guard file.arrays[error.name] == nil, partedNames(of: file).contains(error.name) else {
           throw error
@@ -42,7 +42,7 @@ extension NetworkLayout {
     let behind = shapes.filter { $0.key.hasPrefix(prefix) }
     for layout in allCases {
       guard let names = layout.names else { continue }
-      // Keras' layers have names of their own, whatever stands before them in the file.
+      // Keras' layers are chosen by their own names, whatever the prefix in the file.
       let isKeras = layout == .keras
       let prefix = isKeras ? assumptions.prefix ?? "" : prefix
       var plans = try names.plans(
@@ -71,7 +71,7 @@ extension NetworkLayout {
     throw ModelImportError(.noNetwork(arrays: listed(file)), name: "network")
   }
 
-  /// The shapes of all arrays, also of those that are not read: what is missing is told from what cannot be
+  /// The shapes of all arrays, also of those that are not read: an array that is missing is distinguished from one that cannot be
   /// read.
   private static func shapes(of file: ArrayFile) -> [String: [Int]] {
     var shapes = file.arrays.mapValues(\.shape)
@@ -89,7 +89,7 @@ extension NetworkLayout {
 
   /// The names of PyTorch's parameters that the file gives to something else than an array.
   ///
-  /// That is a number, a text, or a list of numbers or arrays, whose parts have names such as `bias_hh_l0.3`. Without
+  /// This is a number, a string, or a list, whose elements have names such as `bias_hh_l0.3`. Without
   /// these names a layer would seem to have no bias.
   private static func partedNames(of file: ArrayFile) -> Set<String> {
     var result: Set<String> = []
@@ -109,7 +109,7 @@ extension NetworkLayout {
     return result
   }
 
-  /// A prefix with the separator that a person may leave out.
+  /// A prefix, completed by the separator that may be left out.
   private static func whole(_ prefix: String, _ names: some Sequence<String>) -> String {
     guard let last = prefix.last, last != ".", last != "/" else { return prefix }
     for separator in [".", "/"] where names.contains(where: { $0.hasPrefix(prefix + separator) }) {
@@ -183,7 +183,7 @@ extension NetworkLayout {
       omissions: plan.omissions)
   }
 
-  /// What becomes of each array of a layer, by the file's names.
+  /// A description of what each array of a layer becomes, by the file's names.
   private static func effects(_ layer: LayerPlan) -> [(fileName: String, effect: String)] {
     var lines = layer.unneeded.map { (fileName: $0.key, effect: $0.value) }
     for (name, fileName) in layer.names {
@@ -200,7 +200,7 @@ extension NetworkLayout {
 }
 
 extension ArrayFile {
-  /// What is not read, with its type, in the order of the names.
+  /// A line for each value that is not read, with its type, in the order of the names.
   var skippedLines: [String] {
     skipped.inKeyOrder.map { "\($0.key) (\($0.value.signature), not read)" }
   }

@@ -22,7 +22,7 @@ struct TensorFlow1Names: NetworkNames {
 
   private static let peepholes = ["w_i_diag", "w_f_diag", "w_o_diag"]
 
-  /// Refuses a variable in a cell's scope that its class does not have, such as a normalisation's: another
+  /// Refuses a variable in a cell's scope that its class does not have, such as a normalization's: another
   /// class computes something else.
   private static func checkLeftover(
     _ name: String, _ shapes: [String: [Int]]
@@ -36,7 +36,7 @@ struct TensorFlow1Names: NetworkNames {
     let isCell = ["kernel", "kernel:0", "gates/kernel", "gates/kernel:0"].contains {
       shapes["\(scope)/\($0)"] != nil
     }
-    // What an optimiser keeps stands behind the variable: `kernel/Adam`.
+    // The state of an optimizer has the variable's name before its own: `kernel/Adam`.
     let first = parts[index + 1].prefix { $0 != ":" }
     let isKnown = variables.contains { $0.prefix { $0 != "." } == first }
     guard isCell, !isKeras, !isKnown else { return }
@@ -100,7 +100,7 @@ struct TensorFlow1Names: NetworkNames {
     return plans
   }
 
-  /// What stands before a cell's variables.
+  /// The scope before a cell's variables.
   private static func scope(of names: [String: String], _ place: Place) -> String {
     guard let name = names.values.min(),
       let range = name.range(of: "\(place.cellClass.scope)/", options: .backwards)
@@ -180,7 +180,7 @@ struct TensorFlow1Names: NetworkNames {
       projectionSize: parameters.projection.isEmpty ? nil : parameters.outputSize)
   }
 
-  /// The offset that the program adds by itself.
+  /// The offset that the program adds at run time.
   var forgetOffset: Double { 1 }
 
   func name(_ name: String, of cell: CellDescription, at place: LayerPlace) -> String {

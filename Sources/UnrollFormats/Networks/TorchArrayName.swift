@@ -3,18 +3,18 @@
 //
 //   encoder.rnn.weight_hh_l1_reverse                    plain
 //   rnns.0.module.weight_hh_l0_raw                      under weight dropout (AWD-LSTM): the parameter
-//   rnn.weight_hh_l0_g, rnn.weight_hh_l0_v              under weight normalisation, up to PyTorch 2.0
-//   rnn.parametrizations.weight_hh_l0.original0, …1     under weight normalisation, since
-//   rnn.weight_hh_l0_orig, …_mask; …_orig, …_u, …_v     pruned; under spectral normalisation
+//   rnn.weight_hh_l0_g, rnn.weight_hh_l0_v              under weight normalization, up to PyTorch 2.0
+//   rnn.parametrizations.weight_hh_l0.original0, …1     under weight normalization, since
+//   rnn.weight_hh_l0_orig, …_mask; …_orig, …_u, …_v     pruned; under spectral normalization
 
-/// Where an array of a recurrent module stands.
+/// The place of an array in a recurrent module.
 struct TorchPlace: Hashable {
   var level: Int
   var isBackward: Bool
   /// Whether it is a cell's, whose names have no level.
   var isCell: Bool
 
-  /// What stands behind the role.
+  /// The part of the name after the role.
   var suffix: String {
     isCell ? "" : TorchModule.suffix(layer: level, isReverse: isBackward)
   }
@@ -24,7 +24,7 @@ struct TorchPlace: Hashable {
 struct TorchArrayName {
   static let roles = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"]
 
-  /// What wraps the parameter, by the end of its name.
+  /// The reparametrization around the parameter, by the end of its name.
   enum Form: String, CaseIterable {
     case plain = ""
     case raw = "_raw"
@@ -105,7 +105,7 @@ struct TorchGroup {
   /// The modules whose arrays are there.
   static func all(_ names: some Sequence<String>) -> [TorchGroup] {
     let parsed = names.compactMap { name in TorchArrayName(name).map { (name, $0) } }
-    // fastai keeps the parameter beside the module that it wraps: `0.weight_hh_l0_raw`, `0.module.bias_ih_l0`.
+    // fastai keeps the parameter next to the module that it wraps: `0.weight_hh_l0_raw`, `0.module.bias_ih_l0`.
     let owners = Set(parsed.filter { $0.1.form == .raw }.map(\.1.prefix))
     var groups: [String: TorchGroup] = [:]
     for (name, parts) in parsed {

@@ -1,4 +1,4 @@
-// Arrays beside a recurrent module's own that PyTorch's modules do not have: a hand-written cell computes
+// Arrays next to a recurrent module's own that PyTorch's modules do not have: a hand-written cell computes
 // something else, so it is refused by the array's name.
 
 enum TorchLeftovers {
@@ -13,7 +13,7 @@ enum TorchLeftovers {
     _ group: TorchGroup, _ shapes: [String: [Int]], _ used: Set<String>
   ) throws(ModelImportError) {
     let isCell = group.names.keys.contains { $0.isCell }
-    // A cell with PyTorch's two biases is a cell of PyTorch; others may be anybody's.
+    // A cell with PyTorch's two biases is a cell of PyTorch; another may be of any program.
     let isStrict =
       isCell
       && !group.names.values.contains { $0["bias_ih"] != nil && $0["bias_hh"] != nil }

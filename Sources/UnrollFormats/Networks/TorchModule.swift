@@ -76,7 +76,7 @@ public struct TorchModule: CellConvention {
         .wrongShape(expected: [gates.count, input.shape[1]], found: input.shape),
         name: "weight_ih")
     }
-    // Before memory is asked for that a few numbers may make impossible.
+    // Check the sizes before allocating: a few numbers of a file could ask for any amount of memory.
     let recurrent = try array("weight_hh", in: arrays, shape: [width, projectionSize ?? size])
     var parameters = CellParameters<Scalar>(
       gates: gates, inputSize: input.shape[1], hiddenSize: size,

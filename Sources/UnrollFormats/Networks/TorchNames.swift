@@ -188,7 +188,7 @@ struct TorchNames: NetworkNames {
 }
 
 extension CellParameters {
-  /// Refuses what most programs' cells do not have.
+  /// Refuses arrays that PyTorch's cells do not have.
   func checkPlain(in target: String, peepholes: Bool) throws(ModelImportError) {
     if isNormalized {
       throw ModelImportError(

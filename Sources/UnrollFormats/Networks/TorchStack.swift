@@ -6,7 +6,7 @@ internal import Unroll
 enum TorchStack {
   /// Modules whose prefixes differ in one number.
   private struct Family {
-    /// What stands before and behind the number.
+    /// The parts of the name before and after the number.
     var head: String
     var tail: String
     /// The numbers and prefixes, in order.
@@ -118,7 +118,7 @@ enum TorchStack {
     }
   }
 
-  /// Arrays that stand inside the members, or are numbered as they are and belong to a normalisation.
+  /// Arrays that stand inside the members, or are numbered as they are and belong to a normalization.
   private static func suspects(
     _ family: Family, _ shapes: [String: [Int]], _ used: Set<String>
   ) -> [String] {

@@ -4,7 +4,7 @@
 package enum NearestName {
   /// The nearest of some names.
   ///
-  /// A name is near if a few letters differ (insertions, deletions, substitutions and exchanged neighbours count
+  /// A name is near if a few letters differ (insertions, deletions, substitutions and transpositions count
   /// one each, up to about a third of the letters), or if it begins with what was typed. Case does not count, and
   /// underscores are hyphens.
   ///
@@ -32,7 +32,7 @@ package enum NearestName {
     nearest(to: typed, among: names).map { "; did you mean '\($0)'?" } ?? ""
   }
 
-  /// The edits between two words, an exchange of neighbours being one.
+  /// The edit distance of two words; a transposition counts as one edit.
   private static func distance(_ a: [Character], _ b: [Character]) -> Int {
     var twoBack: [Int] = []
     var above = Array(0...b.count)

@@ -1,43 +1,43 @@
-// States that a step with a constant input leaves where they are, found by Newton's method from many
-// starts, and what becomes of states near them.
+// Fixed points of a step with a constant input, found by Newton's method from many starts, and their
+// stability.
 //
 // Source: Sussillo, Barak (2013), "Opening the black box".
 
 internal import ComplexModule
 package import Unroll
 
-/// A state that a step does not change.
+/// A fixed point of a cell's step: a state that the step does not change.
 public struct FixedPoint: Sendable, Codable {
-  /// The state, h and c side by side.
+  /// The state: h followed by c.
   public var state: [Double]
   /// The norm of F(s) − s.
   public var residual: Double
-  /// The magnitude of the largest eigenvalue of ∂F/∂s: below 1, states nearby come closer.
+  /// The spectral radius of ∂F/∂s; below 1, nearby states converge to the point.
   public var spectralRadius: Double
-  /// How many eigenvalues are beyond 1 in magnitude: all of them at a source, some at a saddle.
+  /// The number of eigenvalues with magnitude above 1: all at a source, some at a saddle.
   public var unstableDirections: Int
-  /// From how many starts it was found.
+  /// The number of starts from which it was found.
   public var startCount: Int
 
-  /// Whether states nearby come closer.
+  /// Whether nearby states converge to the point.
   ///
-  /// A point is neither stable nor unstable whose spectral radius is 1: neighbours stay where they are.
+  /// A point with spectral radius 1 is neither stable nor unstable.
   public var isStable: Bool { spectralRadius < 1 - 1e-9 }
 }
 
 package enum FixedPointSearch {
-  /// A residual relative to the state's size that counts as none.
+  /// The residual, relative to the norm of the state, that counts as zero.
   private static let tolerance = 1e-11
-  /// Points closer than this are one.
+  /// The distance below which two points are the same.
   private static let sameness = 1e-6
 
-  /// Finds fixed points.
+  /// Searches for fixed points.
   ///
   /// - Parameters:
   ///   - map: The step.
-  ///   - input: The input of every step, `[D]`.
-  ///   - starts: Where to begin, `[N, S]`.
-  /// - Returns: Different points, the one that was found from most starts first.
+  ///   - input: The constant input, `[D]`.
+  ///   - starts: The initial states of the search, `[N, S]`.
+  /// - Returns: The distinct points, in descending order of the number of starts.
   package static func run(_ map: StepMap, input: [Double], starts: Tensor<Double>) -> [FixedPoint] {
     let row = Tensor(repeatingRow: input, count: 1)
     var found: [FixedPoint] = []
@@ -59,7 +59,7 @@ package enum FixedPointSearch {
     return found.sorted { $0.startCount > $1.startCount }
   }
 
-  /// The largest change of a start by one step, relative to its size, which counts as at least 1.
+  /// Returns the largest change of a start in one step, relative to max(1, norm of the start).
   package static func largestChange(
     _ map: StepMap, input: [Double], starts: Tensor<Double>
   ) -> Double {
@@ -72,7 +72,7 @@ package enum FixedPointSearch {
     zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
   }
 
-  /// Newton's method for F(s) − s = 0, with shorter steps where whole ones lead away.
+  /// Solves F(s) − s = 0 by Newton's method with step-size control.
   private static func newton(
     _ map: StepMap, _ input: Tensor<Double>, _ start: Tensor<Double>
   ) -> (Tensor<Double>, Double)? {
@@ -89,7 +89,7 @@ package enum FixedPointSearch {
         return isSmall ? (state, residual) : nil
       }
       let direction = Tensor(shape: state.shape, elements: step)
-      // Where a step hardly moves any state, a small change alone does not show that the point is near.
+      // If a step hardly changes any state, a small residual alone does not show that the point is near.
       if isSmall, direction.norm <= sameness / 10 { return (state, residual) }
       var (length, isBetter) = (1.0, false)
       while length > 1e-4, !isBetter {

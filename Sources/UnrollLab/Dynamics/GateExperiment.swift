@@ -1,57 +1,58 @@
-// What the gates of a cell do while it reads: how open they are, how often they are stuck at an end, and
-// how long what they keep lives.
+// Statistics of the gates while a cell reads its inputs: openness, saturation, and the half-lives of the units'
+// states.
 
 internal import RealModule
 public import Unroll
 
-/// One gate's values over all steps, sequences and units.
+/// The values of a gate over all steps, sequences and units.
 public struct GateStatistics: Sendable, Codable {
   /// The gate.
   public var gate: Gate
   /// The mean value.
   public var mean: Double
-  /// The shares of values below 0.1 and above 0.9: a gate that is stuck there learns slowly.
+  /// The fractions of values below 0.1 and above 0.9; a saturated gate trains slowly.
   public var shareClosed, shareOpen: Double
-  /// Twenty bins.
+  /// A histogram with twenty bins.
   public var histogram: Histogram
-  /// The mean over sequences and units at every step.
+  /// The mean over sequences and units at each step.
   public var curve: [Double]
 }
 
-/// The half-life of a unit's state, if nothing but the share that its gate keeps acted on it.
+/// The half-life of a unit's state under its retention alone, without new inputs.
 public struct UnitLifetime: Sendable, Codable {
   /// The unit.
   public var unit: Int
-  /// ln 2 over the mean of −ln s, where s is the share that is kept, the gate or 1 minus it: the steps after which half
-  /// of the state is left; infinite if all of it is kept throughout.
+  /// ln 2 over the mean of −ln s, where s is the retention (the gate, or 1 minus it): the number of steps after which
+  /// half of the state remains; infinite if s is always 1.
   public var halfLife: Double
 }
 
-/// What was found of a layer's gates.
+/// The gate statistics of a layer.
 public struct GateResult: Sendable, Codable {
-  /// What was asked; H and D are the cell's.
+  /// The settings; H and D are the cell's.
   public var settings: LabSettings
-  /// Each gate's statistics, in the order of the columns; the candidate is not a gate and left out.
+  /// The statistics of each gate in column order, without the candidate.
   public var gates: [GateStatistics]
-  /// The gate that says what is kept of the state: a GRU's update gate, an LSTM's forget gate; nil for a basic RNN.
+  /// The gate that controls the retention of the state: a GRU's update gate, an LSTM's forget gate; nil for a basic
+  /// RNN.
   public var keepingGate: Gate?
-  /// Whether 1 minus that gate is kept, as in an MGU.
+  /// Whether the retention is 1 minus that gate, as in an MGU.
   public var keepsComplement = false
   /// The half-life of each unit, in steps.
   public var lifetimes: [UnitLifetime]
-  /// The share of h beyond ± 0.95, where tanh hardly passes a gradient.
+  /// The fraction of h beyond ± 0.95, where the derivative of tanh is small.
   public var shareSaturated: Double
 }
 
-/// The experiment of gates.
+/// The gate experiment.
 public enum GateExperiment {
-  /// Runs the experiment, from a state that is zero.
+  /// Runs the experiment from a zero state.
   ///
   /// - Parameters:
-  ///   - settings: What to do.
+  ///   - settings: The settings.
   ///   - layer: A layer and its inputs; nil to draw inputs, then weights.
-  /// - Returns: What was found.
-  /// - Throws: `LabError` for settings that cannot be used.
+  /// - Returns: The results.
+  /// - Throws: `LabError` for invalid settings.
   public static func run(
     _ settings: LabSettings, layer: LayerInNetwork? = nil
   ) throws(LabError) -> GateResult {
@@ -90,7 +91,7 @@ public enum GateExperiment {
       shareOpen: share(all) { $0 > 0.9 }, histogram: Histogram(all), curve: curve)
   }
 
-  /// What is left of a unit's state after n steps is the product of n shares that were kept.
+  /// Computes half-lives; the retention over n steps is the product of the n values.
   private static func lifetimes(_ values: Tensor<Double>) -> [UnitLifetime] {
     let (pairs, size) = (values.shape[0] * values.shape[1], values.shape[2])
     let logs = values.map { -Double.log($0) }.reshaped(to: [pairs, size]).columnSums.elements

@@ -1,48 +1,48 @@
-// A gradient through time, taken apart: what each step contributes to each parameter's gradient, and what
-// truncated backpropagation through time leaves of it.
+// Decomposes a gradient through time into the contributions of the steps, and measures the error of truncated
+// backpropagation through time.
 
 package import Unroll
 internal import UnrollFormats
 
-/// The gradient of one parameter, step by step.
+/// The gradient of one parameter, decomposed by step.
 public struct ParameterContribution: Sendable, Codable {
   /// The parameter's name, such as `recurrentWeights`.
   public var parameter: String
-  /// The norm of what each step t adds to the gradient.
+  /// The norm of the contribution of each step t.
   public var norms: [Double]
-  /// The norm of the whole gradient.
+  /// The norm of the full gradient.
   public var total: Double
 }
 
-/// What truncation leaves of the gradient of all parameters.
+/// The error of a truncated gradient over all parameters.
 public struct Truncation: Sendable, Codable {
-  /// k: only the last k steps count.
+  /// k: the number of last steps that contribute.
   public var steps: Int
-  /// The norm of what is missing, relative to the norm of the whole.
+  /// The norm of the missing part, relative to the norm of the full gradient.
   public var relativeError: Double
-  /// The cosine of the angle between the truncated gradient and the whole; NaN if one is zero.
+  /// The cosine of the angle between the truncated and the full gradient; NaN if one is zero.
   public var cosine: Double
 }
 
-/// A gradient through time, taken apart.
+/// A decomposed gradient through time.
 public struct GradientPartsResult: Sendable, Codable {
-  /// What was asked; H and D are the cell's.
+  /// The settings; H and D are the cell's.
   public var settings: LabSettings
-  /// Each parameter's contributions; the loss is Σ h after the last step, of all sequences.
+  /// The contributions by parameter; the loss is Σ h after the last step, over all sequences.
   public var contributions: [ParameterContribution]
-  /// One for each k from 1 to T.
+  /// One entry for each k from 1 to T.
   public var truncations: [Truncation]
 }
 
-/// The experiment that takes a gradient apart.
+/// The experiment that decomposes a gradient by step.
 public enum GradientParts {
-  /// Runs the experiment, from a state that is zero.
+  /// Runs the experiment from a zero state.
   ///
   /// - Parameters:
-  ///   - settings: What to do.
+  ///   - settings: The settings.
   ///   - layer: A layer and its inputs; nil to draw inputs, then weights.
-  /// - Returns: What was found.
-  /// - Throws: `LabError` for settings that cannot be used.
+  /// - Returns: The results.
+  /// - Throws: `LabError` for invalid settings.
   public static func run(
     _ settings: LabSettings, layer: LayerInNetwork? = nil
   ) throws(LabError) -> GradientPartsResult {
@@ -60,7 +60,7 @@ public enum GradientParts {
     let whole = layer.backward(trace, finalState: ones(zero)).parameters
     let names = cell.parameters.names
     let wholeNorm = names.reduce(0) { $0 + whole[$1].squares }.squareRoot()
-    // From the last step back: what a truncation after k steps has, in one sum.
+    // Accumulate from the last step: after k steps, the sum is the truncated gradient.
     var sums = cell.parameters.zeros
     var norms: [String: [Double]] = [:]
     var truncations: [Truncation] = []
@@ -93,8 +93,10 @@ public enum GradientParts {
     return result
   }
 
-  /// Each step's share of the gradient of Σ h after the last step, from the last step to the first: a
-  /// backward pass of one step at a time, which hands the state's gradient on.
+  /// Calls `body` with each step's contribution to the gradient of Σ h after the last step, from the last step to the
+  /// first.
+  ///
+  /// Runs the backward pass one step at a time and passes the gradient of the state on.
   package static func forEachPart(
     _ cell: Cell<Double>, _ inputs: Tensor<Double>,
     _ body: (CellParameters<Double>) -> Void
@@ -118,6 +120,6 @@ public enum GradientParts {
 }
 
 extension Tensor where Scalar == Double {
-  /// The sum of the squares.
+  /// The sum of squares.
   fileprivate var squares: Double { (self * self).sum }
 }

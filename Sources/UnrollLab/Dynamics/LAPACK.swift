@@ -1,11 +1,11 @@
-// LAPACK's routines by their Fortran interface, from the system's library, which is loaded at the first use.
-// Matrices are column by column. Every argument is an address; the lengths of letters come last, as
-// Fortran compilers pass them, and a library written in C does not see them.
+// LAPACK's routines through their Fortran interface, from the system's library, loaded on first use. Matrices are
+// column-major. Every argument is a pointer; string lengths are appended as Fortran compilers do, and ignored by
+// libraries written in C.
 
 internal import UnrollContracts
 internal import UnrollLibraries
 
-/// The routines that the analysis of dynamics calls.
+/// The LAPACK routines used by the analysis of dynamics.
 package struct LAPACK: Sendable {
   private typealias Letter = UnsafePointer<CChar>
   private typealias Size = UnsafePointer<Int32>
@@ -24,13 +24,13 @@ package struct LAPACK: Sendable {
       Letter, Letter, Letter, Size, Size, Numbers, Size, Numbers, Size, Numbers, Size, Numbers,
       Size, Integers, Int, Int, Int
     ) -> Void
-  /// A matrix as Q·R, Q as reflections.
+  /// The QR factorization, with Q as reflections.
   private let dgeqrf:
     @convention(c) (Size, Size, Numbers, Size, Numbers, Numbers, Size, Integers) -> Void
-  /// The matrix Q of reflections.
+  /// The matrix Q from its reflections.
   private let dorgqr:
     @convention(c) (Size, Size, Size, Numbers, Size, Numbers, Numbers, Size, Integers) -> Void
-  /// Linear equations.
+  /// Solves linear equations.
   private let dgesv:
     @convention(c) (Size, Size, Numbers, Size, Integers, Numbers, Size, Integers) -> Void
   private let ilaver: @convention(c) (Integers, Integers, Integers) -> Void
@@ -49,15 +49,15 @@ package struct LAPACK: Sendable {
     ilaver = try library.function("ilaver_")
   }
 
-  /// Refuses what needs LAPACK where there is none.
+  /// Checks that LAPACK is available.
   ///
   /// - Parameter field: The setting that needs it.
-  /// - Throws: `LabError` that says how to get it.
+  /// - Throws: `LabError` with instructions for installing it.
   static func check(field: String) throws(LabError) {
     do { _ = try loaded.get() } catch { throw LabError(.system(error.description), field: field) }
   }
 
-  /// The version and the file, or why there is none, for people.
+  /// The version and file for display, or the reason why it is not available.
   package static var summary: String {
     switch loaded {
     case .success(let library): "\(library.version) (\(library.file))"
@@ -65,7 +65,7 @@ package struct LAPACK: Sendable {
     }
   }
 
-  /// The library; whoever asks has checked that it is there.
+  /// The library; callers must have checked that it is available.
   static var shared: LAPACK {
     switch loaded {
     case .success(let library): return library
@@ -84,9 +84,9 @@ package struct LAPACK: Sendable {
   private static let general = [CChar(UInt8(ascii: "G"))]
   private static let none = [CChar(UInt8(ascii: "N"))]
 
-  /// Calls a routine twice: it says how much scratch is best for it, and gets that much.
+  /// Calls a routine twice: first to query the optimal scratch size, then to compute.
   ///
-  /// - Returns: Whether it found what it looked for.
+  /// - Returns: Whether the routine succeeded.
   private static func withScratch(
     _ call: (_ scratch: Numbers, _ size: Size, _ status: Integers) -> Void
   ) -> Bool {
@@ -98,7 +98,7 @@ package struct LAPACK: Sendable {
     return status == 0
   }
 
-  /// The real and imaginary parts of a square matrix' eigenvalues; nil if they do not converge.
+  /// Returns the real and imaginary parts of a square matrix's eigenvalues; nil if they do not converge.
   func eigenvalues(
     ofColumns elements: [Double], size: Int
   ) -> (real: [Double], imaginary: [Double])? {
@@ -116,8 +116,8 @@ package struct LAPACK: Sendable {
     return isFound ? (real, imaginary) : nil
   }
 
-  /// The singular values of a matrix with no fewer rows than columns, from the largest; nil if they do
-  /// not converge.
+  /// Returns the singular values, in descending order, of a matrix with at least as many rows as columns; nil if
+  /// they do not converge.
   func singularValues(ofColumns elements: [Double], rows: Int, columns: Int) -> [Double]? {
     var (copy, unused, status) = (elements, 0.0, Int32(0))
     var values = [Double](repeating: 0, count: columns)
@@ -126,11 +126,11 @@ package struct LAPACK: Sendable {
     dgesvj(
       Self.general, Self.none, Self.none, m, n, &copy, m, &values, [0], &unused, n, &scratch, count,
       &status, 1, 1, 1)
-    // The first number of the scratch is what the values have been divided by, against overflow.
+    // The first element of the scratch is the factor that the values were divided by to prevent overflow.
     return status == 0 ? values.map { $0 * scratch[0] } : nil
   }
 
-  /// Q, and R above the diagonal of a second array, of a matrix with no more columns than rows.
+  /// Returns Q, and R above the diagonal of a second array, of a matrix with at most as many columns as rows.
   func orthonormalized(
     columns elements: [Double], rows: Int, columns: Int
   ) -> (q: [Double], r: [Double])? {
@@ -149,12 +149,14 @@ package struct LAPACK: Sendable {
     return isFound ? (copy, r) : nil
   }
 
-  /// x of A·x = b; nil for a singular A.
-  func solution(ofColumns elements: [Double], _ b: [Double]) -> [Double]? {
+  /// Returns the solution X of A·X = B, column by column; nil for a singular A.
+  func solution(
+    ofColumns elements: [Double], size: Int, _ b: [Double], count: Int
+  ) -> [Double]? {
     var (copy, x, status) = (elements, b, Int32(0))
-    let n = [Int32(b.count)]
-    var pivots = [Int32](repeating: 0, count: b.count)
-    dgesv(n, [1], &copy, n, &pivots, &x, n, &status)
+    let n = [Int32(size)]
+    var pivots = [Int32](repeating: 0, count: size)
+    dgesv(n, [Int32(count)], &copy, n, &pivots, &x, n, &status)
     return status == 0 ? x : nil
   }
 }

@@ -1,26 +1,26 @@
-// Lyapunov exponents by the QR method: how fast small differences grow or shrink along an orbit, in nats
-// per step. Rows are carried through the steps' derivatives and made orthonormal again after each; the
-// logarithms of what that takes add up to the exponents.
+// Lyapunov exponents by the QR method: the rate at which small differences grow or shrink along an orbit, in nats
+// per step. Rows are multiplied by the steps' Jacobians and reorthonormalised after each step; the exponents are the
+// means of the logarithms of the diagonal of R.
 //
 // Source: Benettin, Galgani, Giorgilli, Strelcyn (1980); Eckmann, Ruelle (1985). The rows are pulled back
-// (vᵀ·J, from the last step to the first), which is what a backward pass gives; a product and its transpose
-// have the same singular values, so the exponents are the same.
+// (vᵀ·J, from the last step to the first), as in a backward pass. A product and its transpose have the same singular
+// values, so the exponents are the same.
 
 internal import RealModule
 
-/// The exponents of a product of derivatives.
+/// The Lyapunov exponents of a product of Jacobians.
 package struct LyapunovSpectrum {
-  /// The exponents in nats per step, the largest first.
+  /// The exponents in nats per step, in descending order.
   package let exponents: [Double]
 
   /// Pulls rows back through all steps; nil if a number is not finite.
   ///
   /// - Parameters:
-  ///   - steps: How many steps there are.
-  ///   - size: S, the numbers of a state.
-  ///   - count: How many exponents are wanted, the largest; at most S.
-  ///   - transient: Steps at the beginning of the way back that turn the rows and do not count.
-  ///   - pullBack: vᵀ·J of a step for rows v, `[count, S]`.
+  ///   - steps: The number of steps.
+  ///   - size: S, the size of a state.
+  ///   - count: The number of exponents to compute, the largest ones; at most S.
+  ///   - transient: The number of initial steps of the backward pass that align the rows and are not counted.
+  ///   - pullBack: Returns vᵀ·J of a step for rows v, `[count, S]`.
   package init?(
     steps: Int, size: Int, count: Int, transient: Int = 0,
     pullBack: (_ step: Int, _ rows: Matrix) -> Matrix
@@ -42,13 +42,13 @@ package struct LyapunovSpectrum {
   }
 }
 
-/// The singular values of the products J_t···J_1, for all t.
+/// The singular values of the products J_t···J_1 for all t.
 package enum JacobianProduct {
-  /// The singular values of the products of 1, 2, … matrices, each list from the largest.
+  /// Returns the singular values of the products of 1, 2, … matrices, each list in descending order.
   ///
-  /// The product is kept as Q·R, so that values far below the largest are right, too. A value is 0 if it is
-  /// below 10⁻³⁰⁸ of the largest, or if one step takes a direction down to what rounding leaves. The list ends
-  /// early if LAPACK finds none, or numbers are not finite.
+  /// The product is stored as Q·R, so that values far below the largest are accurate. A value is 0 if it is below
+  /// 10⁻³⁰⁸ of the largest, or if one step reduces a direction to rounding error. The list ends early if LAPACK fails
+  /// or numbers are not finite.
   package static func singularValues(_ jacobians: [Matrix]) -> [[Double]] {
     guard let size = jacobians.first?.rows else { return [] }
     var (q, product, logScale) = (Matrix(identity: size), Matrix(identity: size), 0.0)
@@ -64,7 +64,7 @@ package enum JacobianProduct {
         for index in product.elements.indices { product.elements[index] /= largest }
         logScale += Double.log(largest)
       }
-      // The rows of R are graded, so the columns of its transpose are: Jacobi's method keeps them apart.
+      // The rows of R are graded, and so are the columns of its transpose, for which Jacobi's method is accurate.
       let values = product.transposed.singularValues
       guard values.count == size else { break }
       result.append(values.map { Double.exp(Double.log($0) + logScale) })

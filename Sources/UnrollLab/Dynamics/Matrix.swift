@@ -1,11 +1,11 @@
-// Matrices in Double for the analysis of dynamics; what is not a loop of our own is LAPACK's.
+// Matrices in Double for the analysis of dynamics, with LAPACK for factorizations.
 
 package import ComplexModule
 internal import RealModule
 package import Unroll
 internal import UnrollContracts
 
-/// A matrix, row by row.
+/// A row-major matrix.
 package struct Matrix: Sendable, Equatable {
   package let rows, columns: Int
   package var elements: [Double]
@@ -17,7 +17,7 @@ package struct Matrix: Sendable, Equatable {
     (self.rows, self.columns, self.elements) = (rows, columns, elements)
   }
 
-  /// The first rows of the identity.
+  /// Creates the first rows of the identity.
   package init(identity rows: Int, columns: Int? = nil) {
     let columns = columns ?? rows
     self.init(
@@ -25,7 +25,7 @@ package struct Matrix: Sendable, Equatable {
     for index in 0..<min(rows, columns) { self[index, index] = 1 }
   }
 
-  /// A tensor of two axes.
+  /// Creates a matrix from a tensor of two axes.
   package init<Scalar: KernelScalar>(_ tensor: Tensor<Scalar>) {
     self.init(
       rows: tensor.shape[0], columns: tensor.shape[1], elements: tensor.elements.map { Double($0) })
@@ -64,12 +64,12 @@ package struct Matrix: Sendable, Equatable {
     return result
   }
 
-  /// The elements column by column, as LAPACK takes them.
+  /// The elements in column-major order, for LAPACK.
   private var columnMajor: [Double] { transposed.elements }
 
   package var isFinite: Bool { elements.allSatisfy(\.isFinite) }
 
-  /// The eigenvalues of a square matrix, the largest in magnitude first; empty if LAPACK finds none.
+  /// The eigenvalues of a square matrix in descending order of magnitude; empty if LAPACK fails.
   package var eigenvalues: [Complex<Double>] {
     guard rows > 0, isFinite else { return [] }
     guard let (real, imaginary) = LAPACK.shared.eigenvalues(ofColumns: columnMajor, size: rows)
@@ -77,20 +77,20 @@ package struct Matrix: Sendable, Equatable {
     return zip(real, imaginary).map { Complex($0, $1) }.sorted { $0.length > $1.length }
   }
 
-  /// The magnitude of the largest eigenvalue; NaN if LAPACK finds none.
+  /// The magnitude of the largest eigenvalue; NaN if LAPACK fails.
   package var spectralRadius: Double { eigenvalues.first?.length ?? .nan }
 
-  /// The singular values, the largest first; empty if LAPACK finds none.
+  /// The singular values in descending order; empty if LAPACK fails.
   ///
-  /// By Jacobi's method: small ones of a graded matrix have as many right digits as large ones.
+  /// Computed by Jacobi's method, which gives small values of a graded matrix the same relative accuracy as large ones.
   package var singularValues: [Double] {
     guard rows > 0, columns > 0, isFinite else { return [] }
     guard rows >= columns else { return transposed.singularValues }
     return LAPACK.shared.singularValues(ofColumns: columnMajor, rows: rows, columns: columns) ?? []
   }
 
-  /// Q with orthonormal columns, and R above its diagonal, of a matrix with no more columns than
-  /// rows; nil for numbers that are not finite.
+  /// Q with orthonormal columns, and R above its diagonal, of a matrix with at most as many columns as rows; nil if a
+  /// number is not finite.
   package var orthonormalized: (q: Matrix, r: Matrix)? {
     guard isFinite, rows >= columns else { return nil }
     guard
@@ -103,10 +103,10 @@ package struct Matrix: Sendable, Equatable {
     return (Matrix(rows: columns, columns: rows, elements: q).transposed, r)
   }
 
-  /// Makes zero what R has of columns that are sums of those before them, but for rounding.
+  /// Sets to zero the rows of R for columns that are linear combinations of earlier ones, up to rounding.
   ///
-  /// A lost column's direction is anything; what later columns have along it is rounding, too, if nothing
-  /// else is left of them.
+  /// The direction of a dependent column is arbitrary. The components of later columns along it are also rounding
+  /// errors if nothing else remains of these columns.
   package func clearLostDirections(_ r: inout Matrix) {
     var lost: [Int] = []
     for column in 0..<columns {
@@ -117,21 +117,31 @@ package struct Matrix: Sendable, Equatable {
     }
   }
 
-  /// What rounding may leave of a column.
+  /// Returns the rounding error of a column.
   private func resolution(of column: Int) -> Double {
     let norm = (0..<rows).reduce(0) { $0 + self[$1, column] * self[$1, column] }.squareRoot()
     return Double(rows) * .ulpOfOne * norm
   }
 
-  /// Whether a column is a sum of those before it, but for rounding; R is that of `orthonormalized`.
+  /// Returns whether a column is a linear combination of earlier ones, up to rounding; `r` is that of
+  /// `orthonormalized`.
   package func isDependent(_ column: Int, _ r: Matrix) -> Bool {
     r[column, column].magnitude <= resolution(of: column)
   }
 
-  /// x of A·x = b; nil for a singular A, and for numbers that are not finite.
+  /// Returns the solution x of A·x = b; nil if A is singular or a number is not finite.
   package func solving(_ b: [Double]) -> [Double]? {
-    guard isFinite, b.allSatisfy(\.isFinite) else { return nil }
-    guard let x = LAPACK.shared.solution(ofColumns: columnMajor, b) else { return nil }
-    return x.allSatisfy(\.isFinite) ? x : nil
+    solving(Matrix(rows: b.count, columns: 1, elements: b))?.elements
+  }
+
+  /// X of A·X = B; nil for a singular A, and for numbers that are not finite.
+  package func solving(_ b: Matrix) -> Matrix? {
+    guard isFinite, b.isFinite else { return nil }
+    guard
+      let x = LAPACK.shared.solution(
+        ofColumns: columnMajor, size: rows, b.columnMajor, count: b.columns)
+    else { return nil }
+    let result = Matrix(rows: b.columns, columns: rows, elements: x).transposed
+    return result.isFinite ? result : nil
   }
 }

@@ -1,58 +1,57 @@
-// What a cell does to small differences: singular values of the Jacobian product, Lyapunov exponents,
-// spectral radii, fixed points. Always in Double, whatever the weights' own precision.
+// Analyses a cell's dynamics: singular values of the Jacobian product, Lyapunov exponents, spectral radii, fixed
+// points. Always computed in Double.
 
 internal import Unroll
 
-/// What the analysis of a cell's dynamics found.
+/// The analysis of a cell's dynamics.
 public struct SpectrumResult: Sendable, Codable {
-  /// What was asked; H and D are the cell's.
+  /// The settings; H and D are the cell's.
   public var settings: LabSettings
-  /// S: H, and as many again for an LSTM.
+  /// S, the size of the state: H, or 2·H for an LSTM.
   public var stateSize: Int
-  /// The singular values of ∂s_t/∂s_0 at every step of the first sequence, each list from the largest.
+  /// The singular values of ∂s_t/∂s_0 at every step of the first sequence, in descending order.
   ///
-  /// Empty for states of more than `SpectrumExperiment.largestState` numbers, and for sequences whose
-  /// Jacobians would take more than 256 MB.
+  /// Empty for states larger than `SpectrumExperiment.largestState`, and for sequences whose Jacobians would need more
+  /// than 256 MB.
   public var singularValues: [[Double]]
-  /// The spectral radius of ∂s_t/∂s_(t−1) at each step of the first sequence; empty as above.
+  /// The spectral radius of ∂s_t/∂s_(t−1) at each step of the first sequence; may be empty like `singularValues`.
   public var stepRadii: [Double]
   /// The spectral radius of the candidate's recurrent weights U.
   public var recurrentRadius: Double
-  /// The Lyapunov exponents in nats per step, the largest first: the mean over the sequences.
+  /// The Lyapunov exponents in nats per step, in descending order, averaged over the sequences.
   public var exponents: [Double]
-  /// The standard deviation over the sequences, of each.
+  /// The standard deviation of each exponent over the sequences.
   public var exponentDeviations: [Double]
-  /// How many sequences the exponents are the mean of.
+  /// The number of sequences that the exponents are averaged over.
   public var sequenceCount: Int
-  /// States that do not change under the mean input; empty for large states as above, and where
-  /// `isEveryStateFixed`.
+  /// The fixed points under the mean input; empty for large states, and if `isEveryStateFixed`.
   public var fixedPoints: [FixedPoint]
-  /// From how many starts they were sought.
+  /// The number of starts of the search for fixed points.
   public var fixedPointStarts: Int
-  /// The largest change of a start by one step, relative to the start's size, which counts as at least 1.
+  /// The largest change of a start in one step, relative to max(1, norm of the start).
   public var largestStartChange: Double
-  /// The gradient of Σ h at the last of `settings.steps` with respect to the zero initial state, in the
-  /// settings' precision: how many of its entries are 0 or subnormal, and how many there are.
+  /// The number of zero or subnormal elements in the gradient of Σ h at the last of `settings.steps` with respect to
+  /// the zero initial state, in the settings' precision, and the number of elements.
   public var underflowCount, gradientCount: Int
 }
 
 /// The analysis of a cell's dynamics.
 public enum SpectrumExperiment {
-  /// The most numbers of a state for which whole Jacobians are taken.
+  /// The maximum size of a state for which full Jacobians are computed.
   public static let largestState = 256
-  /// The most numbers of a sequence's Jacobians, a quarter of a gigabyte.
+  /// The maximum number of elements in a sequence's Jacobians: 256 MB.
   static let mostNumbers = 1 << 25
-  /// The most exponents that are sought.
+  /// The maximum number of exponents.
   static let mostExponents = 64
 
-  /// Runs the analysis, from a state that is zero.
+  /// Runs the analysis from a zero state.
   ///
   /// - Parameters:
-  ///   - settings: What to do.
+  ///   - settings: The settings.
   ///   - layer: A layer and its inputs; nil to draw inputs, then weights.
-  ///   - sequences: How many sequences the exponents are the mean of; at most B.
-  /// - Returns: What was found.
-  /// - Throws: `LabError` for settings that cannot be used, and where there is no LAPACK.
+  ///   - sequences: The number of sequences to average the exponents over; at most B.
+  /// - Returns: The results.
+  /// - Throws: `LabError` for invalid settings, and if LAPACK is not available.
   public static func run(
     _ settings: LabSettings, layer: LayerInNetwork? = nil, sequences: Int = 8
   ) throws(LabError) -> SpectrumResult {
@@ -63,7 +62,7 @@ public enum SpectrumExperiment {
     let (steps, rows) = (inputs.shape[0], inputs.shape[1])
     let count = max(1, min(sequences, rows))
     let orbits = try Orbit.all(map, inputs, count: count)
-    // Whole Jacobians where they are small, of one sequence at a time.
+    // If they are small, compute full Jacobians, one sequence at a time.
     let takesWhole = map.size <= largestState && steps * map.size * map.size <= mostNumbers
     var first: [Matrix] = []
     let exponents = orbits.enumerated().compactMap { index, orbit in
@@ -87,7 +86,7 @@ public enum SpectrumExperiment {
       result.fixedPointStarts = starts.shape[0]
       let input = meanInput(inputs)
       result.largestStartChange = FixedPointSearch.largestChange(map, input: input, starts: starts)
-      // A search from states that stay where they are would find each of them.
+      // If a step changes no state, every start would be a fixed point.
       if !result.isEveryStateFixed {
         result.fixedPoints = FixedPointSearch.run(map, input: input, starts: starts)
       }
@@ -96,7 +95,7 @@ public enum SpectrumExperiment {
     return result
   }
 
-  /// vᵀ·J of a step for rows v, without J.
+  /// Returns vᵀ·J of a step for rows v, without computing J.
   private static func pullBack(
     _ map: StepMap, _ orbit: Orbit, _ step: Int, _ rows: Matrix
   ) -> Matrix {
@@ -107,7 +106,7 @@ public enum SpectrumExperiment {
         states: Tensor(repeatingRow: orbit.states[step, ...].elements, count: rows.rows)))
   }
 
-  /// The spectral radius of the candidate's U; NaN where it is not square or too large.
+  /// Returns the spectral radius of the candidate's U; NaN if it is not square or too large.
   private static func recurrentRadius(_ cell: Cell<Double>) -> Double {
     let weights = cell.parameters[.candidate].recurrentWeights
     guard weights.rank == 2, weights.shape[0] == weights.shape[1], weights.shape[0] <= 1024 else {
@@ -122,7 +121,7 @@ public enum SpectrumExperiment {
     return sums.elements.map { $0 / Double(max(1, pairs)) }
   }
 
-  /// Zero, states of the orbits, and drawn ones: where fixed points are sought from.
+  /// Returns the starts of the search for fixed points: zero, states of the orbits, and random states.
   private static func starts(
     _ orbits: [Orbit], _ size: Int, _ random: inout NumPyRandom
   ) -> Tensor<Double> {
@@ -147,7 +146,7 @@ public enum SpectrumExperiment {
     }
   }
 
-  /// The gradient's entries that are zero or subnormal, in the settings' precision.
+  /// Counts the elements of the gradient that are zero or subnormal in the settings' precision.
   private static func underflows(_ subject: Subject) throws(LabError) -> (count: Int, of: Int) {
     func count<Scalar: KernelScalar>(
       _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>
@@ -168,7 +167,7 @@ public enum SpectrumExperiment {
 }
 
 extension Tensor {
-  /// One sequence of a batch: `[T, B, D]` to `[T, D]`.
+  /// Returns one sequence of a batch: `[T, B, D]` to `[T, D]`.
   func sequence(_ row: Int) -> Tensor {
     let (steps, rows, size) = (shape[0], shape[1], shape[2])
     let all = elements

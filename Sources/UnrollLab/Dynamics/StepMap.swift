@@ -1,5 +1,5 @@
-// A cell's step as a map of its whole state, h and c side by side, and the map's derivative: all that
-// the analysis of dynamics needs of a cell. Derivatives are the layer's own backward pass.
+// A cell's step as a map of its entire state, h followed by c, with its derivative. Derivatives are computed by the
+// layer's backward pass.
 
 package import Unroll
 
@@ -14,7 +14,7 @@ package struct StepMap {
     cellSize = cell.cellStateSize
   }
 
-  /// The numbers of a state.
+  /// S, the size of a state.
   package var size: Int { hiddenSize + cellSize }
 
   private func split(_ states: Tensor<Double>) -> RecurrentState<Double> {
@@ -22,12 +22,12 @@ package struct StepMap {
       hidden: states[..., 0..<hiddenSize], cell: states[..., hiddenSize..<size])
   }
 
-  /// One step of N states, each with its input: `[N, D]`, `[N, S]` to `[N, S]`.
+  /// Runs one step of N states with their inputs: `[N, D]` and `[N, S]` to `[N, S]`.
   package func step(_ inputs: Tensor<Double>, _ states: Tensor<Double>) -> Tensor<Double> {
     layer.forward(inputs.reshaped(to: [1] + inputs.shape), from: split(states)).finalState.whole
   }
 
-  /// vᵀ·J for N rows v, each with its own input and state: `[N, S]`.
+  /// Returns vᵀ·J for N rows v, each with its input and state: `[N, S]`.
   package func pullBack(
     _ rows: Tensor<Double>, inputs: Tensor<Double>, states: Tensor<Double>
   ) -> Tensor<Double> {
@@ -35,11 +35,11 @@ package struct StepMap {
     return layer.backward(trace, finalState: split(rows)).initialState.whole
   }
 
-  /// J = ∂F/∂s at each of N inputs and states, one backward pass for all.
+  /// Returns J = ∂F/∂s for N inputs and states, with one backward pass for all.
   package func jacobians(_ inputs: Tensor<Double>, _ states: Tensor<Double>) -> [Matrix] {
     let count = states.shape[0]
     guard count > 0 else { return [] }
-    // Some thousand rows at a time bound the memory.
+    // Work in chunks of some thousand rows, to limit memory.
     let chunk = max(1, 16_384 / size)
     guard count <= chunk else {
       return stride(from: 0, to: count, by: chunk).flatMap { start in
@@ -62,7 +62,7 @@ package struct StepMap {
 }
 
 extension Tensor {
-  /// Each row so many times, one after the other: `[N·count, D]`.
+  /// Repeats each row: `[N·count, D]`.
   func repeatingRows(_ count: Int) -> Tensor {
     let (rows, columns) = (shape[0], shape[1])
     let elements = elements
@@ -74,23 +74,23 @@ extension Tensor {
     return Tensor(shape: [rows * count, columns], elements: result)
   }
 
-  /// The same row so many times.
+  /// Creates a tensor of `count` equal rows.
   init(repeatingRow row: [Scalar], count: Int) {
     self.init(
       shape: [count, row.count], elements: (0..<count).flatMap { _ in row })
   }
 }
 
-/// One sequence's inputs and states: what a run leaves for the analysis.
+/// The inputs and states of one sequence.
 struct Orbit {
   /// `[T, D]`.
   let inputs: Tensor<Double>
   /// The states before each step, `[T, S]`.
   let states: Tensor<Double>
-  /// The state after the last, `[1, S]`.
+  /// The state after the last step, `[1, S]`.
   let final: Tensor<Double>
 
-  /// Runs the first sequences of a batch `[T, B, D]` from states that are zero.
+  /// Runs the first sequences of a batch `[T, B, D]` from zero states.
   ///
   /// - Throws: `LabError` if a state overflows.
   static func all(
@@ -98,7 +98,7 @@ struct Orbit {
   ) throws(LabError) -> [Orbit] {
     let (steps, size) = (inputs.shape[0], map.size)
     let sequences = (0..<count).map { inputs.sequence($0) }
-    // One run for all, as a batch.
+    // Run all sequences as one batch.
     let batch = Tensor(
       shape: [steps, count, inputs.shape[2]],
       elements: (0..<steps).flatMap { time in

@@ -1,5 +1,5 @@
-// A GRU that is an RNN: candidate = the RNN's weights, reset gate forced to 1, update gate to 0 by
-// biases of ±b. From some b on, the sigmoid's rounding makes the two equal to the bit.
+// Makes a GRU equal to an RNN: the candidate gets the RNN's weights, and biases of ±b force the reset gate to 1 and the
+// update gate to 0. For large b, rounding in the sigmoid makes the two bit-identical.
 
 package import Unroll
 
@@ -7,29 +7,29 @@ package import Unroll
 public struct GRUAsRNNRow: Sendable, Codable {
   /// b: the reset gate's bias; the update gate's is −b.
   public var bias: Double
-  /// The relative error of the GRU's outputs against the RNN's.
+  /// The relative error of the GRU's outputs with respect to the RNN's.
   public var relativeError: Double
-  /// Their largest difference.
+  /// The largest difference of the outputs.
   public var largestDifference: Double
   /// Whether all bits agree.
   public var isBitwiseEqual: Bool
 }
 
-/// What the experiment found.
+/// The result of the experiment.
 public struct GRUAsRNNResult: Sendable, Codable {
-  /// What was asked.
+  /// The settings.
   public var settings: LabSettings
-  /// The comparison at the bias that was asked for.
+  /// The comparison at the chosen bias.
   public var chosen: GRUAsRNNRow
   /// The comparison at other biases.
   public var sweep: [GRUAsRNNRow]
-  /// The relative error of the GRU as TensorFlow initialised it: what the notebook printed.
+  /// The relative error of the GRU with TensorFlow's initial weights: the number printed by the notebook.
   public var untouched: Double
 }
 
-/// The experiment "a GRU that is an RNN", on the toy problem.
+/// The experiment "a GRU as an RNN", on the toy problem.
 public enum GRUAsRNNExperiment {
-  /// The bias from which on the result is exact in float32, whatever the sigmoid.
+  /// A bias for which the result is exact in float32.
   public static let defaultBias = 30.0
   /// The biases of the sweep.
   static let sweepBiases: [Double] = [5, 10, 16, 17, 18, 20, 30, 40, 100]
@@ -37,10 +37,10 @@ public enum GRUAsRNNExperiment {
   /// Runs the experiment.
   ///
   /// - Parameters:
-  ///   - settings: Sizes, seed, precision; `cell` says which GRU.
-  ///   - bias: b; must be finite.
+  ///   - settings: Sizes, seed and precision; `cell` selects the GRU variant.
+  ///   - bias: b; finite.
   /// - Returns: The comparison at the bias, and a sweep over others.
-  /// - Throws: `LabError` for settings that cannot be used.
+  /// - Throws: `LabError` for invalid settings.
   public static func run(
     _ settings: LabSettings = .toyGRU, bias: Double = defaultBias
   ) throws(LabError) -> GRUAsRNNResult {
@@ -79,7 +79,7 @@ public enum GRUAsRNNExperiment {
       untouched: relativeError(rnn, toy.outputs(variant, Scalar.self)))
   }
 
-  /// GRU parameters that make it the RNN: candidate the RNN's, r = σ(b), z = σ(−b).
+  /// Returns GRU parameters equivalent to the RNN: its weights for the candidate, r = σ(b), z = σ(−b).
   package static func parameters<Scalar: KernelScalar>(
     of rnn: CellParameters<Scalar>, bias: Double, updateBias: Double? = nil
   ) -> CellParameters<Scalar> {

@@ -1,5 +1,5 @@
-// Gradient flow: how strongly the sum of the state at step t depends on the initial state. It is
-// what forgetting looks like to a learning rule.
+// Gradient flow: the gradient of the sum of the state at step t with respect to the initial state. It is the backward
+// counterpart of memory.
 
 package import Unroll
 
@@ -9,7 +9,7 @@ public enum GradientPoint: String, Sendable, Codable, CaseIterable {
   case zero
   /// A random state, uniform in 0 ..< 1.
   case random
-  /// A hundred times the random state: what the notebook leaves in its variable.
+  /// The random state times 100: the state that remains in the notebook's variable.
   case asLeft = "as-left"
 }
 
@@ -17,43 +17,43 @@ public enum GradientPoint: String, Sendable, Codable, CaseIterable {
 public struct GradientSet: Sendable, Codable {
   /// The initial state.
   public var point: GradientPoint
-  /// The norm for each sequence, at the step that was asked for; infinite if it overflows.
+  /// The norm for each sequence at the selected step; infinite if it overflows.
   public var norms: [Double]
-  /// The histogram of those that are finite.
+  /// The histogram of the finite norms.
   public var histogram: Histogram
-  /// What they come to.
+  /// The statistics of the norms.
   public var summary: Summary
-  /// The steps t of `curve`: all of them, or about a hundred of a longer sequence.
+  /// The steps t of `curve`: all steps, or about a hundred of a longer sequence.
   public var curveSteps: [Int]
   /// The median norm of the gradient of Σ h at step t, for each of `curveSteps`.
   public var curve: [Double]
-  /// The mean and the largest norm for each of `curveSteps`.
+  /// The mean and the largest norm at each of `curveSteps`.
   public var meanCurve, largestCurve: [Double]
-  /// The first step t for which the gradient of Σ h at t overflows in some sequence; nil if none does.
+  /// The first step t for which the gradient of Σ h at t overflows in any sequence; nil if there is none.
   public var overflowStep: Int?
 }
 
-/// What the experiment of gradient flow found.
+/// The result of the gradient flow experiment.
 public struct GradientResult: Sendable, Codable {
-  /// What was asked; the step is the last of `steps`.
+  /// The settings; the last of `steps` is used.
   public var settings: LabSettings
   /// The step whose state is summed.
   public var step: Int
-  /// One set for each initial state.
+  /// The results, one per initial state.
   public var sets: [GradientSet]
 }
 
-/// The experiment of gradient flow, backward in time.
+/// The gradient flow experiment, backward in time.
 public enum GradientExperiment {
-  /// Runs the experiment on its own seed: draws inputs, weights, then one state.
+  /// Runs the experiment with a new random stream: draws inputs, weights, then one state.
   ///
   /// - Parameters:
-  ///   - settings: What to do.
+  ///   - settings: The settings.
   ///   - points: The initial states.
-  ///   - curvePoints: About how many steps the curve has; each costs a pass.
-  ///   - progress: Called after each initial state with how many are done.
-  /// - Returns: What was found.
-  /// - Throws: `LabError` for settings that cannot be used.
+  ///   - curvePoints: The approximate number of points of the curve, each of which needs a pass.
+  ///   - progress: Called after each initial state with the number completed.
+  /// - Returns: The results.
+  /// - Throws: `LabError` for invalid settings.
   public static func run(
     _ settings: LabSettings, points: [GradientPoint] = GradientPoint.allCases,
     curvePoints: Int = 100, progress: (Int) -> Void = { _ in }
@@ -75,7 +75,7 @@ public enum GradientExperiment {
       curvePoints: curvePoints, progress: progress)
   }
 
-  /// Measures one cell at initial states made from one drawn state.
+  /// Measures one cell at initial states derived from one random state.
   static func measure<Scalar: KernelScalar>(
     _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
     _ state: DrawnState, points: [GradientPoint], curvePoints: Int = 100,
@@ -107,12 +107,12 @@ public enum GradientExperiment {
   }
 }
 
-/// The steps of a curve that costs a pass for each point.
+/// Returns the steps of a curve that needs a pass for each point.
 func curveSteps(_ timeStepCount: Int, atMost count: Int = 100) -> [Int] {
   Array(stride(from: 0, to: timeStepCount, by: max(1, timeStepCount / count)))
 }
 
-/// Gradients of Σ h at a step with respect to the initial state.
+/// The gradients of Σ h at a step with respect to the initial state.
 package struct GradientFlow<Scalar: KernelScalar> {
   package let layer: RecurrentLayer<Scalar>
 
@@ -120,7 +120,7 @@ package struct GradientFlow<Scalar: KernelScalar> {
     layer = RecurrentLayer(cell: cell)
   }
 
-  /// The gradient of Σ h at `step`; the sequence need be run no further.
+  /// Returns the gradient of Σ h at `step`; the sequence is run only up to that step.
   package func gradient(
     _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at step: Int
   ) -> RecurrentState<Scalar> {
@@ -130,25 +130,25 @@ package struct GradientFlow<Scalar: KernelScalar> {
     return layer.backward(trace, finalState: seed).initialState
   }
 
-  /// The norm of that gradient for each sequence.
+  /// Returns the norm of that gradient for each sequence.
   package func norms(
     _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at step: Int
   ) -> [Scalar] {
     gradient(inputs, from: start, at: step).whole.rowNorms.elements
   }
 
-  /// What the norms at a step come to.
+  /// Returns the statistics of the norms at a step.
   ///
-  /// Every step takes a pass of its own.
+  /// Every step needs a separate pass.
   package func summary(
     _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, at step: Int
   ) -> Summary {
     Summary(overflowIsInfinite(norms(inputs, from: start, at: step)))
   }
 
-  /// The first step whose gradient overflows.
+  /// Returns the first step whose gradient overflows.
   ///
-  /// Between the curve's last step that does not and its first that does, it is found by bisection.
+  /// Bisects between the last step of the curve without overflow and the first with overflow.
   fileprivate func overflowStep(
     _ inputs: Tensor<Scalar>, from start: RecurrentState<Scalar>, near steps: [Int],
     _ summaries: [Summary], at asked: Int

@@ -1,36 +1,37 @@
-// In which order an experiment takes its numbers from the seed's stream, and where its weights begin.
+// The order in which an experiment draws from its random stream, and the initial weights.
 //
-// The notebook runs several experiments on one stream, so the weights of its last experiment come after
-// the states of those before. An experiment that is run alone can skip to the same place.
+// The notebook runs several experiments on one stream, so the weights of its last experiment are drawn after the states
+// of the earlier ones. An experiment that runs alone can skip to the same position.
 
 package import Unroll
 internal import UnrollFormats
 
-/// The order in which an experiment takes random numbers from the stream of its seed.
+/// The order in which an experiment draws random numbers.
 public enum LabDraws: String, Sendable, Codable, CaseIterable {
-  /// Inputs, weights, then two states for each step, as if nothing else used the stream.
+  /// Inputs, weights, then two states per step, with a new stream.
   case fresh
-  /// The notebook's order, which gives the notebook's numbers.
+  /// The notebook's order, which reproduces the notebook's numbers.
   ///
-  /// Inputs, the RNN's weights, two states for each of steps 10, 20 and 30, the same for the GRU, then the
-  /// weights of the gradient. A step takes the states of the last of 10, 20 and 30 that is not after it; a
-  /// step before 10 takes the first. Gradients are taken at the first state of the GRU's step 30. Uniform
+  /// Inputs, the RNN's weights, two states for each of the steps 10, 20 and 30, the same for the GRU, then the
+  /// weights of the gradient experiment. A step uses the states of the last of 10, 20 and 30 that is not after it; a
+  /// step before 10 uses the first. Gradients are computed at the first state of the GRU's step 30. Uniform weights of
+  /// a GRU or LSTM, which the notebook does not draw, follow the RNN's states.
   /// weights of a GRU or LSTM, which the notebook does not draw, come after the RNN's states.
   case notebook
   /// The order of the notebook's later edition: weights, inputs, then two states for all steps.
   case laterEdition = "later-edition"
 }
 
-/// What an experiment's weights are before its settings change them.
+/// The initial weights of an experiment, before its settings change them.
 public enum LabInitialWeights: String, Sendable, Codable, CaseIterable {
   /// Weights and biases uniform in ± scale/2.
   case uniform
-  /// What TensorFlow 1.13.1 draws for the notebook's graph: kernels by Glorot, biases 0, biases of a GRU's
-  /// gates and of an LSTM's forget gate 1.
+  /// The weights drawn by TensorFlow 1.13.1 for the notebook's graph: Glorot kernels, zero biases, except 1 for a GRU's
+  /// gates and an LSTM's forget gate.
   case tensorflow
 }
 
-/// The experiments that the notebook runs on one stream.
+/// The experiments that share the notebook's stream.
 package enum NotebookPart {
   /// Long-term dependency.
   case forward
@@ -38,7 +39,7 @@ package enum NotebookPart {
   case backward
 }
 
-/// Two states drawn for one step.
+/// Two random states for one step.
 struct StatePair {
   let first, second: DrawnState
 
@@ -48,20 +49,20 @@ struct StatePair {
   }
 }
 
-/// What an experiment draws: inputs, weights, and the states that come after.
+/// The random numbers of an experiment: inputs, weights, and the states drawn afterwards.
 package struct ExperimentDraws<Scalar: KernelScalar> {
   /// `[T, B, D]`.
   package let inputs: Tensor<Scalar>
   package let cell: Cell<Scalar>
-  /// The state in which the notebook's variable was left; only for its gradients.
+  /// The state that remains in the notebook's variable; only for its gradients.
   private var leftState: Tensor<Double>?
   private let settings: LabSettings
   /// The stream after the inputs, if weights are drawn next.
   private var afterInputs: NumPyRandom?
-  /// Where further numbers come from.
+  /// The stream after the draws so far.
   private(set) var random: NumPyRandom
 
-  /// Draws inputs and weights in the order that the settings ask for.
+  /// Draws inputs and weights in the order of the settings.
   package init(_ settings: LabSettings, _ part: NotebookPart = .forward) {
     self.settings = settings
     random = NumPyRandom(seed: settings.generatorSeed)
@@ -89,7 +90,7 @@ package struct ExperimentDraws<Scalar: KernelScalar> {
     cell = Cell(settings.cell, parameters: parameters)
   }
 
-  /// The same draws with weights of another scale: the inputs need not be drawn again.
+  /// Returns the same draws with weights of another scale, without drawing the inputs again.
   package func with(scale: Double) -> ExperimentDraws {
     var settings = settings
     settings.scale = scale
@@ -104,19 +105,19 @@ package struct ExperimentDraws<Scalar: KernelScalar> {
       settings.cell, parameters: drawWeights(settings, scale: settings.scale, &random))
   }
 
-  /// The states for each of the settings' steps.
+  /// Returns the states for each of the settings' steps.
   mutating func statePairs() -> [StatePair] {
     drawnPairs(settings, cell.cellStateSize, &random)
   }
 
-  /// The state at which gradients are taken.
+  /// Returns the state at which gradients are computed.
   package mutating func gradientState() -> DrawnState {
     guard let leftState else { return DrawnState(cell.cellStateSize, settings, &random) }
     return DrawnState(
       hidden: leftState, cell: random.rand([settings.batchSize, cell.cellStateSize]))
   }
 
-  /// The random state of a sweep: the first one that is drawn, or the notebook's for the last step.
+  /// Returns the random state of a sweep: the first one drawn, or the notebook's for the last step.
   package mutating func sweepState() -> DrawnState {
     guard settings.draws == .notebook, let pair = statePairs().last else {
       return DrawnState(cell.cellStateSize, settings, &random)
@@ -129,7 +130,7 @@ package struct ExperimentDraws<Scalar: KernelScalar> {
     _ = random.rand([hidden * hidden + input * hidden + hidden])
   }
 
-  /// The states that the notebook draws for a cell without c.
+  /// Returns the states that the notebook draws for a cell without c.
   private static func notebookPairs(
     _ settings: LabSettings, _ random: inout NumPyRandom
   ) -> [StatePair] {
@@ -137,7 +138,7 @@ package struct ExperimentDraws<Scalar: KernelScalar> {
   }
 }
 
-/// Two states for each of the settings' steps, in the order that the settings ask for.
+/// Returns two states for each of the settings' steps, in the order of the settings.
 func drawnPairs(
   _ settings: LabSettings, _ cellStateSize: Int, _ random: inout NumPyRandom
 ) -> [StatePair] {
@@ -157,7 +158,7 @@ func drawnPairs(
 }
 
 extension CellKind {
-  /// The weights that TensorFlow 1.13.1 would begin with.
+  /// Returns the initial weights of TensorFlow 1.13.1.
   func tensorFlowParameters<Scalar: KernelScalar>(
     inputSize: Int, hiddenSize: Int, seed: Int
   ) -> CellParameters<Scalar> {
@@ -168,7 +169,7 @@ extension CellKind {
     case .gruResetBefore, .gruResetAfter: return initial.gru()
     default: break
     }
-    // In the RNN's place: Glorot, forget bias 1.
+    // Weights at the position of the RNN's: Glorot, forget bias 1.
     var parameters = Cell<Scalar>(self, inputSize: inputSize, hiddenSize: hiddenSize).parameters
     let kernel = Tensor<Scalar>(
       TensorFlowRandom(seed: Int64(seed), opSeed: TensorFlowInitialWeights.notebookOpSeeds[0])

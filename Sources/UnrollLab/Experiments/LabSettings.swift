@@ -1,12 +1,12 @@
-// What every experiment can be told. Settings are values; checking them is one function, so that
-// the command, the report and the page say the same sentence about the same mistake.
+// The settings of all experiments. A single function validates them, so that the command, the report and the page give
+// the same message for the same error.
 
 public import Unroll
 internal import UnrollPlatform
 
-/// The arithmetic of an experiment.
+/// The arithmetic precision of an experiment.
 ///
-/// Data and weights are float32 numbers in both.
+/// Data and weights are float32 values in either precision.
 public enum LabPrecision: String, Sendable, Codable, CaseIterable {
   /// `Float`.
   case float32
@@ -18,27 +18,27 @@ public enum LabPrecision: String, Sendable, Codable, CaseIterable {
 public struct LabSettings: Sendable, Equatable, Codable {
   /// The cell.
   public var cell: CellKind
-  /// The name of a user's own cell, which a layer brought in the place of ``cell``; nil for the kinds.
+  /// The name of a custom cell, which a layer uses instead of ``cell``; nil for the kinds.
   public internal(set) var customCell: String?
   /// Weights and biases are uniform in ±scale/2.
   public var scale: Double
-  /// If given, gates are set so that the cell keeps its state.
+  /// If set, the gates are saturated so that the cell keeps its state.
   ///
-  /// Weights are 0, and this is the bias of the gate that keeps (GRU: update; JANET: forget; LSTM: forget, output,
-  /// and its negative for input). Of an MGU, which keeps 1 minus its forget gate, the bias is the negative.
+  /// Weights are 0, and this is the bias of the gate that keeps the state (GRU: update; JANET: forget; LSTM: forget,
+  /// output, and its negative for input). For an MGU, which keeps 1 minus its forget gate, the bias is the negative.
   public var keepBias: Double?
-  /// What is added to the bias of the gate that keeps (GRU: update; LSTM, JANET: forget).
+  /// A constant added to the bias of the gate that keeps the state (GRU: update; LSTM, JANET: forget).
   ///
-  /// It is subtracted from the bias of an MGU's forget gate: a positive number keeps more of the state.
+  /// It is subtracted from the bias of an MGU's forget gate. A positive number keeps more of the state.
   public var gateBias: Double?
-  /// If given, the keeping gate's biases are ln u with u uniform in 1 ..< this − 1.
+  /// If set, the biases of the gate that keeps the state are ln u with u uniform in 1 ..< this − 1.
   ///
-  /// An LSTM's input gate's and an MGU's forget gate's are the negatives: memory for up to this number of steps (Tallec,
-  /// Ollivier 2018).
+  /// The biases of an LSTM's input gate and of an MGU's forget gate are the negatives. This gives time constants of up
+  /// to this number of steps (Tallec, Ollivier 2018).
   public var chronoSteps: Int?
-  /// If given, each recurrent matrix is this times an orthogonal one.
+  /// If set, each recurrent matrix is an orthogonal matrix times this gain.
   public var orthogonalGain: Double?
-  /// The zero-based steps at which states are compared; the last is that of the gradient.
+  /// The zero-based steps at which states are compared; the gradient is computed at the last.
   public var steps: [Int]
   /// H.
   public var hiddenSize: Int
@@ -48,37 +48,37 @@ public struct LabSettings: Sendable, Equatable, Codable {
   public var batchSize: Int
   /// T.
   public var timeStepCount: Int
-  /// The seed of all draws, from 0 to 2³² − 1.
+  /// The seed, from 0 to 2³² − 1.
   public var seed: Int
-  /// The arithmetic.
+  /// The arithmetic precision.
   public var precision: LabPrecision
   /// The order in which numbers are drawn.
   public var draws = LabDraws.fresh
-  /// What the weights are before `keepBias`, `gateBias`, `chronoSteps` and `orthogonalGain` change them.
+  /// The initial weights, before `keepBias`, `gateBias`, `chronoSteps` and `orthogonalGain` change them.
   ///
-  /// With TensorFlow's weights `scale` has no effect.
+  /// `scale` has no effect on TensorFlow's weights.
   public var initialWeights = LabInitialWeights.uniform
-  /// What is subtracted, in float32, from the inputs, which are uniform in 0 ..< 1.
+  /// The offset subtracted, in float32, from the inputs, which are uniform in 0 ..< 1.
   ///
-  /// The notebook's line ends at `.astype(np.f`; its numbers come from 0.5. Without the subtraction it would
-  /// be 0.
+  /// The notebook's line is truncated at `.astype(np.f`; its printed numbers imply 0.5. Without the subtraction the
+  /// offset would be 0.
   public var inputOffset = 0.5
 
   /// The steps at which the notebook compares states.
   static let notebookSteps = [10, 20, 30]
 
-  /// The notebook's steps that a sequence has; its last step if it is too short for all of them.
+  /// Returns those of the notebook's steps that a sequence has; its last step if it is too short for all of them.
   ///
   /// - Parameter timeStepCount: T.
-  /// - Returns: At least one step; step 0 for a sequence without any.
+  /// - Returns: At least one step; step 0 for an empty sequence.
   public static func defaultSteps(timeStepCount: Int) -> [Int] {
     let inside = notebookSteps.filter { $0 < timeStepCount }
     return inside.isEmpty ? [max(0, timeStepCount - 1)] : inside
   }
 
-  /// Creates settings; each default is the notebook's long-term dependency.
+  /// Creates settings; the defaults are those of the notebook's long-term dependency.
   ///
-  /// Without `steps` they are those of `defaultSteps(timeStepCount:)`.
+  /// By default, `steps` is `defaultSteps(timeStepCount:)`.
   public init(
     cell: CellKind = .rnn, scale: Double = 2, keepBias: Double? = nil, steps: [Int]? = nil,
     hiddenSize: Int = 8, inputSize: Int = 5, batchSize: Int = 100, timeStepCount: Int = 50,
@@ -99,7 +99,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
   /// The cell's name in titles.
   package var cellTitle: String { customCell ?? cell.title }
 
-  /// The bias of the gate, if the gates are set so that the cell keeps its state.
+  /// The bias of the gate, if `keepBias` is set.
   package var keptGateBias: Double? { keepBias.map { $0 * (cell.retention?.sign ?? 1) } }
 
   /// The notebook's toy problem: T 5, B 4, D 3, H 2.
@@ -114,12 +114,12 @@ public struct LabSettings: Sendable, Equatable, Codable {
     return settings
   }
 
-  /// The seed as the generators take it.
+  /// The seed for the generators.
   package var generatorSeed: UInt32 { UInt32(truncatingIfNeeded: seed) }
 
-  /// Checks every field, and that the arrays fit this machine's memory.
+  /// Validates every field, and checks that the arrays fit into memory.
   ///
-  /// - Throws: `LabError` for the first field that cannot be used.
+  /// - Throws: `LabError` for the first invalid field.
   public func validate() throws(LabError) {
     for (field, value) in [
       ("hidden", hiddenSize), ("input", inputSize), ("batch", batchSize), ("time", timeStepCount),
@@ -145,7 +145,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
     if keepBias != nil, cell.retention == nil {
       throw LabError(
         .outOfRange(
-          expected: "a cell with gates for what it keeps of its state (\(Self.gatedCells))",
+          expected: "a cell with a gate that keeps its state (\(Self.gatedCells))",
           found: cell.rawValue), field: "cell")
     }
     try validateInitialization()
@@ -156,12 +156,12 @@ public struct LabSettings: Sendable, Equatable, Codable {
     try checkMemory()
   }
 
-  /// The cells that have a gate for what they keep of their state, as a list.
+  /// A list of the cells with a gate that controls the retention of the state.
   private static var gatedCells: String {
     CellKind.allCases.filter { $0.retention != nil }.map(\.rawValue).joined(separator: ", ")
   }
 
-  /// Checks that the steps are different ones of the sequence.
+  /// Checks that the steps are distinct and within the sequence.
   package func validateSteps() throws(LabError) {
     guard !steps.isEmpty else {
       throw LabError(.outOfRange(expected: "at least one step", found: "none"), field: "steps")
@@ -208,7 +208,7 @@ public struct LabSettings: Sendable, Equatable, Codable {
     }
   }
 
-  /// About the memory that an experiment takes: inputs, and a trace for each of four states.
+  /// Checks an estimate of the memory: inputs, and a trace for each of four states.
   private func checkMemory() throws(LabError) {
     let element = precision == .float32 ? 4.0 : 8.0
     let (time, batch) = (Double(timeStepCount), Double(batchSize))
@@ -218,30 +218,30 @@ public struct LabSettings: Sendable, Equatable, Codable {
     let needed =
       element * (4 * time * batch * perStep + 3 * width * (Double(inputSize) + hidden))
       + 8 * time * batch * Double(inputSize)
-    let available = ProcessMemory.limit
-    guard needed < 0.8 * available else {
-      throw LabError(.tooLarge(neededBytes: needed, availableBytes: available), field: "sizes")
+    guard ProcessMemory.holds(needed) else {
+      throw LabError(
+        .tooLarge(neededBytes: needed, availableBytes: ProcessMemory.limit), field: "sizes")
     }
   }
 }
 
-/// Settings, or a place for results, that an experiment cannot use.
+/// An error in the settings of an experiment or in the location for its results.
 public struct LabError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What is wrong.
+  /// The problem.
   public enum Problem: Equatable, Sendable {
-    /// A value is not one of those that are possible.
+    /// The value is out of range.
     case outOfRange(expected: String, found: String)
-    /// The arrays would not fit the memory that this process may use.
+    /// The arrays exceed the memory available to this process.
     case tooLarge(neededBytes: Double, availableBytes: Double)
-    /// The work was stopped from outside.
+    /// The experiment was interrupted.
     case interrupted
     /// A file or folder cannot be used.
     case system(String)
   }
 
-  /// What is wrong.
+  /// The problem.
   public var problem: Problem
-  /// The setting that it is about.
+  /// The invalid setting.
   public var field: String
 
   /// Creates an error.
@@ -250,13 +250,13 @@ public struct LabError: Error, Equatable, Sendable, CustomStringConvertible {
     self.field = field
   }
 
-  /// One clause.
+  /// A clause that describes the error.
   public var description: String {
     switch problem {
     case .outOfRange(let expected, let found): "\(field): expected \(expected), got \(found)"
     case .tooLarge(let needed, let available):
-      "\(field): the arrays would take about \(gigabytes(needed)), this process may use \(gigabytes(available)); choose a smaller hidden size, batch size or number of steps"
-    case .interrupted: "\(field): interrupted; what was there before is unchanged"
+      "\(field): the arrays would need about \(gigabytes(needed)), but this process may use only \(gigabytes(available)); choose a smaller hidden size, batch size or number of steps"
+    case .interrupted: "\(field): interrupted; existing files are unchanged"
     case .system(let what): what
     }
   }

@@ -1,5 +1,5 @@
-// Weights and data of the experiments, drawn in the notebook's order. All numbers are rounded to
-// float32 once, so that both precisions compute with the same ones.
+// Weights and data of the experiments, drawn in the notebook's order. All values are rounded to float32 once, so that
+// both precisions use the same values.
 
 internal import RealModule
 package import Unroll
@@ -7,14 +7,14 @@ internal import UnrollContracts
 internal import UnrollFormats
 
 extension CellKind {
-  /// Parameters that are zero.
+  /// Returns parameters that are zero.
   package func zeroParameters<Scalar: KernelScalar>(_ settings: LabSettings) -> CellParameters<
     Scalar
   > {
     Cell(self, inputSize: settings.inputSize, hiddenSize: settings.hiddenSize).parameters
   }
 
-  /// The gates in the order in which the notebook draws and names them.
+  /// The gates in the order of the notebook.
   fileprivate var drawOrder: [Gate] {
     switch self {
     case .gruResetBefore, .gruResetAfter: [.update, .reset, .candidate]
@@ -24,7 +24,7 @@ extension CellKind {
 }
 
 extension Tensor where Scalar == Double {
-  /// The numbers rounded to float32, in the precision that is asked for.
+  /// Returns the values rounded to float32, in the requested precision.
   package func roundedToFloat<Target: KernelScalar>(_ type: Target.Type = Target.self) -> Tensor<
     Target
   > {
@@ -32,7 +32,7 @@ extension Tensor where Scalar == Double {
   }
 }
 
-/// The inputs of the long-term dependency: uniform, as float32, minus the offset in float32; `[T, B, D]`.
+/// Draws the inputs of the long-term dependency: uniform float32 minus the offset in float32; `[T, B, D]`.
 package func drawInputs<Scalar: KernelScalar>(
   _ settings: LabSettings, _ random: inout NumPyRandom
 ) -> Tensor<Scalar> {
@@ -40,8 +40,8 @@ package func drawInputs<Scalar: KernelScalar>(
   return Tensor<Scalar>(Tensor<Float>(uniform) - Float(settings.inputOffset)).exchangingFirstAxes
 }
 
-/// The weights that the settings ask for: uniform in ±scale/2, for each gate `wt_h`, `wt_x`, `bias`; or
-/// TensorFlow's, which take nothing from the stream.
+/// Returns the weights of the settings: uniform in ±scale/2, for each gate `wt_h`, `wt_x`, `bias`; or
+/// TensorFlow's, which do not use the stream.
 package func drawWeights<Scalar: KernelScalar>(
   _ settings: LabSettings, scale: Double, _ random: inout NumPyRandom
 ) -> CellParameters<Scalar> {
@@ -83,7 +83,7 @@ private func uniformWeights<Scalar: KernelScalar>(
   return parameters
 }
 
-/// Turns each recurrent matrix into the orthogonal factor of itself, times a gain.
+/// Replaces each recurrent matrix with its orthogonal factor times a gain.
 private func makeOrthogonal<Scalar: KernelScalar>(
   _ parameters: inout CellParameters<Scalar>, gain: Double
 ) {
@@ -95,9 +95,9 @@ private func makeOrthogonal<Scalar: KernelScalar>(
   }
 }
 
-/// Biases of the gates so that units remember for 1 to `steps` steps.
+/// Sets the biases of the gates for time constants of 1 to `steps` steps.
 ///
-/// The draws are a stream of their own, so that all other numbers stay as they are.
+/// Uses a separate stream, so that all other draws are unchanged.
 private func setChronoBiases<Scalar: KernelScalar>(
   _ parameters: inout CellParameters<Scalar>, steps: Int, _ settings: LabSettings
 ) {
@@ -114,7 +114,7 @@ private func setChronoBiases<Scalar: KernelScalar>(
   }
 }
 
-/// Sets the gates so that the cell keeps its state, whatever the candidate is.
+/// Saturates the gates so that the cell keeps its state for any candidate.
 ///
 /// GRU: z = σ(bias), r = σ(1). LSTM: f = o = σ(bias), i = σ(−bias). JANET: f = σ(bias). MGU: 1 − f = σ(bias).
 package func keepState<Scalar: KernelScalar>(
@@ -132,7 +132,7 @@ package func keepState<Scalar: KernelScalar>(
   }
 }
 
-/// A state drawn uniform in 0 ..< 1, times a factor; for an LSTM h, then c.
+/// A random state uniform in 0 ..< 1, times a factor; for an LSTM h, then c.
 package struct DrawnState {
   package let hidden: Tensor<Double>
   package let cell: Tensor<Double>
@@ -141,7 +141,7 @@ package struct DrawnState {
     (self.hidden, self.cell) = (hidden, cell)
   }
 
-  /// A state of a cell without c.
+  /// Creates a state for a cell without c.
   package init(hidden: Tensor<Double>) {
     self.init(hidden: hidden, cell: Tensor(shape: [hidden.shape[0], 0]))
   }
@@ -158,7 +158,7 @@ package struct DrawnState {
 }
 
 extension SequenceTrace {
-  /// The whole state after step `time`, h and c side by side: `[B, H + C]`.
+  /// Returns the entire state after step `time`, h followed by c: `[B, H + C]`.
   ///
   /// The trace is time-major.
   package func wholeState(after time: Int) -> Tensor<Scalar> {
@@ -167,7 +167,7 @@ extension SequenceTrace {
 }
 
 extension SequenceTrace {
-  /// Refuses a run whose states are beyond the range of its numbers: what is computed of them means nothing.
+  /// Throws if states overflow, because results computed from them would be meaningless.
   package func requireFiniteStates() throws(LabError) {
     let steps = hiddenStates.shape[0]
     func isFinite(_ time: Int) -> Bool { wholeState(after: time).elements.allSatisfy(\.isFinite) }
@@ -180,12 +180,12 @@ extension SequenceTrace {
 }
 
 extension RecurrentState {
-  /// h and c side by side: `[B, H + C]`.
+  /// h followed by c: `[B, H + C]`.
   var whole: Tensor<Scalar> { Tensor.concatenatingLastAxis([hidden, cell]) }
 }
 
-/// TensorFlow's initial weights of the notebook's graph: kernels by Glorot from the graph's seed
-/// and the op seeds that TensorFlow 1.13.1 counted, biases 0, the GRU's gate biases 1.
+/// TensorFlow's initial weights of the notebook's graph: Glorot kernels from the graph's seed and the op seeds of
+/// TensorFlow 1.13.1, zero biases, and 1 for the GRU's gate biases.
 package struct TensorFlowInitialWeights {
   /// The RNN's kernel, `[D + H, H]`.
   package let rnnKernel: Tensor<Float>
@@ -194,7 +194,7 @@ package struct TensorFlowInitialWeights {
   /// The GRU's candidate kernel, `[D + H, H]`.
   package let candidateKernel: Tensor<Float>
 
-  /// The op seeds of RNN kernel, gate kernel and candidate kernel in the notebook's graph.
+  /// The op seeds of the RNN kernel, gate kernel and candidate kernel in the notebook's graph.
   package static let notebookOpSeeds: [Int64] = [70, 181, 195]
 
   /// Regenerates the weights.
@@ -212,7 +212,7 @@ package struct TensorFlowInitialWeights {
     candidateKernel = kernel(2, hiddenSize)
   }
 
-  /// The RNN's parameters.
+  /// Returns the RNN's parameters.
   package func rnn<Scalar: KernelScalar>(_ type: Scalar.Type = Scalar.self) -> CellParameters<
     Scalar
   > {
@@ -221,7 +221,7 @@ package struct TensorFlowInitialWeights {
       ["kernel": rnnKernel, "bias": Tensor(shape: [rnnKernel.shape[1]])])
   }
 
-  /// The GRU's parameters.
+  /// Returns the GRU's parameters.
   package func gru<Scalar: KernelScalar>(_ type: Scalar.Type = Scalar.self) -> CellParameters<
     Scalar
   > {

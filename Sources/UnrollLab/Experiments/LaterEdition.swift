@@ -1,15 +1,15 @@
-// The notebook's later edition (for Keras, seed 137): weights before inputs, and one number for
-// the memory at a step, the share of distances above 0.1.
+// The notebook's later edition (for Keras, seed 137): weights are drawn before inputs, and the result is the fraction
+// of distances above 0.1 at a step.
 
 internal import Unroll
 
-/// What the later edition's experiment gives.
+/// The result of the later edition's experiment.
 public struct LaterEditionResult: Sendable, Codable {
-  /// The settings that give the same numbers in `MemoryExperiment`.
+  /// Settings that give the same numbers in `MemoryExperiment`.
   public var settings: LabSettings
   /// The zero-based steps.
   public var steps: [Int]
-  /// The mean over six pairs of the share of distances above 0.1, for each step.
+  /// The fraction of distances above 0.1 at each step, averaged over six pairs.
   public var fractions: [Double]
   /// The mean distance of the state at step 20 from the random initial state.
   public var driftAtStep20: Double
@@ -17,15 +17,15 @@ public struct LaterEditionResult: Sendable, Codable {
 
 /// The later edition's long-term dependency: T 50, B 100, D 5, H 8, float32.
 public enum LaterEditionExperiment {
-  /// The pairs in that edition's order.
+  /// The pairs of runs in that edition's order.
   package static let pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
 
-  /// Runs it.
+  /// Runs the experiment.
   ///
   /// - Parameters:
-  ///   - seed: 137 in the course.
-  ///   - scale: 1 in the course.
-  ///   - steps: 5, 10 and 20 in the course.
+  ///   - seed: The seed; 137 in the notebook.
+  ///   - scale: The scale of the weights; 1 in the notebook.
+  ///   - steps: The steps; 5, 10 and 20 in the notebook.
   /// - Returns: The fraction for each step.
   public static func run(
     seed: UInt32 = 137, scale: Double = 1, steps: [Int] = [5, 10, 20]

@@ -1,23 +1,23 @@
-// Forgetting: two runs that differ in their initial state alone, and how far apart they are at
-// step t. What has been forgotten is the same in both.
+// Memory: the distance at step t between two runs that differ only in their initial state. It shrinks as the initial
+// state is forgotten.
 
 package import Unroll
 
-/// How far apart the states of six pairs of runs are at one step.
+/// The distances between the states of six pairs of runs at one step.
 public struct DistanceSet: Sendable, Codable {
   /// The zero-based step.
   public var step: Int
-  /// For each of the six pairs the distance of each sequence's states.
+  /// The distance in each sequence, for each of the six pairs.
   public var norms: [[Double]]
-  /// For each pair the histogram of its distances.
+  /// The histogram of the distances for each pair.
   public var histograms: [Histogram]
-  /// For each pair what the distances come to.
+  /// The statistics of the distances for each pair.
   public var summaries: [Summary]
-  /// The mean over the pairs of the share of distances above 0.1.
+  /// The fraction of distances above 0.1, averaged over the pairs.
   public var fractionAboveTenth: Double
 }
 
-/// How far a state has moved from where it began.
+/// The distance of a state from the initial state.
 public struct Drift: Sendable, Codable {
   /// The zero-based step.
   public var step: Int
@@ -27,21 +27,21 @@ public struct Drift: Sendable, Codable {
   public var largest: [Double]
 }
 
-/// What the experiment of forgetting found.
+/// The result of the memory experiment.
 public struct MemoryResult: Sendable, Codable {
-  /// What was asked.
+  /// The settings.
   public var settings: LabSettings
-  /// The distances at each of the steps that were asked for.
+  /// The distances at each of the settings' steps.
   public var distances: [DistanceSet]
   /// The drifts at the same steps.
   public var drifts: [Drift]
-  /// For each of the six pairs the median distance at every step.
+  /// The median distance at every step for each of the six pairs.
   public var curves: [[Double]]
-  /// The first step at which a state is not a finite number; nil if all are.
+  /// The first step at which a state is not finite; nil if there is none.
   public var overflowStep: Int?
 }
 
-/// The experiment of forgetting, forward in time.
+/// The memory experiment, forward in time.
 public enum MemoryExperiment {
   /// The names of the six pairs, in the notebook's order.
   public static let pairTitles = [
@@ -52,13 +52,13 @@ public enum MemoryExperiment {
   /// The pairs, as indices into zero, random 1, random 2, 100·random 1.
   static let notebookPairs = [(0, 1), (0, 2), (1, 2), (3, 0), (3, 1), (3, 2)]
 
-  /// Runs the experiment on its own seed: draws inputs, weights, then states for each step.
+  /// Runs the experiment with a new random stream: draws inputs, weights, then states for each step.
   ///
   /// - Parameters:
-  ///   - settings: What to do.
-  ///   - progress: Called after each step with how many are done.
-  /// - Returns: What was found.
-  /// - Throws: `LabError` for settings that cannot be used.
+  ///   - settings: The settings.
+  ///   - progress: Called after each step with the number completed.
+  /// - Returns: The results.
+  /// - Throws: `LabError` for invalid settings.
   public static func run(
     _ settings: LabSettings, progress: (Int) -> Void = { _ in }
   ) throws(LabError) -> MemoryResult {
@@ -83,7 +83,7 @@ public enum MemoryExperiment {
   ///   - inputs: `[T, B, D]`.
   ///   - settings: Steps and sizes.
   ///   - pairs: Two random states for each of the steps.
-  ///   - progress: Called after each step with how many are done.
+  ///   - progress: Called after each step with the number completed.
   /// - Returns: Distances, drifts and curves.
   static func measure<Scalar: KernelScalar>(
     _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>, _ settings: LabSettings,
@@ -108,7 +108,7 @@ public enum MemoryExperiment {
   }
 }
 
-/// One cell, run from zero, two random states, and a hundred times the first of them.
+/// Runs of one cell from four initial states: zero, two random states, and the first of them times 100.
 package struct FourRuns<Scalar: KernelScalar> {
   package let starts: [RecurrentState<Scalar>]
   package let traces: [SequenceTrace<Scalar>]
@@ -122,7 +122,7 @@ package struct FourRuns<Scalar: KernelScalar> {
       cell, inputs, from: [zero, first.state(), second.state(), first.state(times: 100)])
   }
 
-  /// The runs from four states that are given.
+  /// Creates runs from four given states.
   package init(
     _ cell: Cell<Scalar>, _ inputs: Tensor<Scalar>,
     from starts: [RecurrentState<Scalar>]
@@ -132,7 +132,7 @@ package struct FourRuns<Scalar: KernelScalar> {
     traces = starts.map { layer.forward(inputs, from: $0) }
   }
 
-  /// The six distances of every sequence after a step.
+  /// Returns the six distances of every sequence after a step.
   package func norms(
     at time: Int, pairs: [(Int, Int)] = MemoryExperiment.notebookPairs
   ) -> [[Scalar]] {
@@ -157,7 +157,7 @@ package struct FourRuns<Scalar: KernelScalar> {
       largest: overflowIsInfinite(changes.map(\.maximumMagnitude)))
   }
 
-  /// The first step after which a state of any run is not finite; nil if all are.
+  /// The first step after which a state of any run is not finite; nil if there is none.
   package var overflowStep: Int? {
     func isFinite(_ time: Int) -> Bool {
       traces.allSatisfy { $0.wholeState(after: time).elements.allSatisfy(\.isFinite) }

@@ -1,21 +1,21 @@
-// A network that somebody trained, layer by layer: each with the inputs that it gets when the network
-// reads data, so that every experiment on a cell is one on a layer.
+// The layers of a trained network with their inputs, so that every experiment on a cell can be run on a layer of a
+// network that reads data.
 
 public import Unroll
 internal import UnrollFormats
 
-/// One layer of a network, and what it reads.
+/// One layer of a network, with its inputs.
 public struct LayerInNetwork: Sendable {
-  /// Its place, from the input upward.
+  /// The index of the layer, from the input upward.
   public var index: Int
-  /// The cell, in Double; of a layer that reads backward, on inputs turned round.
+  /// The cell, in Double; for a backward layer, the inputs are reversed.
   public var cell: Cell<Double>
-  /// Which way it reads.
+  /// The direction of the layer.
   public var direction: Direction
-  /// What it reads, `[T, B, D]`, in the order in which it does.
+  /// The inputs, `[T, B, D]`, in the order in which the layer reads them.
   public var inputs: Tensor<Double>
 
-  /// Creates a layer that is looked at alone.
+  /// Creates a layer without a network.
   public init(
     index: Int = 0, cell: Cell<Double>, direction: Direction = .forward,
     inputs: Tensor<Double>
@@ -23,13 +23,13 @@ public struct LayerInNetwork: Sendable {
     (self.index, self.cell, self.direction, self.inputs) = (index, cell, direction, inputs)
   }
 
-  /// The layers of a network that reads some data from states that are zero.
+  /// Returns the layers of a network that reads data from zero states.
   ///
   /// - Parameters:
   ///   - network: The network.
   ///   - data: `[T, B, D]`.
   /// - Returns: The layers in the order of `network.layers`.
-  /// - Throws: `LabError` if the data do not fit the network, or a number of either is not finite.
+  /// - Throws: `LabError` if the data do not fit the network, or any number is not finite.
   public static func all(
     of network: RecurrentNetwork<Double>, reading data: Tensor<Double>
   ) throws(LabError) -> [LayerInNetwork] {
@@ -56,7 +56,7 @@ public struct LayerInNetwork: Sendable {
           LayerInNetwork(
             index: result.count, cell: layer.cell, direction: layer.direction,
             inputs: layer.direction == .forward ? inputs : inputs.reversedInTime))
-        // Nobody reads what the top puts out.
+        // The outputs of the top level are not read.
         guard place + 1 < network.levels.count else { continue }
         outputs.append(
           layer.forward(inputs, from: layer.zeroState(batchSize: data.shape[1])).outputs)
@@ -66,7 +66,7 @@ public struct LayerInNetwork: Sendable {
     return result
   }
 
-  /// Refuses weights with NaN or infinity, of which every number would be NaN.
+  /// Rejects weights with NaN or infinity, which would make all results NaN.
   private static func checkWeights(
     of cell: Cell<Double>, _ layer: String
   ) throws(LabError) {
@@ -81,12 +81,12 @@ public struct LayerInNetwork: Sendable {
     }
   }
 
-  /// Settings for this layer: its kind, its sizes and its inputs'.
+  /// Returns settings for this layer with its kind, sizes and input sizes.
   ///
-  /// Steps that are the default ones of the asked sequence become those of this layer's.
+  /// Default steps are replaced with the default steps of this layer's sequences.
   ///
-  /// - Throws: `LabError` for settings that cannot be used, for weights that are not finite, and for a cell
-  ///   whose output is projected, which the experiments do not know.
+  /// - Throws: `LabError` for invalid settings, for weights that are not finite, and for a cell with a projection,
+  ///   which the experiments do not support.
   public func settings(_ asked: LabSettings) throws(LabError) -> LabSettings {
     guard cell.outputSize == cell.hiddenSize else {
       throw LabError(
@@ -95,7 +95,7 @@ public struct LayerInNetwork: Sendable {
         field: "weights")
     }
     try Self.checkWeights(of: cell, "layer \(index)")
-    // Default steps are those of this layer's sequences.
+    // Replace default steps with those of this layer's sequences.
     let hasDefaults =
       asked.steps == LabSettings.notebookSteps
       || asked.steps == LabSettings.defaultSteps(timeStepCount: asked.timeStepCount)
@@ -104,7 +104,7 @@ public struct LayerInNetwork: Sendable {
     if hasDefaults {
       settings.steps = LabSettings.defaultSteps(timeStepCount: settings.timeStepCount)
     }
-    // Nothing but states is drawn.
+    // Only states are drawn.
     (settings.draws, settings.initialWeights) = (.fresh, .uniform)
     (settings.hiddenSize, settings.inputSize) = (cell.hiddenSize, cell.inputSize)
     settings.batchSize = inputs.shape[1]
@@ -115,7 +115,7 @@ public struct LayerInNetwork: Sendable {
   }
 }
 
-/// Inputs as the experiments draw them, uniform in ± ½: `[T, B, D]`.
+/// Draws inputs like the experiments do, uniform in ± ½: `[T, B, D]`.
 public func drawnInputs(_ settings: LabSettings) throws(LabError) -> Tensor<Double> {
   try settings.validate()
   var random = NumPyRandom(seed: settings.generatorSeed)
@@ -123,7 +123,7 @@ public func drawnInputs(_ settings: LabSettings) throws(LabError) -> Tensor<Doub
 }
 
 extension Tensor {
-  /// The steps from the last to the first.
+  /// The sequence reversed in time.
   fileprivate var reversedInTime: Tensor {
     let area = shape[1] * shape[2]
     let all = elements
@@ -133,14 +133,14 @@ extension Tensor {
   }
 }
 
-/// What an analysis is about: a cell that the settings draw, or a layer, and what it reads.
+/// The cell and inputs of an analysis, drawn from the settings or taken from a layer.
 struct Subject {
   let settings: LabSettings
-  /// In Double.
+  /// The cell, in Double.
   let cell: Cell<Double>
   /// `[T, B, D]`.
   let inputs: Tensor<Double>
-  /// Where further numbers come from.
+  /// The stream after the draws so far.
   var random: NumPyRandom
 
   init(
@@ -165,7 +165,7 @@ struct Subject {
 extension MemoryExperiment {
   /// Runs the experiment on a layer and its inputs, in the settings' precision.
   ///
-  /// - Throws: `LabError` for settings that cannot be used.
+  /// - Throws: `LabError` for invalid settings.
   public static func run(
     _ settings: LabSettings, layer: LayerInNetwork
   ) throws(LabError) -> MemoryResult {
@@ -183,7 +183,7 @@ extension MemoryExperiment {
 extension GradientExperiment {
   /// Runs the experiment on a layer and its inputs, in the settings' precision.
   ///
-  /// - Throws: `LabError` for settings that cannot be used.
+  /// - Throws: `LabError` for invalid settings.
   public static func run(
     _ settings: LabSettings, layer: LayerInNetwork
   ) throws(LabError) -> GradientResult {

@@ -1,57 +1,56 @@
-// Parity: our forward pass against TensorFlow's recorded outputs, from TensorFlow's own initial
-// weights. The GRU is run in both variants: the one that TensorFlow computes, and the one whose
-// number the notebook printed.
+// Parity: compares Unroll's forward pass with TensorFlow's recorded outputs, starting from TensorFlow's initial
+// weights. The GRU is run in both variants: the one that TensorFlow computes, and the one that gives the number printed
+// in the notebook.
 
 public import Unroll
 internal import UnrollFormats
 
-/// One line of the comparison with TensorFlow.
+/// One row of the comparison with TensorFlow.
 public struct ParityRow: Sendable, Codable {
-  /// The cell, and for the GRU where its reset gate acts.
+  /// The cell; for the GRU, this includes the position of the reset gate.
   public var cell: CellKind
-  /// Our arithmetic.
+  /// Unroll's precision.
   public var precision: LabPrecision
   /// The notebook's number: relative error of the outputs plus that of the final state.
   public var relativeErrorSum: Double
-  /// The largest distance of our outputs from the same network computed in float64.
+  /// The largest distance of Unroll's outputs from the same network computed in float64.
   public var distanceFromTruth: Double
-  /// The largest distance of TensorFlow's float32 outputs from it.
+  /// The largest distance of the reference's outputs from the network computed in float64.
   public var referenceDistanceFromTruth: Double
-  /// The largest |ours − reference| at each step.
+  /// The largest |Unroll − reference| at each step.
   public var differenceByStep: [Double]
 }
 
-/// What the comparison found.
+/// The result of the comparison.
 public struct ParityResult: Sendable, Codable {
-  /// What was asked.
+  /// The settings.
   public var settings: LabSettings
-  /// Whether the reference is TensorFlow's recording, which exists for the notebook's toy problem
-  /// alone.
+  /// Whether the reference is TensorFlow's recording, which exists only for the notebook's toy problem.
   ///
-  /// Otherwise the reference is our own float64 result, rounded to float32.
+  /// Otherwise the reference is Unroll's float64 result, rounded to float32.
   public var isRecorded: Bool
   /// The comparisons.
   public var rows: [ParityRow]
-  /// The inputs' and initial kernels' first numbers, to compare with the notebook by eye.
+  /// The first values of the inputs and initial kernels, for comparison with the notebook.
   public var firstInputs: [Double]
-  /// The RNN's parameters by the notebook's names, each flattened.
+  /// The RNN's parameters with the notebook's names, flattened.
   public var rnnParameters: [String: [Double]]
-  /// The GRU's parameters by the notebook's names, each flattened.
+  /// The GRU's parameters with the notebook's names, flattened.
   public var gruParameters: [String: [Double]]
 }
 
 /// The toy problem: T 5, B 4, D 3, H 2.
 public enum ParityExperiment {
-  /// The cells that TensorFlow's recorded outputs are the reference of: the notebook's two, both GRUs.
+  /// The cells with recorded outputs of TensorFlow as reference: the notebook's two, with both GRU variants.
   public static let recordedCells: [CellKind] = [.rnn, .gruResetBefore, .gruResetAfter]
 
   /// Runs the comparison, in both precisions.
   ///
   /// - Parameters:
-  ///   - settings: Sizes and seed; `cell`, `scale`, `steps` and `precision` are not used.
-  ///   - cells: Which cells. The notebook has no LSTM: its reference is our own float64.
+  ///   - settings: Sizes and seed; `cell`, `scale`, `steps` and `precision` are ignored.
+  ///   - cells: The cells. The notebook has no LSTM, so its reference is Unroll's float64 result.
   /// - Returns: Two rows for each cell.
-  /// - Throws: `LabError` for settings that cannot be used.
+  /// - Throws: `LabError` for invalid settings.
   public static func run(
     _ settings: LabSettings = .toy, cells: [CellKind] = recordedCells
   ) throws(LabError) -> ParityResult {
@@ -62,7 +61,7 @@ public enum ParityExperiment {
     for cell in cells {
       let truth = toy.outputs(cell, Double.self)
       let recorded = cell == .rnn ? RecordedOutputs.rnn : RecordedOutputs.gru
-      // Both variants of the GRU are held against the same reference: TensorFlow's.
+      // Both GRU variants are compared with the same reference, TensorFlow's.
       let reference =
         isRecorded
         ? recorded
@@ -96,7 +95,7 @@ public enum ParityExperiment {
     return (0..<a.shape[0]).map { largestDifference(a[$0, ...], b[$0, ...]) }
   }
 
-  /// The notebook's sum: error of all outputs, plus error of the last one, which is the state.
+  /// Returns the notebook's sum: the error of all outputs plus that of the final state.
   private static func errorSum<Scalar: KernelScalar>(
     _ ours: Tensor<Scalar>, _ reference: Tensor<Scalar>
   ) -> Double {
@@ -124,7 +123,7 @@ struct ToyProblem {
       inputSize: settings.inputSize, hiddenSize: settings.hiddenSize, seed: Int64(settings.seed))
   }
 
-  /// Whether TensorFlow's outputs for these settings are at hand.
+  /// Whether TensorFlow's outputs for these settings were recorded.
   var isRecorded: Bool {
     let toy = LabSettings.toy
     return settings.seed == toy.seed && settings.inputSize == toy.inputSize
@@ -132,7 +131,7 @@ struct ToyProblem {
       && settings.timeStepCount == toy.timeStepCount
   }
 
-  /// The outputs `[B, T, H]` from a zero state.
+  /// Returns the outputs `[B, T, H]` from a zero state.
   func outputs<Scalar: KernelScalar>(_ cell: CellKind, _ type: Scalar.Type) -> Tensor<Scalar> {
     let parameters: CellParameters<Scalar> =
       cell.tensorFlowParameters(
@@ -140,7 +139,7 @@ struct ToyProblem {
     return outputs(Cell(cell, parameters: parameters))
   }
 
-  /// The outputs `[B, T, H]` of a cell from a zero state.
+  /// Returns the outputs `[B, T, H]` of a cell from a zero state.
   func outputs<Scalar: KernelScalar>(_ cell: Cell<Scalar>) -> Tensor<Scalar> {
     let layer = RecurrentLayer(cell: cell)
     return layer.forward(

@@ -1,10 +1,10 @@
-// "Play with the scale": the same cell at many scales, forward and backward. Where does what was
-// in the initial state vanish, survive, or explode?
+// The notebook's exercise "Play with the scale": runs the same cell at many scales, forward and backward, to see where
+// memory and gradients vanish, survive or explode.
 
 internal import RealModule
 internal import Unroll
 
-/// What happens to a distance or a gradient over the steps.
+/// The behaviour of a distance or gradient over the steps.
 public enum Fate: String, Sendable, Codable {
   /// Below a thousandth.
   case vanishes
@@ -18,42 +18,42 @@ public enum Fate: String, Sendable, Codable {
   }
 }
 
-/// One scale of a sweep.
+/// The results at one scale of a sweep.
 public struct SweepPoint: Sendable, Codable {
   /// The scale.
   public var scale: Double
-  /// The median distance of the runs from zero and from a random state, at every step.
+  /// The median distance between the runs from zero and from a random state, at every step.
   public var memoryCurve: [Double]
-  /// The median norm of the gradient of Σ h at a step, from a zero state, for each of
+  /// The median norm of the gradient of Σ h at a step, from a zero state, at each of
   /// `ScaleSweepResult.gradientSteps`.
   public var gradientCurve: [Double]
-  /// `memoryCurve` at the step that was asked for.
+  /// `memoryCurve` at the selected step.
   public var memory: Double
-  /// The median gradient at the step that was asked for.
+  /// The median gradient norm at the selected step.
   public var gradient: Double
-  /// The gradient norms of all sequences at that step: quantiles, mean, largest.
+  /// The distribution of gradient norms over the sequences at that step.
   public var gradientSpread: Spread
-  /// The first step at which the memory is below a thousandth; nil if there is none.
+  /// The first step at which the memory is below 0.001; nil if there is none.
   public var memoryVanishesAt: Int?
-  /// The first step of the gradient curve at which the gradient is below a thousandth; nil if
-  /// there is none.
+  /// The first step of the gradient curve at which the gradient is below 0.001; nil if there
+  /// is none.
   public var gradientVanishesAt: Int?
-  /// What becomes of the memory.
+  /// The behaviour of the memory.
   public var memoryFate: Fate
-  /// What becomes of the gradient.
+  /// The behaviour of the gradient.
   public var gradientFate: Fate
 }
 
-/// How norms are spread over the sequences; those that overflow are infinite.
+/// The distribution of norms over the sequences; overflow counts as infinity.
 public struct Spread: Sendable, Equatable, Codable {
   /// The quantiles at 10, 50 and 90 %.
   public var low, median, high: Double
   /// The mean and the largest.
   public var mean, largest: Double
-  /// The share of norms above 100.
+  /// The fraction of norms above 100.
   public var shareAboveHundred: Double
 
-  /// The spread of some norms; NaN of none.
+  /// Computes the distribution of some norms; NaN if there are none.
   init(_ norms: [Double]) {
     let sorted = norms.sorted()
     low = Summary.quantile(0.1, of: sorted)
@@ -65,31 +65,31 @@ public struct Spread: Sendable, Equatable, Codable {
   }
 }
 
-/// What a sweep over scales found.
+/// The result of a sweep over scales.
 public struct ScaleSweepResult: Sendable, Codable {
-  /// What was asked; `scale` is the first of the scales.
+  /// The settings; `scale` is the first of the scales.
   public var settings: LabSettings
-  /// The step at which `memory` and `gradient` are taken: the last of the settings.
+  /// The step of `memory` and `gradient`: the last of the settings.
   public var step: Int
   /// The steps of the gradient curves.
   public var gradientSteps: [Int]
-  /// One point for each scale, in the order that was asked for: the seed's own draw.
+  /// The results for the settings' seed, one per scale, in the given order.
   public var points: [SweepPoint]
-  /// The same at many draws of weights; nil if none were asked for.
+  /// The results for many draws of weights; nil if there are none.
   public var weightDraws: WeightDrawsResult?
 }
 
 /// The sweep over scales.
 public enum ScaleSweep {
-  /// Scales from 0.25 to 8, 24 of them, evenly spaced by ratio.
+  /// 24 scales from 0.25 to 8, logarithmically spaced.
   public static let defaultScales = logarithmicScales(from: 0.25, to: 8, count: 24)
 
-  /// Whether a sweep computes the gradient of every step, whichever is asked for; of longer sequences it takes some.
+  /// Returns whether a sweep computes the gradient at every step; for longer sequences it computes some.
   package static func showsEveryStep(of timeStepCount: Int) -> Bool {
     curveSteps(timeStepCount).count == timeStepCount
   }
 
-  /// Numbers evenly spaced by ratio, ends included.
+  /// Returns logarithmically spaced numbers, including both ends.
   public static func logarithmicScales(from low: Double, to high: Double, count: Int) -> [Double] {
     guard count > 1 else { return [low] }
     let (start, end) = (Double.log(low), Double.log(high))
@@ -100,16 +100,16 @@ public enum ScaleSweep {
     }
   }
 
-  /// Runs one cell at many scales; every scale takes the same draws.
+  /// Runs one cell at many scales; every scale uses the same draws.
   ///
   /// - Parameters:
-  ///   - settings: All but the scale.
+  ///   - settings: The settings except the scale.
   ///   - scales: Finite, at least 0.
-  ///   - weightDraws: How many draws of weights are looked at besides, with the seeds from the settings'
-  ///     own on; 0 for none.
-  ///   - progress: Called with how many scales and draws are done, and how many there are.
+  ///   - weightDraws: The number of additional draws of weights, with consecutive seeds starting at the settings'
+  ///     seed; 0 for none.
+  ///   - progress: Called with the number of completed scales and draws, and the total.
   /// - Returns: A point for each scale.
-  /// - Throws: `LabError` for settings that cannot be used.
+  /// - Throws: `LabError` for invalid settings.
   public static func run(
     _ settings: LabSettings, scales: [Double], weightDraws: Int = 0,
     progress: (Int, Int) -> Void = { _, _ in }
@@ -153,7 +153,7 @@ public enum ScaleSweep {
     _ settings: LabSettings, _ scales: [Double], _ type: Scalar.Type, _ progress: (Int) -> Void
   ) -> ScaleSweepResult {
     let step = settings.steps.last ?? 0
-    // The step that was asked for is always on the curve.
+    // Always include the selected step.
     let steps = Set(curveSteps(settings.timeStepCount) + [step]).sorted()
     let points = scales.enumerated().map { index, scale in
       var settings = settings

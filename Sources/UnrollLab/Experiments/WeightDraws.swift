@@ -1,31 +1,31 @@
-// One draw of weights says little about a scale: some networks of large weights keep what was in their
-// initial state, and some do not. Here the same experiment is made with many seeds.
+// Repeats an experiment with many seeds, because a single draw of weights says little about a scale: some networks with
+// large weights keep information about their initial state, and some do not.
 
 internal import Unroll
 
-/// What many draws of inputs, weights and states give at one scale.
+/// The results of many draws of inputs, weights and states at one scale.
 ///
-/// Each list has one number for each seed, in the order of `WeightDrawsResult.seeds`.
+/// Each list has one element per seed, in the order of `WeightDrawsResult.seeds`.
 public struct WeightDrawsPoint: Sendable, Equatable, Codable {
   /// The scale.
   public var scale: Double
-  /// The median distance of the runs from zero and from a random state.
+  /// The median distance between the runs from zero and from a random state.
   public var memory: [Double]
   /// The median, mean and largest gradient norm from a zero state; infinite if one overflows.
   public var gradientMedian, gradientMean, gradientLargest: [Double]
 
-  /// The share of draws whose state still depends on the initial state: a median distance above 0.001.
+  /// The fraction of draws whose state still depends on the initial state: a median distance above 0.001.
   public var memoryShare: Double
-  /// The share of draws whose median gradient norm is above 0.001.
+  /// The fraction of draws whose median gradient norm is above 0.001.
   public var gradientShare: Double
-  /// The share of draws in which the gradient norm of some sequence is above 100.
+  /// The fraction of draws in which the gradient norm of some sequence is above 100.
   public var explodingShare: Double
   /// The quantiles at 10, 25, 50, 75 and 90 % of `memory` over the draws.
   public var memoryQuantiles: [Double]
-  /// Among the draws whose state depends on the initial state, those whose median gradient is below 0.001:
-  /// small differences die out, large ones do not, so the runs have settled in different states.
+  /// The number of draws whose state depends on the initial state and whose median gradient is below 0.001: small
+  /// differences vanish but large ones do not, so the runs have converged to different states.
   public var settledCount: Int
-  /// Among the same draws those whose median gradient is above √H: small differences have grown.
+  /// The number of such draws whose median gradient is above √H: small differences have grown.
   public var growingCount: Int
 
   init(scale: Double, _ draws: [WeightDraws.Draw], _ hiddenSize: Int) {
@@ -42,20 +42,20 @@ public struct WeightDrawsPoint: Sendable, Equatable, Codable {
     let sorted = memory.sorted()
     memoryQuantiles = [0.1, 0.25, 0.5, 0.75, 0.9].map { Summary.quantile($0, of: sorted) }
     settledCount = keeping.count { $0.gradient.median < WeightDraws.threshold }
-    // The gradient of Σ h has the norm √H where nothing shrinks or grows.
+    // The norm of the gradient of Σ h is √H if differences neither shrink nor grow.
     let unit = Double(hiddenSize).squareRoot()
     growingCount = keeping.count { $0.gradient.median > unit }
   }
 
-  /// How many draws keep the dependency.
+  /// The number of draws that keep the dependency.
   var keepingCount: Int { memory.count { $0 > WeightDraws.threshold } }
 }
 
-/// What many draws of weights give over the scale.
+/// The results of many draws of weights, by scale.
 public struct WeightDrawsResult: Sendable, Equatable, Codable {
-  /// The seed of each draw: the settings' own, then those after it.
+  /// The seed of each draw: consecutive, starting at the settings' seed.
   public var seeds: [Int]
-  /// The step at which distances and gradients are taken.
+  /// The step at which distances and gradients are computed.
   public var step: Int
   /// One point for each scale.
   public var points: [WeightDrawsPoint]
@@ -63,24 +63,26 @@ public struct WeightDrawsResult: Sendable, Equatable, Codable {
 
 /// The experiment with many draws of weights.
 public enum WeightDraws {
-  /// How many draws the report and the command make if not told otherwise.
+  /// The default number of draws of the report and the command.
   public static let defaultCount = 100
-  /// The most draws.
+  /// The maximum number of draws.
   public static let mostDraws = 10_000
   /// A median distance or gradient above this counts as not vanished.
   static let threshold = 1e-3
 
-  /// What one draw gives at one scale.
+  /// The result of one draw at one scale.
   struct Draw: Sendable {
     var memory: Double
     var gradient: Spread
   }
 
-  /// Runs every scale with every seed, on all threads; the settings have been validated.
+  /// Runs every scale with every seed, on all threads.
+  ///
+  /// The settings must be valid.
   static func run(
     _ settings: LabSettings, scales: [Double], count: Int, progress: (Int) -> Void
   ) -> WeightDrawsResult {
-    // The generator's seeds end at 2³² − 1 and go on at 0.
+    // Seeds wrap around at 2³².
     let seeds = (0..<count).map { (settings.seed + $0) % (Int(UInt32.max) + 1) }
     var draws: [[Draw]] = Array(repeating: [], count: count)
     let chunk = max(8, 2 * Threads.count)

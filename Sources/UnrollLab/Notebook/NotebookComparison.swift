@@ -1,28 +1,28 @@
-// Each number beside the notebook's own and TensorFlow's, with a verdict. The references are
-// figures that other programs printed; `Documentation/Design/0004-notebook.md` says where.
+// Compares each number with the notebook's and TensorFlow's, with a verdict. The references are values printed by other
+// programs; see `Documentation/Design/0004-notebook.md` for their sources.
 
 internal import Unroll
 
-/// One number of the notebook.
+/// A number of the notebook and its comparison.
 public struct ComparisonRow: Sendable, Codable {
   /// The part of the notebook.
   public var part: String
-  /// What the number is.
+  /// The quantity.
   public var quantity: String
-  /// What we compute.
+  /// Unroll's value.
   public var ours: Double
-  /// What the notebook printed, or its later edition.
+  /// The value printed in the notebook, or in its later edition.
   public var printed: Double?
-  /// What TensorFlow 1.13.1 computes for the same draws (or Keras, for the later edition).
+  /// The value computed by TensorFlow 1.13.1 for the same draws (Keras for the later edition).
   public var reference: Double?
-  /// What is asked of our number.
+  /// The requirement for Unroll's value.
   public var requirement: String
-  /// Whether it is met.
+  /// Whether the requirement holds.
   public var holds: Bool
 }
 
 extension NotebookResult {
-  /// Whether the draws are the notebook's, so that its numbers can stand beside ours.
+  /// Whether the draws are the notebook's, so that its numbers can be compared.
   private var isNotebook: Bool {
     var notebook = LabSettings()
     notebook.draws = .notebook
@@ -31,7 +31,7 @@ extension NotebookResult {
     return mine == notebook && gradientRNN.settings.scale == 1
   }
 
-  /// The table: every number of the notebook beside ours.
+  /// The comparison of every number in the notebook with Unroll's.
   public var comparison: [ComparisonRow] {
     parityRows + gruAsRNNRows + memoryRows + keptRows + gradientRows + laterRows
   }
@@ -49,7 +49,7 @@ extension NotebookResult {
         quantity: "\(row.cell.title), \(row.precision.rawValue): largest distance from float64",
         ours: row.distanceFromTruth, printed: nil, reference: nil, requirement: "finite",
         holds: row.distanceFromTruth.isFinite)
-      // Without TensorFlow's recording there is no bar: an output near 0 decides the error.
+      // Without TensorFlow's recording there is no bound, because outputs near 0 determine the error.
       guard parity.isRecorded else { return [error, distance] }
       switch row.cell {
       case .gruResetBefore:
@@ -81,7 +81,7 @@ extension NotebookResult {
         requirement: "0, all bits equal",
         holds: gruAsRNN.chosen.relativeError == 0 && gruAsRNN.chosen.isBitwiseEqual),
       ComparisonRow(
-        part: "4 GRU as RNN", quantity: "relative error, the GRU untouched",
+        part: "4 GRU as RNN", quantity: "relative error, GRU with initial weights",
         ours: gruAsRNN.untouched, printed: parity.isRecorded ? 1 : nil,
         reference: parity.isRecorded ? 1 : nil,
         requirement: parity.isRecorded ? "1 (elements of opposite sign)" : "finite",
@@ -90,7 +90,7 @@ extension NotebookResult {
     ]
   }
 
-  /// TensorFlow's means of the six distances at steps 10, 20 and 30, float32, scale 2.
+  /// TensorFlow's means of the six distances at the steps 10, 20 and 30, float32, scale 2.
   private static let referenceMeans = [
     [
       0.6476359600108117, 0.638546335764695, 0.5634791404940188, 0.8851769333146513,
@@ -106,7 +106,7 @@ extension NotebookResult {
     ],
   ]
 
-  /// The share of TensorFlow's distances above 0.1, for the same steps.
+  /// The fraction of TensorFlow's distances above 0.1, for the same steps.
   private static let referenceFractions: [Double?] = [0.815, 128.0 / 600, 0.005]
 
   private var memoryRows: [ComparisonRow] {
@@ -144,14 +144,14 @@ extension NotebookResult {
         ComparisonRow(
           part: "5 memory, GRU that keeps", quantity: "step \(set.step), fraction above 0.1",
           ours: set.fractionAboveTenth, printed: nil, reference: nil,
-          // Of other sizes, initial states may begin closer together.
+          // With other sizes, initial states may be closer together.
           requirement: isNotebook ? "1" : "finite",
           holds: isNotebook ? set.fractionAboveTenth == 1 : set.fractionAboveTenth.isFinite)
       }
   }
 
   private var gradientRows: [ComparisonRow] {
-    // TensorFlow's means for scale 1: at the state that the notebook leaves, zero, random.
+    // TensorFlow's means for scale 1 at the notebook's remaining state, zero, and random.
     let references = [3.4486526552131344e-08, 9.239015547279905e-07, 6.984298972412262e-07]
     var rows = gradientRNN.sets.enumerated().map { index, set in
       let reference = isNotebook && index < references.count ? references[index] : nil
@@ -190,14 +190,14 @@ extension NotebookResult {
 }
 
 extension ComparisonRow {
-  /// The row with a bar.
+  /// Returns the row with an upper bound.
   fileprivate func held(to bar: Double, printed: Double? = nil) -> ComparisonRow {
     var row = self
     (row.printed, row.requirement, row.holds) = (printed, "≤ \(bar)", ours <= bar)
     return row
   }
 
-  /// The row with TensorFlow's own number as its bar.
+  /// Returns the row with TensorFlow's number as its bound.
   fileprivate func held(toReference reference: Double) -> ComparisonRow {
     var row = self
     (row.reference, row.requirement) = (reference, "≤ TensorFlow's own")

@@ -1,58 +1,58 @@
-// The whole notebook, top to bottom, in one stream of draws: inputs, RNN weights, two states for
-// each of three RNN histograms and three GRU histograms, new weights, gradients. The state that
-// the last histogram leaves in the notebook's variable is where its gradients are taken.
+// The whole notebook on one random stream: inputs, RNN weights, two states for each of three RNN histograms and three
+// GRU histograms, new weights, gradients. Gradients are computed at the state that the last histogram leaves in the
+// notebook's variable.
 
 internal import Unroll
 
-/// Everything that the notebook computes.
+/// All results of the notebook.
 public struct NotebookResult: Sendable, Codable {
   /// The long-term dependency's settings.
   public var settings: LabSettings
-  /// Part 3: our forward pass against TensorFlow's.
+  /// Part 3: comparison of the forward pass with TensorFlow's.
   public var parity: ParityResult
-  /// Part 4: the GRU that is an RNN.
+  /// Part 4: a GRU as an RNN.
   public var gruAsRNN: GRUAsRNNResult
-  /// Part 5: forgetting, the RNN.
+  /// Part 5: memory of the RNN.
   public var memoryRNN: MemoryResult
-  /// Part 5: the RNN with inputs from which nothing is subtracted, the other reading of the notebook's line.
+  /// Part 5: the RNN with an input offset of 0, the other reading of the notebook's line.
   public var memoryUncentredRNN: MemoryResult
-  /// Part 5: the GRU that keeps its state.
+  /// Part 5: the GRU with saturated gates.
   public var memoryGRU: MemoryResult
-  /// Part 5: the GRU as TensorFlow initialises it, on the same draws.
+  /// Part 5: the GRU with TensorFlow's initial weights, on the same draws.
   public var memoryInitialGRU: MemoryResult
-  /// Part 6: gradients of the RNN, new weights of scale 1.
+  /// Part 6: gradients of the RNN with new weights of scale 1.
   public var gradientRNN: GradientResult
-  /// Part 6: the same with inputs from which nothing is subtracted.
+  /// Part 6: gradients of the RNN with an input offset of 0.
   public var gradientUncentredRNN: GradientResult
-  /// Part 6: gradients of the GRU that keeps its state.
+  /// Part 6: gradients of the GRU with saturated gates.
   public var gradientGRU: GradientResult
-  /// Part 6: gradients of the GRU as TensorFlow initialises it.
+  /// Part 6: gradients of the GRU with TensorFlow's initial weights.
   public var gradientInitialGRU: GradientResult
   /// The later edition's statistic.
   public var laterEdition: LaterEditionResult
 }
 
-/// The notebook as one function.
+/// Runs the notebook.
 public enum NotebookRun {
-  /// The update gate's bias that keeps the GRU's state: exact in float32 from 18 on, in float64
-  /// from 38 on.
+  /// The update gate's bias that makes the GRU keep its state: exact in float32 for 18 and above, in float64 for 38 and
+  /// above.
   public static let keepBias = 40.0
 
-  /// Computes every experiment of the notebook on its settings.
+  /// Computes every experiment of the notebook.
   ///
   /// - Parameters:
-  ///   - settings: The long-term dependency's; its `cell` is not used.
+  ///   - settings: The settings of the long-term dependency; `cell` is ignored.
   ///   - gradientScale: The scale of the new weights of part 6.
-  ///   - keepBias: The update bias of the GRU that keeps its state.
-  /// - Returns: Every result.
-  /// - Throws: `LabError` for settings that cannot be used.
+  ///   - keepBias: The update bias of the GRU with saturated gates.
+  /// - Returns: All results.
+  /// - Throws: `LabError` for invalid settings.
   public static func run(
     _ settings: LabSettings = LabSettings(), gradientScale: Double = 1,
     keepBias: Double = keepBias
   ) throws(LabError) -> NotebookResult {
     var settings = settings
     (settings.cell, settings.keepBias) = (.rnn, nil)
-    // Each experiment skips to its own place in the notebook's one stream.
+    // Each experiment skips to its position in the notebook's stream.
     settings.draws = .notebook
     try settings.validate()
     var gradientSettings = settings
@@ -60,7 +60,7 @@ public enum NotebookRun {
     try gradientSettings.validate()
     var toy = LabSettings.toy
     toy.precision = settings.precision
-    // Each number beside the notebook's is on the notebook's own seed.
+    // Comparisons with the notebook use the notebook's seed.
     toy.seed = settings.seed
     let parity = try ParityExperiment.run(toy)
     var toyGRU = LabSettings.toyGRU

@@ -1,13 +1,13 @@
-// What TensorFlow 1.13.1 put out for the notebook's toy problem: outputs of `dynamic_rnn`, float32,
-// shape [4, 5, 2], as bits. Recorded by Scripts/golden/tf_oracle.py (case `notebook_toy`); the
-// initial weights are not recorded but regenerated, see `TensorFlowInitialWeights`.
+// The outputs of TensorFlow 1.13.1 for the notebook's toy problem: `dynamic_rnn`, float32, shape [4, 5, 2], as bit
+// patterns. Recorded by Scripts/golden/tf_oracle.py (case `notebook_toy`). The initial weights are regenerated; see
+// `TensorFlowInitialWeights`.
 
 internal import Unroll
 
 enum RecordedOutputs {
-  /// Of the `BasicRNNCell`.
+  /// The outputs of the `BasicRNNCell`.
   static var rnn: Tensor<Float> { tensor(rnnBits) }
-  /// Of the `GRUCell`.
+  /// The outputs of the `GRUCell`.
   static var gru: Tensor<Float> { tensor(gruBits) }
 
   private static func tensor(_ bits: [UInt32]) -> Tensor<Float> {

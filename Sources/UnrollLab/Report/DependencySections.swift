@@ -1,18 +1,18 @@
-// The sections of the long-term dependency: memory forward, gradients backward.
+// The report sections on the long-term dependency: memory forward, gradients backward.
 
 internal import Unroll
 internal import UnrollFigures
 internal import UnrollFormats
 
 extension MemoryResult {
-  /// Part 5: forgetting, forward in time.
+  /// Returns the section of part 5: memory, forward in time.
   ///
   /// - Parameters:
   ///   - name: The name of the section and of its files.
   ///   - title: The heading.
-  ///   - more: Sentences to add to what is said of the result.
-  ///   - moreTables: Tables to add.
-  ///   - weights: Where the weights come from, if not from the settings.
+  ///   - more: Sentences to append to the description of the result.
+  ///   - moreTables: Tables to append.
+  ///   - weights: The source of the weights, if not the settings.
   /// - Returns: The section with its figures, tables and arrays.
   public func section(
     name: String = "memory", title: String? = nil, more: String = "",
@@ -32,7 +32,7 @@ extension MemoryResult {
       ))
     return LabReport.Section(
       id: name, title: title ?? "Forgetting, forward in time: \(cell)",
-      lookFor: """
+      interpretation: """
         Four runs read the same inputs and differ only in their initial state: zero, two random states, and a \
         hundred times the first of these. Where their distance is 0, nothing that is computed later can depend \
         on the initial state. \(statement)\(more.isEmpty ? "" : " " + more)
@@ -53,7 +53,7 @@ extension MemoryResult {
           }),
         LabReport.Table(
           caption:
-            "How far the state has moved from where it began (mean distance; largest change of an element)",
+            "Distance of the state from the initial state (mean; largest change of an element)",
           header: ["step", "from zero", "from random", "from 100·random"],
           rows: drifts.map { drift in
             ["\(drift.step)"]
@@ -85,7 +85,7 @@ extension MemoryResult {
   private func curveFigure(name: String, cell: String) -> Figure {
     let steps = (0..<settings.timeStepCount).map { Double($0) }
     return Figure(
-      name: name, title: "\(cell): what is left of the initial state",
+      name: name, title: "\(cell): influence of the initial state",
       panels: [
         Panel(
           title: "", x: .whole("step t"),
@@ -95,7 +95,7 @@ extension MemoryResult {
       ], size: (900, 520))
   }
 
-  /// The histograms of one step as text.
+  /// Returns the histograms of one step as text.
   public func textHistograms(_ set: DistanceSet) -> String {
     let largest = set.histograms.flatMap(\.counts).max()
     return zip(MemoryExperiment.pairTitles, set.histograms).map { title, histogram in
@@ -107,14 +107,14 @@ extension MemoryResult {
 }
 
 extension GradientResult {
-  /// Part 6: gradients, backward in time.
+  /// Returns the section of part 6: gradients, backward in time.
   ///
   /// - Parameters:
   ///   - name: The name of the section and of its files.
   ///   - title: The heading.
-  ///   - more: Sentences to add to what is said of the result.
-  ///   - moreTables: Tables to add.
-  ///   - weights: Where the weights come from, if not from the settings.
+  ///   - more: Sentences to append to the description of the result.
+  ///   - moreTables: Tables to append.
+  ///   - weights: The source of the weights, if not the settings.
   /// - Returns: The section with its figures, tables and arrays.
   public func section(
     name: String = "gradients", title: String? = nil, more: String = "",
@@ -140,7 +140,8 @@ extension GradientResult {
       ]
     }
     let curves = Figure(
-      name: "\(name)-curves", title: "\(cell): how much state t depends on the initial state",
+      name: "\(name)-curves",
+      title: "\(cell): gradient of state t with respect to the initial state",
       panels: [
         Panel(
           title: "", x: .whole("step t"),
@@ -154,10 +155,10 @@ extension GradientResult {
     }
     return LabReport.Section(
       id: name, title: title ?? "Gradients, backward in time: \(cell)",
-      lookFor: """
-        By how much would the sum of the state at step \(step) change if the initial state did? Learning by \
-        gradient cannot connect the two ends of a sequence whose norms are close to 0; norms far above 1 make \
-        one step of learning too large. \(statement)\(more.isEmpty ? "" : " " + more)
+      interpretation: """
+        The gradient of the sum of the state at step \(step) with respect to the initial state. Gradient descent \
+        cannot learn dependencies between the ends of a sequence if the norms are close to 0; norms far above 1 make \
+        training steps too large. \(statement)\(more.isEmpty ? "" : " " + more)
         """,
       settings: settings.listed(weights: weights),
       command: weights == nil ? settings.command("gradients") : nil,
@@ -190,7 +191,7 @@ extension GradientResult {
   }
 }
 
-/// Numbers for a figure: what has overflowed, or is beyond what an axis can show, is missing.
+/// Replaces numbers that a figure cannot show with missing values.
 func drawable(_ numbers: [Double]) -> [Double] {
   numbers.map { $0.magnitude < 1e300 ? $0 : .nan }
 }

@@ -1,4 +1,4 @@
-// The sections of a cell's dynamics: spectrum, gates, and a gradient taken apart.
+// The report sections on a cell's dynamics: spectrum, gates, and the decomposition of a gradient.
 
 internal import RealModule
 internal import Unroll
@@ -6,14 +6,14 @@ public import UnrollFigures
 internal import UnrollFormats
 
 extension SpectrumResult {
-  /// Singular values, exponents and fixed points.
+  /// Returns the section on singular values, exponents and fixed points.
   public func section(name: String = "spectrum", weights: String? = nil) -> LabReport.Section {
     let cell = settings.label(weights: weights)
     return LabReport.Section(
-      id: name, title: "What a step does to small differences: \(cell)",
-      lookFor: """
-        The singular values of ∂s_t/∂s_0 say by how much the directions of the initial state have been \
-        stretched after t steps: what falls along a straight line here vanishes by the same factor at \
+      id: name, title: "Effect of a step on small differences: \(cell)",
+      interpretation: """
+        The singular values of ∂s_t/∂s_0 are the factors by which directions of the initial state have been \
+        stretched after t steps. On the logarithmic axis, a straight falling line is exponential decay by the same factor at \
         every step. The Lyapunov exponents are the slopes of those lines in nats per step; above 0, \
         small differences grow. \(statement)
         """,
@@ -42,7 +42,7 @@ extension SpectrumResult {
         "Lyapunov exponent \(index + 1), nats per step",
         exponent.isFinite
           ? spread(of: exponent, exponentDeviations[index])
-          : "\(shortNumber(exponent)): a step takes the direction away",
+          : "\(shortNumber(exponent)): a step removes the direction",
       ])
     }
     if let last = singularValues.last, let largest = last.first, let smallest = last.last {
@@ -58,7 +58,7 @@ extension SpectrumResult {
     return LabReport.Table(caption: "The numbers", header: ["what", "value"], rows: rows)
   }
 
-  /// An exponent with its deviation over the sequences, which one sequence has not.
+  /// Formats an exponent with its deviation over the sequences, if there are several.
   private func spread(of exponent: Double, _ deviation: Double) -> String {
     sequenceCount > 1
       ? "\(shortNumber(exponent)) ± \(shortNumber(deviation)) over \(sequenceCount) sequences"
@@ -100,10 +100,10 @@ extension SpectrumResult {
     return result
   }
 
-  /// The figure: singular values on a logarithmic axis, radii beside them.
+  /// Returns the figure: singular values on a logarithmic axis, next to the spectral radii.
   public func figure(name: String, cell: String? = nil) -> Figure {
     let steps = singularValues.indices.map { Double($0 + 1) }
-    // The largest, the smallest and some between, so that lines can be told apart.
+    // Show the largest, the smallest and some in between, to keep lines distinguishable.
     let count = singularValues.first?.count ?? 0
     let shown =
       count <= 5 ? Array(0..<count) : [0, count / 4, count / 2, 3 * count / 4, count - 1]
@@ -133,15 +133,15 @@ extension SpectrumResult {
 }
 
 extension GateResult {
-  /// How open the gates are, and how long what they keep lives.
+  /// Returns the section on gate values and half-lives.
   public func section(name: String = "gates", weights: String? = nil) -> LabReport.Section {
     let cell = settings.label(weights: weights)
     let half = lifetimes.map(\.halfLife).sorted()
     return LabReport.Section(
-      id: name, title: "What the gates do: \(cell)",
-      lookFor: """
-        A gate below 0.1 or above 0.9 hardly moves when its weights do: it is stuck, for better or worse. \
-        The half-life of a unit is how many steps its keeping gate alone leaves half of its state. \(statement)
+      id: name, title: "Gate values and half-lives: \(cell)",
+      interpretation: """
+        A gate below 0.1 or above 0.9 is saturated: it hardly responds to changes of its weights. \
+        The half-life of a unit is the number of steps after which its retention gate alone leaves half of its state. \(statement)
         """,
       settings: settings.listed(weights: weights),
       command: weights == nil ? settings.command("gates") : nil,
@@ -175,13 +175,13 @@ extension GateResult {
       arrays: half.isEmpty ? [:] : ["half_lives": StoredArray(Tensor(lifetimes.map(\.halfLife)))])
   }
 
-  /// A half-life for the table.
+  /// Formats a half-life for the table.
   private func lifetime(_ steps: Double?) -> String {
     guard let steps, steps > 1e6 else { return shortNumber(steps) }
     return "more than 1,000,000"
   }
 
-  /// The figure: a histogram for each gate, and their means over the steps.
+  /// Returns the figure: a histogram for each gate, and their means at every step.
   public func figure(name: String, cell: String? = nil) -> Figure {
     var panels = gates.map { gate in
       Panel(
@@ -203,17 +203,17 @@ extension GateResult {
 }
 
 extension GradientPartsResult {
-  /// What each step adds to the gradient, and what truncation leaves of it.
+  /// Returns the section on the contributions of the steps and the error of truncation.
   public func section(name: String = "parts", weights: String? = nil) -> LabReport.Section {
     let cell = settings.label(weights: weights)
     let steps = contributions.first.map { $0.norms.indices.map { Double($0) } } ?? []
     let shown = contributions.filter { $0.total > 0 }
     return LabReport.Section(
-      id: name, title: "A gradient taken apart: \(cell)",
-      lookFor: """
+      id: name, title: "Contributions of the steps to a gradient: \(cell)",
+      interpretation: """
         The loss is the sum of the last state. Each step adds to the gradient of the weights; where \
-        early steps add next to nothing, the weights learn nothing from them, and truncated \
-        backpropagation through time loses nothing by leaving them out. \(statement)
+        early steps contribute almost nothing, training ignores them, and truncated \
+        backpropagation through time loses almost nothing by omitting them. \(statement)
         """,
       settings: settings.listed(weights: weights),
       command: weights == nil
@@ -221,7 +221,7 @@ extension GradientPartsResult {
       figures: [
         (
           figure: Figure(
-            name: "\(name)-steps", title: "\(cell): what each step adds to the gradient",
+            name: "\(name)-steps", title: "\(cell): contribution of each step to the gradient",
             columns: 2,
             panels: [
               Panel(
@@ -241,7 +241,8 @@ extension GradientPartsResult {
                     y: drawable(truncations.map(\.relativeError)))
                 ])),
             ], size: (1000, 440)),
-          alternative: "The norm of each step's share of the gradient, and the error of truncation."
+          alternative:
+            "The norm of each step's contribution to the gradient, and the error of truncation."
         )
       ],
       tables: [
@@ -257,6 +258,6 @@ extension GradientPartsResult {
         uniquingKeysWith: { first, _ in first }))
   }
 
-  /// Powers of two, and the last.
+  /// Returns whether a table lists k: powers of two, and the last.
   public static func isListed(_ k: Int, of count: Int) -> Bool { k & (k - 1) == 0 || k == count }
 }

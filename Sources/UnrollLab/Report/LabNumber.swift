@@ -1,15 +1,15 @@
-// How the lab writes numbers: in tables with four significant digits, in sentences with three.
+// Number formats of the lab: four significant digits in tables, three in sentences.
 
 internal import RealModule
 
-/// Numbers as text.
+/// Formatting of numbers.
 public enum LabNumber {
-  /// A number for a table: four significant digits, such as `0.06476`, `37570` or `9.239e-7`.
+  /// Formats a number for a table with four significant digits, such as `0.06476`, `37570` or `9.239e-7`.
   ///
-  /// No number, and NaN, is a dash; what is infinite has overflowed.
+  /// Missing values and NaN are a dash; infinity is shown as overflow.
   public static func short(_ value: Double?) -> String { digits(value, 4) }
 
-  /// A number for a sentence: three significant digits, such as `0.0648`, `37,600` or `9.24e-7`.
+  /// Formats a number for a sentence with three significant digits, such as `0.0648`, `37,600` or `9.24e-7`.
   public static func text(_ value: Double) -> String {
     let plain = digits(value, 3)
     guard value.isFinite, value.magnitude >= 1e4, !plain.contains("e") else { return plain }
@@ -21,32 +21,32 @@ public enum LabNumber {
     }
   }
 
-  /// A share of 1 as a percentage, such as `44 %`.
+  /// Formats a fraction as a percentage, such as `44 %`.
   package static func percent(_ share: Double) -> String {
     guard share.isFinite else { return "–" }
     let percent = share * 100
-    // A whole number, unless that would hide that some are, or that some are not.
+    // Round to whole percents unless that would hide that the fraction is not 0 or 1.
     if share > 0, percent < 0.5 { return "less than 1 %" }
     if share < 1, percent >= 99.5 { return "more than 99 %" }
     return "\(Int(percent.rounded())) %"
   }
 
-  /// A share of things in words, such as `none of the draws`, `all of the draws` or `44 % of the draws`.
+  /// Formats a fraction in words, such as `none of the draws`, `all of the draws` or `44 % of the draws`.
   package static func share(_ share: Double, of things: String) -> String {
     let words = share == 0 ? "none" : share == 1 ? "all" : percent(share)
     return "\(words) of the \(things)"
   }
 
-  /// A duration in time steps, such as `29.7 steps` or `more than a million steps`.
+  /// Formats a duration in time steps, such as `29.7 steps` or `more than a million steps`.
   public static func steps(_ value: Double) -> String {
     if value > 1e6 { return "more than a million steps" }
     let number = text(value)
     return number == "1" ? "1 step" : "\(number) steps"
   }
 
-  /// The steps after which a gate with this bias alone leaves half of the state: ln 2 / −ln σ(b).
+  /// Returns the half-life of the state under a gate with this constant bias: ln 2 / −ln σ(b).
   ///
-  /// Exact where σ(b) is 1 or 0 to the last digit, too.
+  /// Accurate also where σ(b) rounds to 1 or 0.
   package static func halfLife(ofBias bias: Double) -> Double {
     // −ln σ(b) = ln(1 + e^−b), which for a negative b is −b + ln(1 + e^b).
     Double.log(2) / (max(0, -bias) + Double.log(onePlus: Double.exp(-bias.magnitude)))
@@ -67,10 +67,10 @@ public enum LabNumber {
     guard let value, !value.isNaN else { return "–" }
     guard value.isFinite else { return value < 0 ? "-inf" : "overflow" }
     guard value != 0 else { return "0" }
-    // The exponent after rounding: 9.9996 has one digit more before the point.
+    // The exponent after rounding: 9.9996 gets another digit before the point.
     var exponent = Int(Double.log10(value.magnitude).rounded(.down))
     func mantissa() -> Double {
-      // A power of ten beyond the range of the numbers is taken in two parts.
+      // Split a power of ten beyond the range of Double.
       let half = exponent / 2
       let shifted =
         value.magnitude / Double.pow(10, Double(half)) / Double.pow(10, Double(exponent - half))
@@ -97,8 +97,8 @@ public enum LabNumber {
   }
 }
 
-/// A number for a table; a dash for none.
+/// Formats a number for a table; a dash for nil.
 func shortNumber(_ value: Double?) -> String { LabNumber.short(value) }
 
-/// A number for a sentence.
+/// Formats a number for a sentence.
 func textNumber(_ value: Double) -> String { LabNumber.text(value) }

@@ -1,11 +1,11 @@
-// A report as data: sections with a paragraph, figures, tables and settings. `ReportPage` writes
-// it as HTML, `ReportFolder` puts it on the disk.
+// A report as data: sections with a paragraph, figures, tables and settings. `ReportPage` renders it as HTML, and
+// `ReportFolder` writes it to disk.
 
 internal import Unroll
 public import UnrollFigures
 public import UnrollFormats
 
-/// A report of the lab.
+/// A report on experiments.
 public struct LabReport: Sendable {
   /// One experiment.
   public struct Section: Sendable {
@@ -13,23 +13,23 @@ public struct LabReport: Sendable {
     public var id: String
     /// The heading.
     public var title: String
-    /// What to look for, in one paragraph.
-    public var lookFor: String
-    /// The settings and the seed, as a person would type them.
+    /// A paragraph that interprets the results.
+    public var interpretation: String
+    /// The settings and the seed, with the command's option names.
     public var settings: [(name: String, value: String)]
     /// The command that computes this section's numbers; nil if there is none.
     public var command: String?
-    /// The figures, each with a text that says what it shows.
+    /// The figures, each with an alternative text.
     public var figures: [(figure: Figure, alternative: String)]
-    /// Tables: a header, then rows.
+    /// The tables.
     public var tables: [Table]
-    /// Arrays for the `.npz` file of this section's name.
+    /// The arrays of the `.npz` file with this section's name.
     public var arrays: [String: StoredArray]
   }
 
-  /// A table of the page.
+  /// A table of the report.
   public struct Table: Sendable {
-    /// What stands above it.
+    /// The caption above the table.
     public var caption: String
     /// The column heads.
     public var header: [String]
@@ -39,7 +39,7 @@ public struct LabReport: Sendable {
 
   /// The title of the page.
   public var title: String
-  /// The paragraph under it.
+  /// The introductory paragraph.
   public var introduction: String
   /// The experiments.
   public var sections: [Section]
@@ -53,7 +53,7 @@ public struct LabReport: Sendable {
 }
 
 extension LabSettings {
-  /// The cell and where its weights come from, for titles.
+  /// Returns the cell and the source of its weights, for titles.
   func label(weights: String?) -> String {
     if let weights { return "\(cellTitle), \(weights)" }
     guard let bias = keptGateBias else {
@@ -64,7 +64,7 @@ extension LabSettings {
     return "\(cellTitle) that keeps, gate bias \(shortNumber(bias))"
   }
 
-  /// The settings as the command's options; those that few experiments use only if they are set.
+  /// Returns the settings as options of the command; rarely used options are included only if they are set.
   public func listed(weights: String? = nil) -> [(name: String, value: String)] {
     var list = [(name: "cell", value: customCell ?? cell.rawValue)]
     if let weights {
@@ -89,19 +89,19 @@ extension LabSettings {
     return list
   }
 
-  /// The command that computes an experiment with these settings.
+  /// Returns the command that computes an experiment with these settings.
   ///
   /// - Parameters:
-  ///   - experiment: The command's name under `unroll lab`, such as `memory`.
-  ///   - changes: Options with other values than the settings', or to leave out (nil).
+  ///   - experiment: The subcommand of `unroll lab`, such as `memory`.
+  ///   - changes: Options to override, or to omit (nil).
   /// - Returns: The command line, each option with its value.
   package func command(
     _ experiment: String, _ changes: [(name: String, value: String?)] = []
   ) -> String {
-    // Options without an effect are refused: gates are measured at all steps, in float64, and TensorFlow's initial
-    // weights have no scale.
+    // Options without effect are rejected by the command: gates and readouts use all steps, in float64, and TensorFlow's
+    // initial weights have no scale.
     let unused =
-      (experiment == "gates" ? ["steps", "dtype"] : [])
+      (["gates", "capacity"].contains(experiment) ? ["steps", "dtype"] : [])
       + (initialWeights == .tensorflow ? ["scale"] : [])
     let used = listed().filter { !unused.contains($0.name) }
     return Self.command(
@@ -116,10 +116,10 @@ extension LabSettings {
         })
   }
 
-  /// `unroll lab` with an experiment and options.
+  /// Returns an `unroll lab` command line for an experiment and options.
   static func command(_ experiment: String, _ options: [(name: String, value: String)]) -> String {
     (["unroll lab \(experiment)"]
-      // A flag has no value.
+      // Flags have no value.
       + options.map { $0.value.isEmpty ? "--\($0.name)" : "--\($0.name) \($0.value)" })
       .joined(separator: " ")
   }

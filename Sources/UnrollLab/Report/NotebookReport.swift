@@ -1,14 +1,14 @@
-// The notebook's report: its parts in order, then the sweep.
+// The report on the notebook: its parts in order, then the sweep.
 
 internal import Unroll
 internal import UnrollFigures
 internal import UnrollFormats
 
 extension NotebookResult {
-  /// The report of the whole notebook.
+  /// Returns the report on the whole notebook.
   ///
-  /// - Parameter sweeps: What to add under "play with the scale".
-  /// - Returns: The report, sections in the notebook's order.
+  /// - Parameter sweeps: The sweeps to append under "play with the scale".
+  /// - Returns: The report, with sections in the notebook's order.
   public func report(sweeps: [ScaleSweepResult]) -> LabReport {
     let rows = comparison
     let held = rows.count(where: \.holds)
@@ -22,10 +22,10 @@ extension NotebookResult {
         ]
       })
     let overview = LabReport.Section(
-      id: "overview", title: "Every number beside the notebook's",
-      lookFor: """
-        Each row is a number that we compute, beside the one that the notebook printed (where it \
-        printed one) and the one that TensorFlow 1.13.1 computes for the same draws. A dash means \
+      id: "overview", title: "Comparison with the notebook",
+      interpretation: """
+        Each row compares Unroll's result with the number printed in the notebook (if it \
+        printed one) and the result of TensorFlow 1.13.1 for the same draws. A dash means \
         that there is none.
         """,
       settings: settings.listed(), command: overviewCommand(sweeps), figures: [], tables: [table],
@@ -39,14 +39,14 @@ extension NotebookResult {
         gradientRNN.section(
           name: "gradients-rnn",
           more: """
-            The notebook never resets its variable, so it takes its gradient at a hundred times the last random \
+            The notebook never resets its variable, so its gradient is computed at the last random state times 100 \
             state ("as-left").
             """),
         gradientGRU.section(name: "gradients-gru-keeps"),
         gradientInitialGRU.section(name: "gradients-gru-initial"),
       ] + sweeps.map { $0.section(name: "sweep-\($0.settings.cell.rawValue)") } + [laterSection]
     return LabReport(
-      title: "What a recurrent network remembers",
+      title: "Memory and gradients of recurrent networks",
       introduction: """
         Every experiment of the notebook on recurrent networks, computed by Unroll in \
         \(settings.precision.rawValue) from seed \(settings.seed). T is time, B the number of \
@@ -66,7 +66,7 @@ extension NotebookResult {
     return LabSettings.command("notebook", options)
   }
 
-  /// How the inputs were read, and what the other reading gives.
+  /// A paragraph on the interpretation of the input offset, and the results of the alternative.
   private var readingStatement: String {
     let step = memoryRNN.distances.first?.step ?? 0
     func mean(_ result: MemoryResult) -> String {
@@ -75,13 +75,13 @@ extension NotebookResult {
     let (other, own) = (mean(memoryUncentredRNN), mean(memoryRNN))
     let comparison = other == own ? "\(own), as with it" : "\(other) instead of \(own)"
     return """
-      From the inputs 0.5 is subtracted here, though not in the toy problem: the notebook's line is cut off at \
-      ".astype(np.f", and TensorFlow's recorded numbers come from inputs minus 0.5. Read without it, the mean \
+      Here 0.5 is subtracted from the inputs, unlike in the toy problem: the notebook's line is truncated at \
+      ".astype(np.f", and TensorFlow's recorded numbers come from inputs minus 0.5. Without the subtraction, the mean \
       distance of zero and random 1 at step \(step) is \(comparison); the last table has both readings.
       """
   }
 
-  /// The numbers of both readings.
+  /// The table of numbers for both interpretations.
   private var readings: LabReport.Table {
     let pair = MemoryExperiment.pairTitles[0]
     var rows = zip(memoryRNN.distances, memoryUncentredRNN.distances).map { ours, other in
@@ -97,11 +97,11 @@ extension NotebookResult {
       ]
     }
     return LabReport.Table(
-      caption: "Both readings of the inputs; the second is computed with an input offset of 0",
+      caption: "Results with both input offsets, 0.5 and 0",
       header: ["number", "inputs minus 0.5", "inputs as drawn"], rows: rows)
   }
 
-  /// The three cells side by side.
+  /// A comparison of the three cells.
   private var comparisonStatement: String {
     let cells = [
       ("this GRU", memoryInitialGRU), ("the RNN", memoryRNN),
@@ -118,8 +118,8 @@ extension NotebookResult {
   private var laterSection: LabReport.Section {
     LabReport.Section(
       id: "later-edition", title: "The later edition's number",
-      lookFor: """
-        A later edition of the course asks for one number: the share of distances above 0.1, as a mean over six \
+      interpretation: """
+        A later edition of the course asks for one number: the fraction of distances above 0.1, averaged over six \
         pairs. It printed 0.832, 0.712 and 0.527 for steps 5, 10 and 20 from seed 137 and scale 1; Unroll \
         computes \(LabNumber.list(laterEdition.fractions.map(textNumber))) for steps \
         \(LabNumber.list(laterEdition.steps.map(String.init))). The weights are drawn before the inputs.

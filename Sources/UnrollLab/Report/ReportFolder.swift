@@ -1,27 +1,28 @@
-// A report on the disk. Everything is made in a folder of its own first, then moved into place,
-// the page last: a report that could not be finished leaves what was there.
+// Writes a report to disk. All files are created in a staging folder and then moved into place, the page last, so that
+// an interrupted report leaves the existing one unchanged.
 
 internal import Foundation
 internal import UnrollFigures
 internal import UnrollFormats
 
-/// Writes reports into folders.
+/// Writing of reports into folders.
 public enum ReportFolder {
-  /// What was written.
+  /// The result of writing a report.
   public struct Outcome: Sendable {
-    /// The page.
+    /// The path of the page.
     public var page: String
-    /// Why there are no pictures, and how to get them; nil if there are.
+    /// The reason why figures are missing, with the remedy; nil if they were drawn.
     public var note: String?
   }
 
-  /// The folder, inside a report's, in which everything is made before it is moved into place.
+  /// Returns the staging folder, inside the report's folder.
   private static func staging(in folder: String) -> String { "\(folder)/.unroll-part" }
 
-  /// Tries whether a report can be written, so that a place that cannot is known before any work
-  /// is done; a folder that was not there is removed again.
+  /// Checks that a report can be written, before any experiment runs.
   ///
-  /// - Throws: `LabError` if the folder cannot be made or written.
+  /// A folder created for the check is removed again.
+  ///
+  /// - Throws: `LabError` if the folder cannot be created or written.
   public static func prepare(_ folder: String) throws(LabError) {
     guard !folder.isEmpty else {
       throw LabError(.outOfRange(expected: "a folder", found: "an empty name"), field: "output")
@@ -43,7 +44,7 @@ public enum ReportFolder {
     if !existed { rmdir(folder) }
   }
 
-  /// Refuses a folder whose page is not a report's: it is somebody's own.
+  /// Rejects a folder whose page is not a report.
   private static func checkOwner(of folder: String) throws(LabError) {
     let files = ["index.html", "results.json"].filter {
       FileManager.default.fileExists(atPath: "\(folder)/\($0)")
@@ -60,17 +61,17 @@ public enum ReportFolder {
 
   /// Writes `index.html`, `results.json`, `figures/` and `data/`.
   ///
-  /// Without gnuplot, scripts and data are written and the outcome says how to get the pictures.
+  /// Without gnuplot, scripts and data are written, and the outcome explains how to draw the figures.
   ///
   /// - Parameters:
   ///   - report: The report.
   ///   - results: The contents of `results.json`.
-  ///   - folder: Where it goes; made if it is not there. Other files in it stay.
-  ///   - progress: Called with how many pictures are drawn, and how many there will be; false
-  ///     stops the work.
-  /// - Returns: Where the page is.
-  /// - Throws: `LabError` if the folder cannot be written, or if `progress` stopped the work; what
-  ///   was there before stays.
+  ///   - folder: The folder; created if it does not exist. Other files in it are kept.
+  ///   - progress: Called with the number of drawn figures and the total; returns false to
+  ///     cancel.
+  /// - Returns: The path of the page and a note.
+  /// - Throws: `LabError` if the folder cannot be written, or if `progress` cancelled; existing files
+  ///   are kept.
   public static func write(
     _ report: LabReport, results: [UInt8], to folder: String,
     progress: (Int, Int) -> Bool = { _, _ in true }
@@ -84,7 +85,7 @@ public enum ReportFolder {
     }
     do {
       try prepare(folder)
-      // What an interrupted run left.
+      // Left by an interrupted run.
       try? manager.removeItem(atPath: staging)
       for part in ["figures", "data"] { try AtomicFile.makeFolder("\(staging)/\(part)") }
     } catch {
@@ -101,7 +102,7 @@ public enum ReportFolder {
     }
   }
 
-  /// Makes every file in the staging folder; returns the note, if pictures are missing.
+  /// Creates all files in the staging folder; returns a note if figures are missing.
   private static func fill(
     _ staging: String, _ report: LabReport, _ results: [UInt8], _ progress: (Int, Int) -> Bool
   ) throws -> String? {
@@ -114,9 +115,9 @@ public enum ReportFolder {
       try AtomicFile.write(NPZ.encode(section.arrays), to: "\(staging)/data/\(section.id).npz")
     }
     let (pictures, problem) = try draw(figures, in: staging, progress)
-    // The numbers are worth more than the pictures: they come without them.
+    // Results are written even if figures cannot be drawn.
     let note = problem.map {
-      "Pictures are missing: \($0). Then run unroll lab again, or gnuplot on each .gp in figures/."
+      "Figures are missing: \($0). Then run unroll lab again, or run gnuplot on each .gp file in figures/."
     }
     let page = ReportPage(report: report, pictures: pictures, note: note)
     try AtomicFile.write(results, to: "\(staging)/results.json")
@@ -124,9 +125,9 @@ public enum ReportFolder {
     return note
   }
 
-  /// Draws what can be drawn; returns the SVGs by name, and the first problem.
+  /// Draws the figures; returns the SVGs by name, and the first problem.
   ///
-  /// Pictures for narrow screens are in the page alone: they are drawn in a folder that does not stay.
+  /// Variants for narrow screens appear only in the page and are drawn in a temporary folder.
   private static func draw(
     _ figures: [Figure], in staging: String, _ progress: (Int, Int) -> Bool
   ) throws(LabError) -> (pictures: [String: [UInt8]], problem: String?) {
@@ -161,7 +162,7 @@ public enum ReportFolder {
     return (pictures, problem)
   }
 
-  /// Moves every file to its place, the page last, and removes the staging folder.
+  /// Moves every file into place, the page last, and removes the staging folder.
   private static func move(_ staging: String, to folder: String) throws {
     let manager = FileManager.default
     for part in ["figures", "data"] {

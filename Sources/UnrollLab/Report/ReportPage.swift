@@ -1,18 +1,18 @@
-// The report as one HTML file: no script, no font and no picture from outside; readable on a
-// phone, in print, in light and dark.
+// The report as one HTML file without external resources or scripts; readable on a phone, in print, and in light and
+// dark mode.
 
 internal import Foundation
 internal import UnrollFigures
 
-/// Writes a report as HTML.
+/// Rendering of a report as HTML.
 struct ReportPage {
-  /// What every report's page has had from the first version on, and hardly any other page.
+  /// Text that identifies the page of a report of any version.
   static let mark = "<footer><p>All numbers: <a href=\"results.json\">"
 
   let report: LabReport
-  /// The pictures by figure name, also of figures for narrow screens; a figure without one is named instead.
+  /// The figures by name, including variants for narrow screens; a missing figure is replaced with its name.
   let pictures: [String: [UInt8]]
-  /// What to say where there are no pictures.
+  /// The note to show if figures are missing.
   let note: String?
 
   var html: String {
@@ -40,7 +40,7 @@ struct ReportPage {
       </ol></nav>
       \(report.sections.map(section).joined(separator: "\n"))
       \(Self.mark)results.json</a>. Each figure has its data \
-      (.csv), its gnuplot script (.gp) and pictures (SVG, PNG, PDF) beside this page.</p></footer>
+      (.csv), its gnuplot script (.gp) and images (SVG, PNG, PDF) next to this page.</p></footer>
       </main>
       </body>
       </html>
@@ -58,7 +58,7 @@ struct ReportPage {
     return """
       <section id="\(section.id)">
       <h2>\(escaped(section.title))</h2>
-      <p>\(escaped(section.lookFor))</p>
+      <p>\(escaped(section.interpretation))</p>
       \(section.figures.map { figure($0.figure, $0.alternative) }.joined(separator: "\n"))
       \(section.tables.map(table).joined(separator: "\n"))
       \(section.command.map { "<p class=\"settings\"><code>\(escaped($0))</code></p>" } ?? "<p class=\"settings\">\(settings)</p>")
@@ -115,7 +115,7 @@ struct ReportPage {
   }
 
   private func escaped(_ text: String) -> String {
-    // Scalars: a browser knows no characters of several.
+    // Split into scalars, because browsers do not process grapheme clusters.
     var result = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -133,7 +133,7 @@ struct ReportPage {
     :root { --ink: #1c1c1c; --paper: #fff; --soft: #5b5b5b; --line: #d5d5d5; --link: #00558c; }
     @media (prefers-color-scheme: dark) {
       :root { --ink: #e8e8e8; --paper: #171717; --soft: #aaa; --line: #444; --link: #7cc4f5; }
-      /* Figures are drawn for paper; with their light inverted they are drawn for the dark. */
+      /* Figures have a light background, which is inverted in dark mode. */
       figure img { filter: invert(0.91) hue-rotate(180deg); }
     }
     body { margin: 0; background: var(--paper); color: var(--ink);

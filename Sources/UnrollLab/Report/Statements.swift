@@ -1,13 +1,13 @@
-// What the sections say about their results. Every sentence about a result is made from its numbers, so
-// that it is true for any seed, cell and setting.
+// The text of the report sections. Every sentence about a result is generated from its numbers, so that it holds for
+// any seed, cell and setting.
 
 internal import RealModule
 internal import Unroll
 
 extension LabPrecision {
-  /// What to do about numbers beyond the range.
+  /// The advice for numbers that overflow.
   ///
-  /// Float64 reaches further, but not as far as every product of weights.
+  /// float64 has a larger range, but can overflow as well.
   public var overflowAdvice: String {
     let smaller = "use fewer time steps or smaller weights"
     return self == .float32 ? "compute in float64, or \(smaller)" : smaller
@@ -15,11 +15,11 @@ extension LabPrecision {
 }
 
 extension MemoryResult {
-  /// The pairs that begin at zero and at drawn states, and those that begin at a hundredfold state.
+  /// The pairs of runs from zero and random states, and those with a random state times 100.
   private static let smallPairs = 0..<3
   private static let largePairs = 3..<6
 
-  /// What was found, in sentences.
+  /// A description of the result.
   package var statement: String {
     guard let last = distances.last else { return "" }
     if let overflowStep {
@@ -39,7 +39,7 @@ extension MemoryResult {
       "The \(distance) between the runs from zero and from random 1 is \(LabNumber.list(parts))."
   }
 
-  /// What became of all pairs at the last step.
+  /// Describes the distances of all pairs at the last step.
   private func fate(_ set: DistanceSet) -> String {
     let medians = set.summaries.map(\.median)
     let gone = medians.count { $0 < 1e-3 }
@@ -74,7 +74,7 @@ extension MemoryResult {
     return low == high ? low : "\(low) to \(high)"
   }
 
-  /// Of a cell that is meant to keep its state: whether it does.
+  /// Describes whether a cell with saturated gates keeps its state.
   private var kept: String {
     guard let bias = settings.keepBias, let largest = drifts.flatMap(\.largest).max() else {
       return ""
@@ -87,14 +87,14 @@ extension MemoryResult {
       : "The largest change of an element of the state is \(textNumber(largest))."
     let isComplement = settings.cell.retention?.isComplement == true
     return """
-      The keeping gate's bias is \(textNumber(settings.keptGateBias ?? bias)): alone, that gate leaves half of the state \
+      The bias of the retention gate is \(textNumber(settings.keptGateBias ?? bias)): alone, that gate leaves half of the state \
       after ln 2 / −ln σ(\(isComplement ? "−b" : "b")) = \(LabNumber.steps(LabNumber.halfLife(ofBias: bias))). \(moved)
       """
   }
 }
 
 extension GradientResult {
-  /// What was found, in sentences.
+  /// A description of the result.
   package var statement: String {
     sets.map { set in
       let start = "From the state \(set.point.rawValue)"
@@ -108,14 +108,14 @@ extension GradientResult {
         let first = set.overflowStep.map { $0 < step ? " (the first at step \($0))" : "" } ?? ""
         return "\(start) \(which) \(overflows) at step \(step)\(first); \(advice)."
       }
-      // What overflows at other steps may be finite at this one.
+      // A gradient that overflows at another step may be finite at this one.
       let other =
         set.overflowStep.map { " At step \($0) a gradient \(overflows); \(advice)." } ?? ""
       return "\(start) \(fate(set)).\(other)"
     }.joined(separator: " ")
   }
 
-  /// The sentence about one initial state.
+  /// Describes the gradients for one initial state.
   private func fate(_ set: GradientSet) -> String {
     let summary = set.summary
     let unit = Double(settings.hiddenSize).squareRoot()
@@ -159,7 +159,7 @@ extension GradientResult {
     return LabNumber.list(parts) + "; " + fates
   }
 
-  /// One line for each initial state whose gradient overflows: for the terminal.
+  /// A line for each initial state whose gradient overflows, for the terminal.
   public var overflowNotes: [String] {
     sets.compactMap { set in
       set.overflowStep.map {
@@ -170,10 +170,10 @@ extension GradientResult {
 }
 
 extension SpectrumResult {
-  /// Whether a step leaves every state where it is: every start of the search moves by less than a millionth.
+  /// Whether a step changes no state: the relative change of every start is at most 10⁻⁶.
   public var isEveryStateFixed: Bool { fixedPointStarts > 0 && largestStartChange <= 1e-6 }
 
-  /// What was found, in sentences.
+  /// A description of the result.
   public var statement: String {
     var parts: [String] = []
     if let largest = exponents.first, largest.isFinite {
@@ -182,14 +182,14 @@ extension SpectrumResult {
       )
     } else if exponents.first == -.infinity {
       parts.append(
-        "The largest exponent is −∞: along the runs, a step takes every small difference away.")
+        "The largest exponent is −∞: along the runs, a step removes every small difference.")
     }
     if isEveryStateFixed {
       parts.append(
         largestStartChange == 0
           ? "Every state is a fixed point: a step changes none of the \(fixedPointStarts) that were tried."
           : """
-          Every state is a fixed point but for rounding: a step moves none of the \(fixedPointStarts) that \
+          Every state is a fixed point except for rounding: a step changes none of the \(fixedPointStarts) that \
           were tried by more than \(textNumber(largestStartChange)) of its size.
           """)
     } else if fixedPointStarts > 0 {
@@ -199,11 +199,11 @@ extension SpectrumResult {
     return parts.joined(separator: " ")
   }
 
-  /// What small differences do a step with this exponent.
+  /// Describes the effect of an exponent on small differences.
   private static func change(_ exponent: Double) -> String {
     let verb = exponent < 0 ? "shrink" : "grow"
     if exponent.magnitude < 1e-3 { return "change by less than 0.1 % a step" }
-    // A factor next to 1 shows too few of its digits.
+    // Factors close to 1 are given in percent.
     if exponent.magnitude < 0.1 {
       let percent = textNumber(100 * Double.expMinusOne(exponent).magnitude)
       return "\(verb) by \(percent) % a step"
@@ -230,11 +230,11 @@ extension SpectrumResult {
 }
 
 extension GateResult {
-  /// What was found, in sentences.
+  /// A description of the result.
   public var statement: String {
     let half = lifetimes.map(\.halfLife).sorted()
     guard let keepingGate, let shortest = half.first, let longest = half.last else {
-      return settings.customCell.map { "\($0) has no gate that says what it keeps." }
+      return settings.customCell.map { "\($0) has no gate that controls its retention." }
         ?? "A basic RNN has no gates."
     }
     let stuck = gates.map {
@@ -258,7 +258,7 @@ extension GateResult {
 }
 
 extension GradientPartsResult {
-  /// What was found, in sentences.
+  /// A description of the result.
   package var statement: String {
     guard let whole = contributions.first(where: { $0.total > 0 }), let first = whole.norms.first,
       let last = whole.norms.last, let count = truncations.last?.steps
@@ -266,7 +266,7 @@ extension GradientPartsResult {
     guard count > 1 else {
       return "Of \(whole.parameter), the only step adds a gradient of norm \(textNumber(first))."
     }
-    // The smallest k whose error is at most a hundredth.
+    // The smallest k with an error of at most 1 %.
     let enough = truncations.first { $0.relativeError <= 0.01 }?.steps
     let sentence =
       switch enough {

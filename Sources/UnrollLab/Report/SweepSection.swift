@@ -1,4 +1,4 @@
-// The section of a sweep over scales.
+// The report section on a sweep over scales.
 
 internal import RealModule
 internal import Unroll
@@ -6,7 +6,7 @@ internal import UnrollFigures
 internal import UnrollFormats
 
 extension ScaleSweepResult {
-  /// "Play with the scale": memory and gradient at many scales.
+  /// Returns the section "Play with the scale": memory and gradient at many scales.
   public func section(name: String = "sweep") -> LabReport.Section {
     let scales = points.map(\.scale)
     var figures = [
@@ -27,7 +27,7 @@ extension ScaleSweepResult {
     }
     let command = command
     return LabReport.Section(
-      id: name, title: "Play with the scale: \(settings.cell.title)", lookFor: statement,
+      id: name, title: "Play with the scale: \(settings.cell.title)", interpretation: statement,
       settings: settings.listed().map {
         $0.name == "scale" ? (name: "scale", value: Self.spelled(scales)) : $0
       }, command: command, figures: figures,
@@ -43,7 +43,7 @@ extension ScaleSweepResult {
       ])
   }
 
-  /// Scales as a person would type them: a range if they are one, to the last bit.
+  /// Returns the scales in the command's notation: as a range if the range reproduces them exactly.
   static func spelled(_ scales: [Double]) -> String {
     if scales.count > 2, let low = scales.first, let high = scales.last, 0 < low, low < high,
       ScaleSweep.logarithmicScales(from: low, to: high, count: scales.count) == scales
@@ -53,7 +53,7 @@ extension ScaleSweepResult {
     return scales.map { "\($0)" }.joined(separator: ",")
   }
 
-  /// The seed's own draw as a table.
+  /// The results for the settings' seed as a table.
   public var table: LabReport.Table {
     LabReport.Table(
       caption: """
@@ -106,7 +106,7 @@ extension ScaleSweepResult {
     return Axis("scale of the weights", isLogarithmic: true, range: low...high)
   }
 
-  /// Numbers with an axis that shows them all: what is 0 or less than 1e-16 lies on its lower edge.
+  /// Clamps numbers to the range of a logarithmic axis: values below 1e-16, including 0, are on its lower edge.
   fileprivate static func logarithmic(
     _ label: String, _ lines: [(title: String, y: [Double])], x: [Double]
   ) -> (axis: Axis, lines: [Line]) {
@@ -116,7 +116,7 @@ extension ScaleSweepResult {
     return (axis, all.map { Line($0.title, x: x, y: $0.y.map { $0 < floor ? floor : $0 }) })
   }
 
-  /// Memory and gradients of the seed's own draw.
+  /// Returns the figure of memory and gradients for the settings' seed.
   private func scaleFigure(name: String) -> Figure {
     let (axis, lines) = Self.logarithmic(
       "norm (lower edge: 1e-16 and less)",
@@ -138,7 +138,8 @@ extension ScaleSweepResult {
       ], size: (900, 560))
   }
 
-  /// Colours over step and scale, if the scales are even by ratio (gnuplot's image is a grid).
+  /// Returns the phase diagram over step and scale, if the scales are logarithmically spaced (gnuplot's image is a
+  /// grid).
   private func phaseDiagram(name: String, cell: String) -> Figure? {
     guard points.count > 2, points.allSatisfy({ $0.scale > 0 }) else { return nil }
     let exponents = points.map { Double.log2($0.scale) }
@@ -155,7 +156,7 @@ extension ScaleSweepResult {
           range: (exponents[0] - step / 2)...(exponents[exponents.count - 1] + step / 2)),
         content: .heatMap(
           x: steps, y: exponents,
-          // Beyond the last colour all are alike; gnuplot cannot read infinity.
+          // Clamp to a finite value, because gnuplot cannot read infinity.
           values: values.map { $0.map { min($0, 1e300) } },
           colors: Axis("median", isLogarithmic: true, range: 1e-8...1e2)))
     }
@@ -193,18 +194,19 @@ extension WeightDrawsResult {
       })
   }
 
-  /// The seeds in words.
+  /// The range of seeds in words.
   var seedRange: String {
     guard let first = seeds.first, let last = seeds.last, first != last else {
       return "seed \(seeds.first ?? 0)"
     }
     func range(_ low: Int, _ high: Int) -> String { low == high ? "\(low)" : "\(low) to \(high)" }
     guard last < first else { return "seeds \(range(first, last))" }
-    // The last seed is followed by 0.
+    // Seeds wrap around to 0.
     return "seeds \(range(first, Int(UInt32.max))) and \(range(0, last))"
   }
 
-  /// Over the scale: the share of draws that keep the dependency, and quantiles of memory and gradients.
+  /// Returns the figures over the scale: the fraction of draws that keep the dependency, and quantiles of memory and
+  /// gradients.
   fileprivate func figures(
     name: String, _ sweep: ScaleSweepResult
   ) -> [(figure: Figure, alternative: String)] {
@@ -245,7 +247,7 @@ extension WeightDrawsResult {
     return [
       (
         figure(
-          "share", "who remembers, who explodes", Axis("% of the draws", range: 0...105), shares),
+          "share", "memory and exploding gradients", Axis("% of the draws", range: 0...105), shares),
         "The shares of draws whose state depends on the initial state, whose gradient survives, and in which a gradient explodes, against the scale."
       ),
       (

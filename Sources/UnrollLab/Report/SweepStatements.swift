@@ -1,12 +1,12 @@
-// What a sweep says about its result: over many draws of weights, and of the seed's own draw.
+// The text on a sweep: over many draws of weights, and for the settings' seed.
 
 internal import Unroll
 
 extension ScaleSweepResult {
-  /// What was found, in sentences.
+  /// A description of the result.
   public var statement: String {
     let question = "Is there a scale that keeps a long-term memory?"
-    // One draw is the seed's own, of which the sentences say all.
+    // A single draw is that of the settings' seed, which `ownStatement` describes.
     guard let weightDraws, weightDraws.seeds.count > 1 else { return "\(question) \(ownStatement)" }
     return [
       question, weightDraws.memoryStatement, weightDraws.reasonStatement,
@@ -14,7 +14,7 @@ extension ScaleSweepResult {
     ].filter { !$0.isEmpty }.joined(separator: " ")
   }
 
-  /// The seed's own draw.
+  /// A description of the draw of the settings' seed.
   private var ownStatement: String {
     func story(_ what: String, _ path: KeyPath<SweepPoint, Fate>) -> String {
       let fates: [Fate] =
@@ -34,7 +34,7 @@ extension ScaleSweepResult {
       """
   }
 
-  /// How the seed's own gradients are spread over the sequences, where the largest is.
+  /// Describes the distribution of this draw's gradients over the sequences, at the scale with the largest.
   private var spreadStatement: String {
     guard let worst = points.max(by: { $0.gradientSpread.largest < $1.gradientSpread.largest })
     else { return "" }
@@ -62,7 +62,7 @@ extension ScaleSweepResult {
       : "The largest gradients are at \(scale): there \(numbers)."
   }
 
-  /// Where the seed's own draw stands among the others at the largest scale.
+  /// Compares the draw of the settings' seed with the others at the largest scale.
   private var seedStatement: String {
     guard let all = weightDraws?.points.max(by: { $0.scale < $1.scale }),
       let own = points.max(by: { $0.scale < $1.scale }), all.memory.count > 1
@@ -75,7 +75,7 @@ extension ScaleSweepResult {
 }
 
 extension WeightDrawsResult {
-  /// How many draws keep the dependency, over the scale.
+  /// The fraction of draws that keep the dependency, by scale.
   fileprivate var memoryStatement: String {
     let sorted = points.sorted { $0.scale < $1.scale }
     guard let first = sorted.first, let last = sorted.last,
@@ -92,7 +92,7 @@ extension WeightDrawsResult {
       return
         "\(opening) It does so in \(LabNumber.share(most.memoryShare, of: "draws")) at every scale."
     }
-    // The end points, and the largest share between them.
+    // The first and last scale, and the largest fraction between them.
     var parts = [share(first)]
     if most.scale != first.scale, most.scale != last.scale { parts.append(share(most)) }
     if last.scale != first.scale { parts.append(share(last)) }
@@ -104,7 +104,7 @@ extension WeightDrawsResult {
     return "\(opening) It does so in \(LabNumber.list(parts)).\(half)"
   }
 
-  /// Why draws keep the dependency at the scale where most do: settled in different states, or growing.
+  /// The reason why draws keep the dependency at the scale where most do: convergence to different states, or growth.
   fileprivate var reasonStatement: String {
     guard let last = points.filter({ $0.keepingCount > 0 }).max(by: { $0.scale < $1.scale })
     else { return "" }
@@ -113,7 +113,7 @@ extension WeightDrawsResult {
     var parts: [String] = []
     if settled > 0 {
       parts.append(
-        "it has vanished in \(settled): small differences die out there, but the two runs have settled in different states"
+        "it has vanished in \(settled): small differences vanish there, but the two runs have converged to different states"
       )
     }
     if growing > 0 {
@@ -129,7 +129,7 @@ extension WeightDrawsResult {
       """
   }
 
-  /// How gradients explode over the draws.
+  /// A description of exploding gradients over the draws.
   fileprivate var gradientStatement: String {
     guard let most = points.max(by: { $0.explodingShare < $1.explodingShare }) else { return "" }
     guard most.explodingShare > 0 else {
@@ -139,7 +139,7 @@ extension WeightDrawsResult {
     let scales = points.filter { $0.explodingShare > 0 }.map(\.scale)
     let median = Double(most.gradientMedian.count { $0 > 100 }) / Double(max(1, seeds.count))
     let ties = points.filter { $0.explodingShare == most.explodingShare }.map(\.scale)
-    // Nothing is most often where all are equally often.
+    // No scale is the most frequent if all are equal.
     let frequency =
       ties.count == scales.count
       ? ""
@@ -154,7 +154,7 @@ extension WeightDrawsResult {
   }
 }
 
-/// Where something was found: `at scale 2`, `at every scale`, `at 3 of 24 scales, between 1 and 2`.
+/// Describes scales: `at scale 2`, `at every scale`, `at 3 of 24 scales, between 1 and 2`.
 private func scalePlaces(_ found: [Double], of count: Int) -> String {
   guard let low = found.min(), let high = found.max(), found.count > 1 else {
     return "at scale \(textNumber(found.first ?? .nan))"

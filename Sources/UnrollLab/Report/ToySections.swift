@@ -1,16 +1,16 @@
-// The sections of the toy problem: parity, and the GRU that is an RNN.
+// The report sections on the toy problem: parity, and a GRU as an RNN.
 
 internal import Unroll
 internal import UnrollFigures
 internal import UnrollFormats
 
 extension ParityResult {
-  /// Part 3: our forward pass against TensorFlow's.
+  /// The section of part 3: comparison of the forward pass with TensorFlow's.
   public var section: LabReport.Section {
-    let reference = isRecorded ? "TensorFlow 1.13.1" : "our float64, rounded to float32"
+    let reference = isRecorded ? "TensorFlow 1.13.1" : "Unroll's float64 result, rounded to float32"
     return LabReport.Section(
-      id: "parity", title: "Own forward pass against TensorFlow",
-      lookFor: """
+      id: "parity", title: "Forward pass compared with TensorFlow",
+      interpretation: """
         The relative error is the notebook's: max |x − y| / max(1e-8, |x| + |y|), of the outputs plus of the \
         final state. \(statement(reference))
         """,
@@ -27,7 +27,7 @@ extension ParityResult {
         LabReport.Table(
           caption: "Against \(reference)",
           header: [
-            "cell", "arithmetic", "relative error", "our distance from float64",
+            "cell", "arithmetic", "relative error", "distance from float64",
             "reference's distance",
           ],
           rows: rows.map {
@@ -45,7 +45,7 @@ extension ParityResult {
 }
 
 extension ParityResult {
-  /// The row of a cell in one arithmetic.
+  /// Returns the row of a cell in one precision.
   private func row(_ cell: CellKind, _ precision: LabPrecision) -> ParityRow? {
     rows.first { $0.cell == cell && $0.precision == precision }
   }
@@ -60,7 +60,7 @@ extension ParityResult {
       ])
   }
 
-  /// What was found, in sentences.
+  /// Returns a description of the result.
   private func statement(_ reference: String) -> String {
     var parts = rows.filter { $0.precision == .float64 && $0.cell != .gruResetAfter }.compactMap {
       double -> String? in
@@ -71,16 +71,16 @@ extension ParityResult {
     if let after = row(.gruResetAfter, .float64) {
       let number =
         "With the reset gate after the product, as cuDNN, PyTorch and later Keras compute it, the same weights give \(textNumber(after.relativeErrorSum))"
-      // The number that the notebook printed for its GRU.
+      // The number printed in the notebook for its GRU.
       let printed = 0.9037854511656668
       parts.append(
         isRecorded && abs(after.relativeErrorSum - printed) < 1e-5
-          ? "\(number), which is the number that the notebook printed (0.9038): its GRU was not wrong by accident, it was the other GRU."
+          ? "\(number), which is the number that the notebook printed (0.9038): the notebook used the other variant of the GRU."
           : settings.timeStepCount == 1
-            ? "\(number): from a state of zero the first step of both is the same."
+            ? "\(number): both variants agree in the first step from a zero state."
             : row(.gruResetBefore, .float64) == nil
               ? "\(number)."
-              : "\(number): it is another function, and the reference is the one with the gate before the product."
+              : "\(number): the reference is the variant with the reset gate before the product."
       )
     }
     let floors = [CellKind.rnn, .gruResetBefore].compactMap { row($0, .float64) }
@@ -110,7 +110,7 @@ extension ParityResult {
 
 extension GRUAsRNNResult {
   private var figure: Figure {
-    // A logarithmic axis of b has no place for others.
+    // Only positive b can be shown on a logarithmic axis.
     let rows = rows.filter { $0.bias > 0 }
     let axis = Axis.decades(
       "relative error (lower edge: exactly 0)",
@@ -128,14 +128,14 @@ extension GRUAsRNNResult {
       ], size: (900, 420))
   }
 
-  /// The chosen bias among those of the sweep, in ascending order.
+  /// The chosen bias and those of the sweep, in ascending order.
   public var rows: [GRUAsRNNRow] {
     (sweep.filter { $0.bias != chosen.bias } + [chosen]).sorted { $0.bias < $1.bias }
   }
 
-  /// What was found, in sentences.
+  /// A description of the result.
   private var statement: String {
-    // From which of the biases on all agree.
+    // The smallest bias from which all larger ones agree.
     var exact: Double?
     for row in rows.reversed() {
       guard row.isBitwiseEqual else { break }
@@ -146,18 +146,18 @@ extension GRUAsRNNResult {
       With b = \(textNumber(chosen.bias)) the relative error is \(textNumber(chosen.relativeError)) and \
       \(chosen.isBitwiseEqual ? "all bits agree" : "not all bits agree"). \
       \(exact.map { "Of the biases tried, \(arithmetic) is exact from b = \(textNumber($0)) on." }
-        ?? "None of the biases tried is exact in \(arithmetic).") The untouched GRU gives \
+        ?? "None of the biases tried is exact in \(arithmetic).") With its initial weights, the GRU gives \
       \(textNumber(untouched)).
       """
   }
 
-  /// Part 4: the GRU that is an RNN.
+  /// The section of part 4: a GRU as an RNN.
   public var section: LabReport.Section {
     LabReport.Section(
-      id: "gru-as-rnn", title: "A GRU that is an RNN",
-      lookFor: """
+      id: "gru-as-rnn", title: "A GRU equal to an RNN",
+      interpretation: """
         The candidate gets the RNN's weights, the reset gate is forced to 1 and the update gate to 0 by \
-        biases of ±b. Both agree in every bit once σ(−b) vanishes beside 1 in the arithmetic that is used. \
+        biases of ±b. The two are bit-identical once 1 + σ(−b) rounds to 1. \
         \(statement)
         """,
       settings: settings.listed().filter { !["scale", "steps"].contains($0.name) }
@@ -170,7 +170,7 @@ extension GRUAsRNNResult {
       tables: [
         LabReport.Table(
           caption:
-            "Difference between the RNN's outputs and the GRU's; untouched, the GRU gives \(shortNumber(untouched))",
+            "Difference between the RNN's outputs and the GRU's; with its initial weights, the GRU gives \(shortNumber(untouched))",
           header: ["b", "relative error", "largest difference", "all bits equal"],
           rows: rows.map {
             [

@@ -1,12 +1,11 @@
-// The statistics of the notebook, in the precision of the data.
+// The statistics of the notebook, computed in the precision of the data.
 
 public import Unroll
 internal import UnrollContracts
 
-/// The relative error of two arrays, as the notebook defines it: max |x − y| / max(1e-8, |x| +
-/// |y|).
+/// Returns the relative error of two arrays as defined in the notebook: max |x − y| / max(1e-8, |x| + |y|).
 ///
-/// NaN anywhere gives NaN.
+/// Returns NaN if any element is NaN.
 ///
 /// - Precondition: The shapes are equal.
 public func relativeError<Scalar: KernelScalar>(_ x: Tensor<Scalar>, _ y: Tensor<Scalar>) -> Double
@@ -19,23 +18,22 @@ public func relativeError<Scalar: KernelScalar>(_ x: Tensor<Scalar>, _ y: Tensor
   }
 }
 
-/// The largest |x − y|; NaN anywhere gives NaN.
+/// Returns the largest |x − y|; NaN if any element is NaN.
 func largestDifference<A: KernelScalar, B: KernelScalar>(_ x: Tensor<A>, _ y: Tensor<B>) -> Double {
   (Tensor<Double>(x) - Tensor<Double>(y)).maximumMagnitude
 }
 
-/// A histogram of equal bins, as `numpy.histogram` (and so `plt.hist`) counts it.
+/// A histogram with equal bins, as computed by `numpy.histogram` and `plt.hist`.
 public struct Histogram: Sendable, Equatable, Codable {
-  /// How many values lie in each bin; the last bin includes its upper edge.
+  /// The number of values in each bin; the last bin includes its upper edge.
   public var counts: [Int]
-  /// The edges, one more than there are bins.
+  /// The edges, one more than the number of bins.
   public var edges: [Double]
 
   /// Counts values in bins of equal width from the smallest to the largest.
   ///
-  /// The edges are rounded to the precision of the data, as NumPy does. If all values are equal
-  /// the range is that value ± 0.5; if there is none, 0 to 1. Values that are not finite are left
-  /// out.
+  /// As in NumPy, the edges are rounded to the precision of the data. If all values are equal, the range is that value
+  /// ± 0.5; if there are none, 0 to 1. Values that are not finite are ignored.
   public init<Scalar: KernelScalar>(_ values: [Scalar], binCount: Int = 20) {
     let values = values.filter(\.isFinite)
     var low = Double(values.min() ?? 0)
@@ -46,7 +44,7 @@ public struct Histogram: Sendable, Equatable, Codable {
     edges.append(Scalar(high))
     counts = [Int](repeating: 0, count: binCount)
     for value in values {
-      // The last edge that is not above the value, by bisection.
+      // Find the last edge that is not above the value, by bisection.
       var (first, last) = (0, binCount - 1)
       while first < last {
         let middle = (first + last + 1) / 2
@@ -58,16 +56,16 @@ public struct Histogram: Sendable, Equatable, Codable {
   }
 }
 
-/// What the tables say of a set of numbers.
+/// Summary statistics of a set of numbers.
 public struct Summary: Sendable, Equatable, Codable {
-  /// The smallest, the mean, the median and the largest.
+  /// The minimum, mean, median and maximum.
   public var minimum, mean, median, maximum: Double
-  /// How many are exactly zero.
+  /// The number of exact zeros.
   public var zeroCount: Int
-  /// The share that is above 0.1: the statistic of the notebook's later edition.
+  /// The fraction above 0.1: the statistic of the notebook's later edition.
   public var fractionAboveTenth: Double
 
-  /// Summarises numbers; all NaN if there is none.
+  /// Computes the statistics; NaN if there are no numbers.
   public init(_ values: [Double]) {
     let sorted = values.sorted()
     minimum = sorted.first ?? .nan
@@ -78,11 +76,11 @@ public struct Summary: Sendable, Equatable, Codable {
     fractionAboveTenth = Double(values.count { Float($0) > 0.1 }) / Double(values.count)
   }
 
-  /// A quantile of sorted numbers, with linear interpolation as `numpy.quantile`; NaN of none.
+  /// Returns a quantile of sorted numbers, with linear interpolation like `numpy.quantile`; NaN if there are none.
   ///
   /// - Parameters:
-  ///   - share: 0 (the smallest) to 1 (the largest).
-  ///   - sorted: The numbers, ascending; infinities are allowed.
+  ///   - share: The position from 0 (minimum) to 1 (maximum).
+  ///   - sorted: The numbers in ascending order; infinities are allowed.
   /// - Returns: The quantile.
   package static func quantile(_ share: Double, of sorted: [Double]) -> Double {
     guard let last = sorted.indices.last else { return .nan }
@@ -94,7 +92,7 @@ public struct Summary: Sendable, Equatable, Codable {
     return sorted[low] + weight * (sorted[low + 1] - sorted[low])
   }
 
-  /// The middle of sorted numbers.
+  /// Returns the median of sorted numbers.
   package static func median(_ sorted: [Double]) -> Double {
     guard !sorted.isEmpty else { return .nan }
     let middle = sorted.count / 2
@@ -102,9 +100,9 @@ public struct Summary: Sendable, Equatable, Codable {
   }
 }
 
-/// Norms with what is not a finite number as infinity.
+/// Replaces norms that are not finite with infinity.
 ///
-/// A number that overflows becomes infinite, and NaN with the next product or difference.
+/// An overflow is infinite at first, and becomes NaN in the next product or difference.
 func overflowIsInfinite<Scalar: KernelScalar>(_ norms: [Scalar]) -> [Double] {
   norms.map { $0.isFinite ? Double($0) : .infinity }
 }

@@ -1,4 +1,4 @@
-// Where training, validation and test texts come from, and their encoded files.
+// The training, validation and test texts, and their encoded files.
 
 internal import Foundation
 internal import UnrollFormats
@@ -6,31 +6,31 @@ internal import UnrollPlatform
 
 /// The texts of a corpus.
 public enum CorpusPart: String, Sendable, Codable, CaseIterable {
-  /// What a model learns from.
+  /// Training text.
   case train
-  /// What decides when to stop, and which model is kept.
+  /// Validation text, which determines early stopping and the best model.
   case valid
-  /// What is looked at once, at the end.
+  /// Test text, used once at the end.
   case test
 }
 
-/// Which bytes of which files the parts of a corpus are.
+/// The files, and byte ranges in them, of the parts of a corpus.
 public struct CorpusPlan: Sendable, Equatable {
   /// The parts.
   public var parts: [CorpusPart: TextPart]
 
-  /// Finds the parts in a folder, or cuts one file.
+  /// Finds the parts in a folder, or splits one file.
   ///
-  /// Of several files for a part the one with the fewest words in its name is meant: `ptb.train.txt`, not
+  /// If several files match a part, the one with the fewest components in its name is used: `ptb.train.txt`, not
   /// `ptb.char.train.txt`.
   ///
   /// - Parameters:
   ///   - path: A folder with `train.txt` and `valid.txt`, or names such as `ptb.train.txt`; or one
   ///     file.
-  ///   - split: The fractions of one file that are for train, valid and test, in file order; cut
-  ///     after a line end.
-  /// - Throws: `CorpusError` if there is no such folder or file, a part is missing, or it is not clear which file
-  ///   it is.
+  ///   - split: The fractions of a single file for train, valid and test, in file order; cut after a line
+  ///     end.
+  /// - Throws: `CorpusError` if the folder or file does not exist, a part is missing, or several files match a part
+  ///   equally well.
   public init(path: String, split: [Double] = [0.9, 0.05, 0.05]) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -87,8 +87,8 @@ public struct CorpusPlan: Sendable, Equatable {
     return parts
   }
 
-  /// The first byte after a line end at or after an offset; without one within 64 kB, the start of
-  /// a character there.
+  /// Returns the offset after the first line end at or after an offset; if there is none within 64 kB, the start of
+  /// a character.
   private static func lineStart(_ file: FileDescriptor, near offset: Int, _ size: Int) -> Int {
     guard offset > 0 else { return 0 }
     var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -104,27 +104,27 @@ public struct CorpusPlan: Sendable, Equatable {
   }
 }
 
-/// The encoded texts of a corpus, and their vocabulary.
+/// The encoded texts of a corpus and their vocabulary.
 public struct Corpus: Sendable {
   /// The symbols.
   public let vocabulary: Vocabulary
   /// The texts.
   public let texts: [CorpusPart: EncodedText]
-  /// What a person should know: defects, symbols of valid or test that training does not have.
+  /// Remarks for the user: invalid bytes, and symbols of valid or test that the training text lacks.
   public internal(set) var notes: [String]
 
-  /// Encodes the parts of a corpus, or maps files that an earlier run of it left.
+  /// Encodes the parts of a corpus, or maps the encoded files of an earlier run.
   ///
-  /// Encoded files are 4 bytes a symbol; they are written once, mapped, and used again as long as
-  /// texts and vocabulary are the same (size, modification time, checksum of the vocabulary).
+  /// Encoded files have 4 bytes per symbol. They are written once, memory-mapped, and reused as long as texts and
+  /// vocabulary are unchanged (size, modification time, checksum of the vocabulary).
   ///
   /// - Parameters:
   ///   - plan: The parts.
-  ///   - unit: What a symbol is.
-  ///   - limits: Which symbols the vocabulary takes.
-  ///   - trimsLines: Whether spaces at both ends of lines are left out (characters).
+  ///   - unit: The unit of a symbol.
+  ///   - limits: The limits of the vocabulary.
+  ///   - trimsLines: Whether to remove spaces at both ends of lines (characters).
   ///   - known: The vocabulary of an earlier run, instead of a new one.
-  ///   - folder: Where encoded files go.
+  ///   - folder: The folder for encoded files.
   /// - Throws: `CorpusError` if a text cannot be read or is too short.
   public init(
     _ plan: CorpusPlan, unit: SymbolUnit, limits: Vocabulary.Limits = Vocabulary.Limits(),
@@ -160,7 +160,7 @@ public struct Corpus: Sendable {
         )
       }
       if part == .test && text.count < 2 {
-        notes.append("\(source.path) (test): has no text; nothing is tested at the end")
+        notes.append("\(source.path) (test): is empty; the final test is skipped")
         continue
       }
       guard text.count >= 2 else {
@@ -174,12 +174,12 @@ public struct Corpus: Sendable {
     self.notes = notes + EncodingFacts.notes(encodings)
   }
 
-  /// Maps the encoded files that another process has written.
+  /// Maps encoded files written by another process.
   ///
   /// - Parameters:
-  ///   - folder: Where they are.
-  ///   - parts: Which there are.
-  ///   - vocabulary: Theirs.
+  ///   - folder: The folder of the files.
+  ///   - parts: The parts that exist.
+  ///   - vocabulary: The vocabulary of the files.
   /// - Throws: `CorpusError` if a file cannot be mapped.
   init(mapping folder: String, parts: [CorpusPart], vocabulary: Vocabulary) throws {
     self.vocabulary = vocabulary
@@ -196,7 +196,7 @@ public struct Corpus: Sendable {
     "\(folder)/\(part.rawValue).symbols"
   }
 
-  /// Whether valid or test have symbols that the vocabulary has not.
+  /// Returns whether valid or test contain symbols that are not in the vocabulary.
   private static func hasUnknown(_ plan: CorpusPlan, _ vocabulary: Vocabulary) throws -> Bool {
     struct Found: Error {}
     for part in [CorpusPart.valid, .test] {
@@ -223,7 +223,8 @@ public struct Corpus: Sendable {
     {
       return (text, kept.facts)
     }
-    let facts = try write(source, vocabulary, to: path)
+    var writer = try EncodedTextWriter(path)
+    let facts = try write(source, vocabulary, into: &writer)
     let text = try EncodedText(mapping: path, vocabularySize: vocabulary.count)
     let kept = Stamp(source: stamp.source, checksum: text.checksum, facts: facts)
     try AtomicFile.write(Array(JSONEncoder().encode(kept)), to: stampPath)
@@ -247,32 +248,31 @@ public struct Corpus: Sendable {
       facts: EncodingFacts(path: source.path))
   }
 
-  /// Encodes one text with a vocabulary: into a file that is mapped and already removed, so that the
-  /// text may be larger than memory and nothing stays behind.
+  /// Encodes one text with a vocabulary.
   ///
-  /// - Returns: The text, how many of its symbols became `<unk>`, some of them by name, and what a person should
-  ///   know of its encoding.
-  /// - Throws: `CorpusError` if it cannot be read, or has a symbol that is not known where no
-  ///   `<unk>` stands for it, or the folder for temporary files has no room.
+  /// The result is a mapped file that is already unlinked, so the text may be larger than memory and no file remains.
+  ///
+  /// - Returns: The text, the number of symbols replaced by `<unk>`, some of them by name, and remarks on the
+  ///   encoding.
+  /// - Throws: `CorpusError` if the text cannot be read, if it has an unknown symbol and the vocabulary has no
+  ///   `<unk>`, or if the folder for temporary files is full.
   public static func encode(
     file path: String, with vocabulary: Vocabulary
   ) throws -> (text: EncodedText, unknown: Int, unknownSymbols: [String], notes: [String]) {
-    let beside =
-      FileManager.default.temporaryDirectory.path + "/unroll-\(UUID().uuidString).symbols"
-    defer { unlink(beside) }
-    let encoding = try write(TextPart(path: path), vocabulary, to: beside)
+    var writer = try EncodedTextWriter(
+      temporaryIn: FileManager.default.temporaryDirectory.path)
+    let encoding = try write(TextPart(path: path), vocabulary, into: &writer)
     return (
-      try EncodedText(mapping: beside, vocabularySize: vocabulary.count), encoding.unknown,
+      try writer.text(vocabularySize: vocabulary.count), encoding.unknown,
       encoding.unknownSymbols, EncodingFacts.notes([encoding])
     )
   }
 
   /// Writes a text's symbols to a file.
   private static func write(
-    _ source: TextPart, _ vocabulary: Vocabulary, to path: String
+    _ source: TextPart, _ vocabulary: Vocabulary, into writer: inout EncodedTextWriter
   ) throws -> EncodingFacts {
     var reader = TextReader(source, unit: vocabulary.unit, trimsLines: vocabulary.trimsLines)
-    var writer = try EncodedTextWriter(path)
     var result = EncodingFacts(path: source.path)
     try reader.forEachSymbol { symbol in
       guard let number = vocabulary.number(of: symbol) else {

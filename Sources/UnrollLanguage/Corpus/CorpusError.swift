@@ -1,38 +1,38 @@
-/// A text, vocabulary or encoded corpus that cannot be used.
+/// An error in a text, vocabulary or encoded corpus.
 public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What is wrong.
+  /// The problem.
   public enum Problem: Equatable, Sendable {
     /// The system's reason why a file cannot be read or written.
     case system(String)
-    /// A folder without a part that is needed.
+    /// The folder lacks a required part.
     case missingPart(String, found: [String])
-    /// A folder with several files that may be a part.
+    /// Several files in the folder match a part.
     case severalParts(String, found: [String])
-    /// A text that is too short to learn from or to be judged.
+    /// The text is too short for training or evaluation.
     case tooShort(symbols: Int, needed: Int, unit: SymbolUnit)
-    /// A word that is longer than a vocabulary should hold.
+    /// A word exceeds the length limit.
     case wordTooLong(limit: Int)
-    /// A symbol that the vocabulary does not have, and no `<unk>` to stand for it.
+    /// A symbol is not in the vocabulary, which has no `<unk>`.
     case unknownSymbol(String)
-    /// Symbols of a prompt that the vocabulary does not have, and no `<unk>` to stand for them.
+    /// Symbols of a prompt are not in the vocabulary, which has no `<unk>`.
     case unknownSymbols([String], unit: SymbolUnit)
-    /// A file that is no text in UTF-8: what it is, and what to do.
+    /// The file is not UTF-8 text; the string says what it is and how to convert it.
     case notUTF8(String)
-    /// A text whose encoding is written to the place where the text stands.
+    /// The encoded file would overwrite the text.
     case overwritten
-    /// A split whose parts do not make a whole.
+    /// The fractions of a split do not add up to 1.
     case impossibleSplit([Double])
-    /// A vocabulary file that is not one.
+    /// The vocabulary file is malformed.
     case malformedVocabulary(String)
-    /// An encoded text that is damaged.
+    /// The encoded text is damaged.
     case damaged(String)
   }
 
-  /// What is wrong.
+  /// The problem.
   public var problem: Problem
   /// The file or folder.
   public var path: String
-  /// The line, from 1, where it is known.
+  /// The line, starting at 1, if known.
   public var line: Int?
 
   /// Creates an error.
@@ -42,7 +42,7 @@ public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     self.line = line
   }
 
-  /// One sentence: where, what was expected, what was found, what to do.
+  /// A sentence with location, expectation, finding and remedy.
   public var description: String {
     let place = line.map { "\(path): line \($0)" } ?? path
     switch problem {
@@ -50,23 +50,23 @@ public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     case .missingPart(let part, let found):
       let some = found.isEmpty ? "no text" : found.prefix(8).joined(separator: ", ")
       return
-        "\(place): expected a text for \(part), such as \(part).txt, found \(some); give a folder with train, valid and test, or one file"
+        "\(place): expected a text for \(part), such as \(part).txt, found \(some); use a folder with train, valid and test, or a single file"
     case .severalParts(let part, let found):
       return
-        "\(place): expected one text for \(part), found \(found.prefix(8).joined(separator: ", ")); give a folder with one of them"
+        "\(place): expected one text for \(part), found \(found.prefix(8).joined(separator: ", ")); use a folder with only one of them"
     case .tooShort(let symbols, let needed, let unit):
       return "\(place): expected at least \(unit.counted(needed)), found \(symbols)"
     case .wordTooLong(let limit):
       return
-        "\(place): expected words of at most \(limit) bytes, found a longer one; a model of characters has no such limit"
+        "\(place): expected words of at most \(limit) bytes, found a longer one; a character model has no such limit"
     case .unknownSymbol(let symbol):
-      return "\(place): '\(symbol)' is not in the vocabulary, which has no <unk> to stand for it"
+      return "\(place): '\(symbol)' is not in the vocabulary, which has no <unk>"
     case .unknownSymbols(let symbols, let unit):
       return
-        "\(place): \(Vocabulary.sentence(unknown: symbols, unit)); there is no <unk> to stand for them"
+        "\(place): \(Vocabulary.sentence(unknown: symbols, unit)); it has no <unk>"
     case .notUTF8(let what): return "\(place): expected text in UTF-8, \(what)"
     case .overwritten:
-      return "\(place): is a file that this run itself writes; give the text that it was made from"
+      return "\(place): the run would overwrite this file; use the text that it was encoded from"
     case .impossibleSplit(let parts):
       return "\(place): \(Self.problem(ofSplit: parts) ?? "the split \(parts) is impossible")"
     case .malformedVocabulary(let what):
@@ -75,7 +75,7 @@ public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// What is wrong with the fractions of a split, in one sentence; nil if nothing is.
+  /// Returns a sentence that describes what is wrong with a split; nil if it is valid.
   package static func problem(ofSplit parts: [Double]) -> String? {
     let found = parts.map { "\($0)" }.joined(separator: ",")
     guard (2...3).contains(parts.count) else {
@@ -88,7 +88,7 @@ public struct CorpusError: Error, Equatable, Sendable, CustomStringConvertible {
       }
       if part == 0 && name != "test" {
         return
-          "split: expected more than 0 for \(name), found \(found); \(name == "train" ? "the model learns from it" : "it decides which model is kept")"
+          "split: expected more than 0 for \(name), found \(found); \(name == "train" ? "the model is trained on it" : "it selects the best model")"
       }
     }
     let sum = parts.reduce(0, +)

@@ -1,28 +1,26 @@
-// A small stochastic grammar of English-like sentences, with an entropy rate that is computed, not
-// estimated: how far a model is from the best possible one is then known.
+// A small stochastic grammar of English-like sentences with a known entropy rate. It is computed exactly, so the gap
+// between a model and the optimum is known.
 //
-// It is an automaton in which state and word give the next state (unifilar), so that a reader who
-// remembers enough knows the state, and no model can do better than the entropy of the states:
+// The grammar is a unifilar automaton: state and word determine the next state. A reader with sufficient memory thus
+// knows the state, and no model can have a lower loss than the entropy of the states:
 //
-//   v = e₀ + Pᵀ v              v  how often a line passes each state on average
-//   L = Σ v                    L  symbols of a line on average, its end included
+//   v = e₀ + Pᵀ v              v  mean number of visits of each state per line
+//   L = Σ v                    L  mean number of symbols per line, including its end
 //   H = Σ v h / L              h  entropy of a state's choice;  H  the entropy rate
 //
-// Since lines are drawn alike and end in the state that begins them, H also is the entropy rate of
-// the whole text. What must be remembered: a subject's number, past a clause or a place with a
-// number of its own, until the verb comes; past the verb's object, until "and"; and from the first
-// word to the last, whether the line tells of yesterday.
+// Lines are independent and end in the initial state, so H is also the entropy rate of the whole text. Long-range
+// dependencies: a subject's number, across a clause or a place with another number, until the verb; across the verb's
+// object, until "and"; and the tense, from the first word of a line to the last.
 
 internal import RealModule
 internal import Unroll
 internal import UnrollContracts
 
-/// The grammar on which `unroll train` trains a model when no corpus is given.
+/// The grammar that generates the training text of `unroll train` when no corpus is given.
 ///
-/// Its symbols are its words and one end of line (`<eos>`) a line, which the text spells as a line
-/// feed.
+/// Its symbols are words and one end of line (`<eos>`) per line, which the text contains as a line feed.
 public struct EmbeddedGrammar: Sendable {
-  /// A word that a state may say, and the state that follows; nil: the end of the line.
+  /// A word that a state can emit, and the next state; nil for the end of the line.
   package struct Arc: Sendable {
     package var word: String?
     package var probability: Double
@@ -33,18 +31,18 @@ public struct EmbeddedGrammar: Sendable {
     }
   }
 
-  /// The arcs of each state; state 0 begins every line.
+  /// The arcs of each state; every line starts in state 0.
   package let states: [[Arc]]
-  /// What the best possible model loses, in nats per symbol: the exact entropy rate.
+  /// The exact entropy rate in nats per symbol: the minimum loss of any model.
   public let entropyRate: Double
-  /// How many symbols a line has on average, its end included.
+  /// The mean number of symbols per line, including its end.
   public let meanLineLength: Double
 
   /// Creates a grammar from the arcs of its states.
   ///
-  /// - Precondition: The probabilities of each state are positive and sum to 1, no state says a
-  ///   word twice, and every line ends.
-  /// - Complexity: O(S³) for S states, less where few states follow a state.
+  /// - Precondition: The probabilities of each state are positive and sum to 1, no state emits a word twice, and every
+  ///   line ends.
+  /// - Complexity: O(S³) for S states, less if few states follow each state.
   package init(states: [[Arc]]) {
     for (state, arcs) in states.enumerated() {
       let total = arcs.reduce(0) { $0 + $1.probability }
@@ -64,15 +62,15 @@ public struct EmbeddedGrammar: Sendable {
     entropyRate = zip(visits, entropies).reduce(0) { $0 + $1.0 * $1.1 } / meanLineLength
   }
 
-  /// The perplexity of the best possible model: e to the entropy rate.
+  /// The minimum perplexity of any model: e to the entropy rate.
   public var bestPerplexity: Double { Double.exp(entropyRate) }
 
-  /// How often a line passes each state on average: (1 − Pᵀ) v = e₀ by Gaussian elimination.
+  /// Solves (1 − Pᵀ) v = e₀ for the mean visits of each state per line, by Gaussian elimination.
   ///
-  /// No rows are exchanged: the columns of 1 − Pᵀ are diagonally dominant, and stay so.
+  /// Pivoting is unnecessary because the columns of 1 − Pᵀ are diagonally dominant and remain so.
   private static func visitCounts(of states: [[Arc]]) -> [Double] {
     let count = states.count
-    // The last column is the right side, e₀.
+    // The last column is the right-hand side, e₀.
     var rows = [[Double]](repeating: [Double](repeating: 0, count: count + 1), count: count)
     rows[0][count] = 1
     for (state, arcs) in states.enumerated() {
@@ -91,15 +89,15 @@ public struct EmbeddedGrammar: Sendable {
     return (0..<count).map { rows[$0][count] / rows[$0][$0] }
   }
 
-  /// Sentences, one a line.
+  /// Generates sentences, one per line.
   ///
-  /// A line's words depend on the seed and the line's number alone: a longer text begins with the
-  /// shorter one, and is the same on every machine.
+  /// The words of a line depend only on the seed and the line's number: a longer text starts with the shorter one, and
+  /// the text is the same on every machine.
   ///
   /// - Parameters:
-  ///   - lineCount: How many lines; 0 or more.
-  ///   - seed: Tells texts apart, such as those for training and for validation.
-  /// - Returns: The words of each line with a space between them, each line with its line feed.
+  ///   - lineCount: The number of lines; at least 0.
+  ///   - seed: The seed, which distinguishes texts such as those for training and validation.
+  /// - Returns: The words of each line separated by spaces, each line terminated by a line feed.
   public func text(lineCount: Int, seed: UInt64) -> String {
     var text = ""
     for line in 0..<lineCount {
@@ -117,9 +115,9 @@ public struct EmbeddedGrammar: Sendable {
     return text
   }
 
-  /// A number in 0 ..< 1, a multiple of 2⁻⁵³.
+  /// Returns a multiple of 2⁻⁵³ in 0 ..< 1.
   private static func uniform(seed: UInt64, line: UInt64, place: UInt32) -> Double {
-    // The second word keeps these blocks apart from those of `TensorFlowRandom`.
+    // The second word separates these blocks from those of `TensorFlowRandom`.
     let counter = SIMD4(
       place, 0x6EA, UInt32(truncatingIfNeeded: line), UInt32(truncatingIfNeeded: line >> 32))
     let key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
@@ -134,14 +132,14 @@ public struct EmbeddedGrammar: Sendable {
       sum += arc.probability
       if uniform < sum { return arc }
     }
-    // The sum may be less than 1 by its rounding.
+    // Rounding can make the sum less than 1.
     return arcs[arcs.count - 1]
   }
 
-  /// The logarithm of a line's probability, its end included.
+  /// Returns the logarithm of a line's probability, including its end.
   ///
   /// - Parameter words: The words of the line, without `<eos>`.
-  /// - Returns: Nats, 0 or less; nil for a line that the grammar cannot generate.
+  /// - Returns: Nats, at most 0; nil for a line that the grammar cannot generate.
   public func logProbability(ofLine words: [String]) -> Double? {
     var (state, sum) = (0, 0.0)
     for word in words.map(Optional.some) + [nil] {
@@ -160,16 +158,16 @@ extension EmbeddedGrammar {
   public static let standard = EmbeddedGrammar(states: Step.table())
 }
 
-/// The form that a subject gives its verb.
+/// The verb form that a subject requires.
 private enum Form: Int { case singular, plural, past }
 
-/// What a noun is for; subjects are those of a sentence (depth 0) or of a clause in it (depth 1).
+/// The role of a noun; subjects are those of a sentence (depth 0) or of a clause in it (depth 1).
 private enum Role: Hashable {
   case subject(depth: Int, isPast: Bool)
   case object, place
 }
 
-/// A word, its share of what may be said, and the steps that it leaves to be said.
+/// A word, its probability, and the steps that remain after it.
 private struct Choice {
   var word: String?
   var share: Double
@@ -179,29 +177,29 @@ private struct Choice {
     (self.word, self.share, self.then) = (word, share, then)
   }
 
-  /// Choices that divide a share as 1 : 1/2 : 1/3 …, and leave the same.
+  /// Choices with probabilities in the ratio 1 : 1/2 : 1/3 … and the same remaining steps.
   static func words(_ words: [String], _ share: Double, _ then: [Step] = []) -> [Choice] {
     let total = words.indices.reduce(0) { $0 + 1 / Double($1 + 1) }
     return words.enumerated().map { Choice($1, share / Double($0 + 1) / total, then) }
   }
 }
 
-/// A part of a line that is still to be said; a state of the automaton is a list of them.
+/// A part of a line that is still to be generated; a state of the automaton is a list of steps.
 private enum Step: Hashable {
   case opening
-  /// An article, and a noun with what it brings.
+  /// An article and a noun with its modifiers.
   case phrase(Role)
-  /// A noun, perhaps after a quality; `singular` is the share of nouns in the singular.
+  /// A noun with an optional adjective; `singular` is the probability of the singular.
   case noun(Role, singular: Double, isPlain: Bool)
-  /// What tells more of a subject, and its predicate.
+  /// A subject's modifiers and its predicate.
   case subject(Form, depth: Int)
-  /// A subject's verb, and what the verb brings.
+  /// A subject's verb and its object.
   case predicate(Form, depth: Int)
-  /// What follows "that": a verb of the noun before, or a subject that does something to it.
+  /// The continuation after "that": a verb of the preceding noun, or a subject that acts on it.
   case clause(Form)
-  /// What follows the verb of a sentence and its object.
+  /// The continuation after a sentence's verb and object.
   case rest(Form)
-  /// The end of the line, or another sentence of the same time.
+  /// The end of the line, or another sentence in the same tense.
   case close(isPast: Bool)
 
   private static let beings = (
@@ -214,20 +212,20 @@ private enum Step: Hashable {
   )
   private static let qualities = ["small", "quiet", "strange", "lonely", "famous", "grey"]
   private static let manners = ["again", "slowly", "alone", "gladly"]
-  /// Verbs that need no object, in each form.
+  /// Intransitive verbs, in each form.
   private static let rests = [
     ["sleeps", "waits", "sings", "laughs", "falls"],
     ["sleep", "wait", "sing", "laugh", "fall"],
     ["slept", "waited", "sang", "laughed", "fell"],
   ]
-  /// Verbs that need one.
+  /// Transitive verbs, in each form.
   private static let acts = [
     ["sees", "follows", "finds", "loves", "hears", "fears", "helps"],
     ["see", "follow", "find", "love", "hear", "fear", "help"],
     ["saw", "followed", "found", "loved", "heard", "feared", "helped"],
   ]
 
-  /// What a line may say first of this step, as parts of `share`.
+  /// Returns the possible first words of this step, whose probabilities add up to `share`.
   private func choices(sharing share: Double) -> [Choice] {
     switch self {
     case .opening:
@@ -273,7 +271,7 @@ private enum Step: Hashable {
     }
   }
 
-  /// The automaton: every list of steps that the opening leads to is a state.
+  /// Builds the automaton: every list of steps that is reachable from the start is a state.
   static func table() -> [[EmbeddedGrammar.Arc]] {
     var lists: [[Step]] = [[.opening]]
     var indices = [lists[0]: 0]
@@ -296,7 +294,7 @@ private enum Step: Hashable {
 }
 
 extension Role {
-  /// What a noun of this role leaves to be said; a line of the past has one form for both numbers.
+  /// Returns the steps after a noun of this role; the past tense has one form for both numbers.
   fileprivate func steps(after form: Form) -> [Step] {
     guard case .subject(let depth, let isPast) = self else { return [] }
     return [.subject(isPast ? .past : form, depth: depth)]

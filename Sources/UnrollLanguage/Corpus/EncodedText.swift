@@ -1,32 +1,38 @@
-// A text as numbers of a vocabulary: a file of little-endian 32-bit integers, mapped into memory,
-// so that a corpus may be larger than that.
+// A text as symbol indices: a memory-mapped file of little-endian 32-bit integers, which may be larger than
+// memory.
 
 internal import Foundation
 internal import UnrollContracts
 internal import UnrollFormats
 internal import UnrollPlatform
 
-/// A text as symbols, held by a file's memory or by an array.
+/// A text as symbols, backed by a mapped file or an array.
 public final class EncodedText: @unchecked Sendable {
-  // Sendable: nothing changes after `init`.
+  // Sendable: immutable after `init`.
   private let symbols: UnsafePointer<Int32>
-  /// How many symbols there are.
+  /// The number of symbols.
   public let count: Int
-  /// What holds the symbols: a file or an array.
+  /// The owner of the symbols' memory.
   private let memory: FileMemory?
   private let owned: UnsafeMutablePointer<Int32>?
 
-  /// Maps an encoded file; one of at most 32 MB is read, so that nobody can shorten it afterwards.
+  /// Maps an encoded file.
+  ///
+  /// A file of at most 32 MB is read instead, so that truncating it later has no effect.
   ///
   /// - Parameters:
   ///   - path: The file.
-  ///   - vocabularySize: Every symbol must be below it; the file is read once to see that.
-  /// - Throws: `CorpusError` if the file cannot be mapped or holds other numbers.
-  public init(mapping path: String, vocabularySize: Int) throws {
-    let memory = try FileDescriptor(path).memory(path)
+  ///   - vocabularySize: The exclusive upper bound of the symbols; the file is read once to check it.
+  /// - Throws: `CorpusError` if the file cannot be mapped or has symbols out of range.
+  public convenience init(mapping path: String, vocabularySize: Int) throws {
+    try self.init(
+      FileDescriptor(path).memory(path), path: path, vocabularySize: vocabularySize)
+  }
+
+  fileprivate init(_ memory: FileMemory, path: String, vocabularySize: Int) throws {
     let size = memory.bytes.count
     guard size % 4 == 0 else {
-      throw CorpusError(.damaged("expected 4 bytes a symbol, found \(size) bytes"), path: path)
+      throw CorpusError(.damaged("expected 4 bytes per symbol, found \(size) bytes"), path: path)
     }
     count = size / 4
     guard let address = memory.bytes.baseAddress else {
@@ -42,7 +48,7 @@ public final class EncodedText: @unchecked Sendable {
     }
   }
 
-  /// Holds symbols in memory.
+  /// Creates a text from symbols in memory.
   public init(_ elements: [Int32]) {
     let copy = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, elements.count))
     copy.initialize(from: elements, count: elements.count)
@@ -68,19 +74,30 @@ public final class EncodedText: @unchecked Sendable {
   }
 }
 
-/// Writes symbols to a file that appears only when it is whole.
+/// Writes symbols to a file that appears only when it is complete, or that has no name at all.
 struct EncodedTextWriter: ~Copyable {
   private let path: String
-  private let beside: String
+  /// The file's name until it is whole; nil for a file without a name.
+  private let beside: String?
   private let descriptor: Int32
   private var buffer: [Int32] = []
   private(set) var count = 0
 
   init(_ path: String) throws(CorpusError) {
-    self.path = path
-    beside = AtomicFile.unfinished(path)
+    let beside = AtomicFile.unfinished(path)
+    (self.path, self.beside) = (path, beside)
     descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     guard descriptor >= 0 else { throw Self.failure(path) }
+    buffer.reserveCapacity(1 << 18)
+  }
+
+  /// Writes to a file whose name is removed at once, so that nothing stays behind when the process is killed.
+  init(temporaryIn folder: String) throws(CorpusError) {
+    path = "\(folder)/unroll-\(UUID().uuidString).symbols"
+    beside = nil
+    descriptor = open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
+    guard descriptor >= 0 else { throw Self.failure(path) }
+    unlink(path)
     buffer.reserveCapacity(1 << 18)
   }
 
@@ -95,16 +112,30 @@ struct EncodedTextWriter: ~Copyable {
     buffer.removeAll(keepingCapacity: true)
   }
 
-  /// Puts the file into its place.
+  /// Moves a finished file with a name to its path.
   mutating func finish() throws(CorpusError) {
     try flush()
+    guard let beside else { return }
     guard fsync(descriptor) == 0, rename(beside, path) == 0 else { throw Self.failure(path) }
   }
 
-  /// Removes what was not finished.
+  /// Returns the text of a file without a name.
+  ///
+  /// It outlives the writer: small texts are in memory, larger ones mapped.
+  func text(vocabularySize: Int) throws -> EncodedText {
+    let memory: FileMemory
+    do throws(ArrayFileError) {
+      memory = try FileMemory(descriptor: descriptor, path: path)
+    } catch {
+      throw CorpusError(.system("\(error)"), path: path)
+    }
+    return try EncodedText(memory, path: path, vocabularySize: vocabularySize)
+  }
+
+  /// Removes an unfinished file.
   deinit {
     close(descriptor)
-    unlink(beside)
+    if let beside { unlink(beside) }
   }
 
   private static func failure(_ path: String) -> CorpusError {

@@ -1,19 +1,19 @@
-/// What was found while a text was encoded.
+/// Statistics of the encoding of a text.
 struct EncodingFacts: Codable, Equatable {
   /// The file.
   var path: String
-  /// How many symbols there are, and how many of them became `<unk>`.
+  /// The number of symbols, and how many of them became `<unk>`.
   var count = 0, unknown = 0
-  /// The first few symbols that are not in the vocabulary, each once.
+  /// The first few distinct symbols that are not in the vocabulary.
   var unknownSymbols: [String] = []
-  /// The places where bytes were not UTF-8, and the line of the first of them.
+  /// The number of places with invalid UTF-8, and the line of the first.
   var defects = 0
   var firstDefectLine: Int?
 
-  /// What a person should know of bytes that are not UTF-8, said once of all texts.
+  /// Returns a remark for each file with invalid UTF-8.
   ///
   /// - Parameter all: The texts; several of them may be parts of one file.
-  /// - Returns: One sentence, or none.
+  /// - Returns: One sentence per file.
   static func notes(_ all: [EncodingFacts]) -> [String] {
     var files: [EncodingFacts] = []
     for facts in all where facts.defects > 0 {
@@ -33,7 +33,7 @@ struct EncodingFacts: Codable, Equatable {
     }
     return [
       places.joined(separator: "; ")
-        + ", read as U+FFFD; a text in Latin-1 can be converted with: iconv -f LATIN1 -t UTF-8 FILE > NEW"
+        + ", read as U+FFFD; convert Latin-1 text with: iconv -f LATIN1 -t UTF-8 FILE > NEW"
     ]
   }
 }

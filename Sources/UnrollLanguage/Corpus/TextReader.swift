@@ -1,28 +1,27 @@
-// Text as a stream of symbols, whatever its size: a megabyte is in memory at a time.
+// Reads text of any size as a stream of symbols, a megabyte at a time.
 //
-// Words end at ASCII white space; every line ends with <eos>, the last one, too, if it holds a
-// word. Characters are Unicode scalars as they stand (no normalisation); CR LF counts as one line
-// feed. In both, bytes that are not UTF-8 become U+FFFD and are counted, and a byte order mark at
-// the start is left out. Bytes are bytes.
+// Words end at ASCII white space. Every line ends with <eos>, including the last one if it contains a word. Characters
+// are Unicode scalars without normalisation; CR LF counts as one line feed. For words and characters, invalid UTF-8
+// becomes U+FFFD and is counted, and a byte order mark at the start is skipped. Bytes are read unchanged.
 
 internal import UnrollFormats
 internal import UnrollPlatform
 
-/// What a language model predicts.
+/// The unit that a language model predicts.
 public enum SymbolUnit: String, Sendable, Codable, CaseIterable {
-  /// Runs without white space, and `<eos>` at the end of each line.
+  /// Sequences of non-space characters, and `<eos>` at the end of each line.
   case words
   /// Unicode scalars.
   case characters
-  /// Bytes, 256 of them.
+  /// Bytes, with 256 possible values.
   case bytes
 }
 
-/// A run of a file's bytes.
+/// A range of a file's bytes.
 public struct TextPart: Sendable, Equatable {
   /// The file.
   public var path: String
-  /// Its bytes that count; nil for all.
+  /// The byte range; nil for the entire file.
   public var range: Range<Int>?
 
   /// Creates a part.
@@ -34,19 +33,19 @@ public struct TextPart: Sendable, Equatable {
 
 /// Reads a part of a text, symbol by symbol.
 package struct TextReader {
-  /// The longest word.
+  /// The maximum length of a word in bytes.
   package static let wordLimit = 65_536
 
-  /// What is read.
+  /// The part to read.
   package let part: TextPart
   package let unit: SymbolUnit
-  /// Whether spaces at both ends of a line are left out (characters).
+  /// Whether to remove spaces at both ends of a line (characters).
   package let trimsLines: Bool
-  /// The lines read so far.
+  /// The number of lines read so far.
   private(set) var lineCount = 0
-  /// The places where bytes were not UTF-8.
+  /// The number of places with invalid UTF-8.
   package private(set) var defectCount = 0
-  /// The line of the part, from 1, where the first of them is.
+  /// The line of the first invalid place, relative to the part and starting at 1.
   private(set) var firstDefectLine: Int?
 
   package init(_ part: TextPart, unit: SymbolUnit, trimsLines: Bool = false) {
@@ -55,7 +54,7 @@ package struct TextReader {
     self.trimsLines = trimsLines
   }
 
-  /// Whether a byte sets words apart and ends no line.
+  /// Returns whether a byte separates words without ending a line.
   package static func isSpace(_ byte: UInt8) -> Bool {
     switch byte {
     case 0x09, 0x0B, 0x0C, 0x0D, 0x20: true
@@ -66,7 +65,7 @@ package struct TextReader {
   /// Calls `body` with every symbol.
   package mutating func forEachSymbol(_ body: (Symbol) throws -> Void) throws {
     var source = try ByteSource(part)
-    // Bytes are bytes, whatever they mean.
+    // With the unit bytes, any file is valid.
     if unit != .bytes, let what = TextEncoding.foreign(source.firstBytes()) {
       throw CorpusError(.notUTF8(what), path: part.path)
     }
@@ -78,10 +77,10 @@ package struct TextReader {
     if let failure = source.failure { throw CorpusError(.system(failure), path: part.path) }
   }
 
-  /// A symbol as it stands in a text.
+  /// A symbol as it appears in a text.
   ///
-  /// Words are equal if their bytes are: Swift's strings are equal in more ways, and nothing here is
-  /// normalised.
+  /// Words are equal only if their bytes are equal; comparison of Swift strings would also accept canonically
+  /// equivalent text.
   package enum Symbol: Hashable {
     case word(String)
     /// A Unicode scalar, or a byte.
@@ -107,15 +106,15 @@ package struct TextReader {
     }
   }
 
-  /// An error at the line that is being read, counted from the file's beginning.
+  /// Returns an error at the current line, counted from the start of the file.
   private func failure(_ problem: CorpusError.Problem) throws -> CorpusError {
     CorpusError(
       problem, path: part.path, line: try ByteSource.lineCount(before: part) + lineCount + 1)
   }
 
-  /// What a zero byte says: no text has one.
+  /// The error for a NUL byte, which text does not contain.
   private static let zeroByte = CorpusError.Problem.notUTF8(
-    "found a NUL byte, as in UTF-16 without a byte order mark and in binary data; convert the text, for example with: iconv -f UTF-16LE -t UTF-8 FILE > NEW; a model of bytes takes any file"
+    "found a NUL byte, as in UTF-16 without a byte order mark and in binary data; convert the text, for example with: iconv -f UTF-16LE -t UTF-8 FILE > NEW; a byte model accepts any file"
   )
 
   private mutating func countDefect() {
@@ -207,7 +206,7 @@ package struct TextReader {
   }
 }
 
-/// The bytes of a part, a megabyte at a time.
+/// The bytes of a part, read a megabyte at a time.
 struct ByteSource: IteratorProtocol {
   private let descriptor: FileDescriptor
   private var buffer: [UInt8]
@@ -233,14 +232,14 @@ struct ByteSource: IteratorProtocol {
     return buffer[position]
   }
 
-  /// The first bytes of the file, whatever part of it is read.
+  /// Returns the first bytes of the file, whatever the part.
   func firstBytes() -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: TextEncoding.sampleSize)
     let count = bytes.withUnsafeMutableBytes { descriptor.read($0.baseAddress, $0.count, at: 0) }
     return Array(bytes.prefix(max(0, count)))
   }
 
-  /// The line ends of a file before a part of it.
+  /// Returns the number of line ends before a part of a file.
   static func lineCount(before part: TextPart) throws(CorpusError) -> Int {
     guard let start = part.range?.lowerBound, start > 0 else { return 0 }
     var source = try ByteSource(TextPart(path: part.path, range: 0..<start))
@@ -249,7 +248,7 @@ struct ByteSource: IteratorProtocol {
     return count
   }
 
-  /// Leaves U+FEFF out, where the file begins with it.
+  /// Skips U+FEFF at the start of the file.
   mutating func skipByteOrderMark() {
     guard offset == 0, refill() else { return }
     if buffer[..<min(3, count)].elementsEqual([0xEF, 0xBB, 0xBF]) { position = 3 }
@@ -262,7 +261,7 @@ struct ByteSource: IteratorProtocol {
       descriptor.read($0.baseAddress, wanted, at: offset)
     }
     if got < 0 { failure = "cannot be read: \(String(cString: strerror(errno)))" }
-    if got == 0 { failure = "became shorter while it was read" }
+    if got == 0 { failure = "was truncated while it was read" }
     guard got > 0 else { return false }
     position = 0
     count = got
@@ -271,7 +270,7 @@ struct ByteSource: IteratorProtocol {
   }
 }
 
-/// An open file, closed when nobody holds it.
+/// An open file, closed on deinitialisation.
 final class FileDescriptor: Sendable {
   private let number: Int32
 
@@ -301,7 +300,7 @@ final class FileDescriptor: Sendable {
     }
   }
 
-  /// The whole file in memory.
+  /// Reads the entire file into memory.
   func memory(_ path: String) throws(CorpusError) -> FileMemory {
     do throws(ArrayFileError) {
       return try FileMemory(descriptor: number, path: path)

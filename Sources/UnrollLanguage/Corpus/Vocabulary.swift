@@ -1,32 +1,31 @@
-// The symbols that a model knows, in the order of their numbers: the most frequent first, equals in
-// the order of their bytes.
+// The vocabulary of a model. Symbols are ordered by descending frequency, then by their bytes.
 
 internal import Foundation
 internal import UnrollFormats
 
-/// The symbols of a language model.
+/// The symbols of a language model and their indices.
 public struct Vocabulary: Sendable, Equatable {
-  /// The word that stands for words that are not known.
+  /// The word that replaces unknown words.
   public static let unknownWord = "<unk>"
   /// The word at the end of each line.
   public static let endOfLineWord = "<eos>"
 
-  /// What the symbols are.
+  /// The unit of the symbols.
   public let unit: SymbolUnit
-  /// Whether spaces at both ends of lines are left out (characters).
+  /// Whether spaces at both ends of lines are removed (characters).
   public let trimsLines: Bool
   /// The symbols; bytes as two hexadecimal digits.
   public let symbols: [String]
-  /// How often each stood in the training text; empty for bytes.
+  /// The count of each symbol in the training text; empty for bytes.
   public let counts: [Int]
   private let numbers: [TextReader.Symbol: Int32]
   private let scalars: [UInt32: Int32]
 
-  /// How many there are: V.
+  /// V, the number of symbols.
   public var count: Int { symbols.count }
-  /// The number of `<unk>`, if there is one.
+  /// The index of `<unk>`, if present.
   public let unknown: Int32?
-  /// The number that ends a line: `<eos>`, or the line feed.
+  /// The index of the symbol that ends a line: `<eos>`, or the line feed.
   public let endOfLine: Int32?
 
   package init(unit: SymbolUnit, trimsLines: Bool, symbols: [String], counts: [Int]) {
@@ -51,7 +50,7 @@ public struct Vocabulary: Sendable, Equatable {
     endOfLine = unit == .words ? numbers[.word(Self.endOfLineWord)] : scalars[0x0A]
   }
 
-  /// All bytes.
+  /// The vocabulary of all bytes.
   static var bytes: Vocabulary {
     Vocabulary(
       unit: .bytes, trimsLines: false,
@@ -59,11 +58,11 @@ public struct Vocabulary: Sendable, Equatable {
       counts: [])
   }
 
-  /// Which symbols a vocabulary takes.
+  /// The limits of a vocabulary.
   public struct Limits: Sendable, Equatable {
-    /// The most symbols, `<unk>` included; nil for all.
+    /// The maximum number of symbols including `<unk>`; nil for no limit.
     public var size: Int?
-    /// How often a symbol must stand in the training text.
+    /// The minimum count of a symbol in the training text.
     public var minimumCount: Int
 
     /// Creates limits.
@@ -73,10 +72,9 @@ public struct Vocabulary: Sendable, Equatable {
     }
   }
 
-  /// Counts the symbols of a text.
+  /// Builds a vocabulary from the symbols of a text.
   ///
-  /// `<unk>` is in the vocabulary if it stands in the text, or if the limits leave symbols out, or
-  /// if `needsUnknown`.
+  /// It contains `<unk>` if the text does, if the limits exclude symbols, or if `needsUnknown`.
   package static func counting(
     _ reader: inout TextReader, limits: Limits, needsUnknown: Bool
   ) throws -> Vocabulary {
@@ -84,7 +82,7 @@ public struct Vocabulary: Sendable, Equatable {
     var counts: [TextReader.Symbol: Int] = [:]
     try reader.forEachSymbol { counts[$0, default: 0] += 1 }
     var named: [(symbol: String, count: Int)] = counts.map { (name(of: $0.key), $0.value) }
-    // A text may spell <eos> itself.
+    // The text may contain a literal <eos>.
     if let spelled = counts[.word(endOfLineWord)], let ends = counts[.endOfLine] {
       named.removeAll { $0.symbol == endOfLineWord }
       named.append((endOfLineWord, spelled + ends))
@@ -107,7 +105,7 @@ public struct Vocabulary: Sendable, Equatable {
       counts: kept.map(\.count))
   }
 
-  /// The most frequent symbols; `<unk>` and `<eos>` stay.
+  /// Returns the most frequent symbols; `<unk>` and `<eos>` are always kept.
   private static func fitted(
     _ named: [(symbol: String, count: Int)], to size: Int
   ) -> [(symbol: String, count: Int)] {
@@ -128,7 +126,7 @@ public struct Vocabulary: Sendable, Equatable {
     }
   }
 
-  /// The number of a symbol; nil if it is not known, and no `<unk>` stands for it.
+  /// Returns the index of a symbol, or that of `<unk>`; nil if the symbol is unknown and there is no `<unk>`.
   func number(of symbol: TextReader.Symbol) -> Int32? {
     switch symbol {
     case .word: numbers[symbol] ?? unknown
@@ -137,10 +135,10 @@ public struct Vocabulary: Sendable, Equatable {
     }
   }
 
-  /// The number of the symbol that ``symbols`` writes so, byte for byte; nil if there is none.
+  /// Returns the index of the symbol whose name in ``symbols`` has the same bytes; nil if there is none.
   public func number(named name: String) -> Int32? { numbers[.word(name)] }
 
-  /// Whether the vocabulary has the symbol itself.
+  /// Returns whether the vocabulary contains the symbol.
   func contains(_ symbol: TextReader.Symbol) -> Bool {
     switch symbol {
     case .word: numbers[symbol] != nil
@@ -149,16 +147,16 @@ public struct Vocabulary: Sendable, Equatable {
     }
   }
 
-  /// The numbers of a short text, such as a prompt.
+  /// Encodes a short text, such as a prompt.
   ///
-  /// Symbols are those of a corpus with these bytes, but only line feeds that are there end lines.
+  /// The symbols are those of a corpus with the same bytes, except that no line end is added after the last line.
   ///
-  /// - Throws: `CorpusError` with the symbols that are not known, if no `<unk>` stands for them.
+  /// - Throws: `CorpusError` with the unknown symbols, if there is no `<unk>`.
   public func encode(_ text: String) throws -> [Int32] { try read(text).symbols }
 
-  /// The numbers of a short text, and which of its symbols the vocabulary does not have.
+  /// Encodes a short text and lists its unknown symbols.
   ///
-  /// - Throws: `CorpusError` with the symbols that are not known, if no `<unk>` stands for them.
+  /// - Throws: `CorpusError` with the unknown symbols, if there is no `<unk>`.
   func read(_ text: String) throws -> (symbols: [Int32], unknown: [String]) {
     var result: [Int32] = []
     var unknown: [String] = []
@@ -174,7 +172,7 @@ public struct Vocabulary: Sendable, Equatable {
     return (result, unknown)
   }
 
-  /// Says that symbols are not in the vocabulary, and which: `2 words are not in the vocabulary: quuxed, zebra`.
+  /// Returns a sentence that lists unknown symbols: `2 words are not in the vocabulary: quuxed, zebra`.
   static func sentence(unknown names: [String], _ unit: SymbolUnit) -> String {
     let what =
       switch unit {
@@ -183,7 +181,7 @@ public struct Vocabulary: Sendable, Equatable {
       case .bytes: names.count == 1 ? "byte" : "bytes"
       }
     let list = names.prefix(10).map { name in
-      // What a terminal would not show, or obey, is named by its number.
+      // Invisible and control characters are shown by code point.
       guard unit == .characters, let scalar = name.unicodeScalars.first else {
         return name.debugDescription.dropFirst().dropLast().description
       }
@@ -197,7 +195,7 @@ public struct Vocabulary: Sendable, Equatable {
       "\(names.count) \(what) \(names.count == 1 ? "is" : "are") not in the vocabulary: \(list)\(rest)"
   }
 
-  /// A short text as symbols.
+  /// Splits a short text into symbols.
   private static func symbols(of text: String, _ unit: SymbolUnit) -> [TextReader.Symbol] {
     var result: [TextReader.Symbol] = []
     switch unit {
@@ -211,7 +209,7 @@ public struct Vocabulary: Sendable, Equatable {
       }
       if isAfterReturn { result.append(.scalar(0x0D)) }
     case .words:
-      // Bytes, not letters: a space with an accent after it is one letter to Swift.
+      // Split bytes, not characters: Swift merges a space and a combining accent into one character.
       let lines = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false)
       for (index, line) in lines.enumerated() {
         if index > 0 { result.append(.endOfLine) }
@@ -223,7 +221,7 @@ public struct Vocabulary: Sendable, Equatable {
     return result
   }
 
-  /// The bytes that show a symbol after another: words are set apart by spaces, lines end.
+  /// Returns the bytes of a symbol after another; words are separated by spaces, and lines end with a line feed.
   public func text(of symbol: Int32, after previous: Int32?) -> [UInt8] {
     let name = symbols[Int(symbol)]
     switch unit {
@@ -250,7 +248,7 @@ extension Vocabulary {
     var counts: [Int]
   }
 
-  /// The contents of `vocabulary.json`.
+  /// Returns the contents of `vocabulary.json`.
   public func encoded() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
@@ -264,7 +262,7 @@ extension Vocabulary {
 
   /// Reads `vocabulary.json`.
   ///
-  /// - Throws: `CorpusError` if it is not such a file.
+  /// - Throws: `CorpusError` if the file is malformed.
   public init(contentsOf path: String) throws {
     let bytes: [UInt8]
     do { bytes = try AtomicFile.read(path, limit: 1 << 30) } catch {
@@ -273,20 +271,21 @@ extension Vocabulary {
     try self.init(decoding: bytes, path: path)
   }
 
-  /// Reads the contents of a `vocabulary.json`.
+  /// Parses the contents of a `vocabulary.json`.
   ///
-  /// - Throws: `CorpusError` if they are not such a file's.
+  /// - Throws: `CorpusError` if the contents are malformed.
   package init(decoding bytes: [UInt8], path: String) throws {
     let file: File
     do { file = try JSONDecoder().decode(File.self, from: Data(bytes)) } catch {
-      throw CorpusError(.malformedVocabulary("expected its JSON fields"), path: path)
+      throw CorpusError(
+        .malformedVocabulary("expected the JSON fields of a vocabulary"), path: path)
     }
     guard Set(file.symbols.map(TextReader.Symbol.word)).count == file.symbols.count,
       !file.symbols.isEmpty,
       file.counts.isEmpty || file.counts.count == file.symbols.count,
       file.unit != .bytes || file.symbols == Vocabulary.bytes.symbols
     else {
-      throw CorpusError(.malformedVocabulary("expected symbols that differ"), path: path)
+      throw CorpusError(.malformedVocabulary("expected distinct symbols"), path: path)
     }
     self.init(
       unit: file.unit, trimsLines: file.trims_lines, symbols: file.symbols, counts: file.counts)

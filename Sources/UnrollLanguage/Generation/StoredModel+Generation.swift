@@ -1,21 +1,21 @@
-// How a run's model reads a prompt and writes: as it read texts in training.
+// Generation with a stored model; prompts are encoded like training texts.
 
 internal import Unroll
 
-/// What a model reads before it writes.
+/// An encoded prompt.
 public struct Prompt: Sendable, Equatable {
   /// The symbols; at least one.
   public var symbols: [Int32]
-  /// The symbols of the text that the vocabulary does not have, each once; they are read as `<unk>`.
+  /// The distinct symbols of the text that are not in the vocabulary; they are read as `<unk>`.
   public var unknown: [String]
-  /// What the vocabulary calls its symbols.
+  /// The unit of the symbols.
   private let unit: SymbolUnit
 
   init(symbols: [Int32], unknown: [String], unit: SymbolUnit) {
     (self.symbols, self.unknown, self.unit) = (symbols, unknown, unit)
   }
 
-  /// Which symbols are not known, in one sentence; nil if all are.
+  /// A sentence that lists the unknown symbols; nil if there are none.
   public var note: String? {
     unknown.isEmpty
       ? nil : Vocabulary.sentence(unknown: unknown, unit) + "; read as \(Vocabulary.unknownWord)"
@@ -23,20 +23,20 @@ public struct Prompt: Sendable, Equatable {
 }
 
 extension StoredModel {
-  /// The symbol before which the layers' states become the initial ones; nil if states are carried from line to line.
+  /// The symbol at which states are reset to the initial states; nil if states are carried from line to line.
   ///
-  /// A run whose lines were sequences of their own (``TrainingConfiguration/resetsEachLine``) reads every text so.
+  /// It is set for a run that treats lines as separate sequences (``TrainingConfiguration/resetsEachLine``).
   public var resettingSymbol: Int32? {
     configuration.training.resetsEachLine ? vocabulary.endOfLine : nil
   }
 
-  /// A text as the model reads it before it writes.
+  /// Encodes a prompt for generation.
   ///
-  /// Words begin a line, and so does an empty text: a line begins after the end of another.
+  /// Words and empty prompts start a new line, so the end of a line is read first.
   ///
   /// - Parameter text: The text.
-  /// - Returns: Its symbols, and which of them the vocabulary does not have.
-  /// - Throws: `CorpusError` with the symbols that are not known, if no `<unk>` stands for them.
+  /// - Returns: Its symbols, and those that are not in the vocabulary.
+  /// - Throws: `CorpusError` with the unknown symbols, if there is no `<unk>`.
   public func prompt(_ text: String) throws -> Prompt {
     var (symbols, unknown) = try vocabulary.read(text)
     if vocabulary.unit == .words || symbols.isEmpty {
@@ -45,14 +45,14 @@ extension StoredModel {
     return Prompt(symbols: symbols, unknown: unknown, unit: vocabulary.unit)
   }
 
-  /// Begins texts after a prompt.
+  /// Starts generating texts that continue a prompt.
   ///
   /// - Parameters:
-  ///   - prompt: What is read first.
-  ///   - count: How many texts.
-  ///   - options: How symbols are drawn.
+  ///   - prompt: The prompt.
+  ///   - count: The number of texts.
+  ///   - options: The sampling options.
   ///   - allowsUnknown: Whether `<unk>` may be drawn.
-  /// - Returns: The generator, which has read the prompt.
+  /// - Returns: A generator that has read the prompt.
   public func generator(
     after prompt: Prompt, count: Int = 1, options: SamplingOptions = SamplingOptions(),
     allowsUnknown: Bool = false
@@ -62,12 +62,12 @@ extension StoredModel {
       options: banning(options, allowsUnknown))
   }
 
-  /// Begins a text of which all that led to each symbol is told; nothing has been read yet.
+  /// Starts generating a text with the details of each prediction; nothing has been read yet.
   ///
   /// - Parameters:
-  ///   - options: How symbols are drawn; `<unk>` is not.
-  ///   - probe: What is watched.
-  ///   - candidateCount: How many candidates each symbol comes with.
+  ///   - options: The sampling options; `<unk>` is never drawn.
+  ///   - probe: The unit to record.
+  ///   - candidateCount: The number of candidates per symbol.
   /// - Returns: The generator.
   public func tracedGenerator(
     options: SamplingOptions = SamplingOptions(), probe: UnitProbe? = nil, candidateCount: Int = 8
@@ -77,13 +77,13 @@ extension StoredModel {
       candidateCount: candidateCount)
   }
 
-  /// A whole text, without its prompt.
+  /// Generates a text, without its prompt.
   ///
   /// - Parameters:
-  ///   - prompt: What is read first.
-  ///   - length: How many symbols are written.
-  ///   - options: How symbols are drawn; `<unk>` is not.
-  /// - Returns: The text; bytes that are not UTF-8 are U+FFFD.
+  ///   - prompt: The prompt.
+  ///   - length: The number of symbols to generate.
+  ///   - options: The sampling options; `<unk>` is never drawn.
+  /// - Returns: The text; invalid UTF-8 becomes U+FFFD.
   public func text(
     after prompt: Prompt, length: Int, options: SamplingOptions = SamplingOptions()
   ) -> String {
@@ -97,10 +97,10 @@ extension StoredModel {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Measures how far back the model looks; see ``LanguageModel/context(of:longest:predictions:lineEnd:)``.
+  /// Measures the effective context length; see ``LanguageModel/context(of:longest:predictions:lineEnd:)``.
   ///
   /// - Parameter text: A text of the model's symbols; at least two.
-  /// - Returns: What was found.
+  /// - Returns: The result.
   public func context(of text: EncodedText) -> ContextResult {
     model.context(of: text, lineEnd: resettingSymbol)
   }

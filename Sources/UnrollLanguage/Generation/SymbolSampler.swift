@@ -1,23 +1,23 @@
-// Which symbol comes next: a draw from a softmax, sharpened and cut, without allocation.
+// Draws the next symbol from a softmax with temperature, top-k and top-p, without allocation.
 
 internal import RealModule
 internal import Unroll
 
-/// How symbols are drawn.
+/// The settings for sampling symbols.
 ///
-/// The options act in this order, as in Hugging Face's transformers, llama.cpp and vLLM: the temperature divides the
-/// logits, ``topK`` keeps the likeliest symbols, and ``topP`` counts the probability of those that are left, which
-/// sum to 1 again.
+/// They are applied in this order, as in Hugging Face's transformers, llama.cpp and vLLM: the temperature divides the
+/// logits, ``topK`` keeps the likeliest symbols, and ``topP`` applies to the renormalised probabilities of the
+/// rest.
 public struct SamplingOptions: Sendable, Equatable {
-  /// Logits are divided by it: 0 takes the likeliest symbol, 1 leaves the model's probabilities.
+  /// The divisor of the logits: 0 takes the likeliest symbol, 1 keeps the model's probabilities.
   public var temperature = 1.0
-  /// The number of likeliest symbols that are drawn from; nil for all.
+  /// The number of likeliest symbols to draw from; nil for all.
   ///
-  /// Of equally likely ones those that come first in
-  /// the vocabulary are kept.
+  /// Ties are broken in vocabulary order.
   public var topK: Int?
-  /// The probability, above 0 and at most 1, of the fewest likeliest symbols that are drawn from, among those that
-  /// ``topK`` leaves; 1 for all of them.
+  /// The cumulative probability of top-p (nucleus) sampling, above 0 and at most 1; 1 disables it.
+  ///
+  /// Symbols are drawn from the fewest likeliest ones that reach it, after ``topK`` was applied.
   public var topP = 1.0
   /// Symbols that are never drawn, such as `<unk>`.
   public var banned: [Int32] = []
@@ -27,7 +27,7 @@ public struct SamplingOptions: Sendable, Equatable {
   /// The defaults.
   public init() {}
 
-  /// What is wrong, in one sentence; nil if nothing is.
+  /// A sentence that describes what is wrong; nil if the options are valid.
   public var problem: String? {
     guard temperature >= 0, temperature.isFinite else {
       return "temperature: expected a number of at least 0, found \(temperature)"
@@ -40,10 +40,10 @@ public struct SamplingOptions: Sendable, Equatable {
   }
 }
 
-/// Draws symbols by their logits.
+/// Draws symbols from logits.
 ///
-/// The number that decides is a function of seed, sequence and place (Philox4x32-10), so that a text
-/// is the same whatever is drawn beside it and on any number of threads.
+/// The random number is a function of seed, sequence and position (Philox4x32-10), so a text does not depend on the
+/// other texts or on the number of threads.
 package struct SymbolSampler {
   package let options: SamplingOptions
   private var weights: [Double]
@@ -55,7 +55,7 @@ package struct SymbolSampler {
     heap = [Int32](repeating: 0, count: symbolCount)
   }
 
-  /// A uniform number in 0 ..< 1.
+  /// Returns a uniform number in 0 ..< 1.
   private func uniform(_ sequence: Int, _ place: Int) -> Double {
     let philox = Philox(
       counter: SIMD4(
@@ -70,9 +70,9 @@ package struct SymbolSampler {
   /// Draws a symbol.
   ///
   /// - Parameters:
-  ///   - logits: One for each symbol.
-  ///   - sequence: Which of several texts.
-  ///   - place: How many symbols of it were drawn before.
+  ///   - logits: One per symbol.
+  ///   - sequence: The index of the text.
+  ///   - place: The number of symbols drawn before.
   /// - Returns: The symbol.
   package mutating func draw(
     _ logits: UnsafeBufferPointer<Float>, sequence: Int, place: Int
@@ -115,20 +115,19 @@ package struct SymbolSampler {
     return Int32(last)
   }
 
-  /// The likeliest symbols leave a heap one by one, as many as the options ask for; equals in the
-  /// order of their numbers.
+  /// Pops the likeliest symbols from a heap, as many as the options require; ties in index order.
   ///
-  /// First top-k, then top-p of what is left.
+  /// Applies top-k, then top-p to the rest.
   private mutating func drawCut(_ total: Double, _ uniform: Double) -> Int32 {
     for index in heap.indices { heap[index] = Int32(index) }
     var count = heap.count
     for root in stride(from: count / 2 - 1, through: 0, by: -1) { sink(root, count) }
     let most = min(options.topK ?? heap.count, heap.count)
-    // Without top-k the whole is known, and no more symbols leave than top-p asks for.
+    // Without top-k the total is known, and only the symbols of top-p are popped.
     let isWhole = most == heap.count
     var kept = 0.0
     while count > heap.count - most {
-      // The one that leaves stands behind the heap, the last one first.
+      // Popped symbols are stored behind the heap, in reverse order.
       heap.swapAt(0, count - 1)
       count -= 1
       sink(0, count)

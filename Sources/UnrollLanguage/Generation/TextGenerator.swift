@@ -1,42 +1,42 @@
-// Text, symbol by symbol: one step of the layers, logits, a draw.
+// Text generation, symbol by symbol: a step of the layers, logits, a draw.
 
 public import Unroll
 internal import UnrollContracts
 
-/// Generates several texts side by side.
+/// Generates several texts in a batch.
 ///
-/// After the first symbol nothing is allocated. The texts are the same alone and beside others. A generator is not
-/// copyable, as its `RecurrentStream` is not.
+/// Allocates nothing after the first symbol. Each text is the same alone and in a batch. Not copyable, because
+/// `RecurrentStream` is not.
 public struct TextGenerator: ~Copyable {
   private let embedding: Embedding<Float>
   private let softmax: DenseLayer<Float>
   private let projection: DenseLayer<Float>?
   private let count: Int
-  /// The symbol before which a text's states become the initial ones; nil if they never do.
+  /// The symbol at which a text's states are reset; nil for never.
   private let lineEnd: Int32?
-  /// The learned states that texts begin with, of one row; nil for zero.
+  /// The trained initial states, of one row; nil for zero.
   private let first: [RecurrentState<Float>]?
   private var stream: RecurrentStream<Float>
   private var sampler: SymbolSampler
-  /// The vectors of the symbols that were read last.
+  /// The embedding vectors of the symbols read last.
   private(set) var vectors: Tensor<Float>
   private var outputs: Tensor<Float>
   private var projected = Tensor<Float>(shape: [0])
   private var logits = Tensor<Float>(shape: [0])
-  private let workspace = Workspace<Float>()
+  private let scratch = Scratch<Float>()
   private var place = 0
-  /// The symbols drawn last, one for each text.
+  /// The symbols drawn last, one per text.
   public private(set) var symbols: [Int32]
 
-  /// Begins texts after a prompt.
+  /// Starts texts that continue a prompt.
   ///
   /// - Parameters:
   ///   - model: The model.
-  ///   - prompt: Symbols that are read first; at least one, such as the end of a line.
-  ///   - count: How many texts.
-  ///   - lineEnd: The symbol that ends lines, if every line begins with the model's initial states, as it did in training
+  ///   - prompt: The symbols to read first; at least one, such as the end of a line.
+  ///   - count: The number of texts.
+  ///   - lineEnd: The symbol that ends lines, if the states are reset at every line as in training
   ///     (``StoredModel/resettingSymbol``); nil if states are carried from line to line.
-  ///   - options: How symbols are drawn.
+  ///   - options: The sampling options.
   /// - Precondition: The options have no problem, and the prompt's symbols are the model's.
   public init(
     _ model: LanguageModel<Float>, prompt: [Int32], count: Int = 1, lineEnd: Int32? = nil,
@@ -47,13 +47,13 @@ public struct TextGenerator: ~Copyable {
     for symbol in prompt { read(symbol) }
   }
 
-  /// Begins texts of which nothing has been read.
+  /// Starts texts without reading a prompt.
   init(
     _ model: LanguageModel<Float>, count: Int, lineEnd: Int32? = nil, options: SamplingOptions
   ) {
     require(
       options.problem == nil && count > 0,
-      "TextGenerator.init: expected at least one text and options that can be.")
+      "TextGenerator.init: expected at least one text and valid options.")
     self.count = count
     self.lineEnd = lineEnd
     embedding = model.embedding
@@ -68,29 +68,29 @@ public struct TextGenerator: ~Copyable {
     symbols = [Int32](repeating: 0, count: count)
   }
 
-  /// The layers' states after the symbols that were read.
+  /// The layers' states after the symbols read so far.
   var states: [RecurrentState<Float>] { stream.states }
 
-  /// Reads one symbol in every text.
+  /// Reads one symbol in each text.
   mutating func read(_ symbol: Int32) {
     choose(symbol)
     advance()
   }
 
-  /// Makes a symbol the next of every text, before it is read.
+  /// Sets the next symbol of each text, without reading it.
   mutating func choose(_ symbol: Int32) {
     for index in symbols.indices { symbols[index] = symbol }
     resetAtLineEnds()
   }
 
-  /// Draws the next symbol of every text.
+  /// Draws the next symbol of each text and reads it.
   public mutating func next() {
     computeLogits()
     draw()
     advance()
   }
 
-  /// Draws the next symbol of every text by the logits that were computed last, before it is read.
+  /// Draws the next symbol of each text from the current logits, without reading it.
   mutating func draw() {
     let classes = softmax.outputSize
     logits.withUnsafeElements { logits in
@@ -104,7 +104,9 @@ public struct TextGenerator: ~Copyable {
     resetAtLineEnds()
   }
 
-  /// A line end is the first symbol of the next line's sequence: what was before it is not known any more.
+  /// Resets states at line ends.
+  ///
+  /// A line end is the first symbol of the next line's sequence.
   private mutating func resetAtLineEnds() {
     guard let lineEnd else { return }
     for index in symbols.indices where symbols[index] == lineEnd {
@@ -116,18 +118,18 @@ public struct TextGenerator: ~Copyable {
     }
   }
 
-  /// The logits of the next symbol, `[count, V]`.
+  /// Returns the logits of the next symbol of each text, `[count, V]`.
   public mutating func nextLogits() -> Tensor<Float> {
     computeLogits()
     return logits
   }
 
   private mutating func computeLogits() {
-    if let projection { projection.forward(outputs, into: &projected, using: workspace) }
-    softmax.forward(projection == nil ? outputs : projected, into: &logits, using: workspace)
+    if let projection { projection.forward(outputs, into: &projected, using: scratch) }
+    softmax.forward(projection == nil ? outputs : projected, into: &logits, using: scratch)
   }
 
-  /// Reads the symbols that were chosen or drawn.
+  /// Reads the symbols that were set or drawn.
   mutating func advance() {
     embedding.lookUp(symbols, timeStepCount: 1, into: &vectors)
     stream.step(vectors, into: &outputs)

@@ -1,27 +1,27 @@
-// Text symbol by symbol with all that led to it: probabilities, candidates, what units and gates did. The
+// Text generation with details of each prediction: probabilities, candidates, and values of units and gates. The
 // texts are those of `TextGenerator`.
 
 internal import RealModule
 public import Unroll
 internal import UnrollContracts
 
-/// A symbol of a text, and what the model thought of it.
+/// A symbol of a text, and the model's prediction for its position.
 public struct TracedSymbol: Sendable {
   /// The symbol.
   public var symbol: Int32
-  /// Its probability after the symbols before it, at temperature 1; nil for the first of a prompt.
+  /// The model's probability of the symbol at temperature 1; nil for the first symbol of a prompt.
   public var probability: Double?
-  /// The likeliest symbols in its place with their probabilities.
+  /// The likeliest symbols for the position, with their probabilities.
   public var candidates: [(symbol: Int32, probability: Double)]
-  /// What the probed unit was after the model had read the symbol; nil without a probe.
+  /// The value of the probed unit after the symbol was read; nil without a probe.
   public var value: Double?
 }
 
-/// One number of a model's layer that is watched.
+/// A unit or gate of a layer whose value is recorded.
 public struct UnitProbe: Sendable, Equatable {
-  /// The layer, from 0.
+  /// The index of the layer, starting at 0.
   public var layer: Int
-  /// The unit, from 0.
+  /// The index of the unit, starting at 0.
   public var unit: Int
   /// A gate; nil for the hidden state.
   public var gate: Gate?
@@ -32,9 +32,9 @@ public struct UnitProbe: Sendable, Equatable {
   }
 }
 
-/// Generates one text, and tells what led to each symbol.
+/// Generates one text with details of each prediction.
 ///
-/// A generator is not copyable, as its ``TextGenerator`` is not.
+/// Not copyable, because ``TextGenerator`` is not.
 public struct TracedGenerator: ~Copyable {
   private let layers: [RecurrentLayer<Float>]
   private let probe: UnitProbe?
@@ -42,16 +42,16 @@ public struct TracedGenerator: ~Copyable {
   private var generator: TextGenerator
   private var hasRead = false
 
-  /// Begins a text.
+  /// Starts a text.
   ///
   /// - Parameters:
   ///   - model: The model.
-  ///   - lineEnd: The symbol that ends lines, if every line begins with the model's initial states, as it did in training
+  ///   - lineEnd: The symbol that ends lines, if the states are reset at every line as in training
   ///     (``StoredModel/resettingSymbol``); nil if states are carried from line to line.
-  ///   - options: How symbols are drawn.
-  ///   - probe: What is watched.
-  ///   - candidateCount: How many candidates each symbol comes with.
-  /// - Precondition: The options have no problem, the probe is one of the model's units.
+  ///   - options: The sampling options.
+  ///   - probe: The unit to record.
+  ///   - candidateCount: The number of candidates per symbol.
+  /// - Precondition: The options are valid, and the probe is a unit of the model.
   public init(
     _ model: LanguageModel<Float>, lineEnd: Int32? = nil,
     options: SamplingOptions = SamplingOptions(),
@@ -77,9 +77,9 @@ public struct TracedGenerator: ~Copyable {
     return traced(before) { $0.choose(symbol) }
   }
 
-  /// Draws the next symbol, and reads it.
+  /// Draws the next symbol and reads it.
   ///
-  /// - Precondition: A symbol was read before.
+  /// - Precondition: At least one symbol was read.
   public mutating func next() -> TracedSymbol {
     require(hasRead, "TracedGenerator.next: expected a prompt to be read first.")
     return traced(probabilities(generator.nextLogits())) { $0.draw() }
@@ -89,7 +89,7 @@ public struct TracedGenerator: ~Copyable {
     _ before: [Double]?, _ choose: (inout TextGenerator) -> Void
   ) -> TracedSymbol {
     choose(&generator)
-    // A gate's value is not kept by the stream: its layer is run once more for it.
+    // The stream does not store gates, so the layer is run again for the probed gate.
     let previous = probe.flatMap { $0.gate == nil ? nil : generator.states[$0.layer] }
     generator.advance()
     hasRead = true
@@ -103,7 +103,7 @@ public struct TracedGenerator: ~Copyable {
       value: value(previous))
   }
 
-  /// What the probe shows after a step from a layer's state.
+  /// Returns the probed value for a step from a layer's state.
   private func value(_ previous: RecurrentState<Float>?) -> Double? {
     guard let probe else { return nil }
     let states = generator.states

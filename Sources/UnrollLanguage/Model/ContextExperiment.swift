@@ -1,52 +1,52 @@
-// How far back a language model looks: what it gains from a longer prefix, and which earlier symbols the
-// gradient of a prediction reaches.
+// Measures how much context a language model uses: the loss as a function of the prefix length, and the gradient of a
+// prediction with respect to earlier symbols.
 //
-// Source of the first: Khandelwal et al. (2018), "Sharp nearby, fuzzy far away".
+// Source of the former: Khandelwal et al. (2018), "Sharp nearby, fuzzy far away".
 
 internal import RealModule
 internal import Unroll
 internal import UnrollContracts
 internal import UnrollFormats
 
-/// How far back a language model looks.
+/// The amount of context that a language model uses.
 public struct ContextResult: Sendable, Codable {
-  /// The loss of predictions from prefixes of one length.
+  /// The loss for prefixes of one length.
   public struct Prefix: Sendable, Codable {
-    /// How many symbols were read, from the state that sequences begin with.
+    /// The number of symbols read, starting from the initial state.
     public var length: Int
     /// The mean loss in nats per symbol.
     public var loss: Double
   }
 
-  /// The losses, from the shortest prefix to the longest.
+  /// The losses, from the shortest to the longest prefix.
   public var prefixes: [Prefix]
-  /// The shortest prefix whose loss is within one hundredth of the longest one's.
+  /// The shortest prefix whose loss is within 1 % of the longest one's.
   public var effectiveLength: Int
   /// For d = 1, 2, …: the norm of the gradient of a prediction's log-probability with respect to the
-  /// vector of the symbol d places before it, the mean over the predictions.
+  /// embedding of the symbol d positions earlier, averaged over the predictions.
   public var influences: [Double]
-  /// The same for the last prediction alone.
+  /// The gradient norms of the last prediction.
   public var lastInfluences: [Double]
-  /// The symbols that the last prediction read, the latest first.
+  /// The symbols that the last prediction read, latest first.
   public var lastSymbols: [Int32]
-  /// What it had to predict.
+  /// The target of the last prediction.
   public var lastTarget: Int32
-  /// How many predictions were looked at.
+  /// The number of predictions.
   public var predictionCount: Int
 }
 
 extension LanguageModel {
-  /// Measures how far back the model looks.
+  /// Measures how much context the model uses.
   ///
   /// - Parameters:
   ///   - text: A text of the model's symbols; at least two.
-  ///   - longest: The longest prefix.
-  ///   - predictions: How many places of the text are looked at, evenly spread.
-  ///   - lineEnd: The symbol that ends lines, if every line begins with the model's initial states
-  ///     (``StoredModel/resettingSymbol``): what is before the last line end has then no influence. Nil if states are
+  ///   - longest: The length of the longest prefix.
+  ///   - predictions: The number of evenly spaced positions of the text.
+  ///   - lineEnd: The symbol that ends lines, if the states are reset at every line
+  ///     (``StoredModel/resettingSymbol``): symbols before the last line end then have no influence. Nil if states are
   ///     carried from line to line.
-  /// - Returns: What was found.
-  /// - Complexity: About 2 · `longest` · `predictions` steps of the model forward, half of them back.
+  /// - Returns: The result.
+  /// - Complexity: About 2 · `longest` · `predictions` forward steps of the model, and half as many backward.
   public func context(
     of text: EncodedText, longest: Int = 256, predictions: Int = 128, lineEnd: Int32? = nil
   ) -> ContextResult {
@@ -75,7 +75,7 @@ extension LanguageModel {
       predictionCount: count)
   }
 
-  /// The vectors of the symbols before some places, `[length, N, E]`.
+  /// Returns the embeddings of the symbols before some positions, `[length, N, E]`.
   private func vectors(
     _ text: EncodedText, before places: [Int], _ length: Int
   ) -> Tensor<Scalar> {
@@ -85,12 +85,12 @@ extension LanguageModel {
     return result
   }
 
-  /// The log-probabilities of the next symbol, `[N, V]`, from the top layer's last states.
+  /// Returns the log-probabilities of the next symbol, `[N, V]`, given the top layer's last states.
   private func logProbabilities(_ top: Tensor<Scalar>) -> Tensor<Double> {
-    let workspace = Workspace<Scalar>()
+    let scratch = Scratch<Scalar>()
     var (below, logits) = (top, Tensor<Scalar>(shape: [0]))
-    projection?.forward(top, into: &below, using: workspace)
-    softmax.forward(below, into: &logits, using: workspace)
+    projection?.forward(top, into: &below, using: scratch)
+    softmax.forward(below, into: &logits, using: scratch)
     let size = logits.shape[1]
     var values = logits.elements.map { Double($0) }
     for row in 0..<logits.shape[0] {
@@ -103,9 +103,9 @@ extension LanguageModel {
     return Tensor(shape: logits.shape, elements: values)
   }
 
-  /// Places in groups that read equally many symbols: no more than `prefix`, and none before the last line end.
+  /// Groups positions by the number of symbols to read: at most `prefix`, and none before the last line end.
   ///
-  /// - Returns: The length of each group's prefix, and which of the places are in it.
+  /// - Returns: The prefix length of each group and the indices of its positions.
   private func groups(
     _ text: EncodedText, _ places: [Int], _ prefix: Int, _ lineEnd: Int32?
   ) -> [(length: Int, indices: [Int])] {
@@ -139,7 +139,7 @@ extension LanguageModel {
       / Double(places.count)
   }
 
-  /// For each distance, each prediction's gradient norm; 0 beyond a line end at which states become zero.
+  /// Returns each prediction's gradient norm for each distance; 0 beyond a line end at which states are reset.
   private func influences(
     _ text: EncodedText, at places: [Int], prefix: Int, lineEnd: Int32?
   ) -> [[Double]] {
@@ -154,7 +154,7 @@ extension LanguageModel {
     return result
   }
 
-  /// For each distance, each prediction's gradient norm, through the whole prefix.
+  /// Returns each prediction's gradient norm for each distance, through the whole prefix.
   private func influences(
     _ text: EncodedText, at places: [Int], prefix: Int
   ) -> [[Double]] {
@@ -166,7 +166,7 @@ extension LanguageModel {
       values = traces[traces.count - 1].outputs
     }
     guard let top = traces.last?.finalState.hidden else { return [] }
-    // d log p(target) / d logits = one at the target − p.
+    // d log p(target) / d logits = onehot(target) − p.
     var gradient = logProbabilities(top).map { -Double.exp($0) }
     var elements = gradient.elements
     for (row, place) in places.enumerated() {
@@ -176,7 +176,7 @@ extension LanguageModel {
     var below = Tensor<Scalar>(gradient).matrixProduct(
       softmax.isTransposed ? softmax.weights : softmax.weights.transposed)
     if let projection { below = below.matrixProduct(projection.weights.transposed) }
-    // Only the last step's output is looked at.
+    // Only the last step's output has a gradient.
     var outputs: Tensor<Scalar>?
     for (index, layer) in layers.enumerated().reversed() {
       var final: RecurrentState<Scalar>?

@@ -1,18 +1,16 @@
-// Embedding, recurrent layers, perhaps a linear layer, softmax.
+// Embedding, recurrent layers, optional linear layer, softmax.
 
 public import Unroll
 internal import UnrollContracts
 
-/// A recurrent language model.
-///
-/// It predicts each next symbol from those before it.
+/// A recurrent language model: predicts each symbol from the preceding ones.
 public struct LanguageModel<Scalar: KernelScalar>: Sendable {
   /// Sizes, cell and dropout.
   public let configuration: ModelConfiguration
   /// The parameters.
   package var tensors: ParameterTensors<RecurrentLayer<Scalar>>
 
-  /// The symbols' vectors, `[V, E]`.
+  /// The embedding vectors, `[V, E]`.
   public var embedding: Embedding<Scalar> {
     get { tensors.embedding }
     _modify { yield &tensors.embedding }
@@ -23,7 +21,7 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
     _modify { yield &tensors.layers }
   }
 
-  /// Creates a model whose parameters are zero, but gains, which are 1.
+  /// Creates a model whose gains are 1 and whose other parameters are zero.
   ///
   /// - Precondition: The configuration has no problem.
   public init(_ configuration: ModelConfiguration) {
@@ -42,13 +40,13 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// Creates a model with first values.
+  /// Creates a model with initial values.
   ///
   /// - Parameters:
   ///   - configuration: Sizes and cell.
-  ///   - initialization: The rule for matrices; biases are 0, but those of gates that keep the state, as the rule
-  ///     says.
-  ///   - random: Where the numbers come from.
+  ///   - initialization: The rule for matrices. Biases are 0, except those of gates that keep the state, which the rule
+  ///     sets.
+  ///   - random: The source of randomness.
   public init(
     _ configuration: ModelConfiguration, initialization: Initialization,
     using random: inout some RandomStream
@@ -58,7 +56,7 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
     embedding.vectors = Initializer.uniform(limit: range).matrix(
       rows: configuration.vocabularySize, columns: configuration.embeddingSize, using: &random)
     for index in layers.indices {
-      // Without a range, the rule of PyTorch's layers.
+      // By default, the rule of PyTorch's layers.
       let limit =
         initialization.recurrentRange ?? 1 / Double(layers[index].cell.hiddenSize).squareRoot()
       let rule = Initializer<Scalar>.uniform(limit: Scalar(limit))
@@ -83,28 +81,28 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
     }
   }
 
-  /// The last layer: logits of the next symbol.
+  /// The last layer, which computes the logits of the next symbol.
   package var softmax: DenseLayer<Scalar> {
     DenseLayer(
       weights: configuration.isTied ? embedding.vectors : tensors.softmaxWeights,
       bias: tensors.softmaxBias, isTransposed: configuration.isTied)
   }
 
-  /// The linear layer below it; nil if there is none.
+  /// The linear layer below the softmax; nil if there is none.
   package var projection: DenseLayer<Scalar>? {
     configuration.projectionSize.map { _ in
       DenseLayer(weights: tensors.projectionWeights, bias: tensors.projectionBias)
     }
   }
 
-  /// The states that sequences begin with: the learned ones, or zero.
+  /// Returns the initial states of sequences: the trained ones, or zero.
   public func initialStates(batchSize: Int) -> [RecurrentState<Scalar>] {
     var states = layers.map { $0.zeroState(batchSize: batchSize) }
     if configuration.learnsInitialState { begin(&states) }
     return states
   }
 
-  /// Makes states those that sequences begin with, in the memory that they have.
+  /// Sets states to the initial states of sequences, reusing their memory.
   func begin(_ states: inout [RecurrentState<Scalar>]) {
     for layer in states.indices {
       states[layer].hidden.fill(0)
@@ -112,8 +110,8 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
       guard configuration.learnsInitialState else { continue }
       let (h, c) = (tensors.initialHidden[layer], tensors.initialCell[layer])
       for row in 0..<states[layer].hidden.shape[0] {
-        h.reshaped(to: [1, h.count]).put(into: &states[layer].hidden, rows: row..<row + 1)
-        c.reshaped(to: [1, c.count]).put(into: &states[layer].cell, rows: row..<row + 1)
+        h.reshaped(to: [1, h.count]).copy(into: &states[layer].hidden, rows: row..<row + 1)
+        c.reshaped(to: [1, c.count]).copy(into: &states[layer].cell, rows: row..<row + 1)
       }
     }
   }
@@ -122,38 +120,38 @@ public struct LanguageModel<Scalar: KernelScalar>: Sendable {
 // MARK: - The parameters by name
 
 extension LanguageModel {
-  /// Every parameter's name, in the order that all arrays of parameters have.
+  /// The names of all parameters, in the order used by all lists of parameters.
   public var parameterNames: [String] { tensors.layout.entries.map(\.name) }
 
   /// Every parameter, in the order of `parameterNames`.
   public var parameters: [Tensor<Scalar>] { tensors.all }
 
-  /// A parameter by its name.
+  /// The parameter with a name.
   ///
-  /// - Precondition: The name is one of `parameterNames`; what is set has the parameter's shape.
+  /// - Precondition: The name is one of `parameterNames`; a new value has the parameter's shape.
   public subscript(name: String) -> Tensor<Scalar> {
     get { tensors[name] }
     set { tensors[name] = newValue }
   }
 
-  /// Calls `body` with each parameter in place and its index in `parameterNames`.
+  /// Calls `body` with the index in `parameterNames` and each parameter, in place.
   public mutating func forEachParameter(
     _ body: (_ index: Int, _ parameter: inout Tensor<Scalar>) throws -> Void
   ) rethrows { try tensors.modifyEach(body) }
 }
 
-/// How a model's numbers begin.
+/// The initial values of a model.
 public struct Initialization: Sendable, Equatable, Codable {
-  /// Embedding: uniform in ± this.
+  /// Embedding: uniform in ± this value.
   public var embeddingRange: Double
-  /// Layers: uniform in ± this; nil for ± 1 / √H.
+  /// Layers: uniform in ± this value; nil for ± 1 / √H.
   public var recurrentRange: Double?
-  /// Softmax: uniform in ± this.
+  /// Softmax: uniform in ± this value.
   public var softmaxRange: Double
-  /// The bias of an LSTM's or a JANET's forget gate, unless ``chronoSteps`` says otherwise.
+  /// The bias of the forget gate of an LSTM or JANET, unless ``chronoSteps`` is set.
   public var forgetBias: Double
-  /// Chrono initialisation: the longest time, in steps, that the gate that keeps the state should bridge, at least 3;
-  /// nil for biases that are constant.
+  /// Chrono initialisation: the longest dependency in time steps, at least 3; nil for
+  /// constant biases.
   ///
   /// See `Cell.initializeChrono(longest:using:)`.
   public var chronoSteps: Int?
@@ -170,16 +168,21 @@ public struct Initialization: Sendable, Equatable, Codable {
     self.chronoSteps = chronoSteps
   }
 
-  /// Takes the rule that is published for a kind of cell, where there is one.
+  /// Applies the published initialisation for a kind of cell, if there is one.
   ///
-  /// A JANET begins with chrono initialisation over the steps of training's batches (van der Westhuizen and Lasenby
-  /// 2018); other cells with constant biases.
+  /// JANET uses chrono initialisation over the time steps of a batch (van der Westhuizen and Lasenby 2018); other cells
+  /// use constant biases.
   ///
   /// - Parameters:
   ///   - cell: The kind.
-  ///   - timeSteps: T, the steps of a batch.
-  public mutating func adopt(cell: CellKind, timeSteps: Int) {
-    chronoSteps = cell == .janet ? max(3, timeSteps) : nil
+  ///   - timeSteps: T, the time steps of a batch.
+  public mutating func applyDefaults(for cell: CellKind, timeSteps: Int) {
+    chronoSteps = Self.publishedChronoSteps(cell: cell, timeSteps: timeSteps)
+  }
+
+  /// Returns the chrono steps of the published rule for a kind of cell; nil for constant biases.
+  package static func publishedChronoSteps(cell: CellKind, timeSteps: Int) -> Int? {
+    cell == .janet ? max(3, timeSteps) : nil
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {

@@ -1,24 +1,24 @@
-// What a language model is made of. The names of the fields are those of `config.json`.
+// The architecture of a language model. Field names match `config.json`.
 
 public import Unroll
 
-/// The sizes of a language model, and where dropout acts in training.
+/// The sizes of a language model, and its dropout rates in training.
 public struct ModelConfiguration: Sendable, Equatable, Codable {
   /// V, the number of symbols.
   public var vocabularySize: Int
   /// E, the size of a symbol's vector.
   public var embeddingSize: Int
-  /// H, the units of a layer.
+  /// H, the units per layer.
   public var hiddenSize: Int
   /// The units of the last layer, if they differ from H.
   public var topSize: Int?
   /// The number of recurrent layers.
   public var layers: Int
-  /// Their kind.
+  /// The kind of their cells.
   public var cell: CellKind
   /// The size of a linear layer between the last layer and the softmax; nil for none.
   public var projectionSize: Int?
-  /// Whether the softmax uses the embedding's vectors.
+  /// Whether the softmax shares the embedding's weights.
   ///
   /// Source: Press and Wolf 2017; Inan et al. 2017.
   public var isTied: Bool
@@ -28,10 +28,10 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
   public var isNormalized: Bool
   /// Dropout rates.
   public var dropout: DropoutRates
-  // Nil for false, so that files and fingerprints of runs from before this setting stay as they are.
+  // Nil for false, so that files and fingerprints of runs from before this setting remain unchanged.
   private var learnsState: Bool?
 
-  /// Whether the state that sequences begin with is trained; otherwise it is zero.
+  /// Whether the initial state of sequences is trained; otherwise it is zero.
   public var learnsInitialState: Bool {
     get { learnsState ?? false }
     set { if newValue != learnsInitialState { learnsState = newValue ? true : nil } }
@@ -70,7 +70,7 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
     case learnsState = "learn_initial_state"
   }
 
-  /// The sizes of the layers from the input upward: what each reads and puts out.
+  /// The input and output sizes of the layers, from the input upward.
   public var layerSizes: [(input: Int, output: Int)] {
     var sizes: [(input: Int, output: Int)] = []
     for index in 0..<layers {
@@ -81,77 +81,69 @@ public struct ModelConfiguration: Sendable, Equatable, Codable {
     return sizes
   }
 
-  /// What the softmax reads.
+  /// The size of the softmax's input.
   public var softmaxInputSize: Int { projectionSize ?? layerSizes.last?.output ?? embeddingSize }
 
-  /// What is wrong with the configuration, in one sentence; nil if nothing is.
+  /// A sentence that describes what is wrong; nil if the configuration is valid.
   public var problem: String? {
-    let sizes: [(String, Int)] = [
-      ("vocabulary_size", vocabularySize), ("embedding_size", embeddingSize),
-      ("hidden_size", hiddenSize), ("top_size", topSize ?? 1),
-      ("projection_size", projectionSize ?? 1),
-    ]
-    for (name, size) in sizes where !(1...10_000_000).contains(size) {
-      return "\(name): expected 1 ... 10000000, found \(size)"
-    }
-    guard (1...1000).contains(layers) else { return "layers: expected 1 ... 1000, found \(layers)" }
+    if let problem = Settings.problem(in: Settings.model, of: self) { return problem }
     if isTied && softmaxInputSize != embeddingSize {
       return
         "tied: expected the softmax to read vectors of the embedding's size \(embeddingSize), found \(softmaxInputSize); use top_size \(embeddingSize) or projection_size \(embeddingSize)"
     }
     if !cell.hasCellState && dropout.zoneoutCell != 0 {
       return
-        "dropout.zoneout_cell: expected 0 for a cell that is no lstm, found \(dropout.zoneoutCell) for \(cell.rawValue)"
+        "dropout.zoneout_cell: expected 0 for cells other than lstm, found \(dropout.zoneoutCell) for \(cell.rawValue)"
     }
-    return dropout.problem
+    return nil
   }
 
-  /// A layer's cell, its parameters zero but for gains, which are 1.
+  /// Creates a layer's cell whose gains are 1 and whose other parameters are zero.
   func makeCell<Scalar: KernelScalar>(
     of type: Scalar.Type, inputSize: Int, hiddenSize: Int
   ) -> Cell<Scalar> {
     var made = Cell<Scalar>(
       cell, inputSize: inputSize, hiddenSize: hiddenSize,
-      // A second bias where one is inside the candidate's product.
+      // Use a second bias if it is inside the candidate's product.
       biasCount: cell.candidate == .separate ? 2 : 1, isNormalized: isNormalized)
-    // The mean, as evaluation and generation want it; training draws masks.
+    // Use the mean, for evaluation and generation; training draws masks.
     made.zoneout = Zoneout(hidden: dropout.zoneoutHidden, cell: dropout.zoneoutCell)
     return made
   }
 
-  /// The number of trainable numbers.
+  /// The number of trainable scalars.
   ///
-  /// Sizes that a configuration without a problem may have do not overflow it.
+  /// It cannot overflow for a valid configuration.
   public var parameterCount: Int { ParameterLayout(self).count }
 }
 
-/// Probabilities with which numbers become 0 in training; the others grow by 1 / (1 − p).
+/// The probabilities of dropping elements in training; others are scaled by 1 / (1 − p).
 public struct DropoutRates: Sendable, Equatable, Codable {
-  /// Of whole symbols' vectors (Gal and Ghahramani 2016).
+  /// Dropout of entire embedding vectors (Gal and Ghahramani 2016).
   public var embedding: Double
-  /// Of the first layer's input.
+  /// Dropout of the first layer's input.
   public var input: Double
-  /// Of what goes from layer to layer.
+  /// Dropout between layers.
   public var hidden: Double
-  /// Of the last layer's output.
+  /// Dropout of the last layer's output.
   public var output: Double
-  /// Of recurrent weights, the same for all steps of a batch: weight-drop.
+  /// Dropout of recurrent weights, with the same mask for all steps of a batch (weight-drop).
   ///
   /// Source: Merity et al. 2018.
   public var weights: Double
-  /// How often units keep their hidden state (zoneout).
+  /// Zoneout of the hidden state.
   ///
   /// Source: Krueger et al. 2017.
   public var zoneoutHidden: Double
-  /// How often an LSTM's units keep their cell state (zoneout).
+  /// Zoneout of an LSTM's cell state.
   public var zoneoutCell: Double
   /// Whether input, hidden and output masks are the same at all steps of a batch.
   ///
-  /// Variational dropout (Gal and Ghahramani 2016); else they are new at each step, as in Zaremba et
+  /// Variational dropout (Gal and Ghahramani 2016); otherwise a new mask is drawn for each step, as in Zaremba et
   /// al. 2014.
   public var isVariational: Bool
 
-  /// Creates rates; 0 where nothing is given.
+  /// Creates rates; the defaults are 0.
   public init(
     embedding: Double = 0, input: Double = 0, hidden: Double = 0, output: Double = 0,
     weights: Double = 0, zoneoutHidden: Double = 0, zoneoutCell: Double = 0,
@@ -172,18 +164,5 @@ public struct DropoutRates: Sendable, Equatable, Codable {
     case zoneoutHidden = "zoneout_hidden"
     case zoneoutCell = "zoneout_cell"
     case isVariational = "variational"
-  }
-
-  var problem: String? {
-    let rates = [
-      ("dropout.embedding", embedding), ("dropout.input", input), ("dropout.hidden", hidden),
-      ("dropout.output", output), ("dropout.weights", weights),
-      ("dropout.zoneout_hidden", zoneoutHidden),
-      ("dropout.zoneout_cell", zoneoutCell),
-    ]
-    for (name, rate) in rates where !(rate >= 0 && rate < 1) {
-      return "\(name): expected 0 up to, but not including, 1, found \(rate)"
-    }
-    return nil
   }
 }

@@ -1,29 +1,29 @@
-// One batch through a language model, forward and back, in memory that is used again.
+// The forward and backward pass of one batch through a language model, in reused memory.
 //
-//   symbols → vectors ⊙ dropout → layers, dropout between them → dropout → (linear) → softmax
+//   symbols → embedding ⊙ dropout → layers, dropout between them → dropout → (linear) → softmax
 //
-// Masks are functions of seed and step (`Dropout`), so that the way back, and a resumed run, make
-// them again. Streams of a step: 0 symbols, 1 input, 2 + l the output of layer l, 1000 + l its U,
+// Masks are functions of seed and step (`Dropout`), so that the backward pass and a resumed run reproduce them.
+// Streams within a step: 0 symbols, 1 input, 2 + l the output of layer l, 1000 + l its U,
 // 2000 + l its h and 3000 + l its c.
 
 package import Unroll
 
-/// Symbols and what follows each, `[T, B]`, time-major.
+/// Input symbols and their successors, `[T, B]`, time-major.
 public struct LanguageBatch: Sendable, Equatable {
   /// T.
   public var timeStepCount: Int
   /// B.
   public var batchSize: Int
-  /// The symbols read.
+  /// The symbols to read.
   public var inputs: [Int32]
-  /// The symbol after each; negative: nothing is to be predicted.
+  /// The symbol to predict after each input; negative for none.
   public var targets: [Int32]
 
-  /// The targets that count.
+  /// The number of nonnegative targets.
   package var targetCount: Int { targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) } }
 
-  /// Takes over some rows of another batch.
-  mutating func become(rows: Range<Int>, of other: LanguageBatch) {
+  /// Copies a range of rows of another batch.
+  mutating func assign(rows: Range<Int>, of other: LanguageBatch) {
     timeStepCount = other.timeStepCount
     batchSize = rows.count
     let count = timeStepCount * batchSize
@@ -52,9 +52,9 @@ public struct LanguageBatch: Sendable, Equatable {
 ///
 /// Source: Merity et al. 2018.
 public struct ActivationPenalties: Sendable, Equatable, Codable {
-  /// AR: α · mean(h²), of what dropout left.
+  /// α of the activation penalty (AR): α · mean(h²), after dropout.
   public var activation: Double
-  /// TAR: β · mean((h_t+1 − h_t)²), before dropout.
+  /// β of the temporal penalty (TAR): β · mean((h_t+1 − h_t)²), before dropout.
   public var temporal: Double
 
   /// Creates penalties; 0 for none.
@@ -68,58 +68,58 @@ public struct ActivationPenalties: Sendable, Equatable, Codable {
   }
 }
 
-/// The memory of training steps.
+/// The gradient of training steps, with reused memory.
 package struct ModelPass<Scalar: KernelScalar> {
-  /// What a step's masks depend on; nil: none.
+  /// The parameters of a step's dropout masks.
   package struct Masks {
     package var rates: DropoutRates
     package var seed: UInt64
     package var step: Int
-    /// Which shard of a batch the rows are; masks of parameters are the same for all of them.
+    /// The index of the shard that the rows belong to; masks of parameters are the same for all shards.
     package var shard = 0
 
     package init(rates: DropoutRates, seed: UInt64, step: Int, shard: Int = 0) {
       (self.rates, self.seed, self.step, self.shard) = (rates, seed, step, shard)
     }
 
-    /// The mask of a parameter or of symbols.
+    /// Returns the mask of a parameter or of symbols.
     package func dropout(_ rate: Double, _ stream: Int) -> Dropout {
       Dropout(rate: rate, seed: seed, stream: stream, step: step)
     }
 
-    /// The seed of what is drawn for rows: seeds of runs have 32 bits, above which the shard stands.
+    /// The seed of masks of rows: run seeds have 32 bits, and the shard is stored above them.
     package var rowSeed: UInt64 { seed ^ UInt64(shard) << 32 }
 
-    /// The mask of rows.
+    /// Returns the mask of rows.
     package func rowDropout(_ rate: Double, _ stream: Int) -> Dropout {
       Dropout(rate: rate, seed: rowSeed, stream: stream, step: step)
     }
   }
 
-  /// What rows are of a larger batch, over whose parts gradients are summed.
+  /// The relation of the rows to a larger batch, over whose parts gradients are summed.
   package struct Share {
-    /// The targets of the whole that count.
+    /// The number of targets of the whole batch.
     var targetCount: Int
-    /// The rows of the whole, divided by those here.
+    /// The number of rows of the whole batch divided by those here.
     var factor = 1.0
-    /// Whether the rows begin with the model's initial states, which then get a gradient.
-    var begins = false
+    /// Whether the rows start from the model's initial states, which then get a gradient.
+    var fromInitialStates = false
   }
 
   package private(set) var gradients: ModelGradients<Scalar>
-  /// The losses of the last batch, nats, one for each target.
+  /// The losses of the last batch in nats, one per target.
   package private(set) var losses: [Double] = []
   private var traces: [SequenceTrace<Scalar>]
-  /// What each layer reads, where dropout made it differ from what the one below puts out.
+  /// The input of each layer, if dropout changed the output of the layer below.
   private var masked: [Tensor<Scalar>]
   private var top = Tensor<Scalar>(shape: [0])
   private var projected = Tensor<Scalar>(shape: [0])
   private var softmaxGradient = Tensor<Scalar>(shape: [0])
   private var flow = Tensor<Scalar>(shape: [0])
-  /// The layers with masks on their U; empty without weight-drop, so that nothing holds the weights.
+  /// The layers with masks on their U; empty without weight-drop, so that the weights are not shared.
   private var droppedLayers: [RecurrentLayer<Scalar>] = []
-  private let logits = LogitMemory<Scalar>()
-  private let workspace = Workspace<Scalar>()
+  private let logits = LogitScratch<Scalar>()
+  private let scratch = Scratch<Scalar>()
 
   package init(_ model: LanguageModel<Scalar>) {
     gradients = ModelGradients(of: model)
@@ -127,41 +127,43 @@ package struct ModelPass<Scalar: KernelScalar> {
     masked = model.layers.map { _ in Tensor(shape: [0]) }
   }
 
-  /// Gradients changed in place before they are used.
+  /// Calls `body` to modify the gradients in place before they are used.
   package mutating func withGradients(_ body: (inout ModelGradients<Scalar>) -> Void) {
     body(&gradients)
   }
 
-  /// The gradient of the mean loss of a batch, penalties included.
+  /// Computes the gradient of the mean loss of a batch, including penalties.
   ///
   /// - Parameters:
   ///   - model: The model.
-  ///   - batch: What is read and predicted.
+  ///   - batch: The inputs and targets.
   ///   - states: The states before the batch; replaced by those after it.
   ///   - masks: Dropout; nil for none.
   ///   - penalties: AR and TAR.
-  ///   - begins: Whether the batch begins with the model's initial states instead of `states`.
-  /// - Returns: The mean loss in nats over the targets that count, without penalties; 0 if none.
+  ///   - fromInitialStates: Whether the batch starts from the model's initial states instead of `states`.
+  /// - Returns: The mean loss in nats over the targets, without penalties; 0 if there are none.
   package mutating func run(
     _ model: LanguageModel<Scalar>, _ batch: LanguageBatch,
     states: inout [RecurrentState<Scalar>], masks: Masks?,
-    penalties: ActivationPenalties = ActivationPenalties(), begins: Bool = false
+    penalties: ActivationPenalties = ActivationPenalties(), fromInitialStates: Bool = false
   ) -> Double {
     let count = batch.targetCount
     let sum = run(
-      model, batch, of: Share(targetCount: count, begins: begins), states: &states, masks: masks,
+      model, batch, of: Share(targetCount: count, fromInitialStates: fromInitialStates),
+      states: &states, masks: masks,
       penalties: penalties)
-    gradients.join()
+    gradients.addTiedGradients()
     return sum / Double(max(1, count))
   }
 
-  /// The gradient of what some rows add to the mean loss of a larger batch, penalties included; tied
-  /// weights' two gradients are not joined yet.
+  /// Computes the contribution of some rows to the gradient of the mean loss of a larger batch, including penalties.
+  ///
+  /// Gradients of tied weights are not added yet.
   ///
   /// - Parameters:
   ///   - model: The model.
-  ///   - batch: What is read and predicted.
-  ///   - share: What the rows are of the whole.
+  ///   - batch: The inputs and targets.
+  ///   - share: The relation of the rows to the larger batch.
   ///   - states: The states before the rows; replaced by those after them.
   ///   - masks: Dropout; nil for none.
   ///   - penalties: AR and TAR.
@@ -172,7 +174,7 @@ package struct ModelPass<Scalar: KernelScalar> {
     states: inout [RecurrentState<Scalar>], masks: Masks?, penalties: ActivationPenalties,
     ready: (ParameterLayout.Part, ModelGradients<Scalar>) -> Void = { _, _ in }
   ) -> Double {
-    if share.begins { model.begin(&states) }
+    if share.fromInitialStates { model.begin(&states) }
     forward(model, batch, states, masks)
     if losses.count != batch.targets.count {
       losses = [Double](repeating: 0, count: batch.targets.count)
@@ -182,13 +184,13 @@ package struct ModelPass<Scalar: KernelScalar> {
     ready(.softmax, gradients)
     backward(model, batch, share, masks, penalties, ready)
     for index in states.indices {
-      states[index].hidden.become(traces[index].finalState.hidden)
-      states[index].cell.become(traces[index].finalState.cell)
+      states[index].hidden.assign(traces[index].finalState.hidden)
+      states[index].cell.assign(traces[index].finalState.cell)
     }
     return losses.reduce(0, +)
   }
 
-  /// Exchanges the memory of the gradients, so that those of one call outlive the next.
+  /// Swaps the gradients' memory, so that the gradients of one call survive the next.
   package mutating func swapGradients(with other: inout ModelGradients<Scalar>) {
     swap(&gradients, &other)
   }
@@ -205,7 +207,7 @@ package struct ModelPass<Scalar: KernelScalar> {
     }
     for index in model.layers.indices {
       if index > 0 {
-        masked[index].become(traces[index - 1].outputs)
+        masked[index].assign(traces[index - 1].outputs)
         if let masks { drop(&masked[index], masks.rates.hidden, 1 + index, batch, masks) }
       }
       var layer = dropWeights(model, index, masks)
@@ -216,7 +218,7 @@ package struct ModelPass<Scalar: KernelScalar> {
       }
       layer.forward(masked[index], from: states[index], into: &traces[index])
     }
-    top.become(traces[model.layers.count - 1].outputs)
+    top.assign(traces[model.layers.count - 1].outputs)
     if let masks { drop(&top, masks.rates.output, 1 + model.layers.count, batch, masks) }
   }
 
@@ -224,7 +226,7 @@ package struct ModelPass<Scalar: KernelScalar> {
     _ model: LanguageModel<Scalar>, _ batch: LanguageBatch, _ scale: Scalar
   ) {
     let projection = model.projection
-    projection?.forward(top, into: &projected, using: workspace)
+    projection?.forward(top, into: &projected, using: scratch)
     let read = projection == nil ? top : projected
     func differentiate(_ weights: inout Tensor<Scalar>, _ bias: inout Tensor<Scalar>) {
       model.softmax.crossEntropyGradients(
@@ -240,8 +242,8 @@ package struct ModelPass<Scalar: KernelScalar> {
     projection?.backward(
       top, outputGradient: softmaxGradient, inputGradient: &flow,
       weightGradient: &gradients.tensors.projectionWeights,
-      biasGradient: &gradients.tensors.projectionBias, using: workspace)
-    if projection != nil { softmaxGradient.become(flow.reshaped(to: top.shape)) }
+      biasGradient: &gradients.tensors.projectionBias, using: scratch)
+    if projection != nil { softmaxGradient.assign(flow.reshaped(to: top.shape)) }
   }
 
   private mutating func backward(
@@ -250,7 +252,7 @@ package struct ModelPass<Scalar: KernelScalar> {
     _ ready: (ParameterLayout.Part, ModelGradients<Scalar>) -> Void
   ) {
     let last = model.layers.count - 1
-    // The penalties' gradients: AR acts where dropout has acted, TAR before it.
+    // Gradients of the penalties: AR applies after dropout, TAR before it.
     if penalties.activation > 0 {
       softmaxGradient.add(
         top, times: Scalar(2 * penalties.activation / (Double(top.count) * share.factor)))
@@ -268,22 +270,22 @@ package struct ModelPass<Scalar: KernelScalar> {
         masks.dropout(masks.rates.weights, 1000 + index)
           .apply(to: &gradients.tensors.layers[index].parameters.recurrentWeights)
       }
-      gradients.takeInitialState(of: index, begins: share.begins)
+      gradients.setInitialState(of: index, fromInitialStates: share.fromInitialStates)
       ready(.layer(index), gradients)
-      flow.become(gradients.tensors.layers[index].inputs)
+      flow.assign(gradients.tensors.layers[index].inputs)
       if let masks {
         drop(
           &flow, index == 0 ? masks.rates.input : masks.rates.hidden, 1 + index, batch, masks)
       }
     }
-    // Else they would share the other weights, which then could not be moved in place.
+    // Otherwise they would share the other weights, which then could not be updated in place.
     droppedLayers = []
     if let masks { dropSymbols(&flow, batch, masks) }
-    gradients.lookUps.set(symbols: batch.inputs, gradient: flow)
-    ready(.lookUps, gradients)
+    gradients.embeddingRows.set(symbols: batch.inputs, gradient: flow)
+    ready(.embeddingRows, gradients)
   }
 
-  /// β · mean over B, H and the T − 1 differences, in `softmaxGradient`.
+  /// Adds the gradient of β · mean over B, H and the T − 1 differences to `softmaxGradient`.
   private mutating func addTemporal(
     _ outputs: Tensor<Scalar>, _ batch: LanguageBatch, _ beta: Double
   ) {
@@ -303,7 +305,7 @@ package struct ModelPass<Scalar: KernelScalar> {
     }
   }
 
-  /// A layer with a mask on its U, the same for all steps of the batch.
+  /// Creates a layer with a mask on its U, the same for all steps of the batch.
   private mutating func dropWeights(
     _ model: LanguageModel<Scalar>, _ index: Int, _ masks: Masks?
   ) -> RecurrentLayer<Scalar> {
@@ -325,7 +327,7 @@ package struct ModelPass<Scalar: KernelScalar> {
       period: masks.rates.isVariational ? tensor.count / batch.timeStepCount : nil)
   }
 
-  /// The same symbol is dropped at all its places.
+  /// Drops all occurrences of a symbol together.
   private func dropSymbols(
     _ vectors: inout Tensor<Scalar>, _ batch: LanguageBatch, _ masks: Masks
   ) {

@@ -1,22 +1,22 @@
-// The parameters of a language model: names, shapes and order, written once. Parameters, gradients, optimizer
-// moments, averages, checkpoints and sums over ranks are lists in this order.
+// The single definition of the names, shapes and order of a language model's parameters. Parameters, gradients,
+// optimizer moments, averages, checkpoints and sums over ranks are lists in this order.
 //
-// A new parameter is a place, its row in `ParameterLayout.init` and a property of `ParameterTensors`.
+// A new parameter needs a case of `Place`, a row in `ParameterLayout.init` and a property of `ParameterTensors`.
 
 package import Unroll
 internal import UnrollContracts
 internal import UnrollFormats
 
-/// The names and shapes of a language model's parameters, in their order.
+/// The names and shapes of a language model's parameters, in order.
 package struct ParameterLayout: Sendable {
-  /// Gradients that become final at the same time, in the order of a backward pass; layers from the last one down.
+  /// Groups of gradients that become final together, in the order of a backward pass (last layer first).
   package enum Part: Equatable, Sendable {
     case softmax
     case layer(Int)
-    case lookUps
+    case embeddingRows
   }
 
-  /// Where a parameter is kept.
+  /// The storage location of a parameter.
   enum Place: Equatable, Sendable {
     case embedding
     /// The parameter of a layer's cell at an index of `CellParameters.names`.
@@ -35,23 +35,23 @@ package struct ParameterLayout: Sendable {
   }
 
   package private(set) var entries: [Entry] = []
-  /// Whether the softmax uses the embedding's vectors.
+  /// Whether the softmax shares the embedding's weights.
   let isTied: Bool
-  /// Whether the state that sequences begin with is trained.
+  /// Whether the initial state of sequences is trained.
   let learnsInitialState: Bool
 
-  /// The layout of a configuration; no tensor is allocated.
+  /// Creates the layout of a configuration, without allocating tensors.
   package init(_ c: ModelConfiguration) {
     (isTied, learnsInitialState) = (c.isTied, c.learnsInitialState)
     add(
       "embedding.weights", [c.vocabularySize, c.embeddingSize], .embedding,
-      c.isTied ? .softmax : .lookUps)
+      c.isTied ? .softmax : .embeddingRows)
     let small = [(1, 1), (2, 1), (1, 2)].map { input, hidden in
       c.makeCell(of: Float.self, inputSize: input, hiddenSize: hidden).parameters
     }
     for (layer, size) in c.layerSizes.enumerated() {
       for (index, name) in small[0].names.enumerated() {
-        // Every axis is a linear function of D and H, so three small cells say all of it.
+        // Every axis is a linear function of D and H, which three small cells determine.
         let shapes = small.map { $0[name].shape }
         let shape = shapes[0].indices.map { axis in
           let one = shapes[0][axis]
@@ -83,7 +83,7 @@ package struct ParameterLayout: Sendable {
     entries.append(Entry(name: name, shape: shape, place: place, part: part))
   }
 
-  /// The number of trainable numbers.
+  /// The number of trainable scalars.
   var count: Int { entries.reduce(0) { $0 + $1.shape.reduce(1, *) } }
 }
 
@@ -107,7 +107,7 @@ extension LayerGradients: ParameterLayer {
   }
 }
 
-/// A tensor for each parameter of a language model: the parameters, or their gradients.
+/// One tensor per parameter of a language model: the parameters, or their gradients.
 package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
   package typealias Scalar = Layer.Scalar
 
@@ -115,14 +115,14 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
   /// `[V, E]`.
   package var embedding = Embedding<Scalar>(vectors: Tensor(shape: [0, 0]))
   package var layers: [Layer]
-  /// The state that sequences begin with, h `[H]` and c `[H]` of each layer, c `[0]` without a cell state; no elements
+  /// The initial state of sequences: h `[H]` and c `[H]` of each layer, c `[0]` without a cell state; empty arrays
   /// if it is zero.
   package var initialHidden: [Tensor<Scalar>] = []
   package var initialCell: [Tensor<Scalar>] = []
   /// The linear layer below the softmax, `[H, P]` and `[P]`; empty if there is none.
   package var projectionWeights = Tensor<Scalar>(shape: [0, 0])
   package var projectionBias = Tensor<Scalar>(shape: [0])
-  /// `[P, V]`; empty if the embedding's serve.
+  /// `[P, V]`; empty if tied to the embedding.
   package var softmaxWeights = Tensor<Scalar>(shape: [0, 0])
   /// `[V]`.
   package var softmaxBias = Tensor<Scalar>(shape: [0])
@@ -131,8 +131,8 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
   ///
   /// - Parameters:
   ///   - layout: Names and shapes.
-  ///   - layers: The layers, whose cells have their shapes already.
-  ///   - fill: Called with each parameter's index and tensor; makes it one of the layout's shape.
+  ///   - layers: The layers, whose cells already have their shapes.
+  ///   - fill: Called with each parameter's index and tensor; gives the tensor its shape.
   init(
     _ layout: ParameterLayout, layers: [Layer], fill: (Int, inout Tensor<Scalar>) -> Void
   ) {
@@ -151,7 +151,7 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
     return result
   }
 
-  /// Calls `body` with each tensor in place and its index in the layout.
+  /// Calls `body` with the index in the layout and each tensor, in place.
   package mutating func modifyEach(
     _ body: (_ index: Int, _ tensor: inout Tensor<Scalar>) throws -> Void
   ) rethrows {
@@ -171,7 +171,7 @@ package struct ParameterTensors<Layer: ParameterLayer>: Sendable {
     }
   }
 
-  /// A tensor by its parameter's name.
+  /// The tensor of the parameter with a name.
   ///
   /// - Precondition: The layout has the name.
   package subscript(name: String) -> Tensor<Scalar> {

@@ -1,9 +1,9 @@
-// What ranks tell each other, as bytes: numbers to the bit, and what a step's end is decided by.
+// Encoding of messages between ranks: exact floating-point numbers, and votes at the end of a step.
 
 internal import Foundation
 internal import Unroll
 
-/// Numbers, and one flag.
+/// Encoded numbers with one flag.
 enum RankBytes {
   static func encode(_ numbers: [Double], flag: Bool = false) -> [UInt8] {
     var bytes: [UInt8] = [flag ? 1 : 0]
@@ -18,13 +18,13 @@ enum RankBytes {
   }
 }
 
-/// What a rank would do next; all do what any of them would.
+/// A rank's proposal for the end of a step; all ranks do what any of them proposes.
 struct RankVote: Equatable {
-  /// Somebody asked the process to stop.
+  /// Stop, because the process was asked to.
   var stops = false
-  /// The time is over.
+  /// Stop, because the time budget is used up.
   var isOver = false
-  /// It is time for a checkpoint.
+  /// Write a checkpoint.
   var keeps = false
 
   private var bits: UInt8 { (stops ? 1 : 0) | (isOver ? 2 : 0) | (keeps ? 4 : 0) }
@@ -37,9 +37,9 @@ struct RankVote: Equatable {
     (self.stops, self.isOver, self.keeps) = (stops, isOver, keeps)
   }
 
-  /// What the ranks agree on, and all their numbers in the order of ranks.
+  /// Returns the combined vote and the numbers of all ranks, in rank order.
   ///
-  /// - Throws: `RankError` if a rank is gone.
+  /// - Throws: `RankError` if a rank is lost.
   func agreed(_ numbers: [Double], among ranks: any Ranks) throws -> (RankVote, [Double]) {
     guard ranks.count > 1 else { return (self, numbers) }
     let all = try ranks.gather([bits] + RankBytes.encode(numbers))

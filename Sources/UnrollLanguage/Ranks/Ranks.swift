@@ -1,76 +1,76 @@
-// Processes that learn one model together ("ranks", as MPI says), and what they ask of each other.
-// Everything else of a run knows this protocol alone; MPI is one module that implements it.
+// The processes ("ranks" in MPI) that train one model together, and the operations between them. The rest of the
+// library uses only this protocol; MPI is one implementation.
 
-/// Sums of arrays over the shards of a batch: `sum[i] = ((shard 0)[i] + (shard 1)[i]) + ...`, the same bits
+/// Sums of arrays over the shards of a batch: `sum[i] = ((shard 0)[i] + (shard 1)[i]) + ...`, bit-identical
 /// for any number of ranks.
 public protocol ShardSums: AnyObject {
-  /// Begins the sums of a step.
+  /// Starts the sums of a step.
   ///
   /// - Parameters:
-  ///   - plan: Which rank has which shard.
-  ///   - sums: Where each sum goes, on every rank; alive and untouched until `finishSums` is over.
+  ///   - plan: The assignment of shards to ranks.
+  ///   - sums: The destination of each sum, on every rank; must stay valid and unused until `finishSums` returns.
   func beginSums(_ plan: ShardPlan, _ sums: [UnsafeMutableBufferPointer<Float>])
 
-  /// A shard's contribution to one of the sums is ready; it may be on its way at once.
+  /// Adds a shard's contribution to one of the sums; it may be sent immediately.
   ///
   /// - Parameters:
-  ///   - index: Which sum.
-  ///   - shard: Whose; one of this rank's, in their order.
-  ///   - values: As many numbers as the sum has.
-  /// - Returns: Whether the values must stay as they are until `finishSums` is over; if not, they have
-  ///   been taken. The last shard's stay in either case.
+  ///   - index: The index of the sum.
+  ///   - shard: One of this rank's shards, in order.
+  ///   - values: As many elements as the sum has.
+  /// - Returns: Whether the values must stay valid until `finishSums` returns; if not, they have been
+  ///   consumed. Those of the last shard stay valid in either case.
   func contribute(_ index: Int, shard: Int, _ values: UnsafePointer<Float>) -> Bool
 
-  /// Waits until all sums are there.
+  /// Waits until all sums are complete.
   ///
-  /// - Throws: `RankError` if a rank is gone.
+  /// - Throws: `RankError` if a rank is lost.
   func finishSums() throws
 }
 
-/// The processes of one job, seen from one of them.
+/// The processes of one job, from the perspective of one of them.
 ///
-/// All ranks call the same functions in the same order. Rank 0 alone reads settings and writes files.
+/// All ranks call the same functions in the same order. Only rank 0 reads settings and writes files.
 public protocol Ranks: ShardSums {
-  /// This process's number, from 0.
+  /// The rank of this process, starting at 0.
   var rank: Int { get }
-  /// How many there are.
+  /// The number of ranks.
   var count: Int { get }
-  /// Bytes that this process has sent of gradients and their sums.
+  /// Bytes of gradients and sums sent by this process.
   var sentBytes: Int { get }
-  /// Seconds that it waited for the others' gradients and sums after its own work was done.
+  /// Seconds spent waiting for other ranks' gradients and sums after this rank's own work was done.
   var waitedSeconds: Double { get }
-  /// Whether they sum in memory that all of them see, and send nothing.
-  var hasCommonMemory: Bool { get }
+  /// Whether the ranks sum in shared memory and send nothing.
+  var hasSharedMemory: Bool { get }
 
-  /// Everybody's bytes, in the order of ranks.
+  /// Returns the bytes of all ranks, in rank order.
   ///
-  /// - Throws: `RankError` if one of them is gone.
+  /// - Throws: `RankError` if a rank is lost.
   func gather(_ bytes: [UInt8]) throws -> [[UInt8]]
 
-  /// Rank 0's bytes for everybody; the others give nil.
+  /// Returns rank 0's bytes on every rank; the other ranks pass nil.
   ///
-  /// - Throws: `RankError` if one of them is gone.
+  /// - Throws: `RankError` if a rank is lost.
   func broadcast(_ bytes: [UInt8]?) throws -> [UInt8]
 
-  /// Memory that all ranks see, a part for each of them, aligned as pages are, until they part.
+  /// Returns page-aligned memory shared by all ranks, with a part for each, valid until the ranks separate.
   ///
-  /// - Parameter byteCounts: The bytes of every rank's part.
-  /// - Returns: Where the parts begin for this process; on all ranks nil if they have none in common, as
-  ///   ranks of several hosts have not.
-  /// - Throws: `RankError` if one of them is gone.
-  func commonMemory(byteCounts: [Int]) throws -> [UnsafeMutableRawPointer]?
+  /// - Parameter byteCounts: The size of every rank's part in bytes.
+  /// - Returns: The addresses of the parts in this process; nil on all ranks if there is no shared memory, for
+  ///   example between hosts.
+  /// - Throws: `RankError` if a rank is lost.
+  func sharedMemory(byteCounts: [Int]) throws -> [UnsafeMutableRawPointer]?
 
-  /// Returns when all ranks have called it: then each sees what the others had written into common memory.
+  /// Returns when all ranks have called it; afterwards each rank sees the others' writes to shared memory.
   ///
-  /// - Throws: `RankError` if one of them is gone.
-  func meet() throws
+  /// - Throws: `RankError` if a rank is lost.
+  func barrier() throws
 }
 
-/// One process, which has all shards.
+/// A single process, which owns all shards.
 public final class SingleRank: Ranks {
   private var sums: [UnsafeMutableBufferPointer<Float>] = []
 
-  /// Creates it.
+  /// Creates the rank.
   public init() {}
 
   /// 0.
@@ -82,28 +82,26 @@ public final class SingleRank: Ranks {
   /// 0.
   public var waitedSeconds: Double { 0 }
   /// false.
-  public var hasCommonMemory: Bool { false }
+  public var hasSharedMemory: Bool { false }
 
-  /// The bytes.
+  /// Returns the bytes.
   public func gather(_ bytes: [UInt8]) -> [[UInt8]] { [bytes] }
 
-  /// The bytes.
+  /// Returns the bytes.
   public func broadcast(_ bytes: [UInt8]?) -> [UInt8] { bytes ?? [] }
 
-  /// None: nobody else is there.
-  ///
-  /// - Returns: nil.
-  public func commonMemory(byteCounts: [Int]) -> [UnsafeMutableRawPointer]? { nil }
+  /// Returns nil: there are no other ranks.
+  public func sharedMemory(byteCounts: [Int]) -> [UnsafeMutableRawPointer]? { nil }
 
   /// Does nothing.
-  public func meet() {}
+  public func barrier() {}
 
-  /// Remembers where the sums go.
+  /// Stores the destinations of the sums.
   public func beginSums(_ plan: ShardPlan, _ sums: [UnsafeMutableBufferPointer<Float>]) {
     self.sums = sums
   }
 
-  /// Adds to the sum at once.
+  /// Adds the values to the sum immediately.
   ///
   /// - Returns: false.
   public func contribute(_ index: Int, shard: Int, _ values: UnsafePointer<Float>) -> Bool {
@@ -117,21 +115,21 @@ public final class SingleRank: Ranks {
     return false
   }
 
-  /// Does nothing: the sums are there.
+  /// Releases the destinations; the sums are complete.
   public func finishSums() { sums = [] }
 }
 
-/// What ends a job of several ranks.
+/// The error that ends a job of several ranks.
 public struct RankError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What happened.
   public enum Problem: Equatable, Sendable {
-    /// A rank died, or has not answered.
+    /// A rank died or has not answered.
     case lost(String)
-    /// Rank 0 could not go on, and has said why.
+    /// Rank 0 failed and has reported the reason.
     case ended
-    /// This rank cannot go on; the others do not know why.
+    /// This rank failed; the others do not know the reason.
     case failed(String)
-    /// The ranks do not agree on something that must be the same.
+    /// The ranks differ in something that must be the same.
     case different(String)
   }
 
@@ -141,12 +139,12 @@ public struct RankError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Creates an error.
   public init(_ problem: Problem) { self.problem = problem }
 
-  /// One sentence.
+  /// A sentence for the user.
   public var description: String {
     switch problem {
     case .lost(let what):
-      "\(what); resume the run from its last whole checkpoint"
-    case .ended: "rank 0 could not go on"
+      "\(what); resume the run from its last checkpoint"
+    case .ended: "rank 0 failed"
     case .failed(let what), .different(let what): what
     }
   }

@@ -1,27 +1,27 @@
-// What rank 0 has read and the other ranks take over: settings, vocabulary, and where the encoded texts
-// are, which every rank maps.
+// The setup that rank 0 reads and broadcasts: settings, vocabulary, and the paths of the encoded texts, which every
+// rank maps.
 
 internal import Foundation
 internal import Unroll
 internal import UnrollFormats
 
-/// A run's settings and texts, as all ranks have them.
+/// The settings and texts of a run, the same on all ranks.
 public struct RunSetup {
-  /// The settings; the vocabulary's size is the corpus's.
+  /// The settings, including the size of the corpus's vocabulary.
   public var settings: RunConfiguration
   /// The texts.
   public var corpus: Corpus
 
-  /// What rank 0 has prepared.
+  /// Creates a setup on rank 0.
   public init(settings: RunConfiguration, corpus: Corpus) {
     self.settings = settings
     self.corpus = corpus
   }
 
-  /// Gives it to the other ranks.
+  /// Broadcasts the setup to the other ranks.
   ///
-  /// - Throws: `RankError` if one of them is gone.
-  public func give(to ranks: any Ranks) throws {
+  /// - Throws: `RankError` if a rank is lost.
+  public func send(to ranks: any Ranks) throws {
     guard ranks.count > 1 else { return }
     _ = try ranks.broadcast(settings.encoded())
     _ = try ranks.broadcast(corpus.vocabulary.encoded())
@@ -29,12 +29,12 @@ public struct RunSetup {
     _ = try ranks.broadcast(Array(parts.joined(separator: " ").utf8))
   }
 
-  /// What rank 0 gives.
+  /// Receives the setup from rank 0.
   ///
   /// - Parameters:
   ///   - ranks: The ranks.
-  ///   - folder: The run's folder, which this rank must see, too.
-  /// - Throws: `RankError` if rank 0 is gone; `CorpusError` if the texts cannot be mapped.
+  ///   - folder: The run's folder, which must be visible to this rank.
+  /// - Throws: `RankError` if rank 0 is lost; `CorpusError` if the texts cannot be mapped.
   public init(from ranks: any Ranks, in folder: RunFolder) throws {
     settings = try JSONDecoder().decode(
       RunConfiguration.self, from: Data(ranks.broadcast(nil)))
@@ -46,14 +46,14 @@ public struct RunSetup {
   }
 }
 
-/// What must be the same on all ranks, or their bits would differ.
+/// Checks of properties that must agree on all ranks for bit-identical results.
 public enum RankAgreement {
-  /// Refuses ranks with other kernels or another version.
+  /// Rejects ranks with other kernels or another version.
   ///
   /// - Parameters:
-  ///   - ranks: The ranks; all call this.
-  ///   - version: This program's.
-  /// - Throws: `RankError` with the first rank that differs from rank 0.
+  ///   - ranks: The ranks; collective.
+  ///   - version: The version of this program.
+  /// - Throws: `RankError` for the first rank that differs from rank 0.
   public static func check(_ ranks: any Ranks, version: String) throws {
     guard ranks.count > 1 else { return }
     let all = try ranks.gather(Array("\(version) \(InstructionSet.current.rawValue)".utf8)).map {
@@ -68,7 +68,7 @@ public enum RankAgreement {
       }
       throw RankError(
         .different(
-          "rank \(rank) has the \(words.last ?? "?") kernels, rank 0 \(all[0].last ?? "?"), which round otherwise; set UNROLL_ISA to one that all have"
+          "rank \(rank) has the \(words.last ?? "?") kernels, rank 0 \(all[0].last ?? "?"), whose rounding differs; set UNROLL_ISA to one that all ranks support"
         ))
     }
   }

@@ -1,15 +1,15 @@
-// How a batch is cut. The cuts belong to the run, not to the machines: a shard's gradient has the same
-// bits wherever it is computed, and shards are summed in their order.
+// The division of a batch. It is a property of the run, not of the machines: a shard's gradient is bit-identical
+// wherever it is computed, and shards are summed in order.
 
 internal import UnrollContracts
 
-/// Which rows of a batch are which shard, and which rank has it.
+/// The assignment of a batch's rows to shards, and of shards to ranks.
 public struct ShardPlan: Sendable, Equatable {
-  /// S, the shards of a batch.
+  /// S, the number of shards per batch.
   public let shardCount: Int
-  /// B, the rows of the whole batch.
+  /// B, the number of rows of the batch.
   public let batchSize: Int
-  /// R, the ranks.
+  /// R, the number of ranks.
   public let rankCount: Int
 
   /// Creates a plan.
@@ -25,35 +25,35 @@ public struct ShardPlan: Sendable, Equatable {
     self.rankCount = rankCount
   }
 
-  /// The rows of a shard: equally many, or one more.
+  /// Returns the rows of a shard; the sizes of shards differ by at most 1.
   public func rows(of shard: Int) -> Range<Int> {
     Self.piece(shard, of: shardCount, in: batchSize)
   }
 
-  /// The shards of a rank, neighbours.
+  /// Returns the shards of a rank, which are contiguous.
   public func shards(of rank: Int) -> Range<Int> {
     Self.piece(rank, of: rankCount, in: shardCount)
   }
 
-  /// The rows of a rank's shards together.
+  /// Returns the rows of all shards of a rank.
   package func rows(ofRank rank: Int) -> Range<Int> {
     let shards = shards(of: rank)
     return rows(of: shards.lowerBound).lowerBound..<rows(of: shards.upperBound - 1).upperBound
   }
 
-  /// The part of an array that a rank sums: whole lines of memory.
+  /// Returns the range of an array that a rank sums, in whole cache lines.
   public func slice(of rank: Int, count: Int) -> Range<Int> {
     let lines = Self.piece(rank, of: rankCount, in: (count + 15) / 16)
     return min(count, 16 * lines.lowerBound)..<min(count, 16 * lines.upperBound)
   }
 
-  /// One of equal pieces, whose sizes differ by at most 1.
+  /// Returns one of `count` pieces whose sizes differ by at most 1.
   static func piece(_ index: Int, of count: Int, in whole: Int) -> Range<Int> {
     whole * index / count..<whole * (index + 1) / count
   }
 }
 
-/// Sums in shard order.
+/// Sums of arrays in shard order.
 public enum OrderedSum {
   /// sum[i] += values[i].
   public static func add(
@@ -62,15 +62,15 @@ public enum OrderedSum {
     add(sum, values, into: sum, count)
   }
 
-  /// For the i of a range: sum[i] = ((parts[0])[i] + (parts[1])[i]) + ...
+  /// For each i of a range: sum[i] = ((parts[0])[i] + (parts[1])[i]) + ...
   ///
-  /// A piece at a time, which stays in the cache.
+  /// Works in blocks that stay in the cache.
   ///
-  /// - Precondition: There is a part.
-  public static func of(
+  /// - Precondition: There is at least one part.
+  public static func compute(
     _ parts: [UnsafePointer<Float>], at range: Range<Int>, into sum: UnsafeMutablePointer<Float>
   ) {
-    require(!parts.isEmpty, "OrderedSum.of: expected at least one part, got none.")
+    require(!parts.isEmpty, "OrderedSum.compute: expected at least one part, got none.")
     guard parts.count > 1 else {
       (sum + range.lowerBound).update(from: parts[0] + range.lowerBound, count: range.count)
       return

@@ -1,23 +1,23 @@
-// A batch through the model in shards, those of this rank one after the other, and the sum of all shards'
-// gradients. A part of the gradients goes to the other ranks as soon as it is ready, while the way back
-// goes on through the layers below.
+// The pass of a batch in shards: computes this rank's shards one after the other and sums the gradients of all shards.
+// A part of the gradients is sent to the other ranks as soon as it is final, while the backward pass continues through
+// the lower layers.
 
 package import Unroll
 internal import UnrollContracts
 
-/// A training step's gradient, from shards.
+/// The gradient of a training step, computed in shards.
 package struct ShardedPass {
   package let plan: ShardPlan
   private let ranks: any Ranks
-  /// Who sums: the ranks by messages, or through memory that they have in common.
+  /// The implementation of the sums, by messages or through shared memory.
   private let summing: any ShardSums
   private let changesSums: Bool
   private var pass: ModelPass<Float>
-  /// The gradients of this rank's shards that are still on their way.
+  /// The gradients of this rank's shards that are still being exchanged.
   private var held: [ModelGradients<Float>] = []
-  /// The vectors' gradients of those, the rows of `touched` alone.
+  /// The embedding gradients of those shards, packed to the rows of `touched`.
   private var heldRows: [Tensor<Float>] = []
-  /// The sums; nil if there is one shard, whose gradients are all.
+  /// The sums; nil if there is only one shard.
   private var sums: ModelGradients<Float>?
   private var sumRows = Tensor<Float>(shape: [0, 0])
   private var touched: [Int32] = []
@@ -25,18 +25,18 @@ package struct ShardedPass {
   private var rows = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
   private var states: [RecurrentState<Float>]
 
-  /// Called by all ranks.
+  /// Creates the pass; collective.
   ///
   /// - Parameters:
   ///   - model: The model.
-  ///   - plan: Which rank has which shard.
+  ///   - plan: The assignment of shards to ranks.
   ///   - ranks: The ranks.
   ///   - changesSums: Whether `clip` will be called.
-  ///   - mostSymbols: The most different symbols of a batch; nil for no limit.
-  /// - Throws: `RankError` if one of them is gone.
+  ///   - maximumSymbols: The maximum number of distinct symbols of a batch; nil for no limit.
+  /// - Throws: `RankError` if a rank is lost.
   package init(
     _ model: LanguageModel<Float>, _ plan: ShardPlan, _ ranks: any Ranks, changesSums: Bool = false,
-    mostSymbols: Int? = nil
+    maximumSymbols: Int? = nil
   ) throws {
     (self.plan, self.ranks, self.changesSums) = (plan, ranks, changesSums)
     pass = ModelPass(model)
@@ -50,10 +50,10 @@ package struct ShardedPass {
     isTouched = [Bool](repeating: false, count: model.configuration.vocabularySize)
     states = model.initialStates(batchSize: 1)
     let vectors = model.embedding.vectors.shape
-    let rows = [min(vectors[0], mostSymbols ?? vectors[0]), vectors[1]]
+    let rows = [min(vectors[0], maximumSymbols ?? vectors[0]), vectors[1]]
     let sizes = sums.places().map(\.count) + [rows[0] * rows[1]]
     self.sums = sums
-    guard let common = try CommonSums(of: sizes, plan, ranks) else {
+    guard let common = try SharedMemorySums(of: sizes, plan, ranks) else {
       summing = ranks
       return
     }
@@ -65,7 +65,7 @@ package struct ShardedPass {
       heldRows.append(.zeros(rows, at: places[places.count - 1]))
     }
     let places = common.sumPlaces
-    // What this rank changes afterwards is a copy of its own.
+    // This rank modifies a private copy.
     if !changesSums {
       sums = ModelGradients(of: model, at: places)
       if model.configuration.isTied {
@@ -76,43 +76,44 @@ package struct ShardedPass {
     sumRows = .zeros(rows, at: places[places.count - 1])
   }
 
-  /// The gradient of the last step's mean loss.
+  /// The gradient of the mean loss of the last step.
   package var gradients: ModelGradients<Float> { sums ?? pass.gradients }
 
-  /// Arrays of gradients that were copied so that other ranks of this host could read them.
-  package var copies: Int { (summing as? CommonSums)?.copies ?? 0 }
+  /// The number of gradient arrays that were copied to make them readable by other ranks of this host.
+  package var copies: Int { (summing as? SharedMemorySums)?.copies ?? 0 }
 
-  /// Limits every number of the gradients to ± limit.
+  /// Clips every element of the gradients to ±limit.
   ///
-  /// - Precondition: The pass has been told so at the beginning.
+  /// - Precondition: The pass was created with `changesSums`.
   package mutating func clip(to limit: Double) {
     require(changesSums, "ShardedPass.clip: expected a pass that changes sums.")
     if sums == nil { pass.withGradients { $0.clip(to: limit) } }
     sums?.clip(to: limit)
   }
 
-  /// The gradient of the mean loss of a batch, penalties included; see `ModelPass.run`.
+  /// Computes the gradient of the mean loss of a batch, including penalties; see `ModelPass.run`.
   ///
   /// - Parameters:
   ///   - model: The model.
-  ///   - batch: What is read and predicted, all rows of it.
-  ///   - targetCount: Its targets that count.
+  ///   - batch: The inputs and targets of all rows.
+  ///   - targetCount: The number of targets of the batch.
   ///   - all: The states of all rows; those of this rank's shards are replaced.
   ///   - masks: Dropout.
   ///   - penalties: AR and TAR.
-  ///   - begins: Whether all rows begin with the model's initial states instead of `all`.
+  ///   - fromInitialStates: Whether all rows start from the model's initial states instead of `all`.
   /// - Returns: The sums of the losses of this rank's shards, in nats.
-  /// - Throws: `RankError` if a rank is gone.
+  /// - Throws: `RankError` if a rank is lost.
   package mutating func run(
     _ model: LanguageModel<Float>, _ batch: LanguageBatch, targetCount: Int,
     states all: inout [RecurrentState<Float>], masks: ModelPass<Float>.Masks,
-    penalties: ActivationPenalties, begins: Bool = false
+    penalties: ActivationPenalties, fromInitialStates: Bool = false
   ) throws -> [Double] {
-    let share = ModelPass<Float>.Share(targetCount: targetCount, begins: begins)
+    let share = ModelPass<Float>.Share(
+      targetCount: targetCount, fromInitialStates: fromInitialStates)
     if plan.shardCount == 1 {
       let loss = pass.run(
         model, batch, of: share, states: &all, masks: masks, penalties: penalties)
-      pass.withGradients { $0.join() }
+      pass.withGradients { $0.addTiedGradients() }
       return [loss]
     }
     collectTouched(batch)
@@ -126,8 +127,8 @@ package struct ShardedPass {
       )
     }
     try summing.finishSums()
-    sums?.lookUps.set(symbols: touched, rows: sumRows)
-    sums?.join()
+    sums?.embeddingRows.set(symbols: touched, rows: sumRows)
+    sums?.addTiedGradients()
     return losses
   }
 
@@ -137,8 +138,8 @@ package struct ShardedPass {
     _ masks: ModelPass<Float>.Masks, _ penalties: ActivationPenalties
   ) -> Double {
     let range = plan.rows(of: shard)
-    rows.become(rows: range, of: batch)
-    for layer in states.indices { states[layer].become(rows: range, of: all[layer]) }
+    rows.assign(rows: range, of: batch)
+    for layer in states.indices { states[layer].assign(rows: range, of: all[layer]) }
     var (share, masks) = (whole, masks)
     share.factor = Double(batch.batchSize) / Double(range.count)
     masks.shard = shard
@@ -159,13 +160,13 @@ package struct ShardedPass {
       for index in entries.indices where entries[index].part == part {
         contribute(index, tensors[index])
       }
-      guard part == .lookUps else { return }
-      gradients.lookUps.copyRows(touched, into: &packed)
+      guard part == .embeddingRows else { return }
+      gradients.embeddingRows.copyRows(touched, into: &packed)
       contribute(entries.count, packed)
     }
     swap(&packed, &heldRows[index])
-    for layer in states.indices { states[layer].put(into: &all[layer], rows: range) }
-    // The last shard's stay where they are: nothing is computed before they have been summed.
+    for layer in states.indices { states[layer].copy(into: &all[layer], rows: range) }
+    // The gradients of the last shard stay in place: nothing is computed before they have been summed.
     if mustStay && shard < plan.shards(of: ranks.rank).upperBound - 1 {
       if held.count <= index { held.append(ModelGradients(of: model)) }
       pass.swapGradients(with: &held[index])
@@ -173,7 +174,7 @@ package struct ShardedPass {
     return loss
   }
 
-  /// The symbols of a batch, each once, in the order of their first use.
+  /// Collects the distinct symbols of a batch in the order of first use.
   private mutating func collectTouched(_ batch: LanguageBatch) {
     for symbol in touched { isTouched[Int(symbol)] = false }
     touched.removeAll(keepingCapacity: true)
@@ -185,7 +186,7 @@ package struct ShardedPass {
 }
 
 extension ModelGradients<Float> {
-  /// Where the sums go, in the order of the layout; those of the rows that were looked up come after them.
+  /// Returns the destinations of the sums in the order of the layout, followed by the looked-up embedding rows.
   fileprivate mutating func places() -> [UnsafeMutableBufferPointer<Float>] {
     var result: [UnsafeMutableBufferPointer<Float>] = []
     tensors.modifyEach { result.append($1.place()) }
@@ -194,7 +195,7 @@ extension ModelGradients<Float> {
 }
 
 extension Tensor<Float> {
-  /// The elements, for as long as the tensor is neither copied nor changed.
+  /// Returns the address of the elements, valid until the tensor is copied or modified.
   fileprivate mutating func place() -> UnsafeMutableBufferPointer<Float> {
     let count = count
     return withUnsafeMutableElements { UnsafeMutableBufferPointer(start: $0, count: count) }
@@ -202,15 +203,15 @@ extension Tensor<Float> {
 }
 
 extension RecurrentState<Float> {
-  /// Takes over some rows of another state.
-  fileprivate mutating func become(rows: Range<Int>, of other: RecurrentState) {
-    hidden.become(rows: rows, of: other.hidden)
-    cell.become(rows: rows, of: other.cell)
+  /// Copies a range of rows of another state.
+  fileprivate mutating func assign(rows: Range<Int>, of other: RecurrentState) {
+    hidden.assign(rows: rows, of: other.hidden)
+    cell.assign(rows: rows, of: other.cell)
   }
 
-  /// Puts its rows into another state.
-  fileprivate func put(into other: inout RecurrentState, rows: Range<Int>) {
-    hidden.put(into: &other.hidden, rows: rows)
-    cell.put(into: &other.cell, rows: rows)
+  /// Copies all rows over a range of rows of another state.
+  fileprivate func copy(into other: inout RecurrentState, rows: Range<Int>) {
+    hidden.copy(into: &other.hidden, rows: rows)
+    cell.copy(into: &other.cell, rows: rows)
   }
 }

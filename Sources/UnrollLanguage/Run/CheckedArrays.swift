@@ -1,10 +1,10 @@
-// Arrays in a safetensors file whose metadata hold a checksum of names, shapes and bytes: a bit
-// that was lost on the disk is found when the file is read.
+// safetensors files with a checksum of names, shapes and bytes in the metadata, which detects corruption when the
+// file is read.
 
 internal import UnrollFormats
 
 extension Safetensors {
-  /// The checksum of the arrays and of all other metadata.
+  /// The checksum of the arrays and the other metadata.
   private var checksum: String {
     var value: UInt32 = 0
     for (name, array) in arrays.inKeyOrder {
@@ -17,9 +17,9 @@ extension Safetensors {
     return String(value, radix: 16)
   }
 
-  /// Writes the file whole, with its checksum.
+  /// Writes the file atomically, with its checksum.
   ///
-  /// - Throws: `RunError` with the system's reason; what stood there before stays then.
+  /// - Throws: `RunError` with the system's reason; an existing file is then kept.
   func writeChecked(to path: String) throws {
     var file = self
     file.metadata["crc32"] = checksum
@@ -28,16 +28,16 @@ extension Safetensors {
     }
   }
 
-  /// Reads a file and checks it, if it has a checksum.
+  /// Reads a file and verifies its checksum, if it has one.
   ///
-  /// - Throws: `RunError` if it cannot be read, or is not whole.
+  /// - Throws: `RunError` if the file cannot be read or is damaged.
   package init(checked path: String) throws {
     do { try self.init(AtomicFile.read(path, limit: .max)) } catch {
       throw RunError(.file("\(error)"), path: path)
     }
     guard metadata["crc32"].map({ $0 == checksum }) ?? true else {
       throw RunError(
-        .file("the arrays do not give their checksum; the file is damaged"), path: path)
+        .file("the checksum does not match; the file is damaged"), path: path)
     }
   }
 }

@@ -1,5 +1,5 @@
-// A run at one moment, in one file: arrays of float32 by name, the rest as JSON in the metadata.
-// Two are kept: the older one is removed only when a newer one is whole.
+// Checkpoints: float32 arrays by name, the rest as JSON in the metadata. Two are kept; the older one is removed only
+// when a newer one is complete.
 
 internal import Foundation
 internal import Unroll
@@ -7,13 +7,13 @@ internal import UnrollFormats
 
 /// The checkpoints of a run folder.
 ///
-/// The run keeps a record of the files that it has written: others, such as a person's copies, are neither read nor
-/// removed nor overwritten, whatever their names are.
+/// The run records the files that it has written. Other files, such as copies made by a user, are never read, removed
+/// or overwritten.
 struct CheckpointStore {
   let folder: String
   private let recordPath: String
   static let epochStart = "epoch-start.safetensors"
-  /// The record's file in the run's folder.
+  /// The name of the record in the run's folder.
   static let record = "checkpoints.json"
   private static let levelKey = "kernels"
   private static let suffix = ".safetensors"
@@ -23,7 +23,7 @@ struct CheckpointStore {
     recordPath = "\(run)/\(Self.record)"
   }
 
-  /// The checkpoints that the record names and that are there, the last written first; nil without a record.
+  /// Returns the existing checkpoints of the record, latest first; nil without a record.
   private func recorded() -> [String]? {
     guard let bytes = try? AtomicFile.read(recordPath, limit: 1 << 20),
       let names = try? JSONDecoder().decode([String].self, from: Data(bytes))
@@ -31,9 +31,9 @@ struct CheckpointStore {
     return names.reversed().filter { Self.isCheckpoint($0) && exists($0) }
   }
 
-  /// The checkpoints that may be read, the newest first.
+  /// Returns the checkpoints to read, newest first.
   ///
-  /// A run of an earlier version has no record: then they are those whose names are a checkpoint's.
+  /// Runs of an earlier version have no record; their checkpoints are identified by name.
   private func names() -> [String] {
     if let recorded = recorded() { return recorded }
     let all = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
@@ -44,7 +44,7 @@ struct CheckpointStore {
 
   /// Writes the record.
   ///
-  /// - Parameter names: The checkpoints, the last written first.
+  /// - Parameter names: The checkpoints, latest first.
   /// - Throws: `RunError` with the system's reason.
   private func keep(_ names: [String]) throws {
     do {
@@ -52,16 +52,16 @@ struct CheckpointStore {
     } catch { throw RunError(.file("\(error)"), path: recordPath) }
   }
 
-  /// Whether a name is that of a checkpoint: its step in at least 12 digits, and a number behind a hyphen where
-  /// another file had that name.
+  /// Returns whether a name is that of a checkpoint: the step with at least 12 digits, and a number after a hyphen if
+  /// another file already had the name.
   static func isCheckpoint(_ name: String) -> Bool {
     name.wholeMatch(of: /[0-9]{12,}(-[0-9]+)?\.safetensors/) != nil
   }
 
-  /// The step of a checkpoint, by its name.
+  /// Returns the step in the name of a checkpoint.
   private static func step(_ name: String) -> Int { Int(name.prefix { $0.isNumber }) ?? 0 }
 
-  /// The name of a step's checkpoint: one of the record, or one that no file has.
+  /// Returns the name for a step's checkpoint: the recorded one, or one that does not exist yet.
   private func name(ofStep step: Int, _ recorded: [String]) -> String {
     let digits = String(step)
     let padded = String(repeating: "0", count: max(0, 12 - digits.count)) + digits
@@ -74,13 +74,13 @@ struct CheckpointStore {
     return name
   }
 
-  /// Whether there is none.
+  /// Whether there are no checkpoints.
   var isEmpty: Bool { names().isEmpty }
 
   /// Writes a checkpoint, then removes all but the two newest.
   ///
-  /// At the beginning of an epoch it is written once more, to go back to from divergence: then where
-  /// a run goes back to does not depend on a clock.
+  /// At the start of an epoch a second copy is written, for returning to it after divergence. The step to return to
+  /// thus does not depend on a clock.
   func write(_ state: TrainingState<Float>, of fingerprint: RunFingerprint) throws {
     do { try AtomicFile.makeFolder(folder) } catch {
       throw RunError(.file("\(error)"), path: folder)
@@ -98,11 +98,11 @@ struct CheckpointStore {
     if state.progress.position == 0 { try file.writeChecked(to: folder + "/" + Self.epochStart) }
     let (step, recorded) = (state.progress.step, recorded() ?? [])
     let name = name(ofStep: step, recorded)
-    // Recorded first: a process that is killed between the two leaves no file of which nobody knows.
+    // Recorded first, so that a process killed in between leaves no unrecorded file.
     let others = recorded.filter { $0 != name }
     try keep([name] + others)
     try file.writeChecked(to: folder + "/" + name)
-    // Later ones are left only where the run has gone back.
+    // Later checkpoints exist only if the run has returned to an earlier step.
     let kept = others.filter { Self.step($0) <= step }.prefix(1)
     let removed = others.filter { !kept.contains($0) }
     guard !removed.isEmpty else { return }
@@ -110,26 +110,26 @@ struct CheckpointStore {
     try keep([name] + kept)
   }
 
-  /// Reads the newest checkpoint that is whole.
+  /// Reads the newest undamaged checkpoint.
   ///
   /// - Parameters:
-  ///   - state: The run's first state; replaced if there is any checkpoint.
-  ///   - fingerprint: What the checkpoint must belong to.
-  /// - Returns: What was found wrong with newer ones, which are removed; and if the kernels were others,
-  ///   which round otherwise.
-  /// - Throws: `RunError` if there are some and none is whole, or they are another run's.
+  ///   - state: The run's initial state; replaced if there is a checkpoint.
+  ///   - fingerprint: The fingerprint that the checkpoint must have.
+  /// - Returns: The defects of newer checkpoints, which are removed, and a note if the kernels differ, because their
+  ///   rounding differs.
+  /// - Throws: `RunError` if all are damaged, or they belong to another run.
   func read(
     into state: inout TrainingState<Float>, of fingerprint: RunFingerprint
   ) throws -> [String] {
     var problems: [String] = []
     let names = names()
-    // A run that was stopped before its first checkpoint has not done anything.
+    // The run was stopped before its first checkpoint.
     if names.isEmpty { return [] }
     for name in names {
       let path = folder + "/" + name
       do {
         let level = try read(path, into: &state, of: fingerprint)
-        // A damaged one must not count as one of the two that are kept.
+        // A damaged checkpoint must not count as one of the two that are kept.
         if !problems.isEmpty, recorded() != nil {
           for other in names.prefix(problems.count) {
             try? FileManager.default.removeItem(atPath: folder + "/" + other)
@@ -139,7 +139,7 @@ struct CheckpointStore {
         let current = InstructionSet.current.rawValue
         if let level, level != current {
           problems.append(
-            "\(path): was written with the \(level) kernels and goes on with \(current); they round otherwise, so this run will not have the bits of one that never changed"
+            "\(path): was written with the \(level) kernels and continues with \(current), whose rounding differs: the results are not bit-identical to those of an uninterrupted run"
           )
         }
         return problems
@@ -151,7 +151,7 @@ struct CheckpointStore {
     throw RunError(.noWholeCheckpoint(problems), path: folder)
   }
 
-  /// Goes back to the beginning of the epoch.
+  /// Restores the state at the start of the epoch.
   func readEpochStart(
     into state: inout TrainingState<Float>, of fingerprint: RunFingerprint
   ) throws {
@@ -160,7 +160,7 @@ struct CheckpointStore {
 
   /// Reads one checkpoint.
   ///
-  /// - Returns: The kernels that it was written with, if it says so.
+  /// - Returns: The kernels that wrote it, if recorded.
   private func read(
     _ path: String, into state: inout TrainingState<Float>, of fingerprint: RunFingerprint
   ) throws -> String? {
@@ -176,7 +176,7 @@ struct CheckpointStore {
     }
     var result = state
     result.progress = progress
-    try result.forEachArray { name, array in try array.take(name, of: file.arrays, path: path) }
+    try result.forEachArray { name, array in try array.load(name, of: file.arrays, path: path) }
     state = result
     return file.metadata[Self.levelKey]
   }

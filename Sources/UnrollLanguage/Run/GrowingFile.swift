@@ -1,21 +1,22 @@
-// A file that grows by whole records: a resumed run first cuts off what came after its checkpoint.
+// Files that grow by whole records; a resumed run first removes the records after its checkpoint.
 
 internal import UnrollFormats
 internal import UnrollPlatform
 
-/// A hold on a run's folder: one process at a time.
+/// A lock that gives one process exclusive use of a run's folder.
 ///
-/// It ends with the process, however that ends. While it lasts, the lock file holds the mark of the process's
-/// unfinished files (`AtomicFile.unfinishedMark`): of a process that was killed, the next one finds it there.
+/// It ends with the process. Meanwhile the lock file contains the mark of the process's unfinished files
+/// (`AtomicFile.unfinishedMark`), so that the next process can find those of a killed process.
 public final class RunLock: Sendable {
   private let descriptor: Int32
   private let path: String
-  /// The marks of processes that did not come to their end.
+  /// The marks of processes that did not exit cleanly.
   let earlierMarks: [String]
 
-  /// Takes the lock file of a folder.
+  /// Locks a folder.
   ///
-  /// - Throws: `RunError` if another process has it, the file cannot be made, or it holds something else than marks.
+  /// - Throws: `RunError` if another process holds the lock, the file cannot be created, or it contains anything but
+  ///   marks.
   init(folder: String) throws {
     path = folder + "/lock"
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
@@ -33,7 +34,7 @@ public final class RunLock: Sendable {
     earlierMarks = marks
   }
 
-  /// The marks in a lock file; nil if it is none.
+  /// Returns the marks in a lock file; nil if it is malformed.
   static func marks(at path: String) -> [String]? {
     guard let bytes = try? AtomicFile.read(path, limit: 1 << 16) else { return nil }
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
@@ -44,7 +45,7 @@ public final class RunLock: Sendable {
     return areMarks ? lines : nil
   }
 
-  /// Puts this process's mark in the place of earlier ones, whose files have been removed.
+  /// Replaces earlier marks, whose files have been removed, with the mark of this process.
   func keepOwnMark() throws {
     let line = AtomicFile.unfinishedMark + "\n"
     guard ftruncate(descriptor, 0) == 0,
@@ -57,7 +58,7 @@ public final class RunLock: Sendable {
   }
 
   deinit {
-    // A process that comes to its end has finished or removed its files.
+    // A process that exits cleanly has finished or removed its files.
     _ = ftruncate(descriptor, 0)
     close(descriptor)
   }
@@ -67,13 +68,13 @@ public final class RunLock: Sendable {
 struct GrowingFile {
   let path: String
 
-  /// Its size; 0 if it is not there.
+  /// The size of the file; 0 if it does not exist.
   var size: Int {
     var status = stat()
     return stat(path, &status) == 0 ? Int(status.st_size) : 0
   }
 
-  /// Cuts off what stands behind a size.
+  /// Truncates the file to a size.
   func cut(to size: Int) throws {
     guard self.size > size else { return }
     guard truncate(path, off_t(size)) == 0 else { throw failure }
@@ -82,8 +83,8 @@ struct GrowingFile {
   /// Appends bytes.
   ///
   /// - Parameters:
-  ///   - bytes: What is appended.
-  ///   - waits: Whether this and all that was appended before is on the disk afterwards.
+  ///   - bytes: The bytes to append.
+  ///   - waits: Whether to wait until these and all earlier bytes are on disk.
   /// - Throws: `RunError` with the system's reason.
   func append(_ bytes: [UInt8], waits: Bool = true) throws {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)

@@ -1,13 +1,13 @@
-// The learning curves of a run, from its metrics file.
+// Plots the learning curves of a run from its metrics file.
 
 internal import Foundation
 public import UnrollFigures
 internal import UnrollFormats
 
-/// Pictures of how a run went.
+/// Figures of the training of a run.
 public enum LearningCurves {
-  /// The most points of a line; of more, as a long run has, neighbours become their mean.
-  private static let mostPoints = 2000
+  /// The maximum number of points of a line; beyond it, neighbouring points are averaged.
+  private static let maximumPoints = 2000
 
   private struct Row: Decodable {
     var epoch: Int
@@ -18,12 +18,12 @@ public enum LearningCurves {
     var learning_rate: Double?
   }
 
-  /// The figure of a run, and how many validations are in it.
+  /// Returns the figure of a run and its number of validations.
   ///
-  /// The training loss is that of the rows about steps; of epochs without such rows, as runs of earlier versions
-  /// have them, it is the epoch's mean.
+  /// The training loss is taken from the rows for steps. For epochs without such rows, as in runs of earlier versions,
+  /// it is the mean of the epoch.
   ///
-  /// - Returns: nil if there is no row of metrics yet.
+  /// - Returns: nil if there are no metrics yet.
   public static func figure(run path: String) -> (figure: Figure, epochs: Int)? {
     guard let bytes = try? AtomicFile.read(path + "/metrics.jsonl", limit: 1 << 30) else {
       return nil
@@ -33,11 +33,11 @@ public enum LearningCurves {
     }
     guard !rows.isEmpty else { return nil }
     let logged = Set(rows.filter { $0.loss != nil }.map(\.epoch))
-    // Losses are per symbol; say of what.
+    // Losses are per symbol; name the unit.
     let unit = (try? RunConfiguration(contentsOf: path + "/config.json"))?.unit
     func line(_ title: String, _ value: (Row) -> Double?) -> Line {
       let points = rows.compactMap { row in value(row).map { (x: Double(row.step), y: $0) } }
-      let size = max(1, (points.count + mostPoints - 1) / mostPoints)
+      let size = max(1, (points.count + maximumPoints - 1) / maximumPoints)
       let groups = stride(from: 0, to: points.count, by: size).map {
         points[$0..<min(points.count, $0 + size)]
       }
@@ -49,7 +49,7 @@ public enum LearningCurves {
       name: "curves", title: "Learning curves", rows: 1, columns: 2,
       panels: [
         Panel(
-          title: "Loss (train: while learning)", x: .whole("step"),
+          title: "Loss (train: during training)", x: .whole("step"),
           y: Axis("nats per \(unit?.singular ?? "symbol")"),
           content: .lines([
             line("train") { $0.loss ?? (logged.contains($0.epoch) ? nil : $0.train_loss) },
@@ -65,10 +65,10 @@ public enum LearningCurves {
   /// Draws `figures/curves.svg`, `.png` and `.pdf`, with script and `data/curves.csv`, into the run's
   /// folder.
   ///
-  /// - Returns: Why there is no picture; nil if there is one.
+  /// - Returns: The reason why there is no figure; nil on success.
   public static func draw(run path: String) -> String? {
     guard let (figure, _) = figure(run: path) else {
-      return "there is no row of metrics yet: metrics.jsonl has no line"
+      return "there are no metrics yet: metrics.jsonl is empty"
     }
     do {
       for folder in ["/figures", "/data"] { try AtomicFile.makeFolder(path + folder) }

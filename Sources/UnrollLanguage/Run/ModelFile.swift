@@ -1,4 +1,4 @@
-// `model.safetensors`: a model's parameters by their plain names.
+// Reads and writes `model.safetensors`: a model's parameters by name.
 
 internal import Foundation
 public import Unroll
@@ -6,30 +6,30 @@ internal import UnrollContracts
 public import UnrollFormats
 
 extension LanguageModel {
-  /// The parameters as arrays, by name.
+  /// The parameters as arrays by name.
   public var arrays: [String: StoredArray] {
     Dictionary(
       zip(parameterNames, parameters.map { StoredArray($0) }),
       uniquingKeysWith: { first, _ in first })
   }
 
-  /// Takes parameters from arrays.
+  /// Sets the parameters from arrays.
   ///
   /// - Parameters:
   ///   - arrays: All parameters by name.
   ///   - path: The file, for errors.
-  /// - Throws: `RunError` if a parameter is missing or of another shape.
-  public mutating func take(_ arrays: [String: StoredArray], path: String) throws {
+  /// - Throws: `RunError` if a parameter is missing or has another shape.
+  public mutating func load(_ arrays: [String: StoredArray], path: String) throws {
     let names = parameterNames
-    try forEachParameter { try $1.take(names[$0], of: arrays, path: path) }
+    try forEachParameter { try $1.load(names[$0], of: arrays, path: path) }
   }
 }
 
 extension Tensor {
-  /// Becomes the array of a name.
+  /// Sets the tensor from the array with a name.
   ///
-  /// - Throws: `RunError` if it is missing or of another shape.
-  mutating func take(_ name: String, of arrays: [String: StoredArray], path: String) throws {
+  /// - Throws: `RunError` if it is missing or has another shape.
+  mutating func load(_ name: String, of arrays: [String: StoredArray], path: String) throws {
     guard let array = arrays[name], array.shape == shape else {
       throw RunError(
         .parameter(name, expected: shape, found: arrays[name]?.shape), path: path)
@@ -38,7 +38,7 @@ extension Tensor {
   }
 }
 
-/// A model with its vocabulary, as a run folder holds it.
+/// The model of a run folder, with its vocabulary.
 public struct StoredModel: Sendable {
   /// The run's settings.
   public let configuration: RunConfiguration
@@ -46,15 +46,15 @@ public struct StoredModel: Sendable {
   public let vocabulary: Vocabulary
   /// The model.
   public let model: LanguageModel<Float>
-  /// Words about it: epoch, step, validation loss.
+  /// Metadata: epoch, step, validation loss.
   public let metadata: [String: String]
 
   /// Reads `config.json`, `vocabulary.json` and `model.safetensors` of a run folder.
   ///
   /// - Parameters:
   ///   - folder: The run's folder.
-  ///   - allowsNonFinite: Whether parameters may be infinite or NaN: to look at them, not to predict with them.
-  /// - Throws: `RunError` or `CorpusError` with the file and what is wrong with it.
+  ///   - allowsNonFinite: Whether to accept infinite or NaN parameters, for inspection.
+  /// - Throws: `RunError` or `CorpusError` with the file and the defect.
   public init(run folder: String, allowsNonFinite: Bool = false) throws {
     guard FileManager.default.fileExists(atPath: folder + "/config.json") else {
       throw RunError.noRun(at: folder)
@@ -69,10 +69,11 @@ public struct StoredModel: Sendable {
     }
     let path = folder + "/model.safetensors"
     guard FileManager.default.fileExists(atPath: path) else {
-      throw RunError(.file("there is no model yet; it comes with the first validation"), path: path)
+      throw RunError(
+        .file("there is no model yet; it is written after the first validation"), path: path)
     }
     let file = try Safetensors(checked: path)
-    // Before memory is asked for that a damaged configuration may make impossible.
+    // Checked before allocating memory, because the sizes of a damaged configuration may be impossible.
     let (wanted, found) = (
       configuration.model.parameterCount, file.arrays.values.reduce(0) { $0 + $1.count }
     )
@@ -80,7 +81,7 @@ public struct StoredModel: Sendable {
       throw RunError(.parameter("all parameters", expected: [wanted], found: [found]), path: path)
     }
     var model = LanguageModel<Float>(configuration.model)
-    try model.take(file.arrays, path: path)
+    try model.load(file.arrays, path: path)
     if !allowsNonFinite {
       for (name, parameter) in zip(model.parameterNames, model.parameters) {
         let count = parameter.elements.count { !$0.isFinite }
@@ -91,20 +92,20 @@ public struct StoredModel: Sendable {
     metadata = file.metadata
   }
 
-  /// How well the model predicts a text, alone or with others.
+  /// Evaluates the model on a text, alone or in an ensemble.
   ///
-  /// The mean of several models' probabilities is never worse than they are on average, and often better than the
-  /// best: Zaremba et al. 2014, [arXiv:1409.2329](https://arxiv.org/abs/1409.2329), table 1. All of them are in
-  /// memory at once (``RunConfiguration/checkMemory(averaging:batchSize:path:)``).
+  /// The loss of an ensemble that averages probabilities is never worse than the mean of its members' losses, and often
+  /// better than the best: Zaremba et al. 2014, [arXiv:1409.2329](https://arxiv.org/abs/1409.2329), table 1. All models
+  /// are in memory at the same time (``RunConfiguration/checkMemory(averaging:batchSize:path:)``).
   ///
   /// - Parameters:
   ///   - text: The text, of the model's symbols.
-  ///   - others: Models of the same symbols; the mean of the probabilities of all of them is judged.
-  ///   - batchSize: Sequences side by side; with 1 the state is carried through the whole text.
-  ///   - ranks: Who shares the work; all of them get the result.
-  /// - Returns: The loss over all symbols but the first.
-  /// - Throws: `RankError` if a rank is gone.
-  /// - Precondition: The others have this model's symbols, and read lines as it does (``problem(averagingWith:)``).
+  ///   - others: The other models of the ensemble, with the same symbols.
+  ///   - batchSize: The number of parallel sequences; with 1 the state is carried through the whole text.
+  ///   - ranks: The ranks that share the work; all of them get the result.
+  /// - Returns: The loss over all symbols except the first.
+  /// - Throws: `RankError` if a rank is lost.
+  /// - Precondition: The others have this model's symbols and treatment of lines (``problem(averagingWith:)``).
   public func evaluate(
     _ text: EncodedText, averagingWith others: [StoredModel] = [], batchSize: Int = 1,
     ranks: any Ranks = SingleRank()
@@ -122,46 +123,46 @@ public struct StoredModel: Sendable {
       ?? Evaluation(loss: 0, symbols: 0)
   }
 
-  /// Why another model's probabilities cannot be averaged with this one's; nil if they can.
+  /// Returns the reason why another model's probabilities cannot be averaged with this one's; nil if they can.
   ///
-  /// The words say what was expected, which is what this model is, and what was found.
+  /// The message gives the property of this model as expected and that of the other as found.
   public func problem(averagingWith other: StoredModel) -> String? {
     guard vocabulary.unit == other.vocabulary.unit else {
       return "expected a model of \(vocabulary.unit), found one of \(other.vocabulary.unit)"
     }
-    // By their bytes: Swift's strings are equal if they are canonically equivalent.
+    // Compared by bytes, because Swift strings are equal if they are canonically equivalent.
     let sameSymbols = vocabulary.symbols.elementsEqual(other.vocabulary.symbols) {
       $0.utf8.elementsEqual($1.utf8)
     }
     guard sameSymbols else {
       return
-        "expected the first model's vocabulary of \(vocabulary.count) symbols, in its order, found another of \(other.vocabulary.count); runs of the same training text and limits have the same"
+        "expected the first model's vocabulary of \(vocabulary.count) symbols, in the same order, found another of \(other.vocabulary.count); runs with the same training text and limits share it"
     }
-    // Words have no spaces to leave out.
+    // Words contain no spaces, so trimming does not matter.
     guard
       vocabulary.unit != .characters || vocabulary.trimsLines == other.vocabulary.trimsLines
     else {
       return vocabulary.trimsLines
-        ? "expected a model that leaves out spaces at both ends of lines, found one that keeps them"
-        : "expected a model that keeps spaces at both ends of lines, found one that leaves them out"
+        ? "expected a model that removes spaces at both ends of lines, found one that keeps them"
+        : "expected a model that keeps spaces at both ends of lines, found one that removes them"
     }
     guard
       configuration.training.resetsEachLine == other.configuration.training.resetsEachLine
     else {
       return configuration.training.resetsEachLine
-        ? "expected a model that reads each line from its initial states, found one that carries them"
-        : "expected a model that carries its states from line to line, found one that does not"
+        ? "expected a model that resets its states at each line, found one that carries them"
+        : "expected a model that carries its states from line to line, found one that resets them"
     }
     return nil
   }
 
-  /// How well the model predicts a text from which it learns while it reads; the model stays as it is.
+  /// Evaluates the model on a text with dynamic evaluation; this model is not changed.
   ///
   /// - Parameters:
   ///   - text: The text, of the model's symbols.
-  ///   - dynamic: How it learns.
-  /// - Returns: The loss over all symbols but the first; not finite if learning diverged.
-  public func evaluate(_ text: EncodedText, learning dynamic: DynamicEvaluation) -> Evaluation {
+  ///   - dynamic: The settings of dynamic evaluation.
+  /// - Returns: The loss over all symbols except the first; not finite if training diverged.
+  public func evaluate(_ text: EncodedText, dynamic: DynamicEvaluation) -> Evaluation {
     dynamic.run(model, text, lineEnd: resettingSymbol)
   }
 }

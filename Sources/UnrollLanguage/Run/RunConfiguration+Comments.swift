@@ -1,21 +1,21 @@
-// Settings as a file that explains itself. Lines that begin with `//` are comments, which the reader takes for blank.
+// Settings files with comments. Lines that begin with `//` are comments, which the reader treats as blank.
 
 internal import Foundation
 package import UnrollFormats
 
 extension RunConfiguration {
-  /// The settings as the file has them; nil if they hold a number that JSON has not.
+  /// The settings as a JSON tree; nil if they contain a number that JSON cannot represent.
   package var tree: JSONTree? { (try? encoded()).flatMap { try? JSONReader.tree($0) } }
 
-  /// The text of a file from which a run with these settings can begin, with a comment above each field.
+  /// Returns a settings file for a new run, with a comment above each field.
   ///
-  /// Fields without a value are there as `null`.
+  /// Fields without a value are written as `null`.
   ///
   /// - Parameters:
   ///   - title: The first lines, without comment marks.
-  ///   - note: What an interface adds to the comment on the field of a path.
-  /// - Returns: The text, with a line end at its end.
-  /// - Throws: An encoding error if a setting is a number that JSON has not.
+  ///   - note: Returns an interface's addition to the comment on the field with a path.
+  /// - Returns: The text, terminated by a line end.
+  /// - Throws: An encoding error if a setting is a number that JSON cannot represent.
   package func commented(title: [String], note: (String) -> String?) throws -> String {
     let tree = try JSONReader.tree(encoded())
     let encoder = JSONEncoder()
@@ -26,9 +26,11 @@ extension RunConfiguration {
         let place = path + [name]
         let field = place.joined(separator: ".")
         let comma = index == names.count - 1 ? "" : ","
-        let summary = Setting.at(field)?.summary
-        let comment = [summary, note(field)].compactMap(\.self).joined(separator: " ")
-        if !comment.isEmpty { lines.append("\(indent)// \(comment)") }
+        if let setting = Settings.at(field) {
+          let facts = [setting.values.range, note(field)].compactMap(\.self)
+          let end = facts.isEmpty ? "" : " (\(facts.joined(separator: "; ")))"
+          lines.append("\(indent)// \(setting.summary)\(end)")
+        }
         if field != "training.schedule", let names = Self.fields.first(where: { $0.path == place })
         {
           lines.append("\(indent)\"\(name)\": {")
@@ -45,14 +47,14 @@ extension RunConfiguration {
     return (lines + ["}", ""]).joined(separator: "\n")
   }
 
-  /// A file's bytes with spaces in place of comments, so that lines and columns stay what they are.
+  /// Replaces comments with spaces, which preserves line and column numbers.
   static func withoutComments(_ bytes: [UInt8]) -> [UInt8] {
     var result = bytes
     var start = 0
     while start < bytes.count {
       let end = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
       let text = bytes[start..<end].drop { $0 == 0x20 || $0 == 0x09 }
-      // No text in quotes goes on in another line, so such a line cannot be a part of one.
+      // JSON strings cannot span lines, so the line is not part of one.
       if text.starts(with: [0x2F, 0x2F]) {
         for index in text.indices { result[index] = 0x20 }
       }

@@ -1,4 +1,4 @@
-// From settings to symbols: the corpus of a run, and the vectors that its embedding begins with.
+// Preparation of a run's corpus and of the initial embedding vectors.
 
 internal import Foundation
 internal import Unroll
@@ -9,9 +9,9 @@ extension RunConfiguration {
   ///
   /// - Parameters:
   ///   - folder: The run's folder.
-  ///   - vocabulary: That of the run, if there is one already.
+  ///   - vocabulary: The run's vocabulary, if it already exists.
   /// - Returns: The corpus.
-  /// - Throws: `CorpusError` or `RunError` with the file and what is wrong.
+  /// - Throws: `CorpusError` or `RunError` with the file and the defect.
   public mutating func prepareCorpus(
     in folder: RunFolder, vocabulary: Vocabulary? = nil
   ) throws -> Corpus {
@@ -36,12 +36,12 @@ extension RunConfiguration {
     if vocabulary != nil && model.vocabularySize != corpus.vocabulary.count {
       throw RunError(
         .malformedConfiguration(
-          "expected \(model.vocabularySize) symbols, as config.json says, found \(corpus.vocabulary.count)"
+          "expected \(model.vocabularySize) symbols (config.json), found \(corpus.vocabulary.count)"
         ), path: folder.path + "/vocabulary.json")
     }
     model.vocabularySize = corpus.vocabulary.count
     if let problem = model.problem {
-      throw RunError(.impossible(problem + "; a vocabulary_limit makes it smaller"), path: path)
+      throw RunError(.impossible(problem + "; reduce it with vocabulary_limit"), path: path)
     }
     if training.resetsEachLine && corpus.vocabulary.endOfLine == nil {
       throw RunError(
@@ -57,14 +57,14 @@ extension RunConfiguration {
     return corpus
   }
 
-  /// Says how many lines of the training text are cut, so that the state is zero in their midst as well; nil if
-  /// none is, or if states are carried from line to line.
+  /// Returns a note on lines of the training text that are longer than a sequence and thus cut, so that the state is
+  /// also reset in the middle of a line; nil if there are none, or if states are carried from line to line.
   private func longLines(in corpus: Corpus) -> String? {
     guard training.resetsEachLine, let end = corpus.vocabulary.endOfLine,
       let text = corpus.texts[.train]
     else { return nil }
     var (lines, long, longest, length) = (0, 0, 0, 0)
-    // The first symbol is read, but not predicted.
+    // The first symbol is read but not predicted.
     for index in 1..<text.count {
       length += 1
       guard text[index] == end || index == text.count - 1 else { continue }
@@ -74,10 +74,10 @@ extension RunConfiguration {
     }
     guard long > 0 else { return nil }
     return
-      "\(long) of \(lines) lines are longer than \(training.timeSteps) time steps and are cut: there the state becomes zero in the middle of a line; the longest has \(unit.counted(longest)), time_steps \(longest) would cut none"
+      "\(long) of \(lines) lines are longer than \(training.timeSteps) time steps and are cut, which resets the state in the middle of a line; the longest line has \(unit.counted(longest)), time_steps \(longest) would avoid cuts"
   }
 
-  /// The embedded grammar's texts; a text that is there stays.
+  /// Writes the texts of the embedded grammar; existing texts are kept.
   private static func writeGrammar(to path: String) throws {
     do {
       try AtomicFile.makeFolder(path)
@@ -92,10 +92,10 @@ extension RunConfiguration {
     }
   }
 
-  /// Refuses a text or vectors that are not there, which is found out before anything is made.
+  /// Rejects missing texts or vectors before anything is created.
   ///
-  /// - Throws: `CorpusError` if the text or a part of it is missing or cannot be split so, `RunError` if there
-  ///   is no file of vectors.
+  /// - Throws: `CorpusError` if the text or a part of it is missing or cannot be split, `RunError` if the file of
+  ///   vectors does not exist.
   public func checkFiles() throws {
     if let corpus { _ = try CorpusPlan(path: corpus, split: split) }
     guard let path = vectors, !FileManager.default.fileExists(atPath: path) else { return }

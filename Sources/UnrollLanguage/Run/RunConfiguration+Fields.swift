@@ -1,11 +1,11 @@
-// The fields of `config.json` by name: which there are, and which a file has misspelt.
+// The names of the fields of `config.json`, and errors for unknown fields and invalid values.
 
 internal import Foundation
 internal import Unroll
 package import UnrollFormats
 
 extension JSONTree {
-  /// The settings that the tree holds; nil if it does not hold all of them.
+  /// The settings decoded from the tree; nil if any are missing or invalid.
   package var settings: RunConfiguration? {
     (try? JSONEncoder().encode(self)).flatMap {
       try? JSONDecoder().decode(RunConfiguration.self, from: $0)
@@ -18,7 +18,7 @@ extension RunConfiguration {
     keys.allCases.map(\.stringValue)
   }
 
-  /// The fields of each object of the file, by the path of the object.
+  /// The fields of each object in the file, by the path of the object.
   static let fields: [(path: [String], names: [String])] = [
     ([], names(CodingKeys.self)),
     (["model"], names(ModelConfiguration.CodingKeys.self)),
@@ -32,15 +32,7 @@ extension RunConfiguration {
     (["training", "schedule", "plateau"], ["factor"]),
   ]
 
-  /// The words that a field takes, where it takes a few.
-  private static let words: [String: [String]] = [
-    "preset": Preset.all.map(\.name),
-    "unit": SymbolUnit.allCases.map(\.rawValue),
-    "model.cell": CellKind.allCases.map(\.rawValue),
-    "training.optimizer": LanguageOptimizer.allCases.map(\.rawValue),
-  ]
-
-  /// What is wrong with the names of a file's fields; nil if nothing is.
+  /// Returns a sentence about unknown field names; nil if there are none.
   static func unknownFields(in tree: JSONTree) -> String? {
     var sentences: [String] = []
     for (path, names) in fields {
@@ -54,14 +46,15 @@ extension RunConfiguration {
     return sentences.isEmpty ? nil : sentences.joined(separator: "; ")
   }
 
-  /// What is wrong with a value that could not be decoded.
+  /// Returns a sentence about a value that could not be decoded.
   static func wrongValue(
     _ context: DecodingError.Context, expected type: (any Any.Type)?, in tree: JSONTree
   ) -> String {
-    // Elements of a list have no name.
+    // List elements have no name.
     var names = context.codingPath.filter { $0.intValue == nil }.map(\.stringValue)
     if names.isEmpty {
-      // Foundation does not tell the field of a number that does not fit: it is the one without which all fits.
+      // Foundation does not name the field of an out-of-range number: find the field whose replacement makes decoding
+      // succeed.
       let fitting = tree.replacingNumbers(with: .whole(1)).first { $0.tree.settings != nil }
       guard let fitting else { return "a value cannot be used: \(context.debugDescription)" }
       names = fitting.path
@@ -71,7 +64,8 @@ extension RunConfiguration {
     func sentence(_ expected: String, _ hint: String = "") -> String {
       "'\(place)': expected \(expected), found \(found.kind)\(hint)"
     }
-    if let words = words[place] {
+    let values = Settings.at(place)?.values
+    if case .words(let words)? = values {
       let hint: String =
         if case .text(let word) = found {
           NearestName.hint(for: word, among: words)
@@ -90,30 +84,20 @@ extension RunConfiguration {
     case is Double.Type where !found.isNumber: return sentence("a number")
     case is String.Type: return sentence("text")
     case is any BinaryInteger.Type where !found.isNumber:
-      return sentence("a whole number" + (range(of: names, in: tree).map { " of \($0)" } ?? ""))
+      return sentence("a whole number" + (values?.range.map { " of \($0)" } ?? ""))
     default: break
     }
     guard found.isNumber else { return "'\(place)' has a value that cannot be used, \(found.kind)" }
     if tree.replacing(names, with: .number(0.5)).settings != nil {
       return sentence("a number that float64 can hold")
     }
-    return sentence("a whole number" + (range(of: names, in: tree).map { " of \($0)" } ?? ""))
+    return sentence("a whole number" + (values?.range.map { " of \($0)" } ?? ""))
   }
 
-  /// The range of a field that takes whole numbers, from the sentence about a number beyond it; nil if it has none.
-  private static func range(of field: [String], in tree: JSONTree) -> String? {
-    if field == ["training", "seed"] { return TrainingConfiguration.seedRange }
-    guard let problem = tree.replacing(field, with: .whole(.min)).settings?.problem,
-      let match = problem.firstMatch(
-        of: /: expected ([0-9]+ \.\.\. [0-9]+|at least [0-9]+), found -/)
-    else { return nil }
-    return String(match.1)
-  }
-
-  /// Every setting with its value, grouped as in the file; `none` where there is no value.
+  /// Every setting with its value, grouped as in the file; `none` if there is no value.
   package var listing: [(title: String, settings: [(name: String, value: String)])] {
     guard let tree else { return [] }
-    // A schedule is one value, and the program's version is no setting.
+    // A schedule is one value, and the version is not a setting.
     let own = Self.fields.filter { $0.path.count < 3 && $0.path != ["training", "schedule"] }
     let groups = Set(own.map { $0.path.joined(separator: ".") })
     return own.map { path, names in

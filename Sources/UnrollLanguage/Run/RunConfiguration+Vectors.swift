@@ -1,32 +1,34 @@
-// The vectors that an embedding begins with, from a file of any program that trains such.
+// Pretrained embedding vectors, read from a file.
 
 internal import Foundation
 public import Unroll
 internal import UnrollFormats
 
-/// The vectors that an embedding begins with.
+/// Pretrained vectors for an embedding.
 public struct InitialVectors: Sendable {
-  /// A row for each symbol, `[V, E]`.
+  /// One row per symbol, `[V, E]`.
   public var vectors: Tensor<Float>
-  /// How many symbols of the vocabulary have a vector in the file; the others' are small and random.
+  /// The number of symbols with a vector in the file; the others get small random vectors.
   public var foundCount: Int
-  /// What a person should know: how many symbols have vectors, and which lines were left out.
+  /// Remarks for the user: how many symbols have vectors, and which lines were skipped.
   public var notes: [String]
 }
 
 extension RunConfiguration {
-  /// The vectors that the embedding begins with; nil if no file is named.
+  /// Reads the pretrained vectors of the embedding; nil if no file is named.
   ///
-  /// A `.npy` file holds `[V, E]`, a row for each symbol of the vocabulary. Any other file is text, as GloVe,
-  /// word2vec and fastText write it: a symbol and its E numbers on each line, perhaps after a line with the two
-  /// sizes. Symbols that it lacks get small random vectors.
+  /// A `.npy` file contains `[V, E]`, one row per symbol of the vocabulary. Any other file is text in the format of
+  /// GloVe, word2vec and fastText: each line has a symbol and its E numbers, and the first line may contain the two
+  /// sizes. Symbols that are not in the file get small random vectors.
   ///
   /// - Parameter vocabulary: The symbols.
-  /// - Returns: The vectors, and how many symbols have one.
+  /// - Returns: The vectors and the number of symbols found.
   /// - Throws: `RunError` if the file cannot be read, its sizes do not fit, or no symbol has a vector.
   public func initialVectors(for vocabulary: Vocabulary) throws -> InitialVectors? {
     guard let path = vectors else { return nil }
-    if path.hasSuffix(".npy") { return try arrayVectors(path, vocabulary) }
+    if FileKind(contentsOf: path) == .npy || FileKind(endingOf: path) == .npy {
+      return try arrayVectors(path, vocabulary)
+    }
     var reader = VectorReader(path: path, vocabulary: vocabulary, size: model.embeddingSize)
     var random = NumPyRandom(seed: training.seed)
     let count = vocabulary.count * model.embeddingSize
@@ -53,7 +55,7 @@ extension RunConfiguration {
   }
 }
 
-/// Reads vectors from lines of text, one line at a time: such files may be larger than memory.
+/// Reads vectors line by line, because such files may be larger than memory.
 private struct VectorReader {
   let path: String
   let vocabulary: Vocabulary
@@ -83,7 +85,7 @@ private struct VectorReader {
     }
     var note = "\(path): \(found) of \(all) \(vocabulary.unit) have vectors"
     if wordsWithSpaces > 0 {
-      note += "; \(wordsWithSpaces) lines were left out, whose words hold spaces"
+      note += "; \(wordsWithSpaces) lines were skipped because their words contain spaces"
     }
     return InitialVectors(
       vectors: Tensor(shape: [all, size], elements: self.values), foundCount: found, notes: [note])
@@ -105,7 +107,7 @@ private struct VectorReader {
     while let byte = source.next() {
       if byte != 0x0A {
         line.append(byte)
-        // No vector is so long: a file without line ends must not fill memory.
+        // No vector is this long; a file without line ends must not fill the memory.
         guard line.count <= 1 << 24 else {
           throw failure("line \(number + 1): expected at most \(1 << 24) bytes, found more")
         }
@@ -119,7 +121,7 @@ private struct VectorReader {
     if !line.isEmpty { try take(line, number + 1) }
   }
 
-  /// Whether bytes hold control characters that text has not.
+  /// Returns whether the bytes contain control characters that text does not have.
   private static func isBinary(_ bytes: [UInt8]) -> Bool {
     bytes.contains { $0 < 0x20 && !(0x09...0x0D).contains($0) }
   }
@@ -127,7 +129,7 @@ private struct VectorReader {
   private mutating func take(_ line: [UInt8], _ number: Int) throws {
     let fields = line.split(whereSeparator: TextReader.isSpace)
     if fields.isEmpty { return }
-    // word2vec and fastText begin with a line of the two sizes.
+    // word2vec and fastText files start with a line of the two sizes.
     if number == 1, fields.count == 2 {
       let sizes = fields.compactMap { Int(String(decoding: $0, as: UTF8.self)) }
       if sizes.count == 2, size != 1 || sizes[1] == 1 {
@@ -140,7 +142,7 @@ private struct VectorReader {
       fields.suffix(size).allSatisfy({ Self.number($0) != nil }),
       fields[1..<(fields.count - size)].contains(where: { Self.number($0) == nil })
     {
-      // A few words of GloVe's largest files hold spaces.
+      // A few words in GloVe's largest files contain spaces.
       wordsWithSpaces += 1
       return
     }

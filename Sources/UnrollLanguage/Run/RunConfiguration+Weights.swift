@@ -1,33 +1,32 @@
-// The recurrent layers that a model begins with, from a file of any program that UnrollFormats knows.
+// Initial recurrent layers, read from a network file in any format of UnrollFormats.
 
 internal import Foundation
 public import Unroll
 internal import UnrollFormats
 
 extension RunConfiguration {
-  /// The parameters that the recurrent layers begin with; nil if no file is named.
+  /// Reads the initial parameters of the recurrent layers; nil if no file is named.
   ///
-  /// An offset that the file's cells add to their forget gates is moved into the bias.
+  /// A forget gate offset of the file's cells is added to the bias.
   ///
-  /// - Throws: `RunError` if the file cannot be read, or its layers are not the model's.
+  /// - Throws: `RunError` if the file cannot be read, or its layers do not fit the model.
   public func initialLayers() throws -> [CellParameters<Float>]? {
     guard let path = weights else { return nil }
     do {
-      let file = try ArrayFile(contentsOf: path)
-      return try initialLayers(
-        of: NetworkFile.network(
-          in: file, assuming: NetworkAssumptions(prefix: weightsPrefix), as: Float.self
-        ).imported.network)
+      let read = try NetworkFile.read(path, assuming: NetworkAssumptions(prefix: weightsPrefix))
+      return try initialLayers(of: read.network.single)
     } catch let error as ArrayFileError {
+      throw RunError(.file("\(error)"), path: path)
+    } catch let error as ONNXError {
       throw RunError(.file("\(error)"), path: path)
     } catch let error as ModelImportError {
       throw RunError(.file("\(error)"), path: path)
     }
   }
 
-  /// The parameters that the recurrent layers begin with, from the network in the file `weights`.
+  /// Returns the initial parameters of the recurrent layers from the network in the file `weights`.
   ///
-  /// - Throws: `RunError` if its layers are not the model's.
+  /// - Throws: `RunError` if its layers do not fit the model.
   public func initialLayers(
     of network: RecurrentNetwork<Float>
   ) throws -> [CellParameters<Float>] {
@@ -60,7 +59,7 @@ extension RunConfiguration {
     }
   }
 
-  /// The parameters of a file's cell, as a layer of the model has them.
+  /// Converts the parameters of a file's cell for a layer of the model.
   private func fitted(
     _ cell: Cell<Float>, to layer: Cell<Float>, _ index: Int
   ) throws -> CellParameters<Float> {

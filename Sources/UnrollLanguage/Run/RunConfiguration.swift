@@ -1,37 +1,37 @@
-// `config.json`: everything that a run was started with.
+// `config.json`: the settings of a run.
 
 internal import Foundation
 internal import Unroll
 internal import UnrollFormats
 internal import UnrollPlatform
 
-/// What a run was started with.
+/// The settings of a run.
 public struct RunConfiguration: Sendable, Equatable, Codable {
-  /// The preset it began from.
+  /// The name of the preset that the settings are based on.
   public var preset: String
-  /// The text; nil: the embedded grammar.
+  /// The path of the text; nil for the embedded grammar.
   public var corpus: String?
-  /// The fractions of a single file that are train, valid and test.
+  /// The fractions of a single file for train, valid and test.
   public var split: [Double]
-  /// What a symbol is.
+  /// The unit of a symbol.
   public var unit: SymbolUnit
-  /// Whether spaces at both ends of lines are left out (characters).
+  /// Whether to remove spaces at both ends of lines (characters).
   public var trimsLines: Bool
-  /// The most symbols of the vocabulary.
+  /// The maximum size of the vocabulary.
   public var vocabularyLimit: Int?
-  /// How often a symbol must stand in the training text to have a number.
+  /// The minimum count of a symbol in the training text.
   public var minimumCount: Int
-  /// A file of vectors that the embedding begins with.
+  /// The path of pretrained embedding vectors.
   public var vectors: String?
-  /// A file whose recurrent layers the model begins with.
+  /// The path of a network file with initial recurrent layers.
   public var weights: String?
-  /// How the names of that network begin, where the file holds several.
+  /// The prefix of that network's names, if the file contains several networks.
   public var weightsPrefix: String?
   /// Sizes, cell, dropout.
   public var model: ModelConfiguration
-  /// How it learns.
+  /// The training settings.
   public var training: TrainingConfiguration
-  /// The program that wrote it.
+  /// The version of the program that wrote the file.
   public var version: String
 
   /// Creates a configuration.
@@ -59,40 +59,43 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     case model, training, version
   }
 
-  /// What is wrong, in one sentence; nil if nothing is.
+  /// A sentence that describes what is wrong; nil if the settings are valid.
   public var problem: String? {
-    if let limit = vocabularyLimit, !(3...10_000_000).contains(limit) {
-      return "vocabulary_limit: expected 3 ... 10000000, found \(limit)"
-    }
-    guard minimumCount >= 1 else {
-      return "minimum_count: expected at least 1, found \(minimumCount)"
-    }
+    if let problem = Settings.problem(in: Settings.run, of: self) { return problem }
     if let problem = CorpusError.problem(ofSplit: split) { return problem }
-    let presets = Preset.all.map(\.name)
-    guard presets.contains(preset) else {
-      return
-        "preset: expected one of \(presets.joined(separator: ", ")), found '\(preset)'\(NearestName.hint(for: preset, among: presets))"
-    }
     if weightsPrefix != nil, weights == nil {
       return "weights_prefix: expected a file of weights to choose from, found none; leave it out"
     }
     return model.problem ?? training.problem ?? chronoProblem
   }
 
-  private var chronoProblem: String? {
-    guard let steps = training.initialization.chronoSteps else { return nil }
-    guard (3...1_000_000_000).contains(steps) else {
-      return "initialization.chrono_steps: expected 3 ... 1000000000, found \(steps)"
-    }
-    guard model.cell.retention != nil else {
-      return
-        "initialization.chrono_steps: expected a cell with a gate that keeps the state, found \(model.cell.rawValue); leave it out"
-    }
-    return nil
+  /// Whether the chrono steps are those of the published rule for the cell and the time steps.
+  package var hasPublishedChronoSteps: Bool {
+    training.initialization.chronoSteps
+      == Initialization.publishedChronoSteps(cell: model.cell, timeSteps: training.timeSteps)
   }
 
-  /// About how much memory learning takes, in bytes: parameters, gradients, the optimiser's memory and
-  /// averages, and what a batch leaves for the way back.
+  /// Sets the chrono steps after cell or time steps have changed.
+  ///
+  /// Another cell takes its published rule. The same cell keeps its chrono steps, unless they were those of the rule:
+  /// then they follow the time steps.
+  ///
+  /// - Parameter earlier: The settings before the change.
+  package mutating func updateChronoSteps(since earlier: RunConfiguration) {
+    guard model.cell != earlier.model.cell || earlier.hasPublishedChronoSteps else { return }
+    training.initialization.applyDefaults(for: model.cell, timeSteps: training.timeSteps)
+  }
+
+  private var chronoProblem: String? {
+    guard training.initialization.chronoSteps != nil, model.cell.retention == nil else {
+      return nil
+    }
+    return
+      "initialization.chrono_steps: expected a cell with a gate that keeps the state, found \(model.cell.rawValue); leave it out"
+  }
+
+  /// An estimate of the memory for training in bytes: parameters, gradients, optimizer state, averages and the trace of
+  /// a batch.
   public var memoryEstimate: Double {
     let copies: Double =
       switch training.optimizer {
@@ -107,24 +110,24 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     return 4 * (copies * Double(model.parameterCount) + pairs * numbers)
   }
 
-  /// Refuses settings that this machine's memory cannot hold.
+  /// Rejects settings that exceed the memory of this machine.
   ///
-  /// - Parameter path: The run's folder, for the sentence.
-  /// - Throws: `RunError` with the estimate, what there is, and what to make smaller.
+  /// - Parameter path: The run's folder, for the message.
+  /// - Throws: `RunError` with the estimate, the available memory, and the settings to reduce.
   public func checkMemory(path: String) throws {
     try Self.check(
       memoryEstimate, for: "learning",
       smaller: "hidden_size, embedding_size, batch_size or time_steps", path: path)
   }
 
-  /// Refuses to generate more texts side by side than this machine's memory can hold.
+  /// Rejects a number of parallel texts that exceeds the memory of this machine.
   ///
   /// - Parameters:
-  ///   - count: How many texts.
-  ///   - path: The run's folder, for the sentence.
-  /// - Throws: `RunError` with the estimate, what there is, and what to make smaller.
+  ///   - count: The number of texts.
+  ///   - path: The run's folder, for the message.
+  /// - Throws: `RunError` with the estimate, the available memory, and the settings to reduce.
   public func checkMemory(generating count: Int, path: String) throws {
-    // Of each text: logits, and what the layers read, keep and put out.
+    // Per text: logits, and the layers' inputs, states and outputs.
     let numbers = model.layerSizes.reduce(Double(model.vocabularySize)) {
       $0 + 8 * Double($1.output) + 2 * Double($1.input)
     }
@@ -133,17 +136,17 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
       smaller: "the number of texts", path: path)
   }
 
-  /// Refuses to evaluate by more models at once than this machine's memory can hold.
+  /// Rejects an ensemble that exceeds the memory of this machine.
   ///
   /// - Parameters:
-  ///   - models: The settings of their runs.
-  ///   - batchSize: Sequences side by side.
-  ///   - path: The last run's folder, for the sentence.
-  /// - Throws: `RunError` with the estimate, what there is, and what to make smaller.
+  ///   - models: The settings of the models' runs.
+  ///   - batchSize: The number of parallel sequences.
+  ///   - path: The last run's folder, for the message.
+  /// - Throws: `RunError` with the estimate, the available memory, and the settings to reduce.
   public static func checkMemory(
     averaging models: [RunConfiguration], batchSize: Int, path: String
   ) throws {
-    // Of each model: weights, the same packed, and what its layers put out.
+    // Per model: weights, packed weights, and the layers' outputs.
     let numbers = models.reduce(0.0) { sum, run in
       let outputs = run.model.layerSizes.reduce(0) { $0 + $1.output }
       return sum + 2 * Double(run.model.parameterCount)
@@ -157,16 +160,16 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   private static func check(
     _ needed: Double, for what: String, smaller: String, path: String
   ) throws {
+    guard !ProcessMemory.holds(needed) else { return }
     let there = ProcessMemory.limit
-    guard needed > 0.9 * there else { return }
     let gigabytes = { (bytes: Double) in String(format: "%.1f", bytes / 1e9) }
     throw RunError(
       .impossible(
-        "\(what) needs about \(gigabytes(needed)) GB of memory, this process may use \(gigabytes(there)); make \(smaller) smaller"
+        "\(what) needs about \(gigabytes(needed)) GB of memory, but this process may use only \(gigabytes(there)); reduce \(smaller)"
       ), path: path)
   }
 
-  /// The file's contents.
+  /// Returns the contents of the file.
   package func encoded() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -175,7 +178,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
 
   /// Reads a configuration; lines that begin with `//` are comments.
   ///
-  /// - Throws: `RunError` if the file cannot be read, or a field is missing or impossible.
+  /// - Throws: `RunError` if the file cannot be read, or a field is missing or invalid.
   public init(contentsOf path: String) throws {
     let bytes: [UInt8]
     do { bytes = try AtomicFile.read(path, limit: 1 << 24) } catch {
@@ -187,10 +190,10 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     if let problem { throw RunError(.malformedConfiguration(problem), path: path) }
   }
 
-  /// A configuration from the bytes of its file.
+  /// Decodes a configuration from the bytes of its file.
   ///
-  /// - Throws: `RunError.Problem` with the fields that are not known, or the one that is missing or has a value that
-  ///   cannot be used.
+  /// - Throws: `RunError.Problem` with the unknown fields, or with the first missing or invalid
+  ///   field.
   private static func decoded(_ bytes: [UInt8]) throws -> RunConfiguration {
     if let what = TextEncoding.foreign(bytes) {
       throw RunError.Problem.malformedConfiguration("expected text in UTF-8, \(what)")
@@ -206,7 +209,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
       throw RunError.Problem.malformedConfiguration(
         "expected an object of settings, found \(tree.kind)")
     }
-    // A misspelt field first: the right one is then missing.
+    // Report misspelt fields first, since the correct field is then missing.
     if let what = unknownFields(in: tree) {
       throw RunError.Problem.malformedConfiguration(what)
     }

@@ -1,34 +1,34 @@
 internal import Foundation
 
-/// A run folder, or a file in it, that cannot be used.
+/// An error in a run folder or one of its files.
 public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What is wrong.
+  /// The problem.
   public enum Problem: Error, Equatable, Sendable {
-    /// The system's reason, or the container's.
+    /// The reason of the system or of the container format.
     case file(String)
-    /// A folder that holds something that is not a run.
+    /// The folder contains files that do not belong to a run.
     case foreignFolder(found: String)
-    /// A new run where one is already.
+    /// The folder already contains a run.
     case alreadyThere
-    /// A path where a run's folder should be: what is there instead.
+    /// The path is not a run's folder; the string says what was found instead.
     case noRun(found: String)
-    /// A configuration that cannot be read.
+    /// The configuration cannot be read.
     case malformedConfiguration(String)
-    /// A setting that cannot be.
+    /// A setting is invalid.
     case impossible(String)
-    /// A parameter that is missing, of another shape, or too many.
+    /// A parameter is missing, unexpected, or has another shape.
     case parameter(String, expected: [Int], found: [Int]?)
-    /// A parameter with numbers that are infinite or NaN: its name, and how many.
+    /// A parameter has infinite or NaN elements.
     case notFinite(String, count: Int)
-    /// A checkpoint of another text, vocabulary or other settings.
+    /// The checkpoint belongs to another text, vocabulary or other settings.
     case otherRun(String)
-    /// A run that another process is at.
+    /// Another process is using the run.
     case busy
-    /// No checkpoint that is whole.
+    /// All checkpoints are damaged or missing.
     case noWholeCheckpoint([String])
   }
 
-  /// What is wrong.
+  /// The problem.
   public var problem: Problem
   /// The file or folder.
   public var path: String
@@ -39,7 +39,7 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
     self.path = path
   }
 
-  /// The error for a path that is no run's folder.
+  /// Returns the error for a path that is not a run's folder.
   package static func noRun(at path: String) -> RunError {
     var isFolder: ObjCBool = false
     let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
@@ -48,35 +48,35 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
       path: path)
   }
 
-  /// One sentence.
+  /// A sentence for the user.
   public var description: String {
     switch problem {
-    // The system's words name the file already.
+    // The system's message already names the file.
     case .file(let reason): return reason.hasPrefix(path) ? reason : "\(path): \(reason)"
     case .foreignFolder(let found):
       return "\(path): expected an empty folder or a run, found \(found); choose another folder"
     case .alreadyThere:
-      return "\(path): holds a run already; resume it, or choose another folder"
+      return "\(path): already contains a run; resume it, or choose another folder"
     case .noRun(let found):
       return
-        "\(path): expected a run with config.json, found \(found); a run is the folder that training leaves"
+        "\(path): expected a run with config.json, found \(found); use the folder of a training run"
     case .malformedConfiguration(let what): return "\(path): \(what)"
     case .impossible(let what): return "\(path): \(what)"
     case .parameter(let name, let expected, let found):
       let shape = found.map { "shape \($0)" } ?? "none"
       return
-        "\(path): expected '\(name)' of shape \(expected), found \(shape); does config.json belong to it?"
+        "\(path): expected '\(name)' of shape \(expected), found \(shape); does config.json belong to this model?"
     case .notFinite(let name, let count):
       return
-        "\(path): expected finite numbers, found \(count) infinite or NaN in '\(name)'; such a model predicts nothing"
+        "\(path): expected finite numbers, found \(count) infinite or NaN in '\(name)'; the model cannot predict"
     case .otherRun(let what):
       return
-        "\(path): belongs to another \(what) than the run now has; give back what it was started with, or start again in another folder"
+        "\(path): belongs to another \(what); restore the original, or start a new run in another folder"
     case .busy:
-      return "\(path): another process is at this run; wait for it, or choose another folder"
+      return "\(path): another process is using this run; wait for it, or choose another folder"
     case .noWholeCheckpoint(let found):
       return
-        "\(path): no checkpoint is whole: \(found.joined(separator: "; ")); start again in another folder"
+        "\(path): no usable checkpoint: \(found.joined(separator: "; ")); start a new run in another folder"
     }
   }
 }

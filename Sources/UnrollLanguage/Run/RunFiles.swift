@@ -1,15 +1,15 @@
-// The files that a run makes, by their exact names. Everything else in its folder belongs to somebody else and is
-// neither removed nor overwritten.
+// The files of a run, by their exact names. All other files in its folder belong to the user and are neither removed
+// nor overwritten.
 
 internal import Foundation
 internal import UnrollFormats
 internal import UnrollPlatform
 
-/// Tells a run's files from others.
+/// Distinguishes the files of a run from others.
 enum RunFiles {
   private static let texts = ["train", "valid", "test"]
 
-  /// The names that a run's files have in a folder of it, given by its path from the run's folder.
+  /// Returns whether a name is that of a run's file in a subfolder, given by its path relative to the run's folder.
   private static func isOwn(_ name: String, in folder: String) -> Bool {
     switch folder {
     case "":
@@ -26,7 +26,7 @@ enum RunFiles {
 
   private static let folders = ["", "checkpoints", "corpus", "corpus/grammar", "figures", "data"]
 
-  /// Whether a file is one that a killed process had not finished: an own name with the mark of such a process.
+  /// Returns whether a file was left unfinished by a killed process: a run's file name with the mark of such a process.
   private static func isUnfinished(_ name: String, in folder: String, of marks: [String]) -> Bool {
     marks.contains { mark in
       let ending = AtomicFile.unfinished("", mark: mark)
@@ -34,7 +34,7 @@ enum RunFiles {
     }
   }
 
-  /// What a path is, links not followed; nil if nothing is there.
+  /// Returns the type of a file, without following links; nil if it does not exist.
   static func kind(_ path: String) -> mode_t? {
     var status = stat()
     return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
@@ -44,7 +44,7 @@ enum RunFiles {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
   }
 
-  /// Removes what killed processes left half written; regular files alone, and in no folder behind a link.
+  /// Removes unfinished files of killed processes; only regular files, and no folder behind a link.
   ///
   /// - Parameters:
   ///   - run: The run's folder.
@@ -59,12 +59,12 @@ enum RunFiles {
     }
   }
 
-  /// What a folder holds that a run which was stopped before it had begun cannot have left.
+  /// Finds a file that a run stopped before its start cannot have created.
   ///
-  /// Only its lock shows that a run was here: without one, files are somebody else's, whatever their names are.
+  /// The lock file identifies the folder of a run: without it, all files belong to the user, whatever their names.
   ///
-  /// - Parameter run: The folder, or a path where nothing is yet.
-  /// - Returns: The first such file by its path in the folder; nil if there is none.
+  /// - Parameter run: The folder, or a path that does not exist yet.
+  /// - Returns: The path of the first such file relative to the folder; nil if there is none.
   static func foreign(in run: String) -> String? {
     var status = stat()
     guard stat(run, &status) == 0 else { return nil }
@@ -101,7 +101,7 @@ enum RunFiles {
     return nil
   }
 
-  /// Whether a path is that of a file which a run writes into its `corpus` folder.
+  /// Returns whether a path is that of a file that a run writes into its `corpus` folder.
   static func isEncoded(_ path: String, in run: String) -> Bool {
     let file = URL(fileURLWithPath: path).resolvingSymlinksInPath()
     let folder = URL(fileURLWithPath: run + "/corpus").resolvingSymlinksInPath()

@@ -1,15 +1,15 @@
-// What a checkpoint belongs to: a run that goes on with another text, vocabulary or other settings would
-// be another run, without anybody noticing.
+// Identifies the run that a checkpoint belongs to, to prevent resuming with another text, vocabulary or other
+// settings.
 
 internal import Foundation
 internal import UnrollFormats
 
-/// Checksums of what determines a run.
+/// Checksums of the inputs that determine a run.
 struct RunFingerprint {
   private let parts: KeyValuePairs<String, String>
 
   init(_ configuration: RunConfiguration, _ corpus: Corpus) throws {
-    // How long a run is, and where its text stands, do not make another run of it.
+    // The length of a run and the location of its text do not affect its identity.
     var settings = configuration
     settings.corpus = nil
     settings.vectors = nil
@@ -27,12 +27,12 @@ struct RunFingerprint {
     ]
   }
 
-  /// As words in a file's metadata.
+  /// The checksums as metadata of a file.
   var metadata: [String: String] {
     Dictionary(uniqueKeysWithValues: parts.map { ("of_" + $0.key, $0.value) })
   }
 
-  /// What differs from a checkpoint's metadata; nil if nothing does.
+  /// Returns the input that differs from a checkpoint's metadata; nil if none does.
   func difference(from metadata: [String: String]) -> String? {
     parts.first { metadata["of_" + $0.key] != $0.value }?.key
   }

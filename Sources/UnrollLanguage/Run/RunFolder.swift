@@ -1,15 +1,15 @@
 // A run's folder:
 //
-//   config.json         everything that the run was started with
+//   config.json         the settings of the run
 //   vocabulary.json     the symbols in the order of their numbers
 //   model.safetensors   the best model so far, by validation
 //   metrics.jsonl       a line for each epoch, each validation and some steps
 //   events.out.tfevents.…  the same for TensorBoard
-//   checkpoints/        the run's last moments, to go on from
-//   checkpoints.json    which files in it the run has written
-//   corpus/             the texts as numbers
-//   figures/, data/     the learning curves, which the command draws, and their numbers
-//   lock                held by the process that is at the run; its mark, which its unfinished files have
+//   checkpoints/        the latest checkpoints
+//   checkpoints.json    the names of the checkpoints that the run has written
+//   corpus/             the encoded texts
+//   figures/, data/     the learning curves, drawn by the command, and their data
+//   lock                locked by the process that uses the run; contains the mark of its unfinished files
 
 internal import Foundation
 internal import RealModule
@@ -18,30 +18,30 @@ internal import UnrollFormats
 
 /// A run's folder.
 public struct RunFolder: Sendable {
-  /// Where it is.
+  /// The path.
   public let path: String
 
-  /// The folder at a path, as it is.
+  /// Creates a reference to the folder at a path.
   public init(_ path: String) {
-    // Names beside the folder begin with its path: a slash at its end would make them names in it.
+    // Remove trailing slashes: names next to the folder are derived from its path.
     var path = path
     while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
     self.path = path
   }
 
-  /// Whether there is a run.
+  /// Whether the folder contains a run.
   public var hasRun: Bool { FileManager.default.fileExists(atPath: path + "/config.json") }
 
-  /// Where encoded texts go.
+  /// The folder for encoded texts.
   public var corpusFolder: String { path + "/corpus" }
 
   var metrics: GrowingFile { GrowingFile(path: path + "/metrics.jsonl") }
   var events: GrowingFile { GrowingFile(path: path + "/events.out.tfevents.0.unroll") }
   var checkpoints: CheckpointStore { CheckpointStore(run: path) }
 
-  /// Makes the folder for a new run.
+  /// Creates the folder for a new run.
   ///
-  /// - Throws: `RunError` if there is a run already, or anything else.
+  /// - Throws: `RunError` if the folder already contains a run or other files.
   public func prepare() throws {
     guard !hasRun else { throw RunError(.alreadyThere, path: path) }
     if let found = RunFiles.foreign(in: path) {
@@ -52,9 +52,9 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Holds the folder against other processes, and removes what killed ones left half written.
+  /// Locks the folder and removes unfinished files of killed processes.
   ///
-  /// - Throws: `RunError` if another process has it.
+  /// - Throws: `RunError` if another process holds the lock.
   public func lock() throws -> RunLock {
     let lock = try RunLock(folder: path)
     RunFiles.removeUnfinished(in: path, of: lock.earlierMarks)
@@ -62,10 +62,10 @@ public struct RunFolder: Sendable {
     return lock
   }
 
-  /// Whether there is a checkpoint to go on from.
+  /// Whether there is a checkpoint to resume from.
   public var hasCheckpoint: Bool { !checkpoints.isEmpty }
 
-  /// Writes settings and vocabulary; from then on the folder holds a run.
+  /// Writes settings and vocabulary, which makes the folder that of a run.
   public func begin(_ configuration: RunConfiguration, _ vocabulary: Vocabulary) throws {
     do {
       try AtomicFile.write(vocabulary.encoded(), to: path + "/vocabulary.json")
@@ -75,7 +75,7 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Writes the model that is kept.
+  /// Writes the best model.
   package func write(_ model: LanguageModel<Float>, metadata: [String: String]) throws {
     try Safetensors(arrays: model.arrays, metadata: metadata)
       .writeChecked(to: path + "/model.safetensors")
@@ -83,7 +83,7 @@ public struct RunFolder: Sendable {
 }
 
 extension SymbolUnit {
-  /// What files call the measure of a model: `perplexity`, `bits_per_character` or `bits_per_byte`.
+  /// The name of the evaluation measure in files: `perplexity`, `bits_per_character` or `bits_per_byte`.
   public var measure: String {
     switch self {
     case .words: "perplexity"
@@ -92,7 +92,7 @@ extension SymbolUnit {
     }
   }
 
-  /// One symbol, as a person says it: `word`, `character` or `byte`.
+  /// The unit in the singular: `word`, `character` or `byte`.
   public var singular: String {
     switch self {
     case .words: "word"
@@ -101,36 +101,36 @@ extension SymbolUnit {
     }
   }
 
-  /// A number of symbols, as a person says it: `1 word`, `200 bytes`.
+  /// Returns a count with its unit: `1 word`, `200 bytes`.
   public func counted(_ count: Int) -> String { "\(count) \(count == 1 ? singular : rawValue)" }
 
-  /// The measure's value for a loss.
+  /// Converts a loss to the evaluation measure.
   ///
   /// - Parameter loss: Nats per symbol.
-  /// - Returns: e to the loss for words, else the loss in bits.
+  /// - Returns: e to the loss for words, otherwise the loss in bits.
   public func measured(_ loss: Double) -> Double {
     self == .words ? Double.exp(loss) : loss / Double.log(2)
   }
 }
 
-/// What is written of an epoch, or of a part of it whose end was validated: a line of `metrics.jsonl`.
+/// The metrics of an epoch, or of a part of it that ends with a validation: one line of `metrics.jsonl`.
 public struct EpochMetrics: Sendable, Equatable {
-  /// The epoch, from 1, and the steps done at its end.
+  /// The epoch, starting at 1, and the number of steps at its end.
   public var epoch: Int, step: Int
-  /// The learning rate in it.
+  /// The learning rate.
   public var learningRate: Double
-  /// Symbols learnt from in a second.
+  /// Training symbols per second.
   public var tokensPerSecond: Double
-  /// Seconds of learning since the run began.
+  /// Seconds of training since the start of the run.
   public var seconds: Double
-  /// Nats per symbol, of training, as it was while learning, and of validation.
+  /// Training loss (during training) and validation loss in nats per symbol.
   public var trainLoss: Double, validationLoss: Double
-  /// What a symbol is.
+  /// The unit of a symbol.
   public var unit: SymbolUnit
-  /// Whether the epoch came to its end; else the run stopped within it.
+  /// Whether the epoch is complete; otherwise the run stopped within it.
   public var isWhole: Bool
 
-  /// The values by the names that files give them.
+  /// The values with their names in files.
   public var values: KeyValuePairs<String, Double> {
     let (name, value) = (unit.measure, { (loss: Double) in unit.measured(loss) })
     return [

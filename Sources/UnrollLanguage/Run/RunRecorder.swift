@@ -1,13 +1,13 @@
-// What a run writes while it trains: checkpoints, the best model, rows of metrics. Of several ranks only rank 0 does.
+// Writes the files of a training run: checkpoints, the best model, metrics. Only rank 0 writes.
 
 internal import Foundation
 internal import Unroll
 internal import UnrollFormats
 
-/// The files of a run that trains.
+/// The files of a training run.
 struct RunRecorder {
   private let folder: RunFolder
-  /// Nil on a rank that neither reads nor writes files.
+  /// Nil on ranks that do not use files.
   private let fingerprint: RunFingerprint?
 
   init(
@@ -17,10 +17,10 @@ struct RunRecorder {
     fingerprint = rank == 0 ? try RunFingerprint(configuration, corpus) : nil
   }
 
-  /// Reads the newest checkpoint that is whole, and cuts off the rows that were written after it.
+  /// Reads the newest undamaged checkpoint and removes the metrics written after it.
   ///
-  /// - Returns: What was found wrong with newer ones, and with the run's other files.
-  /// - Throws: `RunError` if none is whole, or they belong to another text or other settings.
+  /// - Returns: The defects of newer checkpoints and of the run's other files.
+  /// - Throws: `RunError` if all are damaged, or they belong to another text or other settings.
   func resume(into state: inout TrainingState<Float>) throws -> [String] {
     guard let fingerprint else { return [] }
     if folder.checkpoints.isEmpty && folder.metrics.size > 0 {
@@ -32,13 +32,13 @@ struct RunRecorder {
     problems += try cutRows(to: state.progress)
     if state.progress.bestLoss != nil {
       do { _ = try StoredModel(run: folder.path) } catch {
-        problems.append("\(error); the next best epoch writes it again")
+        problems.append("\(error); it is written again after the next best epoch")
       }
     }
     return problems
   }
 
-  /// Reads the checkpoint of the epoch's beginning.
+  /// Reads the checkpoint of the start of the epoch.
   func goBack(_ state: inout TrainingState<Float>) throws {
     guard let fingerprint else { return }
     try folder.checkpoints.readEpochStart(into: &state, of: fingerprint)
@@ -51,7 +51,8 @@ struct RunRecorder {
       (folder.metrics, progress.metricsBytes), (folder.events, progress.eventBytes),
     ] {
       if file.size < size {
-        problems.append("\(file.path): expected \(size) bytes, found \(file.size); some are lost")
+        problems.append(
+          "\(file.path): expected \(size) bytes, found \(file.size); the file was truncated")
       }
       try file.cut(to: size)
     }
@@ -60,21 +61,21 @@ struct RunRecorder {
 
   /// Writes a checkpoint.
   ///
-  /// - Returns: Whether this rank writes any.
+  /// - Returns: Whether this rank writes checkpoints.
   func checkpoint(_ state: TrainingState<Float>) throws -> Bool {
     guard let fingerprint else { return false }
-    // The rows before it must be on the disk, too.
+    // The earlier rows must be on disk, too.
     for file in [folder.metrics, folder.events] where file.size > 0 { try file.append([]) }
     try folder.checkpoints.write(state, of: fingerprint)
     return true
   }
 
-  /// Appends a row to the metrics and the event file, whose sizes go into `progress`.
+  /// Appends a row to the metrics and the event file and stores their sizes in `progress`.
   ///
   /// - Parameters:
   ///   - values: Numbers by name.
-  ///   - progress: The moment that the row is about.
-  ///   - waits: Whether the row is on the disk afterwards.
+  ///   - progress: The progress that the row describes.
+  ///   - waits: Whether to wait until the row is on disk.
   /// - Throws: `RunError` with the system's reason.
   func record(
     _ values: KeyValuePairs<String, Double>, at progress: inout TrainingProgress, waits: Bool
@@ -92,7 +93,7 @@ struct RunRecorder {
     progress.eventBytes = folder.events.size
   }
 
-  /// Writes a validation's row and, if it is the best so far, the model.
+  /// Writes the row of a validation and, if it is the best so far, the model.
   func record(
     _ metrics: EpochMetrics, at progress: inout TrainingProgress,
     keeping best: LanguageModel<Float>?

@@ -1,29 +1,29 @@
-// A whole run in the order in which its parts depend on each other: folder, lock, text, model, training, test.
+// A complete run in the order of its dependencies: folder, lock, text, model, training, test.
 
 internal import Foundation
 public import Unroll
 
 /// A run in a folder, from its text to its test.
 ///
-/// It holds the folder's lock, so that no other process trains in it, until it is released.
+/// It holds the folder's lock until it is released, so that no other process trains in the folder.
 public final class TrainingRun {
-  /// What a run begins its recurrent layers with, of the model's sizes; nil for random numbers.
+  /// Returns the initial recurrent layers for settings, of the model's sizes; nil for random values.
   public typealias InitialLayers = (RunConfiguration) throws -> [CellParameters<Float>]?
 
   /// The folder.
   public let folder: RunFolder
-  /// The settings; the vocabulary's size is the text's.
+  /// The settings, including the vocabulary's size.
   public let settings: RunConfiguration
   /// The texts.
   public let corpus: Corpus
   private let trainer: Trainer
-  // Nil on ranks other than 0, which write nothing.
+  // Nil on ranks other than 0, which write no files.
   private let lock: RunLock?
 
-  /// How far the run is.
+  /// The progress of the run.
   public var progress: TrainingProgress { trainer.progress }
-  /// Steps done since this process began.
-  public var sessionSteps: Int { trainer.sittingSteps }
+  /// The number of steps since this process started.
+  public var sessionSteps: Int { trainer.sessionSteps }
 
   private init(
     _ folder: RunFolder, _ settings: RunConfiguration, _ corpus: Corpus, _ trainer: Trainer,
@@ -33,18 +33,18 @@ public final class TrainingRun {
     (self.trainer, self.lock) = (trainer, lock)
   }
 
-  /// Begins a run in a new or empty folder.
+  /// Creates a run in a new or empty folder.
   ///
   /// - Parameters:
   ///   - path: The folder.
-  ///   - settings: What it is trained with.
-  ///   - layers: What the recurrent layers begin with; asked before the folder is made.
+  ///   - settings: The settings.
+  ///   - layers: Returns the initial recurrent layers; called before the folder is created.
   ///   - ranks: The processes that train together; the others call ``join(at:ranks:)``.
   ///   - checkpointSeconds: Seconds between two checkpoints within an epoch.
-  ///   - note: Told what a person should know of the text and the vectors.
+  ///   - note: Receives remarks on the text and the vectors for the user.
   /// - Returns: The run before its first step.
-  /// - Throws: `RunError` if the settings, the folder or the memory do not allow it; `CorpusError` if the text cannot be
-  ///   used; `RankError` if a rank is gone.
+  /// - Throws: `RunError` if the settings, the folder or the memory are unsuitable; `CorpusError` if the text cannot be
+  ///   used; `RankError` if a rank is lost.
   public static func create(
     at path: String, settings: RunConfiguration,
     layers: InitialLayers = { _ in nil }, ranks: any Ranks = SingleRank(),
@@ -53,19 +53,19 @@ public final class TrainingRun {
     try begin(RunFolder(path), settings, resumes: false, layers, ranks, checkpointSeconds, note)
   }
 
-  /// Goes on with the run in a folder, from its newest whole checkpoint.
+  /// Resumes the run in a folder from its newest undamaged checkpoint.
   ///
   /// - Parameters:
   ///   - path: The folder.
-  ///   - settings: The run's settings with other limits of epochs and steps, or another place of the text; nil for its
-  ///     own.
-  ///   - layers: What the recurrent layers begin with, if there is no checkpoint yet.
+  ///   - settings: The run's settings with other limits of epochs and steps, or another location of the text; nil for
+  ///     unchanged settings.
+  ///   - layers: Returns the initial recurrent layers, if there is no checkpoint yet.
   ///   - ranks: The processes that train together; the others call ``join(at:ranks:)``.
   ///   - checkpointSeconds: Seconds between two checkpoints within an epoch.
-  ///   - note: Told what a person should know, such as damaged checkpoints.
+  ///   - note: Receives remarks for the user, such as damaged checkpoints.
   /// - Returns: The run after the step of the checkpoint.
-  /// - Throws: `RunError` if there is no run, or it cannot go on; `CorpusError` if the text cannot be used; `RankError`
-  ///   if a rank is gone.
+  /// - Throws: `RunError` if there is no run, or it cannot be resumed; `CorpusError` if the text cannot be used;
+  ///   `RankError` if a rank is lost.
   public static func resume(
     at path: String, settings: RunConfiguration? = nil,
     layers: InitialLayers = { _ in nil }, ranks: any Ranks = SingleRank(),
@@ -77,13 +77,13 @@ public final class TrainingRun {
     return try begin(folder, settings, resumes: true, layers, ranks, checkpointSeconds, note)
   }
 
-  /// Takes part in the run that rank 0 creates or resumes.
+  /// Joins the run that rank 0 creates or resumes.
   ///
   /// - Parameters:
-  ///   - path: The run's folder, which this rank must see, too.
+  ///   - path: The run's folder, which must be visible to this rank.
   ///   - ranks: The processes that train together.
   /// - Returns: The run at rank 0's step.
-  /// - Throws: `RankError` if a rank is gone; `CorpusError` if the texts cannot be mapped.
+  /// - Throws: `RankError` if a rank is lost; `CorpusError` if the texts cannot be mapped.
   public static func join(at path: String, ranks: any Ranks) throws -> TrainingRun {
     let folder = RunFolder(path)
     let setup = try RunSetup(from: ranks, in: folder)
@@ -96,7 +96,7 @@ public final class TrainingRun {
     _ folder: RunFolder, _ settings: RunConfiguration, resumes: Bool, _ layers: InitialLayers,
     _ ranks: any Ranks, _ checkpointSeconds: Double, _ note: (String) -> Void
   ) throws -> TrainingRun {
-    // A run that was stopped before its first checkpoint begins anew.
+    // A run that was stopped before its first checkpoint starts again.
     let isNew = !folder.hasCheckpoint
     if isNew { try settings.checkFiles() }
     let layers = isNew ? try layers(settings) : nil
@@ -107,7 +107,7 @@ public final class TrainingRun {
       in: folder,
       vocabulary: resumes ? Vocabulary(contentsOf: folder.path + "/vocabulary.json") : nil)
     corpus.notes.forEach(note)
-    try RunSetup(settings: settings, corpus: corpus).give(to: ranks)
+    try RunSetup(settings: settings, corpus: corpus).send(to: ranks)
     try settings.checkMemory(path: folder.path)
     let vectors = isNew ? try settings.initialVectors(for: corpus.vocabulary) : nil
     vectors?.notes.forEach(note)
@@ -115,20 +115,20 @@ public final class TrainingRun {
       settings, corpus, in: folder, vectors: vectors?.vectors, layers: layers, ranks: ranks)
     trainer.checkpointSeconds = checkpointSeconds
     if resumes { try trainer.resume().forEach(note) }
-    // A longer run stays longer when it is resumed again.
+    // New limits apply to later resumptions as well.
     try folder.begin(settings, corpus.vocabulary)
     try trainer.share()
     return TrainingRun(folder, settings, corpus, trainer, lock)
   }
 
-  /// Trains until the run ends or is to stop; leaves a checkpoint in both cases.
+  /// Trains until the run ends or is stopped, and writes a checkpoint in both cases.
   ///
   /// - Parameters:
-  ///   - timeBudget: Seconds of this session; nil for no limit.
-  ///   - shouldStop: Asked before each step.
-  ///   - observe: Told what happens.
-  /// - Returns: How the session ended.
-  /// - Throws: `RunError` if a file cannot be written; the files that were there stay. `RankError` if a rank is gone.
+  ///   - timeBudget: The time budget of this session in seconds; nil for no limit.
+  ///   - shouldStop: Called before each step.
+  ///   - observe: Receives events.
+  /// - Returns: The outcome of the session.
+  /// - Throws: `RunError` if a file cannot be written; existing files are kept. `RankError` if a rank is lost.
   public func train(
     timeBudget: Double? = nil, until shouldStop: () -> Bool = { false },
     observe: (TrainingEvent) -> Void = { _ in }
@@ -136,11 +136,11 @@ public final class TrainingRun {
     try trainer.run(timeBudget: timeBudget, shouldStop: shouldStop, observe: observe)
   }
 
-  /// Evaluates the best model on the test text, its state carried through the whole of it.
+  /// Evaluates the best model on the test text, carrying the state through the whole text.
   ///
-  /// - Parameter shouldStop: Asked before each part.
+  /// - Parameter shouldStop: Called before each part.
   /// - Returns: The evaluation; nil if there is no test text, or it was stopped.
-  /// - Throws: `RunError` if the model cannot be read; `RankError` if a rank is gone.
+  /// - Throws: `RunError` if the model cannot be read; `RankError` if a rank is lost.
   public func test(until shouldStop: () -> Bool = { false }) throws -> Evaluation? {
     try trainer.test(shouldStop: shouldStop)
   }

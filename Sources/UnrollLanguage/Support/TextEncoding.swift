@@ -1,17 +1,17 @@
-// Which files are not UTF-8 text, as their first bytes show it.
+// Detects files that are not UTF-8 text by their first bytes.
 
-/// Recognises files that hold something else than UTF-8 text.
+/// Detection of files that are not UTF-8 text.
 enum TextEncoding {
-  /// The bytes that are looked at.
+  /// The number of bytes to examine.
   static let sampleSize = 4096
 
-  /// What a file holds, if it is not UTF-8 text, and how to convert it.
+  /// Returns a description of a file that is not UTF-8 text, with the conversion to use.
   ///
-  /// Byte order marks and the first bytes of compressed files decide. Without a mark, UTF-16 and UTF-32 are seen
-  /// from their NUL bytes: of Latin text every second or fourth byte is one.
+  /// Byte order marks and the signatures of compressed files decide. Without a mark, UTF-16 and UTF-32 are recognised
+  /// by their NUL bytes: in Latin text every second byte, or three of four bytes, is NUL.
   ///
   /// - Parameter bytes: The first bytes of the file.
-  /// - Returns: A clause such as `found UTF-16 …; convert it …`; nil if nothing speaks against UTF-8.
+  /// - Returns: A clause such as `found UTF-16 …; convert it …`; nil if the file may be UTF-8.
   static func foreign(_ bytes: some Collection<UInt8>) -> String? {
     let bytes = Array(bytes.prefix(sampleSize))
     if bytes.starts(with: [0x1F, 0x8B]) {
@@ -32,7 +32,7 @@ enum TextEncoding {
   }
 
   private static func name(_ bytes: [UInt8]) -> String? {
-    // UTF-32's mark begins as UTF-16's does.
+    // UTF-32's mark starts like UTF-16's.
     if bytes.starts(with: [0xFF, 0xFE, 0, 0]) || bytes.starts(with: [0, 0, 0xFE, 0xFF]) {
       return "UTF-32"
     }
@@ -47,7 +47,7 @@ enum TextEncoding {
     }
     if isFull(1), isFull(2), isFull(3), isSparse(0) { return "UTF-32LE" }
     if isFull(0), isFull(1), isFull(2), isSparse(3) { return "UTF-32BE" }
-    // Other scripts' letters have no zeros, but spaces, digits and line ends do: half is enough.
+    // Letters of other scripts contain no NUL bytes, but spaces, digits and line ends do: half is enough.
     func isHalf(_ place: Int) -> Bool { zeros[place] * 2 >= quarter }
     if isHalf(1), isHalf(3), isSparse(0, 2) { return "UTF-16LE" }
     if isHalf(0), isHalf(2), isSparse(1, 3) { return "UTF-16BE" }

@@ -1,18 +1,18 @@
-// A text cut into batches. Where a batch begins is one number, so that a run can go on from there.
+// Divides a text into batches. The start of a batch is a single number, so that a run can resume from it.
 
 internal import Unroll
 
-/// Batches of a text, one after the other.
+/// The batches of a text, in order.
 package struct BatchSource {
   package let text: EncodedText
   package let batchSize: Int
   package let timeSteps: Int
-  /// The symbol at which lines end, if every line is a sequence of its own.
+  /// The symbol that ends lines, if every line is a separate sequence.
   package let lineEnd: Int32?
-  /// Lengths vary with this seed; nil: they do not.
+  /// The seed of jittered lengths; nil for constant lengths.
   package let jitterSeed: UInt32?
-  /// Whether all symbols are read: the last row is then shorter, where else up to B − 1 symbols at
-  /// the end of the text are left out, so that all rows are equally long.
+  /// Whether to read all symbols, so that the last row is shorter; otherwise up to B − 1 symbols at the end of the text
+  /// are omitted to make all rows equally long.
   package let isComplete: Bool
 
   package init(
@@ -27,16 +27,16 @@ package struct BatchSource {
     self.isComplete = isComplete
   }
 
-  /// The targets of a row.
+  /// The number of targets of a row.
   private var rowLength: Int {
     let targets = max(0, text.count - 1)
     return isComplete ? (targets + batchSize - 1) / batchSize : targets / batchSize
   }
 
-  /// Where the text ends, as a position.
+  /// The position of the end of the text.
   package var end: Int { lineEnd == nil ? rowLength : max(0, text.count - 1) }
 
-  /// How many steps the batch at a step of training has.
+  /// Returns the number of time steps of the batch for a training step.
   ///
   /// - Returns: T of the batch; 1 in 20 is about half as long (Merity et al. 2018).
   package func length(step: Int) -> Int {
@@ -47,24 +47,26 @@ package struct BatchSource {
       key: SIMD2(jitterSeed, 0x4A17))
     let words = philox.block
     let base = words[0] < 214_748_365 ? timeSteps / 2 : timeSteps  // 1 in 20
-    // Three uniform numbers in ± 5 have a deviation of 5.
+    // The sum of three uniform numbers in ± 5 has a standard deviation of 5.
     let unit = { (word: UInt32) in Double(word) / 4_294_967_296 * 10 - 5 }
     let shift = unit(words[1]) + unit(words[2]) + unit(words[3])
-    return max(5, min(base + Int(shift.rounded()), timeSteps + Self.mostJitter))
+    return max(5, min(base + Int(shift.rounded()), timeSteps + Self.maximumJitter))
   }
 
-  private static let mostJitter = 15
+  private static let maximumJitter = 15
 
-  /// The most symbols of a batch; nil if lines, which may have any length, are read each for itself.
-  package var mostSymbols: Int? { lineEnd == nil ? batchSize * (timeSteps + Self.mostJitter) : nil }
+  /// The maximum number of symbols of a batch; nil for line-wise batches, whose lines may have any length.
+  package var maximumSymbols: Int? {
+    lineEnd == nil ? batchSize * (timeSteps + Self.maximumJitter) : nil
+  }
 
   /// Fills a batch.
   ///
   /// - Parameters:
   ///   - batch: Receives symbols and targets.
-  ///   - position: Where it begins; 0 at first.
-  ///   - step: Counts batches, for jittered lengths.
-  /// - Returns: Where the next one begins; nil if nothing was left.
+  ///   - position: The position of the batch; 0 at the start.
+  ///   - step: The training step, for jittered lengths.
+  /// - Returns: The position of the next batch; nil at the end of the text.
   package func fill(_ batch: inout LanguageBatch, at position: Int, step: Int) -> Int? {
     guard position < end else { return nil }
     return lineEnd.map { fillLines(&batch, at: position, lineEnd: $0) }
@@ -85,11 +87,11 @@ package struct BatchSource {
     return position + steps
   }
 
-  /// Lines side by side, each read from the line end before it; longer ones than T are cut.
+  /// Fills the rows with lines, each preceded by a line end; lines longer than T are cut.
   private func fillLines(
     _ batch: inout LanguageBatch, at position: Int, lineEnd: Int32
   ) -> Int {
-    // The first line has no line end before it: its own first symbol is what is read.
+    // The first line has no preceding line end, so its first symbol is read without being predicted.
     var next = position
     var spans: [Range<Int>] = []
     while spans.count < batchSize && next < end {

@@ -1,16 +1,16 @@
-// How well a model predicts a text: no dropout, no gradient, every symbol but the first counted once.
+// Evaluates a model on a text: no dropout, no gradient, every symbol except the first counted once.
 
 internal import RealModule
 package import Unroll
 
-/// What a model makes of a text.
+/// The loss of a model on a text.
 public struct Evaluation: Sendable, Equatable, Codable {
   /// Nats per predicted symbol.
   public var loss: Double
-  /// The predicted symbols: all but the first.
+  /// The number of predicted symbols: all except the first.
   public var symbols: Int
 
-  /// The most symbols that are read at once, unless there are more sequences side by side, or longer lines.
+  /// The maximum number of symbols read at once, unless there are more parallel sequences, or longer lines.
   static let longestPart = 4096
 
   /// e to the loss.
@@ -19,21 +19,21 @@ public struct Evaluation: Sendable, Equatable, Codable {
   public var bitsPerSymbol: Double { loss / Double.log(2) }
 }
 
-/// Runs models over texts, in memory that is used again.
+/// Evaluates models on texts in reused memory.
 package struct Evaluator<Scalar: KernelScalar> {
-  private let logits = LogitMemory<Scalar>()
-  private let workspace = Workspace<Scalar>()
+  private let logits = LogitScratch<Scalar>()
+  private let scratch = Scratch<Scalar>()
   private var batch = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
   private var vectors = Tensor<Scalar>(shape: [0])
   private var projected = Tensor<Scalar>(shape: [0])
-  /// The loss at each of `rows`' targets; of several models, those of each one in `apart`.
+  /// The loss of each target in `rows`; for several models, `apart` has one list per model.
   private var losses: [Double] = []
   private var apart: [[Double]] = []
   private var rows = LanguageBatch(timeStepCount: 0, batchSize: 0, inputs: [], targets: [])
 
   package init() {}
 
-  /// A model that has read a text up to some place.
+  /// A model with its states at a position of the text.
   private struct Reader {
     let model: LanguageModel<Scalar>
     let frozen: [FrozenLayer<Scalar>]
@@ -50,7 +50,7 @@ package struct Evaluator<Scalar: KernelScalar> {
     }
   }
 
-  /// The mean loss of one model over a text; see ``run(averaging:_:batchSize:lineEnd:ranks:shouldStop:)``.
+  /// Returns the mean loss of one model; see ``run(averaging:_:batchSize:lineEnd:ranks:shouldStop:)``.
   package mutating func run(
     _ model: LanguageModel<Scalar>, _ text: EncodedText, batchSize: Int, lineEnd: Int32? = nil,
     ranks: any Ranks = SingleRank(), shouldStop: () -> Bool = { false }
@@ -60,26 +60,26 @@ package struct Evaluator<Scalar: KernelScalar> {
       shouldStop: shouldStop)
   }
 
-  /// The mean loss over a text, to the same bits for any number of ranks.
+  /// Returns the mean loss over a text, bit-identical for any number of ranks.
   ///
-  /// The rows of a batch are divided among the ranks. Where there are fewer, as with a state that is carried
+  /// The rows of a batch are divided among the ranks. If there are too few rows, as when the state is carried
   /// through the whole text, every rank runs the layers, and the softmax is divided by batches.
   ///
   /// - Parameters:
-  ///   - models: The models, of one vocabulary; the mean of their probabilities is judged.
+  ///   - models: The models of an ensemble, with one vocabulary; their probabilities are averaged.
   ///   - text: The text.
-  ///   - batchSize: Sequences side by side, each beginning with the model's initial states; with 1 the
-  ///     state is carried through the whole text, as the literature does.
-  ///   - lineEnd: The symbol that ends lines, if every line begins with the model's initial states.
-  ///   - ranks: Who shares the work; all of them get the result.
-  ///   - shouldStop: Asked before each batch.
-  /// - Returns: The evaluation; nil if it was stopped, on any rank.
-  /// - Throws: `RankError` if a rank is gone.
+  ///   - batchSize: The number of parallel sequences, each starting from the initial states; with 1 the state is
+  ///     carried through the whole text, as in the literature.
+  ///   - lineEnd: The symbol that ends lines, if the states are reset at every line.
+  ///   - ranks: The ranks that share the work; all of them get the result.
+  ///   - shouldStop: Called before each batch.
+  /// - Returns: The evaluation; nil if it was stopped on any rank.
+  /// - Throws: `RankError` if a rank is lost.
   package mutating func run(
     averaging models: [LanguageModel<Scalar>], _ text: EncodedText, batchSize: Int,
     lineEnd: Int32? = nil, ranks: any Ranks = SingleRank(), shouldStop: () -> Bool = { false }
   ) throws -> Evaluation? {
-    // Lines are not cut, unless one is longer than any sentence.
+    // Lines are not cut unless they are longer than any sentence.
     let steps = lineEnd == nil ? max(1, min(512, Evaluation.longestPart / batchSize)) : 16_384
     let source = BatchSource(
       text, batchSize: batchSize, timeSteps: steps, lineEnd: lineEnd, isComplete: true)
@@ -89,13 +89,13 @@ package struct Evaluator<Scalar: KernelScalar> {
     var readers = models.map { Reader($0, batchSize: mine.count) }
     apart = models.count > 1 ? [[Double]](repeating: [], count: models.count) : []
     var (position, count, batches) = (0, 0, 0)
-    // Of each batch: the sum of each of this rank's rows; zero where another rank has the batch.
+    // For each batch, the sum of each row; zero where another rank owns the batch.
     var sums: [Double] = []
     var isStopped = false
     while let next = source.fill(&batch, at: position, step: 0) {
       isStopped = shouldStop()
       if isStopped { break }
-      rows.become(rows: mine, of: batch)
+      rows.assign(rows: mine, of: batch)
       let isMine = dividesRows || batches % ranks.count == ranks.rank
       for index in readers.indices {
         read(&readers[index], carriesState: lineEnd == nil)
@@ -137,7 +137,7 @@ package struct Evaluator<Scalar: KernelScalar> {
     return Evaluation(loss: count > 0 ? total / Double(count) : 0, symbols: count)
   }
 
-  /// Runs the layers of a model over `rows`.
+  /// Runs the layers of a model on `rows`.
   private mutating func read(_ reader: inout Reader, carriesState: Bool) {
     reader.model.embedding.lookUp(
       rows.inputs, timeStepCount: rows.timeStepCount, into: &vectors)
@@ -146,32 +146,32 @@ package struct Evaluator<Scalar: KernelScalar> {
         index == 0 ? vectors : reader.results[index - 1].outputs,
         from: carriesState ? reader.states[index] : reader.first[index],
         into: &reader.results[index])
-      reader.states[index].hidden.become(reader.results[index].finalState.hidden)
-      reader.states[index].cell.become(reader.results[index].finalState.cell)
+      reader.states[index].hidden.assign(reader.results[index].finalState.hidden)
+      reader.states[index].cell.assign(reader.results[index].finalState.cell)
     }
   }
 
-  /// The loss at each of `rows`' targets, from what the last layer made of them.
+  /// Computes the loss of each target in `rows` from the last layer's outputs.
   private mutating func findLosses(_ reader: Reader) {
     let (model, top) = (reader.model, reader.results[reader.frozen.count - 1].outputs)
     if losses.count != rows.targets.count {
       losses = [Double](repeating: 0, count: rows.targets.count)
     }
     if let projection = model.projection {
-      projection.forward(top, into: &projected, using: workspace)
+      projection.forward(top, into: &projected, using: scratch)
     }
     model.softmax.crossEntropy(
       model.configuration.projectionSize == nil ? top : projected, targets: rows.targets,
       losses: &losses, using: logits)
   }
 
-  /// Puts -log of the mean of e to the minus `apart` into `losses`; where there is no target, all are 0.
+  /// Sets `losses` to −log of the mean of exp(−`apart`); without a target, all are 0.
   private mutating func averageProbabilities() {
     let count = rows.targets.count
     if losses.count != count { losses = [Double](repeating: 0, count: count) }
     for index in losses.indices {
       let best = apart.reduce(Double.infinity) { min($0, $1[index]) }
-      // The best one's summand is 1: the sum cannot underflow, however small all probabilities are.
+      // The summand of the best model is 1, so the sum cannot underflow.
       let sum = apart.reduce(0) { $0 + Double.exp(best - $1[index]) }
       losses[index] = best.isFinite ? best - Double.log(sum / Double(apart.count)) : best
     }

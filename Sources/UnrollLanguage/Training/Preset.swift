@@ -1,4 +1,4 @@
-// Settings that others have published, each with its source and the figure to compare with.
+// Published settings, each with its source and the result to compare with.
 
 internal import Unroll
 
@@ -6,15 +6,15 @@ internal import Unroll
 public struct Preset: Sendable {
   /// The name on the command line.
   public let name: String
-  /// Where it comes from, and what was reached with it.
+  /// The source and its result.
   public let source: String
-  /// What a symbol is.
+  /// The unit of a symbol.
   public let unit: SymbolUnit
-  /// Whether spaces at both ends of lines are left out (characters).
+  /// Whether to remove spaces at both ends of lines (characters).
   public let trimsLines: Bool
-  /// Sizes and dropout; the vocabulary's size is the corpus's.
+  /// Sizes and dropout; the corpus determines the vocabulary's size.
   public let model: ModelConfiguration
-  /// How it learns.
+  /// The training settings.
   public let training: TrainingConfiguration
 
   init(
@@ -37,7 +37,7 @@ public struct Preset: Sendable {
     grammar, course, zarembaSmall, zarembaMedium, tied200, tied512, awd, charPTB, charShakespeare,
   ]
 
-  /// The preset of a name.
+  /// Returns the preset with a name.
   public static func named(_ name: String) -> Preset? { all.first { $0.name == name } }
 
   private static func sizes(
@@ -50,7 +50,7 @@ public struct Preset: Sendable {
   }
 
   static let grammar = Preset(
-    "grammar", "for the embedded grammar: its best possible perplexity within a minute",
+    "grammar", "embedded grammar: reaches nearly the optimal perplexity in a minute",
     model: sizes(32, 96, cell: .gruResetAfter)
   ) {
     ($0.batchSize, $0.timeSteps, $0.epochs) = (32, 20, 8)
@@ -60,7 +60,7 @@ public struct Preset: Sendable {
 
   static let course = Preset(
     "course",
-    "the notebook's course: validation perplexity below 175 is its bar (Adam, early stopping)",
+    "exercise of the notebook: validation perplexity below 175 (Adam, early stopping)",
     model: sizes(50, 400, cell: .gruResetBefore, DropoutRates(input: 0.1, output: 0.5))
   ) {
     ($0.batchSize, $0.timeSteps, $0.epochs) = (128, 10, 20)

@@ -1,4 +1,4 @@
-// How long a run still takes, from the speed so far.
+// Estimates the remaining time of a run from the speed so far.
 
 /// An estimate of the time until a session ends by its epochs, its steps or its time budget.
 package struct TimeLeft {
@@ -8,31 +8,31 @@ package struct TimeLeft {
   private var lastStep: ContinuousClock.Instant?
   private var validationSeconds = 0.0
 
-  /// An estimate for a session that begins.
+  /// Creates an estimate for a new session.
   ///
   /// - Parameters:
   ///   - training: The limits of epochs and steps.
-  ///   - budget: The session's seconds; nil for no limit.
-  ///   - start: When it begins.
+  ///   - budget: The time budget of the session in seconds; nil for no limit.
+  ///   - start: The start of the session.
   package init(
     _ training: TrainingConfiguration, budget: Double?, start: ContinuousClock.Instant = .now
   ) {
     (self.training, self.budget, self.start) = (training, budget, start)
   }
 
-  /// Takes the time since the last step for that of the validation after an epoch.
+  /// Records the time since the last step as the duration of a validation after an epoch.
   package mutating func noteValidation(at now: ContinuousClock.Instant) {
     if let lastStep { validationSeconds = lastStep.duration(to: now) / .seconds(1) }
   }
 
-  /// The seconds that are left after a step; nil if there is no speed to judge by.
+  /// Returns the remaining seconds after a step; nil if the speed is not known yet.
   ///
   /// - Parameters:
-  ///   - progress: The run after the step.
-  ///   - fraction: The part of the epoch that is done.
-  ///   - now: The moment.
-  /// - Returns: The least of what epochs, steps and budget leave, at least 0. Validations after epochs are included
-  ///   once one was seen; patience is not foreseen.
+  ///   - progress: The progress after the step.
+  ///   - fraction: The completed fraction of the epoch.
+  ///   - now: The current time.
+  /// - Returns: The minimum of the times left by epochs, steps and budget, at least 0. Validations after epochs are
+  ///   included once their duration is known; early stopping is not predicted.
   package mutating func seconds(
     after progress: TrainingProgress, epochFraction fraction: Double,
     at now: ContinuousClock.Instant
@@ -47,7 +47,7 @@ package struct TimeLeft {
       let stepSeconds = progress.seconds / Double(progress.step)
       epochs = min(epochs, Double(most - progress.step) * stepSeconds / epochSeconds)
     }
-    // Every epoch that ends is validated, and so is the last part of one.
+    // Every epoch is validated at its end, and so is the last part of one.
     let validations = (fraction + max(0, epochs)).rounded(.up)
     let seconds = max(0, epochs) * epochSeconds + validations * validationSeconds
     return min(seconds, byBudget ?? .infinity)

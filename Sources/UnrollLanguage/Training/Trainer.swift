@@ -4,10 +4,10 @@ internal import RealModule
 public import Unroll
 internal import UnrollContracts
 
-/// Trains a language model, and can stop and resume at any step.
+/// Trains a language model; training can stop and resume at any step.
 ///
-/// The same settings and text give the same parameters, to the bit, for any number of threads and
-/// however often the run was interrupted.
+/// The same settings and text give bit-identical parameters for any number of threads and
+/// interruptions.
 public final class Trainer {
   /// The settings.
   public let configuration: RunConfiguration
@@ -23,26 +23,26 @@ public final class Trainer {
   private let train, valid: EncodedText
   /// Seconds between two checkpoints within an epoch.
   public var checkpointSeconds = 60.0
-  /// What the ranks have agreed on at the end of a step.
+  /// The combined vote of the ranks at the end of a step.
   private var vote = RankVote()
 
-  /// Steps done since this process began.
-  public private(set) var sittingSteps = 0
-  /// How far the run is.
+  /// The number of steps since this process started.
+  public private(set) var sessionSteps = 0
+  /// The progress of the run.
   public var progress: TrainingProgress { state.progress }
-  /// The model as it is.
+  /// The current model.
   public var model: LanguageModel<Float> { state.model }
 
-  /// A trainer for a run whose folder has been begun.
+  /// Creates a trainer for a run whose folder exists.
   ///
   /// - Parameters:
-  ///   - configuration: The settings; the vocabulary's size is the corpus's.
+  ///   - configuration: The settings, including the vocabulary's size.
   ///   - corpus: The texts.
-  ///   - folder: Where files go.
-  ///   - vectors: What the embedding begins with, `[V, E]`; nil for random numbers.
-  ///   - layers: What each recurrent layer begins with, of the model's sizes; nil for random numbers.
-  ///   - ranks: The processes that learn together, at most as many as shards; only rank 0 touches the folder.
-  /// - Throws: An encoding error if the settings have numbers that JSON has not; `RankError` if a rank is gone.
+  ///   - folder: The run's folder.
+  ///   - vectors: The initial embedding, `[V, E]`; nil for random values.
+  ///   - layers: The initial parameters of each recurrent layer, of the model's sizes; nil for random values.
+  ///   - ranks: The processes that train together, at most as many as shards; only rank 0 uses the folder.
+  /// - Throws: An encoding error if a setting is a number that JSON cannot represent; `RankError` if a rank is lost.
   /// - Precondition: The corpus has texts for train and valid.
   public init(
     _ configuration: RunConfiguration, _ corpus: Corpus, in folder: RunFolder,
@@ -75,28 +75,28 @@ public final class Trainer {
       model,
       ShardPlan(
         shardCount: training.shards ?? 1, batchSize: training.batchSize, rankCount: ranks.count),
-      ranks, changesSums: training.clipValue > 0, mostSymbols: source.mostSymbols)
+      ranks, changesSums: training.clipValue > 0, maximumSymbols: source.maximumSymbols)
   }
 
-  /// Gives all ranks rank 0's state; called by all of them before `run`, after rank 0 has resumed.
+  /// Broadcasts rank 0's state; collective, called before `run` and after rank 0 has resumed.
   ///
-  /// - Throws: `RankError` if one of them is gone.
+  /// - Throws: `RankError` if a rank is lost.
   public func share() throws { try state.share(among: ranks) }
 
-  /// Goes back to the newest checkpoint that is whole; for rank 0.
+  /// Restores the newest undamaged checkpoint; called on rank 0.
   ///
-  /// - Returns: What was found wrong with newer ones, and with the run's other files.
-  /// - Throws: `RunError` if none is whole, or they belong to another text or other settings.
+  /// - Returns: The defects of newer checkpoints and of the run's other files.
+  /// - Throws: `RunError` if all are damaged, or they belong to another text or other settings.
   public func resume() throws -> [String] { try recorder.resume(into: &state) }
 
-  /// Learns until the run ends or is to stop; leaves a checkpoint in both cases.
+  /// Trains until the run ends or is stopped, and writes a checkpoint in both cases.
   ///
   /// - Parameters:
-  ///   - timeBudget: Seconds of this sitting; nil for no limit.
-  ///   - shouldStop: Asked before each step.
-  ///   - observe: Told what happens.
-  /// - Returns: How the sitting ended.
-  /// - Throws: `RunError` if a file cannot be written; the files that were there stay.
+  ///   - timeBudget: The time budget of this session in seconds; nil for no limit.
+  ///   - shouldStop: Called before each step.
+  ///   - observe: Receives events.
+  /// - Returns: The outcome of the session.
+  /// - Throws: `RunError` if a file cannot be written; existing files are kept.
   public func run(
     timeBudget: Double? = nil, shouldStop: () -> Bool = { false },
     observe: (TrainingEvent) -> Void = { _ in }
@@ -106,14 +106,14 @@ public final class Trainer {
     let isOver = { timeBudget.map { start.duration(to: .now) / .seconds(1) >= $0 } ?? false }
     if state.progress.step == 0 { try checkpoint(observe) }
     var lastCheckpoint = ContinuousClock.now
-    // Rank 0's clock is that of all.
-    func wanted() -> RankVote {
+    // Rank 0's clock decides for all.
+    func proposal() -> RankVote {
       RankVote(
         stops: shouldStop(), isOver: ranks.rank == 0 && isOver(),
         keeps: ranks.rank == 0
           && lastCheckpoint.duration(to: .now) / .seconds(1) >= checkpointSeconds)
     }
-    vote = try wanted().agreed([], among: ranks).0
+    vote = try proposal().agreed([], among: ranks).0
     while true {
       if state.progress.epoch > training.epochs { return try end(.finished, observe) }
       if let patience = training.patience, let best = state.progress.bestEpoch,
@@ -122,13 +122,13 @@ public final class Trainer {
         return try end(.noGain(epochs: patience), observe)
       }
       let stepStart = ContinuousClock.now
-      if ranks.count == 1 { vote = wanted() }
+      if ranks.count == 1 { vote = proposal() }
       if vote.stops {
         try checkpoint(observe)
         return .interrupted
       }
       if isValidationDue {
-        guard let loss = try judge(keeps: true, shouldStop, observe) else {
+        guard let loss = try validate(writesBest: true, shouldStop, observe) else {
           try checkpoint(observe)
           return .interrupted
         }
@@ -152,10 +152,10 @@ public final class Trainer {
         }
         if !loss.isFinite, try !goBack(observe) { return diverged(loss) }
         lastCheckpoint = .now
-        vote = try wanted().agreed([], among: ranks).0
+        vote = try proposal().agreed([], among: ranks).0
         continue
       }
-      if let diverged = try step(to: next, wanted) {
+      if let diverged = try step(to: next, proposal) {
         guard try goBack(observe) else { return diverged }
         continue
       }
@@ -165,7 +165,7 @@ public final class Trainer {
       state.progress.unlogged?.seconds += seconds
       try log()
       report(observe)
-      if ranks.count == 1 { vote = wanted() }
+      if ranks.count == 1 { vote = proposal() }
       if vote.keeps {
         try checkpoint(observe)
         lastCheckpoint = .now
@@ -173,7 +173,7 @@ public final class Trainer {
     }
   }
 
-  /// Goes back to the beginning of the epoch, with half the learning rate, if the settings say so.
+  /// Returns to the start of the epoch with half the learning rate, if the settings allow it.
   ///
   /// - Returns: Whether it did.
   private func goBack(_ observe: (TrainingEvent) -> Void) throws -> Bool {
@@ -183,13 +183,14 @@ public final class Trainer {
     try share()
     state.progress.rateFactor = factor
     observe(
-      .note("diverged; back to step \(state.progress.step) with \(factor) of the learning rate"))
+      .note("diverged; returned to step \(state.progress.step) with \(factor) of the learning rate")
+    )
     try checkpoint(observe)
     return true
   }
 
-  /// One step; nil unless it diverged.
-  private func step(to next: Int, _ wanted: () -> RankVote) throws -> TrainingOutcome? {
+  /// Runs one step; returns nil unless it diverged.
+  private func step(to next: Int, _ proposal: () -> RankVote) throws -> TrainingOutcome? {
     let training = configuration.training
     let dropout = configuration.model.dropout
     let symbols = batch.targetCount
@@ -198,8 +199,8 @@ public final class Trainer {
       masks: ModelPass<Float>.Masks(
         rates: dropout, seed: UInt64(training.seed), step: state.progress.step),
       penalties: training.penalties,
-      begins: training.resetsEachLine || state.progress.position == 0)
-    if ranks.count > 1 { (vote, losses) = try wanted().agreed(losses, among: ranks) }
+      fromInitialStates: training.resetsEachLine || state.progress.position == 0)
+    if ranks.count > 1 { (vote, losses) = try proposal().agreed(losses, among: ranks) }
     let loss = losses.reduce(0, +) / Double(max(1, symbols))
     if training.clipValue > 0 { pass.clip(to: training.clipValue) }
     let norm = pass.gradients.norm
@@ -209,8 +210,8 @@ public final class Trainer {
     }
     let jitter =
       training.isJittered ? Double(batch.timeStepCount) / Double(training.timeSteps) : 1
-    state.move(by: pass.gradients, norm: norm, rate: rate * jitter, training)
-    sittingSteps += 1
+    state.update(with: pass.gradients, norm: norm, rate: rate * jitter, training)
+    sessionSteps += 1
     state.progress.position = next
     state.progress.epochLoss += loss * Double(symbols)
     state.progress.epochSymbols += symbols
@@ -224,7 +225,7 @@ public final class Trainer {
     return nil
   }
 
-  /// Writes a row about the steps since the last one, if it is time.
+  /// Writes a row about the steps since the last row, if one is due.
   private func log() throws {
     guard let totals = state.progress.unlogged else { return }
     let every = configuration.training.logEvery
@@ -240,7 +241,7 @@ public final class Trainer {
       ], at: &state.progress, waits: false)
   }
 
-  /// Whether the model is to be validated before the next step of the epoch.
+  /// Whether to validate the model before the next step of the epoch.
   private var isValidationDue: Bool {
     let progress = state.progress
     guard let every = configuration.training.validateEvery else { return false }
@@ -278,18 +279,18 @@ public final class Trainer {
         epochFraction: min(1, Double(state.progress.position) / Double(max(1, source.end)))))
   }
 
-  /// Judges the model by validation and writes what is to be kept.
+  /// Validates the model and writes the metrics and the best model.
   ///
   /// - Parameters:
-  ///   - keeps: Whether the model is written if it is the best.
-  ///   - shouldStop: Asked before each batch.
-  ///   - observe: Told what happens.
+  ///   - writesBest: Whether to write the model if it is the best.
+  ///   - shouldStop: Called before each batch.
+  ///   - observe: Receives events.
   /// - Returns: The loss; nil if it was stopped.
   /// - Throws: `RunError` if a file cannot be written.
-  private func judge(
-    keeps: Bool, _ shouldStop: () -> Bool, _ observe: (TrainingEvent) -> Void
+  private func validate(
+    writesBest: Bool, _ shouldStop: () -> Bool, _ observe: (TrainingEvent) -> Void
   ) throws -> Double? {
-    let judged = state.judgedModel
+    let judged = state.evaluationModel
     guard
       let result = try evaluator.run(
         judged, valid, batchSize: min(configuration.training.evaluationBatchSize, valid.count - 1),
@@ -299,19 +300,19 @@ public final class Trainer {
     var line = metrics
     line.validationLoss = result.loss
     let isBest = result.loss < state.progress.bestLoss ?? .infinity
-    try recorder.record(line, at: &state.progress, keeping: isBest && keeps ? judged : nil)
-    if isBest && keeps {
+    try recorder.record(line, at: &state.progress, keeping: isBest && writesBest ? judged : nil)
+    if isBest && writesBest {
       state.progress.bestLoss = result.loss
       state.progress.bestEpoch = state.progress.epoch
     }
-    observe(.epoch(line, isBest: isBest && keeps))
+    observe(.epoch(line, isBest: isBest && writesBest))
     return result.loss
   }
 
   private func finishEpoch(
     _ shouldStop: () -> Bool, _ observe: (TrainingEvent) -> Void
   ) throws -> Double? {
-    guard let loss = try judge(keeps: true, shouldStop, observe) else { return nil }
+    guard let loss = try validate(writesBest: true, shouldStop, observe) else { return nil }
     guard loss.isFinite else { return loss }
     let training = configuration.training
     if training.optimizer == .averaged, state.averages.isEmpty {
@@ -333,31 +334,31 @@ public final class Trainer {
     return loss
   }
 
-  /// Ends a sitting that may be the run's last.
+  /// Ends a session that may be the run's last.
   ///
-  /// In the middle of an epoch the model is judged once more; the checkpoint, from which a longer run
-  /// goes on, is from before that.
+  /// In the middle of an epoch the model is validated once more. The checkpoint from which a longer run
+  /// continues was taken before that.
   private func end(
     _ outcome: TrainingOutcome, _ observe: (TrainingEvent) -> Void
   ) throws -> TrainingOutcome {
     try checkpoint(observe)
-    // The best of whole epochs stays: a run that goes on must come to the same file.
+    // Keep the best model of whole epochs, so that a resumed run produces the same file.
     let isFirst = state.progress.bestLoss == nil
     let isValidated = state.progress.validatedStep == state.progress.step
     if isFirst || state.progress.epochSymbols > 0 && !isValidated {
-      _ = try judge(keeps: isFirst, { false }, observe)
+      _ = try validate(writesBest: isFirst, { false }, observe)
     }
     return outcome
   }
 
-  /// Writes a checkpoint; called by all ranks, which give rank 0 the states of their rows.
+  /// Writes a checkpoint; collective, because rank 0 needs the states of all rows.
   private func checkpoint(_ observe: (TrainingEvent) -> Void) throws {
     try state.collectStates(pass.plan, among: ranks)
     guard try recorder.checkpoint(state) else { return }
     observe(.checkpoint(step: state.progress.step))
   }
 
-  /// The best model's loss on the test text, its state carried through the whole of it.
+  /// Evaluates the best model on the test text, carrying the state through the whole text.
   ///
   /// - Returns: The evaluation; nil if there is no test text, or it was stopped.
   /// - Throws: `RunError` if the model cannot be read.

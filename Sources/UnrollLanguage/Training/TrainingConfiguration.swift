@@ -1,9 +1,9 @@
-// How a model learns. The names of the fields are those of `config.json`.
+// Training settings. Field names match `config.json`.
 
 internal import RealModule
 internal import Unroll
 
-/// The rule by which gradients update parameters.
+/// The optimizers of language models.
 public enum LanguageOptimizer: String, Sendable, Codable, CaseIterable {
   /// Plain stochastic gradient descent.
   case sgd
@@ -11,24 +11,24 @@ public enum LanguageOptimizer: String, Sendable, Codable, CaseIterable {
   case momentum
   /// RMSprop.
   case rmsprop
-  /// Adam; weight decay is added to the gradient's way as in AdamW.
+  /// Adam; weight decay is decoupled, as in AdamW.
   case adam
-  /// Gradient descent whose parameters are averaged once validation has stopped to improve (NT-ASGD;
+  /// Gradient descent that averages parameters once validation has stopped improving (NT-ASGD;
   /// Merity et al. 2018).
   case averaged = "nt-asgd"
 }
 
-/// How the learning rate changes.
+/// A learning rate schedule.
 public enum RateSchedule: Sendable, Equatable, Codable {
-  /// It does not.
+  /// A constant learning rate.
   case constant
-  /// From the epoch after `epoch` on, multiplied by `factor` in each (Zaremba et al. 2014).
+  /// Multiplies the rate by `factor` in each epoch after `epoch` (Zaremba et al. 2014).
   case decay(afterEpoch: Int, factor: Double)
-  /// Multiplied by `factor` after an epoch that did not improve validation (PyTorch's word language
+  /// Multiplies the rate by `factor` after an epoch without improvement in validation (PyTorch's word language
   /// model: 1/4).
   case plateau(factor: Double)
 
-  /// The rate in an epoch, from 1, of which earlier ones reached these validation losses.
+  /// Returns the rate of an epoch, starting at 1, given the validation losses of the earlier epochs.
   func rate(_ first: Double, epoch: Int, validations: [Double]) -> Double {
     var rate = first
     switch self {
@@ -45,68 +45,66 @@ public enum RateSchedule: Sendable, Equatable, Codable {
   }
 }
 
-/// How a model is trained.
+/// The training settings of a model.
 public struct TrainingConfiguration: Sendable, Equatable, Codable {
-  /// B, sequences side by side.
+  /// B, the number of parallel sequences.
   public var batchSize = 20
-  /// T, the steps of truncated backpropagation through time.
+  /// T, the length of truncated backpropagation through time.
   public var timeSteps = 35
-  /// S, the parts of a batch whose gradients are summed in order, so that several processes can have them;
-  /// nil for one.
+  /// S, the number of parts of a batch whose gradients are summed in order; at least the number of processes, and nil
+  /// for one.
   ///
-  /// It belongs to the run: the same number of shards has the same bits on any number of processes.
+  /// A property of the run: results depend on the number of shards, but not on the number of processes.
   public var shards: Int?
   /// Whether T varies from batch to batch: about ± 5, sometimes half.
   ///
-  /// The rate varies with it. Source: Merity et al. 2018.
+  /// The learning rate is scaled accordingly. Source: Merity et al. 2018.
   public var isJittered = false
-  /// Whether every line begins with the model's initial states; else states are carried from batch to
+  /// Whether every line starts from the model's initial states; otherwise states are carried from batch to
   /// batch.
   public var resetsEachLine = false
-  /// The rule.
+  /// The optimizer.
   public var optimizer = LanguageOptimizer.adam
   /// The learning rate, per step of the mean loss in nats.
   public var learningRate = 0.002
-  /// How it changes.
+  /// The learning rate schedule.
   public var schedule = RateSchedule.constant
-  /// Momentum, of `momentum` alone.
+  /// The momentum of the optimizer `momentum`.
   public var momentum = 0.9
   /// Adam's β₁, and β₂ of Adam and RMSprop.
   public var beta1 = 0.9, beta2 = 0.999
   /// ε of Adam and RMSprop.
   public var epsilon = 1e-8
-  /// Decay of all parameters.
+  /// Weight decay of all parameters.
   public var weightDecay = 0.0
-  /// Gradients are scaled down to this global norm; 0 for never.
+  /// The maximum global norm of gradients, which are scaled down to it; 0 disables clipping.
   public var clipNorm = 5.0
-  /// Every number of a gradient is limited to ± this; 0 for never.
+  /// Clips every gradient element to ± this value; 0 disables clipping.
   public var clipValue = 0.0
-  /// AR and TAR.
+  /// The penalties AR and TAR.
   public var penalties = ActivationPenalties()
-  /// How many epochs without gain make NT-ASGD average.
+  /// The number of epochs without gain after which NT-ASGD starts averaging.
   public var nonMonotone = 5
-  /// The most epochs.
+  /// The maximum number of epochs.
   public var epochs = 20
-  /// The most steps; nil for no limit.
+  /// The maximum number of steps; nil for no limit.
   public var maximumSteps: Int?
-  /// Epochs without gain in validation after which learning stops; nil for never.
+  /// The number of epochs without gain in validation after which training stops; nil for never.
   public var patience: Int?
   /// Steps between two rows of metrics within an epoch; 0 for none, nil for a row about every second of training.
   public var logEvery: Int?
   /// Steps between two validations within an epoch; nil for validation at the end of each epoch only.
   ///
-  /// The model is kept if it is the best so far. Schedules and patience count whole epochs.
+  /// The model is written if it is the best so far. Schedules and patience count whole epochs.
   public var validateEvery: Int?
-  /// Sequences side by side in validation.
+  /// The number of parallel sequences in validation.
   public var evaluationBatchSize = 10
-  /// Whether divergence goes back to the beginning of its epoch, with half the learning rate.
+  /// Whether to return to the start of the epoch with half the learning rate after divergence.
   public var halvesOnDivergence = false
-  /// First values.
+  /// Initial values.
   public var initialization = Initialization()
-  /// The seed of all draws.
+  /// The seed of all random numbers.
   public var seed: UInt32 = 0
-  /// The seeds that there are, in words.
-  package static let seedRange = "\(UInt32.min) ... \(UInt32.max)"
 
   /// Creates the defaults.
   public init() {}
@@ -135,60 +133,21 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     case initialization, seed
   }
 
-  /// What is wrong, in one sentence; nil if nothing is.
+  /// A sentence that describes what is wrong; nil if the settings are valid.
   public var problem: String? {
-    let counts = [
-      ("batch_size", batchSize), ("time_steps", timeSteps), ("epochs", epochs),
-      ("maximum_steps", maximumSteps ?? 1), ("patience", patience ?? 1),
-      ("evaluation_batch_size", evaluationBatchSize), ("non_monotone", nonMonotone),
-      ("shards", shards ?? 1), ("validate_every", validateEvery ?? 1),
-    ]
-    for (name, count) in counts where !(1...1_000_000_000).contains(count) {
-      return "\(name): expected 1 ... 1000000000, found \(count)"
-    }
-    if let logEvery, !(0...1_000_000_000).contains(logEvery) {
-      return "log_every: expected 0 ... 1000000000, found \(logEvery)"
-    }
-    if let shards, shards > min(batchSize, 256) {
+    if let problem = Settings.problem(in: Settings.training, of: self) { return problem }
+    if let shards, shards > batchSize {
       return
-        "shards: expected at most \(min(batchSize, 256)), one for each row of a batch and not above 256, found \(shards)"
-    }
-    let numbers = [
-      ("learning_rate", learningRate), ("clip_norm", clipNorm), ("clip_value", clipValue),
-      ("weight_decay", weightDecay), ("epsilon", epsilon),
-      ("penalties.activation", penalties.activation), ("penalties.temporal", penalties.temporal),
-      ("initialization.embedding_range", initialization.embeddingRange),
-      ("initialization.recurrent_range", initialization.recurrentRange ?? 0),
-      ("initialization.softmax_range", initialization.softmaxRange),
-    ]
-    for (name, number) in numbers where !(number >= 0 && number.isFinite) {
-      return "\(name): expected a number of at least 0, found \(number)"
-    }
-    for (name, number) in [("momentum", momentum), ("beta1", beta1), ("beta2", beta2)]
-    where !(number >= 0 && number < 1) {
-      return "\(name): expected 0 up to, but not including, 1, found \(number)"
-    }
-    guard initialization.forgetBias.isFinite else {
-      return
-        "initialization.forget_bias: expected a finite number, found \(initialization.forgetBias)"
-    }
-    switch schedule {
-    case .decay(let epoch, _) where !(0...1_000_000_000).contains(epoch):
-      return "schedule.decay.after_epoch: expected 0 ... 1000000000, found \(epoch)"
-    case .decay(_, let factor) where !(factor > 0 && factor <= 1):
-      return "schedule.decay.factor: expected more than 0 and at most 1, found \(factor)"
-    case .plateau(let factor) where !(factor > 0 && factor <= 1):
-      return "schedule.plateau.factor: expected more than 0 and at most 1, found \(factor)"
-    default: break
+        "shards: expected at most \(batchSize), one for each row of a batch, found \(shards)"
     }
     if resetsEachLine && isJittered {
       return
-        "jittered: expected batches of a fixed length with resets_each_line, found jittered ones; leave one of the two out"
+        "jittered: expected batches of a fixed length with resets_each_line, found jittered ones; use only one of the two settings"
     }
     return nil
   }
 
-  /// The library's rule.
+  /// The corresponding rule of the library.
   var rule: Optimizer {
     switch optimizer {
     case .sgd, .averaged: .sgd

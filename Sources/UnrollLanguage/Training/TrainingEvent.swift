@@ -1,29 +1,29 @@
-// What a trainer tells whoever watches it.
+// The events and outcomes that a trainer reports.
 
-/// How a session of a run ended.
+/// The outcome of a training session.
 public enum TrainingOutcome: Sendable, Equatable {
-  /// All epochs are done.
+  /// All epochs are complete.
   case finished
   /// Validation has not improved for as many epochs as patience allows.
   case noGain(epochs: Int)
-  /// The most steps are done.
+  /// The maximum number of steps was reached.
   case reachedSteps
-  /// The time is over.
+  /// The time budget is used up.
   case reachedTime
-  /// Somebody asked to stop.
+  /// Training was asked to stop.
   case interrupted
-  /// The loss or a gradient is no longer a usable number.
+  /// The loss or the gradient norm diverged.
   case diverged(step: Int, loss: Double, norm: Double)
 }
 
-/// What a trainer reports during training.
+/// An event of training.
 public enum TrainingEvent: Sendable {
-  /// A step is done: the epoch's mean loss so far, nats, and symbols in a second.
+  /// A step was completed; mean loss of the epoch so far in nats, and symbols per second.
   case step(TrainingProgress, loss: Double, tokensPerSecond: Double, epochFraction: Double)
-  /// An epoch is done.
+  /// An epoch was completed.
   case epoch(EpochMetrics, isBest: Bool)
-  /// A checkpoint is whole.
+  /// A checkpoint was written.
   case checkpoint(step: Int)
-  /// Something that a person should know.
+  /// A remark for the user.
   case note(String)
 }

@@ -1,32 +1,32 @@
-// All that a run is at one moment: with it, and the text, what follows is determined to the bit.
+// The state of a run; with the text, it determines all later results bit for bit.
 
 package import Unroll
 
-/// How far a run is; the part of its state that is not arrays.
+/// The progress of a run: the part of its state other than arrays.
 public struct TrainingProgress: Sendable, Equatable, Codable {
-  /// Steps done.
+  /// The number of completed steps.
   public internal(set) var step = 0
-  /// The epoch that runs, from 1.
+  /// The current epoch, starting at 1.
   public internal(set) var epoch = 1
-  /// Symbols learnt from.
+  /// The number of training symbols so far.
   public internal(set) var symbols = 0
-  /// Where the next batch begins in the training text.
+  /// The position of the next batch in the training text.
   var position = 0
   /// Σ loss and symbols of the epoch so far.
   var epochLoss = 0.0, epochSymbols = 0
-  /// The validation loss of every epoch, nats per symbol.
+  /// The validation losses of all epochs, nats per symbol.
   public internal(set) var validations: [Double] = []
-  /// The best of them, and its epoch.
+  /// The best validation loss and its epoch.
   public internal(set) var bestLoss: Double?, bestEpoch: Int?
-  /// What divergence has left of the learning rate.
+  /// The factor of the learning rate after divergences.
   var rateFactor = 1.0
-  /// The steps that parameters have been averaged over; 0: they are not.
+  /// The number of steps that parameters have been averaged over; 0 without averaging.
   var averagedSteps = 0
-  /// Seconds of learning, over all sittings.
+  /// Seconds of training in all sessions.
   public internal(set) var seconds = 0.0
-  /// Seconds of learning of this epoch.
+  /// Seconds of training in this epoch.
   public internal(set) var epochSeconds = 0.0
-  /// Bytes of the metrics file and of the event file that belong to the run up to here.
+  /// The sizes in bytes of the metrics file and the event file at this point.
   var metricsBytes = 0, eventBytes = 0
   /// The steps since the last row of metrics; nil if there are none.
   var unlogged: StepTotals?
@@ -34,98 +34,101 @@ public struct TrainingProgress: Sendable, Equatable, Codable {
   var validatedStep: Int?
 }
 
-/// Sums over some steps, of which a row of metrics has the means.
+/// Sums over some steps, for the means in a row of metrics.
 struct StepTotals: Sendable, Equatable, Codable {
-  /// Steps, and symbols learnt from.
+  /// The numbers of steps and training symbols.
   var steps = 0, symbols = 0
-  /// Σ loss in nats, Σ of the gradients' norms before clipping.
+  /// The sums of the losses in nats and of the gradient norms before clipping.
   var loss = 0.0, norm = 0.0
   var seconds = 0.0
 }
 
-/// A run at one moment.
+/// The state of a run at a step.
 package struct TrainingState<Scalar: KernelScalar> {
   package var model: LanguageModel<Scalar>
-  package var memories: [OptimizerMemory<Scalar>]
+  package var optimizerStates: [OptimizerState<Scalar>]
   /// The average of the parameters; empty before averaging begins.
   package var averages: [Tensor<Scalar>] = []
-  /// What the layers carry from batch to batch.
+  /// The states that the layers carry from batch to batch.
   package var states: [RecurrentState<Scalar>]
   package var progress = TrainingProgress()
 
   package init(_ model: LanguageModel<Scalar>, _ training: TrainingConfiguration) {
     self.model = model
-    memories = model.tensors.layout.entries.map { OptimizerMemory(training.rule, shape: $0.shape) }
+    optimizerStates = model.tensors.layout.entries.map {
+      OptimizerState(training.rule, shape: $0.shape)
+    }
     states = model.initialStates(batchSize: training.batchSize)
   }
 
-  /// The model that is judged and kept: with averaged parameters, where there are any.
-  package var judgedModel: LanguageModel<Scalar> {
+  /// The model to validate and write: with averaged parameters, if there are any.
+  package var evaluationModel: LanguageModel<Scalar> {
     guard !averages.isEmpty else { return model }
     var result = model
     result.forEachParameter { $1 = averages[$0] }
     return result
   }
 
-  /// Moves all parameters by their gradients, clipped, and counts the step.
+  /// Updates all parameters with their clipped gradients and increments the step count.
   ///
   /// - Parameters:
   ///   - gradients: The gradients of the mean loss.
   ///   - norm: Their global norm.
   ///   - rate: The learning rate.
-  ///   - training: Rule, clipping and decay.
-  package mutating func move(
-    by gradients: ModelGradients<Scalar>, norm: Double, rate: Double,
+  ///   - training: Optimizer, clipping and weight decay.
+  package mutating func update(
+    with gradients: ModelGradients<Scalar>, norm: Double, rate: Double,
     _ training: TrainingConfiguration
   ) {
     let clip = training.clipNorm
     let scale = clip > 0 && norm > clip ? clip / norm : 1
     let rule = training.rule
-    // Plain descent leaves the symbols that were not looked up as they are.
+    // Plain gradient descent does not change embeddings that were not looked up.
     let entries = model.tensors.layout.entries
     let touchesLittle = rule == .sgd && training.weightDecay == 0
     let all = gradients.all
     model.tensors.modifyEach { index, parameter in
-      if touchesLittle && entries[index].part == .lookUps { return }
-      rule.move(
-        &parameter, by: all[index], memory: &memories[index], rate: rate, gradientScale: scale,
+      if touchesLittle && entries[index].part == .embeddingRows { return }
+      rule.update(
+        &parameter, with: all[index], state: &optimizerStates[index], rate: rate,
+        gradientScale: scale,
         weightDecay: training.weightDecay)
     }
     if touchesLittle && !model.configuration.isTied {
-      gradients.lookUps.descend(&model.embedding, rate: rate * scale)
+      gradients.embeddingRows.update(&model.embedding, rate: rate * scale)
     }
     progress.step += 1
     if progress.averagedSteps > 0 { average() }
   }
 
-  /// Begins to average parameters, from those that are there.
+  /// Starts averaging parameters, with the current values.
   package mutating func startAveraging() {
     progress.averagedSteps = 1
-    // Copied at the first change.
+    // Copy-on-write.
     averages = model.parameters
   }
 
   private mutating func average() {
     progress.averagedSteps += 1
-    let share = 1 / Double(progress.averagedSteps)
+    let fraction = 1 / Double(progress.averagedSteps)
     for (index, parameter) in model.parameters.enumerated() {
-      averages[index].approach(parameter, share: share)
+      averages[index].interpolate(toward: parameter, fraction: fraction)
     }
   }
 
-  /// Calls `body` with every array of the state, in place, by the name that a checkpoint gives it.
+  /// Calls `body` with every array of the state, in place, and its name in a checkpoint.
   ///
-  /// Which arrays there are depends on `progress`, which a state that is read gets first.
+  /// `progress` determines which arrays exist, so it must be restored first.
   mutating func forEachArray(
     _ body: (_ name: String, _ array: inout Tensor<Scalar>) throws -> Void
   ) rethrows {
     let names = model.parameterNames
     try model.tensors.modifyEach { try body("model." + names[$0], &$1) }
-    for index in memories.indices {
-      var (first, second) = (memories[index].first, memories[index].second)
+    for index in optimizerStates.indices {
+      var (first, second) = (optimizerStates[index].first, optimizerStates[index].second)
       if !first.isEmpty { try body("first." + names[index], &first) }
       if !second.isEmpty { try body("second." + names[index], &second) }
-      memories[index].restore(first: first, second: second, stepCount: progress.step)
+      optimizerStates[index].restore(first: first, second: second, stepCount: progress.step)
     }
     if progress.averagedSteps == 0 {
       averages = []

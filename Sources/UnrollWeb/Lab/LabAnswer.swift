@@ -1,4 +1,4 @@
-// What the page shows of some settings: numbers, figures, arrays. All of it is the lab's own.
+// The lab's results for the page: numbers, figures, arrays.
 
 internal import Foundation
 internal import RealModule
@@ -7,7 +7,7 @@ package import UnrollFigures
 package import UnrollFormats
 package import UnrollLab
 
-/// One part of the page, computed.
+/// The result for one part of the page.
 package struct PartAnswer: Sendable {
   package var numbers: [String: JSONNumber]
   package var figure: Figure
@@ -15,7 +15,7 @@ package struct PartAnswer: Sendable {
   package var arrays: [String: StoredArray]
 }
 
-/// A number, or some, or a word, as JSON.
+/// A number, a list of numbers, or a text, as JSON.
 package enum JSONNumber: Sendable, Encodable {
   case number(Double), numbers([Double]), text(String)
 
@@ -31,19 +31,19 @@ package enum JSONNumber: Sendable, Encodable {
   }
 }
 
-/// Computes the parts of the page.
+/// Computation of the parts of the page.
 package enum LabAnswers {
   package static func answer(
-    _ part: LabQuery.Part, _ settings: LabSettings, _ wanted: Wanted
+    _ part: LabQuery.Part, _ settings: LabSettings, _ cancellation: Cancellation
   ) throws -> PartAnswer {
-    try wanted.check()
+    try cancellation.check()
     do {
       return switch part {
       case .memory: try memory(settings)
-      case .flow: try flow(settings, wanted)
+      case .flow: try flow(settings, cancellation)
       case .spectrum: try spectrum(settings)
       case .gates: try gates(settings)
-      case .phase: try phase(settings, wanted)
+      case .phase: try phase(settings, cancellation)
       }
     } catch let error as LabError {
       throw WebError(status: 400, sentence: error.description)
@@ -64,16 +64,18 @@ package enum LabAnswers {
       arrays: section.arrays)
   }
 
-  /// Norms against t, forward and backward, on one logarithmic axis.
-  private static func flow(_ settings: LabSettings, _ wanted: Wanted) throws -> PartAnswer {
+  /// Computes norms against t, forward and backward, on one logarithmic axis.
+  private static func flow(_ settings: LabSettings, _ cancellation: Cancellation) throws
+    -> PartAnswer
+  {
     let memory = try MemoryExperiment.run(settings)
-    try wanted.check()
+    try cancellation.check()
     let gradients = try GradientExperiment.run(settings, points: [.zero], curvePoints: 12)
     var lines = [0, 2, 5].map { pair in
       Line(
         "forward: \(MemoryExperiment.pairTitles[pair])",
         x: memory.curves[pair].indices.map { Double($0) },
-        // What overflows is missing in a figure.
+        // Overflow is a missing value in the figure.
         y: memory.curves[pair].map { $0.isFinite ? $0 : .nan })
     }
     lines += gradients.sets.map { set in
@@ -105,7 +107,7 @@ package enum LabAnswers {
       ])
   }
 
-  /// At most about three seconds each: whole Jacobians of all steps, and the passes of one scale.
+  /// The work limit of full Jacobians of all steps, and of the passes of one scale: about three seconds each.
   private static let spectrumLimit = 50_000_000
   private static let phaseLimit = 400_000_000
 
@@ -129,7 +131,7 @@ package enum LabAnswers {
         "underflowed": .number(Double(result.underflowCount)),
         "gradient_entries": .number(Double(result.gradientCount)),
         "stable_points": result.isEveryStateFixed
-          ? .text("none: neighbours stay where they are")
+          ? .text("none: nearby states do not move")
           : .number(Double(result.fixedPoints.count { $0.isStable })),
         "fixed_points": result.isEveryStateFixed
           ? .text("every state") : .number(Double(result.fixedPoints.count)),
@@ -155,7 +157,9 @@ package enum LabAnswers {
       arrays: result.section().arrays)
   }
 
-  private static func phase(_ settings: LabSettings, _ wanted: Wanted) throws -> PartAnswer {
+  private static func phase(_ settings: LabSettings, _ cancellation: Cancellation) throws
+    -> PartAnswer
+  {
     let passes = min(settings.timeStepCount, 200)
     let work =
       settings.timeStepCount * settings.batchSize * settings.hiddenSize
@@ -168,7 +172,7 @@ package enum LabAnswers {
       )
     }
     let result = try ScaleSweep.run(settings, scales: ScaleSweep.defaultScales)
-    try wanted.check()
+    try cancellation.check()
     let section = result.section(name: "phase")
     let (figure, alternative) = section.figures[section.figures.count - 1]
     return PartAnswer(
@@ -182,7 +186,7 @@ package enum LabAnswers {
 }
 
 extension Figure {
-  /// A phase diagram with the present scale marked.
+  /// Returns a phase diagram with a mark at the current scale.
   func marking(scale: Double) -> Figure {
     var figure = self
     guard scale > 0 else { return figure }
@@ -193,8 +197,8 @@ extension Figure {
     return figure
   }
 
-  /// Where the diagram can be clicked: each panel's axes as fractions from the upper left corner, and
-  /// the logarithms of the scales at their lower and upper ends; empty for another figure.
+  /// The clickable areas of the diagram: each panel's axes as fractions from the upper left corner, and the logarithms
+  /// of the scales at their lower and upper ends; empty for another figure.
   var clickableAreas: [[Double]] {
     panels.indices.compactMap { index in
       guard case .heatMap = panels[index].content, let range = panels[index].y.range else {

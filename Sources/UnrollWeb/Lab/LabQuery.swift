@@ -1,22 +1,22 @@
-// What a request asks of the lab: the command's own options as query fields, with limits that keep one
-// request short.
+// The query of a lab request: the command's options as query fields, with limits on the work per
+// request.
 
 internal import Foundation
 internal import Unroll
 internal import UnrollFormats
 package import UnrollLab
 
-/// The fields of a query, each at most once and with a value.
+/// The fields of a query, without duplicates or missing values.
 package struct QueryFields {
   private var fields: [String: String] = [:]
 
-  /// Takes a query apart.
+  /// Parses a query.
   ///
   /// - Parameters:
-  ///   - query: What comes after the question mark.
-  ///   - known: The fields that it may have.
-  ///   - mayBeEmpty: Those whose value may be empty.
-  /// - Throws: `WebError` for a field that comes twice, is not known, or has no value.
+  ///   - query: The text after the question mark.
+  ///   - known: The known fields.
+  ///   - mayBeEmpty: The fields whose value may be empty.
+  /// - Throws: `WebError` for a field that is duplicate, unknown, or has no value.
   package init(
     _ query: String?, known: Set<String>, mayBeEmpty: Set<String> = []
   ) throws(WebError) {
@@ -44,10 +44,10 @@ package struct QueryFields {
     }
   }
 
-  /// A field's text; nil if it is absent.
+  /// The text of a field; nil if it is absent.
   package subscript(name: String) -> String? { fields[name] }
 
-  /// A field as a number in a range.
+  /// Returns a field as an integer in a range.
   package func integer(_ name: String, _ range: ClosedRange<Int>) throws(WebError) -> Int? {
     guard let text = self[name] else { return nil }
     guard let value = Int(text), range.contains(value) else {
@@ -56,7 +56,7 @@ package struct QueryFields {
     return value
   }
 
-  /// A field as a number in a range.
+  /// Returns a field as a number in a range.
   package func number(_ name: String, _ range: ClosedRange<Double>) throws(WebError) -> Double? {
     guard let text = self[name] else { return nil }
     guard let value = Double(text), range.contains(value) else {
@@ -65,7 +65,7 @@ package struct QueryFields {
     return value
   }
 
-  /// A field as one of some words.
+  /// Returns a field with a fixed set of words.
   package func word<Word: CaseIterable & RawRepresentable<String>>(
     _ name: String, _ type: Word.Type
   ) throws(WebError) -> Word? {
@@ -73,7 +73,7 @@ package struct QueryFields {
     return try Self.word(text, of: name, type)
   }
 
-  /// A text as one of some words.
+  /// Parses a text with a fixed set of words.
   package static func word<Word: CaseIterable & RawRepresentable<String>>(
     _ text: String, of name: String, _ type: Word.Type
   ) throws(WebError) -> Word {
@@ -84,14 +84,14 @@ package struct QueryFields {
     return word
   }
 
-  /// Whether a flag is set; 1 is the only value that it has.
+  /// Returns whether a flag is set; its only value is 1.
   package func flag(_ name: String) throws(WebError) -> Bool {
     guard let text = self[name] else { return false }
     guard text == "1" else { throw .bad(name, expected: "1, or no such field", found: text) }
     return true
   }
 
-  /// A field as words that are separated by commas, each at most once.
+  /// Returns a field of comma-separated words, without duplicates.
   package func words<Word: CaseIterable & RawRepresentable<String> & Hashable>(
     _ name: String, _ type: Word.Type
   ) throws(WebError) -> [Word]? {
@@ -108,19 +108,19 @@ package struct QueryFields {
   }
 }
 
-/// The settings of a page, from its query.
+/// The settings of the page in a query.
 package struct LabQuery: Equatable, Sendable {
-  /// The parts of the page that are computed.
+  /// The parts of the page.
   package enum Part: String, CaseIterable, Sendable {
     case memory, flow, spectrum, gates, phase
   }
 
   package var settings: LabSettings
 
-  /// How many sequences the Lyapunov exponents are the mean of.
+  /// The number of sequences that the Lyapunov exponents are averaged over.
   package static let sequenceCount = 2
 
-  /// The largest time × batch × hidden × (hidden + input).
+  /// The maximum of time × batch × hidden × (hidden + input).
   static let workLimit = 100_000_000.0
 
   package init(_ fields: QueryFields) throws(WebError) {
@@ -143,9 +143,9 @@ package struct LabQuery: Equatable, Sendable {
     }
   }
 
-  /// The query with the settings that a part does not depend on set to fixed values.
+  /// Returns the query with fixed values for settings that do not affect a part.
   ///
-  /// A phase diagram shows all scales, and all steps unless there are too many for it.
+  /// A phase diagram shows all scales, and all steps of sequences that are not too long.
   package func relevant(to part: Part) -> LabQuery {
     var query = self
     guard part == .phase else { return query }
@@ -156,12 +156,12 @@ package struct LabQuery: Equatable, Sendable {
     return query
   }
 
-  /// The fields of a query for these settings.
+  /// The query fields for these settings.
   var fields: [(name: String, value: String)] {
     settings.listed().map { $0.name == "steps" ? ("step", $0.value) : $0 }
   }
 
-  /// The command that computes a part.
+  /// Returns the command that computes a part.
   package func command(_ part: Part) -> String {
     let names: [Part: String] = [
       .memory: "memory", .flow: "gradients", .spectrum: "spectrum", .gates: "gates",

@@ -1,4 +1,4 @@
-// The page's routes about the lab: numbers with pictures for the page, single files to keep, lessons.
+// The page's routes for the lab: numbers with figures, files to download, lessons.
 
 internal import Foundation
 internal import Synchronization
@@ -7,13 +7,13 @@ internal import UnrollFigures
 internal import UnrollFormats
 internal import UnrollLab
 
-/// Answers about the lab.
+/// The routes for the lab.
 struct LabRoutes: Sendable {
   let workers: FigureWorkers
-  /// A part is asked for at least twice, for its numbers and for its picture: the last ones are kept.
-  private let answers = KeptAnswers(limit: 24)
-  /// Phase diagrams take half a second and depend on few settings: they are kept longer.
-  private let diagrams = KeptAnswers(limit: 16)
+  /// A cache of recent results, because each part is requested at least twice: for its numbers and for its figure.
+  private let answers = AnswerCache(limit: 24)
+  /// A separate cache of phase diagrams, which take half a second and depend on few settings.
+  private let diagrams = AnswerCache(limit: 16)
 
   init(workers: FigureWorkers) { self.workers = workers }
 
@@ -22,7 +22,8 @@ struct LabRoutes: Sendable {
     routes.get("/api/lesson/*") { request, name in
       let query = try LabQuery(QueryFields(request.query, known: LabSetting.names))
       return try .json(
-        workers.run(for: request) { _, wanted in try Lessons.answer(name, query, wanted) })
+        workers.run(for: request) { _, cancellation in try Lessons.answer(name, query, cancellation)
+        })
     }
     routes.get("/api/nearest") { request, _ in
       let fields = try QueryFields(request.query, known: ["typed", "among"])
@@ -37,10 +38,10 @@ struct LabRoutes: Sendable {
     routes.get("/figure/*") { request, name in try file(name, request) }
   }
 
-  /// What the page shows after a change.
+  /// The response for a part of the page.
   struct Page: Encodable, Sendable {
     struct Picture: Encodable, Sendable {
-      /// Its address.
+      /// The URL of the figure.
       var source: String
       var alternative: String
       var title: String
@@ -57,46 +58,46 @@ struct LabRoutes: Sendable {
     let isNarrow = try fields.flag("narrow")
     let parts = try fields.words("parts", LabQuery.Part.self) ?? [.memory, .flow, .spectrum]
     let query = try LabQuery(fields)
-    return try workers.run(for: request) { _, wanted in
+    return try workers.run(for: request) { _, cancellation in
       var page = Page()
       for part in parts.sorted(by: { $0.rawValue < $1.rawValue }) {
-        let answer = try self.answer(part, query, wanted)
+        let answer = try self.answer(part, query, cancellation)
         let figure = isNarrow ? answer.figure.narrow() : answer.figure
         page.numbers[part.rawValue] = answer.numbers
         page.figures[part.rawValue] = Page.Picture(
           source: Self.source(of: part, query, isNarrow: isNarrow),
           alternative: answer.alternative, title: figure.title, areas: figure.clickableAreas)
         page.commands[part.rawValue] = query.command(part)
-        try wanted.check()
+        try cancellation.check()
       }
       return page
     }
   }
 
-  /// The address of a part's picture: the same for settings that have the same picture.
+  /// Returns the URL of a part's figure; equal for settings with the same figure.
   private static func source(
     of part: LabQuery.Part, _ query: LabQuery, isNarrow: Bool
   ) -> String {
     let fields =
       query.relevant(to: part).fields
-      // On the page the mark lies over the picture, and moves.
+      // On the page the mark is a movable overlay.
       + (part == .phase ? [("unmarked", "1")] : []) + (isNarrow ? [("narrow", "1")] : [])
     return "/figure/\(part.rawValue).svg?"
       + fields.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
   }
 
   private func answer(
-    _ part: LabQuery.Part, _ query: LabQuery, _ wanted: Wanted
+    _ part: LabQuery.Part, _ query: LabQuery, _ cancellation: Cancellation
   ) throws -> PartAnswer {
     let relevant = query.relevant(to: part)
     return try (part == .phase ? diagrams : answers).answer(part, relevant) {
-      try LabAnswers.answer(part, relevant.settings, wanted)
+      try LabAnswers.answer(part, relevant.settings, cancellation)
     }
   }
 
-  /// A figure as a file: `PART.svg`, `.png`, `.pdf`, `.csv` or `.npz`.
+  /// Returns a figure as a file: `PART.svg`, `.png`, `.pdf`, `.csv` or `.npz`.
   ///
-  /// With `narrow=1` it is drawn for a narrow screen; with `unmarked=1` a phase diagram has no mark at the present scale.
+  /// `narrow=1` selects the variant for narrow screens; `unmarked=1` omits the mark at the current scale.
   private func file(_ name: String, _ request: HTTPRequest) throws -> HTTPResponse {
     let halves = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard halves.count == 2, let part = LabQuery.Part(rawValue: halves[0]),
@@ -112,18 +113,18 @@ struct LabRoutes: Sendable {
     let fields = try QueryFields(request.query, known: known)
     let (isNarrow, isUnmarked) = (try fields.flag("narrow"), try fields.flag("unmarked"))
     let query = try LabQuery(fields)
-    let bytes = try workers.run(for: request) { board, wanted in
-      let answer = try self.answer(part, query, wanted)
+    let bytes = try workers.run(for: request) { renderer, cancellation in
+      let answer = try self.answer(part, query, cancellation)
       var figure = isNarrow ? answer.figure.narrow() : answer.figure
       if !isUnmarked { figure = figure.marking(scale: query.settings.scale) }
-      return try board.bytes(of: figure, arrays: answer.arrays, as: type, wanted)
+      return try renderer.bytes(of: figure, arrays: answer.arrays, as: type, cancellation)
     }
     return .file(part.rawValue, type, bytes)
   }
 }
 
 extension HTTPResponse {
-  /// A figure as a file of its own.
+  /// Returns a response with a file to download.
   package static func file(_ name: String, _ type: FileType, _ bytes: [UInt8]) -> HTTPResponse {
     var response = HTTPResponse(type: type.mediaType, bytes)
     response.fields.append(
@@ -132,23 +133,24 @@ extension HTTPResponse {
   }
 }
 
-extension FigureBoard {
-  /// A figure as one of its files.
+extension FigureRenderer {
+  /// Returns the contents of a figure's file.
   func bytes(
-    of figure: Figure, arrays: [String: StoredArray], as type: FileType, _ wanted: Wanted
+    of figure: Figure, arrays: [String: StoredArray], as type: FileType,
+    _ cancellation: Cancellation
   ) throws -> [UInt8] {
     switch type {
     case .csv: Array(figure.csv.utf8)
     case .npz: NPZ.encode(arrays)
-    case .svg: try draw(figure, as: .svg, wanted)
-    case .png: try draw(figure, as: .png, wanted)
-    case .pdf: try draw(figure, as: .pdf, wanted)
+    case .svg: try draw(figure, as: .svg, cancellation)
+    case .png: try draw(figure, as: .png, cancellation)
+    case .pdf: try draw(figure, as: .pdf, cancellation)
     }
   }
 }
 
 extension Figure {
-  /// The lines' numbers as arrays, for figures that are drawn from nothing else.
+  /// The data of lines as arrays, for figures without other arrays.
   var arrays: [String: StoredArray] {
     var result: [String: StoredArray] = [:]
     for panel in panels {
@@ -163,7 +165,7 @@ extension Figure {
   }
 }
 
-/// The files that a figure can be had as.
+/// The file types of a figure.
 package enum FileType: String, CaseIterable {
   case svg, png, pdf, csv, npz
 
@@ -178,8 +180,8 @@ package enum FileType: String, CaseIterable {
   }
 }
 
-/// The last few answers, by what was asked.
-final class KeptAnswers: Sendable {
+/// A cache of recent results, by query.
+final class AnswerCache: Sendable {
   private typealias Kept = (part: LabQuery.Part, query: LabQuery, answer: PartAnswer)
 
   private let answers = Mutex<[Kept]>([])

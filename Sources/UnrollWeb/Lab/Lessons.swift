@@ -1,9 +1,9 @@
-// The buttons that teach: each an experiment of the lab, and a sentence with its numbers.
+// The lessons of the page: each runs an experiment and describes the result in a sentence.
 
 internal import Unroll
 internal import UnrollLab
 
-/// What a lesson found.
+/// The result of a lesson.
 package struct LessonAnswer: Encodable, Sendable {
   package var sentence: String
   package var numbers: [String: JSONNumber]
@@ -11,7 +11,7 @@ package struct LessonAnswer: Encodable, Sendable {
 }
 
 package enum Lessons {
-  package static func answer(_ name: String, _ query: LabQuery, _ wanted: Wanted) throws
+  package static func answer(_ name: String, _ query: LabQuery, _ cancellation: Cancellation) throws
     -> LessonAnswer
   {
     switch name {
@@ -32,7 +32,7 @@ package enum Lessons {
     let row = result.chosen
     return LessonAnswer(
       sentence:
-        "With r = σ(\(Int(row.bias))) and z = σ(−\(Int(row.bias))) the GRU computes the RNN: residual \(LabNumber.text(row.largestDifference)), \(row.isBitwiseEqual ? "equal to the bit" : "not equal to the bit"). Untouched, the relative error is \(LabNumber.text(result.untouched)).",
+        "With r = σ(\(Int(row.bias))) and z = σ(−\(Int(row.bias))) the GRU computes the RNN: residual \(LabNumber.text(row.largestDifference)), \(row.isBitwiseEqual ? "bit-identical" : "not bit-identical"). Untouched, the relative error is \(LabNumber.text(result.untouched)).",
       numbers: [
         "residual": .number(row.largestDifference), "relative_error": .number(row.relativeError),
         "untouched": .number(result.untouched),
@@ -44,7 +44,7 @@ package enum Lessons {
 
   private static func remember(_ query: LabQuery) throws -> LessonAnswer {
     var query = query
-    // An LSTM's h is new at every step, whatever c keeps.
+    // An LSTM's h changes at every step, even if c is kept.
     if ![.gruResetBefore, .gruResetAfter].contains(query.settings.cell) {
       query.settings.cell = .gruResetBefore
     }
@@ -57,14 +57,14 @@ package enum Lessons {
     let drift = result.drifts[0].largest.max() ?? .nan
     return LessonAnswer(
       sentence:
-        "With the keeping gate at σ(\(LabNumber.text(bias))), the state's largest change after step \(result.drifts[0].step) is \(LabNumber.text(drift)); that gate alone leaves half of the state after ln 2 / −ln σ(b) = \(LabNumber.steps(halfLife)).",
+        "With the retention gate at σ(\(LabNumber.text(bias))), the state's largest change after step \(result.drifts[0].step) is \(LabNumber.text(drift)); that gate alone leaves half of the state after ln 2 / −ln σ(b) = \(LabNumber.steps(halfLife)).",
       numbers: [
         "drift": .number(drift), "half_life": .number(halfLife), "bias": .number(bias),
       ], command: query.command(.memory))
   }
 
   private static func gradientCheck(_ asked: LabSettings) throws -> LessonAnswer {
-    // Four passes for every number: a small problem of the same kind.
+    // The check needs four passes per number, so it uses a small problem of the same kind.
     var settings = asked
     settings.hiddenSize = min(asked.hiddenSize, 4)
     settings.inputSize = min(asked.inputSize, 3)

@@ -1,4 +1,4 @@
-// The page's routes about a language model: what it is, text that streams in, the curves of its run.
+// The page's routes for a language model: its description, streamed text, and learning curves.
 
 internal import Foundation
 internal import Synchronization
@@ -7,23 +7,23 @@ internal import UnrollFigures
 internal import UnrollFormats
 internal import UnrollLanguage
 
-/// A language model that the page lets write.
+/// The routes for a language model.
 package struct LanguageRoutes: Sendable {
   package let workers: FigureWorkers
-  /// The run's folder; nil if none was given.
+  /// The run's folder; nil without a model.
   package let run: String?
-  private let model = KeptModel()
+  private let model = CachedModel()
   private let streams = Streams()
 
   package init(workers: FigureWorkers, run: String?) { (self.workers, self.run) = (workers, run) }
 }
 
-/// How many texts are being written.
+/// The number of texts being generated.
 private final class Streams: Sendable {
   static let limit = 4
   private let count = Mutex(0)
 
-  /// Whether one more may be.
+  /// Returns whether another text may start.
   func begin() -> Bool {
     count.withLock { count in
       guard count < Self.limit else { return false }
@@ -35,34 +35,34 @@ private final class Streams: Sendable {
   func end() { count.withLock { $0 -= 1 } }
 }
 
-/// The model of a run, read again when its file has changed.
-private final class KeptModel: Sendable {
-  private let kept = KeptValue<Date, StoredModel>()
+/// The model of a run, reloaded when its file changes.
+private final class CachedModel: Sendable {
+  private let kept = CachedValue<Date, StoredModel>()
 
   func model(of run: String) throws -> StoredModel {
     let attributes = try? FileManager.default.attributesOfItem(atPath: run + "/model.safetensors")
     let stamp = attributes?[.modificationDate] as? Date ?? .distantPast
     do { return try kept.value(at: stamp) { try StoredModel(run: run) } } catch {
-      // The error names files, which are the business of who started the server alone.
+      // The error contains file names, which are shown only to the user who started the server.
       report(error)
       if let error = error as? RunError, case .notFinite(let name, let count) = error.problem {
         throw WebError(
           status: 503,
           sentence:
-            "model: expected finite numbers, found \(count) infinite or NaN in '\(name)'; such a model predicts nothing"
+            "model: expected finite numbers, found \(count) infinite or NaN in '\(name)'; the model cannot predict"
         )
       }
       throw WebError(
         status: 503,
         sentence:
-          "model: expected a model in the run, found none that can be read; it comes with the first validation"
+          "model: expected a model in the run, found none; it is written after the first validation"
       )
     }
   }
 }
 
 extension LanguageRoutes {
-  /// What the page needs to know of the model.
+  /// The properties of the model that the page needs.
   private struct Description: Encodable, Sendable {
     struct Layer: Encodable, Sendable {
       var units: Int
@@ -87,12 +87,12 @@ extension LanguageRoutes {
       routes.get("/figure/curves.\(type.rawValue)") { request, _ in
         let fields = try QueryFields(request.query, known: ["narrow", "epochs"])
         let isNarrow = try fields.flag("narrow")
-        // What the page last heard of: another number is another picture to the browser.
+        // The number of epochs known to the page makes the URL change with the figure.
         _ = try fields.integer("epochs", 0...Int.max)
         let (figure, _) = try curvesFigure()
-        let bytes = try workers.run(for: request) { board, wanted in
-          try board.bytes(
-            of: isNarrow ? figure.narrow() : figure, arrays: figure.arrays, as: type, wanted)
+        let bytes = try workers.run(for: request) { renderer, cancellation in
+          try renderer.bytes(
+            of: isNarrow ? figure.narrow() : figure, arrays: figure.arrays, as: type, cancellation)
         }
         return .file("curves", type, bytes)
       }
@@ -131,7 +131,7 @@ extension LanguageRoutes {
   }
 
   private func ask(_ request: HTTPRequest, _ stored: StoredModel) throws -> Ask {
-    let fields = try QueryFields(request.query, known: WritingForm.names, mayBeEmpty: ["prompt"])
+    let fields = try QueryFields(request.query, known: GenerationForm.names, mayBeEmpty: ["prompt"])
     let prompt = fields["prompt"] ?? ""
     guard prompt.utf8.count <= 2000 else {
       throw WebError(
@@ -139,25 +139,25 @@ extension LanguageRoutes {
     }
     var ask: Ask
     do { ask = Ask(prompt: try stored.prompt(prompt)) } catch {
-      // The error names the prompt.
+      // The error quotes the prompt.
       throw WebError(status: 400, sentence: "\(error)")
     }
-    ask.options.temperature = try fields.number(WritingForm.temperature) ?? 1
-    ask.options.topK = try fields.integer(WritingForm.topK)
-    ask.options.topP = try fields.number(WritingForm.topP) ?? 1
-    ask.options.seed = UInt64(try fields.integer(WritingForm.seed) ?? 0)
-    ask.length = try fields.integer(WritingForm.length) ?? 200
+    ask.options.temperature = try fields.number(GenerationForm.temperature) ?? 1
+    ask.options.topK = try fields.integer(GenerationForm.topK)
+    ask.options.topP = try fields.number(GenerationForm.topP) ?? 1
+    ask.options.seed = UInt64(try fields.integer(GenerationForm.seed) ?? 0)
+    ask.length = try fields.integer(GenerationForm.length) ?? 200
     ask.probe = try probe(fields, stored)
     return ask
   }
 
-  /// The unit whose values are asked for; nil if none is.
+  /// Returns the unit to record; nil if none was requested.
   private func probe(_ fields: QueryFields, _ stored: StoredModel) throws -> UnitProbe? {
     let last = stored.model.layers.count - 1
     guard let layer = try fields.integer("layer", 0...last) else {
       for name in ["unit", "gate"] where fields[name] != nil {
         throw WebError(
-          status: 400, sentence: "layer: expected 0 ... \(last), found none beside \(name)")
+          status: 400, sentence: "layer: expected 0 ... \(last) together with \(name), found none")
       }
       return nil
     }
@@ -165,7 +165,7 @@ extension LanguageRoutes {
     guard let unit = try fields.integer("unit", 0...(cell.hiddenSize - 1)) else {
       throw WebError(
         status: 400,
-        sentence: "unit: expected 0 ... \(cell.hiddenSize - 1), found none beside layer")
+        sentence: "unit: expected 0 ... \(cell.hiddenSize - 1) together with layer, found none")
     }
     let gate = try fields["gate"].map { name in
       let names = cell.parameters.gates.map(\.rawValue)
@@ -192,12 +192,12 @@ extension LanguageRoutes {
     var isPrompt: Bool
   }
 
-  /// Streams the prompt's symbols, then the model's, as server-sent events.
+  /// Streams the symbols of the prompt and of the model as server-sent events.
   private func generate(_ request: HTTPRequest) throws -> HTTPResponse {
     let stored = try stored()
     let ask = try ask(request, stored)
     return HTTPResponse(type: "text/event-stream; charset=utf-8") { stream in
-      // A text that never begins does not count.
+      // A stream that never starts does not count.
       guard streams.begin() else {
         let busy = "busy: \(Streams.limit) texts are being written; try again"
         return try stream.write("event: busy\ndata: \(busy)\n\n")
@@ -208,16 +208,16 @@ extension LanguageRoutes {
       }
       var events = Events(ask, stored)
       while let event = try events.next() {
-        guard stream.isAwaited() else { throw CancellationError() }
+        guard stream.isActive() else { throw CancellationError() }
         try stream.write("data: \(event)\n\n")
       }
       try stream.write("event: end\ndata: {}\n\n")
     }
   }
 
-  /// The events of a text, computed as they are taken.
+  /// The events of a text, computed on demand.
   private struct Events: ~Copyable {
-    /// The seconds after which a text ends, whoever reads it.
+    /// The maximum duration of a text in seconds.
     private static let longestText = 120
 
     private let ask: Ask
@@ -235,12 +235,12 @@ extension LanguageRoutes {
       encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     }
 
-    /// The next symbol; nil after the last one.
+    /// Returns the next event; nil after the last symbol.
     mutating func next() throws -> String? {
       guard place < ask.symbols.count + ask.length, ContinuousClock.now < end else { return nil }
       let isPrompt = place < ask.symbols.count
       let symbol = isPrompt ? generator.read(ask.symbols[place]) : generator.next()
-      // A character of several bytes is shown with its last one.
+      // A character of several bytes is sent with its last byte.
       pending += vocabulary.text(of: symbol.symbol, after: previous)
       let whole = LanguageRoutes.wholeCharacters(pending)
       let text = String(decoding: pending[..<whole], as: UTF8.self)
@@ -255,25 +255,25 @@ extension LanguageRoutes {
     }
   }
 
-  /// How many bytes come before a character that is not whole yet.
+  /// Returns the number of bytes before an incomplete character at the end.
   package static func wholeCharacters(_ bytes: [UInt8]) -> Int {
     guard let lead = bytes.lastIndex(where: { $0 & 0xC0 != 0x80 }) else {
       return bytes.count > 3 ? bytes.count : 0
     }
-    let wanted =
+    let expected =
       switch bytes[lead] {
       case 0xC0..<0xE0: 2
       case 0xE0..<0xF0: 3
       case 0xF0..<0xF8: 4
       default: 1
       }
-    return bytes.count - lead < wanted ? lead : bytes.count
+    return bytes.count - lead < expected ? lead : bytes.count
   }
 
   // MARK: - Curves
 
   private struct Curves: Encodable, Sendable {
-    /// The picture's address.
+    /// The URL of the figure.
     var source: String
     var epochs: Int
   }
@@ -285,7 +285,7 @@ extension LanguageRoutes {
         sentence: "model: this server has no language model; it was started without a run")
     }
     guard let found = LearningCurves.figure(run: run) else {
-      throw WebError(status: 503, sentence: "curves: the run has no epoch behind it yet")
+      throw WebError(status: 503, sentence: "curves: the run has not completed an epoch yet")
     }
     return found
   }

@@ -1,4 +1,4 @@
-// Questions to the server. One that is refused is an error with the server's sentence; a server that is busy is asked again.
+// Requests to the server. A rejected request becomes an error with the server's sentence; a busy server is asked again.
 
 const pause = () => new Promise((resume) => setTimeout(resume, 300 + 700 * Math.random()));
 
@@ -15,36 +15,36 @@ async function request(path, signal) {
 const ask = async (path, signal) => (await request(path, signal)).json();
 const fields = (values) => new URLSearchParams(values).toString();
 
-// A part of the experiments: numbers, figures with the addresses of their pictures, commands.
+// Requests a part of the experiments: numbers, figures with their URLs, commands.
 export const askPart = (part, query, isNarrow, signal) => ask(`/api/lab?${query}&parts=${part}${isNarrow ? "&narrow=1" : ""}`, signal);
 export const askLesson = (name, query) => ask(`/api/lesson/${name}?${query}`);
-// The one of some names that was probably meant; null if none was.
+// Returns the name closest to a misspelt one; null if there is none.
 export const askNearest = async (typed, names) => (await ask(`/api/nearest?${fields({ typed, among: names.join(",") })}`)).nearest;
 export const askModel = () => ask("/api/model");
 export const askCurves = (isNarrow) => ask(`/api/curves${isNarrow ? "?narrow=1" : ""}`);
 export const fileAddress = (name, type, query) => `/figure/${name}.${type}${query ? "?" + query : ""}`;
 
-// Loads a picture into an image; one that is there stays.
+// Loads an image; does nothing if it is already shown.
 export async function loadPicture(image, source) {
   for (let tries = 1; ; tries += 1) {
     if (image.getAttribute("src") !== source) image.src = source;
     try {
       return await image.decode();
     } catch (error) {
-      // A newer picture has taken its place.
+      // A newer image has replaced it.
       if (image.getAttribute("src") !== source || !image.isConnected) return;
       image.removeAttribute("src");
-      // An image does not say why it did not come.
+      // The error event of an image does not include the reason.
       await request(source);
       if (tries === 3) throw error;
     }
   }
 }
 
-// Streams a text. The functions of `on` are called for each symbol, for a note, and at the end with the sentence of a
-// refusal, if it was one.
+// Streams a text. Calls the functions of `on` for each symbol, for a note, and at the end with the sentence of an
+// error, if there was one.
 //
-// Returns: the stream, to be closed by who has read enough.
+// Returns: the stream, which the caller must close.
 export function streamText(query, on) {
   const address = `/api/generate?${fields(query)}`;
   const source = new EventSource(address);
@@ -63,7 +63,7 @@ export function streamText(query, on) {
   source.addEventListener("error", async () => {
     end();
     if (hasBegun) return;
-    // A stream does not say why it was refused.
+    // The error event of a stream does not include the reason.
     const response = await fetch(address);
     if (!response.ok) on.end(await response.text());
     else response.body?.cancel();

@@ -1,4 +1,4 @@
-// The page of memory and gradients: its controls change the settings, and every change asks the server for what is shown.
+// The page of memory and gradients: its controls change the settings, and every change requests new results.
 
 import { askLesson, askNearest, askPart, fileAddress, loadPicture } from "./api.js";
 import { defaults, dropGates, hasGates, hidden, labTable, narrow, problemOf, query, readAddress, set, state, step, unknownFields, writeAddress } from "./settings.js";
@@ -6,13 +6,13 @@ import { defaults, dropGates, hasGates, hidden, labTable, narrow, problemOf, que
 const field = (id) => document.getElementById(id);
 const element = (name, properties = {}) => Object.assign(document.createElement(name), properties);
 
-// MARK: Messages: one next to each field, and one line above the figures for what has no field
+// MARK: Messages: one next to each field, and one line above the figures for all others
 
-// What is wrong with the address, and what the server could not answer, by part.
+// Problems in the URL, and errors of the server by part.
 const notes = [];
 const problems = {};
 
-// Sets the message of a field, under its control; an empty text clears it.
+// Sets the message below a field's control; an empty text removes it.
 function note(name, text) {
   const box = document.querySelector(`[data-name="${name}"]`);
   if (!box || !field(name)) return;
@@ -28,7 +28,7 @@ function note(name, text) {
 
 function showProblems() { field("problem").textContent = [...new Set([...notes, ...Object.values(problems)])].join(" "); }
 
-// Adds a sentence about a name that is not known; the server finds the nearest name that is.
+// Adds a message about an unknown name, with the closest known name from the server.
 async function noteName(name, names, sentence, otherwise = "") {
   const place = notes.push(sentence + otherwise) - 1;
   const nearest = await askNearest(name, names).catch(() => null);
@@ -37,7 +37,7 @@ async function noteName(name, names, sentence, otherwise = "") {
   showProblems();
 }
 
-// Takes the address when the page is loaded. A value that cannot be used gets a message; it is not dropped in silence.
+// Reads the URL when the page is loaded. An invalid value gets a message instead of being ignored.
 function takeAddress() {
   for (const [name, problem] of readAddress()) {
     if (field(name)) note(name, `in the address: ${problem}; the figures show ${defaults[name]}`);
@@ -50,12 +50,12 @@ function takeAddress() {
     dropGates();
   }
   const { known, unknown } = unknownFields();
-  for (const name of unknown) noteName(name, known, `The address has a field '${name}' that this page does not know.`);
+  for (const name of unknown) noteName(name, known, `The address has an unknown field '${name}'.`);
   const places = [...document.querySelectorAll("[data-name]")];
   const names = places.map((place) => place.dataset.name);
   for (const name of hidden()) {
     for (const place of places) if (place.dataset.name === name) place.hidden = true;
-    if (!names.includes(name)) noteName(name, names, `hide: '${name}' is no control of this page.`, ` Its controls are ${names.join(", ")}.`);
+    if (!names.includes(name)) noteName(name, names, `hide: '${name}' is not a control of this page.`, ` Its controls are ${names.join(", ")}.`);
   }
 }
 
@@ -63,7 +63,7 @@ function takeAddress() {
 
 let hasStepNote = false;
 
-// Says so where the chosen step is beyond the last.
+// Shows a message if the selected step is beyond the last.
 function noteStep() {
   const last = Number(state.time) - 1;
   const isBeyond = Number(state.step) > last;
@@ -73,7 +73,7 @@ function noteStep() {
   hasStepNote = isBeyond;
 }
 
-// Sets the controls to the settings; a field with a message keeps what was typed.
+// Sets the controls to the settings; a field with a message keeps its text.
 function showSettings() {
   field("step").max = Math.max(1, Number(state.time) - 1);
   for (const row of labTable) {
@@ -95,7 +95,7 @@ function showSettings() {
   for (const name of ["chrono", "gate-bias"]) field(name).title = hasGates() ? "" : "The RNN has no gates.";
 }
 
-// Sizes that were too large together may be accepted after another one changed.
+// Accepts other sizes that were too large only in combination with the old value of this one.
 function acceptOtherSizes(name) {
   for (const other of ["hidden", "time", "batch"]) {
     const typed = field(other).value;
@@ -106,11 +106,11 @@ function acceptOtherSizes(name) {
   }
 }
 
-// Takes what a control has been set to.
+// Reads the value of a control.
 function take(row, event) {
   const control = event.target;
   const value = row.isLogarithmic ? String(Number((2 ** Number(control.value)).toPrecision(4))) : control.value;
-  // While somebody types, an empty field is not an error yet.
+  // While the user types, an empty field is not yet an error.
   if (event.type === "input" && value === "" && !control.validity.badInput) return;
   const problem = problemOf(row.name, value);
   control.removeAttribute("aria-invalid");
@@ -138,7 +138,7 @@ function listenToControls() {
 // MARK: Numbers
 
 const titles = {
-  memory: { fraction_above_tenth: "share of distances above 0.1", medians: "median distance, zero − random 1" },
+  memory: { fraction_above_tenth: "fraction of distances above 0.1", medians: "median distance, zero − random 1" },
   flow: { gradient_median: "median gradient norm at t", gradient_zeros: "gradients that are 0" },
   spectrum: {
     exponents: "largest Lyapunov exponents (nats/step)", recurrent_radius: "spectral radius of U",
@@ -148,10 +148,10 @@ const titles = {
   },
   gates: { means: "mean of the gates", half_lives: "half-lives: shortest, median, longest" },
 };
-// The numbers of the last answers, by part.
+// The numbers of the latest results, by part.
 const numbers = {};
 
-// A number with three significant digits.
+// Formats a number with three significant digits.
 function rounded(value) {
   if (typeof value !== "number") return { inf: "∞", "-inf": "−∞", nan: "undefined", "-nan": "undefined" }[value] ?? String(value);
   if (value === 0) return "0";
@@ -178,17 +178,17 @@ function showNumbers() {
   }
 }
 
-// MARK: Figures, with links to their files and the command that draws the same
+// MARK: Figures, with links to their files and the commands that draw them
 
 function figureOf(part) { return document.querySelector(`figure[data-part="${part}"]`); }
 
-// Points a figure's links at the files of the settings as they are now.
+// Sets a figure's links to the files of the current settings.
 function linkFiles(part) {
   for (const link of figureOf(part).querySelectorAll("a")) link.href = fileAddress(part, link.dataset.type, query(part));
 }
 
 function buildFigure(figure, part) {
-  // On a narrow screen the picture keeps a width at which it can be read, and scrolls.
+  // On a narrow screen, the image keeps a readable width and scrolls.
   const frame = element("div", { className: "frame", tabIndex: 0, role: "group", ariaLabel: `Figure: ${part}` });
   const picture = element("div", { className: "picture" });
   picture.append(element("img"));
@@ -207,7 +207,7 @@ function buildFigure(figure, part) {
   figure.append(frame, caption);
 }
 
-// Shows a picture of the server, when it is decoded.
+// Shows an image from the server once it is decoded.
 async function showFigure(part, picture, command) {
   const figure = figureOf(part);
   if (!figure.firstChild) buildFigure(figure, part);
@@ -219,9 +219,9 @@ async function showFigure(part, picture, command) {
   if (part === "phase") layPanels(picture.areas);
 }
 
-// MARK: The phase diagram: a click chooses the scale of the weights, and a mark shows the present one
+// MARK: The phase diagram: a click selects the scale of the weights, and a mark shows the current one
 
-// The panels: left, right, top and bottom as shares of the picture, and log2 of the scales at bottom and top.
+// The panels: left, right, top and bottom as fractions of the image, and log2 of the scales at bottom and top.
 let areas = [];
 
 function layPanels(panels) {
@@ -260,14 +260,14 @@ function placeMarks() {
   });
 }
 
-// MARK: Questions. A newer one cancels an older one of the same part
+// MARK: Requests; a newer one cancels an older one of the same part
 
 const running = {};
 let restTimer;
-// The number of the newest question.
+// The number of the latest request.
 let question = 0;
 
-// A part without an answer has neither numbers nor figure; those of other settings are removed.
+// Clears the numbers and the figure of a part without a result.
 function clearPart(part) {
   delete numbers[part];
   figureOf(part)?.replaceChildren();
@@ -275,7 +275,7 @@ function clearPart(part) {
   showNumbers();
 }
 
-// Asks for a part and shows it; false if it was cancelled or refused.
+// Requests a part and shows it; returns false if it was cancelled or rejected.
 async function update(part) {
   running[part]?.abort();
   const { signal } = (running[part] = new AbortController());
@@ -305,13 +305,13 @@ function isInSight(part) {
   return box.height > 0 && box.top < window.innerHeight && box.bottom > 0;
 }
 
-// Asks for the figures that are in sight at once, and for the others 150 ms after the last change.
+// Requests visible figures immediately, and the others 150 ms after the last change.
 //
-// message: what the page says about these settings.
+// message: the page's message about these settings.
 async function changed(message = "") {
   const mine = ++question;
   field("results").ariaBusy = "true";
-  // A message about other settings no longer holds.
+  // Messages about earlier settings no longer apply.
   field("lesson").textContent = message;
   delete field("lesson").dataset.numbers;
   showSettings();
@@ -331,21 +331,21 @@ async function changed(message = "") {
   if (done.every(Boolean)) field("timing").textContent = `redrawn in ${Math.round(performance.now() - start)} ms`;
   if (mine !== question) return;
   restTimer = setTimeout(async () => {
-    // The server keeps phase diagrams: for settings that do not change one it names the picture that is there.
+    // The server caches phase diagrams and returns the same URL for settings with the same diagram.
     await Promise.all(parts().filter((part) => !first.includes(part)).map(update));
     if (mine === question) await update("phase");
     if (mine === question) field("results").ariaBusy = "false";
   }, 150);
 }
 
-// MARK: Lessons: buttons that compute something, and buttons that choose settings
+// MARK: Lessons: buttons that compute a result, and buttons that select settings
 
 function showLesson(answer) {
   field("lesson").textContent = answer.sentence;
   field("lesson").dataset.numbers = JSON.stringify(answer.numbers ?? {});
 }
 
-// Asks for a lesson; undefined if it was refused, or if a setting has changed since.
+// Requests a lesson; undefined if it was rejected, or if a setting has changed meanwhile.
 async function lesson(name) {
   const asked = question;
   field("lesson").textContent = "";

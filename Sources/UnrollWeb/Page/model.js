@@ -1,4 +1,4 @@
-// The page of the language model: text streams in, each symbol with what the model thought of it.
+// The page of the language model: streams text and shows details of each prediction.
 
 import { askCurves, askModel, fileAddress, loadPicture, streamText } from "./api.js";
 import { narrow, writeAddress, writingTable } from "./settings.js";
@@ -6,7 +6,7 @@ import { narrow, writeAddress, writingTable } from "./settings.js";
 const field = (id) => document.getElementById(id);
 const defaults = Object.fromEntries(writingTable.map((row) => [row.name, row.standard]));
 const names = Object.keys(defaults);
-// What the text itself depends on; the others choose what is shown of it.
+// The settings that affect the text; the others affect only its display.
 const textNames = names.filter((name) => !["color", "layer", "unit"].includes(name));
 let layers = [];
 let source;
@@ -14,7 +14,7 @@ let symbols = [];
 
 // MARK: Settings
 
-// A setting, or its default where the field is empty.
+// Returns a setting, or its default if the field is empty.
 const value = (name) => field(name).value || defaults[name];
 
 function fill(model) {
@@ -24,7 +24,7 @@ function fill(model) {
   field("model-body").hidden = false;
   layers = model.layers;
   field("layer").max = layers.length - 1;
-  // The controls are in the address, too.
+  // The controls are stored in the URL, too.
   const address = new URLSearchParams(location.search);
   const dropped = [];
   for (const name of names) {
@@ -33,7 +33,7 @@ function fill(model) {
     if (name === "layer") fitLayer();
     const isTaken = control.tagName === "SELECT" ? control.selectedIndex >= 0 : control.checkValidity();
     if (isTaken) continue;
-    dropped.push(`${name} in the address: '${address.get(name)}' cannot be used; ${defaults[name] || "nothing"} is.`);
+    dropped.push(`${name} in the address: '${address.get(name)}' is invalid; using ${defaults[name] || "no value"}.`);
     control.value = defaults[name];
   }
   fitLayer();
@@ -41,7 +41,7 @@ function fill(model) {
   showCommand();
 }
 
-// The units and gates of the layer that is chosen.
+// The units and gates of the selected layer.
 function fitLayer() {
   const layer = layers[Number(field("layer").value)] ?? layers[0];
   field("unit").max = layer.units - 1;
@@ -53,7 +53,7 @@ function fitLayer() {
   if (field("color").selectedIndex < 0) field("color").value = defaults.color;
 }
 
-// The command that writes the same text; RUN is the folder that the server was started with.
+// Returns the command that generates the same text; RUN is the folder that the server was started with.
 function showCommand() {
   const options = writingTable.filter((row) => textNames.includes(row.name) && row.name !== "prompt" && value(row.name) !== "");
   field("command").textContent =
@@ -73,7 +73,7 @@ for (const name of names) {
 
 // MARK: Text
 
-// Blue for much, orange for below zero; the letters stay readable on both.
+// Blue for high, orange for negative values; text stays readable on both.
 function paint(span, symbol) {
   const shown = field("color").value === "probability" ? symbol.probability : symbol.value;
   if (shown === undefined || shown === null) return;
@@ -152,7 +152,7 @@ field("writing").addEventListener("submit", (event) => {
 let epochs = 0;
 
 async function showCurves() {
-  // A run without an epoch has none yet.
+  // A run without a completed epoch has no curves.
   const answer = await askCurves(narrow.matches).catch(() => undefined);
   if (!answer || answer.epochs === epochs) return;
   epochs = answer.epochs;
@@ -177,6 +177,6 @@ try {
   showCurves();
   setInterval(showCurves, 2000);
 } catch (error) {
-  // A server without a model is not at fault; its page says how to start one.
+  // A server without a model is not an error; the page explains how to start one.
   if (error.status !== 404) field("model-words").textContent = error.message;
 }

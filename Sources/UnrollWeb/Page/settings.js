@@ -1,5 +1,5 @@
-// The settings of the page: the server's table of them, what they are now, the query with which the server is asked, and
-// the address that shares them.
+// The settings of the page: the server's table, the current values, the query for the server, and the
+// URL to share.
 
 const table = JSON.parse(document.getElementById("table").textContent);
 export const labTable = table.lab;
@@ -9,27 +9,27 @@ const rows = Object.fromEntries(labTable.map((row) => [row.name, row]));
 export const defaults = Object.fromEntries(labTable.map((row) => [row.name, row.standard]));
 export const state = { ...defaults };
 
-// A narrow screen gets figures that are drawn for it.
+// Narrow screens get a variant of the figures.
 export const narrow = matchMedia("(max-width: 700px)");
 
 export const hasGates = () => table.gatedCells.includes(state.cell);
-// The step of the histograms: the chosen one, or the last if there are fewer.
+// The step of the histograms: the selected one, or the last if there are fewer.
 export const step = () => String(Math.max(0, Math.min(Number(state.step), Number(state.time) - 1)));
 
-// Sets one setting. The notebook's draws belong to the notebook's settings; step and arithmetic do not change draws.
+// Sets one setting. The notebook's draws require the notebook's settings; step and precision do not change draws.
 export function set(name, value) {
   state[name] = value;
   if (!["step", "dtype", "draws"].includes(name)) state.draws = defaults.draws;
 }
 
-// Takes the settings of gates back, for a cell without any.
+// Resets the settings of gates, for a cell without gates.
 export function dropGates() {
   for (const row of labTable) if (row.needsGates) state[row.name] = row.standard;
 }
 
 const group = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
-// What is wrong with a value of a setting; an empty text if nothing is.
+// Returns the problem with a value of a setting; an empty text if it is valid.
 export function problemOf(name, value) {
   const { kind, words, low, high, standard } = rows[name];
   if (value === "" && standard === "") return "";
@@ -49,21 +49,21 @@ export function problemOf(name, value) {
   return `expected T × B × H × (H + ${input}) of at most ${table.mostWork / 1e6} million, found ${group(work)}; choose a smaller T, B or H`;
 }
 
-// The settings of a part; with the notebook's draws, the gradients have settings of their own.
+// Returns the settings of a part; with the notebook's draws, the gradients have separate settings.
 function settingsOf(part) {
   const own = { ...state, step: step() };
   if (state.draws === "notebook" && part === "flow") Object.assign(own, { scale: "1", step: String(Math.min(30, Number(state.time) - 1)) });
   return own;
 }
 
-// The query with which the server is asked for a part.
+// Returns the query for a part.
 export function query(part) {
   const fields = new URLSearchParams();
   const own = settingsOf(part);
   for (const row of labTable) {
     const value = own[row.name];
     if (value === "" || (row.needsGates && !hasGates())) continue;
-    // A gate that is set has no other bias.
+    // A saturated gate has no other bias.
     if (row.needsGates && row.name !== "keep-bias" && own["keep-bias"] !== "") continue;
     if (row.name === "gate-bias" && Number(value) === 0) continue;
     fields.set(row.query, value);
@@ -71,9 +71,9 @@ export function query(part) {
   return fields.toString();
 }
 
-// MARK: The address
+// MARK: URL
 
-// Writes values into the address, except those that are the default; fields of other names stay as they are.
+// Writes values to the URL, except defaults; fields with other names are kept.
 export function writeAddress(values, standard) {
   const fields = new URLSearchParams(location.search);
   for (const name of Object.keys(standard)) {
@@ -83,9 +83,9 @@ export function writeAddress(values, standard) {
   history.replaceState(null, "", fields.size ? "?" + fields : location.pathname);
 }
 
-// Takes the settings of the experiments from the address.
+// Reads the settings of the experiments from the URL.
 //
-// Returns: what cannot be used, as pairs of a name and a problem; the default takes its place.
+// Returns: invalid values, as pairs of a name and a problem; they are replaced with the default.
 export function readAddress() {
   const address = new URLSearchParams(location.search);
   const problems = [];
@@ -98,11 +98,11 @@ export function readAddress() {
   return problems;
 }
 
-// The names of fields in the address that this page does not know, and those that it does.
+// Returns the names of unknown fields in the URL, and those of known fields.
 export function unknownFields() {
   const known = [...labTable, ...writingTable].map((row) => row.name).concat("hide", "token");
   return { known, unknown: [...new Set(new URLSearchParams(location.search).keys())].filter((name) => !known.includes(name)) };
 }
 
-// The controls that the address hides.
+// Returns the names of the parts that the URL field `hide` lists.
 export const hidden = () => (new URLSearchParams(location.search).get("hide") ?? "").split(",").map((part) => part.trim()).filter(Boolean);

@@ -1,5 +1,5 @@
-// Who is connected. A server has room for so many connections as it may open files, less those that it needs
-// itself; beyond that the connection that has been idle for the longest makes room for a new one.
+// The open connections. Their number is limited by the number of files the server may open, minus those it needs
+// itself. Beyond the limit, the connection that has been idle longest is closed to admit a new one.
 
 internal import Foundation
 internal import Synchronization
@@ -9,21 +9,21 @@ package final class ConnectionTable: Sendable {
   /// Whether a request may be answered.
   package enum Admission {
     case admitted
-    /// The connection is beyond the limit.
+    /// The connection exceeds the limit.
     case surplus
-    /// The server, or the connection, is being ended.
+    /// The server or the connection is shutting down.
     case ending
   }
 
   private struct Entry {
     var socket: Socket
-    /// When its last request began or ended, or it was opened.
+    /// The time when its last request started or ended, or when it was opened.
     var since = ContinuousClock.now
     var hasRequest = false
-    /// Beyond the limit, when no other connection was idle: it will be told so.
+    /// Whether it exceeds the limit because no other connection was idle; it gets an error response.
     var isSurplus = false
-    /// Its thread was told to end.
-    var isLeaving = false
+    /// Whether its thread was told to end.
+    var isClosing = false
     var isBusy: Bool { hasRequest && ContinuousClock.now - since < ConnectionTable.longestAnswer }
   }
 
@@ -35,53 +35,54 @@ package final class ConnectionTable: Sendable {
     var entries: [Int32: Entry] = [:]
     var phase = Phase.open
 
-    /// Those that stay.
-    var stayingCount: Int { entries.values.count { !$0.isLeaving } }
+    /// The number of connections that are not closing.
+    var stayingCount: Int { entries.values.count { !$0.isClosing } }
 
-    /// Ends a connection; its own thread closes it.
-    mutating func hangUp(_ descriptor: Int32) {
-      entries[descriptor]?.isLeaving = true
-      entries[descriptor]?.socket.hangUp()
+    /// Shuts a connection down; its thread closes it.
+    mutating func shutDown(_ descriptor: Int32) {
+      entries[descriptor]?.isClosing = true
+      entries[descriptor]?.socket.shutDown()
     }
 
-    /// - Returns: Whether there was an idle one.
-    mutating func evictIdlest() -> Bool {
-      let idle = entries.filter { !$0.value.isBusy && !$0.value.isLeaving }
+    /// - Returns: Whether there was an idle connection.
+    mutating func evictIdle() -> Bool {
+      let idle = entries.filter { !$0.value.isBusy && !$0.value.isClosing }
       guard let idlest = idle.min(by: { $0.value.since < $1.value.since }) else { return false }
-      hangUp(idlest.key)
+      shutDown(idlest.key)
       return true
     }
   }
 
   private let state = Mutex(State())
-  /// A text takes at most two minutes; after that whoever asked does not read the answer, and counts as idle.
+  /// A connection counts as idle after this time: texts take at most two minutes, so its client does not read the
+  /// answer.
   private static let longestAnswer = Duration.seconds(150)
-  /// How many may be open.
+  /// The maximum number of open connections.
   package let limit: Int
 
   package init(limit: Int) { self.limit = limit }
 
-  /// How many are open, with those that are being ended.
+  /// The number of open connections, including those that are closing.
   package var count: Int { state.withLock { $0.entries.count } }
 
-  /// A connection was accepted.
+  /// Adds an accepted connection.
   ///
-  /// - Returns: Whether there is room; if not, it gets an answer that says so.
+  /// - Returns: Whether it is within the limit; if not, it gets an error response.
   package func open(_ socket: Socket) -> Bool {
     state.withLock { state in
       var entry = Entry(socket: socket)
-      if state.stayingCount >= limit { entry.isSurplus = !state.evictIdlest() }
+      if state.stayingCount >= limit { entry.isSurplus = !state.evictIdle() }
       state.entries[socket.descriptor] = entry
       return !entry.isSurplus
     }
   }
 
-  /// A request has begun.
+  /// Notes the start of a request.
   package func begin(_ socket: Socket) -> Admission {
     state.withLock { state in
-      guard state.phase == .open, var entry = state.entries[socket.descriptor], !entry.isLeaving
+      guard state.phase == .open, var entry = state.entries[socket.descriptor], !entry.isClosing
       else { return .ending }
-      // Some other may have gone meanwhile.
+      // Another connection may have closed meanwhile.
       if entry.isSurplus { entry.isSurplus = state.stayingCount > limit }
       if !entry.isSurplus { (entry.hasRequest, entry.since) = (true, .now) }
       state.entries[socket.descriptor] = entry
@@ -89,83 +90,86 @@ package final class ConnectionTable: Sendable {
     }
   }
 
-  /// A request was answered.
+  /// Notes the end of a request.
   package func end(_ socket: Socket) {
     state.withLock { state in
       state.entries[socket.descriptor]?.hasRequest = false
       state.entries[socket.descriptor]?.since = .now
-      // It was left alone because it was busy.
-      if state.phase != .open { state.hangUp(socket.descriptor) }
+      // It was not closed earlier because it was busy.
+      if state.phase != .open { state.shutDown(socket.descriptor) }
     }
   }
 
-  /// Closes a connection; nobody uses its socket after that.
+  /// Closes a connection, whose socket must not be used afterwards.
   package func close(_ socket: Socket) {
     state.withLock { state in
       state.entries[socket.descriptor] = nil
-      // Under the lock: the number may belong to another connection at once.
+      // Under the lock, because the descriptor may be reused immediately.
       socket.end()
     }
   }
 
-  /// Ends the connection that has been idle for the longest, to make room.
-  package func evict() { state.withLock { _ = $0.evictIdlest() } }
+  /// Shuts the connection down that has been idle longest.
+  package func evict() { state.withLock { _ = $0.evictIdle() } }
 
-  // MARK: - The end
+  // MARK: - Shutdown
 
   /// Whether the server was told to stop.
-  package var isEnding: Bool { state.withLock { $0.phase != .open } }
-  /// Whether nobody waits for answers any more.
+  package var isShuttingDown: Bool { state.withLock { $0.phase != .open } }
+  /// Whether computations were cancelled.
   package var isCancelled: Bool { state.withLock { $0.phase == .cancelled } }
 
-  /// Ends connections without a request; the others may be answered.
-  package func beginEnding() {
+  /// Shuts idle connections down; the others may be answered.
+  package func beginShutdown() {
     state.withLock { state in
       state.phase = .ending
-      for (descriptor, entry) in state.entries where !entry.hasRequest { state.hangUp(descriptor) }
+      for (descriptor, entry) in state.entries where !entry.hasRequest {
+        state.shutDown(descriptor)
+      }
     }
   }
 
-  /// Gives up what is still computed.
+  /// Cancels running computations.
   package func cancel() { state.withLock { $0.phase = .cancelled } }
 
-  /// Ends all connections.
-  package func hangUp() {
+  /// Shuts all connections down.
+  package func shutDown() {
     state.withLock { state in
-      for descriptor in state.entries.keys { state.hangUp(descriptor) }
+      for descriptor in state.entries.keys { state.shutDown(descriptor) }
     }
   }
 }
 
-/// How many files this process may open, and what of that is left for connections.
-enum OpenFiles {
-  /// The most connections, however many files may be open.
-  static let mostConnections = 256
-  /// Connections beyond the limit that are told so.
+/// The limit on open files, and the number available for connections.
+package enum OpenFiles {
+  /// The maximum number of connections, whatever the limit on open files.
+  static let maximumConnections = 256
+  /// The number of additional connections that get an error response.
   static let surplus = 16
-  /// The least connections with which the page can be used: a browser opens six.
-  static let leastConnections = 12
+  /// The minimum number of connections to use the page: a browser opens six.
+  static let minimumConnections = 12
 
-  /// Raises the limit on open files as far as the server can use it, and the system allows.
+  /// The number of open files with the maximum number of connections.
+  package static var most: Int { reserve() + surplus + maximumConnections }
+
+  /// Returns the number of connections that the process's limit on open files allows.
   ///
-  /// - Returns: How many connections may be open.
+  /// - Returns: At least ``minimumConnections``, and at most ``maximumConnections``.
   /// - Throws: `WebServerError` if there are too few for the page.
-  static func connections() throws(WebServerError) -> Int {
+  package static func connections() throws(WebServerError) -> Int {
     let own = reserve()
-    guard let found = SystemCalls.raiseOpenFileLimit(to: own + surplus + mostConnections) else {
-      return mostConnections
-    }
+    guard let found = SystemCalls.openFileLimit else { return maximumConnections }
     let left = found - own - surplus
-    guard left >= leastConnections else {
+    guard left >= minimumConnections else {
       throw WebServerError(
-        "open files: the system allows \(found), and the page needs at least \(own + surplus + leastConnections); raise the limit (ulimit -n)"
+        "open files: the system allows \(found), and the page needs at least \(own + surplus + minimumConnections); raise the limit (ulimit -n)"
       )
     }
-    return min(left, mostConnections)
+    return min(left, maximumConnections)
   }
 
-  /// Descriptors that are not for connections: those that are open, the listening socket, the pipe of signals, two
-  /// gnuplots (four while one starts), files of figures, a model and a corpus.
+  /// Returns the number of descriptors reserved for other purposes: those that are open, the listening socket, the
+  /// signal pipe, two gnuplot processes (four during a restart), figure files, a model and a corpus.
   private static func reserve() -> Int {
     let open = (try? FileManager.default.contentsOfDirectory(atPath: "/dev/fd"))?.count ?? 16
     return open + 1 + 2 + 2 * 8 + 24

@@ -1,18 +1,18 @@
-// One client: its requests are read, answered and counted one after another, on a thread of its own.
+// One client connection, whose requests are read and answered in order on a separate thread.
 
 internal import Foundation
 
-/// How long a client may take.
-package struct Patience: Sendable {
+/// The timeouts of a connection.
+package struct Timeouts: Sendable {
   /// Until the first byte of a request.
   package var idle: Duration
-  /// The same, of a connection beyond the limit.
+  /// Until the first byte of a request, for a connection beyond the limit.
   package var surplus: Duration
-  /// From a request's first byte until its head is whole.
+  /// From a request's first byte to the end of its head.
   package var head: Duration
-  /// While nothing of an answer is taken.
+  /// While the client reads nothing of a response.
   package var answer: Duration
-  /// After the last answer, until the client closes the connection, too.
+  /// From the last response until the client closes the connection.
   package var ending: Duration
 
   package init(
@@ -24,53 +24,53 @@ package struct Patience: Sendable {
   }
 }
 
-/// A connection; it is touched by its own thread alone.
+/// A connection, used only by its thread.
 package final class HTTPConnection {
   package typealias Handler = @Sendable (HTTPRequest) -> HTTPResponse
 
   private let socket: Socket
   private let table: ConnectionTable
-  private let patience: Patience
+  private let timeouts: Timeouts
   private let respond: Handler
   private var reader = HTTPRequestReader()
   private var hasEnded = false
 
-  /// The most bytes of further requests that are taken from the client while it waits for an answer.
-  private static let mostWaiting = 64 * 1024
+  /// The maximum number of bytes of further requests that are read while a response is computed.
+  private static let maximumPipelinedBytes = 64 * 1024
 
-  /// Creates the server's end of a connection that is in the table.
+  /// Creates the server's side of a connection that is in the table.
   package init(
-    _ socket: Socket, _ table: ConnectionTable, patience: Patience = Patience(),
+    _ socket: Socket, _ table: ConnectionTable, timeouts: Timeouts = Timeouts(),
     respond: @escaping Handler
   ) {
-    (self.socket, self.table, self.patience, self.respond) = (socket, table, patience, respond)
+    (self.socket, self.table, self.timeouts, self.respond) = (socket, table, timeouts, respond)
   }
 
-  /// Answers requests until either side ends the connection; takes it out of the table.
+  /// Answers requests until either side closes the connection; removes it from the table.
   ///
-  /// - Parameter isSurplus: Whether it is beyond the limit.
+  /// - Parameter isSurplus: Whether the connection exceeds the limit.
   package func serve(isSurplus: Bool) {
     defer { table.close(socket) }
     do {
-      var idle = isSurplus ? patience.surplus : patience.idle
+      var idle = isSurplus ? timeouts.surplus : timeouts.idle
       while let request = try nextRequest(within: idle) {
         guard try answer(request) else { return drain() }
-        idle = patience.idle
+        idle = timeouts.idle
       }
     } catch let error as WebError {
-      // What follows a request that cannot be read is no request either.
+      // The bytes after a malformed request are not parsed.
       guard (try? send(.text(error.status, error.sentence), to: nil)) != nil else { return }
       drain()
     } catch {}
   }
 
-  /// - Returns: A request; nil if the client has gone, or sends none.
+  /// - Returns: A request; nil if the client has disconnected or sends none.
   private func nextRequest(within idle: Duration) throws -> HTTPRequest? {
     var deadline = ContinuousClock.now + idle
     var hasBegun = false
     while true {
       if let request = try reader.next() { return request }
-      if !reader.isEmpty, !hasBegun { (hasBegun, deadline) = (true, .now + patience.head) }
+      if !reader.isEmpty, !hasBegun { (hasBegun, deadline) = (true, .now + timeouts.head) }
       guard !hasEnded else { return nil }
       switch socket.receive(until: deadline, { reader.append($0) }) {
       case .bytes: break
@@ -79,7 +79,7 @@ package final class HTTPConnection {
         guard hasBegun else { return nil }
         throw WebError(
           status: 408,
-          sentence: "request: expected its head within \(patience.head.components.seconds) s")
+          sentence: "request: expected its head within \(timeouts.head.components.seconds) s")
       }
     }
   }
@@ -97,13 +97,13 @@ package final class HTTPConnection {
     }
     defer { table.end(socket) }
     var request = request
-    request.isAwaited = { [unowned self] in !table.isCancelled && isConnected }
+    request.isActive = { [unowned self] in !table.isCancelled && isConnected }
     return try send(respond(request), to: request)
   }
 
-  /// Whether the client is still there; bytes that come meanwhile are kept for later.
+  /// Whether the client is still connected; bytes received meanwhile are kept.
   private var isConnected: Bool {
-    while !hasEnded, reader.waitingCount < Self.mostWaiting {
+    while !hasEnded, reader.waitingCount < Self.maximumPipelinedBytes {
       switch socket.receive(until: .now, { reader.append($0) }) {
       case .bytes: break
       case .end: hasEnded = true
@@ -113,7 +113,7 @@ package final class HTTPConnection {
     return !hasEnded
   }
 
-  /// Sends a response to a request, or to something that is none.
+  /// Sends a response to a request, or to malformed input.
   ///
   /// - Returns: Whether the connection stays open.
   @discardableResult
@@ -121,27 +121,28 @@ package final class HTTPConnection {
     _ response: HTTPResponse, to request: HTTPRequest?, ends: Bool = false
   ) throws -> Bool {
     var keeps = request?.keepsConnection ?? false
-    if ends || response.endsConnection || table.isEnding { keeps = false }
+    if ends || response.endsConnection || table.isShuttingDown { keeps = false }
     let hasBody = request?.method != "HEAD"
     switch response.body {
     case .bytes(let bytes):
       let head = response.head(isChunked: false, keepsConnection: keeps)
       try send(hasBody ? head + bytes : head)
     case .stream(let write):
-      // Where there are no chunks the end of the connection is the end of the body.
+      // Without chunks, the end of the connection marks the end of the body.
       let isChunked = request?.version == .http11
       keeps = keeps && isChunked
       try send(response.head(isChunked: isChunked, keepsConnection: keeps))
       guard hasBody else { break }
-      let stream = HTTPStream(isAwaited: { !self.table.isEnding && self.isConnected }) { bytes in
-        // An empty chunk would be the last one.
+      let stream = HTTPStream(isActive: { !self.table.isShuttingDown && self.isConnected }) {
+        bytes in
+        // An empty chunk would end the body.
         guard !bytes.isEmpty else { return }
         guard isChunked else { return try self.send(bytes) }
         let size = String(bytes.count, radix: 16)
         try self.send(Array("\(size)\r\n".utf8) + bytes + Array("\r\n".utf8))
       }
       do { try write(stream) } catch {
-        // The head has gone: the body ends without its last chunk.
+        // The head was already sent, so the error is signalled by omitting the last chunk.
         if !(error is ConnectionLost || error is CancellationError) { report(error) }
         throw ConnectionLost()
       }
@@ -151,14 +152,15 @@ package final class HTTPConnection {
   }
 
   private func send(_ bytes: [UInt8]) throws(ConnectionLost) {
-    try socket.send(all: bytes, patience: patience.answer)
+    try socket.send(all: bytes, timeout: timeouts.answer)
   }
 
-  /// Reads what the client still sends, for a moment: a connection that is closed with bytes unread is reset, and the
-  /// client may lose the answer.
+  /// Reads remaining bytes for a moment.
+  ///
+  /// Closing a connection with unread bytes resets it, and the client may lose the response.
   private func drain() {
     socket.finishSending()
-    let deadline = ContinuousClock.now + patience.ending
-    while !hasEnded, !table.isEnding, socket.receive(until: deadline, { _ in }) == .bytes {}
+    let deadline = ContinuousClock.now + timeouts.ending
+    while !hasEnded, !table.isShuttingDown, socket.receive(until: deadline, { _ in }) == .bytes {}
   }
 }

@@ -1,8 +1,8 @@
-// A request without a body, and how it is read from the bytes of a connection.
+// A request without a body, and its parser.
 
 internal import UnrollFormats
 
-/// A request that cannot be answered: a sentence and a status.
+/// An error response: a status and a sentence.
 package struct WebError: Error, Equatable {
   package var status: Int
   package var sentence: String
@@ -11,7 +11,7 @@ package struct WebError: Error, Equatable {
     (self.status, self.sentence) = (status, sentence)
   }
 
-  /// A value that a field cannot have, with the nearest of the names that it could.
+  /// Returns the error for an invalid value of a field, with the closest valid name.
   package static func bad(
     _ field: String, expected: String, found: String, among names: [String] = []
   ) -> WebError {
@@ -21,14 +21,14 @@ package struct WebError: Error, Equatable {
   }
 }
 
-/// The head of a request; nothing here has a body.
+/// The head of a request; bodies are not supported.
 package struct HTTPRequest {
   package enum Version: String {
     case http10 = "HTTP/1.0"
     case http11 = "HTTP/1.1"
   }
 
-  /// A header field; the name is in lower case.
+  /// A header field with a lower-case name.
   package struct Field: Equatable {
     package var name: String
     package var value: String
@@ -37,21 +37,21 @@ package struct HTTPRequest {
   }
 
   package var method: String
-  /// What is asked for, as the client wrote it: a path with a query, or a whole address.
+  /// The target as sent by the client: a path with a query, or an absolute URI.
   package var target: String
   package var version = Version.http11
   package var fields: [Field] = []
-  /// Whether the client still waits for the answer, and the server has time for it.
-  package var isAwaited: () -> Bool = { true }
+  /// Returns whether the client is still waiting and the server may continue.
+  package var isActive: () -> Bool = { true }
 
   package init(method: String, target: String, version: Version = .http11) {
     (self.method, self.target, self.version) = (method, target, version)
   }
 
-  /// The values of all fields of a name, which is in lower case.
+  /// Returns the values of all fields with a lower-case name.
   package func values(_ name: String) -> [String] { fields.filter { $0.name == name }.map(\.value) }
 
-  /// The host and port of `http://HOST:PORT/...`; nil for another target.
+  /// The host and port of `http://HOST:PORT/...`; nil for other targets.
   package var authority: String? {
     targetWithoutScheme.map { String($0.prefix { !"/?#".contains($0) }) }
   }
@@ -66,18 +66,18 @@ package struct HTTPRequest {
     targetWithoutScheme.map { $0.drop { !"/?#".contains($0) } } ?? target[...]
   }
 
-  /// The path, as the client wrote it.
+  /// The path as sent by the client.
   package var path: String {
     let path = String(pathAndQuery.prefix { $0 != "?" })
     return path.isEmpty ? "/" : path
   }
 
-  /// What comes after the first question mark, as the client wrote it.
+  /// The text after the first question mark, as sent by the client.
   package var query: String? {
     pathAndQuery.firstIndex(of: "?").map { String(pathAndQuery[$0...].dropFirst()) }
   }
 
-  /// Whether the connection stays open after the answer.
+  /// Whether the connection stays open after the response.
   package var keepsConnection: Bool {
     let words = values("connection").flatMap { $0.lowercased().split(separator: ",") }
       .map { String($0.filter { !" \t".contains($0) }) }
@@ -86,9 +86,9 @@ package struct HTTPRequest {
   }
 }
 
-/// Takes requests from the bytes of a connection, which come in pieces of any size.
+/// An incremental parser of requests.
 ///
-/// Each byte is looked at once, and what is too long is refused before it is whole.
+/// Each byte is examined once, and input that is too long is rejected before it is complete.
 package struct HTTPRequestReader {
   package static let longestTarget = 8000
   package static let longestField = 16 * 1024
@@ -105,16 +105,16 @@ package struct HTTPRequestReader {
 
   package init() {}
 
-  /// Whether nothing of a further request has come.
+  /// Whether no bytes of another request have been received.
   package var isEmpty: Bool { request == nil && bytes.isEmpty }
-  /// How many bytes have come and are not part of a line that was taken.
+  /// The number of received bytes that have not been parsed.
   package var waitingCount: Int { bytes.count }
 
   package mutating func append(_ new: some Sequence<UInt8>) { bytes.append(contentsOf: new) }
 
-  /// The next request; nil if more bytes have to come.
+  /// Returns the next request; nil if more bytes are needed.
   ///
-  /// - Throws: `WebError` if the bytes are no request, or one that is too large. The reader is of no further use then.
+  /// - Throws: `WebError` for a malformed or too large request; the parser must not be used afterwards.
   package mutating func next() throws(WebError) -> HTTPRequest? {
     while let end = bytes[scanned...].firstIndex(of: UInt8(ascii: "\n")) {
       let line = bytes[lineStart..<end]
@@ -134,13 +134,13 @@ package struct HTTPRequestReader {
     return nil
   }
 
-  /// Takes a line.
+  /// Parses a line.
   ///
-  /// - Returns: Whether it was the empty one after a request.
+  /// - Returns: Whether it was the empty line at the end of a request.
   private mutating func take(_ line: ArraySlice<UInt8>) throws(WebError) -> Bool {
     try checkLength(of: line.count)
     guard request != nil else {
-      // RFC 9112, 2.2: empty lines before a request do not count.
+      // RFC 9112, 2.2: ignore empty lines before a request.
       if !line.isEmpty { request = try Self.firstLine(line) }
       return false
     }
@@ -223,7 +223,7 @@ package struct HTTPRequestReader {
     (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
   }
 
-  /// RFC 9110, 5.6.2.
+  /// Returns whether the bytes are a token (RFC 9110, 5.6.2).
   private static func isToken(_ bytes: ArraySlice<UInt8>) -> Bool {
     !bytes.isEmpty
       && bytes.allSatisfy { byte in

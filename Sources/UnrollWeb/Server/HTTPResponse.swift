@@ -1,33 +1,33 @@
-// A response, and its bytes.
+// A response and its serialisation.
 
 package import Foundation
 
-/// An answer to a request.
+/// A response to a request.
 package struct HTTPResponse {
   package enum Body {
     case bytes([UInt8])
-    /// Written piece by piece while it is computed.
+    /// Sent piece by piece while it is computed.
     case stream((HTTPStream) throws -> Void)
   }
 
   package var status = 200
-  /// The header's fields but for length, date and what becomes of the connection.
+  /// The header fields, except those for length, date and connection.
   package var fields: [(name: String, value: String)]
   package var body: Body
-  /// Whether the connection ends after this, whatever the client wants.
+  /// Whether to close the connection afterwards, regardless of the request.
   package var endsConnection = false
 
-  /// Bytes of a media type.
+  /// Creates a response with bytes of a media type.
   package init(type: String, _ bytes: [UInt8]) {
     (fields, body) = ([("Content-Type", type)], .bytes(bytes))
   }
 
-  /// A body that is computed while it is sent.
+  /// Creates a response whose body is computed while it is sent.
   package init(type: String, streaming write: @escaping (HTTPStream) throws -> Void) {
     (fields, body) = ([("Content-Type", type)], .stream(write))
   }
 
-  /// A value as JSON.
+  /// Returns a response with a value as JSON.
   package static func json(_ value: any Encodable) throws -> HTTPResponse {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -35,7 +35,7 @@ package struct HTTPResponse {
       type: "application/json; charset=utf-8", Array(try encoder.encode(value)))
   }
 
-  /// A sentence.
+  /// Returns a response with a sentence as plain text.
   package static func text(_ status: Int, _ sentence: String) -> HTTPResponse {
     var response = HTTPResponse(
       type: "text/plain; charset=utf-8", Array((sentence + "\n").utf8))
@@ -45,7 +45,7 @@ package struct HTTPResponse {
     return response
   }
 
-  /// What every response has.
+  /// The security fields of every response.
   private static let securityFields = [
     ("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"), ("Cross-Origin-Opener-Policy", "same-origin"),
@@ -53,18 +53,18 @@ package struct HTTPResponse {
     ("Cache-Control", "no-store"),
   ]
 
-  /// The page's own scripts, styles and pictures, and nothing from anywhere else.
+  /// The content security policy: only the page's own scripts, styles and images.
   private static let policy = """
     default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'
     """
 
-  /// The bytes up to the body.
+  /// Returns the bytes before the body.
   ///
   /// - Parameters:
-  ///   - isChunked: Whether the body comes in chunks; otherwise its end is known, or the connection's.
-  ///   - keepsConnection: Whether another request may follow.
-  ///   - date: Now.
+  ///   - isChunked: Whether the body is sent in chunks.
+  ///   - keepsConnection: Whether the connection stays open.
+  ///   - date: The current time.
   /// - Returns: The status line and the fields.
   package func head(isChunked: Bool, keepsConnection: Bool, date: Date = Date()) -> [UInt8] {
     var lines = fields + Self.securityFields
@@ -78,7 +78,7 @@ package struct HTTPResponse {
     return Array("HTTP/1.1 \(status) \(Self.reason(status))\r\n\(text)\r\n".utf8)
   }
 
-  /// A moment as header fields have it (RFC 9110, 5.6.7).
+  /// Formats a date for header fields (RFC 9110, 5.6.7).
   package static func text(of date: Date) -> String {
     var calendar = Calendar(identifier: .gregorian)
     calendar.timeZone = .gmt
@@ -113,17 +113,17 @@ package struct HTTPResponse {
     case 500: "Internal Server Error"
     case 503: "Service Unavailable"
     case 505: "HTTP Version Not Supported"
-    // The phrase may be empty.
+    // The reason phrase may be empty.
     default: ""
     }
   }
 }
 
-/// Where a body goes that is computed while it is sent.
+/// The destination of a body that is computed while it is sent.
 package struct HTTPStream {
-  /// Whether somebody still takes it.
-  package var isAwaited: () -> Bool
-  /// Sends bytes; throws `ConnectionLost` if nobody takes them.
+  /// Returns whether the client is still reading.
+  package var isActive: () -> Bool
+  /// Sends bytes; throws `ConnectionLost` if the client does not read them.
   package var send: ([UInt8]) throws -> Void
 
   package func write(_ text: String) throws { try send(Array(text.utf8)) }

@@ -1,24 +1,24 @@
-// The server's loop: connections are accepted while there is room, and ended when the process is told to stop.
+// The accept loop of the server, and its shutdown.
 
-/// A server of HTTP/1.1.
+/// An HTTP/1.1 server.
 struct HTTPServer: Sendable {
   let listener: Listener
   let table: ConnectionTable
   let respond: HTTPConnection.Handler
 
-  /// How long answers that are being computed may take when the server is told to stop, and how long their
-  /// clients may then take the sentence that says so.
+  /// The grace periods at shutdown: for running computations, and for clients to read the error response
+  /// afterwards.
   private static let graces: (answer: Duration, sentence: Duration) = (
     .milliseconds(1300), .milliseconds(200)
   )
 
   /// Serves until a descriptor is readable.
   ///
-  /// - Throws: `WebServerError` if the socket listens no more.
+  /// - Throws: `WebServerError` if the socket can no longer accept connections.
   func run(until stop: Int32) throws(WebServerError) {
     defer { end() }
     while true {
-      // Beyond that nobody could be told that there are too many: they wait until others have gone.
+      // Beyond this limit not even an error response is possible, so clients wait in the backlog.
       let hasRoom = table.count < table.limit + OpenFiles.surplus
       let (isStopped, hasClient) = SystemCalls.readable(
         stop, hasRoom ? listener.descriptor : -1, milliseconds: hasRoom ? -1 : 10)
@@ -28,7 +28,7 @@ struct HTTPServer: Sendable {
       case .connection(let socket): start(socket)
       case .none: break
       case .tooFewDescriptors:
-        // What is left is needed for the answers that are being made.
+        // The remaining descriptors are needed for running requests.
         table.evict()
         SystemCalls.pause(milliseconds: 10)
       }
@@ -46,14 +46,14 @@ struct HTTPServer: Sendable {
     }
   }
 
-  /// Ends idle connections at once, and the others when they are answered or out of time.
+  /// Closes idle connections immediately, and the others when they are answered or time out.
   private func end() {
     listener.end()
-    table.beginEnding()
+    table.beginShutdown()
     waitUntilEmpty(Self.graces.answer)
     table.cancel()
     waitUntilEmpty(Self.graces.sentence)
-    table.hangUp()
+    table.shutDown()
     waitUntilEmpty(Self.graces.sentence)
   }
 

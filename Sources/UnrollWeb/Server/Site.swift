@@ -1,15 +1,15 @@
-// Every address of the page, behind its guard.
+// All routes of the page, behind the guard.
 
 internal import Foundation
 
-/// Functions that answer requests, by path.
+/// Request handlers by path.
 package struct Routes {
   package typealias Handler = @Sendable (HTTPRequest, _ name: String) throws -> HTTPResponse
 
   private var whole: [String: Handler] = [:]
   private var folders: [String: Handler] = [:]
 
-  /// Adds a path; one that ends in `/*` stands for all names there that are no paths of their own.
+  /// Adds a path; one that ends in `/*` matches all names in it without separate routes.
   package mutating func get(_ path: String, _ handler: @escaping Handler) {
     if path.hasSuffix("*") {
       folders[String(path.dropLast())] = handler
@@ -20,7 +20,7 @@ package struct Routes {
 
   /// Answers a request.
   ///
-  /// - Throws: `WebError` if there is no such path, and what the path's own function throws.
+  /// - Throws: `WebError` if the path does not exist, and errors of the handler.
   package func respond(to request: HTTPRequest) throws -> HTTPResponse {
     let path = request.path
     if let handler = whole[path] { return try handler(request, "") }
@@ -33,12 +33,12 @@ package struct Routes {
   }
 }
 
-/// The page and what it asks for.
+/// The page and its resources.
 package struct Site: Sendable {
-  private let door: WebGuard
+  private let webGuard: WebGuard
   private let routes: @Sendable (HTTPRequest) throws -> HTTPResponse
 
-  /// The files of the folder `Page`, which are compiled into the program.
+  /// The files of the folder `Page`, embedded in the program.
   private static let pages: [(path: String, type: String, bytes: [UInt8])] = {
     let scripts = [
       ("api", PackageResources.api_js), ("lab", PackageResources.lab_js),
@@ -49,13 +49,13 @@ package struct Site: Sendable {
       ("/", "text/html; charset=utf-8", Array(page.utf8)),
       ("/page.css", "text/css; charset=utf-8", PackageResources.page_css),
       ("/icon.svg", "image/svg+xml", PackageResources.icon_svg),
-      // Browsers ask for this one when a figure is opened by itself.
+      // Browsers request this file when a figure is opened directly.
       ("/favicon.ico", "image/svg+xml", PackageResources.icon_svg),
     ] + scripts.map { ("/\($0).js", "text/javascript; charset=utf-8", $1) }
   }()
 
-  package init(_ doors: Doors, workers: FigureWorkers, run: String?) {
-    door = WebGuard(doors: doors)
+  package init(_ access: AccessRules, workers: FigureWorkers, run: String?) {
+    webGuard = WebGuard(access: access)
     var routes = Routes()
     for page in Self.pages {
       routes.get(page.path) { _, _ in HTTPResponse(type: page.type, page.bytes) }
@@ -65,14 +65,14 @@ package struct Site: Sendable {
     self.routes = { [routes] in try routes.respond(to: $0) }
   }
 
-  /// Answers a request; errors become sentences.
+  /// Answers a request; errors become responses.
   package func respond(to request: HTTPRequest) -> HTTPResponse {
     do {
       do {
-        if let response = try door.admit(request) { return response }
+        if let response = try webGuard.admit(request) { return response }
       } catch {
         var response = HTTPResponse.text(error.status, error.sentence)
-        // A client that is refused here may send a body, or more of the same.
+        // A rejected client may send a body, or more such requests.
         response.endsConnection = true
         return response
       }
@@ -80,15 +80,15 @@ package struct Site: Sendable {
     } catch let error as WebError {
       return .text(error.status, error.sentence)
     } catch is CancellationError {
-      return .text(503, "cancelled: the client disconnected, or the server is ending")
+      return .text(503, "cancelled: the client disconnected, or the server is shutting down")
     } catch {
       report(error)
-      return .text(500, "the server could not answer; its terminal says why")
+      return .text(500, "internal error; see the server's terminal")
     }
   }
 }
 
-/// Tells who started the server of an error that may name files of this machine.
+/// Prints an error that may contain file names to the server's terminal.
 func report(_ error: any Error) {
   FileHandle.standardError.write(Data("\(error)\n".utf8))
 }

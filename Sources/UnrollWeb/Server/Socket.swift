@@ -1,31 +1,30 @@
-// Connections as the operating system has them. This file and SystemCalls.swift are the only ones of this target
-// that call the C library.
+// Sockets. Only this file and SystemCalls.swift of this target call the C library.
 
 internal import UnrollPlatform
 
-/// The client closed the connection, or takes nothing from it any more.
+/// The client closed the connection, or does not read.
 package struct ConnectionLost: Error {}
 
-/// One end of a connection.
+/// The server's end of a connection.
 package struct Socket: Sendable {
   package let descriptor: Int32
 
-  /// What a wait for bytes ended with.
-  package enum Arrival {
+  /// The result of waiting for bytes.
+  package enum ReceiveResult {
     case bytes, end, late
   }
 
-  /// The most bytes that are received at once.
+  /// The maximum number of bytes received at once.
   package static let blockSize = 16 * 1024
 
-  /// Takes an open connection over: what follows never raises SIGPIPE, and no child process inherits it.
+  /// Takes over an open connection and configures it: no SIGPIPE, not inherited by child processes.
   package init(adopting descriptor: Int32) {
     self.descriptor = descriptor
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     #if canImport(Darwin)
     setOption(SOL_SOCKET, SO_NOSIGPIPE)
     #endif
-    // The parts of a stream are sent as they come. Fails on sockets that are not TCP's, where it means nothing.
+    // Send parts of a stream immediately. Fails harmlessly on sockets other than TCP.
     setOption(Int32(IPPROTO_TCP), TCP_NODELAY)
   }
 
@@ -34,10 +33,10 @@ package struct Socket: Sendable {
     setsockopt(descriptor, level, name, &on, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  /// Waits for bytes, and hands them to `take`.
+  /// Waits for bytes and passes them to `take`.
   package func receive(
     until deadline: ContinuousClock.Instant, _ take: (UnsafeRawBufferPointer) -> Void
-  ) -> Arrival {
+  ) -> ReceiveResult {
     withUnsafeTemporaryAllocation(byteCount: Self.blockSize, alignment: 1) { block in
       while true {
         let count = recv(descriptor, block.baseAddress, block.count, Int32(MSG_DONTWAIT))
@@ -55,12 +54,12 @@ package struct Socket: Sendable {
   /// Sends bytes.
   ///
   /// - Parameters:
-  ///   - bytes: All of these.
-  ///   - patience: How long the client may take none of them.
+  ///   - bytes: The bytes, all of which are sent.
+  ///   - timeout: The maximum time without progress.
   /// - Throws: `ConnectionLost`.
-  package func send(all bytes: [UInt8], patience: Duration) throws(ConnectionLost) {
+  package func send(all bytes: [UInt8], timeout: Duration) throws(ConnectionLost) {
     var sent = 0
-    var deadline = ContinuousClock.now + patience
+    var deadline = ContinuousClock.now + timeout
     while sent < bytes.count {
       let count = bytes.withUnsafeBytes { bytes in
         let rest = UnsafeRawBufferPointer(rebasing: bytes[sent...])
@@ -68,7 +67,7 @@ package struct Socket: Sendable {
       }
       if count > 0 {
         sent += count
-        deadline = .now + patience
+        deadline = .now + timeout
       } else {
         guard errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR,
           SystemCalls.wait(for: POLLOUT, on: descriptor, until: deadline)
@@ -77,34 +76,34 @@ package struct Socket: Sendable {
     }
   }
 
-  /// Tells the client that nothing more will come.
+  /// Shuts down the sending direction.
   package func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-  /// Ends the connection for both sides, which wakes whoever waits for it here.
+  /// Shuts down both directions, which wakes threads that wait for the connection.
   ///
-  /// The descriptor stays taken.
-  package func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+  /// The descriptor stays open.
+  package func shutDown() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-  /// Ends the connection and gives its descriptor back.
+  /// Shuts the connection down and closes its descriptor.
   package func end() {
-    // A child process that was started at this moment may hold it, too.
-    hangUp()
+    // A child process that was started at this moment may have inherited it.
+    shutDown()
     close(descriptor)
   }
 }
 
-/// A socket that takes connections in.
+/// A listening socket.
 struct Listener: Sendable {
-  /// What an attempt to accept a connection ended with.
-  enum Arrival {
+  /// The result of accepting a connection.
+  enum AcceptResult {
     case connection(Socket), none, tooFewDescriptors
   }
 
   let descriptor: Int32
-  /// The port, also where any free one was asked for.
+  /// The port, also if 0 was requested.
   let port: Int
 
-  /// Listens at the first address of a host that can be listened at.
+  /// Listens on the first usable address of a host.
   init(host: String, port: Int) throws(WebServerError) {
     func problem(_ why: String) -> WebServerError {
       WebServerError("\(host):\(port) cannot be listened at: \(why)")
@@ -135,9 +134,9 @@ struct Listener: Sendable {
     let descriptor = socket(address.ai_family, address.ai_socktype, address.ai_protocol)
     guard descriptor >= 0 else { return nil }
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-    // A client that leaves between `poll` and `accept` must not make `accept` wait.
+    // If a client disconnects between `poll` and `accept`, `accept` must not block.
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-    // A server that was just ended can be started again at once.
+    // Allow restarting a server immediately after it ended.
     var on: Int32 = 1
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
     if bind(descriptor, address.ai_addr, address.ai_addrlen) == 0,
@@ -158,7 +157,7 @@ struct Listener: Sendable {
       storage.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         _ = getsockname(descriptor, $0, &size)
       }
-      // The port is at the same place for both families.
+      // The port is at the same offset for both families.
       return storage.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
         Int(UInt16(bigEndian: $0.pointee.sin_port))
       }
@@ -175,17 +174,17 @@ struct Listener: Sendable {
     }
   }
 
-  /// Takes a connection in, if one waits.
+  /// Accepts a connection if one is waiting.
   ///
-  /// - Throws: `WebServerError` if the socket listens no more.
-  func accept() throws(WebServerError) -> Arrival {
+  /// - Throws: `WebServerError` if the socket can no longer accept connections.
+  func accept() throws(WebServerError) -> AcceptResult {
     let descriptor = SystemCalls.takeConnection(from: descriptor)
     if descriptor >= 0 { return .connection(Socket(adopting: descriptor)) }
     switch errno {
     case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .tooFewDescriptors
     case EBADF, EINVAL, ENOTSOCK:
-      throw WebServerError("the page ended: \(String(cString: strerror(errno)))")
-    // The client has gone, or the network has a problem that is its own.
+      throw WebServerError("the server stopped: \(String(cString: strerror(errno)))")
+    // The client has disconnected, or a transient network error occurred.
     default: return .none
     }
   }

@@ -1,4 +1,4 @@
-// System calls whose names, types or flags differ between systems; threads, signals, limits.
+// Wrappers of system calls that differ between systems, for sockets, threads, signals and limits.
 
 internal import Synchronization
 internal import UnrollPlatform
@@ -12,7 +12,7 @@ package enum SystemCalls {
     #endif
   }
 
-  // The three calls below have names of their own here, because methods of sockets are called as the calls are.
+  // Distinct names for the three calls below, because methods of sockets have the names of the calls.
 
   package static func openForClients(_ descriptor: Int32) -> Bool { listen(descriptor, 256) == 0 }
 
@@ -20,10 +20,10 @@ package enum SystemCalls {
     accept(descriptor, nil, nil)
   }
 
-  /// Sends what the connection takes at once; a client that has gone is an error and not a signal.
+  /// Sends as many bytes as possible without blocking; returns an error instead of raising SIGPIPE.
   package static func transmit(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
     #if canImport(Darwin)
-    // The socket has SO_NOSIGPIPE.
+    // The socket has the option SO_NOSIGPIPE.
     let flags = MSG_DONTWAIT
     #else
     let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
@@ -31,16 +31,16 @@ package enum SystemCalls {
     return send(descriptor, bytes.baseAddress, bytes.count, flags)
   }
 
-  /// Waits until a descriptor is ready or has ended.
+  /// Waits until a descriptor is ready or closed.
   ///
-  /// - Returns: Whether it is; if not, it is too late.
+  /// - Returns: Whether it is; false after the deadline.
   package static func wait(
     for events: Int32, on descriptor: Int32, until deadline: ContinuousClock.Instant
   ) -> Bool {
     while true {
       let left = deadline - .now
       guard left > .zero else { return false }
-      // At least 1 ms: 0 would not wait at all.
+      // At least 1 ms, because 0 would not wait.
       let milliseconds = Int32(clamping: Int(left / .milliseconds(1)) + 1)
       var polled = pollfd(fd: descriptor, events: Int16(events), revents: 0)
       let count = poll(&polled, 1, milliseconds)
@@ -49,7 +49,7 @@ package enum SystemCalls {
     }
   }
 
-  /// Which of two descriptors are readable; waits for one, at most so many milliseconds (-1: without end).
+  /// Waits until one of two descriptors is readable, for at most this many milliseconds (−1 for no limit).
   package static func readable(_ first: Int32, _ second: Int32, milliseconds: Int32) -> (Bool, Bool)
   {
     var polled = [first, second].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
@@ -59,10 +59,8 @@ package enum SystemCalls {
 
   package static func pause(milliseconds: UInt32) { usleep(milliseconds * 1000) }
 
-  /// Raises the limit on open files as far as the system allows.
-  ///
-  /// - Returns: The limit, `wanted` at most; nil if there is none that could be told.
-  package static func raiseOpenFileLimit(to wanted: Int) -> Int? {
+  /// The number of files that this process may open; nil if it is unknown.
+  static var openFileLimit: Int? {
     #if canImport(Glibc)
     let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     #else
@@ -70,21 +68,16 @@ package enum SystemCalls {
     #endif
     var limit = rlimit()
     guard getrlimit(resource, &limit) == 0 else { return nil }
-    if limit.rlim_cur < rlim_t(wanted) {
-      let old = limit
-      limit.rlim_cur = min(rlim_t(wanted), limit.rlim_max)
-      if setrlimit(resource, &limit) != 0 { limit = old }
-    }
-    return Int(min(limit.rlim_cur, rlim_t(wanted)))
+    return Int(clamping: limit.rlim_cur)
   }
 
   // MARK: - Threads
 
   private static let stackSize = 512 * 1024
 
-  /// Runs `body` on a thread of its own.
+  /// Runs `body` on a new thread.
   ///
-  /// - Returns: Whether there is one; not so if the system has too many.
+  /// - Returns: Whether the thread could be created.
   package static func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
     pthread_attr_init(attributes)
@@ -121,12 +114,12 @@ private func runWork(_ work: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointe
   return nil
 }
 
-/// Where the handler of signals writes to; -1 while nobody reads there.
+/// The descriptor that the signal handler writes to; −1 if there is none.
 private let signalPipe = Atomic<Int32>(-1)
 
-/// Wakes the server.
+/// Wakes the server from a signal handler.
 ///
-/// Calls nothing that a handler must not call.
+/// Calls only async-signal-safe functions.
 private func wakeServer(_ number: Int32) {
   let error = errno
   var byte = UInt8(truncatingIfNeeded: number)
@@ -134,18 +127,18 @@ private func wakeServer(_ number: Int32) {
   errno = error
 }
 
-/// The signals that end a server.
+/// The signals that stop a server.
 enum StopSignals {
   private typealias Action = (@convention(c) (Int32) -> Void)?
 
-  /// Calls `body` with a descriptor that is readable as soon as the process is told to stop.
+  /// Calls `body` with a descriptor that becomes readable when the process is told to stop.
   ///
-  /// The signals for that are SIGINT, SIGTERM, SIGQUIT and SIGHUP; afterwards they do what they did before. Under
-  /// `nohup` SIGHUP is ignored, and stays so: a terminal that closes does not end the server then.
-  static func noted(during body: (Int32) throws -> Void) throws {
+  /// Handles SIGINT, SIGTERM, SIGQUIT and SIGHUP, and restores their previous actions afterwards. SIGHUP stays ignored
+  /// if it was ignored, as under `nohup`, so that closing the terminal does not end the server.
+  static func observed(during body: (Int32) throws -> Void) throws {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else {
-      throw WebServerError("the page does not start: \(String(cString: strerror(errno)))")
+      throw WebServerError("the server cannot start: \(String(cString: strerror(errno)))")
     }
     defer { for end in ends { close(end) } }
     for end in ends {
@@ -153,7 +146,7 @@ enum StopSignals {
       _ = fcntl(end, F_SETFL, O_NONBLOCK)
     }
     guard signalPipe.compareExchange(expected: -1, desired: ends[1], ordering: .relaxed).exchanged
-    else { throw WebServerError("the page does not start: this process serves one already") }
+    else { throw WebServerError("the server cannot start: this process already runs one") }
     var noted = sigset_t()
     sigemptyset(&noted)
     var before: [(number: Int32, action: Action)] = []
@@ -166,7 +159,7 @@ enum StopSignals {
       before.append((number, action))
       sigaddset(&noted, number)
     }
-    // A parent may have started this process with them blocked.
+    // The parent process may have blocked them.
     pthread_sigmask(SIG_UNBLOCK, &noted, nil)
     defer {
       for (number, action) in before { signal(number, action) }

@@ -1,17 +1,17 @@
-// What every request passes first: who asks and how.
+// Access checks of every request.
 
 internal import Foundation
 
-/// The names under which the server may be asked.
-package struct Doors: Sendable {
-  /// Names with their ports; nobody else is answered, unless there is a token.
+/// The host names and the token that give access to the server.
+package struct AccessRules: Sendable {
+  /// Accepted values of the Host field, with ports.
   package var hosts: Set<String>
-  /// What whoever asks from another machine has to know.
+  /// The token required from other machines.
   package var token: String?
 
   package init(hosts: Set<String>) { self.hosts = hosts }
 
-  /// The doors of an address: on loopback its names, elsewhere for who has the token.
+  /// Creates the access rules of an address: loopback names, or any name with a token.
   package init(host: String, port: Int, token: String?) {
     let names =
       token == nil
@@ -21,16 +21,16 @@ package struct Doors: Sendable {
     self.token = token
   }
 
-  package func knows(_ host: String) -> Bool { token != nil || hosts.contains(host.lowercased()) }
+  package func allows(_ host: String) -> Bool { token != nil || hosts.contains(host.lowercased()) }
 }
 
-/// Checks host, target, origin, token and size of a request.
+/// Checks the host, target, origin, token and size of a request.
 struct WebGuard: Sendable {
-  let doors: Doors
+  let access: AccessRules
 
-  /// Lets a request in, or refuses it.
+  /// Checks a request.
   ///
-  /// - Returns: Another answer than that of the routes: a cookie, if the request has the token in its address.
+  /// - Returns: A response that replaces that of the routes: it sets a cookie if the URL contains the token.
   /// - Throws: `WebError`.
   func admit(_ request: HTTPRequest) throws(WebError) -> HTTPResponse? {
     let host = try host(of: request)
@@ -43,7 +43,7 @@ struct WebGuard: Sendable {
       throw WebError(status: 417, sentence: "expect: expected no such field, and no body")
     }
     try checkBody(request)
-    guard doors.knows(host) else {
+    guard access.allows(host) else {
       throw WebError(
         status: 421,
         sentence: "host: expected this server's own address, found '\(host.prefix(80))'")
@@ -60,7 +60,7 @@ struct WebGuard: Sendable {
 
   // MARK: - Names
 
-  /// The name by which a client asks for this server.
+  /// Returns the host name in a request.
   private func host(of request: HTTPRequest) throws(WebError) -> String {
     let hosts = request.values("host")
     guard hosts.count == 1 || (hosts.isEmpty && request.version == .http10) else {
@@ -80,11 +80,11 @@ struct WebGuard: Sendable {
       throw .bad("target", expected: "a path or this server's own address", found: request.target)
     }
     guard Self.normalized(authority) == Self.normalized(host),
-      doors.knows(authority) || doors.knows(host)
+      access.allows(authority) || access.allows(host)
     else { throw .bad("target", expected: "this server's own address", found: request.target) }
   }
 
-  /// An authority without the port that goes without saying.
+  /// Removes the default port from an authority.
   private static func normalized(_ authority: String) -> String {
     let text = authority.lowercased()
     return text.hasSuffix(":80") ? String(text.dropLast(3)) : text
@@ -100,14 +100,14 @@ struct WebGuard: Sendable {
         throw WebError(status: 413, sentence: "body: expected none, found \(length) bytes")
       }
     }
-    // A body in pieces says no length; nobody would read it.
+    // A chunked body has no length; requests with bodies are rejected.
     guard request.values("transfer-encoding").isEmpty else {
-      throw WebError(status: 413, sentence: "body: expected none, found one in pieces")
+      throw WebError(status: 413, sentence: "body: expected none, found a chunked body")
     }
   }
 
   private func checkToken(_ request: HTTPRequest) throws(WebError) -> HTTPResponse? {
-    guard let token = doors.token else { return nil }
+    guard let token = access.token else { return nil }
     let cookies = request.values("cookie").flatMap { $0.split(separator: ";") }
       .map { $0.trimmingCharacters(in: .whitespaces) }
     if cookies.contains(where: { Self.isSame($0, "unroll-token=\(token)") }) { return nil }
@@ -128,7 +128,7 @@ struct WebGuard: Sendable {
     return response
   }
 
-  /// Compares without saying by the time it takes where texts differ.
+  /// Compares texts in constant time.
   private static func isSame(_ a: String, _ b: String) -> Bool {
     let (a, b) = (Array(a.utf8), Array(b.utf8))
     guard a.count == b.count else { return false }

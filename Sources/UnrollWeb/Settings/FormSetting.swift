@@ -1,8 +1,8 @@
-// One setting of the page. The form, the scripts' table and the reading of queries come from the same row.
+// A setting of the page: the source of the form, of the scripts' table and of query parsing.
 
-/// A row of the table of settings.
+/// A row of the settings table.
 package struct FormSetting: Sendable {
-  /// The values that a setting may have.
+  /// The allowed values of a setting.
   package enum Values: Sendable, Equatable {
     case integer(ClosedRange<Int>)
     case number(ClosedRange<Double>)
@@ -10,26 +10,26 @@ package struct FormSetting: Sendable {
     case text(maximumBytes: Int)
   }
 
-  /// How it is changed on the page.
+  /// The control of a setting on the page.
   package enum Control: Sendable, Equatable {
-    /// A list of the words' titles.
+    /// A list with titles of the words.
     case list([String])
     case slider(ClosedRange<Double>, by: Double)
-    /// A slider for the logarithm to the base 2.
+    /// A slider for the base-2 logarithm.
     case logarithmicSlider(ClosedRange<Double>, by: Double)
-    /// A field for a number, and what an empty one says.
+    /// A number field, and the placeholder if it is empty.
     case field(by: Double? = nil, empty: String = "")
     case area
   }
 
-  /// Its name in the page's address, and that of its control.
+  /// The name in the page's URL, and the identifier of the control.
   package let name: String
-  /// Its name in queries.
+  /// The name in queries.
   package let queryName: String
   package let values: Values
-  /// The default as text; empty if the setting need not be set.
+  /// The default as text; empty for an optional setting.
   package let standard: String
-  /// What people call it; empty without a control.
+  /// The label; empty without a control.
   package let label: String
   package let control: Control?
 
@@ -43,7 +43,7 @@ package struct FormSetting: Sendable {
 
   // MARK: - The form
 
-  /// The controls of some settings as HTML; number fields that follow each other share a line.
+  /// Returns the controls of some settings as HTML; adjacent number fields share a line.
   static func html(_ settings: [FormSetting]) -> String {
     var lines: [String] = []
     var isInLine = false
@@ -93,7 +93,7 @@ extension FormSetting {
     if case .integer = values { true } else { false }
   }
 
-  /// The ends of a range of numbers as text; nil for words and texts.
+  /// The ends of a numeric range as text; nil for words and texts.
   private var bounds: (low: String, high: String)? {
     switch values {
     case .integer(let range): ("\(range.lowerBound)", "\(range.upperBound)")
@@ -102,13 +102,13 @@ extension FormSetting {
     }
   }
 
-  /// A number as a person writes it: 2 and not 2.0.
+  /// Formats a number without trailing zeros: 2 instead of 2.0.
   package static func text(_ value: Double) -> String {
     Int(exactly: value).map(String.init) ?? "\(value)"
   }
 }
 
-/// A row as the scripts get it.
+/// A row as encoded for the scripts.
 extension FormSetting: Encodable {
   private enum Key: String, CodingKey {
     case name, query, kind, low, high, words, standard, isLogarithmic, hasControl
@@ -139,13 +139,13 @@ extension FormSetting: Encodable {
 }
 
 extension QueryFields {
-  /// A field as a number in the range of its setting; nil if it is absent.
+  /// Returns a field as an integer in the range of its setting; nil if it is absent.
   package func integer(_ setting: FormSetting) throws(WebError) -> Int? {
     guard case .integer(let range) = setting.values else { return nil }
     return try integer(setting.queryName, range)
   }
 
-  /// A field as a number in the range of its setting; nil if it is absent.
+  /// Returns a field as a number in the range of its setting; nil if it is absent.
   package func number(_ setting: FormSetting) throws(WebError) -> Double? {
     guard case .number(let range) = setting.values else { return nil }
     return try number(setting.queryName, range)

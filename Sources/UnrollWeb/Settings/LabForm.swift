@@ -1,16 +1,16 @@
-// The settings of the experiments: their names, ranges, defaults and controls, once. Queries are read by this table, and
-// the page's form and scripts are made from it.
+// The table of the experiments' settings: names, ranges, defaults and controls. Query parsing, the form and the scripts
+// use it.
 
 internal import Foundation
 internal import Unroll
 internal import UnrollLab
 
-/// A row of the table, and what it sets.
+/// A row of the table, and the property that it sets.
 package struct LabSetting: Sendable {
   package let form: FormSetting
-  /// Whether only cells with gates have it.
+  /// Whether only gated cells have the setting.
   let needsGates: Bool
-  /// Takes its field, if there is one.
+  /// Parses the field, if present, and sets the property.
   let read: @Sendable (QueryFields, inout LabSettings) throws(WebError) -> Void
 
   private init(
@@ -69,7 +69,7 @@ package struct LabSetting: Sendable {
     }
   }
 
-  /// All of them, in the order of the form.
+  /// All settings, in the order of the form.
   package static let all: [LabSetting] = [
     .word("cell", \.cell, label: "Cell") { cell in
       switch cell {
@@ -84,7 +84,7 @@ package struct LabSetting: Sendable {
     step,
     .number(
       "gate-bias", \.gateBias, -1000...1000, standard: "0",
-      label: "Added to the keeping gate’s bias", control: .slider(-6...20, by: 0.25),
+      label: "Offset of the retention gate’s bias", control: .slider(-6...20, by: 0.25),
       needsGates: true),
     .integer("hidden", \.hiddenSize, 1...64, label: "Units H", control: .field()),
     .integer("time", \.timeStepCount, 2...1000, label: "Steps T", control: .field()),
@@ -109,18 +109,20 @@ package struct LabSetting: Sendable {
     .number("input-offset", \.inputOffset, -1000...1000),
   ]
 
-  /// The step of the histograms, which is in the sequence whatever T is: ``LabQuery`` reads it after T.
+  /// The step of the histograms.
+  ///
+  /// ``LabQuery`` reads it after T, because it must be within the sequence.
   static let step = LabSetting(
     FormSetting(
       "step", .integer(0...999), standard: "20", label: "Histograms at step t",
       control: .slider(0...Double(LabSettings().timeStepCount - 1), by: 1))
   ) { _, _ in }
 
-  /// The fields of queries.
+  /// The names of the query fields.
   package static let names = Set(all.map(\.form.queryName))
 }
 
-/// The table as the scripts get it.
+/// The table as encoded for the scripts.
 struct FormTable: Encodable {
   private struct Row: Encodable {
     let setting: LabSetting
@@ -135,23 +137,23 @@ struct FormTable: Encodable {
   }
 
   private let lab = LabSetting.all.map { Row(setting: $0) }
-  private let writing = WritingForm.all
+  private let writing = GenerationForm.all
   private let gatedCells = CellKind.allCases.filter { $0.retention != nil }.map(\.rawValue)
   private let mostWork = LabQuery.workLimit
 
-  /// The page with the forms and the table in their places.
+  /// Returns the page with the forms and the table inserted.
   static func page(_ template: String) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
-    // Texts and finite numbers can always be encoded.
+    // Encoding of texts and finite numbers cannot fail.
     let table = (try? encoder.encode(FormTable())).map { String(decoding: $0, as: UTF8.self) } ?? ""
     return
       template
       .replacingOccurrences(
         of: "<!-- experiments -->", with: FormSetting.html(LabSetting.all.map(\.form))
       )
-      .replacingOccurrences(of: "<!-- writing -->", with: FormSetting.html(WritingForm.all))
-      // A text in JSON must not end the element.
+      .replacingOccurrences(of: "<!-- writing -->", with: FormSetting.html(GenerationForm.all))
+      // A text in JSON must not end the script element.
       .replacingOccurrences(
         of: "<!-- table -->", with: table.replacingOccurrences(of: "<", with: "\\u003c"))
   }

@@ -1,0 +1,63 @@
+// Memory capacity as a command.
+
+#if Command
+internal import ArgumentParser
+internal import Unroll
+internal import UnrollLab
+
+struct CapacityCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "capacity",
+    abstract: "Measure memory capacity: how much of the past inputs a linear readout recovers.",
+    discussion: """
+      A linear readout of the state is fitted to the input of k steps ago, for every delay k, on half of the sequences; \
+      R² is measured on the other half. The sum of R² over the delays is the memory capacity (Jaeger 2001). Everything is \
+      computed in float64, for several draws of the weights.
+
+      With --weights, every layer of the network is measured.
+
+      EXAMPLES
+        unroll lab capacity
+        unroll lab capacity --cell gru --delay 60 --output capacity-report
+        unroll lab capacity --hidden 50 --orthogonal 0.9 --time 1000
+      """)
+
+  @OptionGroup var cells: LabCellOptions
+  @OptionGroup(title: "Cell and sizes") var sizes: LabSizeOptions<CapacityProblem>
+  @OptionGroup(title: "Output") var out: OutputOptions
+  @OptionGroup(title: "Machine") var threads: ThreadOptions
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Longest delay. (at least 1, less than --time; default: \(MemoryCapacityExperiment.defaultDelay))",
+      valueName: "steps"))
+  var delay: Int?
+
+  func run() throws {
+    try cells.check(sizes)
+    try cells.refuseSweep(comparesDraws: true)
+    try LabCellOptions.refuse(
+      [("--dtype", sizes.dtype != nil)], because: "readouts are computed in float64")
+    try LabCellOptions.refuse(
+      [("--steps", cells.steps != nil)], because: "readouts are fitted to all steps")
+    let settings = cells.settings(sizes, defaultScale: 1, defaults: CapacityProblem.settings)
+    let draws = cells.drawn.weightDraws ?? MemoryCapacityExperiment.defaultDraws
+    try InstrumentRun(
+      title: "Memory capacity", cells: cells, sizes: sizes, out: out, settings: settings,
+      measure: { settings, layer in
+        try MemoryCapacityExperiment.run(
+          settings, layer: layer, delay: delay ?? MemoryCapacityExperiment.defaultDelay,
+          draws: draws
+        ) {
+          Terminal.progress("capacity, draw", $0, of: draws)
+        }
+      },
+      show: { result in
+        result.table.show()
+        print(result.statement)
+      }, section: { [$0.section(name: $1, weights: $2)] }
+    ).run()
+  }
+}
+#endif
