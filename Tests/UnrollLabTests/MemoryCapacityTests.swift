@@ -87,7 +87,7 @@ struct MemoryCapacityTests {
     "What cannot be measured is refused with the setting's name",
     arguments: [
       ("batch", 1, 30, 20, 0.5), ("delay", 20, 200, 20, 0.5), ("delay", 20, 0, 20, 0.5),
-      ("weight-draws", 20, 30, 0, 0.5), ("time", 2, 190, 20, 0.5),
+      ("weight-draws", 20, 30, 0, 0.5), ("delay", 2, 190, 20, 0.5),
     ])
   func refusals(field: String, batch: Int, delay: Int, draws: Int, scale: Double) {
     var settings = MemoryCapacityExperiment.defaultSettings

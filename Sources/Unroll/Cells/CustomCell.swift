@@ -117,7 +117,7 @@ public struct CustomGradients<Scalar: KernelScalar>: Sendable {
   public var parameters: CellParameters<Scalar>
   /// dL/dx, shape `[B, D]`.
   public var input: Tensor<Scalar>
-  /// dL/d of the states before the step.
+  /// The gradient of the loss with respect to the states before the step.
   public var state: RecurrentState<Scalar>
 
   /// Propagates the gradient of a gate's argument x·W + h·U + b to W, U, the biases and x.

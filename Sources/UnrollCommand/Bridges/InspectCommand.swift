@@ -11,7 +11,7 @@ struct InspectCommand: ParsableCommand {
     abstract: "Show the contents of a file or a run, and the network in it.",
     discussion: """
       Prints the arrays or operators, the recurrent network with all its settings, how it was read, and suspicious \
-      weights. A self-test that the file carries is run. Networks are recognized by the names of Unroll, PyTorch, Keras, \
+      weights. If the file contains a self-test, it is run. Networks are recognized by the names of Unroll, PyTorch, Keras, \
       TensorFlow 1 and MLX.
 
       The kind of file is recognized by its contents: \(FileKind.readKinds).

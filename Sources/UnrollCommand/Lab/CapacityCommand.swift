@@ -11,10 +11,12 @@ struct CapacityCommand: ParsableCommand {
     abstract: "Measure memory capacity: how much of the past inputs a linear readout recovers.",
     discussion: """
       A linear readout of the state is fitted to the input of k steps ago, for every delay k, on half of the sequences; \
-      R² is measured on the other half. The sum of R² over the delays is the memory capacity (Jaeger 2001). Everything is \
-      computed in float64, for several draws of the weights.
+      R² is measured on the other half. The memory capacity (Jaeger 2001) is the sum of R² over the delays from 1 on and \
+      over the numbers of the input; a negative R² counts as 0. Everything is computed in float64, for several draws of \
+      the weights.
 
-      With --weights, every layer of the network is measured.
+      With --weights, every layer of the network is measured with the inputs that it reads. --data then needs at least two \
+      sequences. --steps and --dtype are refused.
 
       EXAMPLES
         unroll lab capacity
@@ -22,17 +24,16 @@ struct CapacityCommand: ParsableCommand {
         unroll lab capacity --hidden 50 --orthogonal 0.9 --time 1000
       """)
 
-  @OptionGroup var cells: LabCellOptions
-  @OptionGroup(title: "Cell and sizes") var sizes: LabSizeOptions<CapacityProblem>
-  @OptionGroup(title: "Output") var out: OutputOptions
-  @OptionGroup(title: "Machine") var threads: ThreadOptions
-
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
       "Longest delay. (at least 1, less than --time; default: \(MemoryCapacityExperiment.defaultDelay))",
       valueName: "steps"))
   var delay: Int?
+  @OptionGroup var cells: LabCellOptions
+  @OptionGroup(title: "Cell and sizes") var sizes: LabSizeOptions<CapacityProblem>
+  @OptionGroup(title: "Output") var out: OutputOptions
+  @OptionGroup(title: "Machine") var threads: ThreadOptions
 
   func run() throws {
     try cells.check(sizes)
@@ -42,7 +43,8 @@ struct CapacityCommand: ParsableCommand {
     try LabCellOptions.refuse(
       [("--steps", cells.steps != nil)], because: "readouts are fitted to all steps")
     let settings = cells.settings(sizes, defaultScale: 1, defaults: CapacityProblem.settings)
-    let draws = cells.drawn.weightDraws ?? MemoryCapacityExperiment.defaultDraws
+    // 0 means the draw of the seed alone.
+    let draws = max(1, cells.drawn.weightDraws ?? MemoryCapacityExperiment.defaultDraws)
     try InstrumentRun(
       title: "Memory capacity", cells: cells, sizes: sizes, out: out, settings: settings,
       measure: { settings, layer in

@@ -216,8 +216,7 @@ struct SpectrumCommand: ParsableCommand {
     commandName: "spectrum",
     abstract: "Compute Jacobian singular values, Lyapunov exponents and fixed points.",
     discussion: """
-      The arithmetic is float64; --dtype is the precision for which entries of the gradient that are 0 or subnormal \
-      are counted. Exponents are in nats per step, without the last tenth of the steps, in which the directions still \
+      Computed in float64. --dtype sets the precision in which zero and subnormal gradients are counted. Exponents are in nats per step, without the last tenth of the steps, in which the directions still \
       turn. With --weights, every layer of the network is measured.
 
       EXAMPLES

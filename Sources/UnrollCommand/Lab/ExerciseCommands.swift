@@ -38,7 +38,7 @@ struct CheckCommand: ParsableCommand {
     discussion: """
       Each task of unroll lab exercise gets the notebook's points. Outputs are compared with TensorFlow's, \
       each step is computed again from the student's own state before it, and every known mistake and every pair of \
-      them is tried. Weights that a student has chosen are graded by what they do. An array that cannot be \
+      them is tried. Tasks 2, 4 and 6 accept any weights that meet the requirement. An array that cannot be \
       graded is named; the other tasks are still graded.
 
       Exit code 0 if something was graded, whatever the points are; 1 if nothing was.
@@ -64,7 +64,7 @@ struct CheckCommand: ParsableCommand {
     guard report.isGraded else {
       throw DataError(
         description:
-          "\(path): nothing could be graded; expected at least one answer, such as answers/task1.npz"
+          "\(path): nothing could be graded, see above; expected at least one readable answer, such as answers/task1.npz"
       )
     }
   }

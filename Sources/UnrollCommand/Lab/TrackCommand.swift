@@ -7,8 +7,11 @@ public import UnrollLab
 
 extension TrackingTask: ExpressibleByArgument {}
 
-/// Kinds of cells separated by commas.
+/// Kinds of cells, separated by commas.
 struct CellList: ExpressibleByArgument {
+  static var allValueStrings: [String] { CellKind.allValueStrings }
+
+  /// The kinds that are named, each once, in the order of `CellKind`.
   var kinds: [CellKind]
 
   init?(argument: String) {
@@ -16,7 +19,7 @@ struct CellList: ExpressibleByArgument {
       CellKind(argument: String($0))
     }
     guard !kinds.contains(nil) else { return nil }
-    self.kinds = kinds.compactMap(\.self)
+    self.kinds = CellKind.allCases.filter(kinds.contains)
   }
 }
 
@@ -26,7 +29,7 @@ struct TrackCommand: ParsableCommand {
     abstract: "Train cells to track a state, and test them on longer sequences.",
     discussion: """
       At every step the network says whether the number of ones so far is odd (parity), or the sum of the numbers so far modulo 3 \
-      (modulo-3). Training ends when a batch of unseen sequences of --time steps has no error, or after --max-steps.
+      (modulo-3). Training ends when ten batches of unseen sequences of --time steps have no error, or after --max-steps.
 
       EXAMPLES
         unroll lab track

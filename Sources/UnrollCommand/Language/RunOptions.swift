@@ -40,7 +40,7 @@ struct RunOptions: ParsableArguments {
 struct OriginOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Begin with the settings of a preset: \(Preset.all.map(\.name).joined(separator: ", ")). (default: course, with dropout and an early end; without a text grammar)",
+      "Begin with the settings of a preset: \(Preset.all.map(\.name).joined(separator: ", ")). (default: grammar without a text; otherwise course, with dropout and an early end)",
       valueName: "name"))
   var preset: String?
   @Option(

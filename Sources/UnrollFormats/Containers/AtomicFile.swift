@@ -142,7 +142,7 @@ public enum AtomicFile {
     return bytes
   }
 
-  /// Reads the beginning and the end of a file, of as many bytes as given, or fewer if it is shorter.
+  /// Reads up to `first` bytes at the beginning of a file and up to `last` at its end.
   ///
   /// - Throws: `ArrayFileError` with the system's reason.
   static func readEnds(

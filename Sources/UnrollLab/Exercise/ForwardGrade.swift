@@ -219,7 +219,7 @@ extension [[[Double]]] {
 extension ExercisePartReport {
   /// What is said of right numbers with few digits.
   static let imprecise =
-    "The numbers are within 0.1 % of the right ones, but not precise: were they rounded, or printed and read again?"
+    "The numbers are within 0.001 of the right ones, but not precise: were they rounded, or printed and read again?"
 
   /// Takes over what a diagnosis found, in sentences.
   mutating func add(_ diagnosis: Diagnosis) {

@@ -22,8 +22,20 @@ public struct MemoryCapacityResult: Sendable, Codable {
   /// The capacity of each draw: the sum of R² over the delays from 1 on, and over the numbers of the input.
   ///
   /// A negative R², which is worse than no memory, counts as 0.
-  public var capacities: [Double] {
-    determination.map { curve in
+  public var capacities: [Double]
+  /// Whether the inputs were drawn independently, so that the capacity is at most `stateSize`.
+  public var hasIndependentInputs: Bool
+
+  init(
+    settings: LabSettings, stateSize: Int, seeds: [Int], determination: [[Double]],
+    hasIndependentInputs: Bool
+  ) {
+    self.settings = settings
+    self.stateSize = stateSize
+    self.seeds = seeds
+    self.determination = determination
+    self.hasIndependentInputs = hasIndependentInputs
+    capacities = determination.map { curve in
       Double(settings.inputSize) * curve.dropFirst().reduce(0) { $0 + max(0, $1) }
     }
   }
@@ -83,7 +95,7 @@ public enum MemoryCapacityExperiment {
     settings.steps = [max(0, (layer?.inputs.shape[0] ?? settings.timeStepCount) - 1)]
     let subject = try Subject(settings, layer)
     let count = layer == nil ? draws : 1
-    try check(subject, delay: delay, draws: count)
+    try check(subject, delay: delay, draws: count, isDrawn: layer == nil)
     // The generator's seeds end at 2³² − 1 and go on at 0.
     let seeds = (0..<count).map { (subject.settings.seed + $0) % (Int(UInt32.max) + 1) }
     var curves = [[Double]?](repeating: nil, count: count)
@@ -101,6 +113,13 @@ public enum MemoryCapacityExperiment {
       progress(end)
     }
     let found = curves.compactMap(\.self)
+    guard found.joined().allSatisfy(\.isFinite) else {
+      throw LabError(
+        .system(
+          "the inputs do not vary in half of the sequences, so R² is not defined; use inputs that vary"
+        ),
+        field: "input-offset")
+    }
     guard found.count == count else {
       throw LabError(
         .outOfRange(
@@ -110,10 +129,12 @@ public enum MemoryCapacityExperiment {
     return MemoryCapacityResult(
       settings: subject.settings,
       stateSize: subject.cell.hiddenSize + subject.cell.cellStateSize, seeds: seeds,
-      determination: found)
+      determination: found, hasIndependentInputs: layer == nil)
   }
 
-  private static func check(_ subject: Subject, delay: Int, draws: Int) throws(LabError) {
+  private static func check(
+    _ subject: Subject, delay: Int, draws: Int, isDrawn: Bool
+  ) throws(LabError) {
     let (steps, rows) = (subject.inputs.shape[0], subject.inputs.shape[1])
     guard (1...WeightDraws.mostDraws).contains(draws) else {
       throw LabError(
@@ -124,7 +145,7 @@ public enum MemoryCapacityExperiment {
       throw LabError(
         .outOfRange(
           expected: "at least 2 sequences, half of them to fit the readout", found: "\(rows)"),
-        field: "batch")
+        field: isDrawn ? "batch" : "data")
     }
     guard delay >= 1, delay < steps else {
       throw LabError(
@@ -133,13 +154,18 @@ public enum MemoryCapacityExperiment {
     }
     // Fewer observations than unknowns fit anything.
     let unknowns = subject.cell.hiddenSize + subject.cell.cellStateSize + 1
-    let observations = (steps - delay) * (rows / 2)
-    guard observations >= 5 * unknowns else {
-      throw LabError(
-        .outOfRange(
-          expected:
-            "at least \(5 * unknowns) observations, five for each unknown of the readout: longer or more sequences",
-          found: "\(observations)"), field: "time")
+    let longest = steps - (5 * unknowns + rows / 2 - 1) / (rows / 2)
+    guard delay <= longest else {
+      let reason = "five observations for each of the readout's \(unknowns) unknowns"
+      throw longest >= 1
+        ? LabError(
+          .outOfRange(expected: "at most \(longest), which leaves \(reason)", found: "\(delay)"),
+          field: "delay")
+        : LabError(
+          .outOfRange(
+            expected: "longer or more sequences: \(reason)",
+            found: "\(LabNumber.count(rows, "sequence")) of \(LabNumber.count(steps, "step"))"),
+          field: isDrawn ? "time" : "data")
     }
   }
 

@@ -20,7 +20,7 @@ extension MemoryCapacityResult {
         A linear readout of the state predicts the input of k steps ago. R² is the share of that input's variance that it \
         recovers on sequences that it was not fitted to: 1 is a perfect memory, 0 is none. Their sum over the delays \
         from 1 on is the memory capacity (Jaeger 2001), for independent inputs at most the \(stateSize) numbers of the \
-        state. \(statement)
+        state; with several inputs, the sum over all of them. \(statement)
         """,
       settings: settings.listed(weights: weights).filter {
         $0.name != "steps" && $0.name != "dtype"
@@ -78,8 +78,12 @@ extension MemoryCapacityResult {
           ? "Of the input one step ago less than half of the variance is recovered"
           : "More than half of the variance is recovered up to a delay of \(LabNumber.count($0 - 1, "step"))"
       } ?? "More than half of the variance is recovered at every delay up to \(longestDelay)"
+    let bound =
+      hasIndependentInputs
+      ? ", of at most \(stateSize)"
+      : "; it has no upper bound, because the inputs may depend on each other"
     return
-      "The capacity is \(LabNumber.text(medianCapacity))\(over)\(range), of at most \(stateSize). \(reach)."
+      "The capacity is \(LabNumber.text(medianCapacity))\(over)\(range)\(bound). \(reach)."
   }
 
   /// R² at some delays.
@@ -87,7 +91,7 @@ extension MemoryCapacityResult {
     let curves = [0.1, 0.5, 0.9].map { quantiles($0) }
     let shown = (0...longestDelay).filter { $0 <= 10 || $0 % 5 == 0 || $0 == longestDelay }
     return LabReport.Table(
-      caption: "R² of the input k steps ago"
+      caption: "R² of the layer's input k steps ago"
         + (seeds.count > 1 ? ", over \(LabNumber.count(seeds.count, "draw"))" : ""),
       header: seeds.count > 1
         ? ["delay k", "10 % quantile", "median", "90 % quantile"] : ["delay k", "R²"],

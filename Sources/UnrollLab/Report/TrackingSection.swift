@@ -83,9 +83,9 @@ extension StateTrackingResult {
   /// The result in one to three sentences.
   public var statement: String {
     func named(_ group: [TrackedCell]) -> String { LabNumber.list(group.map(\.cell.title)) }
-    let whole = cells.filter { $0.reach == settings.testLength }
+    let whole = cells.filter { $0.hasLearned && $0.reach == settings.testLength }
     let short = cells.filter { $0.hasLearned && $0.reach < settings.testLength }
-    let none = cells.filter { !$0.hasLearned && $0.reach < settings.testLength }
+    let none = cells.filter { !$0.hasLearned }
     var sentences: [String] = []
     if !whole.isEmpty {
       sentences.append(
@@ -97,7 +97,7 @@ extension StateTrackingResult {
     }
     if !none.isEmpty {
       sentences.append(
-        "\(named(none)): not learned within \(LabNumber.count(settings.stepLimit, "training step"))."
+        "\(named(none)): not learned within \(LabNumber.count(settings.stepLimit, "training step")), so the test says little of the cell."
       )
     }
     return sentences.joined(separator: " ")

@@ -57,8 +57,9 @@ public struct StateTrackingSettings: Sendable, Codable, Equatable {
   public var testLength = 200
   /// B, also of the test.
   public var batchSize = 64
-  /// The maximum number of training steps per cell; training ends earlier once a batch of unseen sequences of the training
-  /// length has no error.
+  /// The maximum number of training steps per cell.
+  ///
+  /// Training ends earlier when ten batches of unseen sequences of the training length, tested every 20 steps, have no error.
   public var stepLimit = 4000
   /// Adam's learning rate.
   public var learningRate = 0.005
@@ -111,7 +112,7 @@ public struct TrackedCell: Sendable, Codable {
   public var parameterCount: Int
   /// The number of training steps that were taken.
   public var stepCount: Int
-  /// Whether training ended because sequences of the training length had no error.
+  /// Whether training ended because unseen sequences of the training length had no error.
   public var hasLearned: Bool
   /// The mean cross-entropy in nats, every `StateTrackingResult.lossInterval` steps.
   public var losses: [Double]
@@ -137,6 +138,8 @@ public struct StateTrackingResult: Sendable, Codable {
 public enum StateTrackingExperiment {
   /// The norm that longer gradients are scaled to.
   static let largestNorm = 1.0
+  /// The number of tests in a row without an error after which training ends.
+  static let cleanTests = 10
 
   /// Runs the experiment.
   ///
@@ -170,10 +173,9 @@ public enum StateTrackingExperiment {
     var model = SequenceClassifier(
       cell, inputSize: task.modulus, hiddenSize: settings.hiddenSize, classCount: task.modulus,
       using: &weights)
-    let short = task.draw(steps: settings.trainingLength, rows: rows, using: &unseen)
     let long = task.draw(steps: settings.testLength, rows: rows, using: &unseen)
-    var (losses, sum, steps, hasLearned) = ([Double](), 0.0, 0, false)
-    while steps < settings.stepLimit, !hasLearned {
+    var (losses, sum, steps, cleanCount) = ([Double](), 0.0, 0, 0)
+    while steps < settings.stepLimit, cleanCount < cleanTests {
       let batch = task.draw(steps: settings.trainingLength, rows: rows, using: &data)
       sum += model.train(
         batch.inputs, batch.targets, rate: settings.learningRate, largestNorm: largestNorm)
@@ -187,10 +189,13 @@ public enum StateTrackingExperiment {
       guard progress(cell, steps, losses[losses.count - 1]) else {
         throw LabError(.interrupted, field: "track")
       }
-      hasLearned = model.accuracy(short.inputs, short.targets).allSatisfy { $0 == 1 }
+      let short = task.draw(steps: settings.trainingLength, rows: rows, using: &unseen)
+      let isClean = model.accuracy(short.inputs, short.targets).allSatisfy { $0 == 1 }
+      cleanCount = isClean ? cleanCount + 1 : 0
     }
     return TrackedCell(
-      cell: cell, parameterCount: model.parameterCount, stepCount: steps, hasLearned: hasLearned,
+      cell: cell, parameterCount: model.parameterCount, stepCount: steps,
+      hasLearned: cleanCount == cleanTests,
       losses: losses, accuracy: model.accuracy(long.inputs, long.targets))
   }
 }

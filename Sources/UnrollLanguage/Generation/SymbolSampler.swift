@@ -17,7 +17,7 @@ public struct SamplingOptions: Sendable, Equatable {
   public var topK: Int?
   /// The cumulative probability of top-p (nucleus) sampling, above 0 and at most 1; 1 disables it.
   ///
-  /// Symbols are drawn from the fewest likeliest ones that reach it, after ``topK`` was applied.
+  /// Symbols are drawn from the smallest set of most probable symbols whose total probability reaches this, after ``topK``.
   public var topP = 1.0
   /// Symbols that are never drawn, such as `<unk>`.
   public var banned: [Int32] = []

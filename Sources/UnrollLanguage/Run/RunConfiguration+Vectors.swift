@@ -43,7 +43,10 @@ extension RunConfiguration {
       throw RunError(.file("\(error)"), path: path)
     }
     guard array.shape == expected else {
-      throw RunError(.parameter("vectors", expected: expected, found: array.shape), path: path)
+      throw RunError(
+        .file(
+          "expected vectors of shape \(expected), one of model.embedding_size numbers for each symbol, found \(array.shape)"
+        ), path: path)
     }
     let vectors = array.tensor(of: Float.self)
     guard vectors.elements.allSatisfy(\.isFinite) else {

@@ -71,7 +71,7 @@ public struct RunError: Error, Equatable, Sendable, CustomStringConvertible {
         "\(path): expected finite numbers, found \(count) infinite or NaN in '\(name)'; the model cannot predict"
     case .otherRun(let what):
       return
-        "\(path): belongs to another \(what); restore the original, or start a new run in another folder"
+        "\(path): belongs to a run with other \(what); restore the original, or start a new run in another folder"
     case .busy:
       return "\(path): another process is using this run; wait for it, or choose another folder"
     case .noWholeCheckpoint(let found):
