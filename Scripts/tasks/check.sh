@@ -27,12 +27,14 @@ task_check() {
   say "all checks passed"
 }
 
-# Builds the documentation of all libraries in one call.
+# Builds the documentation of all libraries in one call; prints the errors if there are any.
 check_documentation() {
-  local targets=() target
+  local targets=() target log
   for target in $(libraries); do targets+=(--target "$target"); done
-  swift_in .build-debug package --traits Command generate-documentation "${targets[@]}" --warnings-as-errors |
-    grep -v '^\[' | tail -n 3
+  log=$(mktemp)
+  swift_in .build-debug package --traits Command generate-documentation "${targets[@]}" --warnings-as-errors >"$log" 2>&1 ||
+    { grep -E -A 9 'warning:|error:' "$log" >&2; rm -f "$log"; fail "the documentation has errors"; }
+  rm -f "$log"
 }
 
 # The names of the package's library products.

@@ -5,7 +5,7 @@ public import Unroll
 
 /// A file that may hold a recurrent network.
 ///
-/// ``read(_:assuming:)`` reads the network of any kind of file, ``write(_:to:layout:)`` writes one. To look at a file without a
+/// ``read(_:assuming:)`` reads the network of any kind of file, `write(_:to:layout:)` writes one. To look at a file without a
 /// network, create a `NetworkFile` and use its ``contents``.
 public struct NetworkFile: Sendable {
   /// The contents of a file.
@@ -203,7 +203,7 @@ extension NetworkFile {
     }
   }
 
-  /// Writes a network of a known precision with a self-test; otherwise like ``write(_:to:layout:)``.
+  /// Writes a network of a known precision with a self-test; otherwise like `write(_:to:layout:)`.
   public static func write<Scalar: KernelScalar>(
     _ network: RecurrentNetwork<Scalar>, to path: String, layout: NetworkLayout? = nil
   ) throws -> WrittenNetwork {
@@ -238,7 +238,7 @@ extension NetworkFile {
   ///   - metadata: Strings to store by name, such as a vocabulary.
   ///   - path: The file; its ending must be that of a graph.
   /// - Returns: What was written.
-  /// - Throws: As ``write(_:to:layout:)``.
+  /// - Throws: As `write(_:to:layout:)`.
   public static func write<Scalar: KernelScalar>(
     _ network: RecurrentNetwork<Scalar>, with parts: ONNXLanguageParts<Scalar>,
     metadata: [String: String], to path: String
