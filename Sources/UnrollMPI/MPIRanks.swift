@@ -46,13 +46,13 @@ public final class MPIRanks: Ranks {
 
   /// Terminates all ranks, after this rank has reported an error.
   public func abort() -> Never {
-    if rank == 0 {
-      mpi.calls.announce_abort(mpi.job)
-      // Allow time for delivery, so that the other ranks terminate without further messages.
-      for _ in 0..<20 {
-        _ = mpi.calls.is_abort_announced(mpi.job)
-        usleep(5000)
-      }
+    if rank == 0 { mpi.calls.announce_abort(mpi.job) }
+    // The launcher may lose output that it has not forwarded when a job is aborted, so every rank allows 0.1 s for that and
+    // for the delivery of the announcement. A rank that has received it leaves the abort to rank 0, for at most 2 s.
+    let isAnnounced = rank != 0 && mpi.calls.is_abort_announced(mpi.job) != 0
+    for _ in 0..<(isAnnounced ? 400 : 20) {
+      _ = mpi.calls.is_abort_announced(mpi.job)
+      usleep(5000)
     }
     mpi.calls.abort(1)
     exit(1)
