@@ -134,8 +134,8 @@ let package = Package(
     .executableTarget(
       name: "UnrollCommand",
       dependencies: [
-        "Unroll", "UnrollFormats", "UnrollFigures", "UnrollLab", "UnrollLanguage", "UnrollMPI",
-        "UnrollPlatform", "UnrollVerification", "UnrollWeb",
+        "Unroll", "UnrollContracts", "UnrollFormats", "UnrollFigures", "UnrollLab",
+        "UnrollLanguage", "UnrollMPI", "UnrollPlatform", "UnrollVerification", "UnrollWeb",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["Command"])),

@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import Unroll
 internal import UnrollLanguage
+internal import UnrollPlatform
 internal import UnrollWeb
 
 struct ServeCommand: ParsableCommand {
@@ -52,7 +53,8 @@ struct ServeCommand: ParsableCommand {
     // Requests are many and small, so each is computed on one thread.
     Threads.count = 1
     Self.openStandardStreams()
-    Self.raiseOpenFileLimit()
+    // If the limit stays lower, the server allows fewer connections, or reports that they are too few.
+    OpenFileLimit.raise(to: WebServer.wantedOpenFiles)
     do {
       try server.serve { address in
         Self.tell("page: \(address)\n")
@@ -77,21 +79,6 @@ struct ServeCommand: ParsableCommand {
       // Standard output is opened for reading only, so that writing fails and the address goes to standard error.
       _ = Foundation.open("/dev/null", descriptor == STDERR_FILENO ? O_RDWR : O_RDONLY)
     }
-  }
-
-  /// Raises this process's limit on open files to what the server can use, as far as the system allows.
-  private static func raiseOpenFileLimit() {
-    #if canImport(Glibc)
-    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    #else
-    let resource = RLIMIT_NOFILE
-    #endif
-    var limit = rlimit()
-    let wanted = rlim_t(WebServer.wantedOpenFiles)
-    guard getrlimit(resource, &limit) == 0, limit.rlim_cur < wanted else { return }
-    limit.rlim_cur = min(wanted, limit.rlim_max)
-    // If this fails, the server allows fewer connections, or reports that they are too few.
-    _ = setrlimit(resource, &limit)
   }
 
   /// Opens an address in the browser, if there is one.

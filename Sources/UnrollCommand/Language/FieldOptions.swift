@@ -2,6 +2,7 @@
 
 #if Command
 internal import ArgumentParser
+internal import UnrollContracts
 internal import UnrollFormats
 internal import UnrollLanguage
 
@@ -67,7 +68,7 @@ enum FieldOptions {
   ///   - standard: The default in words; nil for the value of the preset for a text.
   /// - Returns: The help.
   static func help(_ path: String, _ more: String = "", standard: String? = nil) -> ArgumentHelp {
-    guard let setting = Settings.at(path) else { preconditionFailure("No setting '\(path)'.") }
+    guard let setting = Settings.at(path) else { contractViolation("No setting '\(path)'.") }
     var facts = [setting.values.range].compactMap(\.self)
     if let standard {
       facts.append("default: \(standard)")
@@ -83,7 +84,7 @@ enum FieldOptions {
   }
 
   fileprivate static func specification(_ path: String) -> NameSpecification {
-    guard let name = name(of: path) else { preconditionFailure("No option for '\(path)'.") }
+    guard let name = name(of: path) else { contractViolation("No option for '\(path)'.") }
     return .customLong(name)
   }
 }

@@ -2,6 +2,7 @@
 
 #if Command
 internal import ArgumentParser
+internal import UnrollContracts
 internal import UnrollFormats
 internal import UnrollLanguage
 
@@ -40,7 +41,7 @@ struct SettingsOptions: ParsableArguments {
       return
     }
     guard setting.set(&settings, value) else {
-      preconditionFailure("No value of '\(setting.path)': \(value).")
+      contractViolation("No value of '\(setting.path)': \(value).")
     }
   }
 

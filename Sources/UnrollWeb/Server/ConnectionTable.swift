@@ -3,6 +3,7 @@
 
 internal import Foundation
 internal import Synchronization
+internal import UnrollPlatform
 
 /// The open connections of a server.
 package final class ConnectionTable: Sendable {
@@ -158,7 +159,7 @@ package enum OpenFiles {
   /// - Throws: `WebServerError` if there are too few for the page.
   package static func connections() throws(WebServerError) -> Int {
     let own = reserve()
-    guard let found = SystemCalls.openFileLimit else { return maximumConnections }
+    guard let found = OpenFileLimit.current else { return maximumConnections }
     let left = found - own - surplus
     guard left >= minimumConnections else {
       throw WebServerError(

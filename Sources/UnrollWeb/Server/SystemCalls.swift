@@ -59,18 +59,6 @@ package enum SystemCalls {
 
   package static func pause(milliseconds: UInt32) { usleep(milliseconds * 1000) }
 
-  /// The number of files that this process may open; nil if it is unknown.
-  static var openFileLimit: Int? {
-    #if canImport(Glibc)
-    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    #else
-    let resource = RLIMIT_NOFILE
-    #endif
-    var limit = rlimit()
-    guard getrlimit(resource, &limit) == 0 else { return nil }
-    return Int(clamping: limit.rlim_cur)
-  }
-
   // MARK: - Threads
 
   private static let stackSize = 512 * 1024
