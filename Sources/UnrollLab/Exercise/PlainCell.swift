@@ -149,6 +149,7 @@ struct PlainCell: Sendable {
       case .afterProduct: sum = input .+ r .* product(h, cell.recurrent)
       case .onInputToo: sum = r .* (input .+ product(h, cell.recurrent))
       case .nowhere: sum = input .+ product(h, cell.recurrent)
+      case .replacedByUpdate: sum = input .+ product(u .* h, cell.recurrent)
       }
       return (sum .+ cell.bias).map(candidate)
     }

@@ -63,6 +63,11 @@ package enum SlipTable {
       in: [.gruOutputs]
     ) { $0.reset = .nowhere },
     Slip(
+      "update gate in the place of the reset gate",
+      "The candidate reads u ⊙ h. Right is c = tanh(x·Wc + (r ⊙ h)·Uc + bc).",
+      in: [.gruOutputs]
+    ) { $0.reset = .replacedByUpdate },
+    Slip(
       "update gate inverted",
       "You compute h′ = (1 − u) ⊙ h + u ⊙ c. Here u keeps the old state: h′ = u ⊙ h + (1 − u) ⊙ c.",
       in: [.gruOutputs]
@@ -96,7 +101,7 @@ package enum SlipTable {
     ) { $0.candidateFunction = .sigmoid },
     Slip(
       "no activation function",
-      "The argument x·W + h·U + b is used as it is. Pass it through tanh.", in: every
+      "The argument of tanh is used as it is. Pass it through tanh.", in: every
     ) { $0.candidateFunction = .identity },
     Slip(
       "rectifier in the place of tanh", "max(0, …) is used. The cells here use tanh.", in: every

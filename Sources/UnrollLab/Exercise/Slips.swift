@@ -4,7 +4,7 @@
 /// How a computation differs from the right one; the default is right.
 package struct Slips: Equatable, Sendable {
   /// Where a GRU's reset gate acts.
-  enum Reset { case beforeProduct, afterProduct, onInputToo, nowhere }
+  enum Reset { case beforeProduct, afterProduct, onInputToo, nowhere, replacedByUpdate }
   /// What is added to the gates' arguments.
   enum Biases { case once, omitted, twice, withoutReset, withoutUpdate }
   /// The function of the gates.

@@ -121,7 +121,7 @@ enum WeightGrade {
       )
       if isBounded {
         let trace = run(cell, inputs[0..<step + 1], from: nil)
-        part.remarks.append(updateRemark(Double(trace.gate(.update).mean)))
+        part.remarks.append(gradientRemark(Double(trace.gate(.update).mean)))
       } else {
         part.remarks.append("The gradient explodes: make the recurrent weights smaller.")
       }
@@ -131,9 +131,19 @@ enum WeightGrade {
     return part
   }
 
-  /// What an update gate that is not open enough does.
+  /// The share that 31 steps keep if each keeps `mean`.
+  private static func share(keeping mean: Double) -> Double {
+    Double.pow(mean, Double((LargeProblem.steps.last ?? 0) + 1))
+  }
+
+  /// The effect of the update gate on the gradient.
+  private static func gradientRemark(_ mean: Double) -> String {
+    "Along h′ = u ⊙ h each step keeps u = \(LabNumber.text(mean)) of the gradient on average, and 31 steps keep \(LabNumber.text(share(keeping: mean))). With u near 1 nearly all is kept: raise biasu, and let wtu_h and wtu_x be small."
+  }
+
+  /// The effect of an update gate that is not open enough on the state.
   private static func updateRemark(_ mean: Double) -> String {
-    let left = Double.pow(mean, Double((LargeProblem.steps.last ?? 0) + 1))
+    let left = share(keeping: mean)
     let convention = mean < 0.5 ? " u = 1 keeps the state: h′ = u ⊙ h + (1 − u) ⊙ c." : ""
     return
       "Each step replaces 1 − u = \(LabNumber.text(1 - mean)) of the state on average, so that \(LabNumber.text(left)) of it is left after 31 steps.\(convention) Raise biasu, and let wtu_h and wtu_x be small."
