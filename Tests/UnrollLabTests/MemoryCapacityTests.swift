@@ -98,12 +98,24 @@ struct MemoryCapacityTests {
     #expect(error?.field == field)
   }
 
+  @Test("Inputs that never change are refused, and only independent inputs have a bound")
+  func constantInputs() throws {
+    var settings = MemoryCapacityExperiment.defaultSettings
+    settings.inputOffset = 1e30
+    #expect(throws: LabError.self) { try MemoryCapacityExperiment.run(settings, draws: 1) }
+    let drawn = try MemoryCapacityExperiment.run(draws: 1)
+    #expect(drawn.hasIndependentInputs && drawn.statement.contains("of at most 8."))
+    #expect(drawn.capacities[0] == drawn.determination[0].dropFirst().reduce(0) { $0 + max(0, $1) })
+    let given = try run(delayLine(6), delay: 12)
+    #expect(!given.hasIndependentInputs && given.statement.contains("no upper bound"))
+  }
+
   @Test("A linear readout with a known answer has that answer, and its R² on other data")
   func readout() throws {
     let states = Matrix(Tensor(rows: [[0, 1], [1, 0], [2, 2], [3, 1], [4, 5]] as [[Double]]))
     // y = 2·a − b + 3.
     let targets = Matrix(Tensor(rows: [[2], [5], [5], [8], [6]] as [[Double]]))
-    let readout = try #require(LinearReadout(states: states, targets: targets, ridge: 1e-12))
+    let readout = try #require(RidgeRegression(states: states, ridge: 1e-12).readout(of: targets))
     #expect(abs(readout.weights[0, 0] - 2) < 1e-9 && abs(readout.weights[1, 0] + 1) < 1e-9)
     let other = Matrix(Tensor(rows: [[10, 1], [-3, 4]] as [[Double]]))
     let exact = readout.determination(
@@ -115,8 +127,8 @@ struct MemoryCapacityTests {
     #expect(abs(off[0] - (1 - 1.0 / 450)) < 1e-9)
     let still = Matrix(rows: 3, columns: 1, elements: [1, 1, 1])
     let silent = try #require(
-      LinearReadout(
-        states: still, targets: Matrix(rows: 3, columns: 1, elements: [1, 2, 3]), ridge: 1e-9))
+      RidgeRegression(states: still, ridge: 1e-9).readout(
+        of: Matrix(rows: 3, columns: 1, elements: [1, 2, 3])))
     #expect(silent.weights[0, 0] == 0)
   }
 }

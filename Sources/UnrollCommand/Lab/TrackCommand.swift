@@ -47,30 +47,31 @@ struct TrackCommand: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Units H. (1 ... 1024; default: \(Self.defaults.hiddenSize))", valueName: "units"))
+      "Units H. (\(Self.range(StateTrackingSettings.hiddenSizes)); default: \(Self.defaults.hiddenSize))",
+      valueName: "units"))
   var hidden: Int?
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Steps of a training sequence. (1 ... 10000; default: \(Self.defaults.trainingLength))",
+      "Steps of a training sequence. (\(Self.range(StateTrackingSettings.trainingLengths)); default: \(Self.defaults.trainingLength))",
       valueName: "steps"))
   var time: Int?
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Steps of a test sequence. (1 ... 100000; default: \(Self.defaults.testLength))",
+      "Steps of a test sequence. (\(Self.range(StateTrackingSettings.testLengths)); default: \(Self.defaults.testLength))",
       valueName: "steps"))
   var testTime: Int?
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Sequences per batch. (1 ... 10000; default: \(Self.defaults.batchSize))",
+      "Sequences per batch. (\(Self.range(StateTrackingSettings.batchSizes)); default: \(Self.defaults.batchSize))",
       valueName: "sequences"))
   var batch: Int?
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Maximum number of training steps per cell. (1 ... 1000000; default: \(Self.defaults.stepLimit))",
+      "Maximum number of training steps per cell. (\(Self.range(StateTrackingSettings.stepLimits)); default: \(Self.defaults.stepLimit))",
       valueName: "steps"))
   var maxSteps: Int?
   @Option(
@@ -82,13 +83,17 @@ struct TrackCommand: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Seed of weights and data. (0 ... 4294967295; default: \(Self.defaults.seed))",
+      "Seed of weights and data. (\(Self.range(StateTrackingSettings.seeds)); default: \(Self.defaults.seed))",
       valueName: "seed"))
   var seed: Int?
   @OptionGroup var out: OutputOptions
   @OptionGroup var threads: ThreadOptions
 
   private static var defaults: StateTrackingSettings { StateTrackingSettings() }
+
+  private static func range(_ values: ClosedRange<Int>) -> String {
+    "\(values.lowerBound) ... \(values.upperBound)"
+  }
 
   private var settings: StateTrackingSettings {
     var settings = Self.defaults

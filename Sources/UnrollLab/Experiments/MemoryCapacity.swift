@@ -96,21 +96,10 @@ public enum MemoryCapacityExperiment {
     let subject = try Subject(settings, layer)
     let count = layer == nil ? draws : 1
     try check(subject, delay: delay, draws: count, isDrawn: layer == nil)
-    // The generator's seeds end at 2³² − 1 and go on at 0.
-    let seeds = (0..<count).map { (subject.settings.seed + $0) % (Int(UInt32.max) + 1) }
-    var curves = [[Double]?](repeating: nil, count: count)
-    let chunk = max(1, 2 * Threads.count)
-    for start in stride(from: 0, to: count, by: chunk) {
-      let end = min(count, start + chunk)
-      curves.withUnsafeMutableBufferPointer { curves in
-        Threads.forEach(end - start) { index in
-          var settings = subject.settings
-          settings.seed = seeds[start + index]
-          let own = layer == nil ? try? Subject(settings, nil) : subject
-          curves[start + index] = own.flatMap { curve($0.cell, $0.inputs, delay) }
-        }
-      }
-      progress(end)
+    let (seeds, curves) = WeightDraws.each(subject.settings, count: count, progress: progress) {
+      draw in
+      let own = layer == nil ? try? Subject(draw, nil) : subject
+      return own.flatMap { curve($0.cell, $0.inputs, delay) }
     }
     let found = curves.compactMap(\.self)
     guard found.joined().allSatisfy(\.isFinite) else {
@@ -195,12 +184,11 @@ public enum MemoryCapacityExperiment {
       return (matrix(0..<rows / 2), matrix(rows / 2..<rows))
     }
     let read = matrices(states, from: delay)
+    let regression = RidgeRegression(states: read.fit, ridge: ridge)
     var curve: [Double] = []
     for lag in 0...delay {
       let targets = matrices(inputs, from: delay - lag)
-      guard let readout = LinearReadout(states: read.fit, targets: targets.fit, ridge: ridge) else {
-        return nil
-      }
+      guard let readout = regression.readout(of: targets.fit) else { return nil }
       let found = readout.determination(states: read.test, targets: targets.test)
       curve.append(found.reduce(0, +) / Double(found.count))
     }

@@ -76,30 +76,45 @@ public enum WeightDraws {
     var gradient: Spread
   }
 
-  /// Runs every scale with every seed, on all threads.
+  /// Calls `body` with the settings of each draw, on all threads.
   ///
-  /// The settings must be valid.
-  static func run(
-    _ settings: LabSettings, scales: [Double], count: Int, progress: (Int) -> Void
-  ) -> WeightDrawsResult {
-    // Seeds wrap around at 2³².
+  /// - Parameters:
+  ///   - settings: The settings of the first draw; the others have the seeds after its seed.
+  ///   - count: The number of draws.
+  ///   - progress: Called with the number of draws that are done.
+  ///   - body: Called on several threads at a time.
+  /// - Returns: The seeds, and the result for each.
+  static func each<Result: Sendable>(
+    _ settings: LabSettings, count: Int, progress: (Int) -> Void,
+    _ body: (LabSettings) -> Result
+  ) -> (seeds: [Int], results: [Result]) {
+    // The generator's seeds end at 2³² − 1 and go on at 0.
     let seeds = (0..<count).map { (settings.seed + $0) % (Int(UInt32.max) + 1) }
-    var draws: [[Draw]] = Array(repeating: [], count: count)
+    var results = [Result?](repeating: nil, count: count)
     let chunk = max(8, 2 * Threads.count)
     for start in stride(from: 0, to: count, by: chunk) {
       let end = min(count, start + chunk)
-      draws.withUnsafeMutableBufferPointer { draws in
+      results.withUnsafeMutableBufferPointer { results in
         Threads.forEach(end - start) { index in
           var settings = settings
           settings.seed = seeds[start + index]
-          draws[start + index] =
-            switch settings.precision {
-            case .float32: run(settings, scales, Float.self)
-            case .float64: run(settings, scales, Double.self)
-            }
+          results[start + index] = body(settings)
         }
       }
       progress(end)
+    }
+    return (seeds, results.compactMap(\.self))
+  }
+
+  /// Runs every scale with every seed; the settings have been validated.
+  static func run(
+    _ settings: LabSettings, scales: [Double], count: Int, progress: (Int) -> Void
+  ) -> WeightDrawsResult {
+    let (seeds, draws) = each(settings, count: count, progress: progress) { settings in
+      switch settings.precision {
+      case .float32: run(settings, scales, Float.self)
+      case .float64: run(settings, scales, Double.self)
+      }
     }
     return WeightDrawsResult(
       seeds: seeds, step: settings.steps.last ?? 0,

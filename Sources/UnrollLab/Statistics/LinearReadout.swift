@@ -2,38 +2,46 @@
 
 internal import Unroll
 
-/// A linear readout y = s·W + b, fitted by ridge regression.
-package struct LinearReadout {
-  /// W, one row per number of the state and one column per target.
-  package let weights: Matrix
-  private let stateMeans, targetMeans: [Double]
+/// The states of a ridge regression, prepared once for any number of targets.
+package struct RidgeRegression: Sendable {
+  private let means: [Double]
+  /// The states minus their means, transposed: `[S, N]`.
+  private let centred: Matrix
+  /// The covariance of the states times N, plus λ on the diagonal: `[S, S]`.
+  private var gram: Matrix
 
-  /// Fits states to targets.
-  ///
-  /// W minimises Σ ‖y − s·W − b‖² + λ ‖W‖², where λ is `ridge` times the mean variance of a number of the state, times
-  /// the number of rows. The bias b is not penalised.
-  ///
-  /// The result is nil if a number is not finite.
+  /// Prepares states.
   ///
   /// - Parameters:
   ///   - states: `[N, S]`, one row per observation.
-  ///   - targets: `[N, K]`.
-  ///   - ridge: The regularisation relative to the variance of the states; more than 0.
-  package init?(states: Matrix, targets: Matrix, ridge: Double) {
-    stateMeans = states.columnMeans
-    targetMeans = targets.columnMeans
-    let centred = states.subtracting(stateMeans)
-    let transposed = centred.transposed
-    var gram = transposed * centred
+  ///   - ridge: λ, relative to N times the mean variance of a number of the state; more than 0.
+  package init(states: Matrix, ridge: Double) {
+    means = states.columnMeans
+    let rows = states.subtracting(means)
+    centred = rows.transposed
+    gram = centred * rows
     let trace = (0..<gram.rows).reduce(0) { $0 + gram[$1, $1] }
     // States that never change predict nothing: any positive number keeps the equations regular.
     let penalty = trace > 0 ? ridge * trace / Double(gram.rows) : 1
     for index in 0..<gram.rows { gram[index, index] += penalty }
-    guard let weights = gram.solving(transposed * targets.subtracting(targetMeans)) else {
-      return nil
-    }
-    self.weights = weights
   }
+
+  /// Fits targets: minimises Σ ‖y − s·W − b‖² + λ ‖W‖².
+  ///
+  /// - Parameter targets: y, `[N, K]`.
+  /// - Returns: The readout; nil if a number is not finite.
+  package func readout(of targets: Matrix) -> LinearReadout? {
+    let targetMeans = targets.columnMeans
+    guard let weights = gram.solving(centred * targets.subtracting(targetMeans)) else { return nil }
+    return LinearReadout(weights: weights, stateMeans: means, targetMeans: targetMeans)
+  }
+}
+
+/// A linear readout y = s·W + b of states.
+package struct LinearReadout: Sendable {
+  /// W, one row per number of the state and one column per target.
+  package let weights: Matrix
+  fileprivate let stateMeans, targetMeans: [Double]
 
   /// The coefficient of determination R² of each target, on states that the readout may not have seen.
   ///

@@ -8,9 +8,14 @@ struct SequenceClassifier {
   private var head: DenseLayer<Float>
   private var cellMoments: [OptimizerState<Float>]
   private var weightMoments, biasMoments: OptimizerState<Float>
+  // The memory of a step, which the next one of the same sizes uses again.
+  private var trace = SequenceTrace<Float>()
+  private var gradients = LayerGradients<Float>()
+  private var outputGradient = Tensor<Float>(shape: [0])
+  private var weightGradient = Tensor<Float>(shape: [0])
+  private var biasGradient = Tensor<Float>(shape: [0])
   private var losses: [Double] = []
   private let logitScratch = LogitScratch<Float>()
-  private let scratch = Scratch<Float>()
 
   private static let optimizer: Optimizer = .adam
 
@@ -50,26 +55,26 @@ struct SequenceClassifier {
   mutating func train(
     _ inputs: Tensor<Float>, _ targets: [Int32], rate: Double, largestNorm: Double
   ) -> Double {
-    let trace = layer.forward(inputs, from: layer.zeroState(batchSize: inputs.shape[1]))
+    layer.forward(inputs, from: layer.zeroState(batchSize: inputs.shape[1]), into: &trace)
     let count = Double(targets.count)
-    losses = [Double](repeating: 0, count: targets.count)
-    var (outputs, weights, bias) = (
-      Tensor<Float>(shape: [0]), Tensor<Float>(shape: [0]), Tensor<Float>(shape: [0])
-    )
+    if losses.count != targets.count { losses = [Double](repeating: 0, count: targets.count) }
     head.crossEntropyGradients(
       trace.outputs, targets: targets, scale: Float(1 / count), losses: &losses,
-      inputGradient: &outputs, weightGradient: &weights, biasGradient: &bias, using: logitScratch)
-    let gradients = layer.backward(trace, outputs: outputs).parameters
-    let norm = (gradients.all + [weights, bias]).reduce(0) { $0 + $1.sumOfSquares }.squareRoot()
+      inputGradient: &outputGradient, weightGradient: &weightGradient,
+      biasGradient: &biasGradient, using: logitScratch)
+    layer.backward(trace, outputs: outputGradient, into: &gradients)
+    let all = gradients.parameters.all + [weightGradient, biasGradient]
+    let norm = all.reduce(0) { $0 + $1.sumOfSquares }.squareRoot()
     let scale = norm > largestNorm ? largestNorm / norm : 1
-    layer.cell.parameters.update(by: gradients) { index, parameter, gradient in
+    layer.cell.parameters.update(by: gradients.parameters) { index, parameter, gradient in
       Self.optimizer.update(
         &parameter, with: gradient, state: &cellMoments[index], rate: rate, gradientScale: scale)
     }
     Self.optimizer.update(
-      &head.weights, with: weights, state: &weightMoments, rate: rate, gradientScale: scale)
+      &head.weights, with: weightGradient, state: &weightMoments, rate: rate,
+      gradientScale: scale)
     Self.optimizer.update(
-      &head.bias, with: bias, state: &biasMoments, rate: rate, gradientScale: scale)
+      &head.bias, with: biasGradient, state: &biasMoments, rate: rate, gradientScale: scale)
     return losses.reduce(0, +) / count
   }
 
@@ -83,7 +88,7 @@ struct SequenceClassifier {
     let (steps, rows) = (inputs.shape[0], inputs.shape[1])
     let trace = layer.forward(inputs, from: layer.zeroState(batchSize: rows))
     var logits = Tensor<Float>(shape: [0])
-    head.forward(trace.outputs, into: &logits, using: scratch)
+    head.forward(trace.outputs, into: &logits, using: Scratch())
     let (all, classes) = (logits.elements, head.outputSize)
     return (0..<steps).map { step in
       let right = (step * rows..<(step + 1) * rows).count { row in

@@ -5,6 +5,7 @@
 // Illusion of State in State-Space Models", ICML 2024.
 
 public import Unroll
+internal import UnrollPlatform
 
 /// A task: the sum of all inputs so far, modulo a number.
 public enum TrackingTask: String, Sendable, Codable, CaseIterable {
@@ -69,22 +70,27 @@ public struct StateTrackingSettings: Sendable, Codable, Equatable {
   /// Creates the default settings.
   public init() {}
 
+  // The ranges, for checks and help.
+  package static let hiddenSizes = 1...1024
+  package static let trainingLengths = 1...10_000
+  package static let testLengths = 1...100_000
+  package static let batchSizes = 1...10_000
+  package static let stepLimits = 1...1_000_000
+  package static let seeds = 0...Int(UInt32.max)
+
   /// Checks every field.
   ///
   /// - Throws: `LabError` for the first field that cannot be used.
   public func validate() throws(LabError) {
-    func check(_ field: String, _ value: Int, _ range: ClosedRange<Int>) throws(LabError) {
-      guard !range.contains(value) else { return }
+    for (field, value, range) in [
+      ("hidden", hiddenSize, Self.hiddenSizes), ("time", trainingLength, Self.trainingLengths),
+      ("test-time", testLength, Self.testLengths), ("batch", batchSize, Self.batchSizes),
+      ("max-steps", stepLimit, Self.stepLimits), ("seed", seed, Self.seeds),
+    ] where !range.contains(value) {
       throw LabError(
         .outOfRange(expected: "\(range.lowerBound) ... \(range.upperBound)", found: "\(value)"),
         field: field)
     }
-    try check("hidden", hiddenSize, 1...1024)
-    try check("time", trainingLength, 1...10_000)
-    try check("test-time", testLength, 1...100_000)
-    try check("batch", batchSize, 1...10_000)
-    try check("max-steps", stepLimit, 1...1_000_000)
-    try check("seed", seed, 0...Int(UInt32.max))
     guard learningRate.isFinite, learningRate > 0, learningRate <= 1 else {
       throw LabError(
         .outOfRange(expected: "more than 0, at most 1", found: "\(learningRate)"),
@@ -93,13 +99,12 @@ public struct StateTrackingSettings: Sendable, Codable, Equatable {
     guard !cells.isEmpty else {
       throw LabError(.outOfRange(expected: "at least one cell", found: "none"), field: "cell")
     }
-    let numbers = Double(max(trainingLength, testLength)) * Double(batchSize)
-    let needed = 4 * numbers * Double(10 * hiddenSize + 4 * task.modulus)
-    guard needed < 4e9 else {
+    // Inputs, a trace and its gradient, and logits.
+    let width = 12 * Double(hiddenSize) + 4 * Double(task.modulus)
+    let needed = 4 * Double(max(trainingLength, testLength)) * Double(batchSize) * width
+    guard ProcessMemory.holds(needed) else {
       throw LabError(
-        .outOfRange(
-          expected: "fewer or shorter sequences: traces of at most 4 GB",
-          found: "about \(Int(needed / 1e9)) GB"), field: "batch")
+        .tooLarge(neededBytes: needed, availableBytes: ProcessMemory.limit), field: "sizes")
     }
   }
 }
