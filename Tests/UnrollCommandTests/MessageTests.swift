@@ -166,7 +166,8 @@ struct MessageTests {
     let help = try command.run(["train", "--help"]).output
     let words = help.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     #expect(
-      words.contains("(default: course, with dropout and an early end; without a text grammar)"))
+      words.contains(
+        "(default: grammar without a text; otherwise course, with dropout and an early end)"))
     #expect(
       words.contains("the preset course, which is the default: a GRU of 400 units with dropout"))
     try withTemporaryFolder { folder in
